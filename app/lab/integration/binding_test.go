@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/crypto"
+	"github.com/gotd/td/tg"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/proto/authsession"
+)
+
+// bindRequest makes a bind request for a temp key, encrypted with perm. The
+// inner message names innerPerm, which an honest client sets to perm's id.
+func bindRequest(t *testing.T, perm, temp *authKey, innerPerm, sessionID, msgID int64) *tg.AuthBindTempAuthKeyRequest {
+	t.Helper()
+	inner := &crypto.BindAuthKeyInner{
+		Nonce: int64Random(), TempAuthKeyID: temp.id(), PermAuthKeyID: innerPerm,
+		TempSessionID: sessionID, ExpiresAt: int(time.Now().Unix()) + 3600,
+	}
+	sealed, err := crypto.EncryptBindMessage(rand.Reader, perm.key, msgID, inner)
+	require.NoError(t, err)
+	return &tg.AuthBindTempAuthKeyRequest{
+		PermAuthKeyID: perm.id(), Nonce: inner.Nonce, ExpiresAt: inner.ExpiresAt, EncryptedMessage: sealed,
+	}
+}
+
+// bind binds the client's temp key to perm through session.
+func (c *client) bind(perm *authKey) []byte {
+	c.t.Helper()
+	id := c.msgID()
+	body := encode(c.t, bindRequest(c.t, perm, c.key, perm.id(), c.id, id))
+	require.NoError(c.t, c.sendPacket(packet(id, c.seqNo(true), body)))
+	return c.result(id)
+}
+
+func isTrue(body []byte) bool {
+	return len(body) == 4 && binary.LittleEndian.Uint32(body) == tg.BoolTrueTypeID
+}
+
+// A temp key serves its perm key's user after it was bound, in the session
+// that bound it, and the BFF sees both ids.
+func TestTempKeyServesItsPermKey(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	perm := newKey(t, c.conn, 0)
+	c.login(t, perm, 4711)
+	temp := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+
+	require.True(t, isTrue(temp.bind(perm)))
+	temp.key.perm = perm.id() // what the gateway learns
+
+	c.answer(getState, &tg.UpdatesState{Pts: 7})
+	temp.result(temp.call(initialised(t, &tg.UpdatesGetStateRequest{})))
+	calls := c.bff.seen(getState)
+	require.Len(t, calls, 1)
+	require.Equal(t, int64(4711), calls[0].Meta.UserId)
+	require.Equal(t, temp.key.id(), calls[0].Meta.AuthId)
+	require.Equal(t, perm.id(), calls[0].Meta.PermAuthKeyId)
+	require.Equal(t, temp.id, calls[0].Meta.SessionId)
+}
+
+// Weakness 1: the owner of key A named victim V in the inner part of a bind
+// message, and the stock authsession bound the temp key to V.
+func TestWeakness01BindCannotNameAForeignPermKey(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	attacker, victim := newKey(t, c.conn, 0), newKey(t, c.conn, 0)
+	c.login(t, victim, 1)
+	temp := newKey(t, c.conn, 1)
+
+	req := bindRequest(t, attacker, temp, victim.id(), 5, 4)
+	_, err := c.auth.AuthsessionBindTempAuthKey(t.Context(), &authsession.TLAuthsessionBindTempAuthKey{
+		PermAuthKeyId: req.PermAuthKeyID, Nonce: req.Nonce, ExpiresAt: int32(req.ExpiresAt), EncryptedMessage: req.EncryptedMessage,
+	})
+	require.Equal(t, codes.Code(400), status.Code(err))
+	require.Equal(t, "ENCRYPTED_MESSAGE_INVALID", status.Convert(err).Message())
+
+	_, err = c.auth.AuthsessionGetPermAuthKeyId(t.Context(), &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: temp.id()})
+	require.Equal(t, codes.Code(401), status.Code(err), "the temp key stays unbound")
+}
+
+// Weakness 2: session believed the perm key id of any packet, so that an
+// unbound temp key acted as whomever it named.
+func TestWeakness02UnboundKeyCannotActForAnother(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	victim := c.newUser(t, 1)
+	thief := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+	thief.key.perm = victim.key.id()
+
+	c.answer(getUsers, &tg.UserClassVector{})
+	e := thief.rpcError(thief.call(&tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}}))
+	require.Equal(t, 401, e.ErrorCode)
+	require.Equal(t, "AUTH_KEY_PERM_EMPTY", e.ErrorMessage)
+	require.Empty(t, c.bff.seen(getUsers), "the BFF must not see the call")
+
+	victim.result(victim.call(&tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}}))
+	require.Len(t, c.bff.seen(getUsers), 1, "the victim is served as before")
+}
+
+// Weakness 3: all keys without a perm key id, HTTP clients among them,
+// shared one state: the first login was everybody's.
+func TestWeakness03KeysWithoutPermIDShareNothing(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	a, b := newHTTPClient(t, c), newHTTPClient(t, c)
+	c.login(t, a.key, 77)
+	c.answer(getUsers, &tg.UserClassVector{})
+	query := &tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}}
+
+	a.result(a.call(query))
+	require.Len(t, c.bff.seen(getUsers), 1)
+	require.Equal(t, int64(77), c.bff.seen(getUsers)[0].Meta.UserId)
+
+	e := b.rpcError(b.call(query))
+	require.Equal(t, 401, e.ErrorCode)
+	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
+	require.Len(t, c.bff.seen(getUsers), 1)
+}
+
+// Weakness 8: encrypted_message was sliced without a look at its length.
+func TestWeakness08ShortBindMessagesAreRefused(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	perm := newKey(t, c.conn, 0)
+	for _, size := range []int{0, 8, 23, 24, 40, 103, 105, 4096} {
+		_, err := c.auth.AuthsessionBindTempAuthKey(t.Context(), &authsession.TLAuthsessionBindTempAuthKey{
+			PermAuthKeyId: perm.id(), Nonce: 1, ExpiresAt: int32(time.Now().Unix()) + 60, EncryptedMessage: make([]byte, size),
+		})
+		require.Equal(t, codes.Code(400), status.Code(err), "%d bytes", size)
+		require.Equal(t, "ENCRYPTED_MESSAGE_INVALID", status.Convert(err).Message(), "%d bytes", size)
+	}
+}
+
+// Weakness 11: a bind that failed killed the wrapper of the perm key that it
+// named: anyone could end anyone's sessions by key id.
+func TestWeakness11FailedBindDoesNotHarmThePermKey(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	victim := c.newUser(t, 1)
+
+	// A call of the victim is in flight while the bind fails.
+	release := make(chan struct{})
+	answer := c.bff.encodeResult(t, getUsers, &tg.UserClassVector{})
+	c.bff.on(getUsers, func(ctx context.Context, _ bffCall) ([]byte, error) {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return answer, nil
+	})
+	call := victim.call(&tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}})
+	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
+
+	thief := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+	thief.key.perm = victim.key.id()
+	garbage := &tg.AuthBindTempAuthKeyRequest{
+		PermAuthKeyID: victim.key.id(), Nonce: 1, ExpiresAt: int(time.Now().Unix()) + 60, EncryptedMessage: make([]byte, 104),
+	}
+	e := thief.rpcError(thief.call(garbage))
+	require.Equal(t, 400, e.ErrorCode)
+	require.Equal(t, "ENCRYPTED_MESSAGE_INVALID", e.ErrorMessage)
+
+	close(release)
+	victim.result(call)
+	created := 0
+	for {
+		m, ok := victim.next(200 * time.Millisecond)
+		if !ok {
+			break
+		}
+		if m.constructor() == 0x9ec20908 {
+			created++
+		}
+	}
+	require.Zero(t, created, "the victim's session must not start anew")
+}
+
+var _ bin.Encoder = (*tg.UserClassVector)(nil)

@@ -1,0 +1,284 @@
+package integration
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	encproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/metadata"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	statuspb "github.com/tgsession/tgsession/proto/status"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+func boolean(v bool) *mtproto.Bool {
+	if v {
+		return &mtproto.Bool{PredicateName: "boolTrue", Constructor: mtproto.TLConstructor_CRC32_boolTrue}
+	}
+	return &mtproto.Bool{PredicateName: "boolFalse", Constructor: mtproto.TLConstructor_CRC32_boolFalse}
+}
+
+// serve runs a gRPC server on loopback and registers it in etcd under key,
+// as a stock peer does.
+func (s *servers) serve(t *testing.T, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer(opts...)
+	register(server)
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(server.Stop)
+	lease, err := s.Disc.Grant(t.Context(), 600)
+	require.NoError(t, err)
+	_, err = s.Disc.Put(t.Context(), key+"/"+strconv.FormatInt(int64(lease.ID), 10), l.Addr().String(), clientv3.WithLease(lease.ID))
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = s.Disc.Revoke(context.Background(), lease.ID) })
+	return l.Addr().String()
+}
+
+// connKey is what a gateway looks connections up by.
+type connKey struct{ authKeyID, sessionID int64 }
+
+// gatewayRole is a gateway: it keeps what session sends to the connections
+// that the test opened.
+type gatewayRole struct {
+	gateway.UnimplementedRPCGatewayServer
+	addr string
+
+	mu    sync.Mutex
+	conns map[connKey]chan []byte
+	block chan struct{} // while set, every delivery waits for it
+}
+
+func (s *servers) playGateway(t *testing.T, stream bool) *gatewayRole {
+	g := &gatewayRole{conns: map[connKey]chan []byte{}}
+	g.addr = s.serve(t, "interface.gateway", func(server *grpc.Server) {
+		gateway.RegisterRPCGatewayServer(server, g)
+		if stream {
+			gateway.RegisterRPCGatewayStreamServer(server, &gatewayStreamRole{g: g})
+		}
+	})
+	return g
+}
+
+func (g *gatewayRole) open(k connKey) chan []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.conns[k] == nil {
+		g.conns[k] = make(chan []byte, 1<<16)
+	}
+	return g.conns[k]
+}
+
+func (g *gatewayRole) close(k connKey) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, k)
+}
+
+// hold makes every delivery wait until the returned function is called.
+func (g *gatewayRole) hold() (release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	block := make(chan struct{})
+	g.block = block
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.block = nil
+		close(block)
+	}
+}
+
+func (g *gatewayRole) deliver(ctx context.Context, in *gateway.TLGatewaySendDataToGateway) bool {
+	g.mu.Lock()
+	block := g.block
+	conn := g.conns[connKey{in.AuthKeyId, in.SessionId}]
+	g.mu.Unlock()
+	if block != nil {
+		select {
+		case <-block:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if conn == nil {
+		return false
+	}
+	select {
+	case conn <- in.Payload:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g *gatewayRole) GatewaySendDataToGateway(ctx context.Context, in *gateway.TLGatewaySendDataToGateway) (*mtproto.Bool, error) {
+	return boolean(g.deliver(ctx, in)), nil
+}
+
+// gatewayStreamRole is the streaming form of a gateway.
+type gatewayStreamRole struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+	g *gatewayRole
+}
+
+func (s *gatewayStreamRole) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	for {
+		in, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.g.deliver(stream.Context(), in.GetSendData())
+		if err := stream.Send(&gateway.GatewayStreamResponse{RequestId: in.RequestId, Success: true}); err != nil {
+			return err
+		}
+	}
+}
+
+// statusRole is a status service that remembers who was told online.
+type statusRole struct {
+	statuspb.UnimplementedRPCStatusServer
+
+	mu     sync.Mutex
+	online map[int64]*statuspb.SessionEntry // by perm key
+}
+
+func (s *servers) playStatus(t *testing.T) *statusRole {
+	r := &statusRole{online: map[int64]*statuspb.SessionEntry{}}
+	s.serve(t, "service.status", func(server *grpc.Server) { statuspb.RegisterRPCStatusServer(server, r) })
+	return r
+}
+
+func (r *statusRole) StatusSetSessionOnline(_ context.Context, in *statuspb.TLStatusSetSessionOnline) (*mtproto.Bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.online[in.Session.AuthKeyId] = in.Session
+	return boolean(true), nil
+}
+
+func (r *statusRole) StatusSetSessionOffline(_ context.Context, in *statuspb.TLStatusSetSessionOffline) (*mtproto.Bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.online, in.AuthKeyId)
+	return boolean(true), nil
+}
+
+func (r *statusRole) entry(permKey int64) *statuspb.SessionEntry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.online[permKey]
+}
+
+// rawCodec passes the bytes of messages through, under the name that stock
+// peers require.
+type rawCodec struct{}
+
+func (rawCodec) Name() string { return encproto.Name }
+
+func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
+}
+
+func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	*v.(*[]byte) = data.Materialize()
+	return nil
+}
+
+var _ encoding.CodecV2 = rawCodec{}
+
+// bffCall is one call as a BFF sees it.
+type bffCall struct {
+	Path string
+	Meta *metadata.RpcMetadata
+	PB   []byte
+}
+
+// bffRole is a BFF whose methods are functions of the test.
+type bffRole struct {
+	schema *tl.Schema
+
+	mu      sync.Mutex
+	calls   []bffCall
+	methods map[string]func(context.Context, bffCall) ([]byte, error)
+}
+
+func (s *servers) playBFF(t *testing.T) *bffRole {
+	t.Helper()
+	schema, err := tl.Load("0.223.1")
+	require.NoError(t, err)
+	b := &bffRole{schema: schema, methods: map[string]func(context.Context, bffCall) ([]byte, error){}}
+	s.serve(t, "bff.bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(rawCodec{}), grpc.UnknownServiceHandler(b.handle))
+	return b
+}
+
+func (b *bffRole) handle(_ any, stream grpc.ServerStream) error {
+	path, _ := grpc.MethodFromServerStream(stream)
+	var req []byte
+	if err := stream.RecvMsg(&req); err != nil {
+		return err
+	}
+	call := bffCall{Path: path, Meta: &metadata.RpcMetadata{}, PB: req}
+	md, _ := grpcmetadata.FromIncomingContext(stream.Context())
+	if v := md.Get("rpc_metadata"); len(v) == 1 {
+		raw, err := base64.StdEncoding.DecodeString(v[0])
+		if err != nil {
+			return status.Error(codes.InvalidArgument, "rpc_metadata is not base64")
+		}
+		if err := proto.Unmarshal(raw, call.Meta); err != nil {
+			return err
+		}
+	}
+	b.mu.Lock()
+	b.calls = append(b.calls, call)
+	method := b.methods[path]
+	b.mu.Unlock()
+	if method == nil {
+		return status.Error(codes.Unimplemented, "unknown method "+path)
+	}
+	out, err := method(stream.Context(), call)
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(&out)
+}
+
+// on sets what a method answers.
+func (b *bffRole) on(path string, f func(context.Context, bffCall) ([]byte, error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.methods[path] = f
+}
+
+// seen lists the calls of a method so far.
+func (b *bffRole) seen(path string) []bffCall {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []bffCall
+	for _, c := range b.calls {
+		if c.Path == path {
+			out = append(out, c)
+		}
+	}
+	return out
+}

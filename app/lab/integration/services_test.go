@@ -1,0 +1,217 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// The stock configuration files, key for key; only addresses, ports, the
+// DSN and the log path are substituted.
+//
+//go:embed testdata/*.tmpl
+var stockFiles embed.FS
+
+// settings fill a stock file.
+type settings struct {
+	ListenOn    string
+	Etcd        string
+	Redis       string
+	DSN         string
+	Logs        string
+	Collector   string
+	MetricsPort int
+}
+
+// service is one running binary.
+type service struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	addr   string
+	output *syncBuffer
+	exited chan struct{}
+	err    error
+
+	metricsPort int // of the files that configure one
+}
+
+// syncBuffer collects a process's output.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// render fills a stock file and writes it, followed by extra lines.
+func (s *servers) render(t *testing.T, file, addr, extra string) string {
+	t.Helper()
+	tmpl, err := template.ParseFS(stockFiles, "testdata/"+file+".tmpl")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	var out bytes.Buffer
+	require.NoError(t, tmpl.Execute(&out, settings{
+		ListenOn: addr, Etcd: s.Etcd, Redis: s.Redis, DSN: s.DSN, Logs: filepath.Join(dir, "logs"),
+		Collector: fmt.Sprintf("127.0.0.1:%d", freePort(t)), MetricsPort: freePort(t),
+	}))
+	out.WriteString("\n" + extra)
+	path := filepath.Join(dir, strings.TrimSuffix(file, ".tmpl"))
+	require.NoError(t, os.WriteFile(path, out.Bytes(), 0o600))
+	return path
+}
+
+// metricsPort reads the port of the Prometheus block back, 0 without one.
+func metricsPort(t *testing.T, path string) int {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	m := regexp.MustCompile(`(?m)^  Port: (\d+)`).FindSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	port, err := strconv.Atoi(string(m[1]))
+	require.NoError(t, err)
+	return port
+}
+
+// start runs a binary with a configuration file and stops it at the end of
+// the test.
+func start(t *testing.T, binary, addr string, args ...string) *service {
+	t.Helper()
+	s := &service{t: t, addr: addr, output: &syncBuffer{}, exited: make(chan struct{})}
+	s.cmd = exec.Command(binary, args...)
+	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
+	require.NoError(t, s.cmd.Start())
+	go func() {
+		s.err = s.cmd.Wait()
+		close(s.exited)
+	}()
+	t.Cleanup(func() {
+		s.stop(syscall.SIGTERM)
+		if t.Failed() {
+			t.Logf("output of %s %s:\n%s", filepath.Base(binary), addr, s.output)
+		}
+		if strings.Contains(s.output.String(), "DATA RACE") {
+			t.Errorf("data race in %s:\n%s", filepath.Base(binary), s.output)
+		}
+	})
+	return s
+}
+
+// stop sends a signal and waits for the end; a process that does not end
+// within 60 s is killed and fails the test.
+func (s *service) stop(sig syscall.Signal) {
+	s.t.Helper()
+	select {
+	case <-s.exited:
+		return
+	default:
+	}
+	_ = s.cmd.Process.Signal(sig)
+	select {
+	case <-s.exited:
+	case <-time.After(60 * time.Second):
+		_ = s.cmd.Process.Kill()
+		<-s.exited
+		s.t.Errorf("%s did not stop within 60 s:\n%s", s.cmd.Path, s.output)
+	}
+}
+
+// registered says whether an address stands in etcd under a key.
+func (s *servers) registered(key, addr string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	res, err := s.Disc.Get(ctx, key+"/", clientv3.WithPrefix())
+	if err != nil {
+		return false
+	}
+	for _, kv := range res.Kvs {
+		if string(kv.Value) == addr {
+			return true
+		}
+	}
+	return false
+}
+
+// ready waits until the service serves and is found in etcd.
+func (s *service) ready(srv *servers, key string) {
+	s.t.Helper()
+	conn, err := grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(s.t, err)
+	defer conn.Close()
+	health := grpc_health_v1.NewHealthClient(conn)
+	eventuallyIn(s.t, 20*time.Second, key+" serves and is registered", func() bool {
+		select {
+		case <-s.exited:
+			s.t.Fatalf("%s ended: %v\n%s", key, s.err, s.output)
+		default:
+		}
+		ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+		defer cancel()
+		if res, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil || res.Status != grpc_health_v1.HealthCheckResponse_SERVING {
+			return false
+		}
+		return srv.registered(key, s.addr)
+	})
+}
+
+// startAuthsession starts authsession from a stock file, with migrations on.
+func (s *servers) startAuthsession(t *testing.T, file string) *service {
+	t.Helper()
+	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	path := s.render(t, file, addr, "")
+	migrate := exec.Command(built.authsession, "-f", path, "-migrate")
+	out, err := migrate.CombinedOutput()
+	require.NoError(t, err, string(out))
+	svc := start(t, built.authsession, addr, "-f", path)
+	svc.ready(s, "service.authsession")
+	return svc
+}
+
+// startSession starts session from a stock file, with extra lines.
+func (s *servers) startSession(t *testing.T, file, extra string) *service {
+	t.Helper()
+	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	path := s.render(t, file, addr, extra)
+	svc := start(t, built.session, addr, "-f", path)
+	svc.metricsPort = metricsPort(t, path)
+	svc.ready(s, "interface.session")
+	return svc
+}

@@ -1,0 +1,74 @@
+package integration
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gotd/td/tg"
+	"github.com/stretchr/testify/require"
+)
+
+// An answer that is being computed while SIGTERM arrives still reaches its
+// client, and the process ends by itself within its configured time.
+func TestShutdownDeliversAnswersInFlight(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	cl := c.newUser(t, 1)
+	release := make(chan struct{})
+	answer := c.bff.encodeResult(t, getUsers, &tg.UserClassVector{})
+	c.bff.on(getUsers, func(ctx context.Context, _ bffCall) ([]byte, error) {
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return answer, nil
+	})
+	call := cl.call(getSelf)
+	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
+
+	require.NoError(t, c.session.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, "session left etcd", func() bool { return !c.registered("interface.session", c.session.addr) })
+	select {
+	case <-c.session.exited:
+		t.Fatal("session ended with a call in flight")
+	default:
+	}
+	close(release)
+	cl.result(call)
+	select {
+	case <-c.session.exited:
+		require.NoError(t, c.session.err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("session did not end within 30 s")
+	}
+}
+
+// authsession ends cleanly too, and answers the call it is working on.
+func TestShutdownOfAuthsession(t *testing.T) {
+	c := startCluster(t, "app", "")
+	require.NoError(t, c.authsession.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-c.authsession.exited:
+		require.NoError(t, c.authsession.err)
+	case <-time.After(30 * time.Second):
+		t.Fatal("authsession did not end within 30 s")
+	}
+	require.False(t, c.registered("service.authsession", c.authsession.addr))
+}
+
+// A restart of both services logs nobody out: the same key goes on with a
+// new session state.
+func TestRestartKeepsLogins(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	cl := c.newUser(t, 1)
+	c.session.stop(syscall.SIGTERM)
+	c.authsession.stop(syscall.SIGTERM)
+	c.authsession = c.startAuthsession(t, "etc-authsession.yaml")
+	c.session = c.startSession(t, "etc-session.yaml", "")
+
+	again := newClient(t, dial(t, c.session.addr), c.gateway, cl.key)
+	c.answer(getUsers, &tg.UserClassVector{})
+	again.result(again.call(getSelf))
+	require.Equal(t, int64(1), c.bff.seen(getUsers)[0].Meta.UserId)
+}
