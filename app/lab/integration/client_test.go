@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -304,7 +305,7 @@ func (c *client) await(what string, fits func(message) bool) message {
 // awaitConstructor returns the first message of a constructor.
 func (c *client) awaitConstructor(id uint32) message {
 	c.t.Helper()
-	return c.await("constructor "+bin.FormatID(id), func(m message) bool { return m.constructor() == id })
+	return c.await(fmt.Sprintf("constructor %08x", id), func(m message) bool { return m.constructor() == id })
 }
 
 // result waits for the answer of a call and returns its body.

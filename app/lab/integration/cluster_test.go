@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/gotd/td/bin"
@@ -76,9 +77,10 @@ const (
 // encodeResult turns a TL answer into what a BFF replies.
 func (b *bffRole) encodeResult(t *testing.T, path string, e bin.Encoder) []byte {
 	t.Helper()
-	method := b.schema.MethodByPath(path)
-	require.NotNil(t, method, path)
-	out, _, err := b.schema.ResultToProto(nil, method, encode(t, e))
+	_, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	methods := b.schema.MethodByName(strings.Replace(name, "_", ".", 1))
+	require.NotEmpty(t, methods, path)
+	out, _, err := b.schema.ResultToProto(nil, methods[0], encode(t, e))
 	require.NoError(t, err)
 	return out
 }
