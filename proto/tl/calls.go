@@ -1,0 +1,194 @@
+package tl
+
+import (
+	"math"
+	"sync"
+
+	"github.com/tgsession/tgsession/proto/tl/tlset"
+)
+
+// Every call appends to dst and returns the longer slice; on an error it returns dst as it was. Input is only read, and
+// nothing of it is kept.
+
+var (
+	toProtos = sync.Pool{New: func() any { return new(toProto) }}
+	toTLs    = sync.Pool{New: func() any { return new(toTL) }}
+)
+
+// keep bounds the scratch memory a pooled transcoder may hold on to, in elements.
+const keep = 1 << 16
+
+// RequestToProto turns the method call at the start of in into its request message. n is how much of in it took; a
+// wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
+func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
+	t := s.begin(dst, in)
+	p := t.method()
+	if p != nil {
+		n, m = t.body(p, 4), p.method
+	}
+	out, n, err = t.end(dst, n)
+	return out, m, n, err
+}
+
+// ResultToProto turns the result of m at the start of in into its reply message.
+func (s *Schema) ResultToProto(dst []byte, m *Method, in []byte) (out []byte, n int, err error) {
+	if m.Reply == nil {
+		return dst, 0, ErrNoResult{m.Name}
+	}
+	return s.MessageToProto(dst, m.Reply, in)
+}
+
+// ObjectToProto is MessageToProto by name.
+func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byte, n int, err error) {
+	m := s.messages[message]
+	if m == nil {
+		return dst, 0, ErrUnknownMessage{message}
+	}
+	return s.MessageToProto(dst, m, in)
+}
+
+// MessageToProto turns the TL at the start of in into message m: for a union an object of that type, for a request a
+// call of that method, for Vector_X a vector.
+func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
+	t := s.begin(dst, in)
+	switch m.shape {
+	case tlset.Union:
+		if p := t.lookup(m, 0); p != nil {
+			n = t.body(p, 4)
+		}
+	case tlset.Request:
+		if p := t.method(); p != nil && p.msg != m {
+			t.fail(ErrUnexpectedConstructor{p.id, m.name, 0})
+		} else if p != nil {
+			n = t.body(p, 4)
+		}
+	default:
+		n = t.body(m.whole, 0)
+	}
+	return t.end(dst, n)
+}
+
+// begin takes a transcoder from the pool; end returns it.
+func (s *Schema) begin(dst, in []byte) *toProto {
+	t := toProtos.Get().(*toProto) //nolint:forcetypeassert // the pool's own
+	t.s, t.in, t.out, t.start = s, in, dst, len(dst)
+	return t
+}
+
+func (t *toProto) end(dst []byte, n int) ([]byte, int, error) {
+	out, err := t.out, t.err
+	if err != nil {
+		out, n = dst, 0
+	}
+	if cap(t.scratch) > keep {
+		t.scratch = nil
+	}
+	*t = toProto{offsets: t.offsets[:0], scratch: t.scratch[:0]}
+	toProtos.Put(t)
+	return out, n, err
+}
+
+// method finds the program of the call that in holds.
+func (t *toProto) method() *program {
+	if len(t.in) < 4 {
+		t.truncated(0)
+		return nil
+	}
+	id := load32(t.in, 0)
+	p := t.s.requests.get(id)
+	if p == nil {
+		t.fail(ErrUnknownConstructor{id, 0})
+	}
+	return p
+}
+
+// RequestToTL turns the request message pb of m into a method call of the version that its constructor field names.
+func (s *Schema) RequestToTL(dst []byte, m *Method, pb []byte) ([]byte, error) {
+	return s.MessageToTL(dst, m.Request, pb, s.maxLayer)
+}
+
+// ResultToTL turns the reply message pb of m into the TL a client of the layer reads.
+func (s *Schema) ResultToTL(dst []byte, m *Method, pb []byte, layer int) ([]byte, error) {
+	if m.Reply == nil {
+		return dst, ErrNoResult{m.Name}
+	}
+	return s.MessageToTL(dst, m.Reply, pb, layer)
+}
+
+// ObjectToTL is MessageToTL by name.
+func (s *Schema) ObjectToTL(dst []byte, message string, pb []byte, layer int) ([]byte, error) {
+	m := s.messages[message]
+	if m == nil {
+		return dst, ErrUnknownMessage{message}
+	}
+	return s.MessageToTL(dst, m, pb, layer)
+}
+
+// MessageToTL turns message m in pb into the TL a client of the layer reads: the constructor versions are the layer's, a
+// layer outside MinLayer..MaxLayer is taken for the nearest, and what the layer lacks becomes the closest thing it has
+// or, at last, ErrNotInLayer. A request is written in the version its constructor field names, whatever the layer.
+func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]byte, error) {
+	if len(pb) > math.MaxInt32 {
+		return dst, ErrLimit{"input", math.MaxInt32}
+	}
+	if c := min(max(layer, s.minLayer), s.maxLayer); c != layer {
+		s.clamped.Add(1)
+		layer = c
+	}
+	t := toTLs.Get().(*toTL) //nolint:forcetypeassert // the pool's own
+	t.s, t.out, t.start, t.layer = s, dst, len(dst), layer-s.minLayer
+	switch m.shape {
+	case tlset.Union:
+		t.object(m, pb)
+	case tlset.Request:
+		if p := t.request(m, pb); p != nil {
+			t.body(p, pb)
+		}
+	default:
+		t.body(m.whole, pb)
+	}
+	out, err := t.out, t.err
+	if err != nil {
+		out = dst
+	}
+	if t.substituted != 0 {
+		s.substituted.Add(t.substituted)
+	}
+	if t.dropped != 0 {
+		s.dropped.Add(t.dropped)
+	}
+	if cap(t.spans) > keep {
+		t.spans = nil
+	}
+	*t = toTL{spans: t.spans[:0]}
+	toTLs.Put(t)
+	return out, err
+}
+
+// request finds the method version that the request message b names.
+func (t *toTL) request(m *Message, b []byte) *program {
+	id, ok := lastVarint(b, 1)
+	p := t.s.requests.get(uint32(id)) //nolint:gosec // the enum is the signed id
+	switch {
+	case ok && p != nil && p.msg == m:
+		return p
+	case !ok && m.only != nil:
+		return m.only
+	}
+	t.fail(ErrUnknownMethod{m.name, uint32(id)}) //nolint:gosec // the enum is the signed id
+	return nil
+}
+
+// Predicate returns the constructor name of an encoded union message without decoding it: field 1, else what field 2
+// maps to; empty when it names none.
+func (s *Schema) Predicate(message string, pb []byte) string {
+	m := s.messages[message]
+	if m == nil || m.shape != tlset.Union {
+		return ""
+	}
+	t := toTL{s: s}
+	if p := t.predicate(m, pb); p != nil {
+		return p.name
+	}
+	return ""
+}

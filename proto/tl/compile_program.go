@@ -1,0 +1,385 @@
+package tl
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tgsession/tgsession/proto/tl/tlset"
+)
+
+// program compiles a parameter list into the steps of both directions.
+func (c *compiler) program(p *program, params []tlset.Param) error {
+	words := map[string]uint8{}
+	var order []step // TL order, everything
+	for _, t := range params {
+		if t.Type == "#" {
+			words[t.Name] = uint8(len(words) + 1) //nolint:gosec // bounded below
+			if len(words) > maxWords {
+				return fmt.Errorf("more than %d flags words", maxWords)
+			}
+			order = append(order, step{kind: kFlags, word: words[t.Name]})
+			continue
+		}
+		st, err := c.step(p, t, words)
+		if err != nil {
+			return fmt.Errorf("%s:%s: %w", t.Name, t.Type, err)
+		}
+		order = append(order, st)
+	}
+	if n := len(order); n > maxSlots {
+		return fmt.Errorf("%d fields, more than %d", n, maxSlots)
+	}
+	p.words = len(words)
+	if err := p.index(order); err != nil {
+		return err
+	}
+	p.schedule(order)
+	p.large = estimate(p.head, order) >= 128
+	return nil
+}
+
+// step compiles one parameter.
+func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step, error) {
+	var s step
+	typ, optional := t.Type, false
+	if cond, rest, ok := strings.Cut(t.Type, "?"); ok {
+		word, bit, _ := strings.Cut(cond, ".")
+		n, err := strconv.Atoi(bit)
+		if words[word] == 0 || err != nil || n < 0 || n > 31 {
+			return s, fmt.Errorf("no flag %q before it", cond)
+		}
+		s.word, s.mask, typ, optional = words[word], 1<<n, rest, true
+	}
+	kind, f, err := codingOf(typ, optional)
+	if err != nil {
+		return s, err
+	}
+	have, ok := c.fields[fieldKey{p.msg.name, t.Field}]
+	if !ok || have.Kind != f.Kind || have.Repeated != f.Repeated {
+		return s, fmt.Errorf("protobuf field %s.%s is no %s", p.msg.name, t.Field, f.Kind)
+	}
+	s.kind, s.tag = kind, uint32(have.Number)<<3|kind.wire() //nolint:gosec // bounded by maxNumber
+	switch typ {
+	case "int128":
+		s.size = 16
+	case "int256":
+		s.size = 32
+	}
+	s.bare = strings.HasPrefix(typ, "vector<")
+	if name, isMsg := strings.CutPrefix(f.Kind, "msg."); isMsg {
+		s.msg = c.s.messages[name]
+		if s.msg == nil {
+			return s, fmt.Errorf("no message %s", name)
+		}
+		if (kind == kBareObjects) != (s.msg.shape == tlset.Box) {
+			return s, fmt.Errorf("message %s has the wrong shape", name)
+		}
+	}
+	return s, nil
+}
+
+type pair struct {
+	kind  kind
+	field string
+}
+
+// The scalar kinds: to add one, give it a row here, a step kind in program.go, and a case in each of toproto.go and totl.go.
+var (
+	plain = map[string]pair{
+		"int": {kInt, "int32"}, "long": {kLong, "int64"}, "double": {kDouble, "double"},
+		"string": {kString, "string"}, "bytes": {kString, "bytes"},
+		"int128": {kRaw, "bytes"}, "int256": {kRaw, "bytes"}, "!X": {kQuery, "bytes"},
+	}
+	wrapped = map[string]pair{ // under a flag
+		"int": {kIntWrap, "wrap.int32"}, "long": {kLongWrap, "wrap.int64"}, "double": {kDoubleWrap, "wrap.double"},
+		"string": {kStringWrap, "wrap.string"}, "true": {kTrue, "bool"},
+	}
+)
+
+// codingOf maps a TL type without its condition to a step and to the protobuf field that must carry it.
+func codingOf(typ string, optional bool) (kind, tlset.Field, error) {
+	if elem, ok := vectorOf(typ); ok {
+		fk, err := scalarOrMessage(elem)
+		f := tlset.Field{Kind: fk, Repeated: true}
+		switch {
+		case strings.HasPrefix(elem, "%"):
+			return kBareObjects, f, err
+		case elem == "int":
+			return kInts, f, err
+		case elem == "long":
+			return kLongs, f, err
+		case elem == "string", elem == "bytes":
+			return kStrings, f, err
+		case strings.HasPrefix(fk, "msg."):
+			return kObjects, f, err
+		}
+		return 0, f, fmt.Errorf("no vector of %s", elem)
+	}
+	if optional {
+		if p, ok := wrapped[typ]; ok {
+			return p.kind, tlset.Field{Kind: p.field}, nil
+		}
+	}
+	if p, ok := plain[typ]; ok {
+		return p.kind, tlset.Field{Kind: p.field}, nil
+	}
+	fk, err := scalarOrMessage(typ)
+	if err == nil && !strings.HasPrefix(fk, "msg.") {
+		err = fmt.Errorf("no type %s", typ)
+	}
+	return kObject, tlset.Field{Kind: fk}, err
+}
+
+// vectorOf splits Vector<T> and vector<T>.
+func vectorOf(typ string) (elem string, ok bool) {
+	if elem, ok = strings.CutPrefix(typ, "Vector<"); !ok {
+		elem, ok = strings.CutPrefix(typ, "vector<")
+	}
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(elem, ">")
+}
+
+// vectorType is the TL type of a vector message whose elements have the kind.
+func vectorType(kind string) (string, bool) {
+	switch kind {
+	case "int32":
+		return "Vector<int>", true
+	case "int64":
+		return "Vector<long>", true
+	case "string", "bytes":
+		return "Vector<" + kind + ">", true
+	}
+	name, ok := strings.CutPrefix(kind, "msg.")
+	return "Vector<" + name + ">", ok
+}
+
+// scalarOrMessage is the protobuf kind of a vector element or object.
+func scalarOrMessage(typ string) (string, error) {
+	switch typ {
+	case "int":
+		return "int32", nil
+	case "long":
+		return "int64", nil
+	case "string", "bytes":
+		return typ, nil
+	case "", "#", "true", "double", "int128", "int256":
+		return "", fmt.Errorf("no object %q", typ)
+	}
+	return "msg." + tlset.MessageName(strings.TrimPrefix(typ, "%")), nil
+}
+
+func (k kind) wire() uint32 {
+	switch k {
+	case kTrue, kInt, kLong:
+		return wireVarint
+	case kDouble:
+		return wireFixed
+	}
+	return wireBytes
+}
+
+// movable kinds are cheap to pass over in TL and to write later.
+func (k kind) movable() bool {
+	switch k {
+	case kTrue, kInt, kLong, kDouble, kString, kRaw, kIntWrap, kLongWrap, kDoubleWrap, kStringWrap:
+		return true
+	}
+	return false
+}
+
+func (k kind) coding() coding {
+	switch k {
+	case kTrue, kInt, kLong:
+		return cVarint
+	case kDouble:
+		return cFixed
+	case kString, kRaw, kQuery:
+		return cContent
+	case kInts, kLongs:
+		return cPacked
+	case kStrings, kObjects, kBareObjects:
+		return cRepeated
+	}
+	return cBytes
+}
+
+func (s *step) number() int { return int(s.tag >> 3) }
+
+// index prepares protobuf -> TL: slots, the order of writing, shared flag bits.
+func (p *program) index(order []step) error {
+	for _, s := range order {
+		if s.kind == kFlags {
+			p.write = append(p.write, s)
+			continue
+		}
+		n := s.number()
+		for len(p.slots) <= n {
+			p.slots = append(p.slots, 0)
+		}
+		if p.slots[n] != 0 {
+			return fmt.Errorf("two parameters in protobuf field %d", n)
+		}
+		s.slot = uint8(len(p.fields)) //nolint:gosec // bounded by maxSlots
+		p.slots[n] = s.slot + 1
+		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), word: s.word, mask: s.mask})
+		same := 0
+		for _, o := range order {
+			if s.word != 0 && o.kind != kFlags && o.word == s.word && o.mask == s.mask {
+				same++
+			}
+		}
+		s.lone = same == 1
+		if same > 1 {
+			p.share(s)
+		}
+		if s.kind != kTrue {
+			p.write = append(p.write, s)
+		}
+	}
+	return nil
+}
+
+// share notes that a step's bit has several fields.
+func (p *program) share(s step) {
+	i := slices.IndexFunc(p.shared, func(g group) bool { return g.word == s.word && g.mask == s.mask })
+	if i < 0 {
+		i = len(p.shared)
+		p.shared = append(p.shared, group{word: s.word, mask: s.mask})
+	}
+	if s.kind == kObject {
+		p.shared[i].objects = append(p.shared[i].objects, s.slot)
+	}
+}
+
+// schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
+// Scalars and strings that TL brings too early are passed with kMark and written by kLate once everything with a lower
+// number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
+func (p *program) schedule(order []step) {
+	lowest := make([]int, len(order)+1) // lowest number among order[i:]
+	lowest[len(order)] = maxNumber + 1
+	for i := len(order) - 1; i >= 0; i-- {
+		lowest[i] = lowest[i+1]
+		if order[i].kind != kFlags {
+			lowest[i] = min(lowest[i], order[i].number())
+		}
+	}
+	var pending []step
+	flush := func(below int) {
+		slices.SortFunc(pending, func(a, b step) int { return a.number() - b.number() })
+		for len(pending) > 0 && pending[0].number() < below {
+			p.emit(pending[0])
+			pending = pending[1:]
+		}
+	}
+	for i, s := range order {
+		flush(lowest[i])
+		if s.kind == kTrue {
+			pending = append(pending, s)
+			continue
+		}
+		if s.kind == kFlags || !s.kind.movable() || s.number() <= lowest[i] || len(p.late) == maxLate {
+			p.emit(s)
+			continue
+		}
+		mark := s
+		mark.kind, mark.size, mark.late = kMark, p.pass(s), uint8(len(p.late)) //nolint:gosec // bounded by maxLate
+		p.late = append(p.late, s)
+		p.emit(mark)
+		s.kind, s.late = kLate, mark.late
+		pending = append(pending, s)
+	}
+	flush(maxNumber + 2)
+	p.arrange()
+}
+
+func (p *program) emit(s step) { p.steps = append(p.steps, s) }
+
+// pass is how kMark moves over a value: its size in bytes, or 0 for a string.
+func (p *program) pass(s step) uint8 {
+	switch s.kind {
+	case kInt, kIntWrap:
+		return 4
+	case kLong, kDouble, kLongWrap, kDoubleWrap:
+		return 8
+	case kRaw:
+		return s.size
+	}
+	return 0
+}
+
+// arrange computes the shuffle of steps that still do not ascend.
+func (p *program) arrange() {
+	writes := func(s step) bool { return s.kind != kFlags && s.kind != kMark }
+	first, last, highest := len(p.steps), 0, 0
+	for i, s := range p.steps {
+		if !writes(s) {
+			continue
+		}
+		if s.number() > highest {
+			highest = s.number()
+			continue
+		}
+		last = i + 1
+		for j := range i {
+			if writes(p.steps[j]) && p.steps[j].number() > s.number() {
+				first = min(first, j)
+				break
+			}
+		}
+	}
+	if last == 0 {
+		return
+	}
+	sh := &shuffle{first: first, last: last}
+	for i := range last - first {
+		if writes(p.steps[first+i]) {
+			sh.order = append(sh.order, uint8(i)) //nolint:gosec // bounded by maxSlots
+		}
+	}
+	slices.SortFunc(sh.order, func(a, b uint8) int {
+		return p.steps[first+int(a)].number() - p.steps[first+int(b)].number()
+	})
+	p.shuffle = sh
+}
+
+// estimate guesses the protobuf size of an object.
+func estimate(head []byte, order []step) int {
+	n := len(head)
+	for _, s := range order {
+		size := 0
+		switch s.kind {
+		case kInt:
+			size = 3
+		case kLong, kDouble:
+			size = 8
+		case kString, kRaw:
+			size = 14
+		case kObject:
+			size = 32
+		case kInts, kLongs, kStrings, kObjects, kBareObjects:
+			size = 48
+		}
+		if s.word != 0 {
+			size /= 4
+		}
+		n += size
+	}
+	return n
+}
+
+// appendVarint appends a protobuf varint.
+func appendVarint(b []byte, v uint64) []byte {
+	for v >= 0x80 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v))
+}
+
+// sizeVarint is the length of a protobuf varint.
+func sizeVarint(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }

@@ -1,0 +1,42 @@
+// Package tl turns TL bytes into protobuf bytes and back, without ever building an object.
+//
+//	 schema/*.tls      tables: what fields a message has and in which client layer a constructor exists
+//	      │ tlset.Parse
+//	      ▼
+//	  tlset.Set
+//	      │ Compile    tables -> programs: one straight list of steps for each constructor and direction
+//	      ▼
+//	   *Schema  ── constructor id ──▶ program.steps ──▶ toProto.run     TL -> protobuf, one pass
+//	            ── predicate, layer ─▶ program.write ──▶ toTL.write     protobuf -> TL, scan then write
+//
+// # How a field's layer, flag and number meet
+//
+// Take ttl_period of a message. In protobuf it is field 25, whoever the client is. In TL it has no number: it is an
+// optional int that comes after its siblings, present when bit 25 of the flags word is on, and only in the constructor
+// versions since layer 122. So the number belongs to the union message, the flag to one version of the constructor,
+// and the layer chooses the version. A step of a program holds the first two (step.tag; step.word and step.mask); the
+// third is the program itself:
+//
+//	layer 145 ─┐
+//	           ├─▶ message#38116ee0 ─▶ step{kIntWrap, word: 1, mask: 1<<25, tag: 25<<3|2}
+//	predicate ─┘
+//
+// Reading TL needs no layer: the id names the version. It writes fields in ascending order of their numbers, so that
+// the bytes equal what a protobuf library marshals. TL order is another one: see program.schedule for how that is done
+// in one pass.
+//
+// Writing TL starts from the predicate; the constructor id in the message is only a hint. A flags word is computed from
+// what is present. Where several fields share a bit, and only some are present, the others are written as zero, so that
+// the client can read on. What the client's layer does not have becomes the closest thing it has: see substitutes.go.
+//
+// # To add a kind of field
+//
+// Give it a constant in program.go; a row in codingOf's tables and a wire type and a coding in compile_program.go; a case in
+// toProto.run and one in toTL.write. TestEveryKind fails until a vector or a generated value covers it.
+//
+// # Safety
+//
+// Input may be hostile. Every length is checked against what is left, counts before anything is done for them, depth by
+// MaxDepth, output by MaxOutput and, as a consequence of the tables, by Expansion. Errors are typed; nothing panics. A call
+// allocates nothing but what dst needs to grow.
+package tl

@@ -1,0 +1,212 @@
+package tl
+
+// kind says what a step of a program does. The comments show TL on the left, protobuf on the right.
+type kind uint8
+
+const (
+	kFlags       kind = iota // a flags word | -
+	kTrue                    // flags.N?true | bool
+	kInt                     // int | int32
+	kLong                    // long | int64
+	kDouble                  // double | double
+	kString                  // string, bytes, flags.N?bytes | string, bytes
+	kRaw                     // int128, int256 | bytes
+	kObject                  // a boxed object | union message
+	kQuery                   // !X: all that is left | bytes
+	kIntWrap                 // flags.N?int | Int32Value
+	kLongWrap                // flags.N?long | Int64Value
+	kDoubleWrap              // flags.N?double | DoubleValue
+	kStringWrap              // flags.N?string | StringValue
+	kInts                    // Vector<int> | repeated int32
+	kLongs                   // Vector<long> | repeated int64
+	kStrings                 // Vector<string>, Vector<bytes> | repeated string, bytes
+	kObjects                 // Vector<Type> | repeated union message
+	kBareObjects             // vector<%ctor> | repeated TL_ctor
+	kBoxed                   // a boxed object | TL_ctor, which holds the union as its field 1
+	kMark                    // remember where this scalar or string stands, and pass it
+	kLate                    // now write what kMark passed
+)
+
+// step is one instruction. Which flag a field depends on is (word, mask), which protobuf field it is lies in tag: there
+// TL's view and protobuf's view of one field meet.
+type step struct {
+	kind kind
+	word uint8  // 0: unconditional; n: present when words[n-1]&mask is not zero. For kFlags the word itself
+	size uint8  // kRaw: bytes. kMark: kind of the passed field's coding
+	late uint8  // kMark, kLate: index into frame.marks and program.late
+	bare bool   // vectors: no 0x1cb5c415 in front
+	slot uint8  // protobuf -> TL: index of the field's span; kFlags: unused
+	lone bool   // no other field hangs on the same bit
+	mask uint32 // flag bit
+	tag  uint32 // protobuf tag (number<<3 | wire type)
+	msg  *Message
+}
+
+const (
+	maxWords   = 4  // flags words of one constructor
+	maxLate    = 16 // passed fields of one constructor
+	maxSlots   = 250
+	maxNumber  = 2047 // tags take at most two bytes
+	vectorID   = 0x1cb5c415
+	wireVarint = 0
+	wireFixed  = 1
+	wireBytes  = 2
+	wireFixed4 = 5
+)
+
+// program transcodes one constructor or method version, in both directions.
+type program struct {
+	id      uint32
+	msg     *Message
+	method  *Method  // nil for constructors
+	name    string   // predicate or method name, for errors
+	head    []byte   // the implied protobuf fields, encoded: predicate_name and constructor
+	large   bool     // usually 128 bytes or more as protobuf: a length prefix takes two bytes
+	noCrc   bool     // vectors and boxes: no id of its own
+	steps   []step   // TL -> protobuf: TL order, but written as ascending as one pass allows
+	late    []step   // what kLate runs
+	shuffle *shuffle // the rest of the way to ascending order; nil when steps already ascend
+
+	write  []step     // protobuf -> TL: TL order, with flags words, without kTrue
+	words  int        // flags words
+	fields []slotInfo // by slot: every protobuf field of this version
+	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
+	shared []group    // flag bits that several fields hang on
+}
+
+// shuffle reorders the protobuf fields that steps[first:last] wrote.
+type shuffle struct {
+	first, last int
+	order       []uint8 // ascending by field number; indices relative to first
+}
+
+// slotInfo is what scanning a protobuf message needs to know of a field.
+type slotInfo struct {
+	coding coding
+	word   uint8
+	mask   uint32
+}
+
+// coding says how the protobuf field is found on the wire.
+type coding uint8
+
+const (
+	cVarint   coding = iota // one varint
+	cFixed                  // one 8-byte value
+	cBytes                  // one length-delimited value, present also when empty
+	cContent                // one length-delimited value, absent when empty
+	cRepeated               // length-delimited values
+	cPacked                 // varints, packed or not
+)
+
+// group is a flag bit that several fields share. As soon as one of them is present all are written: the others with
+// zero, with an empty vector or with their type's empty constructor. When a type has none, the bit is cleared instead:
+// objects lists those.
+type group struct {
+	word    uint8
+	mask    uint32
+	objects []uint8 // slots
+}
+
+// predicate is a constructor name with the version each client layer gets.
+type predicate struct {
+	name    string
+	byLayer []*program // index: layer - Schema.minLayer; nil: not in that layer
+}
+
+// ids finds programs by constructor id: open addressing, at most half full. Constructor ids are CRCs and need no hashing.
+type ids struct {
+	mask  uint32
+	slots []idSlot
+}
+
+type idSlot struct {
+	id   uint32
+	prog *program
+}
+
+func newIDs(n int) ids {
+	size := 8
+	for size < 2*n {
+		size *= 2
+	}
+	return ids{mask: uint32(size - 1), slots: make([]idSlot, size)}
+}
+
+func (t *ids) put(p *program) bool {
+	i := p.id & t.mask
+	for t.slots[i].prog != nil {
+		if t.slots[i].id == p.id {
+			return false
+		}
+		i = (i + 1) & t.mask
+	}
+	t.slots[i] = idSlot{p.id, p}
+	return true
+}
+
+func (t *ids) get(id uint32) *program {
+	i := id & t.mask
+	for {
+		s := &t.slots[i&uint32(len(t.slots)-1)]
+		if s.id == id || s.prog == nil {
+			return s.prog
+		}
+		i++
+	}
+}
+
+// names finds predicates by name: open addressing over length and edges of the name, verified by comparison.
+type names struct {
+	mask  uint32
+	slots []*predicate
+}
+
+func newNames(n int) names {
+	size := 2
+	for size < 2*n {
+		size *= 2
+	}
+	return names{mask: uint32(size - 1), slots: make([]*predicate, size)}
+}
+
+func (t *names) put(p *predicate) {
+	i := hashName(p.name) & t.mask
+	for t.slots[i] != nil {
+		i = (i + 1) & t.mask
+	}
+	t.slots[i] = p
+}
+
+func (t *names) get(name []byte) *predicate {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	i := hashName(name) & t.mask
+	for {
+		p := t.slots[i]
+		if p == nil || p.name == string(name) {
+			return p
+		}
+		i = (i + 1) & t.mask
+	}
+}
+
+// hashName mixes the length and four bytes from each of three places, which tells predicates of one type well apart.
+func hashName[T string | []byte](s T) uint32 {
+	h := uint32(len(s))
+	if len(s) >= 4 {
+		h ^= load32(s, len(s)-4) * 0x9e3779b1
+		h ^= load32(s, (len(s)-4)*3/4) * 0x85ebca6b
+		h ^= load32(s, len(s)/2-2) * 0xc2b2ae35
+	} else if len(s) > 0 {
+		h ^= uint32(s[0]) << 8
+	}
+	h ^= h >> 15
+	h *= 0x2c1b3c6d
+	return h ^ h>>13
+}
+
+func load32[T string | []byte](s T, i int) uint32 {
+	return uint32(s[i]) | uint32(s[i+1])<<8 | uint32(s[i+2])<<16 | uint32(s[i+3])<<24
+}

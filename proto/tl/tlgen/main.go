@@ -1,0 +1,94 @@
+// Command tlgen maintains the table sets of package tl.
+//
+//	tlgen import -release 0.223.1 -dir DIR [-suffix .222] -o FILE   text form from tab-separated fact tables
+//	tlgen fmt FILE...                                               rewrites text forms in normal order
+//	tlgen pack -o DIR FILE...                                       packs text forms for embedding (go generate)
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tgsession/tgsession/proto/tl/tlset"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "tlgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("want a command: import, fmt or pack")
+	}
+	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
+	release := fs.String("release", "", "name of the release")
+	dir := fs.String("dir", ".", "folder of the fact tables")
+	suffix := fs.String("suffix", "", "infix of the tables' names, as .222 in types.222.tsv")
+	out := fs.String("o", "", "file or folder to write")
+	if err := fs.Parse(args[1:]); err != nil {
+		return err
+	}
+	switch args[0] {
+	case "import":
+		set, err := importTables(*dir, *suffix, *release)
+		if err != nil {
+			return err
+		}
+		return write(*out, set)
+	case "fmt":
+		for _, name := range fs.Args() {
+			set, _, err := read(name)
+			if err != nil {
+				return err
+			}
+			if err := write(name, set); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "pack":
+		for _, name := range fs.Args() {
+			_, text, err := read(name)
+			if err != nil {
+				return err
+			}
+			packed, err := tlset.Pack(text)
+			if err != nil {
+				return err
+			}
+			to := filepath.Join(*out, filepath.Base(name)+".zst")
+			if err := os.WriteFile(to, packed, 0o644); err != nil { //nolint:gosec // public data
+				return err
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown command %q", args[0])
+}
+
+func read(name string) (*tlset.Set, []byte, error) {
+	text, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := tlset.Parse(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return set, text, nil
+}
+
+func write(name string, set *tlset.Set) error {
+	set.Normalise()
+	var b bytes.Buffer
+	if err := set.WriteText(&b); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b.Bytes(), 0o644) //nolint:gosec // public data
+}

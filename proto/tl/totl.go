@@ -1,0 +1,372 @@
+package tl
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// toTL turns protobuf into TL. Protobuf fields may come in any order, so each message is first scanned, which notes where
+// every field of the chosen constructor lies, and then written in TL order. Methods return false when they have set err.
+type toTL struct {
+	s     *Schema
+	out   []byte
+	start int // length of out before the call
+	layer int // index into predicate.byLayer
+	depth int
+	err   error
+
+	spans []span // one stack for all level
+
+	substituted, dropped uint64
+}
+
+// span is what scan found of one field.
+type span struct {
+	v uint64 // the value of a varint or double; else start<<32 | end in the message
+	n uint32 // occurrences: elements of a repeated field; 0: absent
+}
+
+func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) } //nolint:gosec // within MaxInput
+func (s *span) bounds() (from, to int) { return int(s.v >> 32), int(s.v & 0xffffffff) }
+
+// level is the state of one message while it is written.
+type level struct {
+	p     *program
+	b     []byte
+	spans []span
+	words [maxWords]uint32 // flags words, computed
+	clear [maxWords]uint32 // bits that must stay off because the client's layer lacks what they announce
+	at    [maxWords]int    // where the words stand in out
+}
+
+func (t *toTL) fail(err error) bool {
+	t.err = err
+	return false
+}
+
+// object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
+func (t *toTL) object(m *Message, b []byte) bool {
+	pred := t.predicate(m, b)
+	if pred == nil {
+		return false
+	}
+	start, depth, spans := len(t.out), t.depth, len(t.spans)
+	if p := pred.byLayer[t.layer]; p == nil {
+		t.err = ErrNotInLayer{pred.name, t.s.minLayer + t.layer}
+	} else if t.body(p, b) {
+		return true
+	}
+	for _, other := range m.lacking {
+		p := other.byLayer[t.layer]
+		if other == pred || p == nil || !t.lacking() {
+			continue
+		}
+		first := t.err
+		t.rewind(start, depth, spans)
+		if t.body(p, b) {
+			t.substituted++
+			return true
+		}
+		t.err = first
+	}
+	return false
+}
+
+// lacking reports whether the error is one that a substitute can mend.
+func (t *toTL) lacking() bool {
+	var e ErrNotInLayer
+	return errors.As(t.err, &e)
+}
+
+// rewind forgets a failed attempt.
+func (t *toTL) rewind(out, depth, spans int) {
+	t.out, t.depth, t.spans, t.err = t.out[:out], depth, t.spans[:spans], nil
+}
+
+// body writes id and fields of a constructor or method from the message b.
+func (t *toTL) body(p *program, b []byte) bool {
+	if t.depth++; t.depth > MaxDepth {
+		return t.fail(ErrLimit{"depth", 0})
+	}
+	if len(t.out)-t.start > MaxOutput {
+		return t.fail(ErrLimit{"output", 0})
+	}
+	base := len(t.spans)
+	t.spans = growSpans(t.spans, len(p.fields))
+	l := level{p: p, b: b, spans: t.spans[base:]}
+	if !t.scan(&l) {
+		return false
+	}
+	t.completeGroups(&l)
+	start := len(t.out)
+	for !t.write(&l) {
+		if t.err != errAgain { //nolint:errorlint // private, never wrapped
+			return false
+		}
+		// A bit had to be cleared after fields that depend on it were out. Each round clears one more bit.
+		t.rewind(start, t.depth, base+len(p.fields))
+	}
+	t.spans = t.spans[:base]
+	t.depth--
+	return true
+}
+
+var errAgain = errors.New("tl: write again")
+
+// write executes the steps. This is the hot loop: out is a local copy of t.out, put back before anything else appends.
+func (t *toTL) write(l *level) bool {
+	out := t.out
+	if !l.p.noCrc {
+		out = binary.LittleEndian.AppendUint32(out, l.p.id)
+	}
+	steps := l.p.write
+	for i := range steps {
+		s := &steps[i]
+		if s.kind == kFlags {
+			l.at[s.word-1] = len(out)
+			out = binary.LittleEndian.AppendUint32(out, l.words[s.word-1])
+			continue
+		}
+		if s.word != 0 && l.words[s.word-1]&s.mask == 0 {
+			continue
+		}
+		f := &l.spans[s.slot]
+		switch s.kind {
+		case kInt:
+			out = binary.LittleEndian.AppendUint32(out, uint32(f.v)) //nolint:gosec // the low half, as protobuf does
+
+		case kLong, kDouble:
+			out = binary.LittleEndian.AppendUint64(out, f.v)
+
+		case kString:
+			from, to := f.bounds()
+			if to-from > maxString {
+				return t.fail(ErrLimit{"string", from})
+			}
+			out = appendString(out, l.b[from:to])
+
+		case kObject:
+			t.out = out
+			if !t.field(l, s, f) {
+				return false
+			}
+			out = t.out
+
+		case kObjects, kInts, kLongs, kStrings, kBareObjects:
+			t.out = out
+			if !t.vector(l, s, f) {
+				return false
+			}
+			out = t.out
+
+		case kIntWrap, kLongWrap, kDoubleWrap:
+			from, to := f.bounds()
+			v, ok := wrappedNumber(l.b[from:to], s.kind)
+			if !ok {
+				return t.fail(ErrMalformed{"wrapper", from})
+			}
+			if s.kind == kIntWrap {
+				out = binary.LittleEndian.AppendUint32(out, uint32(v)) //nolint:gosec // the low half, as protobuf does
+			} else {
+				out = binary.LittleEndian.AppendUint64(out, v)
+			}
+
+		case kStringWrap:
+			from, to := f.bounds()
+			v, ok := wrappedString(l.b[from:to])
+			if !ok {
+				return t.fail(ErrMalformed{"wrapper", from})
+			}
+			if len(v) > maxString {
+				return t.fail(ErrLimit{"string", from})
+			}
+			out = appendString(out, v)
+
+		case kRaw:
+			from, to := f.bounds()
+			switch to - from {
+			case int(s.size):
+				out = append(out, l.b[from:to]...)
+			case 0:
+				var zero [32]byte
+				out = append(out, zero[:s.size]...)
+			default:
+				return t.fail(ErrMalformed{"int128 or int256", from})
+			}
+
+		case kQuery:
+			from, to := f.bounds()
+			out = append(out, l.b[from:to]...)
+
+		case kBoxed:
+			from, to := f.bounds()
+			t.out = out
+			if !t.object(s.msg, l.b[from:to]) {
+				return false
+			}
+			out = t.out
+		}
+	}
+	t.out = out
+	return true
+}
+
+// field writes a single object. Absent: its type's empty constructor. Not in the client's layer: an optional field is left out.
+func (t *toTL) field(l *level, s *step, f *span) bool {
+	start, depth, spans := len(t.out), t.depth, len(t.spans)
+	if f.n == 0 {
+		return t.empty(l.p, s)
+	}
+	from, to := f.bounds()
+	if t.object(s.msg, l.b[from:to]) {
+		return true
+	}
+	if s.word == 0 || !t.lacking() {
+		return false
+	}
+	t.rewind(start, depth, spans)
+	t.dropped++
+	l.words[s.word-1] &^= s.mask
+	if !s.lone {
+		return t.fail(errAgain)
+	}
+	binary.LittleEndian.PutUint32(t.out[l.at[s.word-1]:], l.words[s.word-1])
+	return true
+}
+
+// empty writes the constructor that says "nothing" in the place of an absent object.
+func (t *toTL) empty(parent *program, s *step) bool {
+	if s.msg.absent != nil {
+		if p := s.msg.absent.byLayer[t.layer]; p != nil {
+			t.substituted++
+			return t.body(p, nil)
+		}
+	}
+	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
+}
+
+// completeGroups decides about flag bits that several fields share and of which only some are present. Scalars, strings
+// and vectors that are absent will be written as zero; an absent object as its type's empty constructor, and when the
+// type has none the bit cannot be on.
+func (t *toTL) completeGroups(l *level) {
+	for i := range l.p.shared {
+		g := &l.p.shared[i]
+		if l.words[g.word-1]&g.mask == 0 {
+			continue
+		}
+		for _, slot := range g.objects {
+			if l.spans[slot].n == 0 && !t.hasEmpty(l.p, slot) {
+				l.words[g.word-1] &^= g.mask
+				t.dropped++
+				break
+			}
+		}
+	}
+}
+
+func (t *toTL) hasEmpty(p *program, slot uint8) bool {
+	for i := range p.write {
+		if s := &p.write[i]; s.kind == kObject && s.slot == slot {
+			return s.msg.absent != nil && s.msg.absent.byLayer[t.layer] != nil
+		}
+	}
+	return false
+}
+
+// vector writes a repeated field: the elements scan counted, which usually stand next to each other.
+func (t *toTL) vector(l *level, s *step, f *span) bool {
+	if !s.bare {
+		t.out = binary.LittleEndian.AppendUint32(t.out, vectorID)
+	}
+	count := len(t.out)
+	t.out = binary.LittleEndian.AppendUint32(t.out, f.n)
+	if f.n == 0 {
+		return true
+	}
+	pos, end := f.bounds()
+	for left := f.n; pos < end; {
+		tag, from, to, next := fieldAt(l.b, pos)
+		pos = next
+		if tag>>3 != s.tag>>3 {
+			continue
+		}
+		switch {
+		case s.kind == kInts || s.kind == kLongs:
+			if wire := tag & 7; wire == wireBytes || wire == wireVarint {
+				t.numbers(s.kind, l.b[from:to])
+			}
+		case tag&7 != wireBytes:
+		case s.kind == kStrings:
+			if to-from > maxString {
+				return t.fail(ErrLimit{"string", from})
+			}
+			t.out = appendString(t.out, l.b[from:to])
+		case s.kind == kObjects:
+			ok, dropped := t.element(s.msg, l.b[from:to])
+			if !ok {
+				return false
+			}
+			if dropped {
+				left--
+				binary.LittleEndian.PutUint32(t.out[count:], left)
+			}
+		case !t.bareObject(s.msg, l.b[from:to]):
+			return false
+		}
+	}
+	return true
+}
+
+// element writes an object of a vector, or leaves it out when the client's layer lacks it and the vector can do without.
+func (t *toTL) element(m *Message, b []byte) (ok, dropped bool) {
+	start, depth, spans := len(t.out), t.depth, len(t.spans)
+	if t.object(m, b) {
+		return true, false
+	}
+	if !m.drop || !t.lacking() {
+		return false, false
+	}
+	t.rewind(start, depth, spans)
+	t.dropped++
+	return true, true
+}
+
+// bareObject writes the fields of the union inside the box b, without an id.
+func (t *toTL) bareObject(m *Message, b []byte) bool {
+	inner, ok := lastBytes(b, 1)
+	if !ok {
+		return t.fail(ErrMalformed{"protobuf", 0})
+	}
+	return t.body(m.bare, inner)
+}
+
+// numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it.
+func (t *toTL) numbers(k kind, b []byte) {
+	out := t.out
+	for pos := 0; pos < len(b); {
+		v, next := varint(b, pos)
+		pos = next
+		if k == kInts {
+			out = binary.LittleEndian.AppendUint32(out, uint32(v)) //nolint:gosec // the low half, as protobuf does
+		} else {
+			out = binary.LittleEndian.AppendUint64(out, v)
+		}
+	}
+	t.out = out
+}
+
+// appendString appends a TL string; the caller has checked its length.
+func appendString(out, v []byte) []byte {
+	n := len(v)
+	if n < 254 {
+		out = append(out, byte(n))
+		n++
+	} else {
+		out = append(out, 254, byte(n), byte(n>>8), byte(n>>16))
+	}
+	out = append(out, v...)
+	for ; n&3 != 0; n++ {
+		out = append(out, 0)
+	}
+	return out
+}
