@@ -1,0 +1,167 @@
+// Package conf reads a service's configuration file the way go-zero does and
+// adds what an operator needs when something is wrong with it: every error
+// names its key and a way out, and a key that nobody reads is reported
+// instead of passed over in silence.
+package conf
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/zeromicro/go-zero/core/conf"
+	"go.yaml.in/yaml/v3"
+)
+
+// KeyError is a configuration error that belongs to one key. A Validate
+// method of a configuration returns it too.
+type KeyError struct {
+	Key     string // as written in the struct: "Mysql.DSN", "Cache[0].Host"
+	Problem string // what is wrong, as a predicate: "is missing"
+	Fix     string // what to do about it
+}
+
+func (e *KeyError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.Key, e.Problem, e.Fix)
+}
+
+// Load reads the YAML, JSON or TOML file at path into v, a pointer to a
+// struct with go-zero's json tags; keys are matched without regard to case.
+//
+// Keys of the file that v has no place for do not fail the load: they come
+// back as warnings, one sentence each, with the nearest known name where one
+// is near. An error about a key is (or wraps) a *KeyError; an `example` tag on
+// the field is offered as its fix (beside a json tag: go-zero passes over
+// fields that have other tags only). When v has a Validate method, it runs
+// last.
+func Load(path string, v any) (warnings []string, err error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("config file %s cannot be read: %w (name another with -f)", path, err)
+	}
+	raw, load, err := parse(path, content)
+	if err != nil {
+		return nil, fmt.Errorf("config file %s: %w", path, err)
+	}
+	known := describe(reflect.TypeOf(v))
+	warnings = unknownKeys(raw, known, "")
+	if err := load(content, v); err != nil {
+		return warnings, fmt.Errorf("config file %s: %w", path, explain(err, raw, known, v))
+	}
+	return warnings, nil
+}
+
+// parse returns the file's keys and go-zero's loader for its values.
+func parse(path string, content []byte) (raw map[string]any, load func([]byte, any) error, err error) {
+	switch ext := strings.ToLower(filepath.Ext(path)); ext {
+	case ".yaml", ".yml":
+		err, load = yaml.Unmarshal(content, &raw), conf.LoadFromYamlBytes
+	case ".json":
+		err, load = json.Unmarshal(content, &raw), conf.LoadFromJsonBytes
+	case ".toml":
+		err, load = toml.Unmarshal(content, &raw), conf.LoadFromTomlBytes
+	default:
+		return nil, nil, fmt.Errorf("ending %q is not known: use .yaml, .yml, .json or .toml", ext)
+	}
+	return raw, load, err
+}
+
+var (
+	notSet       = regexp.MustCompile(`field "([^"]+)" is not set`)
+	typeMismatch = regexp.MustCompile(`type mismatch for field "([^"]+)"(?:, expect "([^"]+)", actual "([^"]+)")?`)
+)
+
+// explain turns go-zero's error into a KeyError.
+func explain(err error, raw map[string]any, known *keys, v any) error {
+	text := err.Error()
+	if m := notSet.FindStringSubmatch(text); m != nil {
+		name, k := known.find(m[1])
+		return &KeyError{Key: name, Problem: "is missing", Fix: k.fix(name)}
+	}
+	if m := typeMismatch.FindStringSubmatch(text); m != nil {
+		name, k := known.find(m[1])
+		switch {
+		case m[2] != "":
+			return &KeyError{Key: name, Problem: fmt.Sprintf("is a %s, not a %s", m[3], m[2]), Fix: k.fix(name)}
+		case lookup(raw, name) == nil: // go-zero says so of a list that is absent
+			return &KeyError{Key: name, Problem: "is missing", Fix: k.fix(name)}
+		default:
+			return &KeyError{Key: name, Problem: fmt.Sprintf("has a value of the wrong type (%v)", lookup(raw, name)), Fix: k.fix(name)}
+		}
+	}
+	if path := blame(err, raw, v); path != "" {
+		name, _ := known.find(path)
+		return &KeyError{Key: name, Problem: fmt.Sprintf("is %v", lookup(raw, name)),
+			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")"}
+	}
+	return err
+}
+
+// blame finds the key whose value go-zero refused without naming it: the
+// (optional) one without which the error is gone.
+func blame(err error, raw map[string]any, v any) string {
+	for _, path := range leaves(raw, "") {
+		text, jsonErr := json.Marshal(without(raw, strings.Split(path, ".")))
+		if jsonErr != nil {
+			return ""
+		}
+		fresh := reflect.New(reflect.TypeOf(v).Elem()).Interface()
+		again := conf.LoadFromJsonBytes(text, fresh)
+		if again == nil || again.Error() != err.Error() && !notSet.MatchString(again.Error()) {
+			return path
+		}
+	}
+	return ""
+}
+
+// leaves lists the dotted paths of all scalars and lists outside of lists.
+func leaves(m map[string]any, prefix string) (paths []string) {
+	for k, v := range m {
+		if sub, ok := v.(map[string]any); ok {
+			paths = append(paths, leaves(sub, prefix+k+".")...)
+		} else {
+			paths = append(paths, prefix+k)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// without copies m but for the value at path.
+func without(m map[string]any, path []string) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		sub, isMap := v.(map[string]any)
+		switch {
+		case k != path[0]:
+			out[k] = v
+		case len(path) > 1 && isMap:
+			out[k] = without(sub, path[1:])
+		}
+	}
+	return out
+}
+
+// lookup returns the value at a dotted path, keys compared without regard to
+// case; nil when there is none.
+func lookup(m map[string]any, path string) any {
+	head, rest, more := strings.Cut(path, ".")
+	for k, v := range m {
+		if !strings.EqualFold(k, head) {
+			continue
+		}
+		if !more {
+			return v
+		}
+		if sub, ok := v.(map[string]any); ok {
+			return lookup(sub, rest)
+		}
+	}
+	return nil
+}
