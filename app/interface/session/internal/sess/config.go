@@ -1,0 +1,165 @@
+package sess
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config holds the limits and times of all wrappers of a node. Call SetDefaults
+// once, before the first New; from then on it is read only and shared.
+type Config struct {
+	// Limits of one key.
+
+	MaxSessions int // sessions of a key; the one idle longest makes room. Zero value means 64
+	MaxInFlight int // calls of a key at a BFF at a time. Zero value means 32
+	MaxQueued   int // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
+	HeldPackets int // packets kept while the salts of a key are being read. Zero value means 32
+	HeldBytes   int // the same in bytes. Zero value means 1 MiB
+	HeldPushes  int // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
+
+	// Limits of one session.
+
+	Window         int // message ids remembered (rule MSGID-5). Zero value means 400
+	OutboxMessages int // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
+	OutboxBytes    int // the same in bytes. Zero value means 1 MiB
+
+	// Limits of one packet.
+
+	ContainerIn    int // members accepted (rule CONT-2). Zero value means 1024
+	ContainerOut   int // members sent. Zero value means 1020
+	ContainerBytes int // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
+	PayloadBytes   int // bytes of a packet for a gateway. Zero value means 3.5 MiB
+	GunzipBytes    int // bytes that a packet may inflate to. Zero value means 10 MiB
+	GunzipRatio    int // times its own size that a message may inflate to. Zero value means 100
+	GzipFrom       int // results and updates from this size on are packed when that shrinks them. Zero value means 512
+	DetailedFrom   int // answers from this size on are announced instead of repeated (rule STATE-8). Zero value means 4096
+	WrapperDepth   int // wrappers around one query. Zero value means 16
+
+	// Times.
+
+	MaxPast      time.Duration // oldest unknown message id (rule MSGID-3). Zero value means 300 s
+	MaxFuture    time.Duration // newest unknown message id. Zero value means 30 s
+	AckDelay     time.Duration // how long an acknowledgment waits for company (rule ACK-10). Zero value means 300 ms
+	ResendAfter  time.Duration // first repetition on a live connection, doubling from there (rule ACK-8). Zero value means 60 s
+	ResendLimit  int           // repetitions on a live connection; then only a reconnect repeats. Zero value means 5
+	IdleOffline  time.Duration // silence after which a session is offline. Zero value means 75 s
+	IdleClose    time.Duration // silence after that which ends the session. Zero value means 180 s
+	OnlineEvery  time.Duration // how often being online is repeated. Zero value means 45 s
+	OnlineFor    time.Duration // how long being online is announced for. Zero value means 60 s
+	AfterWait    time.Duration // how long invokeAfterMsg waits (rule AFTER-3). Zero value means 500 ms
+	PushedWait   time.Duration // how long a promised result is waited for. Zero value means 30 s
+	SaltGrace    time.Duration // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s
+	SaltRetry    time.Duration // pause after salts could not be read. Zero value means 30 s
+	StateRefresh time.Duration // least pause between reads of a state that refuses calls. Zero value means 2 s
+	LoginRecheck time.Duration // how often a used login is checked with authsession. Zero value means 60 s
+	HTTPMaxWait  time.Duration // longest hold of an HTTP request (rule HTTP-8). Zero value means 25 s
+
+	// AllowSeqnoDisorder switches the checks BAD-32 and BAD-33 off, for
+	// clients that repeat a call under a new id with its old seqno.
+	AllowSeqnoDisorder bool
+
+	// NoLoginAllow and NoLoginDeny name methods, as auth.signIn, that are
+	// added to and taken from the built-in list of those that need no login.
+	NoLoginAllow, NoLoginDeny []string
+
+	noLogin map[string]bool // set by SetDefaults: the methods whose built-in rule is overruled
+}
+
+// SetDefaults fills in what is zero.
+func (c *Config) SetDefaults() {
+	ints := []struct {
+		field *int
+		value int
+	}{
+		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256},
+		{&c.HeldPackets, 32}, {&c.HeldBytes, 1 << 20}, {&c.HeldPushes, 100},
+		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20},
+		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
+		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
+		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 5},
+	}
+	for _, f := range ints {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	times := []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.MaxPast, 300 * time.Second}, {&c.MaxFuture, 30 * time.Second},
+		{&c.AckDelay, 300 * time.Millisecond}, {&c.ResendAfter, 60 * time.Second},
+		{&c.IdleOffline, 75 * time.Second}, {&c.IdleClose, 180 * time.Second},
+		{&c.OnlineEvery, 45 * time.Second}, {&c.OnlineFor, 60 * time.Second},
+		{&c.AfterWait, 500 * time.Millisecond}, {&c.PushedWait, 30 * time.Second},
+		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
+		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
+		{&c.HTTPMaxWait, 25 * time.Second},
+	}
+	for _, f := range times {
+		if *f.field == 0 {
+			*f.field = f.value
+		}
+	}
+	c.noLogin = make(map[string]bool, len(c.NoLoginAllow)+len(c.NoLoginDeny))
+	for _, name := range c.NoLoginAllow {
+		c.noLogin[name] = true
+	}
+	for _, name := range c.NoLoginDeny {
+		c.noLogin[name] = false
+	}
+}
+
+// Validate names the first value that no server can work with. It is meant for
+// a Config whose defaults are set.
+func (c *Config) Validate() error {
+	for _, f := range []struct {
+		name            string
+		value, min, max int
+	}{
+		{"MaxSessions", c.MaxSessions, 1, 4096},
+		{"MaxInFlight", c.MaxInFlight, 1, 4096},
+		{"MaxQueued", c.MaxQueued, 1, 1 << 16},
+		{"HeldPackets", c.HeldPackets, 1, 4096},
+		{"HeldBytes", c.HeldBytes, 1 << 10, 1 << 28},
+		{"HeldPushes", c.HeldPushes, 1, 4096},
+		{"Window", c.Window, 16, 1 << 16},
+		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
+		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},
+		{"ContainerIn", c.ContainerIn, 2, 1 << 16},
+		{"ContainerOut", c.ContainerOut, 2, 1024},
+		{"ContainerBytes", c.ContainerBytes, 1 << 10, 1 << 24},
+		{"PayloadBytes", c.PayloadBytes, 1 << 11, 1 << 24},
+		{"GunzipBytes", c.GunzipBytes, 1 << 10, 1 << 28},
+		{"GunzipRatio", c.GunzipRatio, 2, 1032},
+		{"GzipFrom", c.GzipFrom, 64, 1 << 30},
+		{"DetailedFrom", c.DetailedFrom, 64, 1 << 30},
+		{"WrapperDepth", c.WrapperDepth, 4, 64},
+		{"ResendLimit", c.ResendLimit, 1, 16},
+	} {
+		if f.value < f.min || f.value > f.max {
+			return fmt.Errorf("sess: %s is %d, want %d to %d", f.name, f.value, f.min, f.max)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"MaxPast", c.MaxPast}, {"MaxFuture", c.MaxFuture}, {"AckDelay", c.AckDelay},
+		{"ResendAfter", c.ResendAfter}, {"IdleOffline", c.IdleOffline}, {"IdleClose", c.IdleClose},
+		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"AfterWait", c.AfterWait},
+		{"PushedWait", c.PushedWait}, {"SaltGrace", c.SaltGrace}, {"SaltRetry", c.SaltRetry},
+		{"StateRefresh", c.StateRefresh}, {"LoginRecheck", c.LoginRecheck}, {"HTTPMaxWait", c.HTTPMaxWait},
+	} {
+		if f.value < time.Millisecond || f.value > 24*time.Hour {
+			return fmt.Errorf("sess: %s is %v, want 1ms to 24h", f.name, f.value)
+		}
+	}
+	if c.OnlineEvery >= c.OnlineFor {
+		return fmt.Errorf("sess: OnlineEvery %v must be below OnlineFor %v", c.OnlineEvery, c.OnlineFor)
+	}
+	if c.PayloadBytes < c.ContainerBytes+64 {
+		return fmt.Errorf("sess: PayloadBytes %d cannot carry a container of %d", c.PayloadBytes, c.ContainerBytes)
+	}
+	return nil
+}

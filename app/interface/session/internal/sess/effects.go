@@ -1,0 +1,197 @@
+package sess
+
+import "github.com/tgsession/tgsession/proto/tl"
+
+// Ticket names a Call of one wrapper until its CallDone.
+type Ticket uint64
+
+// Slot names an HTTP response slot of the node.
+type Slot uint64
+
+// Effects is what one Step asks the world around the wrapper to do. Step
+// appends; the caller resets it between steps and owns everything in it.
+type Effects struct {
+	Sends   []Send
+	Replies []Reply
+	Calls   []Call
+
+	// Handover gives the sessions of a freshly bound temp key to the wrapper
+	// of its perm key.
+	Handover *Handover
+
+	// WakeAt is when the wrapper wants its next Tick, Unix nanoseconds;
+	// 0: it waits for input alone. It replaces any earlier wish.
+	WakeAt int64
+
+	// Drained answers Drain: nothing is in flight any more.
+	Drained bool
+
+	// Done says that the wrapper holds nothing worth keeping.
+	Done bool
+}
+
+// Reset empties e for the next step and keeps its memory.
+func (e *Effects) Reset() {
+	clear(e.Sends)
+	clear(e.Replies)
+	clear(e.Calls)
+	*e = Effects{Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0]}
+}
+
+// Send is a packet for a gateway: salt, session_id, msg_id, seq_no, length
+// and body; the gateway pads and encrypts it.
+type Send struct {
+	ServerID  string
+	AuthKeyID int64
+	SessionID int64
+	Payload   []byte
+}
+
+// Reply answers an HTTP response slot; an empty payload is an empty answer.
+type Reply struct {
+	Slot    Slot
+	Payload []byte
+}
+
+// Call asks a peer for something. It is completed by exactly one CallDone,
+// except SetOnline and SetOffline, which nobody waits for.
+type Call struct {
+	Ticket  Ticket
+	Request Request
+}
+
+// Request is what a Call asks for.
+type Request interface{ request() }
+
+type (
+	// InvokeMethod forwards an API call to the BFF that serves it.
+	InvokeMethod struct {
+		Method *tl.Method
+		PB     []byte // the encoded request message
+		Meta   Meta
+	}
+
+	// GetAuthState reads what authsession knows of the wrapper's key.
+	GetAuthState struct{ AuthKeyID int64 }
+
+	// GetSalts reads the future salts of a transport key.
+	GetSalts struct{ AuthKeyID int64 }
+
+	// BindTempKey is auth.bindTempAuthKey with the facts of the packet that
+	// carried it.
+	BindTempKey struct {
+		PermAuthKeyID    int64
+		Nonce            int64
+		ExpiresAt        int32
+		EncryptedMessage []byte
+		Meta             Meta
+	}
+
+	// SetLayer stores the layer of the wrapper's key.
+	SetLayer struct {
+		AuthKeyID int64
+		IP        string
+		Layer     int32
+	}
+
+	// SetInitConnection stores what initConnection told.
+	SetInitConnection struct {
+		AuthKeyID int64
+		Client    ClientInfo
+	}
+
+	// SetPushSession stores the session that takes push messages.
+	SetPushSession struct {
+		AuthKeyID, UserID, SessionID int64
+	}
+
+	// SetPasswordPending marks or clears a login that owes its password.
+	SetPasswordPending struct {
+		AuthKeyID int64
+		UserID    int64
+		Pending   bool
+	}
+
+	// DestroyKey removes a key from storage.
+	DestroyKey struct{ AuthKeyID int64 }
+
+	// DropTempKeys removes the temp keys of a perm key but those excepted.
+	DropTempKeys struct {
+		PermAuthKeyID int64
+		Except        []int64
+	}
+
+	// SetOnline and SetOffline tell the status service.
+	SetOnline struct {
+		UserID    int64
+		AuthKeyID int64
+		Layer     int32
+		Client    string
+		Expires   int64 // Unix seconds
+	}
+	SetOffline struct {
+		UserID    int64
+		AuthKeyID int64
+	}
+)
+
+func (*InvokeMethod) request()       {}
+func (*GetAuthState) request()       {}
+func (*GetSalts) request()           {}
+func (*BindTempKey) request()        {}
+func (*SetLayer) request()           {}
+func (*SetInitConnection) request()  {}
+func (*SetPushSession) request()     {}
+func (*SetPasswordPending) request() {}
+func (*DestroyKey) request()         {}
+func (*DropTempKeys) request()       {}
+func (*SetOnline) request()          {}
+func (*SetOffline) request()         {}
+
+// Meta is what a BFF learns of the caller (PEERS.md, "rpc_metadata"), as it
+// was when the call was accepted.
+type Meta struct {
+	ClientAddr    string
+	AuthKeyID     int64 // transport key
+	PermAuthKeyID int64
+	SessionID     int64
+	MsgID         int64
+	ReceiveTime   int64 // Unix seconds
+	UserID        int64
+	Layer         int32
+	Client        string // client name: android, ios, tdesktop, weba, react, ...
+	LangPack      string
+	LangCode      string
+	Takeout       *Takeout // nil outside takeout and message ranges
+}
+
+// Takeout names the takeout or message range that a call was made in.
+type Takeout struct {
+	ID           int64
+	MinID, MaxID int32
+	HasRange     bool
+}
+
+// ClientInfo is what initConnection and invokeWithLayer told. Strings are
+// valid UTF-8. Proxy and Params are JSON text, "null" when absent.
+type ClientInfo struct {
+	IP             string
+	Layer          int32
+	APIID          int32
+	DeviceModel    string
+	SystemVersion  string
+	AppVersion     string
+	SystemLangCode string
+	LangPack       string
+	LangCode       string
+	Proxy          string
+	Params         string
+}
+
+// Handover carries sessions from the wrapper of an unbound temp key to that
+// of its perm key. The sessions belong to whoever holds the Handover.
+type Handover struct {
+	To       int64 // perm key id
+	List     *SessionList
+	inFlight []*pendingCall
+}

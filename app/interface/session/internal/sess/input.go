@@ -1,0 +1,176 @@
+package sess
+
+import "github.com/tgsession/tgsession/proto/tl"
+
+// KeyType is the kind of a transport key, as authsession stores it.
+type KeyType int32
+
+const (
+	PermKey      KeyType = 0
+	TempKey      KeyType = 1
+	MediaTempKey KeyType = 2
+)
+
+// Input is one thing that happened to a wrapper. Step takes ownership of an
+// input and of the slices in it.
+type Input interface{ input() }
+
+type (
+	// Data is one decrypted packet of a client: msg_id, seq_no, length, body
+	// and padding, all little endian (PEERS.md, "session").
+	Data struct {
+		ServerID  string // gateway to answer through, host:port; empty over HTTP
+		AuthKeyID int64  // transport key that encrypted the packet
+		KeyType   KeyType
+		// Unbound says that authsession knows no binding of this temp key, so
+		// that the wrapper is the key's own and only binds it (rule PFS-1).
+		Unbound   bool
+		SessionID int64
+		Salt      int64
+		ClientIP  string
+		NewConn   bool // the gateway saw the session for the first time
+		Payload   []byte
+		// HTTP is the response slot of a request that came over HTTP, 0 for
+		// other transports. It is answered by exactly one Reply, not later
+		// than HTTPUntil (Unix nanoseconds).
+		HTTP      Slot
+		HTTPUntil int64
+	}
+
+	// ConnNew says that a gateway opened a connection for a session.
+	ConnNew struct {
+		ServerID  string
+		AuthKeyID int64
+		KeyType   KeyType
+		SessionID int64
+		ClientIP  string
+	}
+
+	// ConnClosed says that a gateway has no connection left for a session.
+	// It counts only while the session is answered through that gateway.
+	ConnClosed struct {
+		ServerID  string
+		AuthKeyID int64
+		SessionID int64
+	}
+
+	// SendFailed says that a Send did not reach a connection: the gateway is
+	// gone or knows none. Content stays in the outbox.
+	SendFailed struct {
+		ServerID  string
+		AuthKeyID int64
+		SessionID int64
+	}
+
+	// HTTPGone says that the reader of a response slot went away unanswered.
+	HTTPGone struct{ Slot Slot }
+
+	// PushUpdates brings updates for the key's user: an encoded
+	// mtproto.Updates.
+	PushUpdates struct {
+		Notification bool // also wake the session that takes push messages
+		Updates      []byte
+	}
+
+	// PushSessionUpdates brings updates for one session.
+	PushSessionUpdates struct {
+		AuthKeyID int64
+		SessionID int64
+		Updates   []byte
+	}
+
+	// PushRPCResult brings the answer that a BFF promised by status 700: a
+	// whole serialized rpc_result.
+	PushRPCResult struct {
+		SessionID int64
+		ReqMsgID  int64
+		RPCResult []byte
+	}
+
+	// Revoked says that the key's login was ended elsewhere: from here on
+	// nothing is delivered and every call is refused.
+	Revoked struct{}
+
+	// CallDone completes a Call. Exactly one of Result and Err is set; both
+	// nil is success without a result.
+	CallDone struct {
+		Ticket Ticket
+		Result Result
+		Err    *RPCError
+	}
+
+	// Adopt hands over the sessions of a temp key that was just bound.
+	Adopt struct{ Handover *Handover }
+
+	// Tick says that the time asked for by Effects.WakeAt has come.
+	Tick struct{}
+
+	// Drain says that the node is about to stop: no new calls are invoked;
+	// Effects.Drained tells when every answer has left.
+	Drain struct{}
+)
+
+func (*Data) input()               {}
+func (*ConnNew) input()            {}
+func (*ConnClosed) input()         {}
+func (*SendFailed) input()         {}
+func (*HTTPGone) input()           {}
+func (*PushUpdates) input()        {}
+func (*PushSessionUpdates) input() {}
+func (*PushRPCResult) input()      {}
+func (*Revoked) input()            {}
+func (*CallDone) input()           {}
+func (*Adopt) input()              {}
+func (*Tick) input()               {}
+func (*Drain) input()              {}
+
+// Result is what a Call came back with.
+type Result interface{ result() }
+
+type (
+	// MethodResult answers InvokeMethod.
+	MethodResult struct {
+		// Method gives the type of PB; it differs from the invoked one where
+		// a call was rewritten for an old client.
+		Method *tl.Method
+		PB     []byte // the encoded reply
+		// Pushed says that the answer comes later, by PushRPCResult.
+		Pushed bool
+	}
+
+	// AuthState answers GetAuthState.
+	AuthState struct {
+		State         State
+		UserID        int64
+		Client        ClientInfo
+		PushSessionID int64 // 0: none
+	}
+
+	// Salts answers GetSalts, oldest first.
+	Salts struct{ Salts []Salt }
+
+	// KeysGone answers DestroyKey and DropTempKeys.
+	KeysGone struct {
+		Existed bool
+		Keys    []int64
+	}
+)
+
+func (*MethodResult) result() {}
+func (*AuthState) result()    {}
+func (*Salts) result()        {}
+func (*KeysGone) result()     {}
+
+// Salt is valid in [Since, Until), Unix seconds.
+type Salt struct {
+	Since, Until int32
+	Salt         int64
+}
+
+// RPCError is an rpc_error, or a peer's refusal in the same terms.
+type RPCError struct {
+	Code    int32
+	Message string
+}
+
+func (e *RPCError) Error() string { return e.Message }
