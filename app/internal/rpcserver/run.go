@@ -1,0 +1,66 @@
+package rpcserver
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/proc"
+)
+
+// Service is a program's one service: a Server with what belongs to it.
+type Service interface {
+	// Start returns when the service is ready, or with the reason it is not.
+	Start(ctx context.Context) error
+	// Failed delivers the error of a service that ended by itself.
+	Failed() <-chan error
+	// Stop ends the service by ctx's deadline.
+	Stop(ctx context.Context) error
+}
+
+// Run is the life of a process around s: start, wait for SIGTERM, SIGINT or
+// SIGQUIT, stop within budget. A second signal ends the process at once;
+// SIGHUP is ignored. The error is why the process should exit with 1. Run
+// takes the signals away from go-zero, then runs go-zero's own listeners
+// (traces and log are flushed) last.
+func Run(s Service, budget time.Duration) error {
+	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
+	signal.Ignore(syscall.SIGHUP)
+	signal.Reset(signals...)
+	ctx, restore := signal.NotifyContext(context.Background(), signals...)
+	defer restore()
+	defer func() {
+		proc.WrapUp()
+		proc.Shutdown()
+		_ = logx.Close()
+	}()
+
+	err := s.Start(ctx)
+	if err == nil {
+		select {
+		case <-ctx.Done():
+			logx.Infof("signal received, shutting down within %v", budget)
+		case err = <-s.Failed():
+		}
+	}
+	restore() // from here on a second signal has its default effect
+	bounded, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	if stopErr := s.Stop(bounded); stopErr != nil {
+		logx.Errorf("shutdown: %v", stopErr)
+	}
+	return err
+}
+
+// Fail reports why a program does not start, on standard error and in the
+// log, and returns the exit code 1.
+func Fail(program string, err error) int {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
+	logx.Error(err)
+	_ = logx.Close()
+	return 1
+}

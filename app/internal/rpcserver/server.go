@@ -1,0 +1,191 @@
+package rpcserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/netx"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+)
+
+const (
+	goZeroWaitTime = 5500 * time.Millisecond // Shutdown.WaitTime of a configuration that sets none
+	defaultBudget  = 30 * time.Second
+	etcdTimeout    = 5 * time.Second // until a silent etcd counts as unreachable
+	minPing        = 10 * time.Second
+)
+
+// Options of a Server. Conf and Register are required.
+type Options struct {
+	// Conf is used whole, but for Etcd and Health, which are served here.
+	Conf zrpc.RpcServerConf
+	// Register adds the services.
+	Register func(*grpc.Server)
+	// Drain ends what GracefulStop would wait for without end (streams) and
+	// finishes what must not be lost. It runs when no new peer can find the
+	// server any more and should return by ctx's deadline. Nil: nothing.
+	Drain func(ctx context.Context)
+
+	UnaryInterceptors  []grpc.UnaryServerInterceptor
+	StreamInterceptors []grpc.StreamServerInterceptor
+	ServerOptions      []grpc.ServerOption
+}
+
+// Server is a zrpc server whose start and stop can be waited for. Its methods
+// may be called from any goroutine; Start at most once.
+type Server struct {
+	options   Options
+	zrpc      *zrpc.RpcServer
+	health    *health.Server
+	listening chan struct{} // closed once grpc is set and the port is open
+	grpc      *grpc.Server
+	failed    chan error // capacity 1
+
+	mu        sync.Mutex
+	publisher *discov.Publisher
+	stop      sync.Once
+}
+
+// New prepares a server; it sets up go-zero's log, traces and metrics, but
+// opens no port.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		options:   o,
+		health:    health.NewServer(),
+		listening: make(chan struct{}),
+		failed:    make(chan error, 1),
+	}
+	conf := o.Conf
+	conf.Etcd, conf.Health = discov.EtcdConf{}, false
+	// go-zero kills the process at WaitTime after a signal that it sees:
+	// later than we would end by ourselves.
+	conf.Shutdown.WaitTime = Budget(o.Conf) + 5*time.Second
+	z, err := zrpc.NewServer(conf, s.register)
+	if err != nil {
+		return nil, fmt.Errorf("rpc server: %w", err)
+	}
+	z.AddOptions(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}))
+	z.AddOptions(o.ServerOptions...)
+	z.AddUnaryInterceptors(o.UnaryInterceptors...)
+	z.AddStreamInterceptors(o.StreamInterceptors...)
+	s.zrpc = z
+	return s, nil
+}
+
+// register is called by zrpc when the port is open, right before it serves.
+func (s *Server) register(g *grpc.Server) {
+	s.options.Register(g)
+	if s.options.Conf.Health {
+		grpc_health_v1.RegisterHealthServer(g, s.health)
+	}
+	s.grpc = g
+	close(s.listening)
+}
+
+// Start opens the port, serves, and publishes the address in etcd when the
+// configuration names one. It returns when all of that is done; on an error
+// nothing is left running. An etcd that does not answer is an error after 5 s.
+func (s *Server) Start(ctx context.Context) error {
+	go s.serve()
+	select {
+	case <-s.listening:
+	case err := <-s.failed:
+		return fmt.Errorf("ListenOn %s cannot be served: %w", s.options.Conf.ListenOn, err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := s.publish(ctx); err != nil {
+		s.grpc.Stop()
+		return err
+	}
+	return nil
+}
+
+func (s *Server) serve() {
+	defer func() {
+		if p := recover(); p != nil { // zrpc panics with the error of Listen and Serve
+			err, ok := p.(error)
+			if !ok {
+				err = fmt.Errorf("%v", p)
+			}
+			s.failed <- err
+		}
+	}()
+	s.zrpc.Start()
+}
+
+// Failed delivers the error of a server that ended by itself after Start.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop ends the server in order; see the package's picture. Calls in flight
+// may finish until ctx ends, then their connections are cut. A second call
+// returns at once.
+func (s *Server) Stop(ctx context.Context) error {
+	err := error(nil)
+	s.stop.Do(func() { err = s.drain(ctx) })
+	return err
+}
+
+func (s *Server) drain(ctx context.Context) error {
+	s.unpublish(ctx)
+	select {
+	case <-s.listening:
+	default:
+		return nil // never started
+	}
+	s.health.Shutdown()
+	if s.options.Drain != nil {
+		s.options.Drain(ctx)
+	}
+	done := make(chan struct{})
+	go func() {
+		s.grpc.GracefulStop()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+		return errors.New("calls were still in flight when the time to shut down had passed; their connections were cut")
+	}
+}
+
+// Budget is the time a server may take to stop: Shutdown.WaitTime, 30 s when
+// that is not set (or set to go-zero's default of 5.5 s).
+func Budget(conf zrpc.RpcServerConf) time.Duration {
+	if wait := conf.Shutdown.WaitTime; wait > 0 && wait != goZeroWaitTime {
+		return wait
+	}
+	return defaultBudget
+}
+
+// PublishedAddress is what peers find in etcd for a ListenOn: itself when it
+// names a host other than 0.0.0.0; else the host is replaced by $POD_IP, or by
+// the first IPv4 address of the first interface that is up and not loopback.
+// The rule is go-zero's, and every peer computes it the same way.
+func PublishedAddress(listenOn string) string {
+	host, rest, _ := strings.Cut(listenOn, ":")
+	if host != "" && host != "0.0.0.0" {
+		return listenOn
+	}
+	ip := os.Getenv("POD_IP")
+	if ip == "" {
+		ip = netx.InternalIp()
+	}
+	if ip == "" {
+		return listenOn
+	}
+	return ip + ":" + rest
+}
