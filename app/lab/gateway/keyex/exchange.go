@@ -135,7 +135,7 @@ func (x *Exchange) reqPQ(body []byte, nonce bin.Int128) ([]byte, error) {
 			return nil, refuse("random", err)
 		}
 	}
-	p, q, err := primes(x.srv.cfg.Rand)
+	p, q, err := primes(x.srv.cfg.Rand, x.srv.cfg.PrimeBits)
 	if err != nil {
 		return nil, refuse("primes", err)
 	}

@@ -47,16 +47,16 @@ func secret(r io.Reader) (a, ga *big.Int, err error) {
 	}
 }
 
-// primeBits keeps p·q below 2^63 and the client's factoring below a second.
-const primeBits = 31
+// maxPrimeBits keeps p·q below 2^63 and a client's factoring below a second.
+const maxPrimeBits = 31
 
-// primes returns p < q (KEY-4).
-func primes(r io.Reader) (p, q *big.Int, err error) {
+// primes returns p < q of so many bits (KEY-4).
+func primes(r io.Reader, bits int) (p, q *big.Int, err error) {
 	for {
-		if p, err = rand.Prime(r, primeBits); err != nil {
+		if p, err = rand.Prime(r, bits); err != nil {
 			return nil, nil, err
 		}
-		if q, err = rand.Prime(r, primeBits); err != nil {
+		if q, err = rand.Prime(r, bits); err != nil {
 			return nil, nil, err
 		}
 		switch p.Cmp(q) {

@@ -58,7 +58,7 @@ func (r *registry) register(_ context.Context, k keyex.NewKey) error {
 
 func newServer(t *testing.T, reg *registry, test bool) *keyex.Server {
 	t.Helper()
-	s, err := keyex.NewServer(keyex.Config{Key: rsaKey(), DC: 2, Test: test, Register: reg.register})
+	s, err := keyex.NewServer(keyex.Config{Key: rsaKey(), DC: 2, Test: test, Register: reg.register, PrimeBits: 20})
 	require.NoError(t, err)
 	return s
 }

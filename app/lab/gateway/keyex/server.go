@@ -47,6 +47,9 @@ type Config struct {
 	Test bool
 	// Register takes the keys.
 	Register Register
+	// PrimeBits is the length of the two primes a client has to find, its
+	// proof of work. Zero means 31; tests may do with less.
+	PrimeBits int
 	// Rand defaults to crypto/rand.
 	Rand io.Reader
 	// Now defaults to time.Now. Clients set their clocks by it.
@@ -66,6 +69,12 @@ func NewServer(cfg Config) (*Server, error) {
 	}
 	if cfg.DC <= 0 || cfg.Register == nil {
 		return nil, fmt.Errorf("keyex: DC and Register are needed")
+	}
+	if cfg.PrimeBits == 0 {
+		cfg.PrimeBits = maxPrimeBits
+	}
+	if cfg.PrimeBits < 16 || cfg.PrimeBits > maxPrimeBits {
+		return nil, fmt.Errorf("keyex: primes of %d bits", cfg.PrimeBits)
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Reader
