@@ -1,0 +1,215 @@
+package runloop
+
+import (
+	"runtime/debug"
+	"sync"
+
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+// actor is one auth key in memory.
+type actor struct {
+	m       *Manager
+	key     int64
+	unbound bool // the key is a temp key of its own
+	timer   timer
+
+	mu              sync.Mutex
+	sessionDataChan []sess.Input // what waits for the runLoop; nil while idle
+	waiting         load         // data in the mailbox
+	taken           load         // data the runLoop is at
+	running         bool         // a runLoop exists
+	gone            bool         // out of the map: post elsewhere
+	leaving         bool         // another node owns the key: answer what is in flight, then go
+	heir            int64        // the perm key that got this temp key's sessions; 0: none
+
+	// Below, the runLoop's alone.
+	machine Machine
+	done    bool
+	drained bool
+}
+
+// load is what counts towards the bounds of a mailbox.
+type load struct{ items, bytes int }
+
+// verdict is what became of a post.
+type verdict int
+
+const (
+	posted verdict = iota
+	full           // ErrDataChannelFull
+	gone           // the actor left the map: ask the map again
+	moved          // the actor's heir takes it
+)
+
+// post puts in into the mailbox.
+func (a *actor) post(in sess.Input) verdict {
+	bytes, data := weight(in)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.heir != 0 {
+		return moved
+	}
+	if a.gone {
+		return gone
+	}
+	if data {
+		// One item always fits, so that a packet larger than the bound is
+		// late, not impossible.
+		items := a.waiting.items + a.taken.items
+		if items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes {
+			metrics.MailboxFull.Inc()
+			return full
+		}
+		a.waiting.items++
+		a.waiting.bytes += bytes
+	}
+	if a.sessionDataChan == nil {
+		a.sessionDataChan = batches.Get().(*batch).items
+	}
+	a.sessionDataChan = append(a.sessionDataChan, in)
+	if !a.running {
+		a.running = true
+		a.m.busy.Add(1)
+		go a.runLoop()
+	}
+	return posted
+}
+
+// weight is how many bytes of the mailbox an input takes, and whether it
+// counts at all: what the node owes to itself is never refused.
+func weight(in sess.Input) (bytes int, data bool) {
+	switch in := in.(type) {
+	case *sess.Data:
+		return len(in.Payload), true
+	case *sess.PushUpdates:
+		return len(in.Updates), true
+	case *sess.PushSessionUpdates:
+		return len(in.Updates), true
+	case *sess.PushRPCResult:
+		return len(in.RPCResult), true
+	case *sess.ConnNew, *sess.ConnClosed:
+		return 0, true
+	}
+	return 0, false
+}
+
+// runLoop steps the machine through the mailbox until it is empty.
+func (a *actor) runLoop() {
+	defer a.m.busy.Done()
+	out := effects.Get().(*sess.Effects)
+	defer effects.Put(out)
+	var batch []sess.Input
+	for {
+		if batch = a.take(batch); batch == nil {
+			return
+		}
+		for i, in := range batch {
+			a.step(in, out)
+			if out.Handover != nil {
+				a.handOver(out.Handover, batch[i+1:])
+				break
+			}
+		}
+	}
+}
+
+// take returns the next batch, with the last one given back; nil ends the
+// runLoop.
+func (a *actor) take(last []sess.Input) []sess.Input {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	recycle(last)
+	a.taken, a.waiting = a.waiting, load{}
+	if next := a.sessionDataChan; next != nil {
+		a.sessionDataChan = nil
+		return next
+	}
+	a.running = false
+	if a.done || a.leaving && a.drained {
+		a.gone = true
+		a.machine = nil
+		a.m.forget(a)
+		a.m.drained(a)
+	}
+	return nil
+}
+
+// step feeds one input to the machine and does what it asks for. A panic
+// costs this input alone.
+func (a *actor) step(in sess.Input, out *sess.Effects) {
+	out.Reset()
+	stepped := a.guard(in, out)
+	for i := range out.Sends {
+		a.m.o.Send(a.key, out.Sends[i])
+	}
+	for _, r := range out.Replies {
+		a.m.Slots.answer(r.Slot, r.Payload)
+	}
+	for _, c := range out.Calls {
+		a.call(c)
+	}
+	if !stepped {
+		return // what it wished before still holds
+	}
+	a.done = out.Done
+	a.m.wheel.wish(a, out.WakeAt)
+	if out.Drained && !a.drained {
+		a.drained = true
+		a.m.drained(a)
+	}
+}
+
+func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			metrics.Panics.Inc()
+			logx.Errorf("auth key %d: panic in %T: %v\n%s", a.key, in, r, debug.Stack())
+		}
+	}()
+	a.machine.Step(a.m.o.Now(), in, out)
+	return true
+}
+
+// handOver gives the sessions of a temp key that was just bound to the actor
+// of its perm key, and after them what still waits here. The actor stays in
+// the map for a while, as a signpost for packets that were on their way.
+func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
+	a.m.inherit(h.To, &sess.Adopt{Handover: h})
+	a.mu.Lock()
+	a.heir = h.To
+	a.done = false
+	queued := a.sessionDataChan
+	a.sessionDataChan = nil
+	a.mu.Unlock()
+	for _, in := range rest {
+		a.m.inherit(h.To, in)
+	}
+	for _, in := range queued {
+		a.m.inherit(h.To, in)
+	}
+	a.machine = nil
+	a.m.drained(a)
+	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
+}
+
+// batch recycles mailboxes: most hold one packet and live for microseconds.
+type batch struct{ items []sess.Input }
+
+const recycled = 64 // larger mailboxes are left to the garbage collector
+
+var (
+	batches = sync.Pool{New: func() any { return &batch{make([]sess.Input, 0, 8)} }}
+	effects = sync.Pool{New: func() any { return new(sess.Effects) }}
+)
+
+func recycle(items []sess.Input) {
+	if items == nil || cap(items) > recycled {
+		return
+	}
+	clear(items)
+	batches.Put(&batch{items[:0]})
+}

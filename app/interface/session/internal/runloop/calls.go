@@ -1,0 +1,50 @@
+package runloop
+
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+// What a call gets that the node has no room for. A client waits and repeats
+// a 420; the other is a fault of ours.
+var (
+	errBusy     = &sess.RPCError{Code: 420, Message: "FLOOD_WAIT_3"}
+	errPeerBusy = &sess.RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
+)
+
+// call puts a call on rpcQueue. Its outcome comes back as CallDone.
+func (a *actor) call(c sess.Call) {
+	switch c.Request.(type) {
+	case *sess.SetOnline, *sess.SetOffline:
+		// Another node may have told status already that it has the key; a
+		// late word of ours would undo that.
+		if !a.isLeaving() {
+			a.m.o.Notify(c.Request)
+		}
+		return
+	case *sess.InvokeMethod:
+		if !a.m.rpcQueue.Go(func() { a.rpcRunLoop(c) }) {
+			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
+		}
+	default:
+		if !a.m.peers.Go(func() { a.rpcRunLoop(c) }) {
+			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy})
+		}
+	}
+}
+
+// rpcRunLoop executes one call, beside the others of the key and the node.
+func (a *actor) rpcRunLoop(c sess.Call) {
+	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
+	defer func() {
+		if a.post(done) == moved {
+			_ = a.m.inherit(a.heir, done) // control inputs are never refused
+		}
+	}()
+	done.Result, done.Err = a.m.o.Execute(c.Request)
+}
+
+func (a *actor) isLeaving() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.leaving
+}

@@ -1,0 +1,92 @@
+package runloop
+
+import (
+	"context"
+	"sync"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+// drain counts actors whose answers have not all left.
+type drain struct {
+	mu      sync.Mutex
+	pending map[*actor]struct{}
+	empty   chan struct{}
+}
+
+// Drain asks every actor to finish: no new call is invoked, answers in flight
+// are sent. It returns when all have, or with ctx's error and how many have
+// not. Actors made later are not asked.
+func (m *Manager) Drain(ctx context.Context) (late int, err error) {
+	actors := m.all()
+	d := &m.draining
+	d.mu.Lock()
+	d.pending, d.empty = make(map[*actor]struct{}, len(actors)), make(chan struct{})
+	for _, a := range actors {
+		d.pending[a] = struct{}{}
+	}
+	empty := d.empty
+	d.mu.Unlock()
+	for _, a := range actors {
+		if a.post(&sess.Drain{}) != posted {
+			m.drained(a)
+		}
+	}
+	if len(actors) == 0 {
+		return 0, nil
+	}
+	select {
+	case <-empty:
+		return 0, nil
+	case <-ctx.Done():
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.pending), ctx.Err()
+	}
+}
+
+// drained notes that a has nothing in flight.
+func (m *Manager) drained(a *actor) {
+	d := &m.draining
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.pending[a]; !ok {
+		return
+	}
+	delete(d.pending, a)
+	if len(d.pending) == 0 {
+		close(d.empty)
+	}
+}
+
+// Release lets go of the keys that another node owns now, after a change of
+// the ring. Their actors leave the map at once, so that nothing new reaches
+// them; they send the answers in flight and end, without a word to status,
+// where the new owner may have reported already. It returns how many left.
+//
+// Temp keys of their own stay: they belong to the node that a gateway brought
+// them to.
+func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
+	for _, a := range m.all() {
+		if a.unbound || owned(a.key) {
+			continue
+		}
+		m.detach(a)
+		released++
+	}
+	return released
+}
+
+// detach takes a out of the map while it goes on, for a time.
+func (m *Manager) detach(a *actor) {
+	s := m.shard(a.key)
+	s.mu.Lock()
+	if s.actors[a.key] == a {
+		delete(s.actors, a.key)
+	}
+	s.mu.Unlock()
+	a.mu.Lock()
+	a.leaving = true
+	a.mu.Unlock()
+	a.post(&sess.Drain{})
+}

@@ -1,0 +1,233 @@
+package runloop
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+// ErrDataChannelFull says that the mailbox of an auth key holds all it may:
+// the item was not taken, and whoever sent it is to be told.
+var ErrDataChannelFull = errors.New("SESSION_DATA_CHANNEL_FULL")
+
+// Machine is the state of one auth key: sess.MainAuthWrapper.
+type Machine interface {
+	Step(now int64, in sess.Input, out *sess.Effects)
+}
+
+// Options is what actors work with. All functions are called from many
+// goroutines.
+type Options struct {
+	New func(authKeyID int64, unbound bool) Machine
+
+	// Send queues a packet for a gateway; Notify tells the status service.
+	// Neither blocks. The key is that of the actor.
+	Send   func(authKeyID int64, s sess.Send)
+	Notify func(r sess.Request)
+
+	// Execute runs a call and returns what its CallDone carries. It may take
+	// its time, but not forever.
+	Execute func(r sess.Request) (sess.Result, *sess.RPCError)
+
+	// Owns reports whether this node owns a perm key.
+	Owns func(authKeyID int64) bool
+
+	Now func() int64 // Unix nanoseconds
+
+	MailboxItems int // data items waiting for one key
+	MailboxBytes int // their bytes
+	CallLimit    int // API calls under way on the node; as many again may wait
+	PeerLimit    int // the same for calls to authsession
+}
+
+const (
+	shards       = 256
+	signpostTime = 30 * time.Second
+)
+
+// Manager holds the actors of a node. It is safe for concurrent use.
+type Manager struct {
+	Slots *Slots
+
+	o        Options
+	wheel    *wheel
+	shards   [shards]shard
+	rpcQueue *lane.Pool // calls to BFFs
+	peers    *lane.Pool // calls to authsession
+	busy     sync.WaitGroup
+
+	draining drain
+}
+
+type shard struct {
+	mu     sync.RWMutex
+	actors map[int64]*actor
+}
+
+// New makes a manager without actors. Start turns its wheel; tests may call
+// Advance instead.
+func New(o Options) *Manager {
+	m := &Manager{
+		Slots:    newSlots(),
+		o:        o,
+		wheel:    newWheel(o.Now()),
+		rpcQueue: lane.NewPool(o.CallLimit, o.CallLimit),
+		peers:    lane.NewPool(o.PeerLimit, 4*o.PeerLimit),
+	}
+	for i := range m.shards {
+		m.shards[i].actors = map[int64]*actor{}
+	}
+	return m
+}
+
+// Start turns the timing wheel until ctx is done.
+func (m *Manager) Start(ctx context.Context) {
+	m.busy.Add(1)
+	go func() {
+		defer m.busy.Done()
+		ticker := time.NewTicker(wheelTick)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				m.Advance()
+			}
+		}
+	}()
+}
+
+// Advance wakes the actors whose time has come.
+func (m *Manager) Advance() {
+	for _, a := range m.wheel.advance(m.o.Now()) {
+		switch a.post(&sess.Tick{}) {
+		case moved, gone: // a signpost, or a race with its end
+			m.forget(a)
+		}
+	}
+}
+
+// Post gives an input to the actor of a key, which it makes when there is
+// none. unbound says that the key is a temp key of its own.
+func (m *Manager) Post(authKeyID int64, unbound bool, in sess.Input) error {
+	for {
+		switch a := m.obtain(authKeyID, unbound); a.post(in) {
+		case posted:
+			return nil
+		case full:
+			return ErrDataChannelFull
+		case moved:
+			return m.inherit(a.heir, in)
+		}
+	}
+}
+
+// Tell gives an input to the actor of a key, if there is one.
+func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
+	for {
+		a := m.find(authKeyID)
+		if a == nil {
+			return false, nil
+		}
+		switch a.post(in) {
+		case posted:
+			return true, nil
+		case full:
+			return true, ErrDataChannelFull
+		case moved:
+			return true, m.inherit(a.heir, in)
+		}
+	}
+}
+
+// Count returns how many keys are in memory.
+func (m *Manager) Count() (n int) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.RLock()
+		n += len(s.actors)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+// Load returns how many API calls run and how many wait for their turn.
+func (m *Manager) Load() (running, waiting int) { return m.rpcQueue.Load() }
+
+// Wait returns when nothing runs any more: no runLoop, no call, no wheel.
+func (m *Manager) Wait() {
+	m.rpcQueue.Wait()
+	m.peers.Wait()
+	m.busy.Wait()
+}
+
+func (m *Manager) shard(key int64) *shard {
+	return &m.shards[uint64(key)*0x9e3779b97f4a7c15>>56]
+}
+
+func (m *Manager) find(key int64) *actor {
+	s := m.shard(key)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.actors[key]
+}
+
+func (m *Manager) obtain(key int64, unbound bool) *actor {
+	if a := m.find(key); a != nil {
+		return a
+	}
+	s := m.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.actors[key]
+	if a == nil {
+		a = &actor{m: m, key: key, unbound: unbound, machine: m.o.New(key, unbound)}
+		s.actors[key] = a
+	}
+	return a
+}
+
+// forget takes a out of the map, unless another has its place already.
+func (m *Manager) forget(a *actor) {
+	m.wheel.remove(a)
+	s := m.shard(a.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.actors[a.key] == a {
+		delete(s.actors, a.key)
+	}
+}
+
+// inherit gives the heir of a temp key what was meant for the temp key. An
+// heir that lives on another node gets nothing: the client repeats there what
+// it has no answer to.
+func (m *Manager) inherit(heir int64, in sess.Input) error {
+	if !m.o.Owns(heir) {
+		return nil
+	}
+	switch in := in.(type) {
+	case *sess.Tick:
+		return nil
+	case *sess.Data:
+		in.Unbound = false
+	}
+	return m.Post(heir, false, in)
+}
+
+// all returns the actors of this moment.
+func (m *Manager) all() (actors []*actor) {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.RLock()
+		for _, a := range s.actors {
+			actors = append(actors, a)
+		}
+		s.mu.RUnlock()
+	}
+	return actors
+}

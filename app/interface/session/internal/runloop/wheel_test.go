@@ -1,0 +1,111 @@
+package runloop
+
+import (
+	"context"
+	"math/rand/v2" //nolint:forbidigo // test data
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+func TestWheelWakesInTimeAndOnce(t *testing.T) {
+	w := newWheel(0)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	wish := map[*actor]int64{}
+	for range 5000 {
+		a := &actor{}
+		for range 1 + rnd.IntN(3) { // earlier, later, never: the last wish counts
+			at := rnd.Int64N(int64(10 * time.Minute))
+			if rnd.IntN(10) == 0 {
+				at = 0
+			}
+			w.wish(a, at)
+			wish[a] = at
+		}
+		if rnd.IntN(20) == 0 {
+			w.remove(a)
+			wish[a] = 0
+		}
+	}
+	woken := map[*actor]bool{}
+	for now := int64(0); now <= int64(11*time.Minute); now += rnd.Int64N(int64(time.Second)) {
+		for _, a := range w.advance(now) {
+			require.False(t, woken[a], "twice")
+			woken[a] = true
+			require.NotZero(t, wish[a])
+			require.LessOrEqual(t, wish[a], now)
+			require.Greater(t, wish[a], now-int64(time.Second)-2*int64(wheelTick), "late")
+		}
+	}
+	for a, at := range wish {
+		require.Equal(t, at != 0, woken[a], "wish %d", at)
+	}
+}
+
+func TestWheelSurvivesAJump(t *testing.T) {
+	w := newWheel(0)
+	a := &actor{}
+	w.wish(a, int64(time.Minute))
+	require.Equal(t, []*actor{a}, w.advance(int64(240*time.Hour)))
+	w.wish(a, 1) // long past
+	require.Empty(t, w.advance(int64(240*time.Hour)))
+	require.Equal(t, []*actor{a}, w.advance(int64(240*time.Hour)+int64(wheelTick)))
+}
+
+func TestTicksReachTheMachine(t *testing.T) {
+	var ticks atomic.Int64
+	n := newNode(t, always(func(now int64, in sess.Input, out *sess.Effects) {
+		if _, ok := in.(*sess.Tick); ok {
+			if ticks.Add(1) == 3 {
+				return // asks for nothing more
+			}
+		}
+		out.WakeAt = now + int64(time.Second)
+	}))
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	for range 10 {
+		n.Wait()
+		n.pass(time.Second + wheelTick)
+	}
+	n.Wait()
+	require.EqualValues(t, 3, ticks.Load())
+}
+
+func TestStartTurnsTheWheel(t *testing.T) {
+	ticked := make(chan struct{}, 1)
+	n := newNode(t, always(func(now int64, in sess.Input, out *sess.Effects) {
+		if _, ok := in.(*sess.Tick); ok {
+			ticked <- struct{}{}
+			return
+		}
+		out.WakeAt = now + int64(30*time.Millisecond)
+	}), func(o *Options) { o.Now = func() int64 { return time.Now().UnixNano() } })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n.Start(ctx)
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	<-ticked
+}
+
+// What an idle auth key costs beside its state machine.
+func BenchmarkIdleActor(b *testing.B) {
+	n := newNode(b, always(func(now int64, _ sess.Input, out *sess.Effects) { out.WakeAt = now + int64(4*time.Minute) }))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	goroutines := runtime.NumGoroutine()
+	for key := range b.N {
+		_ = n.Post(int64(key), false, &sess.Data{})
+	}
+	n.Wait()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(b.N), "B/key")
+	b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(b.N), "goroutines/key")
+	runtime.KeepAlive(n)
+}
