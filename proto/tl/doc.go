@@ -1,13 +1,13 @@
 // Package tl turns TL bytes into protobuf bytes and back, without ever building an object.
 //
-//	 schema/*.tls      tables: what fields a message has and in which client layer a constructor exists
-//	      │ tlset.Parse
-//	      ▼
-//	  tlset.Set
-//	      │ Compile    tables -> programs: one straight list of steps for each constructor and direction
-//	      ▼
-//	   *Schema  ── constructor id ──▶ program.steps ──▶ toProto.run     TL -> protobuf, one pass
-//	            ── predicate, layer ─▶ program.write ──▶ toTL.write     protobuf -> TL, scan then write
+//	schema/*.tls      tables: what fields a message has and in which client layer a constructor exists
+//	     │ tlset.Parse
+//	     ▼
+//	 tlset.Set
+//	     │ Compile    tables -> programs: one straight list of steps for each constructor and direction
+//	     ▼
+//	  *Schema  ── constructor id ──▶ program.steps ──▶ toProto.run     TL -> protobuf, one pass
+//	           ── predicate, layer ─▶ program.write ──▶ toTL.write     protobuf -> TL, scan then write
 //
 // # How a field's layer, flag and number meet
 //

@@ -1,0 +1,5 @@
+//go:build race
+
+package tl_test
+
+const raceEnabled = true
