@@ -1,0 +1,255 @@
+// Package keys finds out which perm key a transport key speaks for. What a
+// packet claims about that is no proof: gateways copy it from a bind request
+// before anyone has verified it. So the binding of a temp key is asked of
+// authsession, and remembered.
+package keys
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+var (
+	// ErrUnregistered says that authsession knows no such key (any more).
+	ErrUnregistered = errors.New("AUTH_KEY_UNREGISTERED")
+	// ErrBusy says that too many packets wait for a resolution.
+	ErrBusy = errors.New("too many keys in resolution")
+)
+
+// Key is what a transport key is.
+type Key struct {
+	Perm int64 // perm key it speaks for; 0: a temp key that is not bound
+	Type sess.KeyType
+}
+
+// Unbound reports whether the key is a temp key of its own.
+func (k Key) Unbound() bool { return k.Perm == 0 }
+
+// Claim is what a packet says of its transport key.
+type Claim struct {
+	Perm int64
+	Type int32 // 0 perm, 1 temp, 2 media temp; else unknown
+}
+
+// Lookup asks authsession for a transport key. ErrUnregistered is the one
+// error that is an answer; every other is a fault.
+type Lookup func(ctx context.Context, authKeyID int64, claim Claim) (Key, error)
+
+// Options of a Resolver.
+type Options struct {
+	Lookup  Lookup
+	Timeout time.Duration    // of one lookup
+	Now     func() time.Time // nil: time.Now
+	Size    int              // keys remembered
+	Fresh   time.Duration    // a binding older than this is looked up again behind the back of its use
+	// Unbound is how long a temp key is taken for unbound: short, because
+	// another node may bind it.
+	Unbound time.Duration
+	PerKey  int // packets of one key waiting for its resolution
+	Lookups int // lookups under way at once; 16 times as many may wait
+}
+
+// Resolver resolves transport keys. It is safe for concurrent use.
+type Resolver struct {
+	o      Options
+	lookup *lane.Pool
+	shards [64]shard
+}
+
+// shard remembers keys in two generations: when the young one is full it
+// becomes the old one, and what is used from the old one is young again. That
+// is an LRU within a factor of two, without a link per key.
+type shard struct {
+	mu         sync.Mutex
+	young, old map[int64]entry
+	pending    map[int64]*pending
+}
+
+type entry struct {
+	key Key
+	at  int64 // Unix milliseconds of the lookup
+}
+
+// pending is a key whose packets wait, in order.
+type pending struct{ waiting []func(Key, error) }
+
+// New makes a resolver.
+func New(o Options) *Resolver {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Resolver{o: o, lookup: lane.NewPool(o.Lookups, 16*o.Lookups)}
+	for i := range r.shards {
+		r.shards[i].young = map[int64]entry{}
+		r.shards[i].pending = map[int64]*pending{}
+	}
+	return r
+}
+
+// Resolve calls f with what authKeyID is: at once when that is known, else
+// when authsession has answered. Calls for one key come in the order of their
+// Resolve. An error of Resolve itself means that f will not be called.
+func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) error {
+	// A packet that claims no more than to be its own key's claims nothing:
+	// whoever has the key may speak for it.
+	if claim.Type == int32(sess.PermKey) && claim.Perm == authKeyID && authKeyID != 0 {
+		f(Key{Perm: authKeyID, Type: sess.PermKey}, nil)
+		return nil
+	}
+	s := r.shard(authKeyID)
+	s.mu.Lock()
+	if p := s.pending[authKeyID]; p != nil {
+		defer s.mu.Unlock()
+		if len(p.waiting) >= r.o.PerKey {
+			return ErrBusy
+		}
+		p.waiting = append(p.waiting, f)
+		return nil
+	}
+	now := r.o.Now().UnixMilli()
+	e, known := s.get(authKeyID, r.generation())
+	age := time.Duration(now-e.at) * time.Millisecond
+	switch {
+	case known && !e.key.Unbound():
+		if age >= r.o.Fresh {
+			e.at = now // one refresh at a time
+			s.young[authKeyID] = e
+			r.lookup.Go(func() { r.refresh(authKeyID, claim) })
+		}
+		s.mu.Unlock()
+		f(e.key, nil)
+		return nil
+	case known && age < r.o.Unbound:
+		s.mu.Unlock()
+		f(e.key, nil)
+		return nil
+	}
+	s.pending[authKeyID] = &pending{waiting: []func(Key, error){f}}
+	s.mu.Unlock()
+	if !r.lookup.Go(func() { r.resolve(authKeyID, claim) }) {
+		r.deliver(authKeyID, Key{}, ErrBusy)
+	}
+	return nil
+}
+
+// Bound notes that a temp key was bound just now.
+func (r *Resolver) Bound(tempAuthKeyID, permAuthKeyID int64) {
+	s := r.shard(tempAuthKeyID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, known := s.get(tempAuthKeyID, r.generation())
+	if !known {
+		e.key.Type = sess.TempKey
+	}
+	e.key.Perm = permAuthKeyID
+	e.at = r.o.Now().UnixMilli()
+	s.put(tempAuthKeyID, e, r.generation())
+}
+
+// Forget drops what is known of keys, because they were destroyed.
+func (r *Resolver) Forget(authKeyIDs ...int64) {
+	for _, id := range authKeyIDs {
+		s := r.shard(id)
+		s.mu.Lock()
+		delete(s.young, id)
+		delete(s.old, id)
+		s.mu.Unlock()
+	}
+}
+
+// Wait returns when no lookup is under way.
+func (r *Resolver) Wait() { r.lookup.Wait() }
+
+func (r *Resolver) resolve(id int64, claim Claim) {
+	key, err := r.ask(id, claim)
+	if err == nil {
+		s := r.shard(id)
+		s.mu.Lock()
+		s.put(id, entry{key, r.o.Now().UnixMilli()}, r.generation())
+		s.mu.Unlock()
+	}
+	r.deliver(id, key, err)
+}
+
+// refresh replaces what is remembered. A fault changes nothing: a key that
+// was good a minute ago is good while authsession is away.
+func (r *Resolver) refresh(id int64, claim Claim) {
+	key, err := r.ask(id, claim)
+	s := r.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err == nil:
+		s.put(id, entry{key, r.o.Now().UnixMilli()}, r.generation())
+	case errors.Is(err, ErrUnregistered):
+		delete(s.young, id)
+		delete(s.old, id)
+	}
+}
+
+func (r *Resolver) ask(id int64, claim Claim) (key Key, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), r.o.Timeout)
+	defer cancel()
+	key, err = r.o.Lookup(ctx, id, claim)
+	switch {
+	case err == nil:
+		metrics.KeyLookups.Inc("found")
+	case errors.Is(err, ErrUnregistered):
+		metrics.KeyLookups.Inc("unregistered")
+	default:
+		metrics.KeyLookups.Inc("fault")
+	}
+	return key, err
+}
+
+// deliver calls who waits, and who comes while it does, in order.
+func (r *Resolver) deliver(id int64, key Key, err error) {
+	s := r.shard(id)
+	for {
+		s.mu.Lock()
+		p := s.pending[id]
+		if len(p.waiting) == 0 {
+			delete(s.pending, id)
+			s.mu.Unlock()
+			return
+		}
+		waiting := p.waiting
+		p.waiting = nil
+		s.mu.Unlock()
+		for _, f := range waiting {
+			f(key, err)
+		}
+	}
+}
+
+func (r *Resolver) shard(id int64) *shard {
+	return &r.shards[uint64(id)*0x9e3779b97f4a7c15>>58]
+}
+
+// generation is how many keys the young generation of a shard may hold.
+func (r *Resolver) generation() int { return max(1, r.o.Size/len(r.shards)/2) }
+
+func (s *shard) get(id int64, generation int) (entry, bool) {
+	if e, ok := s.young[id]; ok {
+		return e, true
+	}
+	e, ok := s.old[id]
+	if ok {
+		s.put(id, e, generation)
+	}
+	return e, ok
+}
+
+func (s *shard) put(id int64, e entry, generation int) {
+	if _, there := s.young[id]; !there && len(s.young) >= generation {
+		s.old, s.young = s.young, make(map[int64]entry, generation/4)
+	}
+	s.young[id] = e
+	delete(s.old, id)
+}

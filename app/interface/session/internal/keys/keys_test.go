@@ -1,0 +1,216 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"go.uber.org/goleak"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+}
+
+// store plays authsession.
+type store struct {
+	mu    sync.Mutex
+	keys  map[int64]Key
+	err   error
+	hold  chan struct{}
+	asked atomic.Int64
+	clock atomic.Int64
+}
+
+func (s *store) lookup(_ context.Context, id int64, _ Claim) (Key, error) {
+	s.asked.Add(1)
+	if s.hold != nil {
+		<-s.hold
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return Key{}, s.err
+	}
+	k, ok := s.keys[id]
+	if !ok {
+		return Key{}, ErrUnregistered
+	}
+	return k, nil
+}
+
+func (s *store) set(id int64, k Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys[id] = k
+}
+
+func newResolver(t *testing.T, s *store) *Resolver {
+	if s.keys == nil {
+		s.keys = map[int64]Key{}
+	}
+	r := New(Options{
+		Lookup: s.lookup, Timeout: time.Second, Now: func() time.Time { return time.UnixMilli(s.clock.Load()) },
+		Size: 1 << 16, Fresh: time.Minute, Unbound: time.Second, PerKey: 4, Lookups: 8,
+	})
+	t.Cleanup(r.Wait)
+	return r
+}
+
+type answer struct {
+	key Key
+	err error
+}
+
+func resolve(t *testing.T, r *Resolver, id int64, claim Claim) answer {
+	t.Helper()
+	got := make(chan answer, 1)
+	require.NoError(t, r.Resolve(id, claim, func(k Key, err error) { got <- answer{k, err} }))
+	select {
+	case a := <-got:
+		return a
+	case <-time.After(5 * time.Second):
+		t.Fatal("no answer")
+		return answer{}
+	}
+}
+
+const (
+	perm    = 0x1111
+	victim  = 0x2222
+	temp    = 0x3333
+	media   = 0x4444
+	unbound = 0x5555
+)
+
+// Weakness 2 of the stock server: the perm key was believed to be the one
+// that the packet named.
+func TestClaimsAreVerified(t *testing.T) {
+	s := &store{keys: map[int64]Key{
+		perm:    {perm, sess.PermKey},
+		temp:    {perm, sess.TempKey},
+		media:   {perm, sess.MediaTempKey},
+		unbound: {0, sess.TempKey},
+	}}
+	r := newResolver(t, s)
+	for _, c := range []struct {
+		name  string
+		id    int64
+		claim Claim
+		want  answer
+	}{
+		{"perm key, own id", perm, Claim{perm, 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"perm key over HTTP", perm, Claim{0, 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"perm key that names another's", perm, Claim{victim, 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"temp key", temp, Claim{perm, 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"temp key that names another's", temp, Claim{victim, 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"temp key that names none", temp, Claim{0, 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"media temp key", media, Claim{perm, 2}, answer{Key{perm, sess.MediaTempKey}, nil}},
+		{"unbound key that names another's", unbound, Claim{victim, 1}, answer{Key{0, sess.TempKey}, nil}},
+		{"unknown key", 0x9999, Claim{victim, 1}, answer{Key{}, ErrUnregistered}},
+		{"unknown key type", temp, Claim{perm, -1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"no key", 0, Claim{0, 0}, answer{Key{}, ErrUnregistered}},
+	} {
+		require.Equal(t, c.want, resolve(t, r, c.id, c.claim), c.name)
+	}
+}
+
+func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
+	fault := errors.New("down")
+	s := &store{err: fault}
+	r := newResolver(t, s)
+	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, fault)
+	s.err = nil
+	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, ErrUnregistered)
+	s.set(temp, Key{perm, sess.TempKey})
+	for range 5 {
+		require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm)
+	}
+	require.EqualValues(t, 3, s.asked.Load())
+}
+
+func TestRefreshBehindTheBackOfUse(t *testing.T) {
+	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}}
+	r := newResolver(t, s)
+	resolve(t, r, temp, Claim{perm, 1})
+
+	s.clock.Add(int64(time.Minute / time.Millisecond))
+	s.err = errors.New("down")
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm)
+	r.Wait()
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm, "a fault changes nothing")
+	require.EqualValues(t, 2, s.asked.Load())
+
+	s.clock.Add(int64(time.Minute / time.Millisecond))
+	s.err = nil
+	delete(s.keys, temp) // expired
+	resolve(t, r, temp, Claim{perm, 1})
+	r.Wait()
+	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, ErrUnregistered)
+}
+
+func TestUnboundIsBelievedForAMoment(t *testing.T) {
+	s := &store{keys: map[int64]Key{temp: {0, sess.MediaTempKey}}}
+	r := newResolver(t, s)
+	require.True(t, resolve(t, r, temp, Claim{0, 2}).key.Unbound())
+	s.set(temp, Key{perm, sess.MediaTempKey}) // by another node
+	require.True(t, resolve(t, r, temp, Claim{0, 2}).key.Unbound())
+	s.clock.Add(1000)
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{0, 2}).key.Perm)
+
+	s.set(unbound, Key{0, sess.MediaTempKey})
+	resolve(t, r, unbound, Claim{0, 2})
+	r.Bound(unbound, perm)
+	require.Equal(t, Key{perm, sess.MediaTempKey}, resolve(t, r, unbound, Claim{0, 2}).key)
+	r.Forget(unbound)
+	delete(s.keys, unbound)
+	require.ErrorIs(t, resolve(t, r, unbound, Claim{0, 2}).err, ErrUnregistered)
+}
+
+// Weakness 56: one slow key held up all keys of its gateway.
+func TestPacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
+	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}, hold: make(chan struct{})}
+	r := newResolver(t, s)
+	var got []int
+	done := make(chan struct{})
+	for i := range 4 {
+		require.NoError(t, r.Resolve(temp, Claim{perm, 1}, func(Key, error) {
+			got = append(got, i)
+			if i == 0 { // comes while the others are being delivered
+				require.NoError(t, r.Resolve(temp, Claim{perm, 1}, func(Key, error) {
+					got = append(got, 4)
+					close(done)
+				}))
+			}
+		}))
+	}
+	require.ErrorIs(t, r.Resolve(temp, Claim{perm, 1}, nil), ErrBusy)
+	require.EqualValues(t, perm, resolve(t, r, perm, Claim{perm, 0}).key.Perm)
+	close(s.hold)
+	<-done
+	require.Equal(t, []int{0, 1, 2, 3, 4}, got)
+	require.EqualValues(t, 1, s.asked.Load(), "one lookup for all")
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	s := &store{keys: map[int64]Key{}}
+	r := newResolver(t, s)
+	r.o.Size = 1024
+	for id := range int64(20_000) {
+		r.Bound(id+1, perm)
+	}
+	n := 0
+	for i := range r.shards {
+		n += len(r.shards[i].young) + len(r.shards[i].old)
+	}
+	require.LessOrEqual(t, n, 1024)
+	require.Greater(t, n, 256)
+}
