@@ -21,6 +21,9 @@ const keep = 1 << 16
 // RequestToProto turns the method call at the start of in into its request message. n is how much of in it took; a
 // wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
 func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
+	if len(in) > math.MaxInt32 {
+		return dst, nil, 0, ErrLimit{"input", math.MaxInt32}
+	}
 	t := s.begin(dst, in)
 	p := t.method()
 	if p != nil {
@@ -50,6 +53,9 @@ func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byt
 // MessageToProto turns the TL at the start of in into message m: for a union an object of that type, for a request a
 // call of that method, for Vector_X a vector.
 func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
+	if len(in) > math.MaxInt32 {
+		return dst, 0, ErrLimit{"input", math.MaxInt32}
+	}
 	t := s.begin(dst, in)
 	switch m.shape {
 	case tlset.Union:
@@ -142,10 +148,10 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 		t.object(m, pb)
 	case tlset.Request:
 		if p := t.request(m, pb); p != nil {
-			t.body(p, pb)
+			t.body(p, pb, false)
 		}
 	default:
-		t.body(m.whole, pb)
+		t.body(m.whole, pb, false)
 	}
 	out, err := t.out, t.err
 	if err != nil {
@@ -187,7 +193,7 @@ func (s *Schema) Predicate(message string, pb []byte) string {
 		return ""
 	}
 	t := toTL{s: s}
-	if p := t.predicate(m, pb); p != nil {
+	if p := t.predicate(m, pb, true); p != nil {
 		return p.name
 	}
 	return ""

@@ -20,7 +20,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 			if len(words) > maxWords {
 				return fmt.Errorf("more than %d flags words", maxWords)
 			}
-			order = append(order, step{kind: kFlags, word: words[t.Name]})
+			order = append(order, step{kind: kFlags, mask: 1, late: words[t.Name]})
 			continue
 		}
 		st, err := c.step(p, t, words)
@@ -32,7 +32,6 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 	if n := len(order); n > maxSlots {
 		return fmt.Errorf("%d fields, more than %d", n, maxSlots)
 	}
-	p.words = len(words)
 	if err := p.index(order); err != nil {
 		return err
 	}
@@ -43,7 +42,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 
 // step compiles one parameter.
 func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step, error) {
-	var s step
+	s := step{mask: 1}
 	typ, optional := t.Type, false
 	if cond, rest, ok := strings.Cut(t.Type, "?"); ok {
 		word, bit, _ := strings.Cut(cond, ".")
@@ -226,7 +225,7 @@ func (p *program) index(order []step) error {
 		}
 		s.slot = uint8(len(p.fields)) //nolint:gosec // bounded by maxSlots
 		p.slots[n] = s.slot + 1
-		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), word: s.word, mask: s.mask})
+		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), wire: uint8(s.tag & 7), word: s.word, mask: s.mask})
 		same := 0
 		for _, o := range order {
 			if s.word != 0 && o.kind != kFlags && o.word == s.word && o.mask == s.mask {
@@ -295,6 +294,50 @@ func (p *program) schedule(order []step) {
 	}
 	flush(maxNumber + 2)
 	p.arrange()
+	p.steps = p.jumps(p.steps, p.shuffle)
+	p.write = p.jumps(p.write, nil)
+}
+
+// jumps puts a kJump before each few steps that hang on flags of one word, because most of a large object's flags are
+// off. A jump does not leave its segment of a shuffle, whose bounds move along.
+func (p *program) jumps(steps []step, sh *shuffle) []step {
+	const few = 6
+	bounds := []int{len(steps)}
+	if sh != nil {
+		bounds = []int{sh.first}
+		for _, end := range sh.ends {
+			bounds = append(bounds, end)
+		}
+		bounds = append(bounds, len(steps))
+	}
+	var out []step
+	from := 0
+	for k, to := range bounds {
+		for from < to {
+			n := 1
+			jump := step{kind: kJump, word: steps[from].word}
+			for n < few && from+n < to && steps[from+n].word == jump.word {
+				n++
+			}
+			if jump.word != 0 && n > 2 {
+				jump.jump = uint8(n) //nolint:gosec // few
+				for _, s := range steps[from : from+n] {
+					jump.mask |= s.mask
+				}
+				out = append(out, jump)
+			}
+			out = append(out, steps[from:from+n]...)
+			from += n
+		}
+		switch {
+		case sh == nil:
+		case k == 0:
+			sh.first = len(out)
+		case k <= len(sh.ends):
+			sh.ends[k-1] = len(out)
+		}
+	}
+	return slices.Clip(out)
 }
 
 func (p *program) emit(s step) { p.steps = append(p.steps, s) }
@@ -314,36 +357,39 @@ func (p *program) pass(s step) uint8 {
 
 // arrange computes the shuffle of steps that still do not ascend.
 func (p *program) arrange() {
-	writes := func(s step) bool { return s.kind != kFlags && s.kind != kMark }
-	first, last, highest := len(p.steps), 0, 0
+	var writing []int // steps that write, ascending by field number
 	for i, s := range p.steps {
-		if !writes(s) {
-			continue
-		}
-		if s.number() > highest {
-			highest = s.number()
-			continue
-		}
-		last = i + 1
-		for j := range i {
-			if writes(p.steps[j]) && p.steps[j].number() > s.number() {
-				first = min(first, j)
-				break
-			}
+		if s.kind != kFlags && s.kind != kMark {
+			writing = append(writing, i)
 		}
 	}
-	if last == 0 {
+	sorted := slices.Clone(writing)
+	slices.SortFunc(sorted, func(a, b int) int { return p.steps[a].number() - p.steps[b].number() })
+	for len(writing) > 0 && writing[0] == sorted[0] {
+		writing, sorted = writing[1:], sorted[1:]
+	}
+	for n := len(writing); n > 0 && writing[n-1] == sorted[n-1]; n-- {
+		writing, sorted = writing[:n-1], sorted[:n-1]
+	}
+	if len(writing) == 0 {
 		return
 	}
-	sh := &shuffle{first: first, last: last}
-	for i := range last - first {
-		if writes(p.steps[first+i]) {
-			sh.order = append(sh.order, uint8(i)) //nolint:gosec // bounded by maxSlots
+	sh := &shuffle{first: writing[0]}
+	rank := func(i int) int { return slices.Index(sorted, i) }
+	first := map[int]uint8{} // rank of a segment's first step -> segment
+	for k, i := range writing {
+		if k > 0 && rank(i) == rank(writing[k-1])+1 {
+			sh.ends[len(sh.ends)-1] = i + 1
+			continue
+		}
+		first[rank(i)] = uint8(len(sh.ends)) //nolint:gosec // bounded by maxSlots
+		sh.ends = append(sh.ends, i+1)
+	}
+	for r := range sorted {
+		if seg, ok := first[r]; ok {
+			sh.order = append(sh.order, seg)
 		}
 	}
-	slices.SortFunc(sh.order, func(a, b uint8) int {
-		return p.steps[first+int(a)].number() - p.steps[first+int(b)].number()
-	})
 	p.shuffle = sh
 }
 

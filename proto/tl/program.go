@@ -25,15 +25,23 @@ const (
 	kBoxed                   // a boxed object | TL_ctor, which holds the union as its field 1
 	kMark                    // remember where this scalar or string stands, and pass it
 	kLate                    // now write what kMark passed
+	kJump                    // when none of the next few steps has its flag on, pass them
 )
+
+// words are the flags words of one object while it is read or written, from 1 on. words[0] is all ones: what depends on
+// no flag depends on that.
+type words [maxWords + 1]uint32
+
+const always = ^uint32(0)
 
 // step is one instruction. Which flag a field depends on is (word, mask), which protobuf field it is lies in tag: there
 // TL's view and protobuf's view of one field meet.
 type step struct {
 	kind kind
-	word uint8  // 0: unconditional; n: present when words[n-1]&mask is not zero. For kFlags the word itself
-	size uint8  // kRaw: bytes. kMark: kind of the passed field's coding
-	late uint8  // kMark, kLate: index into frame.marks and program.late
+	word uint8  // present when words[word]&mask is not zero; words[0] is all ones
+	size uint8  // kRaw: bytes. kMark: bytes to pass, 0 for a string
+	late uint8  // kMark, kLate: index into frame.marks and program.late. kFlags: index of the word
+	jump uint8  // kJump: how many steps to pass when words[word]&mask is zero
 	bare bool   // vectors: no 0x1cb5c415 in front
 	slot uint8  // protobuf -> TL: index of the field's span; kFlags: unused
 	lone bool   // no other field hangs on the same bit
@@ -43,10 +51,11 @@ type step struct {
 }
 
 const (
-	maxWords   = 4  // flags words of one constructor
-	maxLate    = 16 // passed fields of one constructor
-	maxSlots   = 250
+	maxWords   = 3    // flags words of one constructor
+	maxLate    = 16   // passed fields of one constructor
+	maxSlots   = 250  // fields of one constructor
 	maxNumber  = 2047 // tags take at most two bytes
+	maxTag     = 1<<32 - 1
 	vectorID   = 0x1cb5c415
 	wireVarint = 0
 	wireFixed  = 1
@@ -74,15 +83,18 @@ type program struct {
 	shared []group    // flag bits that several fields hang on
 }
 
-// shuffle reorders the protobuf fields that steps[first:last] wrote.
+// shuffle reorders the protobuf fields that steps[first:] write until the last of ends. They come in segments that are
+// in order within themselves.
 type shuffle struct {
-	first, last int
-	order       []uint8 // ascending by field number; indices relative to first
+	first int
+	ends  []int   // the step after each segment
+	order []uint8 // segments, ascending by field number
 }
 
 // slotInfo is what scanning a protobuf message needs to know of a field.
 type slotInfo struct {
 	coding coding
+	wire   uint8
 	word   uint8
 	mask   uint32
 }

@@ -2,81 +2,98 @@ package tl
 
 import (
 	"encoding/binary"
+	"errors"
 	"slices"
 )
 
 // scan walks over the fields of a message, notes in l.spans where those of l.p lie, and computes the flags words. Of a
-// field that occurs several times the last occurrence counts; unknown fields are passed over.
-func (t *toTL) scan(l *level) bool {
+// field that occurs several times the last occurrence counts; unknown fields are passed over. With named, l.p was chosen
+// by the predicate at the start of the message, and a later, different one is errRenamed.
+func (t *toTL) scan(l *level, named bool) bool {
 	b, p := l.b, l.p
-	again := false // a field occurred twice: the flags words need another look
-	for pos := 0; pos < len(b); {
-		tag, from, to, next := fieldAt(b, pos)
-		if next < 0 {
-			return t.fail(ErrMalformed{"protobuf", pos})
-		}
+	pos := 0
+	if n := len(p.head); len(b) >= n && string(b[:n]) == string(p.head) {
+		pos = n // the usual case, when the server used the same version
+	}
+	again := false       // a field occurred twice: the flags words need another look
+	renamed := uint64(0) // where the last predicate after the first lies
+	for pos < len(b) {
 		start := pos
-		pos = next
+		tag := uint32(b[pos])
+		if pos++; tag >= 0x80 {
+			v, next := varint(b, start)
+			if next < 0 || v > maxTag {
+				return t.fail(ErrMalformed{"protobuf", start})
+			}
+			tag, pos = uint32(v), next
+		}
+		var v uint64 // a number, or the end of a length-delimited value
+		from := pos
+		switch tag & 7 {
+		case wireVarint, wireBytes:
+			if pos < len(b) && b[pos] < 0x80 {
+				v = uint64(b[pos])
+				pos++
+			} else if v, pos = varint(b, pos); pos < 0 {
+				return t.fail(ErrMalformed{"protobuf", start})
+			}
+			if tag&7 == wireBytes {
+				if v > uint64(len(b)-pos) {
+					return t.fail(ErrMalformed{"protobuf", start})
+				}
+				from = pos
+				pos += int(v) //nolint:gosec // compared above
+			}
+		case wireFixed:
+			pos += 8
+		case wireFixed4:
+			pos += 4
+		default: // groups are not part of proto3
+			return t.fail(ErrMalformed{"protobuf", start})
+		}
 		n := int(tag >> 3)
+		if pos > len(b) || n == 0 {
+			return t.fail(ErrMalformed{"protobuf", start})
+		}
 		if n >= len(p.slots) || p.slots[n] == 0 {
+			if named && tag == 1<<3|wireBytes && start > 0 {
+				renamed = at(from, pos)
+			}
 			continue
 		}
 		slot := p.slots[n] - 1
 		info, s := &p.fields[slot], &l.spans[slot]
+		if uint32(info.wire) != tag&7 && (info.coding != cPacked || tag&7 != wireVarint) {
+			continue
+		}
 		present := true
-		wire := tag & 7
 		switch info.coding {
 		case cVarint:
-			if wire != wireVarint {
-				continue
-			}
 			again = again || s.n != 0
-			s.v, _ = varint(b, from)
-			s.n, present = 1, s.v != 0
+			s.v, s.n, present = v, 1, v != 0
 		case cFixed:
-			if wire != wireFixed {
-				continue
-			}
 			again = again || s.n != 0
 			s.v, s.n = binary.LittleEndian.Uint64(b[from:]), 1
 		case cBytes, cContent:
-			if wire != wireBytes {
-				continue
-			}
 			again = again || s.n != 0
-			s.v, s.n = at(from, to), 1
-			present = info.coding == cBytes || from < to
+			s.v, s.n = at(from, pos), 1
+			present = info.coding == cBytes || from < pos
 		case cRepeated:
-			if wire != wireBytes {
-				continue
-			}
-			if s.n == 0 {
-				s.v = at(start, next)
-			} else {
-				s.v = s.v&^0xffffffff | uint64(next) //nolint:gosec // within MaxInput
-			}
-			s.n++
+			s.extend(start, pos, 1)
 		case cPacked:
-			if wire != wireBytes && wire != wireVarint {
-				continue
-			}
-			k, ok := countVarints(b[from:to])
+			k, ok := countVarints(b[from:pos])
 			if !ok {
 				return t.fail(ErrMalformed{"packed field", from})
 			}
-			if k == 0 {
-				continue
-			}
-			if s.n == 0 {
-				s.v = at(start, next)
-			} else {
-				s.v = s.v&^0xffffffff | uint64(next) //nolint:gosec // within MaxInput
-			}
-			s.n += k
+			s.extend(start, pos, k)
+			present = k > 0
 		}
-		if info.word != 0 && present {
-			l.words[info.word-1] |= info.mask
+		if present {
+			l.words[info.word&maxWords] |= info.mask
 		}
+	}
+	if from, to := bounds(renamed); from < to && string(b[from:to]) != p.name {
+		return t.fail(errRenamed)
 	}
 	if again {
 		l.flags()
@@ -84,37 +101,48 @@ func (t *toTL) scan(l *level) bool {
 	return true
 }
 
+// errRenamed asks to choose the constructor again, by the last predicate.
+var errRenamed = errors.New("tl: another predicate follows")
+
+// extend adds n elements to a repeated field.
+func (s *span) extend(start, end int, n uint32) {
+	if s.n == 0 {
+		s.v = at(start, end)
+	} else {
+		from, _ := bounds(s.v)
+		s.v = at(from, end)
+	}
+	s.n += n
+}
+
 // flags computes the flags words from the spans.
 func (l *level) flags() {
-	l.words = [maxWords]uint32{}
+	l.words = words{always}
 	for i := range l.p.fields {
 		info, s := &l.p.fields[i], &l.spans[i]
-		if info.word == 0 || s.n == 0 {
+		if s.n == 0 {
 			continue
 		}
-		from, to := s.bounds()
+		from, to := bounds(s.v)
 		if (info.coding == cVarint && s.v == 0) || (info.coding == cContent && from == to) {
 			continue
 		}
-		l.words[info.word-1] |= info.mask
+		l.words[info.word] |= info.mask
 	}
 }
 
-// predicate finds which constructor the union message b is: field 1 by name, else field 2 by id.
-func (t *toTL) predicate(m *Message, b []byte) *predicate {
-	var name []byte
-	if n := len(b); n > 2 && b[0] == 1<<3|wireBytes && int(b[1]) <= n-2 && b[1] < 0x80 {
-		name = b[2 : 2+int(b[1])]
-		if rest := b[2+len(name):]; hasField(rest, 1) {
-			name = nil
+// predicate finds which constructor the union message b is, by the predicate at its start. Where that is no use, or not
+// the last, it asks again with anywhere set: then the last predicate counts, else the id in field 2.
+func (t *toTL) predicate(m *Message, b []byte, anywhere bool) *predicate {
+	if n := len(b); !anywhere && n > 2 && b[0] == 1<<3|wireBytes && b[1] < 0x80 && int(b[1]) <= n-2 {
+		if p := m.preds.get(b[2 : 2+int(b[1])]); p != nil {
+			return p
 		}
 	}
-	if len(name) == 0 {
-		var ok bool
-		if name, ok = lastBytes(b, 1); !ok {
-			t.fail(ErrMalformed{"protobuf", 0})
-			return nil
-		}
+	name, ok := lastBytes(b, 1)
+	if !ok {
+		t.fail(ErrMalformed{"protobuf", 0})
+		return nil
 	}
 	if len(name) == 0 {
 		id, ok := lastVarint(b, 2)
@@ -138,7 +166,7 @@ func fieldAt(b []byte, pos int) (tag uint32, from, to, next int) {
 	pos++
 	if tag >= 0x80 {
 		v, p := varint(b, pos-1)
-		if p < 0 || v > 0xffffffff {
+		if p < 0 || v > maxTag {
 			return 0, 0, 0, fail
 		}
 		tag, pos = uint32(v), p
@@ -200,21 +228,6 @@ func countVarints(b []byte) (n uint32, ok bool) {
 		}
 	}
 	return n, true
-}
-
-// hasField reports whether field n occurs in b; malformed input counts as no.
-func hasField(b []byte, n uint32) bool {
-	for pos := 0; pos < len(b); {
-		tag, _, _, next := fieldAt(b, pos)
-		if next < 0 {
-			return false
-		}
-		if tag>>3 == n {
-			return true
-		}
-		pos = next
-	}
-	return false
 }
 
 // lastBytes finds the last occurrence of the length-delimited field n; ok is false when b is malformed.

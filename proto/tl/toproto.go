@@ -23,8 +23,8 @@ const fail = -1
 
 // frame is the state of one object.
 type frame struct {
-	words [maxWords]uint32 // flags words read so far
-	marks [maxLate]int     // positions of passed values
+	words words
+	marks [maxLate]int32 // positions of passed values
 }
 
 func (t *toProto) fail(err error) int {
@@ -61,6 +61,7 @@ func (t *toProto) body(p *program, pos int) int {
 		return t.fail(ErrLimit{"output", pos})
 	}
 	var f frame
+	f.words[0] = always
 	t.out = append(t.out, p.head...)
 	if p.shuffle == nil {
 		pos = t.run(p, p.steps, pos, &f)
@@ -114,9 +115,10 @@ func (t *toProto) settle(mark int, large bool) {
 // run executes steps. This is the hot loop: out is a local copy of t.out, put back before anything else appends to it.
 func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 	in, out := t.in, t.out
-	for i := range steps {
+	for i := 0; i < len(steps); i++ {
 		s := &steps[i]
-		if s.word != 0 && s.kind != kFlags && f.words[s.word-1]&s.mask == 0 {
+		if f.words[s.word&maxWords]&s.mask == 0 {
+			i += int(s.jump)
 			continue
 		}
 		switch s.kind {
@@ -127,7 +129,7 @@ func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 			if len(in)-pos < 4 {
 				return t.truncated(pos)
 			}
-			f.words[s.word-1] = binary.LittleEndian.Uint32(in[pos:])
+			f.words[s.late&maxWords] = binary.LittleEndian.Uint32(in[pos:])
 			pos += 4
 
 		case kInt:
@@ -240,7 +242,7 @@ func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 			pos = len(in)
 
 		case kMark:
-			f.marks[s.late] = pos
+			f.marks[s.late&(maxLate-1)] = int32(pos) //nolint:gosec // input is bounded
 			if s.size != 0 {
 				if len(in)-pos < int(s.size) {
 					return t.truncated(pos)
@@ -254,7 +256,7 @@ func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 
 		case kLate:
 			t.out = out
-			t.run(p, p.late[s.late:s.late+1], f.marks[s.late], f)
+			t.run(p, p.late[s.late:s.late+1], int(f.marks[s.late&(maxLate-1)]), f)
 			out = t.out
 		}
 	}

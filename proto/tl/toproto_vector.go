@@ -108,7 +108,7 @@ func signed(b []byte) uint64 {
 	return uint64(int64(int32(binary.LittleEndian.Uint32(b)))) //nolint:gosec // reinterpreted
 }
 
-// shuffled runs a program whose output needs reordering: the steps of the disordered range are run one by one, their
+// shuffled runs a program whose output needs reordering: the segments of the disordered range are run one by one, their
 // outputs noted, and copied through scratch when what was really written does not ascend. Each byte is copied at most
 // twice per level of nesting.
 func (t *toProto) shuffled(p *program, pos int, f *frame) int {
@@ -116,17 +116,18 @@ func (t *toProto) shuffled(p *program, pos int, f *frame) int {
 	if pos = t.run(p, p.steps[:sh.first], pos, f); pos < 0 {
 		return fail
 	}
-	base := len(t.offsets)
-	for i := sh.first; i < sh.last; i++ {
+	base, next := len(t.offsets), sh.first
+	for _, end := range sh.ends {
 		t.offsets = append(t.offsets, len(t.out))
-		if pos = t.run(p, p.steps[i:i+1], pos, f); pos < 0 {
+		if pos = t.run(p, p.steps[next:end], pos, f); pos < 0 {
 			return fail
 		}
+		next = end
 	}
 	t.offsets = append(t.offsets, len(t.out))
 	t.sort(sh.order, t.offsets[base:])
 	t.offsets = t.offsets[:base]
-	return t.run(p, p.steps[sh.last:], pos, f)
+	return t.run(p, p.steps[next:], pos, f)
 }
 
 // sort puts the segments between the offsets into order.

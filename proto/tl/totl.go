@@ -26,17 +26,16 @@ type span struct {
 	n uint32 // occurrences: elements of a repeated field; 0: absent
 }
 
-func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) } //nolint:gosec // within MaxInput
-func (s *span) bounds() (from, to int) { return int(s.v >> 32), int(s.v & 0xffffffff) }
+func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) } //nolint:gosec // input is bounded
+func bounds(v uint64) (start, end int) { return int(v >> 32), int(v & 0xffffffff) }
 
 // level is the state of one message while it is written.
 type level struct {
 	p     *program
 	b     []byte
 	spans []span
-	words [maxWords]uint32 // flags words, computed
-	clear [maxWords]uint32 // bits that must stay off because the client's layer lacks what they announce
-	at    [maxWords]int    // where the words stand in out
+	words words               // computed by scan
+	at    [maxWords + 1]int32 // where the words stand in out, counted from start
 }
 
 func (t *toTL) fail(err error) bool {
@@ -46,30 +45,45 @@ func (t *toTL) fail(err error) bool {
 
 // object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
 func (t *toTL) object(m *Message, b []byte) bool {
-	pred := t.predicate(m, b)
+	pred := t.predicate(m, b, false)
 	if pred == nil {
 		return false
 	}
 	start, depth, spans := len(t.out), t.depth, len(t.spans)
-	if p := pred.byLayer[t.layer]; p == nil {
-		t.err = ErrNotInLayer{pred.name, t.s.minLayer + t.layer}
-	} else if t.body(p, b) {
+	if t.version(pred, b, true) {
 		return true
 	}
+	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
+		t.rewind(start, depth, spans)
+		if pred = t.predicate(m, b, true); pred == nil {
+			return false
+		}
+		if t.version(pred, b, false) {
+			return true
+		}
+	}
 	for _, other := range m.lacking {
-		p := other.byLayer[t.layer]
-		if other == pred || p == nil || !t.lacking() {
+		if other == pred || other.byLayer[t.layer] == nil || !t.lacking() {
 			continue
 		}
 		first := t.err
 		t.rewind(start, depth, spans)
-		if t.body(p, b) {
+		if t.version(other, b, false) {
 			t.substituted++
 			return true
 		}
 		t.err = first
 	}
 	return false
+}
+
+// version writes b as the layer's version of a constructor.
+func (t *toTL) version(pred *predicate, b []byte, named bool) bool {
+	p := pred.byLayer[t.layer]
+	if p == nil {
+		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
+	}
+	return t.body(p, b, named)
 }
 
 // lacking reports whether the error is one that a substitute can mend.
@@ -83,8 +97,8 @@ func (t *toTL) rewind(out, depth, spans int) {
 	t.out, t.depth, t.spans, t.err = t.out[:out], depth, t.spans[:spans], nil
 }
 
-// body writes id and fields of a constructor or method from the message b.
-func (t *toTL) body(p *program, b []byte) bool {
+// body writes id and fields of a constructor or method from the message b. See scan for named.
+func (t *toTL) body(p *program, b []byte, named bool) bool {
 	if t.depth++; t.depth > MaxDepth {
 		return t.fail(ErrLimit{"depth", 0})
 	}
@@ -93,8 +107,10 @@ func (t *toTL) body(p *program, b []byte) bool {
 	}
 	base := len(t.spans)
 	t.spans = growSpans(t.spans, len(p.fields))
-	l := level{p: p, b: b, spans: t.spans[base:]}
-	if !t.scan(&l) {
+	var l level
+	l.p, l.b, l.spans = p, b, t.spans[base:]
+	l.words[0] = always
+	if !t.scan(&l, named) {
 		return false
 	}
 	t.completeGroups(&l)
@@ -120,14 +136,18 @@ func (t *toTL) write(l *level) bool {
 		out = binary.LittleEndian.AppendUint32(out, l.p.id)
 	}
 	steps := l.p.write
-	for i := range steps {
+	for i := 0; i < len(steps); i++ {
 		s := &steps[i]
-		if s.kind == kFlags {
-			l.at[s.word-1] = len(out)
-			out = binary.LittleEndian.AppendUint32(out, l.words[s.word-1])
+		if l.words[s.word&maxWords]&s.mask == 0 {
+			i += int(s.jump)
 			continue
 		}
-		if s.word != 0 && l.words[s.word-1]&s.mask == 0 {
+		if s.kind == kJump {
+			continue
+		}
+		if s.kind == kFlags {
+			l.at[s.late&maxWords] = int32(len(out) - t.start) //nolint:gosec // bounded by MaxOutput
+			out = binary.LittleEndian.AppendUint32(out, l.words[s.late&maxWords])
 			continue
 		}
 		f := &l.spans[s.slot]
@@ -139,7 +159,7 @@ func (t *toTL) write(l *level) bool {
 			out = binary.LittleEndian.AppendUint64(out, f.v)
 
 		case kString:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			if to-from > maxString {
 				return t.fail(ErrLimit{"string", from})
 			}
@@ -160,7 +180,7 @@ func (t *toTL) write(l *level) bool {
 			out = t.out
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			v, ok := wrappedNumber(l.b[from:to], s.kind)
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from})
@@ -172,7 +192,7 @@ func (t *toTL) write(l *level) bool {
 			}
 
 		case kStringWrap:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			v, ok := wrappedString(l.b[from:to])
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from})
@@ -183,7 +203,7 @@ func (t *toTL) write(l *level) bool {
 			out = appendString(out, v)
 
 		case kRaw:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			switch to - from {
 			case int(s.size):
 				out = append(out, l.b[from:to]...)
@@ -195,11 +215,11 @@ func (t *toTL) write(l *level) bool {
 			}
 
 		case kQuery:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			out = append(out, l.b[from:to]...)
 
 		case kBoxed:
-			from, to := f.bounds()
+			from, to := bounds(f.v)
 			t.out = out
 			if !t.object(s.msg, l.b[from:to]) {
 				return false
@@ -217,7 +237,7 @@ func (t *toTL) field(l *level, s *step, f *span) bool {
 	if f.n == 0 {
 		return t.empty(l.p, s)
 	}
-	from, to := f.bounds()
+	from, to := bounds(f.v)
 	if t.object(s.msg, l.b[from:to]) {
 		return true
 	}
@@ -226,11 +246,11 @@ func (t *toTL) field(l *level, s *step, f *span) bool {
 	}
 	t.rewind(start, depth, spans)
 	t.dropped++
-	l.words[s.word-1] &^= s.mask
+	l.words[s.word] &^= s.mask
 	if !s.lone {
 		return t.fail(errAgain)
 	}
-	binary.LittleEndian.PutUint32(t.out[l.at[s.word-1]:], l.words[s.word-1])
+	binary.LittleEndian.PutUint32(t.out[t.start+int(l.at[s.word]):], l.words[s.word])
 	return true
 }
 
@@ -239,7 +259,7 @@ func (t *toTL) empty(parent *program, s *step) bool {
 	if s.msg.absent != nil {
 		if p := s.msg.absent.byLayer[t.layer]; p != nil {
 			t.substituted++
-			return t.body(p, nil)
+			return t.body(p, nil, false)
 		}
 	}
 	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
@@ -251,12 +271,12 @@ func (t *toTL) empty(parent *program, s *step) bool {
 func (t *toTL) completeGroups(l *level) {
 	for i := range l.p.shared {
 		g := &l.p.shared[i]
-		if l.words[g.word-1]&g.mask == 0 {
+		if l.words[g.word]&g.mask == 0 {
 			continue
 		}
 		for _, slot := range g.objects {
 			if l.spans[slot].n == 0 && !t.hasEmpty(l.p, slot) {
-				l.words[g.word-1] &^= g.mask
+				l.words[g.word] &^= g.mask
 				t.dropped++
 				break
 			}
@@ -283,7 +303,7 @@ func (t *toTL) vector(l *level, s *step, f *span) bool {
 	if f.n == 0 {
 		return true
 	}
-	pos, end := f.bounds()
+	pos, end := bounds(f.v)
 	for left := f.n; pos < end; {
 		tag, from, to, next := fieldAt(l.b, pos)
 		pos = next
@@ -337,7 +357,7 @@ func (t *toTL) bareObject(m *Message, b []byte) bool {
 	if !ok {
 		return t.fail(ErrMalformed{"protobuf", 0})
 	}
-	return t.body(m.bare, inner)
+	return t.body(m.bare, inner, false)
 }
 
 // numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it.
