@@ -1,0 +1,131 @@
+// Package dispatch brings API calls to the BFFs that serve them. A call's
+// bytes are protobuf already and pass through as they are; which BFF serves a
+// group of methods is configuration (IDMap), so a new group needs no new
+// code.
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/breaker"
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// Options of a Dispatcher.
+type Options struct {
+	Schema       *tl.Schema
+	Routes       Routes
+	ServerID     string        // this node's published address
+	Timeout      time.Duration // of a call
+	MediaTimeout time.Duration // of the four methods that handle media
+	FakeResults  bool          // answer some unrouted methods with empty results
+}
+
+// Dispatcher calls BFFs. It is safe for concurrent use.
+type Dispatcher struct {
+	Options
+	schema   *tl.Schema
+	rewrites map[*tl.Method]*rewrite
+	warned   sync.Map // groups whose lack of a route was logged
+}
+
+// New makes a dispatcher.
+func New(o Options) *Dispatcher {
+	return &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
+}
+
+var (
+	errNotImplemented = &sess.RPCError{Code: 400, Message: "METHOD_NOT_IMPL"}
+	errBreakerOpen    = &sess.RPCError{Code: 500, Message: "RPC_CALL_FAIL"}
+)
+
+// Invoke makes one API call and waits for its answer, as long as the method
+// may take.
+func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.RPCError) {
+	method, request := call.Method, call.PB
+	conn := d.Routes[method.Group]
+	if conn == nil {
+		return d.unrouted(method, request)
+	}
+	if r := d.rewrites[method]; r != nil && call.Meta.Client == rewriteClient && call.Meta.Layer >= rewriteLayer {
+		method, request = r.to, r.apply(request)
+	}
+	// Breakers are go-zero's, one per method: an ill method trips no other.
+	promise, err := breaker.GetBreaker(method.Path).Allow()
+	if err != nil {
+		metrics.Calls.Inc(method.Group, "500")
+		return nil, errBreakerOpen
+	}
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), d.timeout(method))
+	defer cancel()
+	var reply Frame
+	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, Frame(request), &reply, grpc.ForceCodecV2(Codec))
+	metrics.CallDuration.Observe(time.Since(start).Milliseconds(), method.Group)
+
+	out, rpcErr := translate(err)
+	if out == faulty {
+		promise.Reject(method.Path)
+		logx.Errorf("%s: %v", method.Path, err)
+	} else {
+		promise.Accept()
+	}
+	switch {
+	case out == noRoute:
+		return d.unrouted(call.Method, call.PB)
+	case rpcErr != nil:
+		metrics.Calls.Inc(method.Group, codeLabel(rpcErr.Code))
+		return nil, rpcErr
+	}
+	metrics.Calls.Inc(method.Group, "0")
+	return &sess.MethodResult{Method: method, PB: reply, Pushed: out == pushed}, nil
+}
+
+// unrouted answers a call that no BFF serves.
+func (d *Dispatcher) unrouted(m *tl.Method, request []byte) (*sess.MethodResult, *sess.RPCError) {
+	if d.FakeResults {
+		if pb, ok := d.fake(m, request); ok {
+			metrics.Unrouted.Inc(m.Name, "fake")
+			return &sess.MethodResult{Method: m, PB: pb}, nil
+		}
+	}
+	metrics.Unrouted.Inc(m.Name, errNotImplemented.Message)
+	if _, logged := d.warned.LoadOrStore(m.Group, true); !logged {
+		logx.Infof("no BFF serves %s (asked for %s): %s", m.Group, m.Name, advice(m.Group))
+	}
+	return nil, errNotImplemented
+}
+
+// advice is the line to add to session.yaml.
+func advice(group string) string {
+	if group == "" {
+		return "the method belongs to no group"
+	}
+	return fmt.Sprintf(`add "%s%s": "bff.bff" to BFFProxyClients.IDMap when a BFF implements it`, groupPrefix, group)
+}
+
+func (d *Dispatcher) timeout(m *tl.Method) time.Duration {
+	switch m.Name {
+	case "messages.sendMedia", "messages.sendMultiMedia", "messages.uploadMedia", "messages.editMessage":
+		return d.MediaTimeout
+	}
+	return d.Timeout
+}
+
+// codeLabel keeps the label bounded: the codes clients know, else "other".
+func codeLabel(code int32) string {
+	switch code {
+	case 303, 400, 401, 403, 404, 406, 420, 500:
+		return strconv.Itoa(int(code))
+	}
+	return "other"
+}
