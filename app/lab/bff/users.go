@@ -1,0 +1,85 @@
+package bff
+
+import (
+	"context"
+
+	"github.com/gotd/td/tg"
+	"github.com/gotd/td/tgerr"
+)
+
+func (s *Server) registerUsers() {
+	s.methods.OnUsersGetUsers(s.getUsers)
+	s.methods.OnUsersGetFullUser(s.getFullUser)
+	s.methods.OnContactsGetContacts(s.getContacts)
+}
+
+func (s *Server) getUsers(ctx context.Context, ids []tg.InputUserClass) ([]tg.UserClass, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []tg.UserClass
+	for _, id := range ids {
+		if a := s.inputUser(me, id); a != nil { // unknown ones are left out
+			out = append(out, a.user(me))
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) getFullUser(ctx context.Context, id tg.InputUserClass) (*tg.UsersUserFull, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := s.inputUser(me, id)
+	if a == nil {
+		return nil, tgerr.New(400, "USER_ID_INVALID")
+	}
+	return &tg.UsersUserFull{
+		FullUser: tg.UserFull{ID: a.id},
+		Users:    []tg.UserClass{a.user(me)},
+	}, nil
+}
+
+func (s *Server) getContacts(ctx context.Context, _ int64) (tg.ContactsContactsClass, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &tg.ContactsContacts{}
+	for _, a := range s.store.others(me) {
+		out.Contacts = append(out.Contacts, tg.Contact{UserID: a.id, Mutual: true})
+		out.Users = append(out.Users, a.user(me))
+	}
+	out.SavedCount = len(out.Contacts)
+	return out, nil
+}
+
+// inputUser finds whom a client means; nil when there is none.
+func (s *Server) inputUser(me *account, in tg.InputUserClass) *account {
+	switch in := in.(type) {
+	case *tg.InputUserSelf:
+		return me
+	case *tg.InputUser:
+		return s.store.account(in.UserID)
+	case *tg.InputUserFromMessage:
+		return s.store.account(in.UserID)
+	default:
+		return nil
+	}
+}
+
+// inputPeer finds whose dialog a client means; nil when there is none.
+func (s *Server) inputPeer(me *account, in tg.InputPeerClass) *account {
+	switch in := in.(type) {
+	case *tg.InputPeerSelf:
+		return me
+	case *tg.InputPeerUser:
+		return s.store.account(in.UserID)
+	case *tg.InputPeerUserFromMessage:
+		return s.store.account(in.UserID)
+	default:
+		return nil
+	}
+}
