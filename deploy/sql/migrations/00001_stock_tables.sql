@@ -1,0 +1,72 @@
+-- The four tables of a stock install, as they are there: on an existing
+-- database nothing happens, on an empty one they are created.
+
+-- +goose Up
+CREATE TABLE IF NOT EXISTS auth_keys (
+  id bigint NOT NULL AUTO_INCREMENT,
+  auth_key_id bigint NOT NULL,
+  body varchar(512) NOT NULL,
+  deleted tinyint(1) NOT NULL DEFAULT 0,
+  created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (id),
+  UNIQUE KEY auth_key_id (auth_key_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE IF NOT EXISTS auth_key_infos (
+  id bigint NOT NULL AUTO_INCREMENT,
+  auth_key_id bigint NOT NULL,
+  auth_key_type int NOT NULL,
+  perm_auth_key_id bigint NOT NULL DEFAULT 0,
+  temp_auth_key_id bigint NOT NULL DEFAULT 0,
+  media_temp_auth_key_id bigint NOT NULL DEFAULT 0,
+  deleted tinyint(1) NOT NULL DEFAULT 0,
+  created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (id),
+  UNIQUE KEY auth_key_id (auth_key_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE IF NOT EXISTS auths (
+  id bigint NOT NULL AUTO_INCREMENT,
+  auth_key_id bigint NOT NULL,
+  layer int NOT NULL DEFAULT 0,
+  api_id int NOT NULL,
+  device_model varchar(255) NOT NULL DEFAULT '',
+  system_version varchar(255) NOT NULL DEFAULT '',
+  app_version varchar(255) NOT NULL DEFAULT '',
+  system_lang_code varchar(255) NOT NULL DEFAULT '',
+  lang_pack varchar(255) NOT NULL DEFAULT '',
+  lang_code varchar(255) NOT NULL DEFAULT '',
+  system_code varchar(256) NOT NULL DEFAULT '',
+  proxy varchar(512) NOT NULL DEFAULT '',
+  params json NOT NULL,
+  client_ip varchar(32) NOT NULL DEFAULT '',
+  date_active bigint NOT NULL DEFAULT 0,
+  deleted tinyint(1) NOT NULL DEFAULT 0,
+  created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (id),
+  UNIQUE KEY auth_key_id (auth_key_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE IF NOT EXISTS auth_users (
+  id bigint NOT NULL AUTO_INCREMENT,
+  auth_key_id bigint NOT NULL,
+  user_id bigint NOT NULL DEFAULT 0,
+  hash bigint NOT NULL DEFAULT 0,
+  date_created bigint NOT NULL DEFAULT 0,
+  date_active bigint NOT NULL DEFAULT 0,
+  state int NOT NULL DEFAULT 0,
+  android_push_session_id bigint NOT NULL DEFAULT 0,
+  deleted tinyint(1) NOT NULL DEFAULT 0,
+  created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  PRIMARY KEY (id),
+  UNIQUE KEY auth_key_id (auth_key_id, user_id),
+  KEY auth_key_id_2 (auth_key_id, user_id, deleted),
+  KEY idx_user_deleted (user_id, deleted)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- +goose Down
+-- The tables belong to the operator: they stay, with their rows.
+SELECT 1;

@@ -1,0 +1,188 @@
+package schema
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+)
+
+// engines are the servers at hand, by the variable that names them.
+func engines(t *testing.T, test func(t *testing.T, open func(t *testing.T) *sql.DB)) {
+	for _, variable := range []string{"TEST_MYSQL_DSN", "TEST_MYSQL57_DSN", "TEST_MYSQL8_DSN"} {
+		t.Run(variable, func(t *testing.T) {
+			dsn := os.Getenv(variable)
+			if dsn == "" {
+				t.Skip(variable + " is not set: untested here")
+			}
+			test(t, func(t *testing.T) *sql.DB { return database(t, dsn) })
+		})
+	}
+}
+
+// database creates an empty one that is dropped after the test.
+func database(t *testing.T, dsn string) *sql.DB {
+	t.Helper()
+	var suffix [6]byte
+	_, _ = rand.Read(suffix[:])
+	name := "schema_" + hex.EncodeToString(suffix[:])
+	root, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	_, err = root.Exec("CREATE DATABASE " + name + " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+	require.NoError(t, err)
+	config, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	config.DBName = name
+	db, err := sql.Open("mysql", config.FormatDSN())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		db.Close()
+		_, err := root.Exec("DROP DATABASE " + name)
+		require.NoError(t, err)
+		root.Close()
+	})
+	return db
+}
+
+// describe lists columns and indexes of all tables but the migrations' own.
+func describe(t *testing.T, db *sql.DB) (lines []string) {
+	t.Helper()
+	for _, query := range []string{
+		`SELECT CONCAT_WS(' ', table_name, column_name, ordinal_position, column_type, is_nullable,
+			IFNULL(column_default, '-'), extra, IFNULL(collation_name, '-'))
+		 FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name NOT LIKE 'authsession\_schema\_%'
+		 ORDER BY table_name, ordinal_position`,
+		`SELECT CONCAT_WS(' ', table_name, index_name, non_unique, seq_in_index, column_name)
+		 FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name NOT LIKE 'authsession\_schema\_%'
+		 ORDER BY table_name, index_name, seq_in_index`,
+	} {
+		rows, err := db.Query(query)
+		require.NoError(t, err)
+		for rows.Next() {
+			var line string
+			require.NoError(t, rows.Scan(&line))
+			lines = append(lines, line)
+		}
+		require.NoError(t, rows.Err())
+	}
+	return lines
+}
+
+func execAll(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		_, err := db.Exec(s)
+		require.NoError(t, err, s)
+	}
+}
+
+// stock returns the statements of the first migration: a stock install.
+func stock(t *testing.T) (statements []string) {
+	t.Helper()
+	text, err := fs.ReadFile(migrations, "migrations/00001_stock_tables.sql")
+	require.NoError(t, err)
+	up, _, _ := strings.Cut(string(text), "-- +goose Down")
+	for _, s := range strings.Split(up, ";\n") {
+		if strings.TrimSpace(s) != "" {
+			statements = append(statements, s)
+		}
+	}
+	return statements
+}
+
+func TestMigrationsEndInTheSchemaFile(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		migrated, direct := open(t), open(t)
+		applied, err := Migrate(t.Context(), migrated)
+		require.NoError(t, err)
+		require.Len(t, applied, 2)
+		execAll(t, direct, Statements()...)
+		require.Equal(t, describe(t, direct), describe(t, migrated))
+		require.NoError(t, Check(t.Context(), migrated))
+		require.NoError(t, Check(t.Context(), direct))
+
+		applied, err = Migrate(t.Context(), migrated)
+		require.NoError(t, err)
+		require.Empty(t, applied, "a second run finds nothing to do")
+	})
+}
+
+func TestMigrationsRunOntoAStockInstallWithRows(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db, direct := open(t), open(t)
+		execAll(t, db, stock(t)...)
+		execAll(t, db,
+			"INSERT INTO auth_keys(auth_key_id, body) VALUES (-1, 'a'), (2, 'b')",
+			"INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id) VALUES (-1, 0, -1), (2, 1, -1)",
+			"INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip) VALUES (-1, 223, 4, 'null', '10.0.0.1')",
+			"INSERT INTO auth_users(auth_key_id, user_id, hash, date_created) VALUES (-1, 777, 5, 6)",
+			// An operator may have added the index we want.
+			"ALTER TABLE auth_key_infos ADD KEY idx_perm_auth_key_id (perm_auth_key_id)")
+		_, err := Migrate(t.Context(), db)
+		require.NoError(t, err)
+		execAll(t, direct, Statements()...)
+		require.Equal(t, describe(t, direct), describe(t, db))
+
+		var ip, hash string
+		require.NoError(t, db.QueryRow("SELECT client_ip, hash FROM auths JOIN auth_users USING (auth_key_id)").Scan(&ip, &hash))
+		require.Equal(t, []string{"10.0.0.1", "5"}, []string{ip, hash}, "rows are kept")
+		// What a stock node writes still fits.
+		execAll(t, db, "INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id, temp_auth_key_id, media_temp_auth_key_id) VALUES (3, 1, 0, 3, 0)")
+	})
+}
+
+func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db := open(t)
+		var wg sync.WaitGroup
+		errs := make([]error, 4)
+		counts := make([]int, 4)
+		for i := range errs {
+			wg.Go(func() {
+				applied, err := Migrate(context.Background(), db)
+				errs[i], counts[i] = err, len(applied)
+			})
+		}
+		wg.Wait()
+		total := 0
+		for i, err := range errs {
+			require.NoError(t, err)
+			total += counts[i]
+		}
+		require.Equal(t, 2, total, "each migration ran once")
+	})
+}
+
+func TestCheckNamesTheMissingTable(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db := open(t)
+		execAll(t, db, stock(t)...)
+		require.ErrorContains(t, Check(t.Context(), db), "auth_key_lifetimes")
+	})
+}
+
+// Where no MySQL is at hand, this guards against what MariaDB alone
+// understands, and against what one of the MySQL versions lacks.
+func TestStatementsAreCommonToAllEngines(t *testing.T) {
+	foreign := regexp.MustCompile(`(?i)(ADD|DROP|MODIFY|CREATE)\s+(UNIQUE\s+)?(COLUMN|KEY|INDEX)\s+IF|OR\s+REPLACE|RETURNING|\bSEQUENCE\b|INVISIBLE|\bAS\s+new\b|WITHOUT\s+OVERLAPS|ALGORITHM\s*=\s*(NOCOPY|INSTANT)|\buuid\b|\binet6\b|CHECK\s*\(|DEFAULT\s*\(|\bWITH\s+RECURSIVE\b|utf8mb4_0900|uca1400`)
+	check := func(name, text string) {
+		require.Empty(t, foreign.FindString(regexp.MustCompile(`(?m)--.*$`).ReplaceAllString(text, "")), name)
+	}
+	check("schema.sql", final)
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	require.NoError(t, err)
+	for _, f := range files {
+		text, err := fs.ReadFile(migrations, f)
+		require.NoError(t, err)
+		check(f, string(text))
+	}
+}
