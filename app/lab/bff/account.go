@@ -30,7 +30,7 @@ func (s *Server) getAuthorizations(ctx context.Context) (*tg.AccountAuthorizatio
 		ExcludeAuthKeyId: caller(ctx).GetPermAuthKeyId(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // authsession's status is the answer
+		return nil, err // authsession's status is the answer
 	}
 	out := &tg.AccountAuthorizations{AuthorizationTTLDays: authorizationTTLDays}
 	for _, l := range list.GetAuthorizations() {
@@ -69,7 +69,7 @@ func (s *Server) endLogins(ctx context.Context, hash int64) (int, error) {
 		Hash:      hash,
 	})
 	if err != nil {
-		return 0, err //nolint:wrapcheck // authsession's status is the answer
+		return 0, err // authsession's status is the answer
 	}
 	for _, key := range keys.GetDatas() {
 		s.pusher.pushReset(ctx, a.id, key)

@@ -104,7 +104,7 @@ func (s *Server) logOut(ctx context.Context) (*tg.AuthLoggedOut, error) {
 		UserId:    who.GetUserId(),
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // authsession's status is the answer
+		return nil, err // authsession's status is the answer
 	}
 	return &tg.AuthLoggedOut{}, nil
 }
@@ -115,7 +115,7 @@ func (s *Server) bind(ctx context.Context, a *account) error {
 		AuthKeyId: caller(ctx).GetPermAuthKeyId(),
 		UserId:    a.id,
 	})
-	return err //nolint:wrapcheck // looked at, not shown
+	return err
 }
 
 func authorization(a *account) *tg.AuthAuthorization {

@@ -38,13 +38,13 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(stream)
 	var request frame
 	if err := stream.RecvMsg(&request); err != nil {
-		return err //nolint:wrapcheck // a status of gRPC's own
+		return err
 	}
 	reply, err := s.call(stream.Context(), path, request)
 	if err != nil {
 		return s.toStatus(path, err)
 	}
-	return stream.SendMsg(&reply) //nolint:wrapcheck // a status of gRPC's own
+	return stream.SendMsg(&reply)
 }
 
 // call turns the request into TL, lets a handler answer it and turns the
@@ -69,7 +69,7 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (frame, error
 	}
 	answer, err := s.methods.Handle(ctx, &bin.Buffer{Buf: query})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the handlers' errors are the protocol
+		return nil, err // the handlers' errors are the protocol
 	}
 	var b bin.Buffer
 	if err := answer.Encode(&b); err != nil {
@@ -107,7 +107,7 @@ func (s *Server) decode(path string, pb []byte) (*tl.Method, []byte, error) {
 func (s *Server) toStatus(path string, err error) error {
 	var rpc *tgerr.Error
 	if errors.As(err, &rpc) {
-		return grpcstatus.Error(codes.Code(rpc.Code), rpc.Message) //nolint:gosec // a small positive number
+		return grpcstatus.Error(codes.Code(rpc.Code), rpc.Message)
 	}
 	if _, ok := grpcstatus.FromError(err); ok {
 		return err
@@ -116,7 +116,7 @@ func (s *Server) toStatus(path string, err error) error {
 		return ctxErr.Err()
 	}
 	s.cfg.Logger.Error("bff: call failed", zap.String("method", path), zap.Error(err))
-	return grpcstatus.Error(codes.Code(errInternal.Code), errInternal.Message) //nolint:gosec // 500
+	return grpcstatus.Error(codes.Code(errInternal.Code), errInternal.Message)
 }
 
 type callerKey struct{}
@@ -136,7 +136,7 @@ func withCaller(ctx context.Context) (context.Context, error) {
 
 // caller is who calls.
 func caller(ctx context.Context) *metadata.RpcMetadata {
-	return ctx.Value(callerKey{}).(*metadata.RpcMetadata) //nolint:forcetypeassert // withCaller put it there
+	return ctx.Value(callerKey{}).(*metadata.RpcMetadata) // withCaller put it there
 }
 
 // self is the account that calls, or 401.
@@ -159,6 +159,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // becomes its gRPC code
+		return ctx.Err() // becomes its gRPC code
 	}
 }

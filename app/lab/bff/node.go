@@ -41,7 +41,7 @@ func newNode(addr string, stream bool, log *zap.Logger) (*node, error) {
 		}),
 	)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller names the node
+		return nil, err
 	}
 	n := &node{addr: addr, log: log, conn: conn, queue: make(chan *session.TLSessionPushUpdatesData, maxPushes)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
@@ -88,7 +88,7 @@ func (n *node) unary(u *session.TLSessionPushUpdatesData) error {
 	ctx, cancel := context.WithTimeout(n.ctx, pushTimeout)
 	defer cancel()
 	_, err := session.NewRPCSessionClient(n.conn).SessionPushUpdatesData(ctx, u, grpc.WaitForReady(true))
-	return err //nolint:wrapcheck // the caller names the node
+	return err
 }
 
 // streamed returns a function that pushes through one stream, opened when it
@@ -102,7 +102,7 @@ func (n *node) streamed() func(*session.TLSessionPushUpdatesData) error {
 		if stream == nil {
 			stream, err = session.NewRPCSessionStreamClient(n.conn).SessionDataStream(n.ctx, grpc.WaitForReady(true))
 			if err != nil {
-				return err //nolint:wrapcheck // the caller names the node
+				return err
 			}
 			opened := stream
 			n.working.Go(func() {
@@ -121,6 +121,6 @@ func (n *node) streamed() func(*session.TLSessionPushUpdatesData) error {
 		if err != nil {
 			stream = nil
 		}
-		return err //nolint:wrapcheck // the caller names the node
+		return err
 	}
 }

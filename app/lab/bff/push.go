@@ -69,7 +69,7 @@ func newPusher(cfg Config, schema *tl.Schema) (*pusher, error) {
 		if !ok {
 			return nil, fmt.Errorf("bff: release %s has no Updates.%s", schema.Name(), name)
 		}
-		*number = protowire.Number(n) //nolint:gosec // a field number
+		*number = protowire.Number(n)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p, nil
@@ -111,9 +111,9 @@ func (p *pusher) pushReset(ctx context.Context, user, key int64) {
 	b = protowire.AppendTag(b, 1, protowire.BytesType) // predicate_name
 	b = protowire.AppendString(b, "updateAccountResetAuthorization")
 	b = protowire.AppendTag(b, p.fields.user, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(user)) //nolint:gosec // int64 on the wire
+	b = protowire.AppendVarint(b, uint64(user))
 	b = protowire.AppendTag(b, p.fields.key, protowire.VarintType)
-	b = protowire.AppendVarint(b, uint64(key)) //nolint:gosec // int64 on the wire
+	b = protowire.AppendVarint(b, uint64(key))
 	p.enqueue(ctx, push{user: user, updates: b})
 }
 
@@ -154,7 +154,7 @@ func (p *pusher) send(addr string, u *session.TLSessionPushUpdatesData) {
 	n := p.nodes[addr]
 	if n == nil {
 		if owner, ok := p.ring.Get(strconv.FormatInt(u.GetPermAuthKeyId(), 10)); ok {
-			n = p.nodes[owner.(string)] //nolint:forcetypeassert // the ring holds addresses
+			n = p.nodes[owner.(string)] // the ring holds addresses
 		}
 	}
 	p.mu.Unlock()
