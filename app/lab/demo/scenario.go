@@ -1,0 +1,222 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gotd/td/tg"
+)
+
+// quiet is how long a revoked device is watched for pushes it should not get.
+const quiet = time.Second
+
+// What is said.
+const (
+	hello    = "Hello, Bob!"
+	answer   = "Hello, Alice!"
+	still    = "Still there?"
+	farewell = "Whom does this reach?"
+)
+
+// scenario is the devices and what the steps have learned.
+type scenario struct {
+	Target
+	phone, tablet, bob *device
+	toBob, toAlice     *tg.InputPeerUser
+	codeHash           string
+	tabletHash         int64
+}
+
+func (s *scenario) close() {
+	for _, d := range []*device{s.phone, s.tablet, s.bob} {
+		if d != nil {
+			d.close()
+		}
+	}
+}
+
+var (
+	alice = person{"Alice", "+15550000001"}
+	bob   = person{"Bob", "+15550000002"}
+)
+
+func (s *scenario) steps() []step {
+	restarted := s.afterRestart
+	if s.RestartAuthSession == nil && s.RestartSession == nil {
+		restarted = nil
+	}
+	return []step{
+		{"Alice's phone exchanges a permanent key", s.firstConnection},
+		{"… and a temporary one", func(ctx context.Context) error { return s.phone.awaitMark(ctx, tempMade) }},
+		{"… and binds the one to the other", func(ctx context.Context) error { return s.phone.awaitMark(ctx, tempBound) }},
+		{"help.getConfig", s.getConfig},
+		{"auth.sendCode", s.sendCode},
+		{"auth.signIn: Alice is logged in", func(ctx context.Context) error { return s.phone.signIn(ctx, alice, s.codeHash, s.Code) }},
+		{"updates.getState", func(ctx context.Context) error { return s.phone.subscribe(ctx) }},
+		{"Alice's tablet logs in", func(ctx context.Context) (err error) { s.tablet, err = s.login(ctx, "tablet", alice); return err }},
+		{"Bob's phone logs in", func(ctx context.Context) (err error) { s.bob, err = s.login(ctx, "bob", bob); return err }},
+		{"contacts.getContacts: they find each other", s.findEachOther},
+		{"Alice sends Bob a message", func(ctx context.Context) error { return s.phone.send(ctx, s.toBob, hello) }},
+		{"Bob's phone receives the push", func(ctx context.Context) error { return s.bob.awaitText(ctx, hello) }},
+		{"Bob answers", func(ctx context.Context) error { return s.bob.send(ctx, s.toAlice, answer) }},
+		{"Alice's phone receives the answer", func(ctx context.Context) error { return s.phone.awaitText(ctx, answer) }},
+		{"Alice's tablet sees both", s.tabletSeesBoth},
+		{"authsession restarts", s.RestartAuthSession},
+		{"session restarts", s.RestartSession},
+		{"all three go on without logging in", restarted},
+		{"a message and its push after the restarts", s.talkOn},
+		{"account.getAuthorizations lists both devices", s.listDevices},
+		{"account.resetAuthorization ends the tablet's login", s.resetTablet},
+		{"the tablet's next call fails with 401", func(ctx context.Context) error { return s.tablet.loggedOut(ctx) }},
+		{"the tablet receives nothing more", s.tabletIsDeaf},
+		{"auth.logOut", func(ctx context.Context) error { _, err := s.phone.api.AuthLogOut(ctx); return err }},
+		{"the phone's next call fails with 401", func(ctx context.Context) error { return s.phone.loggedOut(ctx) }},
+		{"Bob is still logged in", func(ctx context.Context) error { return s.bob.subscribe(ctx) }},
+	}
+}
+
+func (s *scenario) firstConnection(ctx context.Context) (err error) {
+	// The devices live longer than the step.
+	if s.phone, err = connect(context.WithoutCancel(ctx), s.Target, "phone"); err != nil {
+		return err
+	}
+	return s.phone.awaitMark(ctx, permMade)
+}
+
+func (s *scenario) getConfig(ctx context.Context) error {
+	if err := s.phone.await(ctx, "the first help.getConfig", func() bool { return s.phone.ready }); err != nil {
+		return err
+	}
+	cfg, err := s.phone.api.HelpGetConfig(ctx)
+	if err == nil && cfg.ThisDC != s.DC {
+		err = fmt.Errorf("this_dc is %d", cfg.ThisDC)
+	}
+	return err
+}
+
+func (s *scenario) sendCode(ctx context.Context) (err error) {
+	s.codeHash, err = s.phone.sendCode(ctx, alice)
+	return err
+}
+
+// login brings another device from nothing to receiving updates.
+func (s *scenario) login(ctx context.Context, model string, p person) (*device, error) {
+	d, err := connect(context.WithoutCancel(ctx), s.Target, model)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.await(ctx, "the connection", func() bool { return d.ready }); err != nil {
+		return d, err
+	}
+	if !d.marked(tempBound) {
+		return d, errors.New("no temporary key was bound")
+	}
+	hash, err := d.sendCode(ctx, p)
+	if err != nil {
+		return d, err
+	}
+	if err := d.signIn(ctx, p, hash, s.Code); err != nil {
+		return d, err
+	}
+	return d, d.subscribe(ctx)
+}
+
+func (s *scenario) findEachOther(ctx context.Context) (err error) {
+	if s.tablet.self.ID != s.phone.self.ID || s.bob.self.ID == s.phone.self.ID {
+		return errors.New("phone and tablet should be one user, Bob another one")
+	}
+	if s.toBob, err = s.phone.find(ctx, bob.name); err != nil {
+		return err
+	}
+	s.toAlice, err = s.bob.find(ctx, alice.name)
+	return err
+}
+
+func (s *scenario) tabletSeesBoth(ctx context.Context) error {
+	for _, text := range []string{hello, answer} {
+		if err := s.tablet.awaitText(ctx, text); err != nil {
+			return err
+		}
+	}
+	peer, err := s.tablet.find(ctx, bob.name)
+	if err != nil {
+		return err
+	}
+	texts, err := s.tablet.history(ctx, peer)
+	if want := []string{answer, hello}; err == nil && !slices.Equal(texts, want) {
+		err = fmt.Errorf("messages.getHistory answered %q, not %q", texts, want)
+	}
+	return err
+}
+
+func (s *scenario) afterRestart(ctx context.Context) error {
+	for _, d := range []*device{s.phone, s.tablet, s.bob} {
+		if err := d.subscribe(ctx); err != nil {
+			return fmt.Errorf("%s: %w", d.model, err)
+		}
+		if d.logins != 1 {
+			return fmt.Errorf("%s logged in %d times", d.model, d.logins)
+		}
+	}
+	return nil
+}
+
+func (s *scenario) talkOn(ctx context.Context) error {
+	if err := s.bob.send(ctx, s.toAlice, still); err != nil {
+		return err
+	}
+	for _, d := range []*device{s.phone, s.tablet} {
+		if err := d.awaitText(ctx, still); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scenario) listDevices(ctx context.Context) error {
+	list, err := s.phone.api.AccountGetAuthorizations(ctx)
+	if err != nil {
+		return err
+	}
+	models := map[string]int64{}
+	for _, a := range list.Authorizations {
+		models[a.DeviceModel] = a.Hash
+		if a.Current != (a.DeviceModel == s.phone.model) {
+			return fmt.Errorf("current is %v for the %s", a.Current, a.DeviceModel)
+		}
+	}
+	var ok bool
+	if s.tabletHash, ok = models[s.tablet.model]; !ok || len(models) != 2 {
+		return fmt.Errorf("listed are %v", models)
+	}
+	return nil
+}
+
+func (s *scenario) resetTablet(ctx context.Context) error {
+	ok, err := s.phone.api.AccountResetAuthorization(ctx, s.tabletHash)
+	if err == nil && !ok {
+		err = errors.New("answered false")
+	}
+	return err
+}
+
+func (s *scenario) tabletIsDeaf(ctx context.Context) error {
+	if err := s.bob.send(ctx, s.toAlice, farewell); err != nil {
+		return err
+	}
+	if err := s.phone.awaitText(ctx, farewell); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(quiet):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.tablet.received(farewell) {
+		return errors.New("it received a message after its login had ended")
+	}
+	return nil
+}
