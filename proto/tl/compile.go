@@ -219,9 +219,13 @@ func (c *compiler) wholes() error {
 			if m.inner == nil || m.inner.shape != tlset.Union {
 				return fmt.Errorf("box %s: no union %s", m.name, t.Fields[0].Kind)
 			}
-			s := step{kind: kBoxed, mask: 1, tag: 1<<3 | wireBytes, msg: m.inner}
-			m.whole = &program{msg: m, name: m.name, noCrc: true, steps: []step{s}, write: []step{s},
-				fields: []slotInfo{{coding: cBytes, wire: wireBytes, mask: 1}}, slots: []uint8{0, 1}}
+			s := step{kind: kBoxed, tag: 1<<3 | wireBytes, msg: m.inner}
+			p := &program{msg: m, name: m.name, noCrc: true, main: 1, slots: []uint8{0, 1},
+				fields: []slotInfo{{coding: cBytes, wire: wireBytes}}}
+			p.read.steps, p.write.steps = []step{s}, []step{s}
+			p.read.prepare()
+			p.write.prepare()
+			m.whole = p
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 			if len(words) > maxWords {
 				return fmt.Errorf("more than %d flags words", maxWords)
 			}
-			order = append(order, step{kind: kFlags, mask: 1, late: words[t.Name]})
+			order = append(order, step{kind: kFlags, late: words[t.Name]})
 			continue
 		}
 		st, err := c.step(p, t, words)
@@ -29,20 +29,22 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		}
 		order = append(order, st)
 	}
-	if n := len(order); n > maxSlots {
-		return fmt.Errorf("%d fields, more than %d", n, maxSlots)
+	if n := len(order) + 2*maxLate; n > maxSteps {
+		return fmt.Errorf("%d fields are too many", len(order))
 	}
 	if err := p.index(order); err != nil {
 		return err
 	}
+	p.write.prepare()
 	p.schedule(order)
+	p.read.prepare()
 	p.large = estimate(p.head, order) >= 128
 	return nil
 }
 
 // step compiles one parameter.
 func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step, error) {
-	s := step{mask: 1}
+	var s step
 	typ, optional := t.Type, false
 	if cond, rest, ok := strings.Cut(t.Type, "?"); ok {
 		word, bit, _ := strings.Cut(cond, ".")
@@ -213,7 +215,7 @@ func (s *step) number() int { return int(s.tag >> 3) }
 func (p *program) index(order []step) error {
 	for _, s := range order {
 		if s.kind == kFlags {
-			p.write = append(p.write, s)
+			p.write.steps = append(p.write.steps, s)
 			continue
 		}
 		n := s.number()
@@ -223,7 +225,7 @@ func (p *program) index(order []step) error {
 		if p.slots[n] != 0 {
 			return fmt.Errorf("two parameters in protobuf field %d", n)
 		}
-		s.slot = uint8(len(p.fields)) //nolint:gosec // bounded by maxSlots
+		s.slot = uint8(len(p.fields)) //nolint:gosec // bounded by maxSteps
 		p.slots[n] = s.slot + 1
 		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), wire: uint8(s.tag & 7), word: s.word, mask: s.mask})
 		same := 0
@@ -237,7 +239,7 @@ func (p *program) index(order []step) error {
 			p.share(s)
 		}
 		if s.kind != kTrue {
-			p.write = append(p.write, s)
+			p.write.steps = append(p.write.steps, s)
 		}
 	}
 	return nil
@@ -253,144 +255,6 @@ func (p *program) share(s step) {
 	if s.kind == kObject {
 		p.shared[i].objects = append(p.shared[i].objects, s.slot)
 	}
-}
-
-// schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
-// Scalars and strings that TL brings too early are passed with kMark and written by kLate once everything with a lower
-// number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
-func (p *program) schedule(order []step) {
-	lowest := make([]int, len(order)+1) // lowest number among order[i:]
-	lowest[len(order)] = maxNumber + 1
-	for i := len(order) - 1; i >= 0; i-- {
-		lowest[i] = lowest[i+1]
-		if order[i].kind != kFlags {
-			lowest[i] = min(lowest[i], order[i].number())
-		}
-	}
-	var pending []step
-	flush := func(below int) {
-		slices.SortFunc(pending, func(a, b step) int { return a.number() - b.number() })
-		for len(pending) > 0 && pending[0].number() < below {
-			p.emit(pending[0])
-			pending = pending[1:]
-		}
-	}
-	for i, s := range order {
-		flush(lowest[i])
-		if s.kind == kTrue {
-			pending = append(pending, s)
-			continue
-		}
-		if s.kind == kFlags || !s.kind.movable() || s.number() <= lowest[i] || len(p.late) == maxLate {
-			p.emit(s)
-			continue
-		}
-		mark := s
-		mark.kind, mark.size, mark.late = kMark, p.pass(s), uint8(len(p.late)) //nolint:gosec // bounded by maxLate
-		p.late = append(p.late, s)
-		p.emit(mark)
-		s.kind, s.late = kLate, mark.late
-		pending = append(pending, s)
-	}
-	flush(maxNumber + 2)
-	p.arrange()
-	p.steps = p.jumps(p.steps, p.shuffle)
-	p.write = p.jumps(p.write, nil)
-}
-
-// jumps puts a kJump before each few steps that hang on flags of one word, because most of a large object's flags are
-// off. A jump does not leave its segment of a shuffle, whose bounds move along.
-func (p *program) jumps(steps []step, sh *shuffle) []step {
-	const few = 6
-	bounds := []int{len(steps)}
-	if sh != nil {
-		bounds = []int{sh.first}
-		for _, end := range sh.ends {
-			bounds = append(bounds, end)
-		}
-		bounds = append(bounds, len(steps))
-	}
-	var out []step
-	from := 0
-	for k, to := range bounds {
-		for from < to {
-			n := 1
-			jump := step{kind: kJump, word: steps[from].word}
-			for n < few && from+n < to && steps[from+n].word == jump.word {
-				n++
-			}
-			if jump.word != 0 && n > 2 {
-				jump.jump = uint8(n) //nolint:gosec // few
-				for _, s := range steps[from : from+n] {
-					jump.mask |= s.mask
-				}
-				out = append(out, jump)
-			}
-			out = append(out, steps[from:from+n]...)
-			from += n
-		}
-		switch {
-		case sh == nil:
-		case k == 0:
-			sh.first = len(out)
-		case k <= len(sh.ends):
-			sh.ends[k-1] = len(out)
-		}
-	}
-	return slices.Clip(out)
-}
-
-func (p *program) emit(s step) { p.steps = append(p.steps, s) }
-
-// pass is how kMark moves over a value: its size in bytes, or 0 for a string.
-func (p *program) pass(s step) uint8 {
-	switch s.kind {
-	case kInt, kIntWrap:
-		return 4
-	case kLong, kDouble, kLongWrap, kDoubleWrap:
-		return 8
-	case kRaw:
-		return s.size
-	}
-	return 0
-}
-
-// arrange computes the shuffle of steps that still do not ascend.
-func (p *program) arrange() {
-	var writing []int // steps that write, ascending by field number
-	for i, s := range p.steps {
-		if s.kind != kFlags && s.kind != kMark {
-			writing = append(writing, i)
-		}
-	}
-	sorted := slices.Clone(writing)
-	slices.SortFunc(sorted, func(a, b int) int { return p.steps[a].number() - p.steps[b].number() })
-	for len(writing) > 0 && writing[0] == sorted[0] {
-		writing, sorted = writing[1:], sorted[1:]
-	}
-	for n := len(writing); n > 0 && writing[n-1] == sorted[n-1]; n-- {
-		writing, sorted = writing[:n-1], sorted[:n-1]
-	}
-	if len(writing) == 0 {
-		return
-	}
-	sh := &shuffle{first: writing[0]}
-	rank := func(i int) int { return slices.Index(sorted, i) }
-	first := map[int]uint8{} // rank of a segment's first step -> segment
-	for k, i := range writing {
-		if k > 0 && rank(i) == rank(writing[k-1])+1 {
-			sh.ends[len(sh.ends)-1] = i + 1
-			continue
-		}
-		first[rank(i)] = uint8(len(sh.ends)) //nolint:gosec // bounded by maxSlots
-		sh.ends = append(sh.ends, i+1)
-	}
-	for r := range sorted {
-		if seg, ok := first[r]; ok {
-			sh.order = append(sh.order, seg)
-		}
-	}
-	p.shuffle = sh
 }
 
 // estimate guesses the protobuf size of an object.

@@ -1,5 +1,7 @@
 package tl
 
+import "math/bits"
+
 // kind says what a step of a program does. The comments show TL on the left, protobuf on the right.
 type kind uint8
 
@@ -25,23 +27,18 @@ const (
 	kBoxed                   // a boxed object | TL_ctor, which holds the union as its field 1
 	kMark                    // remember where this scalar or string stands, and pass it
 	kLate                    // now write what kMark passed
-	kJump                    // when none of the next few steps has its flag on, pass them
 )
 
-// words are the flags words of one object while it is read or written, from 1 on. words[0] is all ones: what depends on
-// no flag depends on that.
+// words are the flags words of one object while it is written, from 1 on.
 type words [maxWords + 1]uint32
-
-const always = ^uint32(0)
 
 // step is one instruction. Which flag a field depends on is (word, mask), which protobuf field it is lies in tag: there
 // TL's view and protobuf's view of one field meet.
 type step struct {
 	kind kind
-	word uint8  // present when words[word]&mask is not zero; words[0] is all ones
+	word uint8  // 0: unconditional; n: present when bit mask of the nth flags word is on
 	size uint8  // kRaw: bytes. kMark: bytes to pass, 0 for a string
-	late uint8  // kMark, kLate: index into frame.marks and program.late. kFlags: index of the word
-	jump uint8  // kJump: how many steps to pass when words[word]&mask is zero
+	late uint8  // kMark, kLate: index into frame.marks; kFlags: which word
 	bare bool   // vectors: no 0x1cb5c415 in front
 	slot uint8  // protobuf -> TL: index of the field's span; kFlags: unused
 	lone bool   // no other field hangs on the same bit
@@ -53,7 +50,7 @@ type step struct {
 const (
 	maxWords   = 3    // flags words of one constructor
 	maxLate    = 16   // passed fields of one constructor
-	maxSlots   = 250  // fields of one constructor
+	maxSteps   = 128  // steps of one constructor and direction, a multiple of 64
 	maxNumber  = 2047 // tags take at most two bytes
 	maxTag     = 1<<32 - 1
 	vectorID   = 0x1cb5c415
@@ -72,18 +69,56 @@ type program struct {
 	head    []byte   // the implied protobuf fields, encoded: predicate_name and constructor
 	large   bool     // usually 128 bytes or more as protobuf: a length prefix takes two bytes
 	noCrc   bool     // vectors and boxes: no id of its own
-	steps   []step   // TL -> protobuf: TL order, but written as ascending as one pass allows
-	late    []step   // what kLate runs
+	read    plan     // TL -> protobuf: TL order, but written as ascending as one pass allows
+	main    int      // read.steps[:main] run in order; read.steps[main+k] is what kLate k runs
 	shuffle *shuffle // the rest of the way to ascending order; nil when steps already ascend
 
-	write  []step     // protobuf -> TL: TL order, with flags words, without kTrue
-	words  int        // flags words
+	write  plan       // protobuf -> TL: TL order, with flags words, without kTrue
 	fields []slotInfo // by slot: every protobuf field of this version
 	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
 	shared []group    // flag bits that several fields hang on
 }
 
-// shuffle reorders the protobuf fields that steps[first:] write until the last of ends. They come in segments that are
+// plan is a list of steps with, as sets, which of them run: those of base always, and those of a flag when it is on. The
+// interpreter walks over the set, so that the many optional fields a large object does not have cost nothing.
+type plan struct {
+	steps []step
+	base  stepSet
+	words []flagWord // from 1 on
+}
+
+// flagWord holds the steps that hang on each bit of a flags word.
+type flagWord struct {
+	known uint32 // bits that mean something
+	when  []stepSet
+}
+
+// stepSet is a set of step indices.
+type stepSet [maxSteps / 64]uint64
+
+// add adds the steps of the flags that are on in the word.
+func (s *stepSet) add(w *flagWord, v uint32) {
+	for v &= w.known; v != 0; v &= v - 1 {
+		more := &w.when[bits.TrailingZeros32(v)&31]
+		for i := range s {
+			s[i] |= more[i]
+		}
+	}
+}
+
+// span is the part of block that lies in from..to-1.
+func (s *stepSet) span(block, from, to int) uint64 {
+	set := s[block]
+	if from > block*64 {
+		set &= ^uint64(0) << (from - block*64)
+	}
+	if to < block*64+64 {
+		set &= 1<<(to-block*64) - 1
+	}
+	return set
+}
+
+// shuffle reorders the protobuf fields that read.steps[first:] write until the last of ends. They come in segments that are
 // in order within themselves.
 type shuffle struct {
 	first int

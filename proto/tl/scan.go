@@ -117,7 +117,7 @@ func (s *span) extend(start, end int, n uint32) {
 
 // flags computes the flags words from the spans.
 func (l *level) flags() {
-	l.words = words{always}
+	l.words = words{}
 	for i := range l.p.fields {
 		info, s := &l.p.fields[i], &l.spans[i]
 		if s.n == 0 {

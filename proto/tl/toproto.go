@@ -2,6 +2,7 @@ package tl
 
 import (
 	"encoding/binary"
+	"math/bits"
 )
 
 // toProto turns TL into protobuf in one pass over the input. A method that takes a position returns the position after
@@ -23,7 +24,7 @@ const fail = -1
 
 // frame is the state of one object.
 type frame struct {
-	words words
+	todo  stepSet        // steps known to run
 	marks [maxLate]int32 // positions of passed values
 }
 
@@ -61,10 +62,10 @@ func (t *toProto) body(p *program, pos int) int {
 		return t.fail(ErrLimit{"output", pos})
 	}
 	var f frame
-	f.words[0] = always
+	f.todo = p.read.base
 	t.out = append(t.out, p.head...)
 	if p.shuffle == nil {
-		pos = t.run(p, p.steps, pos, &f)
+		pos = t.run(p, 0, p.main, pos, &f)
 	} else {
 		pos = t.shuffled(p, pos, &f)
 	}
@@ -112,15 +113,23 @@ func (t *toProto) settle(mark int, large bool) {
 	appendVarint(t.out[:mark-room], uint64(n)) //nolint:gosec // fills the room in place
 }
 
-// run executes steps. This is the hot loop: out is a local copy of t.out, put back before anything else appends to it.
-func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
+// run executes those of the steps from..to-1 that are to run. This is the hot loop: out is a local copy of t.out, put back
+// before anything else appends to it.
+func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 	in, out := t.in, t.out
-	for i := 0; i < len(steps); i++ {
-		s := &steps[i]
-		if f.words[s.word&maxWords]&s.mask == 0 {
-			i += int(s.jump)
+	block := from / 64
+	todo := f.todo.span(block, from, to)
+	for {
+		if todo == 0 {
+			if block++; block*64 >= to {
+				break
+			}
+			todo = f.todo.span(block, from, to)
 			continue
 		}
+		i := block*64 + bits.TrailingZeros64(todo)
+		todo &= todo - 1
+		s := &p.read.steps[i]
 		switch s.kind {
 		case kTrue:
 			out = append(appendTag(out, s.tag), 1)
@@ -129,7 +138,8 @@ func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 			if len(in)-pos < 4 {
 				return t.truncated(pos)
 			}
-			f.words[s.late&maxWords] = binary.LittleEndian.Uint32(in[pos:])
+			f.todo.add(&p.read.words[s.late], binary.LittleEndian.Uint32(in[pos:]))
+			todo = f.todo.span(block, i+1, to)
 			pos += 4
 
 		case kInt:
@@ -256,7 +266,7 @@ func (t *toProto) run(p *program, steps []step, pos int, f *frame) int {
 
 		case kLate:
 			t.out = out
-			t.run(p, p.late[s.late:s.late+1], int(f.marks[s.late&(maxLate-1)]), f)
+			t.run(p, p.main+int(s.late), p.main+int(s.late)+1, int(f.marks[s.late&(maxLate-1)]), f)
 			out = t.out
 		}
 	}

@@ -113,13 +113,13 @@ func signed(b []byte) uint64 {
 // twice per level of nesting.
 func (t *toProto) shuffled(p *program, pos int, f *frame) int {
 	sh := p.shuffle
-	if pos = t.run(p, p.steps[:sh.first], pos, f); pos < 0 {
+	if pos = t.run(p, 0, sh.first, pos, f); pos < 0 {
 		return fail
 	}
 	base, next := len(t.offsets), sh.first
 	for _, end := range sh.ends {
 		t.offsets = append(t.offsets, len(t.out))
-		if pos = t.run(p, p.steps[next:end], pos, f); pos < 0 {
+		if pos = t.run(p, next, end, pos, f); pos < 0 {
 			return fail
 		}
 		next = end
@@ -127,7 +127,7 @@ func (t *toProto) shuffled(p *program, pos int, f *frame) int {
 	t.offsets = append(t.offsets, len(t.out))
 	t.sort(sh.order, t.offsets[base:])
 	t.offsets = t.offsets[:base]
-	return t.run(p, p.steps[next:], pos, f)
+	return t.run(p, next, p.main, pos, f)
 }
 
 // sort puts the segments between the offsets into order.

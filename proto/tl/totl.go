@@ -3,6 +3,7 @@ package tl
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 )
 
 // toTL turns protobuf into TL. Protobuf fields may come in any order, so each message is first scanned, which notes where
@@ -109,7 +110,6 @@ func (t *toTL) body(p *program, b []byte, named bool) bool {
 	t.spans = growSpans(t.spans, len(p.fields))
 	var l level
 	l.p, l.b, l.spans = p, b, t.spans[base:]
-	l.words[0] = always
 	if !t.scan(&l, named) {
 		return false
 	}
@@ -135,16 +135,22 @@ func (t *toTL) write(l *level) bool {
 	if !l.p.noCrc {
 		out = binary.LittleEndian.AppendUint32(out, l.p.id)
 	}
-	steps := l.p.write
-	for i := 0; i < len(steps); i++ {
-		s := &steps[i]
-		if l.words[s.word&maxWords]&s.mask == 0 {
-			i += int(s.jump)
+	plan := &l.p.write
+	set := plan.base
+	for i := 1; i < len(plan.words); i++ {
+		set.add(&plan.words[i], l.words[i&maxWords])
+	}
+	block, todo := 0, set[0]
+	for {
+		if todo == 0 {
+			if block++; block == len(set) {
+				break
+			}
+			todo = set[block]
 			continue
 		}
-		if s.kind == kJump {
-			continue
-		}
+		s := &plan.steps[block*64+bits.TrailingZeros64(todo)]
+		todo &= todo - 1
 		if s.kind == kFlags {
 			l.at[s.late&maxWords] = int32(len(out) - t.start) //nolint:gosec // bounded by MaxOutput
 			out = binary.LittleEndian.AppendUint32(out, l.words[s.late&maxWords])
@@ -285,8 +291,8 @@ func (t *toTL) completeGroups(l *level) {
 }
 
 func (t *toTL) hasEmpty(p *program, slot uint8) bool {
-	for i := range p.write {
-		if s := &p.write[i]; s.kind == kObject && s.slot == slot {
+	for i := range p.write.steps {
+		if s := &p.write.steps[i]; s.kind == kObject && s.slot == slot {
 			return s.msg.absent != nil && s.msg.absent.byLayer[t.layer] != nil
 		}
 	}

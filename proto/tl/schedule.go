@@ -1,0 +1,127 @@
+package tl
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// prepare fills in which steps run when.
+func (p *plan) prepare() {
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.kind == kFlags {
+			for len(p.words) <= int(s.late) {
+				p.words = append(p.words, flagWord{})
+			}
+		}
+		if s.word == 0 {
+			p.base[i/64] |= 1 << (i % 64)
+			continue
+		}
+		w, bit := &p.words[s.word], bits.TrailingZeros32(s.mask)
+		for len(w.when) <= bit {
+			w.when = append(w.when, stepSet{})
+		}
+		w.known |= s.mask
+		w.when[bit][i/64] |= 1 << (i % 64)
+	}
+	p.steps = slices.Clip(p.steps)
+}
+
+// schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
+// Scalars and strings that TL brings too early are passed with kMark and written by kLate once everything with a lower
+// number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
+func (p *program) schedule(order []step) {
+	lowest := make([]int, len(order)+1) // lowest number among order[i:]
+	lowest[len(order)] = maxNumber + 1
+	for i := len(order) - 1; i >= 0; i-- {
+		lowest[i] = lowest[i+1]
+		if order[i].kind != kFlags {
+			lowest[i] = min(lowest[i], order[i].number())
+		}
+	}
+	var pending, late []step
+	flush := func(below int) {
+		slices.SortFunc(pending, func(a, b step) int { return a.number() - b.number() })
+		for len(pending) > 0 && pending[0].number() < below {
+			p.emit(pending[0])
+			pending = pending[1:]
+		}
+	}
+	for i, s := range order {
+		flush(lowest[i])
+		if s.kind == kTrue {
+			pending = append(pending, s)
+			continue
+		}
+		if s.kind == kFlags || !s.kind.movable() || s.number() <= lowest[i] || len(late) == maxLate {
+			p.emit(s)
+			continue
+		}
+		mark := s
+		mark.kind, mark.size, mark.late = kMark, p.pass(s), uint8(len(late)) //nolint:gosec // bounded by maxLate
+		late = append(late, s)
+		p.emit(mark)
+		s.kind, s.late = kLate, mark.late
+		pending = append(pending, s)
+	}
+	flush(maxNumber + 2)
+	p.arrange()
+	p.main = len(p.read.steps)
+	for _, s := range late {
+		p.emit(s)
+	}
+}
+
+func (p *program) emit(s step) { p.read.steps = append(p.read.steps, s) }
+
+// pass is how kMark moves over a value: its size in bytes, or 0 for a string.
+func (p *program) pass(s step) uint8 {
+	switch s.kind {
+	case kInt, kIntWrap:
+		return 4
+	case kLong, kDouble, kLongWrap, kDoubleWrap:
+		return 8
+	case kRaw:
+		return s.size
+	}
+	return 0
+}
+
+// arrange computes the shuffle of steps that still do not ascend.
+func (p *program) arrange() {
+	var writing []int // steps that write, ascending by field number
+	for i, s := range p.read.steps {
+		if s.kind != kFlags && s.kind != kMark {
+			writing = append(writing, i)
+		}
+	}
+	sorted := slices.Clone(writing)
+	slices.SortFunc(sorted, func(a, b int) int { return p.read.steps[a].number() - p.read.steps[b].number() })
+	for len(writing) > 0 && writing[0] == sorted[0] {
+		writing, sorted = writing[1:], sorted[1:]
+	}
+	for n := len(writing); n > 0 && writing[n-1] == sorted[n-1]; n-- {
+		writing, sorted = writing[:n-1], sorted[:n-1]
+	}
+	if len(writing) == 0 {
+		return
+	}
+	sh := &shuffle{first: writing[0]}
+	rank := func(i int) int { return slices.Index(sorted, i) }
+	first := map[int]uint8{} // rank of a segment's first step -> segment
+	for k, i := range writing {
+		if k > 0 && rank(i) == rank(writing[k-1])+1 {
+			sh.ends[len(sh.ends)-1] = i + 1
+			continue
+		}
+		first[rank(i)] = uint8(len(sh.ends)) //nolint:gosec // bounded by maxSteps
+		sh.ends = append(sh.ends, i+1)
+	}
+	for r := range sorted {
+		if seg, ok := first[r]; ok {
+			sh.order = append(sh.order, seg)
+		}
+	}
+	p.shuffle = sh
+}
