@@ -1,0 +1,347 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+}
+
+// peer is a gateway.
+type peer struct {
+	gateway.UnimplementedRPCGatewayServer
+	streams gateway.RPCGatewayStreamServer // nil: Unimplemented
+	addr    string
+	server  *grpc.Server
+
+	mu     sync.Mutex
+	unary  []*gateway.TLGatewaySendDataToGateway
+	stream []*gateway.TLGatewaySendDataToGateway
+	refuse bool          // knows no connection
+	hold   chan struct{} // unary calls wait for it
+	limit  int           // answers before a stream is cut; 0: never
+}
+
+type streaming struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+	p      *peer
+	silent bool
+}
+
+func (p *peer) GatewaySendDataToGateway(ctx context.Context, in *gateway.TLGatewaySendDataToGateway) (*mtproto.Bool, error) {
+	if p.hold != nil {
+		select {
+		case <-p.hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unary = append(p.unary, in)
+	if p.refuse {
+		return &mtproto.Bool{PredicateName: "boolFalse"}, nil
+	}
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+func (s streaming) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	for n := 1; ; n++ {
+		in, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		s.p.mu.Lock()
+		s.p.stream = append(s.p.stream, in.GetSendData())
+		limit, refuse := s.p.limit, s.p.refuse
+		s.p.mu.Unlock()
+		if limit > 0 && n > limit {
+			return status.Error(codes.Unavailable, "cut")
+		}
+		if s.silent {
+			continue
+		}
+		if err := stream.Send(&gateway.GatewayStreamResponse{RequestId: in.GetRequestId(), Success: !refuse}); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *peer) start(t testing.TB, streams func(*peer) gateway.RPCGatewayStreamServer) *peer {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p.addr = listener.Addr().String()
+	p.server = grpc.NewServer()
+	gateway.RegisterRPCGatewayServer(p.server, p)
+	if streams != nil {
+		gateway.RegisterRPCGatewayStreamServer(p.server, streams(p))
+	}
+	go func() { _ = p.server.Serve(listener) }()
+	t.Cleanup(p.server.Stop)
+	return p
+}
+
+func withStreams(p *peer) gateway.RPCGatewayStreamServer   { return streaming{p: p} }
+func silentStreams(p *peer) gateway.RPCGatewayStreamServer { return streaming{p: p, silent: true} }
+
+func (p *peer) got() (stream, unary int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.stream), len(p.unary)
+}
+
+// failures records what came back.
+type failures struct {
+	mu  sync.Mutex
+	all []sess.Send
+}
+
+func (f *failures) add(_ int64, s sess.Send) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = append(f.all, s)
+}
+
+func (f *failures) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all)
+}
+
+func newGateways(t testing.TB, change ...func(*Options)) (*Gateways, *failures) {
+	f := &failures{}
+	o := Options{
+		Dial: func(id string) (*grpc.ClientConn, error) {
+			return grpc.NewClient(id, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		},
+		Failed: f.add, QueueItems: 100_000, QueueBytes: 64 << 20, Timeout: 2 * time.Second, AckTimeout: 5 * time.Second,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	g := New(o)
+	t.Cleanup(g.Close)
+	return g, f
+}
+
+func packetFor(addr string, session int64, n uint64) sess.Send {
+	return sess.Send{ServerID: addr, AuthKeyID: 7, SessionID: session, Payload: binary.LittleEndian.AppendUint64(nil, n)}
+}
+
+func number(in *gateway.TLGatewaySendDataToGateway) uint64 {
+	return binary.LittleEndian.Uint64(in.Payload)
+}
+
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !f(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func TestStreamKeepsOrder(t *testing.T) {
+	p := (&peer{}).start(t, withStreams)
+	g, f := newGateways(t)
+	for n := range uint64(2000) {
+		g.Send(1, packetFor(p.addr, 1, n))
+	}
+	require.NoError(t, g.Flush(t.Context()))
+	stream, unary := p.got()
+	require.Equal(t, 2000, stream)
+	require.Zero(t, unary)
+	for i, in := range p.stream {
+		require.EqualValues(t, i, number(in))
+		require.EqualValues(t, 7, in.AuthKeyId)
+	}
+	require.Zero(t, f.count())
+}
+
+func TestFallsBackToUnaryInOrderOfEachSession(t *testing.T) {
+	p := (&peer{}).start(t, nil)
+	g, f := newGateways(t)
+	for n := range uint64(1000) {
+		for session := range int64(4) {
+			g.Send(1, packetFor(p.addr, session, n))
+		}
+	}
+	require.NoError(t, g.Flush(t.Context()))
+	_, unary := p.got()
+	require.Equal(t, 4000, unary)
+	next := map[int64]uint64{}
+	for _, in := range p.unary {
+		require.Equal(t, next[in.SessionId], number(in))
+		next[in.SessionId]++
+	}
+	require.Zero(t, f.count())
+}
+
+func TestModes(t *testing.T) {
+	both := (&peer{}).start(t, withStreams)
+	g, _ := newGateways(t, func(o *Options) { o.Mode = Unary })
+	g.Send(1, packetFor(both.addr, 1, 1))
+	require.NoError(t, g.Flush(t.Context()))
+	stream, unary := both.got()
+	require.Equal(t, 0, stream)
+	require.Equal(t, 1, unary)
+
+	unaryOnly := (&peer{}).start(t, nil)
+	g, f := newGateways(t, func(o *Options) { o.Mode = Stream })
+	g.Send(1, packetFor(unaryOnly.addr, 1, 1))
+	eventually(t, "the failure", func() bool { return f.count() == 1 })
+	_, unary = unaryOnly.got()
+	require.Zero(t, unary)
+}
+
+func TestNoConnectionIsReported(t *testing.T) {
+	for name, streams := range map[string]func(*peer) gateway.RPCGatewayStreamServer{"stream": withStreams, "unary": nil} {
+		t.Run(name, func(t *testing.T) {
+			p := (&peer{refuse: true}).start(t, streams)
+			g, f := newGateways(t)
+			g.Send(1, packetFor(p.addr, 5, 1))
+			eventually(t, "the failure", func() bool { return f.count() == 1 })
+			require.EqualValues(t, 5, f.all[0].SessionID)
+		})
+	}
+}
+
+// Packets that a broken stream left unanswered are sent once more; nothing is
+// lost while the gateway is there.
+func TestBrokenStreamIsOpenedAgain(t *testing.T) {
+	p := (&peer{limit: 10}).start(t, withStreams)
+	g, f := newGateways(t)
+	for n := range uint64(15) {
+		g.Send(1, packetFor(p.addr, 1, n))
+	}
+	require.NoError(t, g.Flush(t.Context()))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seen := map[uint64]bool{}
+	for _, in := range p.stream {
+		seen[number(in)] = true
+	}
+	require.Len(t, seen, 15)
+	require.Zero(t, f.count())
+}
+
+// Weakness 54: a dead gateway froze everybody who sent to it, for two seconds
+// each time.
+func TestDeadGatewayHoldsUpNobody(t *testing.T) {
+	dead, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
+	require.NoError(t, err)
+	defer dead.Close()
+	p := (&peer{}).start(t, withStreams)
+	g, f := newGateways(t, func(o *Options) { o.QueueItems = 100 })
+	start := time.Now()
+	for n := range uint64(1000) {
+		g.Send(1, packetFor(dead.Addr().String(), 1, n))
+		if n < 50 {
+			g.Send(1, packetFor(p.addr, 1, n))
+		}
+	}
+	require.Less(t, time.Since(start), time.Second)
+	eventually(t, "the living gateway has all", func() bool { n, _ := p.got(); return n == 50 })
+	require.GreaterOrEqual(t, f.count(), 900, "what the queue does not hold is reported")
+}
+
+func TestUnreachableGatewayIsReported(t *testing.T) {
+	g, f := newGateways(t)
+	g.Send(1, packetFor("127.0.0.1:1", 1, 1))
+	g.Send(1, packetFor("", 1, 1))
+	eventually(t, "the failures", func() bool { return f.count() == 2 })
+}
+
+func TestBounds(t *testing.T) {
+	p := (&peer{hold: make(chan struct{})}).start(t, nil)
+	g, f := newGateways(t, func(o *Options) { o.Mode, o.QueueBytes = Unary, 1000 })
+	for range 5 {
+		g.Send(1, sess.Send{ServerID: p.addr, Payload: make([]byte, 400)})
+	}
+	require.Equal(t, 3, f.count(), "two fit")
+	require.Equal(t, 800, g.Sweep(time.Now()))
+	close(p.hold)
+	require.NoError(t, g.Flush(t.Context()))
+	require.Zero(t, g.Sweep(time.Now()))
+	g.Send(1, sess.Send{ServerID: p.addr, Payload: make([]byte, 5<<20)})
+	require.Equal(t, 4, f.count(), "gRPC would refuse it")
+}
+
+// Weakness 55: gateways that left were never let go.
+func TestGatewaysThatLeaveAreClosed(t *testing.T) {
+	p := (&peer{}).start(t, withStreams)
+	g, f := newGateways(t)
+	g.Update([]string{p.addr, "10.0.0.9:1"})
+	g.Send(1, packetFor(p.addr, 1, 1))
+	require.NoError(t, g.Flush(t.Context()))
+	g.Update(nil) // an etcd that lost its data
+	require.Len(t, g.links, 1)
+	g.Update([]string{"10.0.0.9:1"})
+	require.Empty(t, g.links)
+	require.Zero(t, f.count())
+
+	g.Send(1, packetFor(p.addr, 1, 1)) // not listed, but it sends us packets
+	require.NoError(t, g.Flush(t.Context()))
+	g.Sweep(time.Now())
+	require.Len(t, g.links, 1)
+	g.Sweep(time.Now().Add(idleTime + time.Minute))
+	require.Empty(t, g.links)
+}
+
+func TestGatewayThatNeverAnswers(t *testing.T) {
+	p := (&peer{}).start(t, silentStreams)
+	g, f := newGateways(t, func(o *Options) { o.AckTimeout = 20 * time.Millisecond })
+	for n := range uint64(3 * silentAfter) {
+		g.Send(1, packetFor(p.addr, 1, n))
+	}
+	eventually(t, "all packets", func() bool { n, _ := p.got(); return n == 3*silentAfter })
+	require.NoError(t, g.Flush(t.Context()))
+	require.Empty(t, g.links[p.addr].unanswered)
+	require.Zero(t, f.count())
+}
+
+func TestCloseReportsWhatWaits(t *testing.T) {
+	p := (&peer{hold: make(chan struct{})}).start(t, nil)
+	defer close(p.hold)
+	g, f := newGateways(t, func(o *Options) { o.Mode = Unary })
+	for n := range uint64(5) {
+		g.Send(1, packetFor(p.addr, 1, n))
+	}
+	g.Close()
+	require.Equal(t, 5, f.count())
+	g.Send(1, packetFor(p.addr, 1, 1))
+	require.Equal(t, 6, f.count())
+}
+
+func BenchmarkStream(b *testing.B) {
+	p := (&peer{}).start(b, withStreams)
+	g, _ := newGateways(b, func(o *Options) { o.QueueItems = 1 << 30; o.QueueBytes = 1 << 40 })
+	payload := make([]byte, 256)
+	b.ReportAllocs()
+	for range b.N {
+		g.Send(1, sess.Send{ServerID: p.addr, AuthKeyID: 1, SessionID: 2, Payload: payload})
+	}
+	if err := g.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}

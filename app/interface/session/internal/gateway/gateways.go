@@ -1,0 +1,198 @@
+// Package gateway brings packets to the gateways that hold the clients'
+// connections.
+//
+// Each gateway has a link: a bounded queue with one writer behind it, so that
+// whoever sends never waits and one dead gateway holds up nobody. A writer
+// keeps a stream open and writes to it all that is due; a gateway that
+// answers Unimplemented gets unary calls instead, side by side for different
+// sessions and in order within one. A packet that did not reach a connection
+// is reported back (Options.Failed).
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+)
+
+// Mode says how gateways are called.
+type Mode int
+
+const (
+	Auto   Mode = iota // stream, and unary where a gateway answers Unimplemented
+	Stream             // stream only
+	Unary              // unary only
+)
+
+// Options of Gateways.
+type Options struct {
+	// Dial makes the connection to a gateway; it must not wait for it.
+	Dial func(serverID string) (*grpc.ClientConn, error)
+	// Failed is told of a packet that did not reach a connection. It must not
+	// block.
+	Failed func(owner int64, s sess.Send)
+
+	Mode       Mode
+	QueueItems int           // packets waiting for one gateway
+	QueueBytes int           // their bytes
+	Timeout    time.Duration // of a unary call
+	AckTimeout time.Duration // a stream whose answers are overdue this long is given up
+}
+
+const (
+	maxLinks   = 4096
+	idleTime   = 10 * time.Minute // then the link to a gateway that etcd does not list is closed
+	maxPayload = 4<<20 - 1<<10    // gRPC refuses more than 4 MiB
+)
+
+// Gateways is the links to all gateways. It is safe for concurrent use.
+type Gateways struct {
+	o      Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	busy   sync.WaitGroup
+
+	mu     sync.RWMutex
+	links  map[string]*link
+	listed map[string]bool // by etcd
+	closed bool
+}
+
+// New makes Gateways without links; they come with the first packet.
+func New(o Options) *Gateways {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Gateways{o: o, ctx: ctx, cancel: cancel, links: map[string]*link{}, listed: map[string]bool{}}
+}
+
+// Send queues a packet. It never blocks and owns s from here on; owner is
+// what Failed is told it by.
+func (g *Gateways) Send(owner int64, s sess.Send) {
+	l := g.link(s.ServerID)
+	if l == nil || len(s.Payload) > maxPayload || !l.enqueue(packet{owner: owner, Send: s}) {
+		g.fail(packet{owner: owner, Send: s})
+	}
+}
+
+// Update takes the list of gateways from etcd. Links to gateways that left it
+// are closed; an empty list changes nothing.
+func (g *Gateways) Update(serverIDs []string) {
+	if len(serverIDs) == 0 {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := make(map[string]bool, len(serverIDs))
+	for _, id := range serverIDs {
+		now[id] = true
+	}
+	for id := range g.listed {
+		if l := g.links[id]; l != nil && !now[id] {
+			logx.Infof("gateway %s left", id)
+			l.close()
+			delete(g.links, id)
+		}
+	}
+	g.listed = now
+}
+
+// Sweep closes idle links to gateways that etcd does not list, and returns
+// how many bytes wait for gateways.
+func (g *Gateways) Sweep(now time.Time) (queued int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for id, l := range g.links {
+		bytes, idle := l.load(now)
+		queued += bytes
+		if !g.listed[id] && idle > idleTime {
+			l.close()
+			delete(g.links, id)
+		}
+	}
+	return queued
+}
+
+// Flush waits until everything queued has left, or ctx is done.
+func (g *Gateways) Flush(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		g.mu.RLock()
+		empty := true
+		for _, l := range g.links {
+			empty = empty && l.empty()
+		}
+		g.mu.RUnlock()
+		if empty {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// Close ends all links. What still waits is lost.
+func (g *Gateways) Close() {
+	g.mu.Lock()
+	g.closed = true
+	for _, l := range g.links {
+		l.close()
+	}
+	clear(g.links)
+	g.mu.Unlock()
+	g.cancel()
+	g.busy.Wait()
+}
+
+func (g *Gateways) link(serverID string) *link {
+	g.mu.RLock()
+	l := g.links[serverID]
+	g.mu.RUnlock()
+	if l != nil || serverID == "" {
+		return l
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.links[serverID]; l != nil {
+		return l
+	}
+	if g.closed || len(g.links) >= maxLinks {
+		return nil
+	}
+	conn, err := g.o.Dial(serverID)
+	if err != nil {
+		logx.Errorf("gateway %s: %v", serverID, err)
+		return nil
+	}
+	l = newLink(g, serverID, conn)
+	g.links[serverID] = l
+	g.busy.Add(1)
+	go l.run()
+	return l
+}
+
+func (g *Gateways) fail(packets ...packet) {
+	for _, p := range packets {
+		metrics.Packets.Inc("failed")
+		g.o.Failed(p.owner, p.Send)
+	}
+}
+
+// packet is a Send on its way.
+type packet struct {
+	sess.Send
+	owner   int64
+	retried bool // it was written to a stream that broke
+}
+
+// front puts packets before others.
+func front(first, then []packet) []packet { return slices.Concat(first, then) }

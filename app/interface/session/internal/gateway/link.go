@@ -1,0 +1,204 @@
+package gateway
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/proto/gateway"
+)
+
+const (
+	unaryLanes = 64
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 2 * time.Second
+)
+
+// link is the way to one gateway.
+type link struct {
+	g      *Gateways
+	id     string
+	conn   *grpc.ClientConn
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{} // capacity 1
+	lanes  *lane.Lanes
+	unary  bool // the writer's alone
+
+	mu         sync.Mutex
+	queue      []packet
+	items      int // queued, under way or unanswered
+	bytes      int
+	unanswered []packet // written to the stream, oldest first
+	answers    bool     // this gateway has answered on a stream
+	silent     bool     // this gateway never answers on its stream
+	used       time.Time
+	closed     bool
+}
+
+func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
+	l := &link{
+		g: g, id: id, conn: conn, wake: make(chan struct{}, 1), used: time.Now(),
+		lanes: lane.New(unaryLanes, g.o.QueueItems), unary: g.o.Mode == Unary,
+	}
+	l.ctx, l.cancel = context.WithCancel(g.ctx)
+	return l
+}
+
+// enqueue puts p into the queue; false when it is full or closed.
+func (l *link) enqueue(p packet) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.items >= l.g.o.QueueItems || l.items > 0 && l.bytes+len(p.Payload) > l.g.o.QueueBytes {
+		return false
+	}
+	l.items++
+	l.bytes += len(p.Payload)
+	l.queue = append(l.queue, p)
+	l.signal()
+	return true
+}
+
+// gone takes packets off the books.
+func (l *link) gone(packets ...packet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range packets {
+		l.items--
+		l.bytes -= len(p.Payload)
+	}
+	l.used = time.Now()
+}
+
+func (l *link) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *link) take() []packet {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	batch := l.queue
+	l.queue = nil
+	return batch
+}
+
+func (l *link) load(now time.Time) (bytes int, idle time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes, now.Sub(l.used)
+}
+
+func (l *link) empty() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.items == 0
+}
+
+// close ends the link; its writer reports what still waits.
+func (l *link) close() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.cancel()
+}
+
+// run is the writer.
+func (l *link) run() {
+	defer l.g.busy.Done()
+	defer l.conn.Close()
+	defer l.lanes.Wait()
+	var s *stream
+	defer func() {
+		l.cancel()
+		if s != nil {
+			<-s.ended
+		}
+		l.fail(front(l.takeUnanswered(), l.take()))
+	}()
+	backoff := minBackoff
+	for {
+		var broken <-chan struct{}
+		if s != nil {
+			broken = s.ended
+		}
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-broken:
+			l.afterBreak(s)
+			s = nil
+			continue
+		case <-l.wake:
+		}
+		if l.unary {
+			l.sendUnary(l.take())
+			continue
+		}
+		if s == nil {
+			var err error
+			if s, err = l.open(); err != nil {
+				l.fail(l.take())
+				if !l.pause(backoff) {
+					return
+				}
+				backoff = min(2*backoff, maxBackoff)
+				continue
+			}
+			backoff = minBackoff
+		}
+		if !s.write(l.take()) {
+			<-s.ended
+			l.afterBreak(s)
+			s = nil
+		}
+	}
+}
+
+// fail reports packets that will not be tried again.
+func (l *link) fail(packets []packet) {
+	l.gone(packets...)
+	l.g.fail(packets...)
+}
+
+func (l *link) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-l.ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// sendUnary hands packets to the lanes: those of one session stay in order.
+func (l *link) sendUnary(batch []packet) {
+	for _, p := range batch {
+		if !l.lanes.Go(p.AuthKeyID^p.SessionID, func() { l.callUnary(p) }) {
+			l.fail([]packet{p})
+		}
+	}
+}
+
+func (l *link) callUnary(p packet) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.g.o.Timeout)
+	defer cancel()
+	reply, err := gateway.NewRPCGatewayClient(l.conn).GatewaySendDataToGateway(ctx, message(p))
+	if err != nil || reply.GetPredicateName() != "boolTrue" {
+		l.fail([]packet{p})
+		return
+	}
+	l.gone(p)
+	metrics.Packets.Inc("unary")
+}
+
+func message(p packet) *gateway.TLGatewaySendDataToGateway {
+	return &gateway.TLGatewaySendDataToGateway{AuthKeyId: p.AuthKeyID, SessionId: p.SessionID, Payload: p.Payload}
+}

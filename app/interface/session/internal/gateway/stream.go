@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/proto/gateway"
+)
+
+// stream is one life of a gateway's stream. The link's writer writes to it,
+// its own goroutine reads the answers.
+type stream struct {
+	l      *link
+	rpc    gateway.RPCGatewayStream_GatewayDataStreamClient
+	cancel context.CancelFunc
+	watch  *time.Timer   // ends a stream whose answers are overdue
+	ended  chan struct{} // closed when the reader is done
+	err    error         // why; set before ended is closed
+}
+
+// open opens a stream. It fails at once when the gateway cannot be reached.
+func (l *link) open() (*stream, error) {
+	ctx, cancel := context.WithCancel(l.ctx)
+	rpc, err := gateway.NewRPCGatewayStreamClient(l.conn).GatewayDataStream(ctx)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	s := &stream{l: l, rpc: rpc, cancel: cancel, ended: make(chan struct{})}
+	s.watch = time.AfterFunc(time.Hour, cancel)
+	s.watch.Stop()
+	go s.read()
+	return s, nil
+}
+
+// write sends packets; false: the stream broke, and what was not sent is in
+// the queue again.
+func (s *stream) write(batch []packet) bool {
+	for i, p := range batch {
+		s.l.await(s, p)
+		err := s.rpc.Send(&gateway.GatewayStreamRequest{
+			Payload: &gateway.GatewayStreamRequest_SendData{SendData: message(p)},
+		})
+		if err != nil { // the reason comes to the reader
+			s.cancel()
+			s.l.requeue(batch[i+1:])
+			return false
+		}
+		metrics.Packets.Inc("stream")
+	}
+	return true
+}
+
+// read takes answers: one for each packet, in order.
+func (s *stream) read() {
+	defer close(s.ended)
+	defer s.cancel()
+	defer s.watch.Stop()
+	for {
+		answer, err := s.rpc.Recv()
+		if err != nil {
+			s.err = err
+			return
+		}
+		if p, ok := s.l.answered(s); ok && !answer.GetSuccess() {
+			s.l.g.fail(p)
+		}
+	}
+}
+
+// silentAfter is how many packets without a single answer make a gateway one
+// that never answers; nothing is remembered for it then.
+const silentAfter = 1024
+
+// await remembers that p is to be answered.
+func (l *link) await(s *stream, p packet) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.unanswered) == 0 && l.answers {
+		s.watch.Reset(l.g.o.AckTimeout)
+	}
+	l.unanswered = append(l.unanswered, p)
+	l.silent = l.silent || !l.answers && len(l.unanswered) > silentAfter
+	if l.silent {
+		for _, p := range l.unanswered {
+			l.items--
+			l.bytes -= len(p.Payload)
+		}
+		l.unanswered = nil
+	}
+}
+
+// answered takes the packet that an answer is for.
+func (l *link) answered(s *stream) (p packet, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers = true
+	l.used = time.Now()
+	if len(l.unanswered) == 0 {
+		return packet{}, false
+	}
+	p = l.unanswered[0]
+	l.unanswered[0] = packet{}
+	l.unanswered = l.unanswered[1:]
+	l.items--
+	l.bytes -= len(p.Payload)
+	if len(l.unanswered) == 0 {
+		l.unanswered = nil
+		s.watch.Stop()
+	} else {
+		s.watch.Reset(l.g.o.AckTimeout)
+	}
+	return p, true
+}
+
+func (l *link) takeUnanswered() []packet {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.unanswered
+	l.unanswered = nil
+	return p
+}
+
+// requeue puts packets back, before those that came since.
+func (l *link) requeue(packets []packet) {
+	if len(packets) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = front(packets, l.queue)
+	l.signal()
+}
+
+// afterBreak decides what happens to packets that a stream left unanswered.
+// They are sent once more, since a client ignores a message that it has: a
+// gateway that restarts its stream should not cost an answer. A gateway that
+// has no streams gets them by unary calls.
+func (l *link) afterBreak(s *stream) {
+	unanswered := l.takeUnanswered()
+	if status.Code(s.err) == codes.Unimplemented && l.g.o.Mode == Auto {
+		logx.Infof("gateway %s has no streams: unary calls from here on", l.id)
+		l.unary = true
+		l.requeue(unanswered)
+		return
+	}
+	if l.ctx.Err() == nil {
+		logx.Infof("stream to gateway %s ended: %v", l.id, s.err)
+	}
+	var again, lost []packet
+	for _, p := range unanswered {
+		if p.retried || status.Code(s.err) == codes.Unimplemented {
+			lost = append(lost, p)
+		} else {
+			p.retried = true
+			again = append(again, p)
+		}
+	}
+	l.fail(lost)
+	l.requeue(again)
+}
