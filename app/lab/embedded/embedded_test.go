@@ -12,6 +12,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/lab/discovery"
 	"github.com/tgsession/tgsession/app/lab/embedded"
+	schema "github.com/tgsession/tgsession/deploy/sql"
 )
 
 func TestMain(m *testing.M) {
@@ -35,11 +36,9 @@ func TestRedisKeysExpire(t *testing.T) {
 
 func TestMySQLHasTheSchema(t *testing.T) {
 	ctx := context.Background()
-	m, err := embedded.StartMySQL(ctx, `
--- a comment; with a semicolon
-CREATE TABLE a (id bigint NOT NULL AUTO_INCREMENT, k bigint NOT NULL, v varchar(64) NOT NULL DEFAULT '', PRIMARY KEY (id), UNIQUE KEY k (k)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
-CREATE TABLE b (id bigint NOT NULL, PRIMARY KEY (id));
-`)
+	m, err := embedded.StartMySQL(ctx, append([]string{
+		"CREATE TABLE a (id bigint NOT NULL AUTO_INCREMENT, k bigint NOT NULL, v varchar(64) NOT NULL DEFAULT '', PRIMARY KEY (id), UNIQUE KEY k (k)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4",
+	}, schema.Statements()...))
 	require.NoError(t, err)
 	defer m.Close()
 	db, err := sql.Open("mysql", m.DSN())
@@ -54,15 +53,16 @@ CREATE TABLE b (id bigint NOT NULL, PRIMARY KEY (id));
 		require.Equal(t, want, n)
 	}
 	var n int
-	require.NoError(t, db.QueryRowContext(ctx, "SELECT COUNT(*) FROM b").Scan(&n))
+	require.NoError(t, db.QueryRowContext(ctx, "SELECT COUNT(*) FROM auth_keys").Scan(&n))
 	require.Zero(t, n)
+	require.NoError(t, schema.Check(ctx, db))
 	require.NoError(t, db.Close())
 	require.NoError(t, m.Close())
 	require.NoError(t, m.Close(), "a second close")
 }
 
 func TestMySQLRefusesABrokenSchema(t *testing.T) {
-	_, err := embedded.StartMySQL(context.Background(), "CREATE TABEL a (id bigint)")
+	_, err := embedded.StartMySQL(context.Background(), []string{"CREATE TABEL a (id bigint)"})
 	require.Error(t, err)
 }
 

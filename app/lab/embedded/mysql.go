@@ -34,9 +34,9 @@ type MySQL struct {
 	done   chan error
 }
 
-// StartMySQL runs it on a free port, user root without a password, with the
-// schema, a file of statements, applied to the database.
-func StartMySQL(ctx context.Context, schema string) (*MySQL, error) {
+// StartMySQL runs it on a free port, user root without a password, and sets the
+// database up by the statements.
+func StartMySQL(ctx context.Context, statements []string) (*MySQL, error) {
 	logrus.SetLevel(logrus.PanicLevel) // the engine logs each connection
 
 	db := memory.NewDatabase(Database)
@@ -60,24 +60,27 @@ func StartMySQL(ctx context.Context, schema string) (*MySQL, error) {
 		return nil, fmt.Errorf("embedded mysql: %w", err)
 	}
 	go func() { m.done <- m.srv.Start() }()
-	if err := m.feed(ctx, schema); err != nil {
+	if err := m.feed(ctx, statements); err != nil {
 		_ = m.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
-// feed runs the whole file as one batch.
-func (m *MySQL) feed(ctx context.Context, schema string) error {
+// feed runs the statements one by one, to say which one failed.
+func (m *MySQL) feed(ctx context.Context, statements []string) error {
 	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
 	defer cancel()
-	db, err := sql.Open("mysql", m.DSN()+"&multiStatements=true")
+	db, err := sql.Open("mysql", m.DSN())
 	if err != nil {
 		return fmt.Errorf("embedded mysql: %w", err)
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return fmt.Errorf("embedded mysql: schema: %w", err)
+	db.SetMaxOpenConns(1)
+	for _, s := range statements {
+		if _, err := db.ExecContext(ctx, s); err != nil {
+			return fmt.Errorf("embedded mysql: %.60q: %w", s, err)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,249 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/zrpc"
+
+	"github.com/tgsession/tgsession/app/lab/bff"
+	"github.com/tgsession/tgsession/app/lab/discovery"
+	"github.com/tgsession/tgsession/app/lab/embedded"
+	"github.com/tgsession/tgsession/app/lab/gateway"
+	"github.com/tgsession/tgsession/app/lab/gateway/upstream"
+	"github.com/tgsession/tgsession/app/lab/status"
+	schema "github.com/tgsession/tgsession/deploy/sql"
+)
+
+// What the parts are called in etcd.
+const (
+	sessionKey     = "interface.session"
+	authsessionKey = "service.authsession"
+	gatewayKey     = "interface.gateway"
+)
+
+// Cluster is a running cluster.
+type Cluster struct {
+	cfg  Config
+	logs string
+	key  *rsa.PrivateKey
+
+	etcd  []string
+	redis string
+	dsn   string
+
+	disc        *discovery.Client
+	gateway     *gateway.Gateway
+	authsession *service
+	session     *service
+
+	undo []func() // what Close does, last one first
+}
+
+// Start brings up all parts in the order in which they need each other, and
+// returns when a client can log in. On an error nothing is left running.
+func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
+	cfg.setDefaults()
+	c := &Cluster{cfg: cfg, logs: filepath.Join(cfg.Dir, "logs")}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if err := os.MkdirAll(c.logs, 0o700); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	if c.key, err = gateway.LoadKey(c.path("rsa.pem")); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(c.PublicKeyPath(), gateway.PublicPEM(&c.key.PublicKey), 0o600); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	for _, start := range []func(context.Context) error{c.startStores, c.startAround, c.startPair} {
+		if err := start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *Cluster) path(name string) string { return filepath.Join(c.cfg.Dir, name) }
+
+func (c *Cluster) onClose(f func()) { c.undo = append(c.undo, f) }
+
+// Close stops everything, the pair first.
+func (c *Cluster) Close() {
+	for _, f := range slices.Backward(c.undo) {
+		f()
+	}
+	c.undo = nil
+}
+
+// startStores starts the servers that were not named.
+func (c *Cluster) startStores(ctx context.Context) error {
+	c.etcd, c.redis, c.dsn = c.cfg.Etcd, c.cfg.Redis, c.cfg.MySQL
+	if len(c.etcd) == 0 {
+		dir, err := os.MkdirTemp(c.cfg.Dir, "etcd-")
+		if err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+		c.onClose(func() { _ = os.RemoveAll(dir) })
+		e, err := embedded.StartEtcd(ctx, dir)
+		if err != nil {
+			return err
+		}
+		c.onClose(func() { _ = e.Close() })
+		c.etcd = []string{e.Addr()}
+	}
+	if c.redis == "" {
+		r, err := embedded.StartRedis()
+		if err != nil {
+			return err
+		}
+		c.onClose(func() { _ = r.Close() })
+		c.redis = r.Addr()
+	}
+	if c.dsn == "" {
+		m, err := embedded.StartMySQL(ctx, schema.Statements())
+		if err != nil {
+			return err
+		}
+		c.onClose(func() { _ = m.Close() })
+		c.dsn = m.DSN()
+	}
+	var err error
+	if c.disc, err = discovery.Dial(ctx, c.etcd); err != nil {
+		return err
+	}
+	c.onClose(func() { _ = c.disc.Close() })
+	return nil
+}
+
+// startAround starts what surrounds the pair. Gateway and BFF find session
+// nodes as soon as there are any.
+func (c *Cluster) startAround(ctx context.Context) error {
+	client := redis.NewClient(&redis.Options{Addr: c.redis})
+	c.onClose(func() { _ = client.Close() })
+	st, err := status.Start(ctx, status.Config{Discovery: c.disc, Store: status.Redis(client)})
+	if err != nil {
+		return err
+	}
+	c.onClose(st.Close)
+
+	pool := upstream.New(upstream.Config{Stream: c.cfg.StreamSession, Log: c.cfg.Log})
+	c.onClose(pool.Close)
+	if err := c.disc.Watch(ctx, sessionKey, pool.Update); err != nil {
+		return err
+	}
+	c.gateway, err = gateway.Start(gateway.Config{ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, Backend: pool, Log: c.cfg.Log})
+	if err != nil {
+		return err
+	}
+	c.onClose(func() { _ = c.gateway.Close() })
+	if _, err := c.disc.Publish(ctx, gatewayKey, c.gateway.ServerID()); err != nil {
+		return err
+	}
+
+	b, err := bff.New(bff.Config{
+		Discovery:   c.disc,
+		AuthSession: zrpc.RpcClientConf{Etcd: discov.EtcdConf{Hosts: c.etcd, Key: authsessionKey}},
+		Online:      st.Online,
+		Stream:      c.cfg.StreamSession,
+		DC:          c.cfg.DC,
+		Gateway:     c.gateway.Addr(),
+		Logger:      c.cfg.BFFLog,
+	})
+	if err != nil {
+		return err
+	}
+	c.onClose(b.Stop)
+	return b.Start(ctx)
+}
+
+// startPair starts the two services.
+func (c *Cluster) startPair(ctx context.Context) (err error) {
+	// The embedded engine keeps transactions apart by there being one
+	// connection, and its schema is the final one already.
+	connections, migrate := 64, true
+	if c.cfg.MySQL == "" {
+		connections, migrate = 1, false
+	}
+	c.authsession, err = c.newService(authsessionKey, authsessionYAML, c.cfg.AuthSession, map[string]any{
+		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate, "Extra": c.cfg.AuthSessionYAML,
+	})
+	if err != nil {
+		return err
+	}
+	c.session, err = c.newService(sessionKey, sessionYAML, c.cfg.Session, map[string]any{"Extra": c.cfg.SessionYAML})
+	if err != nil {
+		return err
+	}
+	c.onClose(func() {
+		bound := context.WithoutCancel(ctx)
+		if err := errors.Join(c.session.stop(bound), c.authsession.stop(bound)); err != nil {
+			c.cfg.Log.Error("stopping the pair", "err", err)
+		}
+	})
+	if err := c.authsession.start(ctx); err != nil {
+		return err
+	}
+	return c.session.start(ctx)
+}
+
+// RestartSession stops session and returns when it serves again.
+func (c *Cluster) RestartSession(ctx context.Context) error { return c.session.restart(ctx) }
+
+// RestartAuthSession stops authsession and returns when it serves again.
+func (c *Cluster) RestartAuthSession(ctx context.Context) error { return c.authsession.restart(ctx) }
+
+// Failed returns the end of a service that ended by itself, once one does.
+func (c *Cluster) Failed(ctx context.Context) error {
+	select {
+	case <-c.session.child.Done():
+		return c.session.child.Ended()
+	case <-c.authsession.child.Done():
+		return c.authsession.child.Ended()
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Part is a part of the cluster and where it is.
+type Part struct{ Name, Addr string }
+
+// Parts lists them, outermost first.
+func (c *Cluster) Parts() []Part {
+	return []Part{
+		{"gateway, for clients", c.gateway.Addr()},
+		{"gateway, for session", c.gateway.ServerID()},
+		{"session", c.session.addr},
+		{"authsession", c.authsession.addr},
+		{"etcd", c.etcd[0]},
+		{"redis", c.redis},
+	}
+}
+
+// Addr is where clients connect.
+func (c *Cluster) Addr() string { return c.gateway.Addr() }
+
+// DC is the id of the data centre.
+func (c *Cluster) DC() int { return c.cfg.DC }
+
+// PublicKey is the RSA key clients need.
+func (c *Cluster) PublicKey() *rsa.PublicKey { return &c.key.PublicKey }
+
+// PublicKeyPath is a PEM file with it.
+func (c *Cluster) PublicKeyPath() string { return c.path("rsa.pub.pem") }
+
+// Fingerprint names it.
+func (c *Cluster) Fingerprint() int64 { return c.gateway.Fingerprint() }
+
+// Logs is the directory of all logs.
+func (c *Cluster) Logs() string { return c.logs }

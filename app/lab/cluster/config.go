@@ -1,0 +1,49 @@
+package cluster
+
+import (
+	"cmp"
+	"log/slog"
+
+	"go.uber.org/zap"
+)
+
+// Config of a Cluster.
+type Config struct {
+	// Dir holds keys, configuration files, logs and what etcd writes. It is
+	// made when it is missing.
+	Dir string
+
+	// MySQL (a DSN of go-sql-driver), Redis (host:port) and Etcd (host:port
+	// each) name real servers. What is empty is embedded. A real database is
+	// brought up to date by authsession itself.
+	MySQL string
+	Redis string
+	Etcd  []string
+
+	// Session and AuthSession are the programs, with arguments; "-f FILE" is
+	// added.
+	Session, AuthSession []string
+	// SessionYAML and AuthSessionYAML are lines added to the configuration
+	// files.
+	SessionYAML, AuthSessionYAML string
+
+	// ListenOn is where clients connect. Empty means a free loopback port.
+	ListenOn string
+	// DC is the id of the data centre. Zero means 2.
+	DC int
+	// StreamSession makes gateway and BFF use streams to session.
+	StreamSession bool
+
+	// Log takes what the parts in this process have to say, BFFLog the same
+	// of the BFF. Nil means nothing.
+	Log    *slog.Logger
+	BFFLog *zap.Logger
+}
+
+func (c *Config) setDefaults() {
+	c.ListenOn = cmp.Or(c.ListenOn, "127.0.0.1:0")
+	c.DC = cmp.Or(c.DC, 2)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}

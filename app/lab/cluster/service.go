@@ -1,0 +1,103 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/template"
+	"time"
+
+	"github.com/tgsession/tgsession/app/lab/proc"
+)
+
+const (
+	readyTimeout = 30 * time.Second
+	stopTimeout  = 40 * time.Second // more than a service takes by itself
+)
+
+var (
+	//go:embed session.yaml.tmpl
+	sessionYAML string
+	//go:embed authsession.yaml.tmpl
+	authsessionYAML string
+)
+
+// quote makes any text a yaml scalar: JSON is yaml.
+func quote(s string) string {
+	b, _ := json.Marshal(s) // a string always marshals
+	return string(b)
+}
+
+// service is one of the pair: where it listens stays the same over restarts.
+type service struct {
+	name  string // also the etcd key
+	args  []string
+	addr  string
+	out   string
+	find  func(ctx context.Context, key string) ([]string, error)
+	child *proc.Child
+}
+
+// newService writes the configuration file of a service.
+func (c *Cluster) newService(name, text string, args []string, fields map[string]any) (*service, error) {
+	addr, err := proc.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
+	s := &service{name: name, addr: addr, out: filepath.Join(c.logs, name+".out"), find: c.disc.Values}
+	etcd := make([]string, len(c.etcd))
+	for i, e := range c.etcd {
+		etcd[i] = quote(e)
+	}
+	fields["ListenOn"], fields["Etcd"], fields["Logs"] = quote(addr), etcd, quote(filepath.Join(c.logs, name))
+	t, err := template.New(name).Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, fields); err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	path := filepath.Join(c.cfg.Dir, name+".yaml")
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil { // the DSN may hold a password
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	s.args = append(slices.Clone(args), "-f", path)
+	return s, nil
+}
+
+// start returns when peers can find and call the service.
+func (s *service) start(ctx context.Context) error {
+	child, err := proc.Start(proc.Spec{Name: s.name, Args: s.args, Output: s.out})
+	if err != nil {
+		return err
+	}
+	s.child = child
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return child.WaitReady(ctx, s.addr, func(ctx context.Context) (bool, error) {
+		addrs, err := s.find(ctx, s.name)
+		return slices.Contains(addrs, s.addr), err
+	})
+}
+
+func (s *service) stop(ctx context.Context) error {
+	if s == nil || s.child == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	return s.child.Stop(ctx)
+}
+
+func (s *service) restart(ctx context.Context) error {
+	if err := s.stop(ctx); err != nil {
+		return err
+	}
+	return s.start(ctx)
+}
