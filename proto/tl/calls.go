@@ -148,10 +148,10 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 		t.object(m, pb)
 	case tlset.Request:
 		if p := t.request(m, pb); p != nil {
-			t.body(p, pb, false)
+			t.body(p, pb, 0)
 		}
 	default:
-		t.body(m.whole, pb, false)
+		t.body(m.whole, pb, 0)
 	}
 	out, err := t.out, t.err
 	if err != nil {
@@ -193,7 +193,7 @@ func (s *Schema) Predicate(message string, pb []byte) string {
 		return ""
 	}
 	t := toTL{s: s}
-	if p := t.predicate(m, pb, true); p != nil {
+	if p := t.predicate(m, pb); p != nil {
 		return p.name
 	}
 	return ""

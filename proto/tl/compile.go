@@ -24,7 +24,7 @@ func Compile(set *tlset.Set) (*Schema, error) {
 		preds:   map[string]*predicate{},
 		vectors: map[string]*Message{},
 	}
-	for _, pass := range []func() error{c.messages, c.constructors, c.methods, c.wholes, c.substitutes} {
+	for _, pass := range []func() error{c.messages, c.constructors, c.methods, c.wholes, c.schedule, c.substitutes} {
 		if err := pass(); err != nil {
 			return nil, fmt.Errorf("tl: table set %s: %w", set.Release, err)
 		}
@@ -38,6 +38,13 @@ type compiler struct {
 	fields  map[fieldKey]tlset.Field
 	preds   map[string]*predicate
 	vectors map[string]*Message // by kind of element
+	orders  []ordered
+}
+
+// ordered is a program with its steps in TL order, waiting to be scheduled.
+type ordered struct {
+	p     *program
+	steps []step
 }
 
 type fieldKey struct{ message, field string }
@@ -91,6 +98,7 @@ func (c *compiler) constructors() error {
 			pred = &predicate{name: t.Predicate, byLayer: make([]*program, layers)}
 			c.preds[t.Predicate] = pred
 		}
+		p.pred = pred
 		for l := range layers {
 			if !t.Layers.Contains(c.set.MinLayer + l) {
 				continue
@@ -99,11 +107,6 @@ func (c *compiler) constructors() error {
 				return fmt.Errorf("predicate %s: two versions for layer %d", pred.name, c.set.MinLayer+l)
 			}
 			pred.byLayer[l] = p
-		}
-		if box := c.s.messages["TL_"+t.Predicate]; box != nil && box.shape == tlset.Box && box.bare == nil {
-			bare := *p // the newest, since versions stand newest first
-			bare.noCrc = true
-			box.bare = &bare
 		}
 	}
 	return c.unions()
@@ -226,6 +229,29 @@ func (c *compiler) wholes() error {
 			p.read.prepare()
 			p.write.prepare()
 			m.whole = p
+		}
+	}
+	return nil
+}
+
+// schedule orders the steps of all programs, once it is known which types have a fixed size.
+func (c *compiler) schedule() error {
+	for _, m := range c.s.messages {
+		m.flat = m.shape == tlset.Union
+	}
+	for _, o := range c.orders {
+		if o.p.flat == nil {
+			o.p.msg.flat = false
+		}
+	}
+	for _, o := range c.orders {
+		o.p.schedule(o.steps)
+		o.p.read.prepare()
+		box := c.s.messages["TL_"+o.p.name]
+		if o.p.pred != nil && box != nil && box.shape == tlset.Box && box.bare == nil {
+			bare := *o.p // the newest, since versions stand newest first
+			bare.noCrc = true
+			box.bare = &bare
 		}
 	}
 	return nil

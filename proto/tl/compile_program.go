@@ -36,8 +36,12 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		return err
 	}
 	p.write.prepare()
-	p.schedule(order)
-	p.read.prepare()
+	p.flat = flatten(order)
+	for i, f := range p.flat {
+		p.fixed += int(f.size)
+		p.slots[f.tag>>3] = uint8(i + 1) //nolint:gosec // bounded by maxSteps
+	}
+	c.orders = append(c.orders, ordered{p, order})
 	p.large = estimate(p.head, order) >= 128
 	return nil
 }
@@ -184,9 +188,11 @@ func (k kind) wire() uint32 {
 	return wireBytes
 }
 
-// movable kinds are cheap to pass over in TL and to write later.
-func (k kind) movable() bool {
-	switch k {
+// movable steps are cheap to pass over in TL and to run later.
+func (s *step) movable() bool {
+	switch s.kind {
+	case kObject:
+		return s.msg.flat
 	case kTrue, kInt, kLong, kDouble, kString, kRaw, kIntWrap, kLongWrap, kDoubleWrap, kStringWrap:
 		return true
 	}
@@ -255,6 +261,19 @@ func (p *program) share(s step) {
 	if s.kind == kObject {
 		p.shared[i].objects = append(p.shared[i].objects, s.slot)
 	}
+}
+
+// fixed is the TL size of a kind; 0 when it has none.
+func (k kind) fixed(raw uint8) int {
+	switch k {
+	case kInt, kIntWrap:
+		return 4
+	case kLong, kDouble, kLongWrap, kDoubleWrap:
+		return 8
+	case kRaw:
+		return int(raw)
+	}
+	return 0
 }
 
 // estimate guesses the protobuf size of an object.

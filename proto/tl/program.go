@@ -37,7 +37,7 @@ type words [maxWords + 1]uint32
 type step struct {
 	kind kind
 	word uint8  // 0: unconditional; n: present when bit mask of the nth flags word is on
-	size uint8  // kRaw: bytes. kMark: bytes to pass, 0 for a string
+	size uint8  // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
 	late uint8  // kMark, kLate: index into frame.marks; kFlags: which word
 	bare bool   // vectors: no 0x1cb5c415 in front
 	slot uint8  // protobuf -> TL: index of the field's span; kFlags: unused
@@ -60,23 +60,27 @@ const (
 	wireFixed4 = 5
 )
 
-// program transcodes one constructor or method version, in both directions.
+// program transcodes one constructor or method version, in both directions. What the hot loops read comes first.
 type program struct {
-	id      uint32
 	msg     *Message
-	method  *Method  // nil for constructors
-	name    string   // predicate or method name, for errors
-	head    []byte   // the implied protobuf fields, encoded: predicate_name and constructor
-	large   bool     // usually 128 bytes or more as protobuf: a length prefix takes two bytes
-	noCrc   bool     // vectors and boxes: no id of its own
-	read    plan     // TL -> protobuf: TL order, but written as ascending as one pass allows
-	main    int      // read.steps[:main] run in order; read.steps[main+k] is what kLate k runs
-	shuffle *shuffle // the rest of the way to ascending order; nil when steps already ascend
+	head    []byte // the implied protobuf fields, encoded: predicate_name and constructor
+	id      uint32
+	large   bool        // usually 128 bytes or more as protobuf: a length prefix takes two bytes
+	noCrc   bool        // vectors and boxes: no id of its own
+	main    int         // read.steps[:main] run in order; read.steps[main+k] is what kLate k runs
+	fixed   int         // bytes of TL after the id, when flat
+	flat    []flatField // not nil: the object has no other parts, see flat.go
+	shuffle *shuffle    // the rest of the way to ascending order; nil when steps already ascend
+	read    plan        // TL -> protobuf: TL order, but written as ascending as one pass allows
 
 	write  plan       // protobuf -> TL: TL order, with flags words, without kTrue
-	fields []slotInfo // by slot: every protobuf field of this version
 	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
+	fields []slotInfo // by slot: every protobuf field of this version
 	shared []group    // flag bits that several fields hang on
+
+	pred   *predicate // nil for methods
+	method *Method    // nil for constructors
+	name   string     // predicate or method name, for errors
 }
 
 // plan is a list of steps with, as sets, which of them run: those of base always, and those of a flag when it is on. The

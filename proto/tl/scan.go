@@ -6,15 +6,11 @@ import (
 	"slices"
 )
 
-// scan walks over the fields of a message, notes in l.spans where those of l.p lie, and computes the flags words. Of a
-// field that occurs several times the last occurrence counts; unknown fields are passed over. With named, l.p was chosen
-// by the predicate at the start of the message, and a later, different one is errRenamed.
-func (t *toTL) scan(l *level, named bool) bool {
-	b, p := l.b, l.p
-	pos := 0
-	if n := len(p.head); len(b) >= n && string(b[:n]) == string(p.head) {
-		pos = n // the usual case, when the server used the same version
-	}
+// scan walks over the fields of a message from pos on, notes in l.spans where those of l.p lie, and computes the flags
+// words. Of a field that occurs several times the last occurrence counts; unknown fields are passed over. When l.p was
+// chosen by the head of the message, which ends at pos, and another predicate follows, scan fails with errRenamed.
+func (t *toTL) scan(l *level, pos int) bool {
+	b, p, headed := l.b, l.p, pos > 0
 	again := false       // a field occurred twice: the flags words need another look
 	renamed := uint64(0) // where the last predicate after the first lies
 	for pos < len(b) {
@@ -56,7 +52,7 @@ func (t *toTL) scan(l *level, named bool) bool {
 			return t.fail(ErrMalformed{"protobuf", start})
 		}
 		if n >= len(p.slots) || p.slots[n] == 0 {
-			if named && tag == 1<<3|wireBytes && start > 0 {
+			if headed && tag == 1<<3|wireBytes {
 				renamed = at(from, pos)
 			}
 			continue
@@ -131,14 +127,8 @@ func (l *level) flags() {
 	}
 }
 
-// predicate finds which constructor the union message b is, by the predicate at its start. Where that is no use, or not
-// the last, it asks again with anywhere set: then the last predicate counts, else the id in field 2.
-func (t *toTL) predicate(m *Message, b []byte, anywhere bool) *predicate {
-	if n := len(b); !anywhere && n > 2 && b[0] == 1<<3|wireBytes && b[1] < 0x80 && int(b[1]) <= n-2 {
-		if p := m.preds.get(b[2 : 2+int(b[1])]); p != nil {
-			return p
-		}
-	}
+// predicate finds which constructor the union message b is: the last predicate counts, else the id in field 2.
+func (t *toTL) predicate(m *Message, b []byte) *predicate {
 	name, ok := lastBytes(b, 1)
 	if !ok {
 		t.fail(ErrMalformed{"protobuf", 0})
@@ -147,12 +137,31 @@ func (t *toTL) predicate(m *Message, b []byte, anywhere bool) *predicate {
 	if len(name) == 0 {
 		id, ok := lastVarint(b, 2)
 		if p := t.s.constructors.get(uint32(id)); ok && p != nil && p.msg == m { //nolint:gosec // the enum is the signed id
-			name = []byte(p.name)
+			return p.pred
 		}
 	}
 	p := m.preds.get(name)
 	if p == nil {
 		t.fail(ErrUnknownPredicate{m.name, string(name[:min(len(name), 64)])})
+	}
+	return p
+}
+
+// headed finds the constructor version whose head is the start of b, as it is in what Go's protobuf writes; nil when
+// there is none. The id is taken out of the place where it must be; comparing the whole head makes sure.
+func (t *toTL) headed(m *Message, b []byte) *program {
+	if len(b) < 2 || b[1] >= 0x80 {
+		return nil
+	}
+	at := 2 + int(b[1]) + 1
+	if len(b)-at < 8 {
+		return nil
+	}
+	v := binary.LittleEndian.Uint64(b[at:])
+	id := v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000 | v>>3&0xfe00000 | v>>4&0xf0000000
+	p := t.s.constructors.get(uint32(id)) //nolint:gosec // 32 bits by construction
+	if p == nil || p.msg != m || len(b) < len(p.head) || string(b[:len(p.head)]) != string(p.head) {
+		return nil
 	}
 	return p
 }

@@ -29,7 +29,7 @@ func (p *plan) prepare() {
 }
 
 // schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
-// Scalars and strings that TL brings too early are passed with kMark and written by kLate once everything with a lower
+// Scalars, strings and objects of fixed size that TL brings too early are passed with kMark and written by kLate once everything with a lower
 // number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
 func (p *program) schedule(order []step) {
 	lowest := make([]int, len(order)+1) // lowest number among order[i:]
@@ -54,12 +54,13 @@ func (p *program) schedule(order []step) {
 			pending = append(pending, s)
 			continue
 		}
-		if s.kind == kFlags || !s.kind.movable() || s.number() <= lowest[i] || len(late) == maxLate {
+		if s.kind == kFlags || !s.movable() || s.number() <= lowest[i] || len(late) == maxLate {
 			p.emit(s)
 			continue
 		}
 		mark := s
-		mark.kind, mark.size, mark.late = kMark, p.pass(s), uint8(len(late)) //nolint:gosec // bounded by maxLate
+		mark.kind, mark.late = kMark, uint8(len(late)) //nolint:gosec // bounded by maxLate
+		mark.size = uint8(s.kind.fixed(s.size))        //nolint:gosec // at most 32
 		late = append(late, s)
 		p.emit(mark)
 		s.kind, s.late = kLate, mark.late
@@ -74,19 +75,6 @@ func (p *program) schedule(order []step) {
 }
 
 func (p *program) emit(s step) { p.read.steps = append(p.read.steps, s) }
-
-// pass is how kMark moves over a value: its size in bytes, or 0 for a string.
-func (p *program) pass(s step) uint8 {
-	switch s.kind {
-	case kInt, kIntWrap:
-		return 4
-	case kLong, kDouble, kLongWrap, kDoubleWrap:
-		return 8
-	case kRaw:
-		return s.size
-	}
-	return 0
-}
 
 // arrange computes the shuffle of steps that still do not ascend.
 func (p *program) arrange() {

@@ -31,6 +31,7 @@ type Message struct {
 	only    *program // requests: the method, when it has one version
 	bare    *program // boxes: the constructor inside
 	inner   *Message // boxes: the union inside
+	flat    bool     // unions: every constructor has a fixed size
 	lacking []*predicate
 	absent  *predicate
 	drop    bool // a vector may lose an element of this type that the client's layer lacks

@@ -61,6 +61,10 @@ func (t *toProto) body(p *program, pos int) int {
 	if len(t.out)-t.start > MaxOutput {
 		return t.fail(ErrLimit{"output", pos})
 	}
+	if p.flat != nil {
+		t.depth--
+		return t.flat(p, pos)
+	}
 	var f frame
 	f.todo = p.read.base
 	t.out = append(t.out, p.head...)
@@ -253,11 +257,19 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 
 		case kMark:
 			f.marks[s.late&(maxLate-1)] = int32(pos) //nolint:gosec // input is bounded
-			if s.size != 0 {
-				if len(in)-pos < int(s.size) {
+			size := int(s.size)
+			if s.msg != nil {
+				o := t.lookup(s.msg, pos)
+				if o == nil {
+					return fail
+				}
+				size = 4 + o.fixed
+			}
+			if size != 0 {
+				if len(in)-pos < size {
 					return t.truncated(pos)
 				}
-				pos += int(s.size)
+				pos += size
 			} else if _, _, next := str(in, pos); next >= 0 {
 				pos = next
 			} else {
@@ -266,7 +278,10 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 
 		case kLate:
 			t.out = out
-			t.run(p, p.main+int(s.late), p.main+int(s.late)+1, int(f.marks[s.late&(maxLate-1)]), f)
+			at := p.main + int(s.late)
+			if t.run(p, at, at+1, int(f.marks[s.late&(maxLate-1)]), f) < 0 {
+				return fail // a flat object may be too deep
+			}
 			out = t.out
 		}
 	}

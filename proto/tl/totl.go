@@ -46,20 +46,20 @@ func (t *toTL) fail(err error) bool {
 
 // object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
 func (t *toTL) object(m *Message, b []byte) bool {
-	pred := t.predicate(m, b, false)
-	if pred == nil {
-		return false
-	}
 	start, depth, spans := len(t.out), t.depth, len(t.spans)
-	if t.version(pred, b, true) {
-		return true
+	var pred *predicate
+	if p := t.headed(m, b); p != nil {
+		pred = p.pred
+		if t.version(pred, b, len(p.head)) {
+			return true
+		}
 	}
-	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
+	if pred == nil || t.err == errRenamed { //nolint:errorlint // private, never wrapped
 		t.rewind(start, depth, spans)
-		if pred = t.predicate(m, b, true); pred == nil {
+		if pred = t.predicate(m, b); pred == nil {
 			return false
 		}
-		if t.version(pred, b, false) {
+		if t.version(pred, b, 0) {
 			return true
 		}
 	}
@@ -69,7 +69,7 @@ func (t *toTL) object(m *Message, b []byte) bool {
 		}
 		first := t.err
 		t.rewind(start, depth, spans)
-		if t.version(other, b, false) {
+		if t.version(other, b, 0) {
 			t.substituted++
 			return true
 		}
@@ -78,13 +78,13 @@ func (t *toTL) object(m *Message, b []byte) bool {
 	return false
 }
 
-// version writes b as the layer's version of a constructor.
-func (t *toTL) version(pred *predicate, b []byte, named bool) bool {
+// version writes b, whose fields begin at pos, as the layer's version of a constructor.
+func (t *toTL) version(pred *predicate, b []byte, pos int) bool {
 	p := pred.byLayer[t.layer]
 	if p == nil {
 		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
 	}
-	return t.body(p, b, named)
+	return t.body(p, b, pos)
 }
 
 // lacking reports whether the error is one that a substitute can mend.
@@ -98,19 +98,23 @@ func (t *toTL) rewind(out, depth, spans int) {
 	t.out, t.depth, t.spans, t.err = t.out[:out], depth, t.spans[:spans], nil
 }
 
-// body writes id and fields of a constructor or method from the message b. See scan for named.
-func (t *toTL) body(p *program, b []byte, named bool) bool {
+// body writes id and fields of a constructor or method from the message b. See scan for pos.
+func (t *toTL) body(p *program, b []byte, pos int) bool {
 	if t.depth++; t.depth > MaxDepth {
 		return t.fail(ErrLimit{"depth", 0})
 	}
 	if len(t.out)-t.start > MaxOutput {
 		return t.fail(ErrLimit{"output", 0})
 	}
+	if p.flat != nil {
+		t.depth--
+		return t.flat(p, b, pos)
+	}
 	base := len(t.spans)
 	t.spans = growSpans(t.spans, len(p.fields))
 	var l level
 	l.p, l.b, l.spans = p, b, t.spans[base:]
-	if !t.scan(&l, named) {
+	if !t.scan(&l, pos) {
 		return false
 	}
 	t.completeGroups(&l)
@@ -265,7 +269,7 @@ func (t *toTL) empty(parent *program, s *step) bool {
 	if s.msg.absent != nil {
 		if p := s.msg.absent.byLayer[t.layer]; p != nil {
 			t.substituted++
-			return t.body(p, nil, false)
+			return t.body(p, nil, 0)
 		}
 	}
 	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
@@ -363,7 +367,7 @@ func (t *toTL) bareObject(m *Message, b []byte) bool {
 	if !ok {
 		return t.fail(ErrMalformed{"protobuf", 0})
 	}
-	return t.body(m.bare, inner, false)
+	return t.body(m.bare, inner, 0)
 }
 
 // numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it.
