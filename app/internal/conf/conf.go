@@ -6,6 +6,7 @@ package conf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,8 +78,12 @@ var (
 	typeMismatch = regexp.MustCompile(`type mismatch for field "([^"]+)"(?:, expect "([^"]+)", actual "([^"]+)")?`)
 )
 
-// explain turns go-zero's error into a KeyError.
+// explain turns go-zero's error into a KeyError; one that is a KeyError
+// already, by a Validate method, stays as it is.
 func explain(err error, raw map[string]any, known *keys, v any) error {
+	if own := (*KeyError)(nil); errors.As(err, &own) {
+		return err
+	}
 	text := err.Error()
 	if m := notSet.FindStringSubmatch(text); m != nil {
 		name, k := known.find(m[1])

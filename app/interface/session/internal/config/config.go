@@ -1,0 +1,199 @@
+// Package config is what session.yaml may hold. A file of the stock server
+// loads unchanged.
+package config
+
+import (
+	"fmt"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zeromicro/go-zero/zrpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// Config is session.yaml.
+type Config struct {
+	zrpc.RpcServerConf
+
+	AuthSession   zrpc.RpcClientConf
+	StatusClient  zrpc.RpcClientConf
+	GatewayClient zrpc.RpcClientConf // Etcd finds the gateways; the rest is for each of them
+	// BFFProxyClients says which BFF serves which group of methods. A client
+	// is named by its Etcd.Key, or by its Endpoints joined with commas.
+	BFFProxyClients struct {
+		Clients []zrpc.RpcClientConf
+		IDMap   map[string]string `json:",optional" example:"\"/mtproto.RPCUsers\": bff.bff"`
+	}
+
+	// UseStreamGateway: true always streams to gateways, false never does.
+	// Absent: streams, and unary calls where a gateway has no streams.
+	UseStreamGateway *bool `json:",optional" example:"true"`
+	// FakeResults answers some methods that no BFF serves with empty results
+	// instead of METHOD_NOT_IMPL.
+	FakeResults bool `json:",default=true"`
+	// Schema is a shipped release of Teamgram's wire format, or the path of a
+	// table set.
+	Schema string `json:",default=0.223.1" example:"0.223.1"`
+	// NoLogin changes the list of methods that need no login.
+	NoLogin struct {
+		Allow []string `json:",optional"`
+		Deny  []string `json:",optional"`
+	} `json:",optional"`
+	// Session holds limits and times; what is absent or zero has its default.
+	Session Session `json:",optional"`
+	// DrainTime is how long a node that stops waits for answers in flight;
+	// Shutdown.WaitTime bounds the whole. Zero value means 20 s.
+	DrainTime time.Duration `json:",optional"`
+}
+
+// Session holds limits and times of the node, and (Limits) of its keys.
+type Session struct {
+	Limits
+
+	DataChannel      int           `json:",optional"` // packets waiting for one key. Zero value means 4096
+	DataChannelBytes int           `json:",optional"` // their bytes. Zero value means 16 MiB
+	Calls            int           `json:",optional"` // API calls under way on the node; as many may wait. Zero value means 16384
+	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
+	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
+	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
+	PeerTimeout      time.Duration `json:",optional"` // of a call to authsession or status. Zero value means 2 s
+	KeyCache         int           `json:",optional"` // transport keys remembered. Zero value means 1,048,576
+	KeyRefresh       time.Duration `json:",optional"` // age at which a binding is looked up again. Zero value means 60 s
+	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway. Zero value means 65536
+	GatewayBytes     int           `json:",optional"` // their bytes. Zero value means 64 MiB
+}
+
+// SetDefaults fills in what is absent.
+func (c *Config) SetDefaults() {
+	s := &c.Session
+	def(&s.DataChannel, 4096)
+	def(&s.DataChannelBytes, 16<<20)
+	def(&s.Calls, 16384)
+	def(&s.PeerCalls, 1024)
+	def(&s.CallTimeout, 5*time.Second)
+	def(&s.MediaCallTimeout, 60*time.Second)
+	def(&s.PeerTimeout, 2*time.Second)
+	def(&s.KeyCache, 1<<20)
+	def(&s.KeyRefresh, time.Minute)
+	def(&s.GatewayQueue, 1<<16)
+	def(&s.GatewayBytes, 64<<20)
+	def(&c.DrainTime, 20*time.Second)
+	def(&c.Schema, tl.Default)
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate is called by the loader. It sets the defaults and refuses what
+// cannot work.
+func (c *Config) Validate() error {
+	c.SetDefaults()
+	if err := c.RpcServerConf.Validate(); err != nil {
+		return &conf.KeyError{Key: "Redis", Problem: "is needed for Auth", Fix: err.Error()}
+	}
+	if _, _, err := net.SplitHostPort(c.ListenOn); err != nil {
+		return &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q", c.ListenOn), Fix: "set host:port, for example ListenOn: 0.0.0.0:20120"}
+	}
+	if c.Timeout < 0 {
+		return &conf.KeyError{Key: "Timeout", Problem: "is negative", Fix: "give milliseconds, or 0 for none"}
+	}
+	if !slices.Contains(tl.Releases(), c.Schema) && !strings.ContainsAny(c.Schema, `/\`) {
+		return &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("is %q", c.Schema),
+			Fix: fmt.Sprintf("name a shipped release (%s) or the path of a table set", strings.Join(tl.Releases(), ", "))}
+	}
+	for _, p := range []struct {
+		key, example string
+		client       *zrpc.RpcClientConf
+	}{
+		{"AuthSession", "service.authsession", &c.AuthSession},
+		{"StatusClient", "service.status", &c.StatusClient},
+		{"GatewayClient", "interface.gateway", &c.GatewayClient},
+	} {
+		if !c.reachable(p.client) {
+			return &conf.KeyError{Key: p.key + ".Etcd", Problem: "is missing",
+				Fix: fmt.Sprintf("set %s.Etcd.Hosts and .Key (%s), or %s.Endpoints", p.key, p.example, p.key)}
+		}
+	}
+	for i := range c.BFFProxyClients.Clients {
+		if !c.reachable(&c.BFFProxyClients.Clients[i]) {
+			return &conf.KeyError{Key: fmt.Sprintf("BFFProxyClients.Clients[%d].Etcd", i), Problem: "is missing",
+				Fix: "set Etcd.Hosts and .Key (bff.bff), or Endpoints"}
+		}
+	}
+	cfg := c.Sess()
+	cfg.SetDefaults()
+	if err := cfg.Validate(); err != nil {
+		key, problem, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sess: "), " ")
+		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
+	}
+	return c.validateNode()
+}
+
+func (c *Config) validateNode() error {
+	s := &c.Session
+	for _, f := range []struct {
+		key      string
+		value    int64
+		min, max int64
+		unit     func(int64) string
+	}{
+		{"Session.DataChannel", int64(s.DataChannel), 1, 1 << 20, decimal},
+		{"Session.DataChannelBytes", int64(s.DataChannelBytes), 1 << 10, 1 << 32, decimal},
+		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
+		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
+		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
+		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},
+		{"Session.GatewayBytes", int64(s.GatewayBytes), 4 << 20, 1 << 36, decimal},
+		{"Session.CallTimeout", int64(s.CallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
+		{"Session.MediaCallTimeout", int64(s.MediaCallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
+		{"Session.PeerTimeout", int64(s.PeerTimeout), int64(10 * time.Millisecond), int64(time.Minute), duration},
+		{"Session.KeyRefresh", int64(s.KeyRefresh), int64(time.Second), int64(24 * time.Hour), duration},
+		{"DrainTime", int64(c.DrainTime), 0, int64(time.Hour), duration},
+	} {
+		if f.value < f.min || f.value > f.max {
+			return &conf.KeyError{Key: f.key, Problem: "is " + f.unit(f.value), Fix: fmt.Sprintf("give %s to %s", f.unit(f.min), f.unit(f.max))}
+		}
+	}
+	return nil
+}
+
+func decimal(v int64) string  { return fmt.Sprint(v) }
+func duration(v int64) string { return time.Duration(v).String() }
+
+// reachable reports whether a client's server can be found. go-zero lets a
+// client without Etcd inherit that of the file's top, which is our own.
+func (c *Config) reachable(client *zrpc.RpcClientConf) bool {
+	return len(client.Endpoints) > 0 || client.Target != "" || len(client.Etcd.Hosts) > 0 && client.Etcd.Key != "" && client.Etcd.Key != c.Etcd.Key
+}
+
+// ClientName is what an IDMap calls a client.
+func (c *Config) ClientName(client *zrpc.RpcClientConf) string {
+	switch {
+	case client.Etcd.Key != "" && client.Etcd.Key != c.Etcd.Key:
+		return client.Etcd.Key
+	case len(client.Endpoints) > 0:
+		return strings.Join(client.Endpoints, ",")
+	}
+	return client.Target
+}
+
+// Sess is the configuration of the keys' state machines.
+func (c *Config) Sess() sess.Config {
+	var out sess.Config
+	from, to := reflect.ValueOf(c.Session.Limits), reflect.ValueOf(&out).Elem()
+	for i := range from.NumField() {
+		to.FieldByName(from.Type().Field(i).Name).Set(from.Field(i))
+	}
+	out.NoLoginAllow, out.NoLoginDeny = c.NoLogin.Allow, c.NoLogin.Deny
+	return out
+}

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/conf"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	m.Run()
+}
+
+// The keys of a stock file, with its spelling and its useless Cache.
+const stock = `Name: interface.session
+ListenOn: 0.0.0.0:20120
+Etcd:
+  Hosts:
+    - etcd:2379
+  Key: interface.session
+Log:
+  ServiceName: interface.session
+  Level: debug
+Prometheus:
+  Host: 0.0.0.0
+  Port: 20121
+  Path: /metrics
+Telemetry:
+  Name: interface.session
+  Endpoint: jaeger:4317
+  Sampler: 1.0
+  Batcher: otlpgrpc
+Cache:
+  - Host: redis:6379
+AuthSession:
+  Etcd:
+    Hosts:
+      - etcd:2379
+    Key: service.authsession
+StatusClient:
+  Etcd:
+    Hosts:
+      - etcd:2379
+    Key: service.status
+GatewayClient:
+  Etcd:
+    Hosts:
+      - etcd:2379
+    Key: interface.gateway
+BFFProxyClients:
+  Clients:
+    - Etcd:
+        Hosts:
+          - etcd:2379
+        Key: bff.bff
+      Timeout: 0
+  IDMap:
+    "/mtproto.RPCTos": "bff.bff"
+`
+
+func load(t *testing.T, text string) (Config, []string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "session.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	var c Config
+	warnings, err := conf.Load(path, &c)
+	return c, warnings, err
+}
+
+func TestStockFileLoads(t *testing.T) {
+	c, warnings, err := load(t, stock)
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	require.Contains(t, warnings[0], "Cache")
+	require.Nil(t, c.UseStreamGateway)
+	require.True(t, c.FakeResults)
+	require.Equal(t, "0.223.1", c.Schema)
+	require.Equal(t, 4096, c.Session.DataChannel)
+	require.Equal(t, 16384, c.Session.Calls)
+	require.Equal(t, 5*time.Second, c.Session.CallTimeout)
+	require.Equal(t, time.Minute, c.Session.MediaCallTimeout)
+	require.Equal(t, map[string]string{"/mtproto.RPCTos": "bff.bff"}, c.BFFProxyClients.IDMap)
+	require.Zero(t, c.BFFProxyClients.Clients[0].Timeout)
+	require.Equal(t, "bff.bff", c.ClientName(&c.BFFProxyClients.Clients[0]))
+}
+
+func TestEverythingElse(t *testing.T) {
+	c, warnings, err := load(t, stock+`
+UseStreamGateway: false
+FakeResults: false
+Schema: 0.222.3
+NoLogin:
+  Allow: [help.getTimezonesList]
+  Deny: [help.getConfig]
+Session:
+  DataChannel: 16
+  MaxSessions: 8
+  OnlineFor: 90s
+DrainTime: 3s
+`)
+	require.NoError(t, err)
+	require.Len(t, warnings, 1)
+	require.False(t, *c.UseStreamGateway)
+	require.False(t, c.FakeResults)
+	require.Equal(t, "0.222.3", c.Schema)
+	require.Equal(t, 16, c.Session.DataChannel)
+	require.Equal(t, 3*time.Second, c.DrainTime)
+	s := c.Sess()
+	require.Equal(t, 8, s.MaxSessions)
+	require.Equal(t, 90*time.Second, s.OnlineFor)
+	require.Equal(t, []string{"help.getTimezonesList"}, s.NoLoginAllow)
+	require.Equal(t, []string{"help.getConfig"}, s.NoLoginDeny)
+}
+
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct{ name, from, to, key string }{
+		{"no ListenOn", "ListenOn: 0.0.0.0:20120\n", "", "ListenOn"},
+		{"bad ListenOn", "ListenOn: 0.0.0.0:20120", "ListenOn: nowhere", "ListenOn"},
+		{"no AuthSession", "AuthSession:\n  Etcd:\n    Hosts:\n      - etcd:2379\n    Key: service.authsession\n", "", "AuthSession.Etcd"},
+		{"AuthSession that would be ourselves", "AuthSession:\n  Etcd:\n    Hosts:\n      - etcd:2379\n    Key: service.authsession\n", "AuthSession:\n  Timeout: 1000\n", "AuthSession.Etcd"},
+		{"schema", "Cache:", "Schema: 0.1.0\nCache:", "Schema"},
+		{"timeout", "Cache:", "Timeout: soon\nCache:", "Timeout"},
+		{"limit of a key", "Cache:", "Session:\n  Window: 3\nCache:", "Session.Window"},
+		{"limit of the node", "Cache:", "Session:\n  CallTimeout: 1ns\nCache:", "Session.CallTimeout"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			require.Contains(t, stock, c.from)
+			_, _, err := load(t, strings.Replace(stock, c.from, c.to, 1))
+			var key *conf.KeyError
+			require.ErrorAs(t, err, &key)
+			require.Equal(t, c.key, key.Key)
+			require.NotEmpty(t, key.Fix)
+		})
+	}
+}
+
+func TestUnknownKeyHasANearestName(t *testing.T) {
+	_, warnings, err := load(t, stock+"UseStreamGatway: true\n")
+	require.NoError(t, err)
+	require.Len(t, warnings, 2)
+	require.Contains(t, strings.Join(warnings, "\n"), "UseStreamGateway")
+}
+
+func TestClientsByEndpoints(t *testing.T) {
+	c, _, err := load(t, strings.Replace(stock, `    - Etcd:
+        Hosts:
+          - etcd:2379
+        Key: bff.bff
+`, "    - Endpoints: [127.0.0.1:1, 127.0.0.1:2]\n", 1))
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:1,127.0.0.1:2", c.ClientName(&c.BFFProxyClients.Clients[0]))
+}
+
+// Limits mirrors sess.Config, so that the file has a key for each field.
+func TestLimitsAreThoseOfSess(t *testing.T) {
+	names := func(typ reflect.Type) map[string]string {
+		out := map[string]string{}
+		for i := range typ.NumField() {
+			if f := typ.Field(i); f.IsExported() && !strings.HasPrefix(f.Name, "NoLogin") {
+				out[f.Name] = f.Type.String()
+			}
+		}
+		return out
+	}
+	require.Equal(t, names(reflect.TypeFor[sess.Config]()), names(reflect.TypeFor[Limits]()))
+}

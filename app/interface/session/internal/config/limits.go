@@ -1,0 +1,53 @@
+package config
+
+import "time"
+
+// Limits are the limits and times of one key, its sessions and packets: the
+// fields of sess.Config, by the same names.
+type Limits struct {
+
+	// Limits of one key.
+	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
+	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
+	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
+	HeldPackets int `json:",optional"` // packets kept while the salts of a key are being read. Zero value means 32
+	HeldBytes   int `json:",optional"` // the same in bytes. Zero value means 1 MiB
+	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
+
+	// Limits of one session.
+	Window         int `json:",optional"` // message ids remembered (rule MSGID-5). Zero value means 400
+	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
+	OutboxBytes    int `json:",optional"` // the same in bytes. Zero value means 1 MiB
+
+	// Limits of one packet.
+	ContainerIn    int `json:",optional"` // members accepted (rule CONT-2). Zero value means 1024
+	ContainerOut   int `json:",optional"` // members sent. Zero value means 1020
+	ContainerBytes int `json:",optional"` // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
+	PayloadBytes   int `json:",optional"` // bytes of a packet for a gateway. Zero value means 3.5 MiB
+	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to. Zero value means 10 MiB
+	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to. Zero value means 100
+	GzipFrom       int `json:",optional"` // results and updates from this size on are packed when that shrinks them. Zero value means 512
+	DetailedFrom   int `json:",optional"` // answers from this size on are announced instead of repeated (rule STATE-8). Zero value means 4096
+	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
+
+	// Times.
+	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s
+	MaxFuture    time.Duration `json:",optional"` // newest unknown message id. Zero value means 30 s
+	AckDelay     time.Duration `json:",optional"` // how long an acknowledgment waits for company (rule ACK-10). Zero value means 300 ms
+	ResendAfter  time.Duration `json:",optional"` // first repetition on a live connection, doubling from there (rule ACK-8). Zero value means 60 s
+	ResendLimit  int           `json:",optional"` // repetitions on a live connection; then only a reconnect repeats. Zero value means 5
+	IdleOffline  time.Duration `json:",optional"` // silence after which a session is offline. Zero value means 75 s
+	IdleClose    time.Duration `json:",optional"` // silence after that which ends the session. Zero value means 180 s
+	OnlineEvery  time.Duration `json:",optional"` // how often being online is repeated. Zero value means 45 s
+	OnlineFor    time.Duration `json:",optional"` // how long being online is announced for. Zero value means 60 s
+	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits (rule AFTER-3). Zero value means 500 ms
+	PushedWait   time.Duration `json:",optional"` // how long a promised result is waited for. Zero value means 30 s
+	SaltGrace    time.Duration `json:",optional"` // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s
+	SaltRetry    time.Duration `json:",optional"` // pause after salts could not be read. Zero value means 30 s
+	StateRefresh time.Duration `json:",optional"` // least pause between reads of a state that refuses calls. Zero value means 2 s
+	LoginRecheck time.Duration `json:",optional"` // how often a used login is checked with authsession. Zero value means 60 s
+	HTTPMaxWait  time.Duration `json:",optional"` // longest hold of an HTTP request (rule HTTP-8). Zero value means 25 s
+	// AllowSeqnoDisorder switches the checks BAD-32 and BAD-33 off, for
+	// clients that repeat a call under a new id with its old seqno.
+	AllowSeqnoDisorder bool `json:",optional"`
+}
