@@ -1,0 +1,136 @@
+package cluster_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/conf"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/lab/cluster"
+	"github.com/tgsession/tgsession/app/lab/discovery"
+	"github.com/tgsession/tgsession/app/lab/proc"
+)
+
+// The test binary plays both services: healthy, registered, and deaf.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 4 && os.Args[2] == "-f" {
+		if err := play(os.Args[3]); err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
+		return
+	}
+	leaktest.Main(m)
+}
+
+func play(file string) error {
+	var c zrpc.RpcServerConf
+	if err := conf.Load(file, &c); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	proc.WatchParent()
+	lis, err := net.Listen("tcp", c.ListenOn)
+	if err != nil {
+		return err
+	}
+	srv := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(srv, health.NewServer())
+	disc, err := discovery.Dial(ctx, c.Etcd.Hosts)
+	if err != nil {
+		return err
+	}
+	defer disc.Close()
+	if _, err := disc.Publish(ctx, c.Etcd.Key, c.ListenOn); err != nil {
+		return err
+	}
+	go func() { <-ctx.Done(); srv.Stop() }()
+	return srv.Serve(lis)
+}
+
+func config(t *testing.T) cluster.Config {
+	t.Helper()
+	return cluster.Config{
+		Dir:         t.TempDir(),
+		Session:     []string{os.Args[0], "session"},
+		AuthSession: []string{os.Args[0], "authsession"},
+	}
+}
+
+func limited(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestStartRestartClose(t *testing.T) {
+	ctx := limited(t)
+	cfg := config(t)
+	c, err := cluster.Start(ctx, cfg)
+	require.NoError(t, err)
+	defer c.Close()
+
+	var etcd string
+	for _, p := range c.Parts() {
+		require.NotEmpty(t, p.Addr, p.Name)
+		if p.Name == "etcd" {
+			etcd = p.Addr
+		}
+	}
+	disc, err := discovery.Dial(ctx, []string{etcd})
+	require.NoError(t, err)
+	defer disc.Close()
+	for _, key := range []string{"interface.session", "service.authsession", "service.status", "interface.gateway", "bff.bff"} {
+		found, err := disc.Values(ctx, key)
+		require.NoError(t, err)
+		require.Len(t, found, 1, key)
+	}
+	before, err := disc.Values(ctx, "interface.session")
+	require.NoError(t, err)
+	require.NoError(t, c.RestartSession(ctx))
+	require.NoError(t, c.RestartAuthSession(ctx))
+	after, err := disc.Values(ctx, "interface.session")
+	require.NoError(t, err)
+	require.Equal(t, before, after, "a restarted node keeps its address")
+
+	nc, err := net.Dial("tcp", c.Addr())
+	require.NoError(t, err)
+	require.NoError(t, nc.Close())
+	require.NoError(t, disc.Close())
+	c.Close()
+	c.Close()
+	_, err = net.Dial("tcp", c.Addr())
+	require.Error(t, err)
+
+	left, err := filepath.Glob(filepath.Join(cfg.Dir, "etcd-*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	pem, err := os.ReadFile(c.PublicKeyPath())
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(pem), "-----BEGIN RSA PUBLIC KEY-----"))
+}
+
+func TestServiceThatDoesNotStart(t *testing.T) {
+	cfg := config(t)
+	cfg.SessionYAML = "ListenOn: [no, address]"
+	begin := time.Now()
+	_, err := cluster.Start(limited(t), cfg)
+	require.ErrorIs(t, err, proc.ErrEnded)
+	require.ErrorContains(t, err, "interface.session")
+	require.Less(t, time.Since(begin), 20*time.Second)
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want int
+	}{
+		{"nothing", nil, exitUsage},
+		{"unknown command", []string{"walk"}, exitUsage},
+		{"help", []string{"--help"}, exitOK},
+		{"help of run", []string{"run", "--help"}, exitOK},
+		{"help of demo", []string{"demo", "-h"}, exitOK},
+		{"unknown flag", []string{"demo", "--fast"}, exitUsage},
+		{"argument too many", []string{"run", "now"}, exitUsage},
+		{"tl without a verb", []string{"tl"}, exitUsage},
+		{"tl with an unknown verb", []string{"tl", "sing"}, exitUsage},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			silence(t)
+			require.Equal(t, c.want, dispatch(c.args))
+		})
+	}
+}
+
+// silence keeps what the commands print out of the test's output.
+func silence(t *testing.T) {
+	t.Helper()
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	out, errs := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = null, null
+	t.Cleanup(func() {
+		os.Stdout, os.Stderr = out, errs
+		_ = null.Close()
+	})
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/tgsession/tgsession/app/lab/bff"
+	"github.com/tgsession/tgsession/app/lab/cluster"
+)
+
+// untilSignal ends with SIGINT or SIGTERM, which are taken from go-zero: it
+// would kill the process in its own time. A second signal ends the process.
+func untilSignal() (context.Context, context.CancelFunc) {
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+func runCluster(args []string) int {
+	fs := flag.NewFlagSet("lab run", flag.ContinueOnError)
+	var o options
+	data := "tgsession-lab"
+	if dir, err := os.UserCacheDir(); err == nil {
+		data = filepath.Join(dir, data)
+	}
+	o.define(fs, data)
+	listen := fs.String("listen", "127.0.0.1:10443", "`host:port` for clients")
+	if code, ok := parse(fs, args); !ok {
+		return code
+	}
+	if o.data == "" {
+		o.data = data
+	}
+	cfg, closeLogs, err := o.config()
+	if err != nil {
+		return fail("run", err)
+	}
+	defer closeLogs()
+	cfg.ListenOn = *listen
+
+	ctx, stop := untilSignal()
+	defer stop()
+	c, err := cluster.Start(ctx, cfg)
+	if err != nil {
+		if ctx.Err() != nil {
+			return exitOK
+		}
+		return fail("run", err)
+	}
+	defer c.Close()
+	describe(os.Stdout, c)
+	if err := c.Failed(ctx); err != nil {
+		return fail("run", err)
+	}
+	fmt.Println("stopping")
+	return exitOK
+}
+
+// describe tells how to connect.
+func describe(w io.Writer, c *cluster.Cluster) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range c.Parts() {
+		fmt.Fprintf(t, "%s\t%s\n", p.Name, p.Addr)
+	}
+	fmt.Fprintf(t, "RSA public key\t%s\n", c.PublicKeyPath())
+	fmt.Fprintf(t, "its fingerprint\t%016x (%d)\n", uint64(c.Fingerprint()), c.Fingerprint())
+	fmt.Fprintf(t, "logs\t%s\n", c.Logs())
+	_ = t.Flush()
+	fmt.Fprintf(w, `
+A client connects to data centre %d at %s with that public key in place of
+its built-in ones, over any TCP transport. Any phone number logs in; the code
+is %s. With gotd/td:
+
+  telegram.Options{
+    DC:         %d,
+    DCList:     dcs.List{Options: []tg.DCOption{{ID: %d, IPAddress: …, Port: …}}},
+    PublicKeys: []telegram.PublicKey{{RSA: …}},
+  }
+
+Ctrl-C stops everything.
+`, c.DC(), c.Addr(), bff.DefaultCode, c.DC(), c.DC())
+}
