@@ -25,7 +25,7 @@ func (p *plan) prepare() {
 		w.known |= s.mask
 		w.when[bit][i/64] |= 1 << (i % 64)
 	}
-	p.steps = slices.Clip(p.steps)
+	p.steps = slices.Clone(p.steps) // without the room append left
 }
 
 // schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.

@@ -1,6 +1,9 @@
 package sess
 
-import "github.com/tgsession/tgsession/proto/tl"
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/proto/tl"
+)
 
 // Ticket names a Call of one wrapper until its CallDone.
 type Ticket uint64
@@ -23,11 +26,19 @@ type Effects struct {
 	// 0: it waits for input alone. It replaces any earlier wish.
 	WakeAt int64
 
+	// Counts is what happened, for metrics; Faults, for the log.
+	Counts []Count
+	Faults []Fault
+
 	// Drained answers Drain: nothing is in flight any more.
 	Drained bool
 
 	// Done says that the wrapper holds nothing worth keeping.
 	Done bool
+
+	// Scratch of a step.
+	members []wire.Message
+	items   []*outMsg
 }
 
 // Reset empties e for the next step and keeps its memory.
@@ -35,7 +46,14 @@ func (e *Effects) Reset() {
 	clear(e.Sends)
 	clear(e.Replies)
 	clear(e.Calls)
-	*e = Effects{Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0]}
+	clear(e.Faults)
+	clear(e.members)
+	clear(e.items)
+	*e = Effects{
+		Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0],
+		Counts: e.Counts[:0], Faults: e.Faults[:0],
+		members: e.members[:0], items: e.items[:0],
+	}
 }
 
 // Send is a packet for a gateway: salt, session_id, msg_id, seq_no, length
@@ -191,7 +209,7 @@ type ClientInfo struct {
 // Handover carries sessions from the wrapper of an unbound temp key to that
 // of its perm key. The sessions belong to whoever holds the Handover.
 type Handover struct {
-	To       int64 // perm key id
-	List     *SessionList
-	inFlight []*pendingCall
+	To    int64 // perm key id
+	List  *SessionList
+	calls []*pendingCall // that waited for the key to be bound
 }

@@ -2,33 +2,186 @@ package sess
 
 import (
 	"io"
+	"iter"
 
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
 // MainAuthWrapper is the state of one perm auth key, or of one temp key that is
-// not bound yet.
+// not bound yet. It is not safe for concurrent use.
 type MainAuthWrapper struct {
-	key     int64
-	unbound bool
-	cfg     *Config
-	schema  *tl.Schema
-	rnd     io.Reader
+	key    int64
+	cfg    *Config
+	schema *tl.Schema
+	rnd    io.Reader
+
+	mainAuth      *SessionList // sessions under the perm key itself
+	tempAuth      *SessionList // under its temp key
+	mediaTempAuth *SessionList // under its media temp key
+
+	calls []*pendingCall // API calls without an answer, by arrival
+	asks  []ask          // other calls to peers
+	held  []heldPush     // updates that no session takes yet
+
+	// Of the step in work.
+	now int64
+	out *Effects
+
+	ticket Ticket // last one given out
+	wakeAt int64
+
+	userID   int64
+	stateAt  int64 // when the state was last asked for
+	onlineAt int64 // when status was last told; 0: it thinks us offline
+	heir     int64 // perm key that the sessions go to; 0: none
+	pushID   int64 // session that takes push messages; 0: none
+	heldAt   int64 // when the first of held came
+	updates  *session
+	client   client
+	told     *ClientInfo // initConnection heard before the stored one was known
+
+	state      State
+	layer      int32 // the key's, for sessions that announced none
+	layerSaved int32 // what storage has; -1: not known
+	running    int32 // calls at a BFF
+	saving     int32 // initConnections on their way to storage
+	unbound    bool  // the key is a temp key of its own
+	loading    bool  // the state is being read
+	doubted    bool  // the state may have changed elsewhere
+	overruled  bool  // the state has changed here since it was asked for
+	binding    bool  // auth.bindTempAuthKey is in work
+	draining   bool
+	missed     bool // updates were lost while no session was there
+	pushAsked  bool // the push session is to be woken when it comes
 }
-
-// SessionList is the sessions of one transport key.
-type SessionList struct{ authKeyID int64 }
-
-type pendingCall struct{ ticket Ticket }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
 // without a perm key. cfg must have its defaults set; cfg, schema and rnd are
-// shared by all wrappers, rnd must be safe for that.
+// shared by all wrappers of a node, rnd must be safe for that.
 func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader) *MainAuthWrapper {
-	return &MainAuthWrapper{key: key, unbound: unbound, cfg: cfg, schema: schema, rnd: rnd}
+	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd, unbound: unbound}
+	// Tickets of different wrappers differ, because what completes a call
+	// may follow the sessions of a temp key to another wrapper.
+	w.ticket = Ticket(uint64(key) * 0x9e3779b97f4a7c15) //nolint:gosec // a hash
+	if unbound {
+		w.state = StateNew
+	}
+	return w
 }
 
 // Step lets one thing happen at now, Unix nanoseconds, and appends to out what
-// the world is asked to do about it.
+// the world is asked to do about it. now must not go back by more than the
+// clocks of a cluster do.
 func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
+	w.now, w.out = now, out
+	if w.wakeAt != 0 && now >= w.wakeAt {
+		w.expire()
+	}
+	w.dispatch(in)
+	w.pump()
+	w.announce()
+	for s := range w.sessions() {
+		if s.dirty {
+			w.flush(s)
+		}
+	}
+	w.handOver()
+	w.finish()
+	w.out = nil
+}
+
+func (w *MainAuthWrapper) dispatch(in Input) {
+	switch in := in.(type) {
+	case *Data:
+		w.onData(in)
+	case *ConnNew:
+		w.onConnNew(in)
+	case *ConnClosed:
+		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+	case *SendFailed:
+		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+	case *HTTPGone:
+		w.httpGone(in.Slot)
+	case *PushUpdates:
+		w.onPush(in)
+	case *PushSessionUpdates:
+		w.onSessionPush(in)
+	case *PushRPCResult:
+		w.onPushedResult(in)
+	case *Revoked:
+		w.revoke()
+	case *CallDone:
+		w.onCallDone(in)
+	case *Adopt:
+		w.onAdopt(in.Handover)
+	case *Drain:
+		w.onDrain()
+	case *Tick:
+	}
+}
+
+// lists returns the wrapper's lists in a fixed order.
+func (w *MainAuthWrapper) lists() iter.Seq[*SessionList] {
+	return func(yield func(*SessionList) bool) {
+		for _, l := range [...]*SessionList{w.mainAuth, w.tempAuth, w.mediaTempAuth} {
+			if l != nil && !yield(l) {
+				return
+			}
+		}
+	}
+}
+
+// sessions returns all sessions, list by list. Sessions may be dropped on the
+// way, which may leave others out.
+func (w *MainAuthWrapper) sessions() iter.Seq[*session] {
+	return func(yield func(*session) bool) {
+		for l := range w.lists() {
+			for i := 0; i < len(l.sessions); i++ {
+				if !yield(l.sessions[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// slot is where the list of a key type hangs.
+func (w *MainAuthWrapper) slot(t KeyType) **SessionList {
+	switch t {
+	case TempKey:
+		return &w.tempAuth
+	case MediaTempKey:
+		return &w.mediaTempAuth
+	}
+	return &w.mainAuth
+}
+
+// call asks a peer for something.
+func (w *MainAuthWrapper) call(r Request) Ticket {
+	w.ticket++
+	if w.ticket == 0 {
+		w.ticket++
+	}
+	w.out.Calls = append(w.out.Calls, Call{w.ticket, r})
+	return w.ticket
+}
+
+// finish says when the wrapper wants to be woken, and whether it is still
+// needed.
+func (w *MainAuthWrapper) finish() {
+	w.wakeAt = w.deadline()
+	w.out.WakeAt = w.wakeAt
+	idle := len(w.calls) == 0 && len(w.asks) == 0
+	if w.draining {
+		w.out.Drained = w.running == 0 && !w.awaitsPush()
+	}
+	if !idle || len(w.held) > 0 {
+		return
+	}
+	for l := range w.lists() {
+		if len(l.sessions) > 0 || len(l.held) > 0 {
+			return
+		}
+	}
+	w.out.Done = true
 }

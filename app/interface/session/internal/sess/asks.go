@@ -1,0 +1,95 @@
+package sess
+
+import "slices"
+
+// askKind is what a call that is no API call is for.
+type askKind uint8
+
+const (
+	askState askKind = iota
+	askSalts
+	askFutureSalts
+	askBind
+	askLayer
+	askClient
+	askPushSession
+	askMark  // password pending, before the API call
+	askClear // no password pending, after it
+	askMarkUser
+	askDestroy
+	askDropTemp
+)
+
+// ask is a call to a peer that is no API call.
+type ask struct {
+	ticket Ticket
+	list   *SessionList
+	s      *session
+	call   *pendingCall
+	msgID  int64
+	perm   int64 // key to bind to
+	n      int32
+	kind   askKind
+}
+
+func (w *MainAuthWrapper) ask(a ask, r Request) {
+	a.ticket = w.call(r)
+	w.asks = append(w.asks, a)
+}
+
+// onCallDone completes a call.
+func (w *MainAuthWrapper) onCallDone(in *CallDone) {
+	for _, c := range w.calls {
+		if c.ticket == in.Ticket && c.phase == phaseRunning {
+			w.onMethodDone(c, in)
+			return
+		}
+	}
+	i := slices.IndexFunc(w.asks, func(a ask) bool { return a.ticket == in.Ticket })
+	if i < 0 {
+		return
+	}
+	a := w.asks[i]
+	if w.asks = slices.Delete(w.asks, i, i+1); len(w.asks) == 0 {
+		w.asks = nil
+	}
+	switch a.kind {
+	case askState:
+		state, _ := in.Result.(*AuthState)
+		w.onState(state, in.Err)
+	case askSalts:
+		salts, _ := in.Result.(*Salts)
+		w.onSalts(a.list, salts)
+	case askFutureSalts:
+		salts, _ := in.Result.(*Salts)
+		w.onFutureSalts(a, salts)
+	case askBind:
+		w.onBound(a, in.Err)
+	case askLayer:
+		if in.Err != nil {
+			w.layerSaved = -1 // told again when the client says it again
+		}
+	case askClient:
+		w.saving--
+		if in.Err != nil {
+			w.client.hash = 0
+		} else if w.state == StateNew {
+			w.state = StateUnauthorized
+		}
+	case askPushSession:
+		if in.Err != nil {
+			w.pushID = 0
+		}
+	case askMark:
+		w.onMarked(a.call, in.Err)
+	case askClear:
+		w.onCleared(a.call, in.Err)
+	case askMarkUser:
+	case askDestroy:
+		gone, _ := in.Result.(*KeysGone)
+		w.onDestroyed(a, gone, in.Err)
+	case askDropTemp:
+		gone, _ := in.Result.(*KeysGone)
+		w.onTempDropped(a, gone, in.Err)
+	}
+}

@@ -1,0 +1,168 @@
+package sess
+
+import (
+	"slices"
+)
+
+// loadState reads the state of the key.
+func (w *MainAuthWrapper) loadState() {
+	if w.loading || w.unbound || w.state == StateRevoked {
+		return
+	}
+	w.loading, w.doubted, w.overruled = true, false, false
+	w.stateAt = w.now
+	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
+}
+
+// gate decides whether a call may be made. While that is not known it waits;
+// a fault of a peer never becomes a 401 (rule ERR-15).
+func (w *MainAuthWrapper) gate(c *pendingCall) {
+	switch {
+	case w.state == StateRevoked:
+		w.deny(c)
+	case w.unbound:
+		switch {
+		case c.trait&traitUnbound != 0:
+			w.ready(c)
+		case w.binding: // decided with it
+			c.phase = phaseState
+		default:
+			w.deny(c)
+		}
+	case w.state == StateUnknown:
+		c.phase = phaseState
+		w.loadState()
+	case !w.needsLogin(c.method.Name, c.trait):
+		w.ready(c)
+		w.recheck()
+	case w.mayHaveChanged(c):
+		c.asked = true
+		c.phase = phaseState
+		w.loadState()
+	default:
+		w.deny(c)
+	}
+}
+
+// mayHaveChanged reports whether the state is worth a read before a call is
+// refused: a login may have been accepted on another device meanwhile. Not
+// on every call, for not everyone who is refused has a reason to hope.
+func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
+	if c.asked || w.state == StateLoggedOut {
+		return false
+	}
+	return w.loading || w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh)
+}
+
+// recheck reads the state of a login in use now and then, beside its calls:
+// not every way to end a login is announced.
+func (w *MainAuthWrapper) recheck() {
+	if w.state == StateNormal && (w.doubted || w.now-w.stateAt >= int64(w.cfg.LoginRecheck)) {
+		w.loadState()
+	}
+}
+
+// deny refuses a call for want of a login (rules ERR-1, ERR-3 and ERR-6).
+func (w *MainAuthWrapper) deny(c *pendingCall) {
+	w.count(CountRefused)
+	e := errUnregistered
+	switch {
+	case w.unbound && w.state != StateRevoked:
+		e = &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+	case w.state == StateNeedPassword:
+		e = &RPCError{401, "SESSION_PASSWORD_NEEDED"}
+	}
+	w.refuse(c, e)
+}
+
+// regate decides again about the calls that wait for the state.
+func (w *MainAuthWrapper) regate(fault *RPCError) {
+	for _, c := range slices.Clone(w.calls) {
+		switch {
+		case c.phase != phaseState:
+		case fault != nil:
+			w.refuse(c, fault)
+		default:
+			c.asked = true
+			w.gate(c)
+		}
+	}
+}
+
+// onState takes in what authsession knows of the key.
+func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
+	w.loading = false
+	if st == nil {
+		fault := errInternal
+		if e != nil && e.Code == 401 { // authsession's word, not a fault
+			fault = e
+		}
+		w.regate(fault)
+		return
+	}
+	if w.state == StateRevoked {
+		return
+	}
+	if !w.overruled {
+		w.adoptState(st)
+	}
+	w.adoptClient(&st.Client)
+	if w.pushID == 0 {
+		w.pushID = st.PushSessionID
+	}
+	w.regate(nil)
+	w.deliverHeld()
+}
+
+func (w *MainAuthWrapper) adoptState(st *AuthState) {
+	switch st.State {
+	case StateNormal:
+		w.login(st.UserID)
+	case StateNew, StateWaitInit, StateNeedPassword:
+		w.logout(st.State)
+	default:
+		w.logout(StateUnauthorized)
+	}
+}
+
+// login makes the key a user's.
+func (w *MainAuthWrapper) login(userID int64) {
+	if w.state == StateNormal && w.userID != userID {
+		w.offline()
+	}
+	w.state, w.userID = StateNormal, userID
+	w.overruled = w.loading
+}
+
+// logout ends the login of the key, if it has one; to is what the key is then.
+func (w *MainAuthWrapper) logout(to State) {
+	if w.state == StateNormal {
+		w.offline()
+		w.dropPushes()
+		w.pushID, w.updates = 0, nil
+		for s := range w.sessions() {
+			s.subscribed = false
+		}
+	}
+	w.state, w.userID = to, 0
+	w.overruled = w.loading
+}
+
+// revoke ends the key's login for good, from elsewhere: nothing more is
+// delivered, and every call is refused.
+func (w *MainAuthWrapper) revoke() {
+	if w.state == StateRevoked {
+		return
+	}
+	w.logout(StateRevoked)
+	w.dropPushes()
+	for s := range w.sessions() {
+		s.discard(func(m *outMsg) bool { return m.content() })
+		s.greeted = true
+	}
+	for _, c := range slices.Clone(w.calls) {
+		if c.phase <= phaseReady || c.phase == phasePushed {
+			w.refuse(c, errUnregistered)
+		}
+	}
+}

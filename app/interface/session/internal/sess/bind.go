@@ -1,0 +1,135 @@
+package sess
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// onBind takes auth.bindTempAuthKey (rule PFS-2). authsession judges it; until
+// then nothing changes for either key.
+func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *query) *RPCError {
+	r := wire.NewReader(q.body[4:])
+	b := &BindTempKey{PermAuthKeyID: r.Long(), Nonce: r.Long(), ExpiresAt: r.Int(), EncryptedMessage: slices.Clone(r.Bytes())}
+	if !r.Done() {
+		w.count(CountUndecodable)
+		return errFetch
+	}
+	b.Meta = Meta{
+		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
+		ReceiveTime: w.now / 1e9, UserID: w.userID, Layer: s.layer,
+		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
+	}
+	w.binding = true
+	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID}, b)
+	return nil
+}
+
+// onBound answers auth.bindTempAuthKey. An unbound key's sessions then go to
+// the wrapper of its perm key, with the calls that waited for it.
+func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
+	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
+	if e != nil {
+		if a.s.list != nil {
+			w.answerError(a.s, a.msgID, e.Code, e.Message)
+		}
+		if !w.binding {
+			w.regate(nil)
+		}
+		return
+	}
+	if a.s.list == nil {
+		return
+	}
+	w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
+	if w.unbound {
+		w.heir = a.perm
+	}
+}
+
+// handOver gives the sessions away once the key is bound and no call of theirs
+// is at a BFF any more. The answer to the bind waits with it, so that the
+// client's next packet finds its session with the perm key.
+func (w *MainAuthWrapper) handOver() {
+	if w.heir == 0 || w.running > 0 {
+		return
+	}
+	list := *w.slot(w.keyType())
+	if list == nil {
+		return
+	}
+	list.asking = false
+	w.out.Handover = &Handover{To: w.heir, List: list, calls: w.calls}
+	*w.slot(list.keyType) = nil
+	w.calls, w.asks, w.updates = nil, nil, nil
+}
+
+// onAdopt takes over the sessions of a temp key that was just bound.
+func (w *MainAuthWrapper) onAdopt(h *Handover) {
+	if h == nil || h.List == nil {
+		return
+	}
+	slot := w.slot(h.List.keyType)
+	if *slot != nil {
+		w.dropList(*slot)
+	}
+	*slot = h.List
+	if w.state == StateUnknown {
+		w.loadState()
+	}
+	for _, c := range h.calls {
+		if c.s.list == nil {
+			continue
+		}
+		c.meta.PermAuthKeyID = w.permKey()
+		w.calls = append(w.calls, c)
+		w.gate(c)
+	}
+}
+
+// onDropTemp takes auth.dropTempAuthKeys (rule PFS-21).
+func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCError {
+	r := wire.NewReader(q.body[4:])
+	ids := r.Longs()
+	if !r.Done() {
+		w.count(CountUndecodable)
+		return errFetch
+	}
+	if w.unbound {
+		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+	}
+	except := make([]int64, ids.Len())
+	for i := range except {
+		except[i] = ids.At(i)
+	}
+	w.ask(ask{kind: askDropTemp, s: s, msgID: m.ID}, &DropTempKeys{PermAuthKeyID: w.key, Except: except})
+	return nil
+}
+
+// onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions,
+// but for the one that asked.
+func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
+	if e != nil {
+		if a.s.list != nil {
+			w.answerError(a.s, a.msgID, e.Code, e.Message)
+		}
+		return
+	}
+	if a.s.list != nil {
+		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
+	}
+	if gone == nil {
+		return
+	}
+	for _, key := range gone.Keys {
+		for l := range w.lists() {
+			if l.authKeyID == key && l != a.s.list && l.keyType != PermKey {
+				w.dropList(l)
+			}
+		}
+	}
+}
+
+// onDrain begins the end: no new calls, no presence; what is in flight is
+// answered.
+func (w *MainAuthWrapper) onDrain() { w.draining = true }

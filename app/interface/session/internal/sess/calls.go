@@ -1,0 +1,228 @@
+package sess
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// phase is how far an API call has come.
+type phase uint8
+
+const (
+	phaseState    phase = iota // waits until the auth state is known
+	phaseReady                 // may be invoked once its turn has come
+	phaseMarking               // waits until a possible login is marked as owing its password
+	phaseRunning               // at a BFF
+	phasePushed                // its result comes by PushRPCResult
+	phaseClearing              // waits until that mark is gone
+)
+
+// pendingCall is an API call without an answer.
+type pendingCall struct {
+	s        *session
+	method   *tl.Method
+	pb       []byte
+	after    []int64 // messages that must succeed first
+	meta     Meta
+	ticket   Ticket
+	deadline int64 // of phase; 0: none
+	result   *CallDone
+	device   int64 // session that account.registerDevice names; 0: none
+	trait    trait
+	phase    phase
+	tries    uint8
+	asked    bool // the state was read for it once
+	quiet    bool // invokeWithoutUpdates
+	syncing  bool // holds updates back
+	answered bool // the client has its answer already: rpc_drop_answer
+}
+
+// onCall takes an API call with its wrappers.
+func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
+	q, refusal := w.peel(s, in, m.Body)
+	w.learn(s, in.d, &q)
+	if refusal == nil && w.state == StateRevoked {
+		refusal = errUnregistered
+	}
+	if refusal == nil {
+		refusal = w.accept(s, in, m, &q)
+	}
+	if refusal != nil {
+		w.answerError(s, m.ID, refusal.Code, refusal.Message)
+	}
+}
+
+// accept takes the call inside the wrappers.
+func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *query) *RPCError {
+	if service := serviceOf(q.id); service != nil {
+		service(w, s, wire.Message{ID: m.ID, Seq: m.Seq, Body: q.body})
+		return nil
+	}
+	switch q.id {
+	case wire.IDBindTempAuthKey:
+		return w.onBind(s, in, m, q)
+	case wire.IDDropTempAuthKeys:
+		return w.onDropTemp(s, m, q)
+	}
+	method := w.schema.Method(q.id)
+	if method == nil || method.Wrapper() {
+		w.count(CountUnknown)
+		return &RPCError{400, "INPUT_METHOD_INVALID"}
+	}
+	if len(w.calls)-int(w.running) >= w.cfg.MaxQueued {
+		w.count(CountOverload)
+		return &RPCError{420, "FLOOD_WAIT_1"}
+	}
+	pb, _, n, err := w.schema.RequestToProto(make([]byte, 0, len(q.body)+len(q.body)/4+16), q.body)
+	if err == nil && n != len(q.body) {
+		err = tl.ErrTrailing{Offset: n, Bytes: len(q.body) - n}
+	}
+	if err != nil {
+		w.count(CountUndecodable)
+		return decodeError(err)
+	}
+	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: traits[method.Name], quiet: q.quiet}
+	c.meta = Meta{
+		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(),
+		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.now / 1e9, Layer: s.layer, Takeout: q.takeout,
+	}
+	if c.trait&traitDevice != 0 {
+		c.device = deviceSession(q.body)
+	}
+	if len(q.after) > 0 {
+		c.deadline = w.now + int64(w.cfg.AfterWait)
+	}
+	w.calls = append(w.calls, c)
+	w.gate(c)
+	return nil
+}
+
+// permKey is the perm key of the wrapper; 0 while there is none.
+func (w *MainAuthWrapper) permKey() int64 {
+	if w.unbound {
+		return 0
+	}
+	return w.key
+}
+
+// ready lets a call through the gate. From here on it is the login's at hand
+// that makes it, with what the client has told so far.
+func (w *MainAuthWrapper) ready(c *pendingCall) {
+	c.phase = phaseReady
+	c.meta.UserID = 0
+	if w.state == StateNormal {
+		c.meta.UserID = w.userID
+		w.subscribe(c)
+	}
+	if c.meta.Layer == 0 {
+		c.meta.Layer = w.layer
+	}
+	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.client.name, w.client.langPack, w.client.langCode
+}
+
+// pump invokes the calls whose turn has come.
+func (w *MainAuthWrapper) pump() {
+	if w.draining {
+		return
+	}
+	for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
+		c := w.calls[i]
+		if c.phase != phaseReady || w.saving > 0 && w.state != StateNormal {
+			continue
+		}
+		if len(c.after) > 0 {
+			switch refusal := w.awaits(c); {
+			case refusal == errWaiting:
+				continue
+			case refusal != nil:
+				w.refuse(c, refusal)
+				i = -1 // others may have waited for it
+				continue
+			}
+			c.after, c.deadline = nil, 0
+		}
+		w.running++
+		if c.trait&traitPending != 0 {
+			c.phase = phaseMarking
+			w.ask(ask{kind: askMark, call: c}, &SetPasswordPending{AuthKeyID: w.key, Pending: true})
+			continue
+		}
+		w.invoke(c)
+	}
+}
+
+// invoke sends a call to its BFF.
+func (w *MainAuthWrapper) invoke(c *pendingCall) {
+	c.phase = phaseRunning
+	c.ticket = w.call(&InvokeMethod{Method: c.method, PB: c.pb, Meta: c.meta})
+	c.pb = nil
+}
+
+// refuse ends a call that was not invoked.
+func (w *MainAuthWrapper) refuse(c *pendingCall, e *RPCError) {
+	w.finishCall(c)
+	if c.s.list != nil && !c.answered {
+		w.answerError(c.s, c.meta.MsgID, e.Code, e.Message)
+	}
+}
+
+// finishCall takes a call off the list.
+func (w *MainAuthWrapper) finishCall(c *pendingCall) {
+	if i := slices.Index(w.calls, c); i >= 0 {
+		if w.calls = slices.Delete(w.calls, i, i+1); len(w.calls) == 0 {
+			w.calls = nil
+		}
+	}
+	if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
+		w.running--
+	}
+	if c.syncing {
+		w.release(c.s)
+	}
+}
+
+// findCall finds the call of a message.
+func (w *MainAuthWrapper) findCall(s *session, msgID int64) *pendingCall {
+	for _, c := range w.calls {
+		if c.s == s && c.meta.MsgID == msgID {
+			return c
+		}
+	}
+	return nil
+}
+
+// dropCalls forgets the calls of a dropped session that are not at a BFF yet.
+// The others go on: what they do to the login still counts.
+func (w *MainAuthWrapper) dropCalls(s *session) {
+	w.calls = slices.DeleteFunc(w.calls, func(c *pendingCall) bool {
+		return c.s == s && c.phase <= phaseReady
+	})
+	if len(w.calls) == 0 {
+		w.calls = nil
+	}
+}
+
+// expireCalls ends the waits that have lasted too long.
+func (w *MainAuthWrapper) expireCalls() {
+	for _, c := range slices.Clone(w.calls) {
+		if c.deadline == 0 || c.deadline > w.now {
+			continue
+		}
+		switch c.phase {
+		case phaseState, phaseReady:
+			w.refuse(c, errWaitTimeout)
+		case phasePushed:
+			w.refuse(c, &RPCError{-503, "Timeout"})
+		case phaseClearing:
+			c.deadline = 0
+			w.clearMark(c)
+		}
+	}
+}
+
+// awaitsPush reports whether a promised result is still to come.
+func (w *MainAuthWrapper) awaitsPush() bool {
+	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool { return c.phase == phasePushed })
+}

@@ -1,0 +1,108 @@
+package sess
+
+import (
+	"strings"
+)
+
+// client is what calls need to know of the client, and a hash of all that
+// storage knows.
+type client struct {
+	name, langPack, langCode string
+	hash                     uint64 // 0: nothing is known
+}
+
+// learn takes in what wrappers told: the layer is the session's, and that of
+// sessions that never announce one (rule INIT-1); the rest is the key's (rule
+// INIT-3). Repeating it costs nothing (rule INIT-5).
+func (w *MainAuthWrapper) learn(s *session, d *Data, q *query) {
+	if q.layer > 0 && s.layer != q.layer {
+		s.layer, w.layer = q.layer, q.layer
+	}
+	if q.layer > 0 {
+		w.saveLayer(d.ClientIP)
+	}
+	if q.init == nil {
+		return
+	}
+	info := &ClientInfo{
+		IP: d.ClientIP, Layer: w.layer, APIID: q.init.APIID,
+		DeviceModel: q.init.DeviceModel, SystemVersion: q.init.SystemVersion, AppVersion: q.init.AppVersion,
+		SystemLangCode: q.init.SystemLangCode, LangPack: q.init.LangPack, LangCode: q.init.LangCode,
+		Proxy: q.init.Proxy, Params: q.init.Params,
+	}
+	if known := clientOf(info); known.hash != w.client.hash {
+		w.client, w.told = known, info
+		w.saveClient()
+	}
+}
+
+// saveLayer stores the key's layer if it changed.
+func (w *MainAuthWrapper) saveLayer(ip string) {
+	if !w.mayStore() || w.layer == 0 || w.layer == w.layerSaved {
+		return
+	}
+	w.layerSaved = w.layer
+	w.ask(ask{kind: askLayer}, &SetLayer{AuthKeyID: w.key, IP: ip, Layer: w.layer})
+}
+
+// saveClient stores what initConnection told.
+func (w *MainAuthWrapper) saveClient() {
+	if !w.mayStore() || w.told == nil {
+		return
+	}
+	w.saving++
+	w.ask(ask{kind: askClient}, &SetInitConnection{AuthKeyID: w.key, Client: *w.told})
+	w.told = nil
+}
+
+// mayStore reports whether it is known what storage has, so that only changes
+// go there. An unbound key has no place there.
+func (w *MainAuthWrapper) mayStore() bool {
+	return !w.unbound && w.state != StateUnknown && w.state != StateRevoked
+}
+
+// adoptClient compares what storage has with what the client told meanwhile.
+func (w *MainAuthWrapper) adoptClient(stored *ClientInfo) {
+	w.layerSaved = stored.Layer
+	if w.layer == 0 {
+		w.layer = stored.Layer
+	}
+	known := clientOf(stored)
+	if stored.APIID == 0 && stored.DeviceModel == "" && stored.LangPack == "" {
+		known.hash = 0
+	}
+	switch {
+	case w.client.hash == 0:
+		w.client = known
+	case w.client.hash == known.hash:
+		w.told = nil
+	}
+	ip := ""
+	if w.told != nil {
+		ip = w.told.IP
+	}
+	w.saveLayer(ip)
+	w.saveClient()
+}
+
+// clientOf names the client (PEERS.md, "authsession") and hashes what is
+// stored of it. Proxy and params alone change nothing.
+func clientOf(c *ClientInfo) client {
+	name := c.LangPack
+	switch {
+	case name == "android" && strings.Contains(c.AppVersion, "TDLib"):
+		name = "react"
+	case name == "" && (strings.HasSuffix(c.AppVersion, " A") || strings.HasSuffix(c.AppVersion, " Z")):
+		name = "weba"
+	}
+	const offset, prime = 14695981039346656037, 1099511628211 // FNV-1a
+	hash := uint64(offset)
+	for _, s := range [...]string{c.IP, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode, c.LangPack, c.LangCode} {
+		for i := range len(s) {
+			hash = (hash ^ uint64(s[i])) * prime
+		}
+		hash = (hash ^ 0xff) * prime
+	}
+	hash = (hash ^ uint64(uint32(c.APIID))) * prime //nolint:gosec // a hash
+	return client{name: name, langPack: c.LangPack, langCode: c.LangCode, hash: max(hash, 1)}
+}

@@ -1,0 +1,69 @@
+package sess
+
+import "github.com/tgsession/tgsession/proto/tl"
+
+// Counter is something worth a metric. Its String is a label of bounded variety.
+type Counter uint8
+
+const (
+	CountBadSalt Counter = iota
+	CountBadTooLow
+	CountBadTooHigh
+	CountBadParity
+	CountBadContainerID
+	CountBadTooOld
+	CountBadSeqno
+	CountBadContainer
+	CountMalformed     // packets that are none
+	CountHeldDropped   // packets dropped while salts were being read
+	CountDuplicates    // known messages that came again
+	CountRepeated      // messages sent again
+	CountAcks          // messages acknowledged by msgs_ack
+	CountPushes        // updates queued
+	CountPushesLost    // updates that collapsed into updatesTooLong or found no login
+	CountAnswersLost   // answers forgotten before the client had them
+	CountResultsOrphan // results whose session is gone
+	CountGzipSaved     // bytes saved by packing
+	CountUnknown       // unknown methods and constructors
+	CountUndecodable   // calls that do not parse
+	CountOverload      // calls refused because too many wait
+	CountRefused       // calls refused for want of a login
+	CountEncodeFailed  // results and updates that cannot be written for the client
+	CountSessionsMade
+	CountSessionsGone
+	CountLenientSalt // packets accepted because no salts are known
+	Counters
+)
+
+var counterNames = [Counters]string{
+	"bad_salt", "bad_too_low", "bad_too_high", "bad_parity", "bad_container_id", "bad_too_old", "bad_seqno",
+	"bad_container", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
+	"answers_lost", "results_orphan", "gzip_saved_bytes", "unknown", "undecodable", "overload", "refused",
+	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
+}
+
+func (c Counter) String() string { return counterNames[c] }
+
+// Count is how often something happened in a step.
+type Count struct {
+	What Counter
+	N    int
+}
+
+// Fault is worth a line in the log: something of ours or of a peer that the
+// client cannot be blamed for. It names no user and no content.
+type Fault struct {
+	What   string
+	Method *tl.Method // nil: none
+	Err    error
+}
+
+func (w *MainAuthWrapper) count(what Counter) { w.countN(what, 1) }
+
+func (w *MainAuthWrapper) countN(what Counter, n int) {
+	w.out.Counts = append(w.out.Counts, Count{what, n})
+}
+
+func (w *MainAuthWrapper) fault(what string, m *tl.Method, err error) {
+	w.out.Faults = append(w.out.Faults, Fault{what, m, err})
+}

@@ -1,0 +1,213 @@
+package sess
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// freshFor is how long a message may go out under its id outside a container:
+// clients refuse ids older than 300 s (rule MSGID-8).
+const freshFor = 270 * time.Second
+
+// touch has s looked at by flush at the end of the step.
+func (w *MainAuthWrapper) touch(s *session) { s.dirty = true }
+
+// flush sends what s has to send, in as few packets as the limits allow.
+func (w *MainAuthWrapper) flush(s *session) {
+	s.dirty = false
+	if s.list == nil {
+		return
+	}
+	s.dropUnsendable()
+	ackAlone := s.ackAt != 0 && s.ackAt <= w.now && s.server != ""
+	items := w.gather(s)
+	if len(items) == 0 && !ackAlone {
+		w.flushHTTP(s, nil)
+		return
+	}
+	if s.server == "" {
+		w.flushHTTP(s, items)
+		return
+	}
+	salt := w.salt(s.list)
+	for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
+		w.out.Sends = append(w.out.Sends, Send{
+			ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet,
+		})
+	}
+	w.settle(s)
+}
+
+// dropUnsendable forgets service messages that found no connection: they
+// answer the moment, and nobody waits for them later.
+func (s *session) dropUnsendable() {
+	if s.server != "" || s.http != nil {
+		return
+	}
+	s.queue = slices.DeleteFunc(s.queue, func(m outMsg) bool {
+		if m.content() {
+			return false
+		}
+		s.bytes -= len(m.body)
+		return true
+	})
+	s.compact()
+}
+
+// gather lists what is to be sent: repetitions, then new messages, then
+// updates unless a difference is on its way, which they must not overtake.
+func (w *MainAuthWrapper) gather(s *session) []*outMsg {
+	if !s.reachable() {
+		return nil
+	}
+	items := w.out.items[:0]
+	for i := range s.sent {
+		if s.sent[i].due {
+			items = append(items, &s.sent[i])
+		}
+	}
+	pushes := false
+	for i := range s.queue {
+		if push := s.queue[i].kind == outPush || s.queue[i].kind == outTooLong; push {
+			pushes = true
+		} else {
+			items = append(items, &s.queue[i])
+		}
+	}
+	if pushes && s.syncing == 0 {
+		for i := range s.queue {
+			if s.queue[i].kind == outPush || s.queue[i].kind == outTooLong {
+				items = append(items, &s.queue[i])
+			}
+		}
+	}
+	w.out.items = items
+	return items
+}
+
+// packet builds the next packet from the first of items and the pending
+// acknowledgments, and returns what is left. It returns nil when there is
+// nothing to send.
+func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload []byte, rest []*outMsg) {
+	acks := s.acks
+	if len(acks) > wire.MaxIDs {
+		acks = acks[:wire.MaxIDs]
+	}
+	count, size := 0, wire.Container
+	if len(acks) > 0 {
+		count, size = 1, size+wire.MessageHeader+4+4+4+8*len(acks)
+	}
+	n := 0
+	for n < len(items) && count < w.cfg.ContainerOut {
+		more := wire.MessageHeader + len(items[n].body)
+		if count > 0 && size+more > w.cfg.ContainerBytes {
+			break
+		}
+		count, size, n = count+1, size+more, n+1
+		if size > w.cfg.ContainerBytes { // a large one goes alone
+			break
+		}
+	}
+	if count == 0 {
+		return nil, nil
+	}
+	for _, m := range items[:n] {
+		w.stamp(s, m)
+	}
+	bare := count == 1 && (n == 0 || w.now-items[0].firstSent() < int64(freshFor))
+	body := size
+	if bare {
+		body -= wire.Container + wire.MessageHeader
+	}
+	payload = make([]byte, 0, wire.PacketHeader+body)
+	switch {
+	case bare && n == 1:
+		payload = wire.AppendPacketHeader(payload, salt, s.id, items[0].id, items[0].seq, body)
+		payload = append(payload, items[0].body...)
+	case bare:
+		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), body)
+		payload = wire.AppendAck(payload, acks)
+	default:
+		var ackID int64
+		if len(acks) > 0 {
+			ackID = s.nextID(w.now, idNotice)
+		}
+		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), body)
+		payload = wire.AppendContainer(payload, count)
+		if len(acks) > 0 {
+			payload = wire.AppendMessageHeader(payload, ackID, s.nextSeq(false), 4+4+4+8*len(acks))
+			payload = wire.AppendAck(payload, acks)
+		}
+		for _, m := range items[:n] {
+			payload = wire.AppendMessageHeader(payload, m.id, m.seq, len(m.body))
+			payload = append(payload, m.body...)
+		}
+	}
+	w.ackedOut(s, len(acks))
+	return payload, items[n:]
+}
+
+// stamp gives a message its id and seqno if it has none, and notes the sending.
+func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
+	if m.tries > 0 {
+		w.count(CountRepeated)
+	}
+	w.stampID(s, m)
+	m.sentAt, m.due = w.now, false
+	if m.tries < 250 {
+		m.tries++
+	}
+}
+
+// stampID gives a message its id and seqno if it has none.
+func (w *MainAuthWrapper) stampID(s *session, m *outMsg) {
+	if m.id == 0 {
+		m.id, m.seq = s.nextID(w.now, m.parity()), s.nextSeq(m.content())
+	}
+}
+
+// firstSent is the time in a message's id, Unix nanoseconds.
+func (m *outMsg) firstSent() int64 { return timeOf(m.id) }
+
+// timeOf is the time in a message id, Unix nanoseconds.
+func timeOf(id int64) int64 { return id>>32*1e9 + id&0xffffffff*1e9>>32 }
+
+// ackedOut forgets the first n pending acknowledgments: they are sent.
+func (w *MainAuthWrapper) ackedOut(s *session, n int) {
+	if n == 0 {
+		return
+	}
+	for _, id := range s.acks[:n] {
+		if r := s.window.find(id); r != nil {
+			r.state |= stateAcked
+		}
+	}
+	s.acks = s.acks[n:]
+	if len(s.acks) == 0 {
+		s.acks, s.ackAt = nil, 0
+	}
+}
+
+// settle moves what was sent and wants an acknowledgment from queue to sent.
+func (w *MainAuthWrapper) settle(s *session) {
+	first := len(s.sent)
+	kept := s.queue[:0]
+	for _, m := range s.queue {
+		switch {
+		case m.tries == 0:
+			kept = append(kept, m)
+		case m.content():
+			s.sent = append(s.sent, m)
+		default:
+			s.bytes -= len(m.body)
+		}
+	}
+	clear(s.queue[len(kept):])
+	s.queue = kept
+	// Updates that waited were stamped after what came later in the queue.
+	slices.SortFunc(s.sent[first:], func(a, b outMsg) int { return int(min(max(a.id-b.id, -1), 1)) })
+	w.plan(s)
+	s.compact()
+}

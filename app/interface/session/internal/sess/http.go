@@ -1,0 +1,121 @@
+package sess
+
+import (
+	"slices"
+	"time"
+)
+
+// httpState is what a session that came over HTTP has more than others: open
+// requests, each good for one packet (rules HTTP-2 and HTTP-3).
+type httpState struct {
+	slots []httpSlot
+	first int64 // when the first of what is queued was queued; 0: nothing is
+	last  int64 // when the last was
+}
+
+// httpSlot is an open request.
+type httpSlot struct {
+	slot      Slot
+	until     int64 // answered by then at the latest
+	maxDelay  int64 // rule HTTP-5, ns
+	waitAfter int64
+}
+
+// due is when the slot is answered: at once unless http_wait said otherwise
+// (rule HTTP-8), and when nothing is queued only in the end (rule HTTP-7).
+// Priority is max_wait, max_delay, wait_after (rule HTTP-6).
+func (h *httpState) due(s *httpSlot) int64 {
+	if h.first == 0 {
+		return s.until
+	}
+	return min(s.until, h.first+s.maxDelay, h.last+s.waitAfter)
+}
+
+func (h *httpState) queued(now int64) {
+	if h.first == 0 {
+		h.first = now
+	}
+	h.last = now
+}
+
+// openSlot adds the request that carried a packet.
+func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
+	if s.http == nil {
+		s.http = &httpState{}
+		if len(s.queue) > 0 {
+			s.http.queued(w.now)
+		}
+	}
+	s.http.slots = append(s.http.slots, httpSlot{
+		slot:  slot,
+		until: min(until, w.now+int64(w.cfg.HTTPMaxWait)),
+	})
+}
+
+// httpWait applies http_wait to the request that carried it: the newest.
+func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int32) {
+	if s.http == nil || len(s.http.slots) == 0 {
+		return // HTTP only (rule HTTP-4)
+	}
+	ms := func(v int32) int64 { return int64(min(max(v, 0), 60_000)) * int64(time.Millisecond) }
+	slot := &s.http.slots[len(s.http.slots)-1]
+	slot.maxDelay, slot.waitAfter = ms(maxDelay), ms(waitAfter)
+	slot.until = min(slot.until, w.now+ms(maxWait))
+}
+
+// flushHTTP answers the open requests whose time has come.
+func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
+	if s.http == nil {
+		return
+	}
+	salt := w.salt(s.list)
+	sent := false
+	s.http.slots = slices.DeleteFunc(s.http.slots, func(slot httpSlot) bool {
+		if s.http.due(&slot) > w.now {
+			return false
+		}
+		var packet []byte
+		packet, items = w.packet(s, items, salt)
+		if packet == nil {
+			packet = w.emptyContainer(s, salt)
+		}
+		if sent = true; len(items) == 0 {
+			s.http.first = 0
+		}
+		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: packet})
+		return true
+	})
+	if sent {
+		w.settle(s)
+	}
+	if len(s.http.slots) == 0 && s.server != "" {
+		s.http = nil
+	}
+}
+
+// closeSlots answers all open requests with nothing.
+func (w *MainAuthWrapper) closeSlots(s *session) {
+	if s.http == nil {
+		return
+	}
+	for _, slot := range s.http.slots {
+		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot})
+	}
+	s.http.slots = nil
+}
+
+// httpGone forgets a request whose reader left.
+func (w *MainAuthWrapper) httpGone(gone Slot) {
+	for s := range w.sessions() {
+		if s.http != nil {
+			s.http.slots = slices.DeleteFunc(s.http.slots, func(h httpSlot) bool { return h.slot == gone })
+		}
+	}
+	for _, l := range w.lists() {
+		for _, d := range l.held {
+			if d.HTTP == gone {
+				d.HTTP = 0
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package sess
+
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// onMessage handles one message, which came alone or in a container.
+func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, outer bool) {
+	if m.ID&3 != 0 || m.ID <= 0 {
+		w.bad(s, m, wire.BadParity)
+		return
+	}
+	if r := s.window.find(m.ID); r != nil { // known ids have no time: rule MSGID-6
+		w.onDuplicate(s, m, r)
+		return
+	}
+	if s.window.floor >= m.ID && w.repeated(s, m) {
+		return
+	}
+	if code := w.badID(s, m.ID, outer); code != 0 {
+		w.bad(s, m, code)
+		return
+	}
+	id, ok := wire.PeekID(m.Body)
+	packed := id == wire.IDGzipPacked
+	if packed { // judged by what is inside: rule SEQ-3
+		body, err := w.inflate(m.Body, &in.budget)
+		if err != nil {
+			w.record(s, in, m, stateReceived, 0)
+			w.undecodable(s, m.ID, "INPUT_FETCH_ERROR")
+			return
+		}
+		m.Body = body
+		id, ok = wire.PeekID(m.Body)
+	}
+	if !ok || packed && (id == wire.IDGzipPacked || id == wire.IDMsgContainer) {
+		w.record(s, in, m, stateReceived, 0)
+		w.undecodable(s, m.ID, "INPUT_FETCH_ERROR")
+		return
+	}
+	if code := w.badSeq(s, m, id); code != 0 {
+		w.bad(s, m, code)
+		return
+	}
+	w.handle(s, in, m, id)
+}
+
+// handle records a message and does what it says.
+func (w *MainAuthWrapper) handle(s *session, in *incoming, m wire.Message, id uint32) {
+	if id == wire.IDMsgCopy {
+		w.onCopy(s, in, m)
+		return
+	}
+	if service := serviceOf(id); service != nil {
+		state := stateReceived
+		if m.Seq&1 == 0 {
+			state |= stateNoAck
+		}
+		w.record(s, in, m, state, 0)
+		if m.Seq&1 != 0 { // rule ACK-2; a reply takes it back (rule ACK-6)
+			s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
+		}
+		service(w, s, m)
+		return
+	}
+	w.record(s, in, m, stateReceived|stateCall, 0)
+	s.ack(m.ID, w.now, int64(w.cfg.AckDelay)) // unless the answer is quicker: rule ACK-4
+	w.onCall(s, in, m)
+}
+
+// record remembers a message as received.
+func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state, flags uint8) {
+	in.fresh = true
+	if !s.greeted && (s.first == 0 || m.ID < s.first) {
+		s.first = m.ID
+	}
+	s.window.insert(w.now, received{id: m.ID, seq: m.Seq, state: state, flags: flags})
+}
+
+// badID judges an unknown id. A member of a container may be older than its
+// container (rule MSGID-4), as long as it lies within what is remembered.
+func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
+	code := w.badTime(id)
+	if code == wire.BadTooLow && !outer {
+		if !s.window.old(id) {
+			return 0
+		}
+		return wire.BadTooOld // rule MSGID-5
+	}
+	return code
+}
+
+// badSeq judges a seqno by what the message is and by its neighbours.
+func (w *MainAuthWrapper) badSeq(s *session, m wire.Message, id uint32) wire.BadMsg {
+	odd := m.Seq&1 != 0
+	switch id {
+	case wire.IDMsgsAck, wire.IDMsgCopy: // rule SEQ-3
+		if odd {
+			return wire.BadSeqnoOdd
+		}
+	default: // rule SEQ-2
+		if !odd && serviceOf(id) == nil && w.schema.Method(id) != nil {
+			return wire.BadSeqnoEven
+		}
+	}
+	if w.cfg.AllowSeqnoDisorder {
+		return 0
+	}
+	switch d := s.window.disorder(m.ID, m.Seq); {
+	case d < 0:
+		return wire.BadSeqnoLow
+	case d > 0:
+		return wire.BadSeqnoHigh
+	}
+	return 0
+}
+
+// onCopy handles msg_copy: the message inside as if it had come itself, unless
+// it is known (rule COPY-1).
+func (w *MainAuthWrapper) onCopy(s *session, in *incoming, m wire.Message) {
+	inner, ok := wire.Copy(m.Body)
+	id, _ := wire.PeekID(inner.Body)
+	if !ok || inner.ID >= m.ID || id == wire.IDMsgCopy || id == wire.IDMsgContainer {
+		w.bad(s, m, wire.BadContainer)
+		return
+	}
+	w.record(s, in, m, stateReceived|stateNoAck, 0)
+	if s.window.find(inner.ID) != nil {
+		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
+		s.ack(inner.ID, w.now, int64(w.cfg.AckDelay))
+		return
+	}
+	w.onMessage(s, in, inner, false)
+}
+
+// onDuplicate answers a message that came before: it is not done again. What
+// was answered is answered again, from memory (rules MSGID-6 and STATE-8).
+func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
+	w.count(CountDuplicates)
+	switch {
+	case r.flags&recvLost != 0:
+		r.flags &^= recvLost
+		w.answerError(s, m.ID, 500, "ANSWER_FORGOTTEN")
+		return
+	case w.repeatAnswer(s, m.ID):
+		return
+	}
+	if id, _ := wire.PeekID(m.Body); repeatable(id) {
+		serviceOf(id)(w, s, m)
+		return
+	}
+	if m.Seq&1 != 0 {
+		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
+	}
+}
+
+// repeated is onDuplicate for ids that the window has forgotten, but whose
+// call or answer is still there.
+func (w *MainAuthWrapper) repeated(s *session, m wire.Message) bool {
+	if !w.repeatAnswer(s, m.ID) {
+		if w.findCall(s, m.ID) == nil {
+			return false
+		}
+		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
+	}
+	w.count(CountDuplicates)
+	return true
+}
+
+// repeatAnswer sends a kept answer again, or announces it when it is large.
+func (w *MainAuthWrapper) repeatAnswer(s *session, req int64) bool {
+	a := s.answerTo(req)
+	switch {
+	case a == nil:
+		return false
+	case a.id == 0: // about to be sent
+	case len(a.body) >= w.cfg.DetailedFrom:
+		w.note(s, wire.AppendDetailedInfo(nil, req, a.id, len(a.body)))
+	default:
+		a.due = true
+		if s.http != nil {
+			s.http.queued(w.now)
+		}
+	}
+	w.touch(s)
+	return true
+}
+
+// undecodable answers a message that cannot be read; never silence (rule ERR-9).
+func (w *MainAuthWrapper) undecodable(s *session, req int64, message string) {
+	w.count(CountUndecodable)
+	w.answerError(s, req, 400, message)
+}

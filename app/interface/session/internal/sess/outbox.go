@@ -1,0 +1,227 @@
+package sess
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// outKind is what a message of ours is, by how it is kept.
+type outKind uint8
+
+const (
+	outAnswer   outKind = iota // rpc_result: kept until acknowledged
+	outPush                    // updates: kept, but may collapse into updatesTooLong
+	outTooLong                 // that updatesTooLong
+	outGreeting                // new_session_created
+	outReply                   // answers a service message; not content-related
+	outNote                    // other service messages of ours
+)
+
+// outMsg is a message for the client. It gets its id and seqno when it is
+// first sent, and keeps them (rule SEQ-6).
+type outMsg struct {
+	id     int64
+	req    int64 // message that it answers; 0: none
+	body   []byte
+	sentAt int64
+	seq    int32
+	kind   outKind
+	tries  uint8
+	due    bool // to be sent again
+}
+
+func (m *outMsg) content() bool { return m.kind < outReply }
+
+// parity is what the message's id says of it (rule MSGID-2).
+func (m *outMsg) parity() int64 {
+	if m.kind == outAnswer || m.kind == outReply {
+		return idAnswer
+	}
+	return idNotice
+}
+
+// dueAt is when the message goes out again if nothing else happens: later
+// each time, and at last never; 0.
+func (m *outMsg) dueAt(cfg *Config) int64 {
+	if int(m.tries) > cfg.ResendLimit {
+		return 0
+	}
+	return m.sentAt + int64(cfg.ResendAfter)<<(m.tries-1)
+}
+
+// enqueue puts a message into the outbox of s.
+func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
+	s.queue = append(s.queue, m)
+	s.bytes += len(m.body)
+	if s.http != nil {
+		s.http.queued(w.now)
+	}
+	if len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > w.cfg.OutboxBytes {
+		w.overflow(s)
+	}
+	w.touch(s)
+}
+
+// overflow makes room: answers are kept as long as they can be, pushes
+// collapse into one updatesTooLong (rule UPD-5).
+func (w *MainAuthWrapper) overflow(s *session) {
+	lost := s.discard(func(m *outMsg) bool { return m.kind == outPush })
+	if lost > 0 {
+		w.countN(CountPushesLost, lost)
+		s.tooLong()
+	}
+	// What is left are answers. Those that were sent once give way, oldest
+	// first; a repeated request is told so.
+	const patience = 4
+	for len(s.sent) > 0 && (len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > patience*w.cfg.OutboxBytes) {
+		m := s.sent[0]
+		if r := s.window.find(m.req); m.kind == outAnswer && r != nil {
+			r.flags |= recvLost
+		}
+		s.bytes -= len(m.body)
+		s.sent = slices.Delete(s.sent, 0, 1)
+		w.count(CountAnswersLost)
+	}
+}
+
+// tooLong queues updatesTooLong, unless one is queued.
+func (s *session) tooLong() {
+	if slices.ContainsFunc(s.queue, func(m outMsg) bool { return m.kind == outTooLong }) {
+		return
+	}
+	s.queue = append(s.queue, outMsg{kind: outTooLong, body: wire.AppendConstructor(nil, wire.IDUpdatesTooLong)})
+	s.bytes += 4
+}
+
+// discard removes the messages that match and says how many there were.
+func (s *session) discard(match func(*outMsg) bool) (n int) {
+	remove := func(list []outMsg) []outMsg {
+		return slices.DeleteFunc(list, func(m outMsg) bool {
+			if !match(&m) {
+				return false
+			}
+			n++
+			s.bytes -= len(m.body)
+			return true
+		})
+	}
+	s.queue, s.sent = remove(s.queue), remove(s.sent)
+	s.compact()
+	return n
+}
+
+// compact gives an empty outbox's memory back.
+func (s *session) compact() {
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	if len(s.sent) == 0 {
+		s.sent, s.resendAt = nil, 0
+	}
+}
+
+// findSent finds a sent message by its id.
+func (s *session) findSent(id int64) (int, bool) {
+	return slices.BinarySearchFunc(s.sent, id, func(m outMsg, id int64) int {
+		switch {
+		case m.id < id:
+			return -1
+		case m.id > id:
+			return 1
+		}
+		return 0
+	})
+}
+
+// answerTo finds the kept answer to a request, sent or not.
+func (s *session) answerTo(req int64) *outMsg {
+	for _, list := range [2][]outMsg{s.sent, s.queue} {
+		for i := range list {
+			if list[i].req == req && list[i].kind == outAnswer {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// acknowledged drops the messages that the client says it has (rule ACK-7).
+func (w *MainAuthWrapper) acknowledged(s *session, ids wire.Longs) {
+	gone := false
+	for i := range ids.Len() {
+		if j, ok := s.findSent(ids.At(i)); ok && s.sent[j].body != nil {
+			m := &s.sent[j]
+			if r := s.window.find(m.req); m.kind == outAnswer && r != nil {
+				r.state |= stateConfirmed
+			}
+			s.bytes -= len(m.body)
+			m.body, gone = nil, true
+			w.count(CountAcks)
+		}
+	}
+	if !gone {
+		return
+	}
+	s.sent = slices.DeleteFunc(s.sent, func(m outMsg) bool { return m.body == nil })
+	w.plan(s)
+	s.compact()
+}
+
+// repeatAll has everything unacknowledged sent again: the connection is new
+// (rule SESS-11).
+func (w *MainAuthWrapper) repeatAll(s *session) {
+	for i := range s.sent {
+		s.sent[i].due = true
+	}
+	w.touch(s)
+}
+
+// repeatDue has what was sent long ago sent again.
+func (w *MainAuthWrapper) repeatDue(s *session) {
+	for i := range s.sent {
+		if at := s.sent[i].dueAt(w.cfg); at != 0 && at <= w.now {
+			s.sent[i].due = true
+		}
+	}
+	w.touch(s)
+}
+
+// plan finds out when the next repetition is due.
+func (w *MainAuthWrapper) plan(s *session) {
+	s.resendAt = 0
+	for i := range s.sent {
+		if at := s.sent[i].dueAt(w.cfg); at != 0 && (s.resendAt == 0 || at < s.resendAt) {
+			s.resendAt = at
+		}
+	}
+}
+
+// reply queues an answer to a service message.
+func (w *MainAuthWrapper) reply(s *session, body []byte) {
+	w.enqueue(s, outMsg{kind: outReply, body: body})
+}
+
+// note queues a service message of ours.
+func (w *MainAuthWrapper) note(s *session, body []byte) {
+	w.enqueue(s, outMsg{kind: outNote, body: body})
+}
+
+// answer queues an rpc_result, which also acknowledges the request (rule
+// ACK-3). state is added to the request's.
+func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
+	s.unack(req)
+	if r := s.window.find(req); r != nil {
+		r.state |= stateAnswered | stateAcked
+	}
+	w.enqueue(s, outMsg{kind: outAnswer, req: req, body: body})
+}
+
+// answerError answers a request by rpc_error.
+func (w *MainAuthWrapper) answerError(s *session, req int64, code int32, message string) {
+	if r := s.window.find(req); r != nil {
+		r.flags |= recvFailed
+	}
+	body := make([]byte, 0, wire.ResultHeader+12+len(message)+4)
+	w.answer(s, req, wire.AppendError(wire.AppendResult(body, req), code, message))
+}

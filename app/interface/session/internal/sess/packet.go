@@ -1,0 +1,173 @@
+package sess
+
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// onData takes a packet in.
+func (w *MainAuthWrapper) onData(d *Data) {
+	if d.SessionID == 0 { // rule SESS-2
+		w.refusePacket(d, CountMalformed)
+		return
+	}
+	m, err := wire.ParsePacket(d.Payload) // rule ENC-6
+	if err != nil {
+		w.refusePacket(d, CountMalformed)
+		return
+	}
+	l := w.list(d.KeyType, d.AuthKeyID)
+	if !w.saltsKnown(l) {
+		w.hold(l, d)
+		return
+	}
+	w.onPacket(l, d, m)
+}
+
+// refusePacket drops a packet that has no answer inside the protocol.
+func (w *MainAuthWrapper) refusePacket(d *Data, why Counter) {
+	w.count(why)
+	if d.HTTP != 0 {
+		w.out.Replies = append(w.out.Replies, Reply{Slot: d.HTTP})
+	}
+}
+
+// incoming is what all messages of a packet have in common.
+type incoming struct {
+	d      *Data
+	budget int  // bytes that may still be inflated
+	fresh  bool // a message was accepted
+}
+
+// onPacket handles a packet: its salt, then its time, then what is in it.
+func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
+	s := w.session(l, d.SessionID)
+	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
+	if d.HTTP != 0 {
+		w.openSlot(s, d.HTTP, d.HTTPUntil)
+	}
+	w.touch(s)
+	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
+		w.count(CountBadSalt)
+		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		return
+	}
+	if w.state == StateUnknown && !w.loading && !w.unbound {
+		w.loadState()
+	}
+	in := &incoming{d: d, budget: w.cfg.GunzipBytes}
+	if id, _ := wire.PeekID(m.Body); id == wire.IDMsgContainer {
+		w.onContainer(s, in, m)
+	} else {
+		w.onMessage(s, in, m, true)
+	}
+	if in.fresh {
+		w.greet(s)
+		s.window.trim(w.cfg.Window)
+	}
+}
+
+// greet announces a new session, once: with the lowest id that it knows, so
+// that the client repeats what came before it (rules SESS-5 and SESS-6). A
+// lower id that arrives later was overtaken on its way; it is answered itself
+// and needs no second announcement.
+func (w *MainAuthWrapper) greet(s *session) {
+	if s.greeted {
+		return
+	}
+	s.greeted = true
+	w.enqueue(s, outMsg{
+		kind: outGreeting,
+		body: wire.AppendNewSession(nil, s.first, w.random(), w.salt(s.list)),
+	})
+	// Before everything the packet itself brought about.
+	n := len(s.queue) - 1
+	greeting := s.queue[n]
+	copy(s.queue[1:], s.queue[:n])
+	s.queue[0] = greeting
+}
+
+// random is 64 random bits.
+func (w *MainAuthWrapper) random() int64 {
+	var b [8]byte
+	if _, err := w.rnd.Read(b[:]); err != nil {
+		w.fault("random source", nil, err)
+		return w.now
+	}
+	r := wire.NewReader(b[:])
+	return r.Long()
+}
+
+// onContainer handles msg_container: its frame as a whole (rule CONT-5), its
+// members each by itself.
+func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) {
+	known := s.window.find(m.ID)
+	switch {
+	case m.ID&3 != 0:
+		w.bad(s, m, wire.BadParity)
+		return
+	case known != nil && known.flags&recvContainer == 0: // rule CONT-6
+		w.bad(s, m, wire.BadContainerID)
+		return
+	case known == nil:
+		if code := w.badTime(m.ID); code != 0 {
+			w.bad(s, m, code)
+			return
+		}
+	}
+	if m.Seq&1 != 0 { // rule SEQ-3
+		w.bad(s, m, wire.BadSeqnoOdd)
+		return
+	}
+	first := len(w.out.members)
+	members, err := wire.Members(w.out.members, m.Body, w.cfg.ContainerIn)
+	w.out.members = members
+	members = members[first:]
+	for i := range members {
+		id, _ := wire.PeekID(members[i].Body)
+		if members[i].ID >= m.ID || members[i].Seq > m.Seq || id == wire.IDMsgContainer { // rules CONT-3, CONT-4, SEQ-5
+			err = wire.ErrContainer
+		}
+	}
+	if err != nil {
+		w.bad(s, m, wire.BadContainer)
+		return
+	}
+	for i := range members {
+		w.onMessage(s, in, members[i], false)
+	}
+	if known == nil {
+		w.record(s, in, m, stateReceived|stateNoAck, recvContainer)
+	}
+}
+
+// badTime judges the id of an unknown message by its time (rule MSGID-3).
+func (w *MainAuthWrapper) badTime(id int64) wire.BadMsg {
+	switch at := timeOf(id); {
+	case at < w.now-int64(w.cfg.MaxPast):
+		return wire.BadTooLow
+	case at > w.now+int64(w.cfg.MaxFuture):
+		return wire.BadTooHigh
+	}
+	return 0
+}
+
+// bad tells the client that a message was ignored (rule BAD-1).
+func (w *MainAuthWrapper) bad(s *session, m wire.Message, code wire.BadMsg) {
+	switch code {
+	case wire.BadTooLow:
+		w.count(CountBadTooLow)
+	case wire.BadTooHigh:
+		w.count(CountBadTooHigh)
+	case wire.BadParity:
+		w.count(CountBadParity)
+	case wire.BadContainerID:
+		w.count(CountBadContainerID)
+	case wire.BadTooOld:
+		w.count(CountBadTooOld)
+	case wire.BadContainer:
+		w.count(CountBadContainer)
+	default:
+		w.count(CountBadSeqno)
+	}
+	w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+}

@@ -1,0 +1,262 @@
+package sess
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// heldPush is an update that waits for a session that takes it.
+type heldPush struct {
+	updates []byte // encoded mtproto.Updates
+	notify  bool
+}
+
+const (
+	updatesMessage = "Updates"
+	accountReset   = "updateAccountResetAuthorization" // never encoded for a client
+	heldPushBytes  = 256 << 10
+)
+
+// onPush delivers updates to the session that takes them (rule UPD-1).
+func (w *MainAuthWrapper) onPush(in *PushUpdates) {
+	if w.state == StateRevoked {
+		return
+	}
+	if w.schema.Predicate(updatesMessage, in.Updates) == accountReset {
+		// It goes to all keys of the user and concerns the one it names.
+		if named := number(w.schema, updatesMessage, "auth_key_id", in.Updates); named == w.key {
+			w.revoke()
+		}
+		return
+	}
+	switch w.state {
+	case StateNormal:
+		w.deliver(heldPush{in.Updates, in.Notification})
+	case StateUnknown:
+		w.holdPush(heldPush{in.Updates, in.Notification})
+		w.loadState()
+	case StateLoggedOut:
+		w.count(CountPushesLost)
+	default: // whoever pushes knows of a login that we may not know of yet
+		w.holdPush(heldPush{in.Updates, in.Notification})
+		if w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
+			w.loadState()
+		}
+	}
+}
+
+// deliver gives updates to the best session, or keeps them for one.
+func (w *MainAuthWrapper) deliver(p heldPush) {
+	s := w.updatesSession()
+	if s == nil {
+		w.holdPush(p)
+	} else {
+		w.push(s, p.updates)
+	}
+	if p.notify && w.pushID != 0 && (s == nil || s.id != w.pushID) {
+		w.wakePushSession()
+	}
+}
+
+// updatesSession chooses who takes updates: a session that is online before
+// one that is not, one that asked for updates before one that merely called
+// the API, the latest before others (rules UPD-1 and UPD-2).
+func (w *MainAuthWrapper) updatesSession() (best *session) {
+	rank := func(s *session) int64 {
+		switch {
+		case s == nil:
+			return 0
+		case s == w.updates && s.online:
+			return 4
+		case s.online:
+			return 3
+		case s == w.updates:
+			return 2
+		}
+		return 1
+	}
+	for s := range w.sessions() {
+		if !s.subscribed || s.list.media() {
+			continue
+		}
+		if a, b := rank(s), rank(best); a > b || a == b && s.lastSeen > best.lastSeen {
+			best = s
+		}
+	}
+	return best
+}
+
+// push queues updates for a session, as it can read them (rule UPD-3).
+func (w *MainAuthWrapper) push(s *session, updates []byte) {
+	layer := s.layer
+	if layer == 0 {
+		layer = w.layer
+	}
+	body, err := w.schema.ObjectToTL(make([]byte, 0, len(updates)+len(updates)/4+16), updatesMessage, updates, int(layer))
+	if err != nil { // nothing is lost silently: the client asks for the difference
+		w.count(CountEncodeFailed)
+		w.fault("updates", nil, err)
+		s.tooLong()
+		w.touch(s)
+		return
+	}
+	w.count(CountPushes)
+	body = w.pack(body, 0)
+	if len(body) > w.cfg.PayloadBytes-wire.PacketHeader-wire.Container-wire.MessageHeader {
+		s.tooLong()
+		w.touch(s)
+		return
+	}
+	w.enqueue(s, outMsg{kind: outPush, body: body})
+}
+
+// holdPush keeps updates until a session takes them; too many collapse into
+// one updatesTooLong.
+func (w *MainAuthWrapper) holdPush(p heldPush) {
+	if len(w.held) == 0 {
+		w.heldAt = w.now
+	}
+	size := len(p.updates)
+	for _, h := range w.held {
+		size += len(h.updates)
+	}
+	if len(w.held) >= w.cfg.HeldPushes || size > heldPushBytes {
+		w.countN(CountPushesLost, len(w.held)+1)
+		w.held, w.missed = nil, true
+		return
+	}
+	w.held = append(w.held, p)
+}
+
+// deliverHeld delivers what was held, now that the state may be known.
+func (w *MainAuthWrapper) deliverHeld() {
+	if w.state != StateNormal {
+		if w.state != StateUnknown {
+			w.dropHeld()
+		}
+		return
+	}
+	s := w.updatesSession()
+	if s == nil {
+		return
+	}
+	held := w.held
+	w.held = nil
+	if w.missed {
+		w.missed = false
+		s.tooLong()
+		w.touch(s)
+	}
+	for _, p := range held {
+		w.deliver(p)
+	}
+}
+
+func (w *MainAuthWrapper) dropHeld() {
+	w.countN(CountPushesLost, len(w.held))
+	w.held, w.missed = nil, len(w.held) > 0 || w.missed
+}
+
+// dropPushes forgets all updates: their login has ended.
+func (w *MainAuthWrapper) dropPushes() {
+	w.held, w.missed, w.pushAsked = nil, false, false
+	for s := range w.sessions() {
+		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
+			w.countN(CountPushesLost, n)
+		}
+	}
+}
+
+// subscribe notes that a call makes its session one that takes updates (rules
+// UPD-2, UPD-8 and INIT-7).
+func (w *MainAuthWrapper) subscribe(c *pendingCall) {
+	s := c.s
+	if c.trait&traitDevice != 0 && c.device != 0 && c.device != w.pushID {
+		w.pushID = c.device
+		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.userID, SessionID: c.device})
+	}
+	if s.list == nil || s.list.media() {
+		return
+	}
+	switch {
+	case c.quiet:
+		s.noUpdates = s.noUpdates || !s.subscribed
+		return
+	case c.trait&traitUpdates != 0:
+		w.updates = s
+		s.subscribed, s.noUpdates = true, false
+	case c.trait&traitFile == 0 && !s.noUpdates:
+		s.subscribed = true
+	default:
+		return
+	}
+	if c.trait&traitSync != 0 && s.syncing < 255 {
+		s.syncing++
+		c.syncing = true
+	}
+	if len(w.held) > 0 || w.missed {
+		w.deliverHeld()
+	}
+}
+
+// release lets the updates of s go that waited for a difference.
+func (w *MainAuthWrapper) release(s *session) {
+	s.syncing--
+	if s.http != nil && len(s.queue) > 0 {
+		s.http.queued(w.now)
+	}
+	w.touch(s)
+}
+
+// wakePushSession sends updatesTooLong to the session that takes push
+// messages, when it is there.
+func (w *MainAuthWrapper) wakePushSession() {
+	w.pushAsked = true
+	for s := range w.sessions() {
+		if s.id == w.pushID && !s.list.media() {
+			w.pushAsked = false
+			s.tooLong()
+			w.touch(s)
+		}
+	}
+}
+
+// onSessionPush delivers updates to one session.
+func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
+	if w.state == StateRevoked {
+		return
+	}
+	for l := range w.lists() {
+		if l.authKeyID != in.AuthKeyID {
+			continue
+		}
+		if s := l.find(in.SessionID); s != nil {
+			w.push(s, in.Updates)
+			return
+		}
+	}
+	w.count(CountPushesLost)
+}
+
+// onPushedResult completes a call that a BFF promised a result for.
+func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
+	i := slices.IndexFunc(w.calls, func(c *pendingCall) bool {
+		return c.meta.MsgID == in.ReqMsgID && c.meta.SessionID == in.SessionID &&
+			(c.phase == phasePushed || c.phase == phaseRunning)
+	})
+	if i < 0 {
+		w.count(CountResultsOrphan)
+		return
+	}
+	c := w.calls[i]
+	if req, ok := wire.ResultOf(in.RPCResult); !ok || req != in.ReqMsgID {
+		w.count(CountEncodeFailed)
+		w.fault("pushed result", c.method, wire.ErrPacket)
+		return
+	}
+	w.finishCall(c)
+	if c.s.list != nil && !c.answered {
+		w.answer(c.s, in.ReqMsgID, in.RPCResult)
+	}
+}

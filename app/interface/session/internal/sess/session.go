@@ -1,0 +1,122 @@
+package sess
+
+import "slices"
+
+// SessionList is the sessions of one transport key (rule SESS-1). Ids are few,
+// so they are searched, not hashed.
+type SessionList struct {
+	authKeyID int64
+	sessions  []*session
+	salts     []Salt // ascending; empty: none known
+	held      []*Data
+	lent      int64 // salt of the client, in force while none is known
+	retryAt   int64 // before it salts are not asked for again
+	heldBytes int32
+	keyType   KeyType
+	asking    bool // salts are being read
+	lenient   bool // authsession could not give salts
+}
+
+// session is one MTProto session.
+type session struct {
+	id     int64
+	list   *SessionList // nil once the session is dropped
+	server string       // gateway that leads to the client; empty: none
+	ip     string
+	http   *httpState // set once the session came over HTTP
+
+	window window
+	queue  []outMsg // not sent yet
+	sent   []outMsg // content-related, sent, not acknowledged; ascending by id
+	acks   []int64  // messages to acknowledge
+	bytes  int      // of queue and sent
+
+	lastID   int64 // last message id given out
+	first    int64 // lowest id accepted before the greeting is out
+	lastSeen int64 // last packet; of an offline session, when it went offline
+	pingAt   int64 // when the last ping_delay_disconnect came
+	ackAt    int64 // acks leave alone then; 0: none
+	resendAt int64 // something in sent is due then; 0: nothing
+
+	content   int32 // content-related messages sent (rule SEQ-1)
+	layer     int32 // 0: the key's
+	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
+
+	syncing    uint8 // calls of updates.getState and getDifference in work
+	online     bool
+	greeted    bool // new_session_created was queued
+	subscribed bool // called the API and may take updates (rule UPD-2)
+	noUpdates  bool // a file connection (rule INIT-7)
+	dirty      bool // flush looks at it at the end of the step
+}
+
+func (l *SessionList) find(id int64) *session {
+	for _, s := range l.sessions {
+		if s.id == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (l *SessionList) remove(s *session) {
+	if i := slices.Index(l.sessions, s); i >= 0 {
+		l.sessions = slices.Delete(l.sessions, i, i+1)
+	}
+	s.list = nil
+}
+
+// media reports whether sessions of the list never take updates (rule UPD-8).
+func (l *SessionList) media() bool { return l.keyType == MediaTempKey }
+
+// Which side a message id says it came from (rule MSGID-2).
+const (
+	idAnswer = 1
+	idNotice = 3
+)
+
+// nextID gives out a message id: the time, raised where needed to grow.
+func (s *session) nextID(now, kind int64) int64 {
+	id := idAt(now)
+	if id <= s.lastID {
+		id = s.lastID&^3 + 4
+	}
+	id |= kind
+	s.lastID = id
+	return id
+}
+
+// nextSeq gives out a seqno (rules SEQ-1 and SEQ-6).
+func (s *session) nextSeq(content bool) int32 {
+	if !content {
+		return 2 * s.content
+	}
+	s.content++
+	return 2*s.content - 1
+}
+
+// ack notes a message to acknowledge.
+func (s *session) ack(id, now int64, delay int64) {
+	if slices.Contains(s.acks, id) {
+		return
+	}
+	s.acks = append(s.acks, id)
+	if s.ackAt == 0 {
+		s.ackAt = now + delay
+	}
+}
+
+// unack forgets an acknowledgment that another answer makes needless (rules
+// ACK-3 and ACK-6).
+func (s *session) unack(id int64) {
+	if i := slices.Index(s.acks, id); i >= 0 {
+		s.acks = slices.Delete(s.acks, i, i+1)
+	}
+	if len(s.acks) == 0 {
+		s.acks, s.ackAt = nil, 0
+	}
+}
+
+// reachable reports whether something can be sent now or later without a
+// word of the client: over TCP a gateway is known.
+func (s *session) reachable() bool { return s.server != "" || s.http != nil && len(s.http.slots) > 0 }

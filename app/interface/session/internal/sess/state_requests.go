@@ -1,0 +1,112 @@
+package sess
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// onStateReq handles msgs_state_req (rule STATE-1).
+func (w *MainAuthWrapper) onStateReq(s *session, m wire.Message) {
+	r := wire.NewReader(m.Body[4:])
+	ids := r.Longs()
+	if !r.Done() {
+		w.malformed(s, m)
+		return
+	}
+	w.stateInfo(s, m.ID, ids)
+}
+
+func (w *MainAuthWrapper) stateInfo(s *session, req int64, ids wire.Longs) {
+	info := make([]byte, ids.Len())
+	for i := range info {
+		info[i] = w.status(s, ids.At(i))
+	}
+	s.unack(req) // rule ACK-6
+	w.reply(s, wire.AppendStateInfo(make([]byte, 0, 16+len(info)+7), req, info))
+}
+
+// status is the state byte of a message (rules STATE-2 to STATE-5). What is in
+// work or answered is never reported as lost, however long ago it came.
+func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
+	if id&3 != 0 { // one of ours
+		if _, ok := s.findSent(id); ok {
+			return stateReceived
+		}
+		return stateForgotten
+	}
+	if r := s.window.find(id); r != nil {
+		r.state |= stateAcked // rule STATE-3: saying so acknowledges
+		s.unack(id)
+		return r.state
+	}
+	if s.answerTo(id) != nil {
+		return stateReceived | stateAcked | stateCall | stateAnswered
+	}
+	if w.findCall(s, id) != nil {
+		return stateReceived | stateAcked | stateCall
+	}
+	return s.window.status(id)
+}
+
+// onAllInfo handles msgs_all_info (rule STATE-7): what the client says of our
+// messages.
+func (w *MainAuthWrapper) onAllInfo(s *session, m wire.Message) {
+	r := wire.NewReader(m.Body[4:])
+	ids := r.Longs()
+	info := r.Bytes()
+	if !r.Done() || len(info) != ids.Len() {
+		w.count(CountUndecodable)
+		return
+	}
+	for i, state := range info {
+		j, ok := s.findSent(ids.At(i))
+		switch {
+		case !ok:
+		case state&7 == stateReceived:
+			w.acknowledged(s, ids.Slice(i, i+1))
+		default:
+			s.sent[j].due = true
+		}
+	}
+	w.touch(s)
+}
+
+// onResendReq handles msg_resend_req, which names our messages (rule
+// STATE-10). If one is not there, the client is told of all (rule STATE-11).
+func (w *MainAuthWrapper) onResendReq(s *session, m wire.Message) {
+	w.resend(s, m, s.findSent)
+}
+
+// onResendAnswers handles msg_resend_ans_req, which names requests whose
+// answers are wanted again.
+func (w *MainAuthWrapper) onResendAnswers(s *session, m wire.Message) {
+	w.resend(s, m, func(req int64) (int, bool) {
+		i := slices.IndexFunc(s.sent, func(o outMsg) bool { return o.kind == outAnswer && o.req == req })
+		return i, i >= 0
+	})
+}
+
+func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (int, bool)) {
+	r := wire.NewReader(m.Body[4:])
+	ids := r.Longs()
+	if !r.Done() {
+		w.malformed(s, m)
+		return
+	}
+	for i := range ids.Len() {
+		if _, ok := find(ids.At(i)); !ok {
+			w.stateInfo(s, m.ID, ids)
+			return
+		}
+	}
+	for i := range ids.Len() {
+		j, _ := find(ids.At(i))
+		s.sent[j].due = true
+	}
+	if s.http != nil {
+		s.http.queued(w.now)
+	}
+	s.unack(m.ID) // the messages themselves answer it
+	w.touch(s)
+}

@@ -1,0 +1,103 @@
+package sess
+
+import (
+	"slices"
+	"time"
+)
+
+// heldFor is how long updates wait for a session that takes them.
+const heldFor = 180 * time.Second
+
+// earliest returns the earlier of two times, 0 being never.
+func earliest(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// deadline is the next time at which something happens by itself; 0: never.
+func (w *MainAuthWrapper) deadline() (at int64) {
+	for s := range w.sessions() {
+		at = earliest(at, s.closesAt(w.cfg))
+		if s.server != "" {
+			at = earliest(at, earliest(s.ackAt, s.resendAt))
+		}
+		if s.http != nil {
+			for i := range s.http.slots {
+				at = earliest(at, s.http.due(&s.http.slots[i]))
+			}
+		}
+	}
+	for l := range w.lists() {
+		for _, d := range l.held {
+			if d.HTTP != 0 {
+				at = earliest(at, d.HTTPUntil)
+			}
+		}
+	}
+	for _, c := range w.calls {
+		at = earliest(at, c.deadline)
+	}
+	if w.onlineAt != 0 {
+		at = earliest(at, w.onlineAt+int64(w.cfg.OnlineEvery))
+	}
+	if len(w.held) > 0 {
+		at = earliest(at, w.heldAt+int64(heldFor))
+	}
+	return at
+}
+
+// expire does what is due.
+func (w *MainAuthWrapper) expire() {
+	for l := range w.lists() {
+		w.expireHeld(l)
+		for _, s := range slices.Clone(l.sessions) {
+			w.expireSession(s)
+		}
+	}
+	w.expireCalls()
+	if len(w.held) > 0 && w.now >= w.heldAt+int64(heldFor) {
+		w.dropHeld()
+	}
+}
+
+func (w *MainAuthWrapper) expireSession(s *session) {
+	if w.now >= s.closesAt(w.cfg) {
+		if !s.online {
+			w.drop(s)
+			return
+		}
+		w.goOffline(s)
+		s.window.rest(w.now)
+	}
+	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
+		w.repeatDue(s)
+	}
+	if s.ackAt != 0 && s.ackAt <= w.now || s.http != nil {
+		w.touch(s)
+	}
+}
+
+// expireHeld lets the HTTP readers of packets go that wait for salts.
+func (w *MainAuthWrapper) expireHeld(l *SessionList) {
+	for _, d := range l.held {
+		if d.HTTP != 0 && d.HTTPUntil <= w.now {
+			w.out.Replies = append(w.out.Replies, Reply{Slot: d.HTTP})
+			d.HTTP = 0
+		}
+	}
+}
+
+// closesAt is when an online session goes offline, and when an offline one
+// ends: after silence, or as long after its last ping_delay_disconnect as the
+// client asked for (rule PING-2).
+func (s *session) closesAt(cfg *Config) int64 {
+	switch {
+	case !s.online:
+		return s.lastSeen + int64(cfg.IdleClose)
+	case s.pingDelay > 0:
+		return s.pingAt + int64(s.pingDelay)*int64(time.Second)
+	}
+	return s.lastSeen + int64(cfg.IdleOffline)
+}

@@ -1,0 +1,126 @@
+package sess
+
+import (
+	"errors"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// query is an API call and what the wrappers around it said.
+type query struct {
+	id      uint32
+	body    []byte // of the call, with its id
+	layer   int32
+	init    *wire.InitConnection
+	after   []int64
+	takeout *Takeout
+	quiet   bool // invokeWithoutUpdates
+}
+
+var (
+	errFetch        = &RPCError{400, "INPUT_FETCH_ERROR"}
+	errUnregistered = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	errInternal     = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+)
+
+// maxAfter bounds how many messages invokeAfterMsgs may wait for.
+const maxAfter = 1024
+
+// peel takes the wrappers off a call, in whatever order they stand (rule
+// AFTER-6). What was understood before an error is kept in q.
+func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, refusal *RPCError) {
+	for range w.cfg.WrapperDepth {
+		r := wire.NewReader(body)
+		q.id, q.body = r.ID(), body
+		if !r.OK() {
+			return q, errFetch
+		}
+		switch q.id {
+		case wire.IDInvokeWithLayer:
+			if layer := r.Int(); layer > 0 {
+				q.layer = layer
+			} else if r.OK() {
+				return q, &RPCError{400, "CONNECTION_LAYER_INVALID"}
+			}
+		case wire.IDInitConnection, wire.IDInitConnectionOld:
+			if c := wire.ReadInitConnection(&r, q.id == wire.IDInitConnectionOld); r.OK() {
+				q.init = &c
+			}
+		case wire.IDInvokeAfterMsg:
+			q.after = append(q.after, r.Long())
+		case wire.IDInvokeAfterMsgs:
+			ids := r.Longs()
+			if len(q.after)+ids.Len() > maxAfter {
+				return q, errFetch
+			}
+			for i := range ids.Len() {
+				q.after = append(q.after, ids.At(i))
+			}
+		case wire.IDInvokeWithoutUpdates:
+			q.quiet = true
+		case wire.IDInvokeWithMessagesRange:
+			q.messagesRange(&r)
+		case wire.IDInvokeWithTakeout:
+			q.ensureTakeout().ID = r.Long()
+			if r.OK() && q.takeout.ID == 0 {
+				return q, &RPCError{403, "TAKEOUT_REQUIRED"}
+			}
+		case wire.IDInvokeWithBusinessConnection, wire.IDInvokeWithReCaptcha:
+			r.Bytes()
+		case wire.IDInvokeWithGooglePlayIntegrity, wire.IDInvokeWithApnsSecret:
+			r.Bytes()
+			r.Bytes()
+		case wire.IDGzipPacked:
+			inner, err := w.inflate(body, &in.budget)
+			if err != nil {
+				return q, errFetch
+			}
+			body = inner
+			continue
+		default:
+			return q, nil
+		}
+		if !r.OK() {
+			w.count(CountUndecodable)
+			if q.takeout != nil && q.id == wire.IDInvokeWithMessagesRange {
+				return q, &RPCError{400, "TAKEOUT_QUERY_INVALID"}
+			}
+			return q, errFetch
+		}
+		body = r.Rest()
+	}
+	return q, errFetch // too deep
+}
+
+func (q *query) ensureTakeout() *Takeout {
+	if q.takeout == nil {
+		q.takeout = new(Takeout)
+	}
+	return q.takeout
+}
+
+func (q *query) messagesRange(r *wire.Reader) {
+	if r.ID() != wire.IDMessageRange {
+		*r = wire.NewReader(nil)
+		r.ID() // not there
+	}
+	t := q.ensureTakeout()
+	t.MinID, t.MaxID, t.HasRange = r.Int(), r.Int(), true
+}
+
+// decodeError says what is wrong with a call that cannot be read (rule ERR-10).
+func decodeError(err error) *RPCError {
+	var (
+		unknown    tl.ErrUnknownConstructor
+		unexpected tl.ErrUnexpectedConstructor
+		limit      tl.ErrLimit
+	)
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &unexpected):
+		return &RPCError{400, "INPUT_CONSTRUCTOR_INVALID"}
+	case errors.As(err, &limit):
+		return &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
+	}
+	return errFetch
+}

@@ -1,0 +1,193 @@
+package bindkey
+
+import (
+	"crypto/aes"
+	"crypto/sha1"
+	"encoding/binary"
+	"testing"
+
+	"github.com/gotd/ige"
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/crypto"
+	"github.com/stretchr/testify/require"
+)
+
+var permKey = func() (k crypto.Key) {
+	for i := range k {
+		k[i] = byte(i*7 + 3)
+	}
+	return k
+}()
+
+func permID() int64 { return permKey.WithID().IntID() }
+
+// seal is the client's side, written from the page's text alone: a second
+// implementation to hold Open against.
+func seal(key crypto.Key, leading int64, plain []byte) []byte {
+	sum := sha1.Sum(plain[:min(plainSize, len(plain))])
+	m := sum[4:20]
+	sha := func(parts ...[]byte) []byte {
+		h := sha1.New()
+		for _, p := range parts {
+			h.Write(p)
+		}
+		return h.Sum(nil)
+	}
+	a := sha(m, key[0:32])
+	b := sha(key[32:48], m, key[48:64])
+	c := sha(key[64:96], m)
+	d := sha(m, key[96:128])
+	aesKey := append(append(append([]byte{}, a[0:8]...), b[8:20]...), c[4:16]...)
+	aesIV := append(append(append(append([]byte{}, a[8:20]...), b[0:8]...), c[16:20]...), d[0:8]...)
+	block, _ := aes.NewCipher(aesKey)
+	out := make([]byte, len(plain))
+	ige.EncryptBlocks(block, aesIV, out, plain)
+	message := binary.LittleEndian.AppendUint64(nil, uint64(leading))
+	return append(append(message, m...), out...)
+}
+
+// proof is a valid plain text, field by field, to be spoilt by the cases.
+type proof struct {
+	leading, messageID           int64
+	seqNo, length                uint32
+	constructor                  uint32
+	nonce, temp, perm, sessionID int64
+	expiresAt                    int32
+}
+
+func valid() proof {
+	return proof{leading: permID(), messageID: 4 << 32, length: 40, constructor: crypto.BindAuthKeyInnerTypeID,
+		nonce: 11, temp: 22, perm: permID(), sessionID: 33, expiresAt: 2000}
+}
+
+func (p proof) sealed() []byte {
+	b := &bin.Buffer{}
+	b.Put(make([]byte, 16))
+	b.PutLong(p.messageID)
+	b.PutUint32(p.seqNo)
+	b.PutUint32(p.length)
+	b.PutUint32(p.constructor)
+	b.PutLong(p.nonce)
+	b.PutLong(p.temp)
+	b.PutLong(p.perm)
+	b.PutLong(p.sessionID)
+	b.PutInt32(p.expiresAt)
+	b.Put(make([]byte, 8))
+	return seal(permKey, p.leading, b.Buf)
+}
+
+var carrier = Carrier{TempKeyID: 22, SessionID: 33, MessageID: 4 << 32}
+
+func request(message []byte) Request {
+	return Request{PermKeyID: permID(), Nonce: 11, ExpiresAt: 2000, EncryptedMessage: message}
+}
+
+func TestAValidProofOpens(t *testing.T) {
+	want := Binding{PermKeyID: permID(), TempKeyID: 22, ExpiresAt: 2000}
+	got, err := Open(&permKey, request(valid().sealed()), carrier)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	// What a real client library sends opens too.
+	message, err := crypto.EncryptBindMessage(nil, permKey.WithID(), 4<<32,
+		&crypto.BindAuthKeyInner{Nonce: 11, TempAuthKeyID: 22, PermAuthKeyID: permID(), TempSessionID: 33, ExpiresAt: 2000})
+	require.NoError(t, err)
+	got, err = Open(&permKey, request(message), carrier)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	_, err = Open(&permKey, request(valid().sealed()), Carrier{})
+	require.NoError(t, err, "what the carrier does not tell is not checked")
+}
+
+// Stock skips all of these checks; each case is an attack it lets through.
+func TestEveryCheckOfTheBindMessage(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		spoil func(p *proof, r *Request)
+		want  error
+	}{
+		{"leading perm key id is another's", func(p *proof, _ *Request) { p.leading++ }, ErrPermKey},
+		{"request names another perm key", func(_ *proof, r *Request) { r.PermKeyID++ }, ErrPermKey},
+		{"inner perm key is a victim's (account takeover)", func(p *proof, _ *Request) { p.perm = 777 }, ErrInnerPerm},
+		{"inner nonce differs (replay)", func(p *proof, _ *Request) { p.nonce++ }, ErrNonce},
+		{"inner expires_at differs", func(p *proof, _ *Request) { p.expiresAt++ }, ErrExpiresAt},
+		{"inner temp key is not the carrying key", func(p *proof, _ *Request) { p.temp++ }, ErrTempKey},
+		{"inner session is not the carrying session", func(p *proof, _ *Request) { p.sessionID++ }, ErrSession},
+		{"inner message id is not the carrying message's", func(p *proof, _ *Request) { p.messageID += 4 }, ErrMessageID},
+		{"inner seqno is not 0", func(p *proof, _ *Request) { p.seqNo = 1 }, ErrHeader},
+		{"inner length is not 40", func(p *proof, _ *Request) { p.length = 44 }, ErrHeader},
+		{"inner length is negative", func(p *proof, _ *Request) { p.length = 0xffffffff }, ErrHeader},
+		{"inner constructor is another", func(p *proof, _ *Request) { p.constructor++ }, ErrInner},
+		{"empty", func(_ *proof, r *Request) { r.EncryptedMessage = []byte{} }, ErrLength},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p, r := valid(), request(nil)
+			tc.spoil(&p, &r)
+			if r.EncryptedMessage == nil {
+				r.EncryptedMessage = p.sealed()
+			}
+			_, err := Open(&permKey, r, carrier)
+			require.ErrorIs(t, err, tc.want)
+		})
+	}
+}
+
+// Stock slices the message before it knows its length: 0, 8 and 23 bytes are
+// a panic there, and so is a single cipher block (40).
+func TestBindMessageOfAnyLengthIsRefusedWithoutPanic(t *testing.T) {
+	whole := valid().sealed()
+	for _, n := range []int{0, 7, 8, 23, 24, 40, 56, 103} {
+		_, err := Open(&permKey, request(whole[:n]), carrier)
+		require.ErrorIs(t, err, ErrLength, "%d bytes", n)
+	}
+	_, err := Open(&permKey, request(append(whole, make([]byte, 16)...)), carrier)
+	require.ErrorIs(t, err, ErrLength, "120 bytes")
+}
+
+func TestAnyFlippedBitIsRefused(t *testing.T) {
+	whole := valid().sealed()
+	for i := range len(whole) - 8 { // the last 8 bytes decrypt to padding and inner bytes alike
+		spoilt := append([]byte{}, whole...)
+		spoilt[i] ^= 0x10
+		_, err := Open(&permKey, request(spoilt), carrier)
+		require.Error(t, err, "byte %d", i)
+	}
+	other := permKey
+	other[0] ^= 1
+	_, err := Open(&other, request(whole), carrier)
+	require.ErrorIs(t, err, ErrMsgKey, "another key")
+}
+
+func TestExpiry(t *testing.T) {
+	for _, tc := range []struct {
+		name                        string
+		expiresAt, now, keyLifetime int64
+		want                        error
+	}{
+		{"within the key's life", 1500, 1000, 2000, nil},
+		{"30 s beyond, as clients ask", 2030, 1000, 2000, nil},
+		{"60 s beyond", 2060, 1000, 2000, nil},
+		{"61 s beyond", 2061, 1000, 2000, ErrTooLong},
+		{"now", 1000, 1000, 2000, ErrExpired},
+		{"past", 999, 1000, 2000, ErrExpired},
+		{"negative", -1, 1000, 2000, ErrExpired},
+		{"lifetime unknown", 1000 + 86400, 1000, 0, nil},
+		{"lifetime unknown, absurd", 1000 + 31*86400, 1000, 0, ErrTooLong},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			require.ErrorIs(t, Binding{ExpiresAt: tc.expiresAt}.CheckExpiry(tc.now, tc.keyLifetime), tc.want)
+		})
+	}
+}
+
+func FuzzOpen(f *testing.F) {
+	f.Add(valid().sealed())
+	f.Add([]byte{})
+	f.Add(make([]byte, 40))
+	f.Fuzz(func(t *testing.T, message []byte) {
+		if b, err := Open(&permKey, request(message), carrier); err == nil && b.TempKeyID != 22 {
+			t.Fatalf("opened as %+v", b)
+		}
+	})
+}

@@ -1,0 +1,81 @@
+// Package config is authsession.yaml: the keys of a stock file, all of them
+// honoured or reported, and a few of our own, all of them optional.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/zeromicro/go-zero/core/stores/cache"
+	"github.com/zeromicro/go-zero/core/stores/kv"
+	"github.com/zeromicro/go-zero/zrpc"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
+)
+
+// Config is the whole file.
+type Config struct {
+	zrpc.RpcServerConf
+	Mysql Mysql
+	Cache cache.CacheConf // keys and logins
+	KV    kv.KvConf       // salts
+	GeoIP GeoIP           `json:",optional"`
+}
+
+// Mysql is the database and the pool of connections to it.
+type Mysql struct {
+	DSN string `json:"DSN" example:"root:@tcp(127.0.0.1:3306)/teamgram?charset=utf8mb4&parseTime=true"`
+	// ReadDSN is accepted and not used: a replica lags behind, and a read must
+	// not show what a finished write has changed.
+	ReadDSN     []string      `json:",optional"`
+	Active      int           `json:",default=64"`   // open connections at most
+	Idle        int           `json:",default=64"`   // of them kept when idle
+	IdleTimeout time.Duration `json:",default=4h"`   // until an idle one is closed
+	Migrate     bool          `json:",default=true"` // bring the schema up to date at start
+
+	DisableStmtLog bool  `json:",optional"`    // no statements in the log but slow ones
+	SlowThreshold  int64 `json:",default=500"` // ms; less than 500 counts as 500
+}
+
+// GeoIP is the database that names places for the list of devices.
+type GeoIP struct {
+	Path string `json:",optional"` // a GeoLite2 City file; empty: none
+}
+
+// Validate completes go-zero's checks; conf.Load calls it.
+func (c *Config) Validate() error {
+	if err := c.RpcServerConf.Validate(); err != nil {
+		return err
+	}
+	dsn, err := mysql.ParseDSN(c.Mysql.DSN)
+	if err != nil { // the driver's text does not hold the DSN
+		return &conf.KeyError{Key: "Mysql.DSN", Problem: "is not a MySQL DSN", Fix: err.Error() + "; it looks like user:password@tcp(host:3306)/teamgram?charset=utf8mb4&parseTime=true"}
+	}
+	if dsn.DBName == "" {
+		return &conf.KeyError{Key: "Mysql.DSN", Problem: "names no database", Fix: "add it after the address, for example tcp(127.0.0.1:3306)/teamgram"}
+	}
+	for key, nodes := range map[string]cache.ClusterConf{"Cache": c.Cache, "KV": c.KV} {
+		if len(nodes) == 0 || cache.TotalWeights(nodes) <= 0 {
+			return &conf.KeyError{Key: key, Problem: "has no node", Fix: fmt.Sprintf("name a Redis: %s: [{Host: 127.0.0.1:6379}]", key)}
+		}
+		for i, n := range nodes {
+			if n.Host == "" {
+				return &conf.KeyError{Key: fmt.Sprintf("%s[%d].Host", key, i), Problem: "is empty", Fix: "name a Redis, for example Host: 127.0.0.1:6379"}
+			}
+		}
+	}
+	if c.Mysql.Active < 1 || c.Mysql.Idle < 0 {
+		return &conf.KeyError{Key: "Mysql.Active", Problem: "or Mysql.Idle is too small", Fix: "set Active to 1 or more and Idle to 0 or more"}
+	}
+	return nil
+}
+
+// Unused returns a warning for each accepted key of the file that has no
+// effect.
+func (c *Config) Unused() (warnings []string) {
+	if len(c.Mysql.ReadDSN) > 0 {
+		warnings = append(warnings, "config key Mysql.ReadDSN has no effect: reads go to the primary, since a replica may show what a finished write has changed")
+	}
+	return warnings
+}

@@ -1,0 +1,93 @@
+// Package dao keeps keys, logins and devices. MySQL is the truth; Redis holds
+// copies under the keys and in the forms of a stock install:
+//
+//	auth_keys2_<id>      a key                     cache, 7 days
+//	auth_data.2#<perm>   its device and its user   cache, 7 days
+//	salts_<id>           its salts                 kv, count × 1800 s
+//	auth_keys_<id>       a key, from long ago      kv, read only
+//
+// Whatever fails in Redis is done without it. What fails in MySQL is an error:
+// never "not found", never "no user", never "done".
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+)
+
+// ErrNotFound means that there is no such key (any more).
+var ErrNotFound = errors.New("no such auth key")
+
+// refusal is an error that is an answer, not a fault.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// Refusals of a bind.
+const (
+	ErrNotTemporary = refusal("the key to bind is not a temporary key")
+	ErrNotPermanent = refusal("the key to bind to is not a permanent key")
+	ErrAlreadyBound = refusal("the temp key is bound to another perm key")
+	ErrUnknownKey   = refusal("one of the two keys is not known")
+	ErrBadExpiry    = refusal("expires_at does not fit the temp key")
+	// ErrKeyTaken: another key with the same id exists.
+	ErrKeyTaken = refusal("the key id belongs to another key")
+)
+
+// Dao is the store. Its methods may be called from any goroutine.
+type Dao struct {
+	db    *sql.DB
+	conn  sqlx.SqlConn
+	cache *lease.Cache
+	rings []*redisring.Ring
+	kv    *redisring.Ring
+	now   func() time.Time
+}
+
+// New opens the store on a database whose schema is up to date. An
+// unreachable Redis is a warning. Close ends it, db included.
+func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time) *Dao {
+	cacheRing, kv := redisring.New(c.Cache), redisring.New(c.KV)
+	d := &Dao{
+		db:    db,
+		conn:  newConn(db),
+		cache: lease.New(cacheRing),
+		rings: []*redisring.Ring{cacheRing, kv},
+		kv:    kv,
+		now:   now,
+	}
+	for i, key := range []string{"Cache", "KV"} {
+		if err := d.rings[i].Ping(ctx); err != nil {
+			logx.Errorf("config key %s: Redis cannot be used, going on from MySQL without it: %v", key, err)
+		}
+	}
+	return d
+}
+
+// Close ends the store.
+func (d *Dao) Close() error {
+	d.cache.Close()
+	errs := []error{d.db.Close()}
+	for _, r := range d.rings {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Now is the store's clock in Unix seconds.
+func (d *Dao) Now() int64 { return d.now().Unix() }
+
+func keyCacheKey(id int64) string  { return "auth_keys2_" + strconv.FormatInt(id, 10) }
+func dataCacheKey(id int64) string { return "auth_data.2#" + strconv.FormatInt(id, 10) }
+func saltsKey(id int64) string     { return "salts_" + strconv.FormatInt(id, 10) }
+func legacyKey(id int64) string    { return "auth_keys_" + strconv.FormatInt(id, 10) }

@@ -1,0 +1,249 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+)
+
+// Types of keys.
+const (
+	Permanent      = 0
+	Temporary      = 1
+	MediaTemporary = 2
+)
+
+// Key is an auth key. Its JSON form is stock's, with ExpiresAt added.
+type Key struct {
+	PredicateName      string `json:"predicate_name,omitempty"`
+	AuthKeyID          int64  `json:"auth_key_id,omitempty"`
+	Body               []byte `json:"auth_key,omitempty"` // 256 bytes
+	Type               int32  `json:"auth_key_type,omitempty"`
+	PermAuthKeyID      int64  `json:"perm_auth_key_id,omitempty"`
+	TempAuthKeyID      int64  `json:"temp_auth_key_id,omitempty"`
+	MediaTempAuthKeyID int64  `json:"media_temp_auth_key_id,omitempty"`
+	// ExpiresAt is when the key stops being one, in Unix seconds: a bound temp
+	// key with its binding, an unbound one with its expires_in. 0: never.
+	ExpiresAt int64 `json:"expires_at,omitempty"`
+}
+
+// keyRow is a key as MySQL has it.
+type keyRow struct {
+	Type      int32  `db:"auth_key_type"`
+	Perm      int64  `db:"perm_auth_key_id"`
+	Temp      int64  `db:"temp_auth_key_id"`
+	MediaTemp int64  `db:"media_temp_auth_key_id"`
+	Body      string `db:"body"`
+	Expires   int64  `db:"expires_at"`
+	Bound     int64  `db:"bound_until"`
+}
+
+const selectKey = "SELECT i.auth_key_type, i.perm_auth_key_id, i.temp_auth_key_id, i.media_temp_auth_key_id, k.body," +
+	" COALESCE(l.expires_at, 0) AS expires_at, COALESCE(l.bound_until, 0) AS bound_until" +
+	" FROM auth_key_infos i JOIN auth_keys k ON k.auth_key_id = i.auth_key_id" +
+	" LEFT JOIN auth_key_lifetimes l ON l.auth_key_id = i.auth_key_id WHERE i.auth_key_id = ?"
+
+// Key returns the key with the given id; ErrNotFound when there is none or its
+// time is over. The key is shared: it must not be changed.
+func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
+	k, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), func(ctx context.Context) (*Key, bool, error) {
+		k, err := d.loadKey(ctx, id)
+		return k, true, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if k == nil || k.ExpiresAt != 0 && k.ExpiresAt <= d.Now() {
+		return nil, ErrNotFound
+	}
+	return k, nil
+}
+
+// loadKey returns nil when there is no such key.
+func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
+	var row keyRow
+	err := d.conn.QueryRowCtx(ctx, &row, selectKey, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d.adoptLegacyKey(ctx, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("auth key: %w", err)
+	}
+	body, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(row.Body, "="))
+	if err != nil {
+		return nil, fmt.Errorf("auth key %d: its body is not base64", id)
+	}
+	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: body, Type: row.Type,
+		PermAuthKeyID: row.Perm, TempAuthKeyID: row.Temp, MediaTempAuthKeyID: row.MediaTemp}
+	if row.Type != Permanent {
+		k.ExpiresAt = row.Expires
+		if row.Bound != 0 {
+			k.ExpiresAt = row.Bound
+		}
+	}
+	return k, nil
+}
+
+// adoptLegacyKey looks for a key that an old install left in Redis and moves
+// it to MySQL, so that it is found there from then on. When Redis does not
+// answer, that is an error: "not found" would log the client out.
+func (d *Dao) adoptLegacyKey(ctx context.Context, id int64) (*Key, error) {
+	fields, err := d.kv.Hash(ctx, legacyKey(id))
+	if err != nil {
+		return nil, fmt.Errorf("legacy auth key: %w", err)
+	}
+	if len(fields) == 0 || len(fields["auth_key"]) != 256 {
+		return nil, nil
+	}
+	number := func(name string) int64 {
+		n, _ := strconv.ParseInt(fields[name], 10, 64)
+		return n
+	}
+	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: []byte(fields["auth_key"]), Type: int32(number("auth_key_type")),
+		PermAuthKeyID: number("perm_auth_key_id"), TempAuthKeyID: number("temp_auth_key_id"), MediaTempAuthKeyID: number("media_temp_auth_key_id")}
+	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return insertKey(ctx, tx, k, 0) })
+	if err != nil && !errors.Is(err, ErrKeyTaken) {
+		return nil, fmt.Errorf("legacy auth key: %w", err)
+	}
+	return k, nil
+}
+
+// CreateKey stores a new key. expiresIn, in seconds, is a temp key's life; 0
+// is no bound. Storing the same key again succeeds and changes nothing;
+// another body under the same id is ErrKeyTaken.
+func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
+	expiresAt := int64(0)
+	if k.Type != Permanent && expiresIn > 0 {
+		expiresAt = d.Now() + int64(expiresIn)
+	}
+	return d.cache.Change(ctx, func(hold func(...string)) error {
+		hold(keyCacheKey(k.AuthKeyID)) // it may be known as unknown
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			return insertKey(ctx, tx, &k, expiresAt)
+		})
+	})
+}
+
+func insertKey(ctx context.Context, tx sqlx.Session, k *Key, expiresAt int64) error {
+	body := base64.RawStdEncoding.EncodeToString(k.Body)
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_keys(auth_key_id, body) VALUES (?, ?) ON DUPLICATE KEY UPDATE auth_key_id = auth_key_id",
+		k.AuthKeyID, secret(body))
+	if err != nil {
+		return err
+	}
+	var stored string
+	if err := tx.QueryRowCtx(ctx, &stored, "SELECT body FROM auth_keys WHERE auth_key_id = ? FOR UPDATE", k.AuthKeyID); err != nil {
+		return err
+	}
+	if strings.TrimRight(stored, "=") != body {
+		return ErrKeyTaken
+	}
+	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id, temp_auth_key_id, media_temp_auth_key_id)"+
+		" VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE auth_key_id = VALUES(auth_key_id)",
+		k.AuthKeyID, k.Type, k.PermAuthKeyID, k.TempAuthKeyID, k.MediaTempAuthKeyID)
+	if err != nil || expiresAt == 0 {
+		return err
+	}
+	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_key_lifetimes(auth_key_id, expires_at) VALUES (?, ?) ON DUPLICATE KEY UPDATE auth_key_id = VALUES(auth_key_id)",
+		k.AuthKeyID, expiresAt)
+	return err
+}
+
+// bindRow is what a bind looks at, locked.
+type bindRow struct {
+	ID   int64 `db:"auth_key_id"`
+	Type int32 `db:"auth_key_type"`
+	Perm int64 `db:"perm_auth_key_id"`
+}
+
+// BindKey makes temp a key of perm until expiresAt (Unix seconds), in one
+// transaction with all that it depends on. check gets the end of the temp
+// key's own life (0: unknown); its error ends the bind as ErrBadExpiry. Binding
+// the same pair again succeeds.
+func (d *Dao) BindKey(ctx context.Context, perm, temp, expiresAt int64, check func(keyExpiresAt int64) error) error {
+	return d.cache.Change(ctx, func(hold func(...string)) error {
+		hold(keyCacheKey(perm), keyCacheKey(temp))
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			var rows []bindRow
+			err := tx.QueryRowsCtx(ctx, &rows, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos"+
+				" WHERE auth_key_id IN (?, ?) ORDER BY auth_key_id FOR UPDATE", perm, temp)
+			if err != nil {
+				return err
+			}
+			column, err := judgeBind(rows, perm, temp)
+			if err != nil {
+				return err
+			}
+			var keyExpiresAt int64
+			err = tx.QueryRowCtx(ctx, &keyExpiresAt, "SELECT expires_at FROM auth_key_lifetimes WHERE auth_key_id = ?", temp)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			if keyExpiresAt != 0 && keyExpiresAt <= d.Now() || check(keyExpiresAt) != nil {
+				return ErrBadExpiry
+			}
+			for _, s := range []struct {
+				query string
+				args  []any
+			}{
+				{"UPDATE auth_key_infos SET " + column + " = ? WHERE auth_key_id = ?", []any{temp, perm}},
+				{"UPDATE auth_key_infos SET perm_auth_key_id = ? WHERE auth_key_id = ?", []any{perm, temp}},
+				{"INSERT INTO auth_key_lifetimes(auth_key_id, bound_until) VALUES (?, ?) ON DUPLICATE KEY UPDATE bound_until = VALUES(bound_until)", []any{temp, expiresAt}},
+			} {
+				if _, err := tx.ExecCtx(ctx, s.query, s.args...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// judgeBind returns the column of the perm key that names the temp key.
+func judgeBind(rows []bindRow, perm, temp int64) (column string, err error) {
+	var permRow, tempRow *bindRow
+	for i := range rows {
+		switch rows[i].ID {
+		case perm:
+			permRow = &rows[i]
+		case temp:
+			tempRow = &rows[i]
+		}
+	}
+	switch {
+	case perm == temp:
+		return "", ErrNotTemporary
+	case permRow == nil || tempRow == nil:
+		return "", ErrUnknownKey
+	case permRow.Type != Permanent:
+		return "", ErrNotPermanent
+	case tempRow.Perm != 0 && tempRow.Perm != perm && tempRow.Type != Permanent:
+		return "", ErrAlreadyBound
+	case tempRow.Type == Temporary:
+		return "temp_auth_key_id", nil
+	case tempRow.Type == MediaTemporary:
+		return "media_temp_auth_key_id", nil
+	default:
+		return "", ErrNotTemporary
+	}
+}
+
+// forget takes what Redis alone knows of keys that are gone.
+func (d *Dao) forget(ctx context.Context, ids []int64) {
+	for _, id := range ids {
+		for _, key := range []string{saltsKey(id), legacyKey(id)} {
+			if err := d.kv.Delete(ctx, key); err != nil {
+				logx.WithContext(ctx).Errorf("a removed key's remains in Redis: %v", err)
+			}
+		}
+	}
+}

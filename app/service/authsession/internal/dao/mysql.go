@@ -1,0 +1,125 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	ioTimeout      = 10 * time.Second
+
+	errDeadlock    = 1213
+	errLockTimeout = 1205
+	errDuplicate   = 1062
+)
+
+// OpenMysql opens a pool of its own, since go-zero's ignores the configured
+// sizes, and asks the server once. The error names the key and the address,
+// never the password. With noTimeout, statements may take any time.
+func OpenMysql(ctx context.Context, c config.Mysql, noTimeout bool) (*sql.DB, error) {
+	dsn, err := mysql.ParseDSN(c.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("Mysql.DSN is not a MySQL DSN: %w", err)
+	}
+	if dsn.Timeout == 0 {
+		dsn.Timeout = connectTimeout
+	}
+	switch {
+	case noTimeout:
+		dsn.ReadTimeout, dsn.WriteTimeout = 0, 0
+	default:
+		if dsn.ReadTimeout == 0 {
+			dsn.ReadTimeout = ioTimeout
+		}
+		if dsn.WriteTimeout == 0 {
+			dsn.WriteTimeout = ioTimeout
+		}
+	}
+	dsn.Logger = quiet{} // errors come back as values
+	connector, err := mysql.NewConnector(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("Mysql.DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(c.Active)
+	db.SetMaxIdleConns(c.Idle)
+	db.SetConnMaxIdleTime(c.IdleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
+			dsn.Addr, dsn.User, dsn.DBName, err)
+	}
+	return db, nil
+}
+
+type quiet struct{}
+
+func (quiet) Print(...any) {}
+
+// newConn wraps the pool in go-zero's breaker, metrics and traces. An error
+// that is the statement's own does not count against the server.
+func newConn(db *sql.DB) sqlx.SqlConn {
+	return sqlx.NewSqlConnFromDB(db, sqlx.WithAcceptable(func(err error) bool {
+		var answer *mysql.MySQLError
+		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, context.Canceled)
+	}))
+}
+
+// transact runs fn in a transaction, again when it lost a deadlock.
+func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
+	for attempt := 1; ; attempt++ {
+		err := d.conn.TransactCtx(ctx, fn)
+		var answer *mysql.MySQLError
+		if !errors.As(err, &answer) || answer.Number != errDeadlock && answer.Number != errLockTimeout || attempt == 5 {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(attempt) * 10 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func isDuplicate(err error) bool {
+	var answer *mysql.MySQLError
+	return errors.As(err, &answer) && answer.Number == errDuplicate
+}
+
+// secret is a string that statements carry and logs do not show: go-zero
+// writes the arguments of slow and failed statements to the log.
+type secret string
+
+// String is what the log gets.
+func (secret) String() string { return "'<secret>'" }
+
+// placeholders returns "?,?,?" for n values.
+func placeholders(n int) string {
+	if n == 0 {
+		return "NULL"
+	}
+	b := make([]byte, 0, 2*n)
+	for range n {
+		b = append(b, '?', ',')
+	}
+	return string(b[:2*n-1])
+}
+
+func anys(ids []int64) []any {
+	out := make([]any, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
+}

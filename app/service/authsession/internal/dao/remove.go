@@ -1,0 +1,109 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+)
+
+// DestroyKey removes a key and returns every key that is gone with it: with a
+// perm key its temp keys, and its logins end. None: there was no such key.
+func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error) {
+	err = d.cache.Change(ctx, func(hold func(...string)) error {
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			gone = nil
+			var row bindRow
+			err := tx.QueryRowCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", id)
+			if errors.Is(err, sql.ErrNoRows) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			gone = []int64{id}
+			if row.Type == Permanent {
+				temps, err := tempKeys(ctx, tx, id)
+				if err != nil {
+					return err
+				}
+				gone = append(gone, temps...)
+				hold(dataCacheKey(id))
+				for _, query := range []string{
+					"UPDATE auth_users SET deleted = 1 WHERE auth_key_id = ? AND deleted = 0",
+					"DELETE FROM auth_password_pendings WHERE auth_key_id = ?",
+				} {
+					if _, err := tx.ExecCtx(ctx, query, id); err != nil {
+						return err
+					}
+				}
+			}
+			return deleteKeys(ctx, tx, hold, row.Perm, gone)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.forget(ctx, gone)
+	return gone, nil
+}
+
+// DropTempKeys removes all temp keys of a perm key but those excepted, and
+// returns them.
+func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gone []int64, err error) {
+	err = d.cache.Change(ctx, func(hold func(...string)) error {
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			// The perm key's row first, as everywhere: no two of these cross.
+			var row []bindRow
+			err := tx.QueryRowsCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", perm)
+			if err != nil {
+				return err
+			}
+			gone, err = tempKeys(ctx, tx, perm)
+			if err != nil {
+				return err
+			}
+			gone = slices.DeleteFunc(gone, func(id int64) bool { return slices.Contains(except, id) })
+			return deleteKeys(ctx, tx, hold, perm, gone)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.forget(ctx, gone)
+	return gone, nil
+}
+
+// tempKeys lists the keys bound to perm, locked.
+func tempKeys(ctx context.Context, tx sqlx.Session, perm int64) (ids []int64, err error) {
+	err = tx.QueryRowsCtx(ctx, &ids, "SELECT auth_key_id FROM auth_key_infos WHERE perm_auth_key_id = ? AND auth_key_id <> ? ORDER BY auth_key_id FOR UPDATE", perm, perm)
+	return ids, err
+}
+
+// deleteKeys deletes keys and the mentions of them in perm's row.
+func deleteKeys(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64, ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	for _, id := range ids {
+		hold(keyCacheKey(id))
+	}
+	in := "(" + placeholders(len(ids)) + ")"
+	for _, table := range []string{"auth_keys", "auth_key_infos", "auth_key_lifetimes"} {
+		if _, err := tx.ExecCtx(ctx, "DELETE FROM "+table+" WHERE auth_key_id IN "+in, anys(ids)...); err != nil {
+			return err
+		}
+	}
+	if perm == 0 || slices.Contains(ids, perm) {
+		return nil
+	}
+	hold(keyCacheKey(perm))
+	for _, column := range []string{"temp_auth_key_id", "media_temp_auth_key_id"} {
+		if _, err := tx.ExecCtx(ctx, "UPDATE auth_key_infos SET "+column+" = 0 WHERE auth_key_id = ? AND "+column+" IN "+in, append([]any{perm}, anys(ids)...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,121 @@
+package salts
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// counter makes salts 1, 2, 3, ...
+func counter() func() int64 {
+	n := int64(0)
+	return func() int64 { n++; return n }
+}
+
+func TestPlan(t *testing.T) {
+	const now = 100_000
+	salt := func(since, value int64) Salt { return Salt{since, since + Window, value} }
+	for _, tc := range []struct {
+		name           string
+		list           []Salt
+		n              int
+		stored, answer []Salt
+		changed        bool
+	}{
+		{"empty list", nil, 2,
+			[]Salt{salt(now, 1), salt(now+1800, 2)}, []Salt{salt(now, 1), salt(now+1800, 2)}, true},
+		{"handshake salt only", []Salt{salt(now-10, 77)}, 2,
+			[]Salt{salt(now-10, 77), salt(now+1790, 1)}, []Salt{salt(now-10, 77), salt(now+1790, 1)}, true},
+		{"enough", []Salt{salt(now-10, 77), salt(now+1790, 78)}, 2,
+			[]Salt{salt(now-10, 77), salt(now+1790, 78)}, []Salt{salt(now-10, 77), salt(now+1790, 78)}, false},
+		{"one window has passed: one is added, the passed one stays",
+			[]Salt{salt(now-1801, 77), salt(now-1, 78)}, 2,
+			[]Salt{salt(now-1801, 77), salt(now-1, 78), salt(now+1799, 1)},
+			[]Salt{salt(now-1801, 77), salt(now-1, 78), salt(now+1799, 1)}, true},
+		{"a passed salt is good for 1800 s", []Salt{salt(now-3600, 77)}, 2,
+			[]Salt{salt(now-3600, 77), salt(now-1800, 1), salt(now, 2)}, []Salt{salt(now-3600, 77), salt(now-1800, 1), salt(now, 2)}, true},
+		{"and not longer", []Salt{salt(now-3601, 77)}, 2,
+			[]Salt{salt(now, 1), salt(now+1800, 2)}, []Salt{salt(now, 1), salt(now+1800, 2)}, true},
+		{"one asked, two kept", nil, 1,
+			[]Salt{salt(now, 1), salt(now+1800, 2)}, []Salt{salt(now, 1)}, true},
+		{"more in store than asked", []Salt{salt(now, 5), salt(now+1800, 6), salt(now+3600, 7)}, 2,
+			[]Salt{salt(now, 5), salt(now+1800, 6), salt(now+3600, 7)}, []Salt{salt(now, 5), salt(now+1800, 6)}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before := append([]Salt(nil), tc.list...)
+			stored, answer, changed := Plan(tc.list, now, tc.n, counter())
+			require.Equal(t, tc.stored, stored)
+			require.Equal(t, tc.answer, answer)
+			require.Equal(t, tc.changed, changed)
+			require.Equal(t, before, tc.list, "the argument is left alone")
+		})
+	}
+}
+
+// Over any walk through time, the list has no gap, the salt in force is in
+// the answer, and whoever kept the former answer finds its salt in force good.
+func TestPlanOverTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := int64(1_700_000_000)
+		var list []Salt
+		next := counter()
+		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			n := rapid.IntRange(1, MaxCount).Draw(t, "n")
+			stored, answer, _ := Plan(list, now, n, next)
+			for i := 1; i < len(stored); i++ {
+				if stored[i].ValidSince != stored[i-1].ValidUntil {
+					t.Fatalf("gap in %v", stored)
+				}
+			}
+			inForce := false
+			for _, s := range answer {
+				inForce = inForce || s.ValidSince <= now && now <= s.ValidUntil
+			}
+			if !inForce || len(answer) < n {
+				t.Fatalf("at %d: %v", now, answer)
+			}
+			list = stored
+			now += rapid.Int64Range(0, 3*Window).Draw(t, "later")
+		}
+	})
+}
+
+func TestCount(t *testing.T) {
+	for num, want := range map[int32]int{0: 32, -5: 32, 1: 1, 64: 64, 65: 64, 1 << 30: 64} {
+		require.Equal(t, want, Count(num), num)
+	}
+}
+
+func TestDerivedSaltsAgreeAcrossNodesAndTime(t *testing.T) {
+	key := make([]byte, 256)
+	const id, now = -8_123_456_789_012_345_678, 1_700_000_000
+	list := Derived(key, id, now, 3)
+	require.Len(t, list, 4)
+	require.True(t, list[1].ValidSince <= now && now < list[1].ValidUntil, "the second is in force")
+	require.Equal(t, list[1].ValidSince, list[0].ValidUntil)
+	require.Equal(t, list, Derived(key, id, now, 3))
+	require.Equal(t, list[1:], Derived(key, id, now+Window, 2), "later windows are the same salts")
+	key[0] = 1
+	require.NotEqual(t, list[0].Value, Derived(key, id, now, 3)[0].Value)
+}
+
+func TestStockFormat(t *testing.T) {
+	text := `[{"data2":{"predicate_name":"future_salt","valid_since":100,"valid_until":1900,"salt":-7}}]`
+	list := []Salt{{100, 1900, -7}}
+	require.Equal(t, text, Marshal(list))
+	require.Equal(t, list, Unmarshal(text))
+	require.Empty(t, Unmarshal("not json"))
+}
+
+// Stock draws salts from math/rand with the top bit always 0.
+func TestRandomSaltsUseAll64Bits(t *testing.T) {
+	var or, and int64 = 0, -1
+	for range 1000 {
+		s := Random()
+		or |= s
+		and &= s
+	}
+	require.EqualValues(t, -1, or)
+	require.Zero(t, and)
+}
