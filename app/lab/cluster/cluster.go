@@ -186,6 +186,7 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 		return err
 	}
 	c.onClose(func() {
+		_ = c.gateway.Close() // so that session hears clients leave
 		bound := context.WithoutCancel(ctx)
 		if err := errors.Join(c.session.stop(bound), c.authsession.stop(bound)); err != nil {
 			c.cfg.Log.Error("stopping the pair", "err", err)

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"fmt"
@@ -9,9 +10,6 @@ import (
 
 	"github.com/gotd/td/telegram/dcs"
 )
-
-// stepTimeout bounds each step.
-const stepTimeout = 45 * time.Second
 
 // Target is the cluster to try.
 type Target struct {
@@ -28,6 +26,8 @@ type Target struct {
 	// RestartAuthSession and RestartSession stop a service and return when
 	// it serves again. Nil leaves the step out.
 	RestartAuthSession, RestartSession func(context.Context) error
+	// StepTimeout bounds each step. Zero means 45s.
+	StepTimeout time.Duration
 	// ClientLog takes the log of the clients. Nil means none.
 	ClientLog io.Writer
 }
@@ -41,6 +41,7 @@ type Step struct {
 // Run plays the scenario and reports each step when it is done. It returns how
 // many steps passed, and why it stopped before the end if it did.
 func Run(ctx context.Context, t Target, report func(Step)) (passed int, err error) {
+	t.StepTimeout = cmp.Or(t.StepTimeout, 45*time.Second)
 	s := &scenario{Target: t}
 	defer s.close()
 	for _, step := range s.steps() {
@@ -48,7 +49,7 @@ func Run(ctx context.Context, t Target, report func(Step)) (passed int, err erro
 			continue
 		}
 		begin := time.Now()
-		bound, cancel := context.WithTimeout(ctx, stepTimeout)
+		bound, cancel := context.WithTimeout(ctx, t.StepTimeout)
 		err := step.run(bound)
 		cancel()
 		if err != nil {
