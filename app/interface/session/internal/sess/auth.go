@@ -22,6 +22,8 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 		w.deny(c)
 	case w.unbound:
 		switch {
+		case w.bound != nil: // another wrapper decides
+			c.phase = phaseState
 		case c.trait&traitUnbound != 0:
 			w.ready(c)
 		case w.binding: // decided with it

@@ -25,43 +25,46 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	return nil
 }
 
-// onBound answers auth.bindTempAuthKey. An unbound key's sessions then go to
-// the wrapper of its perm key, with the calls that waited for it.
+// onBound takes the outcome of auth.bindTempAuthKey.
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
-	if e != nil {
-		if a.s.list != nil {
-			w.answerError(a.s, a.msgID, e.Code, e.Message)
-		}
-		if !w.binding {
-			w.regate(nil)
-		}
-		return
+	switch {
+	case a.s.list == nil:
+	case e != nil:
+		w.answerError(a.s, a.msgID, e.Code, e.Message)
+	case w.unbound && w.bound == nil:
+		w.bound = &a
+	default:
+		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
 	}
-	if a.s.list == nil {
-		return
-	}
-	w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
-	if w.unbound {
-		w.heir = a.perm
+	if !w.binding && w.bound == nil {
+		w.regate(nil)
 	}
 }
 
-// handOver gives the sessions away once the key is bound and no call of theirs
-// is at a BFF any more. The answer to the bind waits with it, so that the
-// client's next packet finds its session with the perm key.
-func (w *MainAuthWrapper) handOver() {
-	if w.heir == 0 || w.running > 0 {
-		return
+// bind answers auth.bindTempAuthKey of a key that was not bound, once no call
+// of it is at a BFF any more: its sessions go with the answer, so that the
+// client's next packet finds them with the perm key.
+func (w *MainAuthWrapper) bind() (h *Handover) {
+	if w.bound == nil || w.running > 0 || w.bound.s.list == nil {
+		return nil
 	}
-	list := *w.slot(w.keyType())
-	if list == nil {
-		return
+	a, list := w.bound, w.bound.list
+	for _, other := range w.asks {
+		if other.kind == askFutureSalts {
+			w.onFutureSalts(other, nil)
+		}
 	}
+	w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
 	list.asking = false
-	w.out.Handover = &Handover{To: w.heir, List: list, calls: w.calls}
-	*w.slot(list.keyType) = nil
-	w.calls, w.asks, w.updates = nil, nil, nil
+	return &Handover{To: a.perm, List: list, calls: w.calls}
+}
+
+// handOver empties the wrapper of a key whose sessions now go elsewhere.
+func (w *MainAuthWrapper) handOver(h *Handover) {
+	w.out.Handover = h
+	*w.slot(h.List.keyType) = nil
+	w.calls, w.asks, w.bound = nil, nil, nil
 }
 
 // onAdopt takes over the sessions of a temp key that was just bound.
@@ -129,7 +132,3 @@ func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 		}
 	}
 }
-
-// onDrain begins the end: no new calls, no presence; what is in flight is
-// answered.
-func (w *MainAuthWrapper) onDrain() { w.draining = true }

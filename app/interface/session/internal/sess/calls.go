@@ -124,7 +124,7 @@ func (w *MainAuthWrapper) ready(c *pendingCall) {
 
 // pump invokes the calls whose turn has come.
 func (w *MainAuthWrapper) pump() {
-	if w.draining {
+	if w.draining || w.bound != nil {
 		return
 	}
 	for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
@@ -222,7 +222,9 @@ func (w *MainAuthWrapper) expireCalls() {
 	}
 }
 
-// awaitsPush reports whether a promised result is still to come.
-func (w *MainAuthWrapper) awaitsPush() bool {
-	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool { return c.phase == phasePushed })
+// awaitsAnswer reports whether a client is still to get an answer that has been
+// asked for elsewhere.
+func (w *MainAuthWrapper) awaitsAnswer() bool {
+	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool { return c.phase == phasePushed }) ||
+		slices.ContainsFunc(w.asks, func(a ask) bool { return a.s != nil })
 }

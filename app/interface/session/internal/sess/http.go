@@ -3,6 +3,8 @@ package sess
 import (
 	"slices"
 	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
 // httpState is what a session that came over HTTP has more than others: open
@@ -93,6 +95,13 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 	}
 }
 
+// emptyContainer is a packet that says nothing (rule CONT-8).
+func (w *MainAuthWrapper) emptyContainer(s *session, salt int64) []byte {
+	packet := make([]byte, 0, wire.PacketHeader+wire.Container)
+	packet = wire.AppendPacketHeader(packet, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), wire.Container)
+	return wire.AppendContainer(packet, 0)
+}
+
 // closeSlots answers all open requests with nothing.
 func (w *MainAuthWrapper) closeSlots(s *session) {
 	if s.http == nil {
@@ -111,7 +120,7 @@ func (w *MainAuthWrapper) httpGone(gone Slot) {
 			s.http.slots = slices.DeleteFunc(s.http.slots, func(h httpSlot) bool { return h.slot == gone })
 		}
 	}
-	for _, l := range w.lists() {
+	for l := range w.lists() {
 		for _, d := range l.held {
 			if d.HTTP == gone {
 				d.HTTP = 0

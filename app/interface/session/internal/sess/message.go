@@ -63,6 +63,9 @@ func (w *MainAuthWrapper) handle(s *session, in *incoming, m wire.Message, id ui
 		service(w, s, m)
 		return
 	}
+	if w.draining { // another node will do it: the client repeats it there
+		return
+	}
 	w.record(s, in, m, stateReceived|stateCall, 0)
 	s.ack(m.ID, w.now, int64(w.cfg.AckDelay)) // unless the answer is quicker: rule ACK-4
 	w.onCall(s, in, m)

@@ -31,12 +31,12 @@ type MainAuthWrapper struct {
 	wakeAt int64
 
 	userID   int64
-	stateAt  int64 // when the state was last asked for
-	onlineAt int64 // when status was last told; 0: it thinks us offline
-	heir     int64 // perm key that the sessions go to; 0: none
-	pushID   int64 // session that takes push messages; 0: none
-	heldAt   int64 // when the first of held came
-	updates  *session
+	stateAt  int64    // when the state was last asked for
+	onlineAt int64    // when status was last told; 0: it thinks us offline
+	pushID   int64    // session that takes push messages; 0: none
+	heldAt   int64    // when the first of held came
+	updates  *session // asked for updates last
+	bound    *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
 	client   client
 	told     *ClientInfo // initConnection heard before the stored one was known
 
@@ -80,12 +80,15 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	w.dispatch(in)
 	w.pump()
 	w.announce()
+	handover := w.bind()
 	for s := range w.sessions() {
 		if s.dirty {
 			w.flush(s)
 		}
 	}
-	w.handOver()
+	if handover != nil {
+		w.handOver(handover)
+	}
 	w.finish()
 	w.out = nil
 }
@@ -115,7 +118,8 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *Adopt:
 		w.onAdopt(in.Handover)
 	case *Drain:
-		w.onDrain()
+		// No new calls, no presence; what is in flight is answered.
+		w.draining = true
 	case *Tick:
 	}
 }
@@ -173,7 +177,7 @@ func (w *MainAuthWrapper) finish() {
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
 	if w.draining {
-		w.out.Drained = w.running == 0 && !w.awaitsPush()
+		w.out.Drained = w.running == 0 && !w.awaitsAnswer()
 	}
 	if !idle || len(w.held) > 0 {
 		return
