@@ -31,7 +31,7 @@ type MySQL struct {
 	srv    *server.Server
 	addr   string
 	once   sync.Once
-	done   chan error
+	done   chan struct{}
 }
 
 // StartMySQL runs it on a free port, user root without a password, and sets the
@@ -40,7 +40,7 @@ func StartMySQL(ctx context.Context, statements []string) (*MySQL, error) {
 	logrus.SetLevel(logrus.PanicLevel) // the engine logs each connection
 
 	db := memory.NewDatabase(Database)
-	db.BaseDatabase.EnablePrimaryKeyIndexes()
+	db.EnablePrimaryKeyIndexes()
 	provider := memory.NewDBProvider(db)
 	engine := sqle.NewDefault(provider)
 
@@ -48,7 +48,7 @@ func StartMySQL(ctx context.Context, statements []string) (*MySQL, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded mysql: %w", err)
 	}
-	m := &MySQL{engine: engine, addr: listener.Addr().String(), done: make(chan error, 1)}
+	m := &MySQL{engine: engine, addr: listener.Addr().String(), done: make(chan struct{})}
 	m.srv, err = server.NewServer(server.Config{
 		Protocol: "tcp",
 		Address:  m.addr,
@@ -59,7 +59,10 @@ func StartMySQL(ctx context.Context, statements []string) (*MySQL, error) {
 		_ = listener.Close()
 		return nil, fmt.Errorf("embedded mysql: %w", err)
 	}
-	go func() { m.done <- m.srv.Start() }()
+	go func() {
+		defer close(m.done)
+		_ = m.srv.Start() // ends with Close
+	}()
 	if err := m.feed(ctx, statements); err != nil {
 		_ = m.Close()
 		return nil, err

@@ -195,7 +195,7 @@ func TestRevokedKeyIsForgottenInTime(t *testing.T) {
 	eventually(t, func() bool { return len(l.session.received()) == 1 })
 	l.session.forget(r.AuthKey.IntID())
 	mu.Lock()
-	ahead = 2 * time.Minute
+	ahead = 6 * time.Minute
 	mu.Unlock()
 	c.ping(r.AuthKey, 1, 7, 2)
 	c.failsWith(-404)

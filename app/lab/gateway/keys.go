@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	keyLife = time.Minute // how long a cached key is believed
+	keyLife = 5 * time.Minute // how long a cached key is believed
 	maxKeys = 1 << 16
 
 	firstSaltLife = 1800 // seconds

@@ -29,18 +29,7 @@ func TestMain(m *testing.M) {
 	case "":
 		goleak.VerifyTestMain(m)
 	case "serve":
-		lis, err := net.Listen("tcp", os.Getenv("PROC_TEST_ADDR"))
-		if err != nil {
-			panic(err)
-		}
-		srv := grpc.NewServer()
-		grpc_health_v1.RegisterHealthServer(srv, health.NewServer())
-		ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		defer cancel()
-		proc.WatchParent()
-		go func() { <-ctx.Done(); srv.Stop() }()
-		_ = srv.Serve(lis)
-		fmt.Println("bye")
+		serve(os.Getenv("PROC_TEST_ADDR"))
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		fmt.Println("here")
@@ -50,6 +39,21 @@ func TestMain(m *testing.M) {
 		fmt.Println("the reason")
 		os.Exit(3)
 	}
+}
+
+func serve(addr string) {
+	lis, err := net.Listen("tcp", addr)
+	if err != nil {
+		panic(err)
+	}
+	srv := grpc.NewServer()
+	grpc_health_v1.RegisterHealthServer(srv, health.NewServer())
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer cancel()
+	proc.WatchParent()
+	go func() { <-ctx.Done(); srv.Stop() }()
+	_ = srv.Serve(lis)
+	fmt.Println("bye")
 }
 
 func start(t *testing.T, role, addr string) *proc.Child {

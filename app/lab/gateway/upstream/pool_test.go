@@ -102,7 +102,7 @@ func (n *sessionNode) SessionDataStream(s grpc.BidiStreamingServer[session.Sessi
 	for {
 		q, err := s.Recv()
 		if err != nil {
-			return nil
+			return err
 		}
 		resp := &session.SessionStreamResponse{RequestId: q.GetRequestId()}
 		fail := func(err error) {
@@ -126,7 +126,7 @@ func (n *sessionNode) SessionDataStream(s grpc.BidiStreamingServer[session.Sessi
 			}
 		}
 		if err := s.Send(resp); err != nil {
-			return nil
+			return err
 		}
 	}
 }
