@@ -11,19 +11,21 @@
 //
 // # How a field's layer, flag and number meet
 //
-// Take ttl_period of a message. In protobuf it is field 25, whoever the client is. In TL it has no number: it is an
+// Take ttl_period of a message. In protobuf it is field 41, whoever the client is. In TL it has no number: it is an
 // optional int that comes after its siblings, present when bit 25 of the flags word is on, and only in the constructor
-// versions since layer 122. So the number belongs to the union message, the flag to one version of the constructor,
+// versions that have it. So the number belongs to the union message, the flag to one version of the constructor,
 // and the layer chooses the version. A step of a program holds the first two (step.tag; step.word and step.mask); the
 // third is the program itself:
 //
 //	layer 145 ─┐
-//	           ├─▶ message#38116ee0 ─▶ step{kIntWrap, word: 1, mask: 1<<25, tag: 25<<3|2}
+//	           ├─▶ message#38116ee0 ─▶ step{kIntWrap, word: 1, mask: 1<<25, tag: 41<<3|2}
 //	predicate ─┘
 //
 // Reading TL needs no layer: the id names the version. It writes fields in ascending order of their numbers, so that
 // the bytes equal what a protobuf library marshals. TL order is another one: see program.schedule for how that is done
-// in one pass.
+// in one pass. Steps that hang on flags are not tried one by one: a plan knows the steps of each flag as a set, and the
+// interpreter walks over the union of the sets whose flags are on. Objects of fixed size, half of all, need none of that:
+// see flat.go.
 //
 // Writing TL starts from the predicate; the constructor id in the message is only a hint. A flags word is computed from
 // what is present. Where several fields share a bit, and only some are present, the others are written as zero, so that
@@ -31,8 +33,9 @@
 //
 // # To add a kind of field
 //
-// Give it a constant in program.go; a row in codingOf's tables and a wire type and a coding in compile_program.go; a case in
-// toProto.run and one in toTL.write. TestEveryKind fails until a vector or a generated value covers it.
+// Give it a constant in program.go; a row in the tables, a wire type and a coding in compile_program.go; a case in
+// toProto.run and one in toTL.write. Teach the generator of property_test.go to draw it: TestEveryConstructor then proves
+// it in every place where the tables have it.
 //
 // # Safety
 //

@@ -8,7 +8,7 @@ package tl
 var lackingInLayer = map[string][]string{
 	"ChatParticipants":       {"chatParticipantsForbidden"},
 	"ChatPhoto":              {"chatPhotoEmpty"},
-	"DocumentAttribute":      {"documentAttributeHasStickers"},
+	"Document":               {"documentEmpty"},
 	"EmojiStatus":            {"emojiStatusEmpty"},
 	"GeoPoint":               {"geoPointEmpty"},
 	"InputStickerSet":        {"inputStickerSetEmpty"},
@@ -18,9 +18,12 @@ var lackingInLayer = map[string][]string{
 	"MessageMedia":           {"messageMediaUnsupported"},
 	"PageBlock":              {"pageBlockUnsupported"},
 	"PhoneCallDiscardReason": {"phoneCallDiscardReasonHangup"},
+	"Photo":                  {"photoEmpty"},
 	"PhotoSize":              {"photoSizeEmpty"},
+	"Reaction":               {"reactionEmpty"},
 	"RichText":               {"textEmpty"},
 	"SendMessageAction":      {"sendMessageTypingAction"},
+	"StoryItem":              {"storyItemDeleted"},
 	"Updates":                {"updatesTooLong"},
 	"UserProfilePhoto":       {"userProfilePhotoEmpty"},
 	"UserStatus":             {"userStatusEmpty"},
@@ -30,7 +33,7 @@ var lackingInLayer = map[string][]string{
 }
 
 // dropFromVector: types of which a vector may lose the elements the client's layer does not have.
-var dropFromVector = []string{"AttachMenuPeerType", "MessageEntity", "PrivacyKey", "PrivacyRule", "Update"}
+var dropFromVector = []string{"AttachMenuPeerType", "DocumentAttribute", "PrivacyRule", "Update"}
 
 // absentObject: type -> the constructor that says "nothing", for a required object that is absent.
 var absentObject = map[string]string{

@@ -219,6 +219,9 @@ func signature(s string) ([]Param, string, error) {
 			return nil, "", fmt.Errorf("want name:type, have %q", word)
 		}
 		name, field, renamed := strings.Cut(names, ">")
+		if renamed && (field == "" || strings.Contains(field, ">")) {
+			return nil, "", fmt.Errorf("want name>field:type, have %q", word)
+		}
 		if !renamed && typ != "#" {
 			field = name
 		}

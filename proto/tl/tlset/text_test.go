@@ -79,6 +79,8 @@ func TestTextRejects(t *testing.T) {
 		"ctor without type": "tlset x layers 1-2\nctor a#1 1\n",
 		"two types":         "tlset x layers 1-2\nctor a#1 1 = A B\n",
 		"param":             "tlset x layers 1-2\nctor a#1 1 p = A\n",
+		"two fields":        "tlset x layers 1-2\nctor a#1 1 p>q>r:int = A\n",
+		"no field":          "tlset x layers 1-2\nctor a#1 1 p>:int = A\n",
 		"method":            "tlset x layers 1-2\nmethod a#1 1 TL_a\n",
 	} {
 		t.Run(name, func(t *testing.T) {
