@@ -8,9 +8,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
+	"go.uber.org/zap"
 
-	"github.com/tgsession/tgsession/app/lab/discovery"
 	"github.com/tgsession/tgsession/app/lab/embedded"
 	schema "github.com/tgsession/tgsession/deploy/sql"
 )
@@ -66,52 +67,17 @@ func TestMySQLRefusesABrokenSchema(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestEtcdPublishesAndForgets(t *testing.T) {
+func TestEtcdServes(t *testing.T) {
 	ctx := context.Background()
 	e, err := embedded.StartEtcd(ctx, t.TempDir())
 	require.NoError(t, err)
 	defer e.Close()
-
-	c, err := discovery.Dial(ctx, []string{e.Addr()})
+	c, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Addr()}, DialTimeout: 10 * time.Second, Logger: zap.NewNop()})
 	require.NoError(t, err)
 	defer c.Close()
-	seen := make(chan []string, 16)
-	require.NoError(t, c.Watch(ctx, "a.service", func(v []string) { seen <- v }))
-	require.Empty(t, next(t, seen))
-
-	one, err := c.Publish(ctx, "a.service", "10.0.0.1:1")
+	_, err = c.Put(ctx, "k", "v")
 	require.NoError(t, err)
-	require.Equal(t, []string{"10.0.0.1:1"}, next(t, seen))
-	two, err := c.Publish(ctx, "a.service", "10.0.0.2:1")
+	got, err := c.Get(ctx, "k")
 	require.NoError(t, err)
-	require.Equal(t, []string{"10.0.0.1:1", "10.0.0.2:1"}, next(t, seen))
-	_, err = c.Publish(ctx, "a.service2", "10.0.0.3:1")
-	require.NoError(t, err, "a key that only begins alike is another service")
-	one()
-	one()
-	require.Equal(t, []string{"10.0.0.2:1"}, next(t, seen))
-	two()
-	require.Empty(t, next(t, seen))
-
-	got, err := c.Values(ctx, "a.service2")
-	require.NoError(t, err)
-	require.Equal(t, []string{"10.0.0.3:1"}, got)
-}
-
-func TestEtcdUnreachable(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
-	_, err := discovery.Dial(ctx, []string{"127.0.0.1:1"})
-	require.Error(t, err)
-}
-
-func next(t *testing.T, seen <-chan []string) []string {
-	t.Helper()
-	select {
-	case v := <-seen:
-		return v
-	case <-time.After(20 * time.Second):
-		t.Fatal("no change seen")
-		return nil
-	}
+	require.Equal(t, "v", string(got.Kvs[0].Value))
 }
