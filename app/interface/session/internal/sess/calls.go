@@ -67,7 +67,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		return w.onDropTemp(s, m, q)
 	}
 	method := w.schema.Method(q.id)
-	if method == nil || method.Wrapper() {
+	if method == nil || method.Path == "" {
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}

@@ -23,7 +23,7 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 	if w.state == StateRevoked {
 		return
 	}
-	if w.schema.Predicate(updatesMessage, in.Updates) == accountReset {
+	if w.isReset(in.Updates) {
 		// It goes to all keys of the user and concerns the one it names.
 		if named := number(w.schema, updatesMessage, "auth_key_id", in.Updates); named == w.key {
 			w.revoke()
@@ -44,6 +44,16 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 			w.loadState()
 		}
 	}
+}
+
+// isReset reports whether updates are updateAccountResetAuthorization, which
+// the schema of clients does not have.
+func (w *MainAuthWrapper) isReset(updates []byte) bool {
+	const constructor = 0x1194cd3d
+	if name := field(w.schema, updatesMessage, "predicate_name", updates); len(name) > 0 {
+		return string(name) == accountReset
+	}
+	return number(w.schema, updatesMessage, "constructor", updates) == constructor
 }
 
 // deliver gives updates to the best session, or keeps them for one.

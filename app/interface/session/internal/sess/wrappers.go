@@ -117,7 +117,7 @@ func decodeError(err error) *RPCError {
 		limit      tl.ErrLimit
 	)
 	switch {
-	case errors.As(err, &unknown), errors.As(err, &unexpected):
+	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":
 		return &RPCError{400, "INPUT_CONSTRUCTOR_INVALID"}
 	case errors.As(err, &limit):
 		return &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
