@@ -56,6 +56,17 @@ func Run(s Service, budget time.Duration) error {
 	return err
 }
 
+// Warn logs each warning once, and repeats it on standard error when the log
+// goes elsewhere. It is for after New, which sets the log up.
+func Warn(program string, log logx.LogConf, warnings ...string) {
+	for _, w := range warnings {
+		logx.Errorf("warning: %s", w) // go-zero has no level between info and error
+		if log.Mode == "file" || log.Mode == "volume" {
+			fmt.Fprintf(os.Stderr, "%s: warning: %s\n", program, w)
+		}
+	}
+}
+
 // Fail reports why a program does not start, on standard error and in the
 // log, and returns the exit code 1.
 func Fail(program string, err error) int {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
@@ -135,7 +134,7 @@ func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
 
 func insertKey(ctx context.Context, tx sqlx.Session, k *Key, expiresAt int64) error {
 	body := base64.RawStdEncoding.EncodeToString(k.Body)
-	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_keys(auth_key_id, body) VALUES (?, ?) ON DUPLICATE KEY UPDATE auth_key_id = auth_key_id",
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_keys(auth_key_id, body) VALUES (?, ?) ON DUPLICATE KEY UPDATE auth_key_id = VALUES(auth_key_id)",
 		k.AuthKeyID, secret(body))
 	if err != nil {
 		return err
@@ -234,16 +233,5 @@ func judgeBind(rows []bindRow, perm, temp int64) (column string, err error) {
 		return "media_temp_auth_key_id", nil
 	default:
 		return "", ErrNotTemporary
-	}
-}
-
-// forget takes what Redis alone knows of keys that are gone.
-func (d *Dao) forget(ctx context.Context, ids []int64) {
-	for _, id := range ids {
-		for _, key := range []string{saltsKey(id), legacyKey(id)} {
-			if err := d.kv.Delete(ctx, key); err != nil {
-				logx.WithContext(ctx).Errorf("a removed key's remains in Redis: %v", err)
-			}
-		}
 	}
 }

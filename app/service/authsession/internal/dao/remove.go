@@ -5,13 +5,17 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
 
+	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
 // DestroyKey removes a key and returns every key that is gone with it: with a
 // perm key its temp keys, and its logins end. None: there was no such key.
 func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error) {
+	// First: a read in between would take the key over from there again.
+	d.forget(ctx, legacyKey(id))
 	err = d.cache.Change(ctx, func(hold func(...string)) error {
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			gone = nil
@@ -46,7 +50,7 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error
 	if err != nil {
 		return nil, err
 	}
-	d.forget(ctx, gone)
+	d.forgetSalts(ctx, gone)
 	return gone, nil
 }
 
@@ -72,8 +76,29 @@ func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gon
 	if err != nil {
 		return nil, err
 	}
-	d.forget(ctx, gone)
+	d.forgetSalts(ctx, gone)
 	return gone, nil
+}
+
+// forget deletes keys that Redis alone has. They are remains: what cannot be
+// deleted within a second ends by itself or stays unused.
+func (d *Dao) forget(ctx context.Context, keys ...string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, key := range keys {
+		if err := d.kv.Delete(ctx, key); err != nil {
+			logx.WithContext(ctx).Errorf("remains of a removed key in Redis: %v", err)
+			return
+		}
+	}
+}
+
+func (d *Dao) forgetSalts(ctx context.Context, ids []int64) {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = saltsKey(id)
+	}
+	d.forget(ctx, keys...)
 }
 
 // tempKeys lists the keys bound to perm, locked.

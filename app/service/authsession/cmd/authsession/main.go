@@ -1,0 +1,72 @@
+// Command authsession serves authsession.RPCAuthsession: who owns which key,
+// on which device.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/tgsession/tgsession/app/internal/buildinfo"
+	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	authsession "github.com/tgsession/tgsession/app/service/authsession"
+)
+
+const program = "authsession"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	file := flag.String("f", "etc/authsession.yaml", "configuration `file`")
+	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
+	version := flag.Bool("version", false, "print the version and exit")
+	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "Usage: %s [flags]\n\nKeeps auth keys, logins and devices for session and the BFF.\n\n", program)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if *version {
+		fmt.Println(buildinfo.String(program))
+		return 0
+	}
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q; see %s --help\n", program, flag.Arg(0), program)
+		return 2
+	}
+
+	var c authsession.Config
+	warnings, err := conf.Load(*file, &c)
+	if err != nil {
+		return rpcserver.Fail(program, err)
+	}
+	named := false
+	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "mmdb" })
+	if _, err := os.Stat(*places); named || c.GeoIP.Path == "" && err == nil {
+		c.GeoIP.Path = *places
+	}
+
+	if *migrate {
+		applied, err := authsession.Migrate(context.Background(), c)
+		if err != nil {
+			return rpcserver.Fail(program, err)
+		}
+		for _, name := range applied {
+			fmt.Println("applied", name)
+		}
+		fmt.Println("the schema is up to date")
+		return 0
+	}
+
+	s, err := authsession.New(c)
+	if err != nil {
+		return rpcserver.Fail(program, err)
+	}
+	rpcserver.Warn(program, c.Log, append(warnings, c.Unused()...)...)
+	if err := rpcserver.Run(s, s.Budget()); err != nil {
+		return rpcserver.Fail(program, err)
+	}
+	return 0
+}

@@ -1,0 +1,109 @@
+// Package authsession is the authsession service as a part: New gives
+// a server that a program starts and stops, be it cmd/authsession or one that
+// runs several services in a process.
+package authsession
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/server"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
+	pb "github.com/tgsession/tgsession/proto/authsession"
+)
+
+// Config is authsession.yaml.
+type Config = config.Config
+
+// Server is the service: the gRPC calls, the store behind them. Start it at
+// most once.
+type Server struct {
+	config Config
+	rpc    *rpcserver.Server
+
+	mu     sync.Mutex
+	svcCtx *svc.ServiceContext // nil until the store is open
+}
+
+// New prepares the service; nothing is opened yet.
+func New(c Config) (*Server, error) {
+	s := &Server{config: c}
+	// The requests of these calls hold keys, and go-zero logs requests.
+	ignored := &c.Middlewares.StatConf.IgnoreContentMethods
+	*ignored = append(append([]string{}, *ignored...),
+		pb.RPCAuthsession_AuthsessionSetAuthKey_FullMethodName,
+		pb.RPCAuthsession_AuthsessionBindTempAuthKey_FullMethodName)
+	if c.Mysql.DisableStmtLog {
+		sqlx.DisableStmtLog()
+	}
+	sqlx.SetSlowThreshold(time.Duration(max(c.Mysql.SlowThreshold, 500)) * time.Millisecond)
+	rpc, err := rpcserver.New(rpcserver.Options{
+		Conf:     c.RpcServerConf,
+		Register: func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.rpc = rpc
+	return s, nil
+}
+
+// Start opens the store, migrates it if so configured, serves, and publishes
+// the service in etcd. It returns when peers can call, or with what the
+// operator has to change: MySQL or etcd out of reach is an error within 10 s,
+// Redis out of reach is a warning.
+func (s *Server) Start(ctx context.Context) error {
+	db, err := lifecycle.OpenDatabase(ctx, s.config.Mysql)
+	if err != nil {
+		return err
+	}
+	svcCtx := svc.New(ctx, s.config, db, time.Now)
+	s.mu.Lock()
+	s.svcCtx = svcCtx
+	s.mu.Unlock()
+	if err := s.rpc.Start(ctx); err != nil {
+		return err
+	}
+	logx.Infof("%s serves on %s, published as %s", s.config.Name, s.config.ListenOn, rpcserver.PublishedAddress(s.config.ListenOn))
+	return nil
+}
+
+// Failed delivers the error of a server that ended by itself.
+func (s *Server) Failed() <-chan error { return s.rpc.Failed() }
+
+// Stop takes the service out of etcd, lets the calls in flight finish until
+// ctx ends, and closes the store. It may be called after a failed Start.
+func (s *Server) Stop(ctx context.Context) error {
+	err := s.rpc.Stop(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.svcCtx != nil {
+		if closeErr := s.svcCtx.Close(); closeErr != nil {
+			logx.Errorf("closing the store: %v", closeErr)
+		}
+		s.svcCtx = nil
+	}
+	return err
+}
+
+// Budget is the time Stop may take by the configuration.
+func (s *Server) Budget() time.Duration { return rpcserver.Budget(s.config.RpcServerConf) }
+
+// Migrate brings the configured database's schema up to date and returns the
+// names of the migrations that were applied.
+func Migrate(ctx context.Context, c Config) ([]string, error) {
+	applied, err := lifecycle.Migrate(ctx, c.Mysql)
+	names := make([]string, len(applied))
+	for i, a := range applied {
+		names[i] = a.File
+	}
+	return names, err
+}

@@ -1,0 +1,68 @@
+package core
+
+import (
+	"encoding/json"
+	"net/netip"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+// Widths of the columns of auths, in characters.
+const (
+	widthText  = 255
+	widthProxy = 512
+	widthIP    = 45
+)
+
+// setClient stores a device's description, made to fit.
+func (c *Core) setClient(call string, id int64, client dao.Client) (*mtproto.Bool, error) {
+	perm, err := c.perm(call, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, text := range []*string{&client.DeviceModel, &client.SystemVersion, &client.AppVersion,
+		&client.SystemLangCode, &client.LangPack, &client.LangCode} {
+		*text = device.Text(*text, widthText)
+	}
+	client.Proxy = device.Text(client.Proxy, widthProxy)
+	client.IP = ipText(client.IP)
+	if !json.Valid([]byte(client.Params)) {
+		client.Params = "null"
+	}
+	if err := c.dao().SetClient(c.ctx, perm, client); err != nil {
+		return nil, c.fault(call, err)
+	}
+	return boolTrue(), nil
+}
+
+// ipText is the shortest form of an address; what is none is cut to fit.
+func ipText(ip string) string {
+	if a, err := netip.ParseAddr(ip); err == nil {
+		return a.Unmap().WithZone("").String()
+	}
+	return device.Text(ip, widthIP)
+}
+
+func deviceOf(c *dao.Client) device.Client {
+	return device.Client{APIID: c.APIID, LangPack: c.LangPack, AppVersion: c.AppVersion, SystemVersion: c.SystemVersion}
+}
+
+// authorization describes a device as the list of devices shows it; nil is a
+// device that has not introduced itself.
+func (c *Core) authorization(client *dao.Client) *mtproto.Authorization {
+	a := &mtproto.Authorization{
+		PredicateName: "authorization",
+		Constructor:   mtproto.TLConstructor_CRC32_authorization,
+		OfficialApp:   true,
+	}
+	if client == nil {
+		return a
+	}
+	a.DeviceModel, a.SystemVersion, a.AppVersion = client.DeviceModel, client.SystemVersion, client.AppVersion
+	a.ApiId, a.Ip = client.APIID, client.IP
+	a.AppName, a.Platform = device.App(deviceOf(client))
+	a.Country, a.Region = c.svcCtx.Geo.Locate(client.IP)
+	return a
+}

@@ -1,0 +1,121 @@
+// Package core answers the calls of authsession.RPCAuthsession and of
+// authsession.RPCSessionManager, one file each.
+package core
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc/codes"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
+	"github.com/tgsession/tgsession/proto/metadata"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+// What calls are refused with: gateway and session compare code and message.
+var (
+	errKeyUnregistered  = status.Error(codes.Code(401), "AUTH_KEY_UNREGISTERED")
+	errKeyPermEmpty     = status.Error(codes.Code(401), "AUTH_KEY_PERM_EMPTY")
+	errEncryptedMessage = status.Error(codes.Code(400), "ENCRYPTED_MESSAGE_INVALID")
+	errInput            = status.Error(codes.Code(400), "INPUT_REQUEST_INVALID")
+	errTempKeyEmpty     = status.Error(codes.Code(400), "TEMP_AUTH_KEY_EMPTY")
+	errTempKeyBound     = status.Error(codes.Code(400), "TEMP_AUTH_KEY_ALREADY_BOUND")
+	errExpiresAt        = status.Error(codes.Code(400), "EXPIRES_AT_INVALID")
+	errHash             = status.Error(codes.Code(400), "HASH_INVALID")
+	errInternal         = status.Error(codes.Code(500), "INTERNAL_SERVER_ERROR")
+)
+
+// Core answers one call.
+type Core struct {
+	ctx    context.Context
+	svcCtx *svc.ServiceContext
+	logx.Logger
+}
+
+// New returns a Core for the call that ctx belongs to.
+func New(ctx context.Context, svcCtx *svc.ServiceContext) *Core {
+	return &Core{ctx: ctx, svcCtx: svcCtx, Logger: logx.WithContext(ctx)}
+}
+
+func (c *Core) dao() *dao.Dao { return c.svcCtx.Dao }
+
+// fault turns an error of the store into the answer: a key that is not there
+// is 401, anything else 500, with the cause in the log alone. Never the other
+// way round: a fault answered with 401 logs clients out.
+func (c *Core) fault(call string, err error) error {
+	if errors.Is(err, dao.ErrNotFound) {
+		return errKeyUnregistered
+	}
+	c.Errorf("%s: %v", call, err)
+	return errInternal
+}
+
+// key returns the key with the given id.
+func (c *Core) key(call string, id int64) (*dao.Key, error) {
+	if id == 0 { // no key has this id; callers without a key send it
+		return nil, errKeyUnregistered
+	}
+	k, err := c.dao().Key(c.ctx, id)
+	if err != nil {
+		return nil, c.fault(call, err)
+	}
+	return k, nil
+}
+
+// perm resolves a key id to its perm key's.
+func (c *Core) perm(call string, id int64) (int64, error) {
+	k, err := c.key(call, id)
+	if err != nil {
+		return 0, err
+	}
+	if k.PermAuthKeyID == 0 {
+		return 0, errKeyPermEmpty
+	}
+	return k.PermAuthKeyID, nil
+}
+
+// login resolves a key id to what is known of its perm key.
+func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error) {
+	perm, err = c.perm(call, id)
+	if err != nil {
+		return 0, nil, err
+	}
+	l, err = c.dao().Login(c.ctx, perm)
+	if err != nil {
+		return 0, nil, c.fault(call, err)
+	}
+	return perm, l, nil
+}
+
+// rpcMetadata is the header that session sends with a client's call; nil when
+// there is none (a stock session sends none) or it cannot be read.
+func rpcMetadata(ctx context.Context) *metadata.RpcMetadata {
+	values := grpcmetadata.ValueFromIncomingContext(ctx, "rpc_metadata")
+	if len(values) == 0 {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(values[0])
+	if err != nil {
+		return nil
+	}
+	md := new(metadata.RpcMetadata)
+	if proto.Unmarshal(raw, md) != nil {
+		return nil
+	}
+	return md
+}
+
+func boolTrue() *mtproto.Bool {
+	return &mtproto.Bool{PredicateName: "boolTrue", Constructor: mtproto.TLConstructor_CRC32_boolTrue}
+}
+
+func boolFalse() *mtproto.Bool {
+	return &mtproto.Bool{PredicateName: "boolFalse", Constructor: mtproto.TLConstructor_CRC32_boolFalse}
+}

@@ -1,0 +1,24 @@
+package core
+
+import (
+	"errors"
+
+	"github.com/tgsession/tgsession/proto/authsession"
+)
+
+// CheckSession tells whether a key is a live login: known, bound, with a user
+// who owes nothing. A key that is not is an answer, not an error.
+func (c *Core) CheckSession(in *authsession.CheckSessionRequest) (*authsession.CheckSessionReply, error) {
+	perm, l, err := c.login("checkSession", in.AuthKeyId)
+	if errors.Is(err, errKeyUnregistered) || errors.Is(err, errKeyPermEmpty) {
+		return &authsession.CheckSessionReply{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := &authsession.CheckSessionReply{PermAuthKeyId: perm, PasswordPending: l.PasswordPending != nil}
+	if l.BindUser != nil && l.PasswordPending == nil {
+		out.Valid, out.UserId = true, l.BindUser.UserID
+	}
+	return out, nil
+}

@@ -1,0 +1,22 @@
+package core
+
+import (
+	"errors"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/proto/authsession"
+)
+
+// DestroyAuthKey removes a key; with a perm key go its temp keys and its
+// logins. A key that is not there is no error.
+func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsession.DestroyAuthKeyReply, error) {
+	// A key of an old install is moved to where it can be destroyed.
+	if _, err := c.dao().Key(c.ctx, in.AuthKeyId); err != nil && !errors.Is(err, dao.ErrNotFound) {
+		return nil, c.fault("destroyAuthKey", err)
+	}
+	gone, err := c.dao().DestroyKey(c.ctx, in.AuthKeyId)
+	if err != nil {
+		return nil, c.fault("destroyAuthKey", err)
+	}
+	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone) > 0, AuthKeyIds: gone}, nil
+}

@@ -1,0 +1,200 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+)
+
+// Login is what is known of a perm key beside the key itself: the device that
+// uses it, the user bound to it. Its JSON form is stock's, with
+// PasswordPending added.
+type Login struct {
+	Client          *Client  `json:"client,omitempty"`    // nil: the device has not introduced itself
+	BindUser        *Bound   `json:"bind_user,omitempty"` // nil: nobody is logged in
+	PasswordPending *Pending `json:"password_pending,omitempty"`
+}
+
+// Client is a device as it introduced itself.
+type Client struct {
+	PredicateName  string `json:"predicate_name,omitempty"`
+	AuthKeyID      int64  `json:"auth_key_id,omitempty"`
+	IP             string `json:"ip,omitempty"`
+	Layer          int32  `json:"layer,omitempty"`
+	APIID          int32  `json:"api_id,omitempty"`
+	DeviceModel    string `json:"device_model,omitempty"`
+	SystemVersion  string `json:"system_version,omitempty"`
+	AppVersion     string `json:"app_version,omitempty"`
+	SystemLangCode string `json:"system_lang_code,omitempty"`
+	LangPack       string `json:"lang_pack,omitempty"`
+	LangCode       string `json:"lang_code,omitempty"`
+	Proxy          string `json:"-"` // written, never read back
+	Params         string `json:"-"`
+}
+
+// Bound is the user of a perm key. Dates are Unix seconds.
+type Bound struct {
+	UserID               int64 `json:"user_id"`
+	Hash                 int64 `json:"hash"`
+	DateCreated          int64 `json:"date_created"`
+	DateActivated        int64 `json:"date_activated"`
+	AndroidPushSessionID int64 `json:"android_push_sessionId"`
+}
+
+// Pending says that the second factor is owed.
+type Pending struct {
+	UserID int64 `json:"user_id"` // 0: not known yet
+}
+
+type loginRow struct {
+	HasClient      int64  `db:"has_client"`
+	IP             string `db:"client_ip"`
+	Layer          int32  `db:"layer"`
+	APIID          int32  `db:"api_id"`
+	DeviceModel    string `db:"device_model"`
+	SystemVersion  string `db:"system_version"`
+	AppVersion     string `db:"app_version"`
+	SystemLangCode string `db:"system_lang_code"`
+	LangPack       string `db:"lang_pack"`
+	LangCode       string `db:"lang_code"`
+
+	UserID        int64 `db:"user_id"`
+	Hash          int64 `db:"hash"`
+	DateCreated   int64 `db:"date_created"`
+	DateActive    int64 `db:"date_active"`
+	PushSessionID int64 `db:"android_push_session_id"`
+
+	HasPending  int64 `db:"has_pending"`
+	PendingUser int64 `db:"pending_user"`
+}
+
+// clientColumns of a row of auths that may be absent.
+const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, '') AS client_ip, COALESCE(a.layer, 0) AS layer," +
+	" COALESCE(a.api_id, 0) AS api_id, COALESCE(a.device_model, '') AS device_model, COALESCE(a.system_version, '') AS system_version," +
+	" COALESCE(a.app_version, '') AS app_version, COALESCE(a.system_lang_code, '') AS system_lang_code," +
+	" COALESCE(a.lang_pack, '') AS lang_pack, COALESCE(a.lang_code, '') AS lang_code"
+
+// One statement, so that its parts are of one moment. Where stock left several
+// users on one key, the one active last counts.
+const selectLogin = "SELECT " + clientColumns + "," +
+	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
+	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
+	" COALESCE(p.auth_key_id, 0) AS has_pending, COALESCE(p.user_id, 0) AS pending_user" +
+	" FROM auth_key_infos i" +
+	" LEFT JOIN auths a ON a.auth_key_id = i.auth_key_id AND a.deleted = 0" +
+	" LEFT JOIN auth_users u ON u.auth_key_id = i.auth_key_id AND u.deleted = 0" +
+	" LEFT JOIN auth_password_pendings p ON p.auth_key_id = i.auth_key_id" +
+	" WHERE i.auth_key_id = ? ORDER BY u.date_active DESC, u.id DESC LIMIT 1"
+
+// nobody is the login of a key of which nothing is known.
+var nobody = &Login{}
+
+// Login returns what is known of a perm key; never nil. It is shared: it must
+// not be changed.
+func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
+	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), func(ctx context.Context) (*Login, bool, error) {
+		return d.loadLogin(ctx, perm)
+	})
+	if err != nil || l != nil {
+		return l, err
+	}
+	return nobody, nil
+}
+
+func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
+	var row loginRow
+	err = d.conn.QueryRowCtx(ctx, &row, selectLogin, perm)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("login: %w", err)
+	}
+	l = &Login{}
+	if row.HasClient != 0 {
+		l.Client = row.client(perm)
+	}
+	if row.UserID != 0 {
+		l.BindUser = &Bound{UserID: row.UserID, Hash: row.Hash, DateCreated: row.DateCreated,
+			DateActivated: row.DateActive, AndroidPushSessionID: row.PushSessionID}
+	}
+	if row.HasPending != 0 {
+		l.PasswordPending = &Pending{UserID: row.PendingUser}
+	}
+	if l.Client != nil {
+		return l, true, nil
+	}
+	if l.BindUser == nil && l.PasswordPending == nil {
+		return nil, true, nil
+	}
+	return l, false, nil // a stock node reads no value without a client
+}
+
+func (r *loginRow) client(perm int64) *Client {
+	return &Client{PredicateName: "clientSession", AuthKeyID: perm, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
+		DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
+		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode}
+}
+
+// changeLogin runs a write that makes perm's login stale.
+func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session) error) error {
+	return d.cache.Change(ctx, func(hold func(...string)) error {
+		hold(dataCacheKey(perm))
+		return d.transact(ctx, write)
+	})
+}
+
+// SetLayer stores the layer a device speaks. An empty ip leaves the stored one.
+func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
+		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip, date_active) VALUES (?, ?, 0, 'null', ?, ?)"+
+			" ON DUPLICATE KEY UPDATE layer = VALUES(layer), client_ip = IF(VALUES(client_ip) = '', client_ip, VALUES(client_ip)),"+
+			" date_active = VALUES(date_active), deleted = 0",
+			perm, layer, ip, d.Now())
+		return err
+	})
+}
+
+// SetClient stores how a device introduced itself; the layer stays. Texts must
+// fit their columns, Params must be JSON. An empty IP leaves the stored one.
+func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
+		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, api_id, device_model, system_version, app_version, system_lang_code,"+
+			" lang_pack, lang_code, proxy, params, client_ip, date_active) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+			" ON DUPLICATE KEY UPDATE api_id = VALUES(api_id), device_model = VALUES(device_model), system_version = VALUES(system_version),"+
+			" app_version = VALUES(app_version), system_lang_code = VALUES(system_lang_code), lang_pack = VALUES(lang_pack),"+
+			" lang_code = VALUES(lang_code), proxy = VALUES(proxy), params = VALUES(params),"+
+			" client_ip = IF(VALUES(client_ip) = '', client_ip, VALUES(client_ip)), date_active = VALUES(date_active), deleted = 0",
+			perm, c.APIID, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode,
+			c.LangPack, c.LangCode, c.Proxy, c.Params, c.IP, d.Now())
+		return err
+	})
+}
+
+// SetPushSession stores the session that Android's push goes to.
+func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ?", sessionID, perm, userID)
+		return err
+	})
+}
+
+// SetPending notes that the second factor is owed on perm (by userID, 0 when
+// not known yet), or no longer.
+func (d *Dao) SetPending(ctx context.Context, perm, userID int64, pending bool) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
+		query, args := "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", []any{perm}
+		if pending {
+			query = "INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (?, ?, ?)" +
+				" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), date_created = VALUES(date_created)"
+			args = []any{perm, userID, d.Now()}
+		}
+		_, err := tx.ExecCtx(ctx, query, args...)
+		return err
+	})
+}
