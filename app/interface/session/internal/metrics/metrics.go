@@ -14,6 +14,8 @@ var (
 	Panics = counter("runloop", "panics_total", "Inputs given up because of a panic.")
 	// AuthKeys is how many auth keys are in memory.
 	AuthKeys = gauge("runloop", "auth_keys", "Auth keys in memory.")
+	// Events counts what happened in sessions, by the names of package sess.
+	Events = counter("protocol", "events_total", "What happened in MTProto sessions.", "event")
 	// RPCQueue is API calls under way, by what they do: running or waiting.
 	RPCQueue = gauge("rpc", "queue", "API calls under way on this node.", "state")
 	// Released counts keys let go because another node owns them now.

@@ -3,6 +3,7 @@ package runloop
 import (
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zeromicro/go-zero/core/logx"
 
@@ -14,8 +15,9 @@ import (
 type actor struct {
 	m       *Manager
 	key     int64
-	unbound bool // the key is a temp key of its own
 	timer   timer
+	unbound bool        // the key is a temp key of its own
+	revoked atomic.Bool // its login was ended elsewhere
 
 	mu              sync.Mutex
 	sessionDataChan []sess.Input // what waits for the runLoop; nil while idle
@@ -28,6 +30,7 @@ type actor struct {
 
 	// Below, the runLoop's alone.
 	machine Machine
+	online  int64 // the user that status knows as online here; 0: none
 	done    bool
 	drained bool
 }
@@ -152,8 +155,17 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	for _, c := range out.Calls {
 		a.call(c)
 	}
+	for _, c := range out.Counts {
+		a.m.counts[c.What].Add(int64(c.N))
+	}
+	for _, f := range out.Faults {
+		a.logFault(f)
+	}
 	if !stepped {
 		return // what it wished before still holds
+	}
+	if r := a.machine.Revoked(); r != a.revoked.Load() {
+		a.revoked.Store(r)
 	}
 	a.done = out.Done
 	a.m.wheel.wish(a, out.WakeAt)
@@ -172,6 +184,14 @@ func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 	}()
 	a.machine.Step(a.m.o.Now(), in, out)
 	return true
+}
+
+func (a *actor) logFault(f sess.Fault) {
+	method := "-"
+	if f.Method != nil {
+		method = f.Method.Name
+	}
+	logx.Errorf("auth key %d: %s (method %s): %v", a.key, f.What, method, f.Err)
 }
 
 // handOver gives the sessions of a temp key that was just bound to the actor

@@ -13,14 +13,13 @@ var (
 
 // call puts a call on rpcQueue. Its outcome comes back as CallDone.
 func (a *actor) call(c sess.Call) {
-	switch c.Request.(type) {
-	case *sess.SetOnline, *sess.SetOffline:
-		// Another node may have told status already that it has the key; a
-		// late word of ours would undo that.
-		if !a.isLeaving() {
-			a.m.o.Notify(c.Request)
-		}
-		return
+	switch r := c.Request.(type) {
+	case *sess.SetOnline:
+		a.online = r.UserID
+		a.notify(r)
+	case *sess.SetOffline:
+		a.online = 0
+		a.notify(r)
 	case *sess.InvokeMethod:
 		if !a.m.rpcQueue.Go(func() { a.rpcRunLoop(c) }) {
 			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
@@ -43,8 +42,13 @@ func (a *actor) rpcRunLoop(c sess.Call) {
 	done.Result, done.Err = a.m.o.Execute(c.Request)
 }
 
-func (a *actor) isLeaving() bool {
+// notify tells status. A key that another node owns now is left to that node,
+// which may have reported already.
+func (a *actor) notify(r sess.Request) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.leaving
+	leaving := a.leaving
+	a.mu.Unlock()
+	if !leaving {
+		a.m.o.Notify(r)
+	}
 }

@@ -59,6 +59,24 @@ func (m *Manager) drained(a *actor) {
 	}
 }
 
+// Offline tells status of every key that it still knows as online here. It is
+// for a node that has drained: runLoops must be at rest.
+func (m *Manager) Offline() (told int) {
+	for _, a := range m.all() {
+		var user int64
+		a.mu.Lock()
+		if !a.running {
+			user, a.online = a.online, 0
+		}
+		a.mu.Unlock()
+		if user != 0 {
+			a.notify(&sess.SetOffline{UserID: user, AuthKeyID: a.key})
+			told++
+		}
+	}
+	return told
+}
+
 // Release lets go of the keys that another node owns now, after a change of
 // the ring. Their actors leave the map at once, so that nothing new reaches
 // them; they send the answers in flight and end, without a word to status,
@@ -75,6 +93,15 @@ func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 		released++
 	}
 	return released
+}
+
+// Mute lets status alone about a key, because another node has taken it over.
+func (m *Manager) Mute(authKeyID int64) {
+	if a := m.find(authKeyID); a != nil {
+		a.mu.Lock()
+		a.leaving = true
+		a.mu.Unlock()
+	}
 }
 
 // detach takes a out of the map while it goes on, for a time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
@@ -17,6 +18,7 @@ var ErrDataChannelFull = errors.New("SESSION_DATA_CHANNEL_FULL")
 // Machine is the state of one auth key: sess.MainAuthWrapper.
 type Machine interface {
 	Step(now int64, in sess.Input, out *sess.Effects)
+	Revoked() bool
 }
 
 // Options is what actors work with. All functions are called from many
@@ -61,6 +63,7 @@ type Manager struct {
 	busy     sync.WaitGroup
 
 	draining drain
+	counts   [sess.Counters]atomic.Int64
 }
 
 type shard struct {
@@ -144,6 +147,15 @@ func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
 		}
 	}
 }
+
+// Revoked reports whether the login of a key in memory was ended elsewhere.
+func (m *Manager) Revoked(authKeyID int64) bool {
+	a := m.find(authKeyID)
+	return a != nil && a.revoked.Load()
+}
+
+// Counted returns how often something happened since it was last asked.
+func (m *Manager) Counted(what sess.Counter) int64 { return m.counts[what].Swap(0) }
 
 // Count returns how many keys are in memory.
 func (m *Manager) Count() (n int) {

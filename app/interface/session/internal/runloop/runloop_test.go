@@ -27,6 +27,8 @@ type script func(now int64, in sess.Input, out *sess.Effects)
 
 func (f script) Step(now int64, in sess.Input, out *sess.Effects) { f(now, in, out) }
 
+func (f script) Revoked() bool { return false }
+
 // node is a manager with a clock of its own and peers that are functions.
 type node struct {
 	*Manager
@@ -424,6 +426,50 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, late)
 	require.Len(t, n.sends(), 50)
+}
+
+// revocable is a machine that one input ends.
+type revocable struct{ revoked bool }
+
+func (r *revocable) Step(_ int64, in sess.Input, _ *sess.Effects) {
+	if _, ok := in.(*sess.Revoked); ok {
+		r.revoked = true
+	}
+}
+func (r *revocable) Revoked() bool { return r.revoked }
+
+func TestRevokedKeysAreKnown(t *testing.T) {
+	n := newNode(t, func(int64, bool) Machine { return &revocable{} })
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	n.Wait()
+	require.False(t, n.Revoked(1))
+	_, err := n.Tell(1, &sess.Revoked{})
+	require.NoError(t, err)
+	n.Wait()
+	require.True(t, n.Revoked(1))
+	require.False(t, n.Revoked(2))
+}
+
+func TestOfflineTellsStatusOnceOfWhoWasOnline(t *testing.T) {
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			if _, ok := in.(*sess.Data); ok && key%2 == 0 {
+				out.Calls = append(out.Calls, sess.Call{Request: &sess.SetOnline{UserID: 100 + key, AuthKeyID: key}})
+			}
+		})
+	})
+	for key := range int64(6) {
+		require.NoError(t, n.Post(key, false, &sess.Data{}))
+	}
+	n.Wait()
+	require.Len(t, n.notified, 3)
+	require.Equal(t, 3, n.Offline())
+	require.Zero(t, n.Offline())
+	require.Len(t, n.notified, 6)
+	for _, r := range n.notified[3:] {
+		off := r.(*sess.SetOffline)
+		require.Equal(t, 100+off.AuthKeyID, off.UserID)
+	}
 }
 
 func TestDrainOfAnEmptyNode(t *testing.T) {

@@ -47,3 +47,13 @@ func (s *Slots) answer(slot sess.Slot, payload []byte) bool {
 	}
 	return ok
 }
+
+// AnswerAll ends all slots with empty answers.
+func (s *Slots) AnswerAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for slot, answer := range s.open {
+		delete(s.open, slot)
+		answer <- nil
+	}
+}

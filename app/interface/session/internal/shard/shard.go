@@ -21,6 +21,7 @@ import (
 type Shard struct {
 	self string
 	ring atomic.Pointer[Ring]
+	left atomic.Bool
 
 	mu       sync.Mutex // orders updates
 	onChange func(old, now *Ring)
@@ -44,6 +45,22 @@ func (s *Shard) Owner(permAuthKeyID int64) (node string, mine bool) {
 	node = s.ring.Load().Owner(permAuthKeyID)
 	return node, node == s.self
 }
+
+// Leave takes the node off its own ring, if there is another: what still
+// comes is for the others. The ring does not change any more.
+func (s *Shard) Leave() {
+	s.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	nodes := slices.DeleteFunc(slices.Clone(s.ring.Load().Nodes()), func(n string) bool { return n == s.self })
+	if len(nodes) > 0 {
+		s.ring.Store(NewRing(nodes))
+		s.left.Store(true)
+	}
+}
+
+// Left reports whether the node has left the ring.
+func (s *Shard) Left() bool { return s.left.Load() }
 
 // Ring is the ring of this moment.
 func (s *Shard) Ring() *Ring { return s.ring.Load() }
@@ -96,6 +113,7 @@ func (s *Shard) Close() {
 	s.closed = true
 	if s.sub != nil {
 		s.sub.Close()
+		s.sub = nil
 	}
 }
 

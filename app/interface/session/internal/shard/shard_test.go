@@ -51,3 +51,22 @@ func TestShardTellsOfAddedAndRemovedNodes(t *testing.T) {
 	s.Update(threeNodes)
 	require.Len(t, seen, 2)
 }
+
+func TestLeave(t *testing.T) {
+	s := New("10.0.0.1:20120")
+	s.Leave()
+	_, mine := s.Owner(1)
+	require.True(t, mine, "who is alone stays")
+	require.False(t, s.Left())
+
+	s = New("10.0.0.1:20120")
+	s.Update(threeNodes)
+	s.Leave()
+	require.True(t, s.Left())
+	for key := range int64(100) {
+		_, mine := s.Owner(key)
+		require.False(t, mine)
+	}
+	s.Update(threeNodes)
+	require.False(t, s.Ring().Has(s.Self()))
+}

@@ -1,0 +1,112 @@
+// Package session is the session service: the server side of MTProto
+// sessions, between gateways and BFFs. It may run in a process of its own
+// (cmd/session) or inside another.
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/server"
+	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// Config is session.yaml.
+type Config = config.Config
+
+// Service is one session node.
+type Service struct {
+	svc *svc.ServiceContext
+	rpc *rpcserver.Server
+}
+
+// New prepares a node; Start opens its port. A configuration that was not
+// loaded from a file needs Name, ListenOn and its peers; see Config.
+func New(c Config) (*Service, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	node, err := svc.New(c)
+	if err != nil {
+		return nil, err
+	}
+	unary := server.New(node)
+	stream := server.NewStream(unary)
+	s := &Service{svc: node}
+	s.rpc, err = rpcserver.New(rpcserver.Options{
+		Conf: serverConf(c),
+		Register: func(g *grpc.Server) {
+			session.RegisterRPCSessionServer(g, unary)
+			session.RegisterRPCSessionStreamServer(g, stream)
+		},
+		Drain: func(ctx context.Context) {
+			node.Drain(ctx)
+			stream.End()
+		},
+		ServerOptions: []grpc.ServerOption{
+			grpc.UnaryInterceptor(server.Harmless),
+			grpc.ReadBufferSize(bufferSize), grpc.WriteBufferSize(bufferSize),
+			grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(4 * windowSize),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+const (
+	bufferSize = 256 << 10
+	windowSize = 1 << 20
+	// A long poll is not slow, and no request of ours may be in a log.
+	slowCall = 30 * time.Second
+)
+
+// serverConf is what zrpc gets. Timeouts are kept by the handlers, which
+// answer before they strike.
+func serverConf(c Config) zrpc.RpcServerConf {
+	conf := c.RpcServerConf
+	conf.Timeout, conf.MethodTimeouts = 0, nil
+	stat := &conf.Middlewares.StatConf
+	if stat.SlowThreshold <= 500*time.Millisecond {
+		stat.SlowThreshold = slowCall
+	}
+	for _, m := range session.RPCSession_ServiceDesc.Methods {
+		stat.IgnoreContentMethods = append(stat.IgnoreContentMethods, "/"+session.RPCSession_ServiceDesc.ServiceName+"/"+m.MethodName)
+	}
+	return conf
+}
+
+// Start connects to etcd, opens the port and registers the node. It returns
+// when the node is ready.
+func (s *Service) Start(ctx context.Context) error {
+	if err := s.svc.Start(ctx); err != nil {
+		s.svc.Close()
+		return err
+	}
+	if err := s.rpc.Start(ctx); err != nil {
+		s.svc.Close()
+		return err
+	}
+	return nil
+}
+
+// Failed delivers the error of a node that ended by itself.
+func (s *Service) Failed() <-chan error { return s.rpc.Failed() }
+
+// Stop ends the node by ctx's deadline: it leaves etcd, delivers the answers
+// in flight, tells status who is offline now, and ends its streams.
+func (s *Service) Stop(ctx context.Context) error {
+	err := s.rpc.Stop(ctx)
+	s.svc.Close()
+	return err
+}
+
+// Address is where peers find the node.
+func (s *Service) Address() string { return s.svc.Shard.Self() }

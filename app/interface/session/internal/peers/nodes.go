@@ -1,0 +1,83 @@
+package peers
+
+import (
+	"context"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// forwardedHeader marks a request that another session node sent here: it is
+// not sent on.
+const forwardedHeader = "x-session-forwarded"
+
+const (
+	forwardLanes = 256
+	forwardQueue = 1024 // requests waiting in one lane
+)
+
+// Nodes calls the other session nodes. It is safe for concurrent use.
+type Nodes struct {
+	dial  func(addr string) (*grpc.ClientConn, error)
+	lanes *lane.Lanes
+
+	mu    sync.Mutex
+	conns map[string]*grpc.ClientConn
+}
+
+// NewNodes makes Nodes that are dialled when they are first called; dial must
+// not wait.
+func NewNodes(dial func(addr string) (*grpc.ClientConn, error)) *Nodes {
+	return &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), conns: map[string]*grpc.ClientConn{}}
+}
+
+// Client is the session service of a node.
+func (n *Nodes) Client(addr string) (session.RPCSessionClient, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	conn := n.conns[addr]
+	if conn == nil {
+		var err error
+		if conn, err = n.dial(addr); err != nil {
+			return nil, err
+		}
+		n.conns[addr] = conn
+	}
+	return session.NewRPCSessionClient(conn), nil
+}
+
+// InOrder runs f after what was given for the same key before, without
+// waiting for it. False: too much waits.
+func (n *Nodes) InOrder(authKeyID int64, f func()) bool { return n.lanes.Go(authKeyID, f) }
+
+// Keep closes the connections to nodes that has does not know.
+func (n *Nodes) Keep(has func(addr string) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for addr, conn := range n.conns {
+		if !has(addr) {
+			_ = conn.Close()
+			delete(n.conns, addr)
+		}
+	}
+}
+
+// Close waits for what is on its way and closes all connections.
+func (n *Nodes) Close() {
+	n.lanes.Wait()
+	n.Keep(func(string) bool { return false })
+}
+
+// Forwarded marks the requests made with the returned context.
+func Forwarded(ctx context.Context) context.Context {
+	return metadata.NewOutgoingContext(ctx, metadata.Pairs(forwardedHeader, "1"))
+}
+
+// WasForwarded reports whether a request came from another session node.
+func WasForwarded(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, forwardedHeader)) > 0
+}

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// connNew is the conn_type of the first packet of a session at a gateway.
+const connNew = 1
+
+// SessionSendDataToSession takes a packet of a client.
+func (s *Server) SessionSendDataToSession(ctx context.Context, in *session.TLSessionSendDataToSession) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionSendDataToSession_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.sendData(in, from(ctx, follows), done) })
+}
+
+// wait runs a handler that ends by calling done, at the latest when ctx does.
+func (s *Server) wait(ctx context.Context, handler func(done func(error))) (*mtproto.Bool, error) {
+	result := make(chan error, 1)
+	handler(func(err error) { result <- err })
+	select {
+	case err := <-result:
+		if err != nil {
+			return nil, err
+		}
+		return boolTrue, nil
+	case <-ctx.Done():
+		return nil, errInternal // it is still queued, and may be taken
+	}
+}
+
+// sendData brings a packet to its wrapper. done is called once, here or when
+// the key is resolved, with a status.
+func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, done func(error)) {
+	d := in.GetData()
+	if d == nil {
+		done(errInput)
+		return
+	}
+	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), done, func(k keys.Key) {
+		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from)
+		switch {
+		case p.owner != "" && from == follows:
+			done(redirect(p.owner))
+		case p.owner != "":
+			s.sendOn(p, done, func(ctx context.Context, node session.RPCSessionClient) error {
+				_, err := node.SessionSendDataToSession(ctx, in)
+				return err
+			})
+		default:
+			done(asStatus(s.svc.Runloop.Post(p.key, p.unbound, data(d, k))))
+		}
+	})
+}
+
+// resolve finds out what a transport key is and goes on with that, or ends
+// with done.
+func (s *Server) resolve(authKeyID, claimed int64, keyType int32, done func(error), next func(keys.Key)) {
+	err := s.svc.Keys.Resolve(authKeyID, keys.Claim{Perm: claimed, Type: keyType}, func(k keys.Key, err error) {
+		if err != nil {
+			done(asStatus(err))
+			return
+		}
+		next(k)
+	})
+	if err != nil {
+		done(asStatus(err))
+	}
+}
+
+// sendOn makes a request on another node, in the order of the key's requests.
+func (s *Server) sendOn(p place, done func(error), call func(context.Context, session.RPCSessionClient) error) {
+	node, err := s.node(p.owner)
+	if err != nil {
+		done(err)
+		return
+	}
+	queued := s.svc.Nodes.InOrder(p.key, func() {
+		ctx, cancel := context.WithTimeout(peers.Forwarded(context.Background()), s.svc.Config.Session.PeerTimeout)
+		defer cancel()
+		done(passOn(call(ctx, node)))
+	})
+	if !queued {
+		done(errFull)
+	}
+}
+
+func data(d *session.SessionClientData, k keys.Key) *sess.Data {
+	return &sess.Data{
+		ServerID:  d.GetServerId(),
+		AuthKeyID: d.GetAuthKeyId(),
+		KeyType:   k.Type,
+		Unbound:   k.Unbound(),
+		SessionID: d.GetSessionId(),
+		Salt:      d.GetSalt(),
+		ClientIP:  d.GetClientIp(),
+		NewConn:   d.GetConnType() == connNew,
+		Payload:   d.GetPayload(),
+	}
+}

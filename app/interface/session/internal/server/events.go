@@ -1,0 +1,70 @@
+package server
+
+import (
+	"context"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// SessionCreateSession tells that a gateway opened a connection for a
+// session. Gateways of today say so with the first packet instead.
+func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSessionCreateSession) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionCreateSession_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.createSession(in, from(ctx, follows), done) })
+}
+
+// SessionCloseSession tells that a gateway has no connection of a session
+// any more.
+func (s *Server) SessionCloseSession(ctx context.Context, in *session.TLSessionCloseSession) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionCloseSession_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.closeSession(in, from(ctx, follows), done) })
+}
+
+func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, done func(error)) {
+	s.event(in.GetClient(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionCreateSession(ctx, in)
+		return err
+	}, func(p place, k keys.Key) error {
+		e := in.GetClient()
+		return s.svc.Runloop.Post(p.key, p.unbound, &sess.ConnNew{
+			ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), KeyType: k.Type, SessionID: e.GetSessionId(), ClientIP: e.GetClientIp(),
+		})
+	})
+}
+
+func (s *Server) closeSession(in *session.TLSessionCloseSession, from sender, done func(error)) {
+	s.event(in.GetClient(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionCloseSession(ctx, in)
+		return err
+	}, func(p place, _ keys.Key) error {
+		e := in.GetClient()
+		_, err := s.svc.Runloop.Tell(p.key, &sess.ConnClosed{ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), SessionID: e.GetSessionId()})
+		return err
+	})
+}
+
+// event brings word of a connection to the wrapper of its key.
+func (s *Server) event(e *session.SessionClientEvent, from sender, done func(error),
+	sendOn func(context.Context, session.RPCSessionClient) error, here func(place, keys.Key) error,
+) {
+	if e == nil {
+		done(errInput)
+		return
+	}
+	s.resolve(e.GetAuthKeyId(), e.GetPermAuthKeyId(), e.GetKeyType(), done, func(k keys.Key) {
+		p := s.locate(e.GetAuthKeyId(), k, e.GetPermAuthKeyId(), from)
+		switch {
+		case p.owner != "" && from == follows:
+			done(redirect(p.owner))
+		case p.owner != "":
+			s.sendOn(p, done, sendOn)
+		default:
+			done(asStatus(here(p, k)))
+		}
+	})
+}

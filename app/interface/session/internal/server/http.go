@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// SessionSendHttpDataToSession takes a packet that came over HTTP and waits
+// for one to answer it with; an empty payload is none.
+func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.TLSessionSendHttpDataToSession) (*session.HttpSessionData, error) {
+	d := in.GetClient()
+	if d == nil {
+		return nil, errInput
+	}
+	bounded, cancel := s.bounded(ctx, session.RPCSession_SessionSendHttpDataToSession_FullMethodName)
+	defer cancel()
+	slot, answer := s.svc.Runloop.Slots.Open()
+	defer s.svc.Runloop.Slots.Close(slot)
+
+	type outcome struct {
+		place
+		err error
+	}
+	posted := make(chan outcome, 1)
+	done := func(err error) { posted <- outcome{err: err} }
+	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), done, func(k keys.Key) {
+		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
+		if p.owner != "" || bounded.Err() != nil {
+			posted <- outcome{place: p}
+			return
+		}
+		packet := data(d, k)
+		packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
+		deadline, _ := bounded.Deadline()
+		packet.HTTPUntil = deadline.UnixNano()
+		posted <- outcome{p, asStatus(s.svc.Runloop.Post(p.key, p.unbound, packet))}
+	})
+	select {
+	case o := <-posted:
+		switch {
+		case o.err != nil:
+			return nil, o.err
+		case o.owner != "":
+			return s.sendHTTPOn(bounded, o.owner, in)
+		}
+		return s.awaitHTTP(ctx, bounded, o.key, slot, answer), nil
+	case <-bounded.Done():
+		return httpData(nil), nil // not taken: the client repeats it
+	}
+}
+
+// awaitHTTP waits for the packet that answers a request. The wrapper answers
+// at the deadline at the latest, and gets half of our margin to do so.
+func (s *Server) awaitHTTP(caller, bounded context.Context, key int64, slot sess.Slot, answer <-chan []byte) *session.HttpSessionData {
+	deadline, _ := bounded.Deadline()
+	late := time.NewTimer(time.Until(deadline) + margin/2)
+	defer late.Stop()
+	select {
+	case payload := <-answer:
+		return httpData(payload)
+	case <-late.C:
+	case <-caller.Done():
+	}
+	if s.svc.Runloop.Slots.Close(slot) {
+		_, _ = s.svc.Runloop.Tell(key, &sess.HTTPGone{Slot: slot}) // a control input is never refused
+		return httpData(nil)
+	}
+	return httpData(<-answer)
+}
+
+func (s *Server) sendHTTPOn(ctx context.Context, owner string, in *session.TLSessionSendHttpDataToSession) (*session.HttpSessionData, error) {
+	node, err := s.node(owner)
+	if err != nil {
+		return nil, err
+	}
+	out, err := node.SessionSendHttpDataToSession(peers.Forwarded(ctx), in)
+	if err != nil {
+		return nil, passOn(err)
+	}
+	return out, nil
+}
+
+func httpData(payload []byte) *session.HttpSessionData {
+	return &session.HttpSessionData{
+		PredicateName: "httpSessionData",
+		Constructor:   session.TLConstructor_CRC32_httpSessionData,
+		Payload:       payload,
+	}
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// The pushes come from sync. A key that is not in memory has no connection to
+// push to: its client asks for what it missed when it comes back.
+
+// SessionPushUpdatesData brings updates for a key's user.
+func (s *Server) SessionPushUpdatesData(ctx context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushUpdatesData_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.pushUpdates(in, from(ctx, stays), done) })
+}
+
+// SessionPushSessionUpdatesData brings updates for one session.
+func (s *Server) SessionPushSessionUpdatesData(ctx context.Context, in *session.TLSessionPushSessionUpdatesData) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushSessionUpdatesData_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.pushSessionUpdates(in, from(ctx, stays), done) })
+}
+
+// SessionPushRpcResultData brings an answer that a BFF promised.
+func (s *Server) SessionPushRpcResultData(ctx context.Context, in *session.TLSessionPushRpcResultData) (*mtproto.Bool, error) {
+	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushRpcResultData_FullMethodName)
+	defer cancel()
+	return s.wait(ctx, func(done func(error)) { s.pushRPCResult(in, from(ctx, stays), done) })
+}
+
+func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, from sender, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionPushUpdatesData(ctx, in)
+		return err
+	}, &sess.PushUpdates{Notification: in.GetNotification(), Updates: in.GetUpdates()})
+}
+
+func (s *Server) pushSessionUpdates(in *session.TLSessionPushSessionUpdatesData, from sender, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionPushSessionUpdatesData(ctx, in)
+		return err
+	}, &sess.PushSessionUpdates{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), Updates: in.GetUpdates()})
+}
+
+func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, from sender, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionPushRpcResultData(ctx, in)
+		return err
+	}, &sess.PushRPCResult{SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
+}
+
+func (s *Server) push(permAuthKeyID int64, from sender, done func(error),
+	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
+) {
+	if from != relaying {
+		if owner := s.ownerOf(permAuthKeyID); owner != "" {
+			s.sendOn(place{key: permAuthKeyID, owner: owner}, done, sendOn)
+			return
+		}
+	}
+	_, err := s.svc.Runloop.Tell(permAuthKeyID, in)
+	done(asStatus(err))
+}

@@ -1,0 +1,123 @@
+// Package server is the session service as gateways, HTTP servers and sync
+// call it (PEERS.md, "session").
+//
+// What a handler answers says what became of the request: true means taken,
+// never dropped. The statuses are chosen for what stock peers make of them
+// (status.go).
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+const (
+	// A handler answers this long before its caller's deadline: an answer
+	// that comes too late evicts a node from the stock gateways' rings.
+	margin = 200 * time.Millisecond
+	// longestWait bounds a handler whose caller has no deadline.
+	longestWait = 25 * time.Second
+)
+
+// Server is the unary service.
+type Server struct {
+	session.UnimplementedRPCSessionServer
+	svc *svc.ServiceContext
+}
+
+// New serves a node.
+func New(s *svc.ServiceContext) *Server { return &Server{svc: s} }
+
+var boolTrue = &mtproto.Bool{PredicateName: "boolTrue", Constructor: mtproto.TLConstructor_CRC32_boolTrue}
+
+// bounded ends ctx in time for the answer: before the caller's deadline and
+// before the configured timeout of the method.
+func (s *Server) bounded(ctx context.Context, method string) (context.Context, context.CancelFunc) {
+	wait := longestWait + margin
+	if t := s.svc.Config.Timeout; t > 0 {
+		wait = time.Duration(t) * time.Millisecond
+	}
+	for _, m := range s.svc.Config.MethodTimeouts {
+		if m.FullMethod == method {
+			wait = m.Timeout
+		}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline))
+	}
+	return context.WithTimeout(ctx, max(wait-margin, wait/10))
+}
+
+// sender is how a request came, which decides what happens to one for a key
+// of another node.
+type sender int
+
+const (
+	follows  sender = iota // a unary gateway: it follows a redirect
+	stays                  // HTTP, streams and sync: the request is sent on
+	relaying               // another session node: it is served here
+)
+
+// place says where a key's wrapper is.
+type place struct {
+	key     int64 // of the wrapper
+	unbound bool
+	owner   string // another node; empty: here
+}
+
+// locate finds the wrapper of a resolved transport key. A temp key of its own
+// has no owner but the node that its gateway chose: by the perm key that it
+// claims, where it claims one.
+func (s *Server) locate(authKeyID int64, k keys.Key, claimed int64, from sender) place {
+	p := place{key: k.Perm}
+	hashed := k.Perm
+	if k.Unbound() {
+		p.key, p.unbound, hashed = authKeyID, true, claimed
+	}
+	if from != relaying && hashed != 0 {
+		p.owner = s.ownerOf(hashed)
+	}
+	return p
+}
+
+// ownerOf is the node that owns a perm key; empty: this one.
+func (s *Server) ownerOf(permAuthKeyID int64) string {
+	owner, mine := s.svc.Shard.Owner(permAuthKeyID)
+	if mine {
+		return ""
+	}
+	if s.svc.Shard.Left() {
+		s.svc.Runloop.Mute(permAuthKeyID)
+	}
+	return owner
+}
+
+// redirect refuses a request of another node's key.
+func redirect(owner string) error {
+	metrics.Foreign.Inc("redirected")
+	return errRedirect(owner)
+}
+
+// node is the service of another node, for a request that is sent on.
+func (s *Server) node(owner string) (session.RPCSessionClient, error) {
+	metrics.Foreign.Inc("forwarded")
+	client, err := s.svc.Nodes.Client(owner)
+	if err != nil {
+		return nil, errInternal
+	}
+	return client, nil
+}
+
+func from(ctx context.Context, s sender) sender {
+	if peers.WasForwarded(ctx) {
+		return relaying
+	}
+	return s
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+)
+
+// The statuses that peers get. Stock gateways and sync throw a node out of
+// their rings for 4 and 14, their breakers count 8, 12 and 13, and 2 tells
+// them nothing; none of these is ever answered by a handler.
+var (
+	errFull         = status.Error(420, runloop.ErrDataChannelFull.Error())
+	errInput        = status.Error(400, "INPUT_REQUEST_INVALID")
+	errUnregistered = status.Error(401, keys.ErrUnregistered.Error())
+	errInternal     = status.Error(500, "INTERNAL_SERVER_ERROR")
+)
+
+const codeRedirect codes.Code = 700
+
+func errRedirect(owner string) error { return status.Error(codeRedirect, "REDIRECT_TO_"+owner) }
+
+// asStatus turns an error of the node's parts into what a peer gets.
+func asStatus(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, runloop.ErrDataChannelFull), errors.Is(err, keys.ErrBusy):
+		return errFull
+	case errors.Is(err, keys.ErrUnregistered):
+		return errUnregistered
+	}
+	return errInternal
+}
+
+// passOn is the status of another service as ours: its refusals stay what
+// they are, without details; its faults are ours.
+func passOn(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch s := status.Convert(err); s.Code() {
+	case 400, 401, 403, 404, 406, 420, 500, codeRedirect:
+		return status.Error(s.Code(), s.Message())
+	default:
+		return errInternal
+	}
+}
+
+// Harmless is the outermost interceptor: what go-zero's own interceptors
+// answer (load shedding, recovered panics) reaches peers as a status that
+// does not make them drop the node.
+func Harmless(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	resp, err := handler(ctx, req)
+	if err == nil || !strings.HasPrefix(info.FullMethod, "/session.") {
+		return resp, err
+	}
+	switch status.Code(err) {
+	case codes.ResourceExhausted:
+		return nil, errFull
+	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss, codes.Canceled:
+		logx.Errorf("%s: %v", info.FullMethod, err)
+		return nil, errInternal
+	}
+	return resp, err
+}

@@ -1,0 +1,249 @@
+// Package svc puts the parts of a session node together.
+package svc
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
+	"github.com/tgsession/tgsession/app/interface/session/internal/gateway"
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// ServiceContext is a node: what its gRPC handlers work with.
+type ServiceContext struct {
+	Config config.Config
+	Schema *tl.Schema
+	Shard  *shard.Shard
+
+	// Set by Start.
+	Keys     *keys.Resolver
+	Runloop  *runloop.Manager
+	Gateways *gateway.Gateways
+	Auth     *peers.AuthSession
+	Status   *peers.Status
+	Nodes    *peers.Nodes
+
+	dispatcher *dispatch.Dispatcher
+	gatewaySub *discov.Subscriber
+	conns      []*grpc.ClientConn
+	stop       context.CancelFunc
+	busy       sync.WaitGroup
+}
+
+// New prepares a node: it loads the schema and calls nobody.
+func New(c config.Config) (*ServiceContext, error) {
+	c.SetDefaults()
+	load := tl.Load
+	if !slices.Contains(tl.Releases(), c.Schema) {
+		load = tl.Open
+	}
+	schema, err := load(c.Schema)
+	if err != nil {
+		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", c.Schema, err),
+			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set"}
+	}
+	return &ServiceContext{
+		Config: c,
+		Schema: schema,
+		Shard:  shard.New(rpcserver.PublishedAddress(c.ListenOn)),
+	}, nil
+}
+
+// Start connects the node to its peers: it returns once etcd has answered.
+// The peers themselves need not be there yet.
+func (s *ServiceContext) Start(ctx context.Context) error {
+	c := &s.Config
+	all := append([]zrpc.RpcClientConf{c.AuthSession, c.StatusClient, c.GatewayClient}, c.BFFProxyClients.Clients...)
+	if err := reach(ctx, all...); err != nil {
+		return err
+	}
+	auth, err := s.dial("AuthSession", c.AuthSession)
+	if err != nil {
+		return err
+	}
+	stat, err := s.dial("StatusClient", c.StatusClient)
+	if err != nil {
+		return err
+	}
+	routes, err := s.routes()
+	if err != nil {
+		return err
+	}
+	s.build(auth, stat, routes)
+	if err := s.follow(); err != nil {
+		return err
+	}
+	logx.Infof("%s at %s: schema %s (%s), layers %d to %d; %d groups routed: %s", c.Name, s.Shard.Self(),
+		s.Schema.Name(), s.Schema.Hash(), s.Schema.MinLayer(), s.Schema.MaxLayer(), len(routes), strings.Join(routes.Groups(), " "))
+	return nil
+}
+
+func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Routes) {
+	c := &s.Config
+	self := s.Shard.Self()
+	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
+	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
+	s.Keys = keys.New(keys.Options{
+		Lookup:  s.Auth.Lookup,
+		Timeout: c.Session.PeerTimeout,
+		Size:    c.Session.KeyCache,
+		Fresh:   c.Session.KeyRefresh,
+		Unbound: time.Second,
+		PerKey:  256,
+		Lookups: c.Session.PeerCalls,
+	})
+	s.Auth.Keys = s.Keys
+	s.dispatcher = dispatch.New(dispatch.Options{
+		Schema: s.Schema, Routes: routes, ServerID: self,
+		Timeout: c.Session.CallTimeout, MediaTimeout: c.Session.MediaCallTimeout, FakeResults: c.FakeResults,
+	})
+	s.Gateways = gateway.New(gateway.Options{
+		Dial:       func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
+		Failed:     s.sendFailed,
+		Mode:       mode(c.UseStreamGateway),
+		QueueItems: c.Session.GatewayQueue,
+		QueueBytes: c.Session.GatewayBytes,
+		Timeout:    gatewayTimeout(c.GatewayClient),
+		AckTimeout: 5 * time.Second,
+	})
+	s.Nodes = peers.NewNodes(func(addr string) (*grpc.ClientConn, error) {
+		return dialTo(zrpc.RpcClientConf{Middlewares: c.AuthSession.Middlewares}, addr)
+	})
+
+	cfg := c.Sess()
+	cfg.SetDefaults()
+	s.Runloop = runloop.New(runloop.Options{
+		New: func(key int64, unbound bool) runloop.Machine {
+			return sess.New(key, unbound, &cfg, s.Schema, rand.Reader)
+		},
+		Send:         s.Gateways.Send,
+		Notify:       s.Status.Notify,
+		Execute:      s.execute,
+		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
+		Now:          func() int64 { return time.Now().UnixNano() },
+		MailboxItems: c.Session.DataChannel,
+		MailboxBytes: c.Session.DataChannelBytes,
+		CallLimit:    c.Session.Calls,
+		PeerLimit:    c.Session.PeerCalls,
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.Runloop.Start(ctx)
+	s.busy.Add(1)
+	go s.measure(ctx)
+}
+
+// execute makes the calls that keys ask for.
+func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
+	if call, ok := r.(*sess.InvokeMethod); ok {
+		result, rpcErr := s.dispatcher.Invoke(call)
+		if rpcErr != nil {
+			return nil, rpcErr
+		}
+		return result, nil
+	}
+	return s.Auth.Execute(r)
+}
+
+func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {
+	// A control input is never refused.
+	_, _ = s.Runloop.Tell(authKeyID, &sess.SendFailed{ServerID: p.ServerID, AuthKeyID: p.AuthKeyID, SessionID: p.SessionID})
+}
+
+// follow subscribes to the session nodes and the gateways.
+func (s *ServiceContext) follow() error {
+	c := &s.Config
+	s.Shard.OnChange(s.ringChanged)
+	if len(c.Etcd.Hosts) > 0 && c.Etcd.Key != "" {
+		if err := s.Shard.Follow(c.Etcd, etcdPatience); err != nil {
+			return err
+		}
+	} else {
+		logx.Info("no Etcd in the configuration: this node owns every key")
+	}
+	if len(c.GatewayClient.Endpoints) > 0 {
+		s.Gateways.Update(c.GatewayClient.Endpoints)
+		return nil
+	}
+	if c.GatewayClient.Target != "" {
+		return nil
+	}
+	sub, err := shard.Subscribe(c.GatewayClient.Etcd, etcdPatience)
+	if err != nil {
+		return err
+	}
+	s.gatewaySub = sub
+	sub.AddListener(func() { s.Gateways.Update(sub.Values()) })
+	s.Gateways.Update(sub.Values())
+	return nil
+}
+
+// routes dials the BFFs and reads the IDMap.
+func (s *ServiceContext) routes() (dispatch.Routes, error) {
+	b := &s.Config.BFFProxyClients
+	clients := map[string]grpc.ClientConnInterface{}
+	for i := range b.Clients {
+		name := s.Config.ClientName(&b.Clients[i])
+		if clients[name] != nil {
+			continue
+		}
+		if t := b.Clients[i].Timeout; t > 0 && t != goZeroClient {
+			logx.Infof("BFFProxyClients.Clients: Timeout %d ms of %s has no effect: calls have the timeouts of their methods (Session.CallTimeout, Session.MediaCallTimeout)", t, name)
+		}
+		conn, err := s.dial("BFFProxyClients.Clients", b.Clients[i])
+		if err != nil {
+			return nil, err
+		}
+		clients[name] = conn
+	}
+	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), b.IDMap, clients)
+	for _, w := range warnings {
+		Warn(w)
+	}
+	return routes, nil
+}
+
+func (s *ServiceContext) dial(key string, c zrpc.RpcClientConf) (*grpc.ClientConn, error) {
+	conn, err := dial(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	s.conns = append(s.conns, conn)
+	return conn, nil
+}
+
+func mode(useStream *bool) gateway.Mode {
+	switch {
+	case useStream == nil:
+		return gateway.Auto
+	case *useStream:
+		return gateway.Stream
+	}
+	return gateway.Unary
+}
+
+func gatewayTimeout(c zrpc.RpcClientConf) time.Duration {
+	if c.Timeout > 0 {
+		return time.Duration(c.Timeout) * time.Millisecond
+	}
+	return 5 * time.Second
+}

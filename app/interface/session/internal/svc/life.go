@@ -1,0 +1,108 @@
+package svc
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+)
+
+const (
+	measureEvery = 5 * time.Second
+	flushTime    = 3 * time.Second // for what was queued when the last answer was there
+)
+
+// Warn reports what an operator should know of the configuration, in the log
+// and on standard error: the log may be a file that nobody looks at yet.
+func Warn(text string) {
+	fmt.Fprintln(os.Stderr, "session: warning:", text)
+	logx.Error(text)
+}
+
+// measure keeps the gauges and closes what is idle.
+func (s *ServiceContext) measure(ctx context.Context) {
+	defer s.busy.Done()
+	tick := time.NewTicker(measureEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			metrics.GatewayQueue.Set(float64(s.Gateways.Sweep(now)))
+			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
+			running, waiting := s.Runloop.Load()
+			metrics.RPCQueue.Set(float64(running), "running")
+			metrics.RPCQueue.Set(float64(waiting), "waiting")
+			for c := range sess.Counters {
+				if n := s.Runloop.Counted(c); n > 0 {
+					metrics.Events.Add(float64(n), c.String())
+				}
+			}
+		}
+	}
+}
+
+// ringChanged lets go of the keys that another node owns now. It runs in the
+// time of the etcd subscription, not of anybody's request.
+func (s *ServiceContext) ringChanged(_, now *shard.Ring) {
+	s.Nodes.Keep(now.Has)
+	self := s.Shard.Self()
+	if released := s.Runloop.Release(func(key int64) bool { return now.Owner(key) == self }); released > 0 {
+		metrics.Released.Add(float64(released))
+		logx.Infof("%d keys moved to other nodes", released)
+	}
+}
+
+// Drain ends the node's work when no peer can find it any more: answers in
+// flight are computed and delivered, status is told who was online, open HTTP
+// requests are answered. It returns by ctx's deadline.
+func (s *ServiceContext) Drain(ctx context.Context) {
+	s.Shard.Leave()
+	within := func(d time.Duration, f func(context.Context) error) error {
+		bounded, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		return f(bounded)
+	}
+	var late int
+	if err := within(s.Config.DrainTime, func(ctx context.Context) (err error) {
+		late, err = s.Runloop.Drain(ctx)
+		return err
+	}); err != nil {
+		logx.Errorf("drain: %d keys still had calls in flight: %v", late, err)
+	}
+	s.Runloop.Slots.AnswerAll()
+	if err := within(flushTime, s.Gateways.Flush); err != nil {
+		logx.Errorf("drain: packets still waited for gateways: %v", err)
+	}
+	s.Runloop.Offline()
+	if err := within(flushTime, s.Status.Wait); err != nil {
+		logx.Errorf("drain: status has not heard of all who went offline: %v", err)
+	}
+}
+
+// Close ends everything that Start began. The node must not be called any
+// more.
+func (s *ServiceContext) Close() {
+	s.Shard.Close()
+	if s.gatewaySub != nil {
+		s.gatewaySub.Close()
+	}
+	for _, c := range s.conns { // ends the calls that were not worth waiting for
+		_ = c.Close()
+	}
+	if s.stop != nil {
+		s.stop()
+		s.busy.Wait()
+		s.Runloop.Wait()
+		s.Keys.Wait()
+		s.Gateways.Close()
+		s.Nodes.Close()
+	}
+}
