@@ -1,4 +1,4 @@
-package tlcmd_test
+package crosscheck_test
 
 import (
 	"testing"
