@@ -32,7 +32,7 @@ func (m *message) tag(field string, typ protowire.Type) {
 
 func (m *message) number(field string, v int64) *message {
 	m.tag(field, protowire.VarintType)
-	m.b = protowire.AppendVarint(m.b, uint64(v)) //nolint:gosec // sign extension is the format
+	m.b = protowire.AppendVarint(m.b, uint64(v))
 	return m
 }
 
@@ -43,7 +43,7 @@ func (m *message) text(field, v string) *message {
 }
 
 func (m *message) wrapped(field string, v int64) *message {
-	return m.text(field, string(protowire.AppendVarint([]byte{8}, uint64(v)))) //nolint:gosec // sign extension
+	return m.text(field, string(protowire.AppendVarint([]byte{8}, uint64(v))))
 }
 
 func (m *message) object(field string, o *message) *message { return m.text(field, string(o.b)) }
@@ -286,7 +286,7 @@ func TestSharedBits(t *testing.T) {
 	t.Run("absent object has an empty constructor", func(t *testing.T) {
 		m := s.MethodByName("messages.acceptUrlAuth")[0]
 		req := (&message{t: t, s: s, name: "TL_messages_acceptUrlAuth"}).
-			number("constructor", int64(int32(m.ID))).wrapped("msg_id", 3) //nolint:gosec // the enum is the signed id
+			number("constructor", int64(int32(m.ID))).wrapped("msg_id", 3)
 		got, err := s.RequestToTL(nil, m, req.b)
 		require.NoError(t, err)
 		require.Contains(t, string(got), string(ints(0x7f3b18ea, 3)), "inputPeerEmpty stands for the peer")

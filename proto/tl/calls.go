@@ -76,7 +76,7 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 
 // begin takes a transcoder from the pool; end returns it.
 func (s *Schema) begin(dst, in []byte) *toProto {
-	t := toProtos.Get().(*toProto) //nolint:forcetypeassert // the pool's own
+	t := toProtos.Get().(*toProto)
 	t.s, t.in, t.out, t.start = s, in, dst, len(dst)
 	return t
 }
@@ -141,7 +141,7 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 		s.clamped.Add(1)
 		layer = c
 	}
-	t := toTLs.Get().(*toTL) //nolint:forcetypeassert // the pool's own
+	t := toTLs.Get().(*toTL)
 	t.s, t.out, t.start, t.layer = s, dst, len(dst), layer-s.minLayer
 	switch m.shape {
 	case tlset.Union:
@@ -174,14 +174,14 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 // request finds the method version that the request message b names.
 func (t *toTL) request(m *Message, b []byte) *program {
 	id, ok := lastVarint(b, 1)
-	p := t.s.requests.get(uint32(id)) //nolint:gosec // the enum is the signed id
+	p := t.s.requests.get(uint32(id))
 	switch {
 	case ok && p != nil && p.msg == m:
 		return p
 	case !ok && m.only != nil:
 		return m.only
 	}
-	t.fail(ErrUnknownMethod{m.name, uint32(id)}) //nolint:gosec // the enum is the signed id
+	t.fail(ErrUnknownMethod{m.name, uint32(id)})
 	return nil
 }
 

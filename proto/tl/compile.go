@@ -83,7 +83,7 @@ func (c *compiler) constructors() error {
 		p.head = append(p.head, 1<<3|wireBytes, byte(len(t.Predicate)))
 		p.head = append(p.head, t.Predicate...)
 		p.head = append(p.head, 2<<3|wireVarint)
-		p.head = appendVarint(p.head, uint64(int64(int32(t.ID)))) //nolint:gosec // the enum is the signed id
+		p.head = appendVarint(p.head, uint64(int64(int32(t.ID))))
 		if len(t.Predicate) > 127 {
 			return fmt.Errorf("predicate %s is too long", t.Predicate)
 		}
@@ -159,7 +159,7 @@ func (c *compiler) methods() error {
 			groups[m.Group] = true
 		}
 		p := &program{id: t.ID, msg: req, name: t.Name, method: m, head: []byte{1<<3 | wireVarint}}
-		p.head = appendVarint(p.head, uint64(int64(int32(t.ID)))) //nolint:gosec // the enum is the signed id
+		p.head = appendVarint(p.head, uint64(int64(int32(t.ID))))
 		if err := c.program(p, t.Params); err != nil {
 			return fmt.Errorf("method %s#%08x: %w", t.Name, t.ID, err)
 		}

@@ -16,7 +16,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 	var order []step // TL order, everything
 	for _, t := range params {
 		if t.Type == "#" {
-			words[t.Name] = uint8(len(words) + 1) //nolint:gosec // bounded below
+			words[t.Name] = uint8(len(words) + 1)
 			if len(words) > maxWords {
 				return fmt.Errorf("more than %d flags words", maxWords)
 			}
@@ -39,7 +39,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 	p.flat = flatten(order)
 	for i, f := range p.flat {
 		p.fixed += int(f.size)
-		p.slots[f.tag>>3] = uint8(i + 1) //nolint:gosec // bounded by maxSteps
+		p.slots[f.tag>>3] = uint8(i + 1)
 	}
 	c.orders = append(c.orders, ordered{p, order})
 	p.large = estimate(p.head, order) >= 128
@@ -66,7 +66,7 @@ func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step
 	if !ok || have.Kind != f.Kind || have.Repeated != f.Repeated {
 		return s, fmt.Errorf("protobuf field %s.%s is no %s", p.msg.name, t.Field, f.Kind)
 	}
-	s.kind, s.tag = kind, uint32(have.Number)<<3|kind.wire() //nolint:gosec // bounded by maxNumber
+	s.kind, s.tag = kind, uint32(have.Number)<<3|kind.wire()
 	switch typ {
 	case "int128":
 		s.size = 16
@@ -231,7 +231,7 @@ func (p *program) index(order []step) error {
 		if p.slots[n] != 0 {
 			return fmt.Errorf("two parameters in protobuf field %d", n)
 		}
-		s.slot = uint8(len(p.fields)) //nolint:gosec // bounded by maxSteps
+		s.slot = uint8(len(p.fields))
 		p.slots[n] = s.slot + 1
 		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), wire: uint8(s.tag & 7), word: s.word, mask: s.mask})
 		same := 0

@@ -61,7 +61,7 @@ func ReadSet(release string) (*tlset.Set, error) {
 
 // OpenSet returns the table set of a file as data.
 func OpenSet(path string) (*tlset.Set, error) {
-	file, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	file, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("tl: %w", err)
 	}

@@ -5,7 +5,7 @@ import "fmt"
 // The errors of transcoding are values of the types below, to be told apart with errors.As. Offsets count from the
 // start of the input of the call; for protobuf input, from the start of the innermost message.
 
-// ErrUnknownConstructor: the TL input holds a constructor or method the table set does not know.
+// ErrUnknownConstructor says that the TL input holds a constructor or method the table set does not know.
 type ErrUnknownConstructor struct {
 	ID     uint32
 	Offset int
@@ -15,7 +15,7 @@ func (e ErrUnknownConstructor) Error() string {
 	return fmt.Sprintf("tl: unknown constructor %08x at offset %d", e.ID, e.Offset)
 }
 
-// ErrUnexpectedConstructor: a known constructor stands where another type belongs.
+// ErrUnexpectedConstructor says that a known constructor stands where another type belongs.
 type ErrUnexpectedConstructor struct {
 	ID     uint32
 	Want   string
@@ -26,14 +26,14 @@ func (e ErrUnexpectedConstructor) Error() string {
 	return fmt.Sprintf("tl: constructor %08x at offset %d is no %s", e.ID, e.Offset, e.Want)
 }
 
-// ErrTruncated: the TL input ends inside a value.
+// ErrTruncated says that the TL input ends inside a value.
 type ErrTruncated struct{ Offset int }
 
 func (e ErrTruncated) Error() string {
 	return fmt.Sprintf("tl: input ends inside the value at offset %d", e.Offset)
 }
 
-// ErrTrailing: the TL input goes on after the object.
+// ErrTrailing says that the TL input goes on after the object.
 type ErrTrailing struct {
 	Offset int
 	Bytes  int
@@ -43,7 +43,7 @@ func (e ErrTrailing) Error() string {
 	return fmt.Sprintf("tl: %d bytes follow the object that ends at offset %d", e.Bytes, e.Offset)
 }
 
-// ErrLimit: the input exceeds a limit: depth, vector, string or output.
+// ErrLimit says that the input exceeds a limit: depth, vector, string or output.
 type ErrLimit struct {
 	What   string
 	Offset int
@@ -53,7 +53,7 @@ func (e ErrLimit) Error() string {
 	return fmt.Sprintf("tl: %s limit exceeded at offset %d", e.What, e.Offset)
 }
 
-// ErrMalformed: the protobuf input is no protobuf, or a value in it does not fit its TL type.
+// ErrMalformed says that the protobuf input is no protobuf, or a value in it does not fit its TL type.
 type ErrMalformed struct {
 	What   string
 	Offset int
@@ -63,19 +63,19 @@ func (e ErrMalformed) Error() string {
 	return fmt.Sprintf("tl: malformed %s at offset %d", e.What, e.Offset)
 }
 
-// ErrUnknownMessage: the table set has no protobuf message of this name.
+// ErrUnknownMessage says that the table set has no protobuf message of this name.
 type ErrUnknownMessage struct{ Message string }
 
 func (e ErrUnknownMessage) Error() string { return fmt.Sprintf("tl: unknown message %q", e.Message) }
 
-// ErrUnknownPredicate: a protobuf object names no constructor of its type. An empty Predicate says that it names none.
+// ErrUnknownPredicate says that a protobuf object names no constructor of its type. An empty Predicate says that it names none.
 type ErrUnknownPredicate struct{ Message, Predicate string }
 
 func (e ErrUnknownPredicate) Error() string {
 	return fmt.Sprintf("tl: message %s: unknown predicate %q", e.Message, e.Predicate)
 }
 
-// ErrUnknownMethod: a protobuf request names no version of its method.
+// ErrUnknownMethod says that a protobuf request names no version of its method.
 type ErrUnknownMethod struct {
 	Message string
 	ID      uint32
@@ -85,7 +85,7 @@ func (e ErrUnknownMethod) Error() string {
 	return fmt.Sprintf("tl: message %s: no method %08x", e.Message, e.ID)
 }
 
-// ErrNotInLayer: the client's layer has neither the constructor nor anything that may stand for it.
+// ErrNotInLayer says that the client's layer has neither the constructor nor anything that may stand for it.
 type ErrNotInLayer struct {
 	Predicate string
 	Layer     int
@@ -95,14 +95,14 @@ func (e ErrNotInLayer) Error() string {
 	return fmt.Sprintf("tl: layer %d has no %s and nothing close to it", e.Layer, e.Predicate)
 }
 
-// ErrRequired: an object that TL requires is absent from the protobuf message.
+// ErrRequired says that an object that TL requires is absent from the protobuf message.
 type ErrRequired struct{ Predicate, Field string }
 
 func (e ErrRequired) Error() string {
 	return fmt.Sprintf("tl: %s: required field %s is absent", e.Predicate, e.Field)
 }
 
-// ErrNoResult: the method is a wrapper, whose result is that of the query inside.
+// ErrNoResult says that the method is a wrapper, whose result is that of the query inside.
 type ErrNoResult struct{ Method string }
 
 func (e ErrNoResult) Error() string { return fmt.Sprintf("tl: %s has no result of its own", e.Method) }

@@ -25,7 +25,7 @@ func flatten(order []step) []flatField {
 		if size == 0 || s.word != 0 {
 			return nil
 		}
-		flat = append(flat, flatField{s.kind, uint8(size), uint16(offset), s.tag}) //nolint:gosec // at most maxSteps * 32
+		flat = append(flat, flatField{s.kind, uint8(size), uint16(offset), s.tag})
 		offset += size
 	}
 	slices.SortFunc(flat, func(a, b flatField) int { return int(a.tag) - int(b.tag) })
@@ -37,7 +37,8 @@ func (t *toProto) flat(p *program, pos int) int {
 	if len(t.in)-pos < p.fixed {
 		return t.truncated(pos)
 	}
-	in, out := t.in[pos:pos+p.fixed], append(t.out, p.head...)
+	in, out := t.in[pos:pos+p.fixed], t.out
+	out = append(out, p.head...)
 	for i := range p.flat {
 		f := &p.flat[i]
 		at := in[f.offset:]
@@ -97,7 +98,7 @@ func (t *toTL) flat(p *program, b []byte, pos int) bool {
 		switch f.kind {
 		case kInt:
 			v, _ := varint(b, from)
-			binary.LittleEndian.PutUint32(at, uint32(v)) //nolint:gosec // the low half, as protobuf does
+			binary.LittleEndian.PutUint32(at, uint32(v))
 		case kLong:
 			v, _ := varint(b, from)
 			binary.LittleEndian.PutUint64(at, v)

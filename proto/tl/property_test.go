@@ -131,7 +131,7 @@ func (g *generator) value(t *rapid.T, b []byte, typ string, depth int, optional 
 			most = least
 		}
 		n := rapid.IntRange(least, most).Draw(t, "count")
-		b = binary.LittleEndian.AppendUint32(b, uint32(n)) //nolint:gosec // small
+		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 		for range n {
 			b = g.value(t, b, elem, depth, false)
 		}
@@ -141,9 +141,9 @@ func (g *generator) value(t *rapid.T, b []byte, typ string, depth int, optional 
 	case "true":
 		return b
 	case "int":
-		return binary.LittleEndian.AppendUint32(b, uint32(rapid.Int32().Draw(t, typ))) //nolint:gosec // reinterpreted
+		return binary.LittleEndian.AppendUint32(b, uint32(rapid.Int32().Draw(t, typ)))
 	case "long":
-		return binary.LittleEndian.AppendUint64(b, uint64(rapid.Int64().Draw(t, typ))) //nolint:gosec // reinterpreted
+		return binary.LittleEndian.AppendUint64(b, uint64(rapid.Int64().Draw(t, typ)))
 	case "double":
 		return binary.LittleEndian.AppendUint64(b, math.Float64bits(rapid.Float64().Draw(t, typ)))
 	case "int128", "int256":

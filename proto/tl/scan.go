@@ -38,7 +38,7 @@ func (t *toTL) scan(l *level, pos int) bool {
 					return t.fail(ErrMalformed{"protobuf", start})
 				}
 				from = pos
-				pos += int(v) //nolint:gosec // compared above
+				pos += int(v)
 			}
 		case wireFixed:
 			pos += 8
@@ -136,7 +136,7 @@ func (t *toTL) predicate(m *Message, b []byte) *predicate {
 	}
 	if len(name) == 0 {
 		id, ok := lastVarint(b, 2)
-		if p := t.s.constructors.get(uint32(id)); ok && p != nil && p.msg == m { //nolint:gosec // the enum is the signed id
+		if p := t.s.constructors.get(uint32(id)); ok && p != nil && p.msg == m {
 			return p.pred
 		}
 	}
@@ -159,7 +159,7 @@ func (t *toTL) headed(m *Message, b []byte) *program {
 	}
 	v := binary.LittleEndian.Uint64(b[at:])
 	id := v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000 | v>>3&0xfe00000 | v>>4&0xf0000000
-	p := t.s.constructors.get(uint32(id)) //nolint:gosec // 32 bits by construction
+	p := t.s.constructors.get(uint32(id))
 	if p == nil || p.msg != m || len(b) < len(p.head) || string(b[:len(p.head)]) != string(p.head) {
 		return nil
 	}
@@ -195,7 +195,7 @@ func fieldAt(b []byte, pos int) (tag uint32, from, to, next int) {
 		if n > uint64(len(b)-pos) {
 			return 0, 0, 0, fail
 		}
-		to = pos + int(n) //nolint:gosec // compared above
+		to = pos + int(n)
 	case wireVarint:
 		if _, to = varint(b, pos); to < 0 {
 			return 0, 0, 0, fail

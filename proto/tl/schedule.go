@@ -59,8 +59,8 @@ func (p *program) schedule(order []step) {
 			continue
 		}
 		mark := s
-		mark.kind, mark.late = kMark, uint8(len(late)) //nolint:gosec // bounded by maxLate
-		mark.size = uint8(s.kind.fixed(s.size))        //nolint:gosec // at most 32
+		mark.kind, mark.late = kMark, uint8(len(late))
+		mark.size = uint8(s.kind.fixed(s.size))
 		late = append(late, s)
 		p.emit(mark)
 		s.kind, s.late = kLate, mark.late
@@ -103,7 +103,7 @@ func (p *program) arrange() {
 			sh.ends[len(sh.ends)-1] = i + 1
 			continue
 		}
-		first[rank(i)] = uint8(len(sh.ends)) //nolint:gosec // bounded by maxSteps
+		first[rank(i)] = uint8(len(sh.ends))
 		sh.ends = append(sh.ends, i+1)
 	}
 	for r := range sorted {

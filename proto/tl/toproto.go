@@ -105,7 +105,7 @@ func (t *toProto) settle(mark int, large bool) {
 		room = 2
 	}
 	n := len(t.out) - mark
-	size := sizeVarint(uint64(n)) //nolint:gosec // a length
+	size := sizeVarint(uint64(n))
 	if size != room {
 		if size > room {
 			var more [10]byte
@@ -114,7 +114,7 @@ func (t *toProto) settle(mark int, large bool) {
 		copy(t.out[mark+size-room:], t.out[mark:mark+n])
 		t.out = t.out[:mark+size-room+n]
 	}
-	appendVarint(t.out[:mark-room], uint64(n)) //nolint:gosec // fills the room in place
+	appendVarint(t.out[:mark-room], uint64(n))
 }
 
 // run executes those of the steps from..to-1 that are to run. This is the hot loop: out is a local copy of t.out, put back
@@ -150,8 +150,8 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 			if len(in)-pos < 4 {
 				return t.truncated(pos)
 			}
-			if v := int32(binary.LittleEndian.Uint32(in[pos:])); v != 0 { //nolint:gosec // reinterpreted
-				out = appendUint(appendTag(out, s.tag), uint64(int64(v))) //nolint:gosec // sign extension is the format
+			if v := int32(binary.LittleEndian.Uint32(in[pos:])); v != 0 {
+				out = appendUint(appendTag(out, s.tag), uint64(int64(v)))
 			}
 			pos += 4
 
@@ -179,7 +179,7 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 				return t.truncated(pos)
 			}
 			if from < to {
-				out = appendUint(appendTag(out, s.tag), uint64(to-from)) //nolint:gosec // a length
+				out = appendUint(appendTag(out, s.tag), uint64(to-from))
 				out = append(out, in[from:to]...)
 			}
 			pos = next
@@ -210,8 +210,8 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 			if len(in)-pos < 4 {
 				return t.truncated(pos)
 			}
-			v := int32(binary.LittleEndian.Uint32(in[pos:]))                   //nolint:gosec // reinterpreted
-			out = appendVarintWrapper(appendTag(out, s.tag), uint64(int64(v))) //nolint:gosec // sign extension is the format
+			v := int32(binary.LittleEndian.Uint32(in[pos:]))
+			out = appendVarintWrapper(appendTag(out, s.tag), uint64(int64(v)))
 			pos += 4
 
 		case kLongWrap:
@@ -239,10 +239,10 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 				return t.truncated(pos)
 			}
 			out = appendTag(out, s.tag)
-			if n := uint64(to - from); n == 0 { //nolint:gosec // a length
+			if n := uint64(to - from); n == 0 {
 				out = append(out, 0)
 			} else {
-				out = appendUint(out, 1+uint64(sizeVarint(n))+n) //nolint:gosec // a length
+				out = appendUint(out, 1+uint64(sizeVarint(n))+n)
 				out = appendUint(append(out, 1<<3|wireBytes), n)
 				out = append(out, in[from:to]...)
 			}
@@ -250,13 +250,13 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 
 		case kQuery:
 			if pos < len(in) {
-				out = appendUint(appendTag(out, s.tag), uint64(len(in)-pos)) //nolint:gosec // a length
+				out = appendUint(appendTag(out, s.tag), uint64(len(in)-pos))
 				out = append(out, in[pos:]...)
 			}
 			pos = len(in)
 
 		case kMark:
-			f.marks[s.late&(maxLate-1)] = int32(pos) //nolint:gosec // input is bounded
+			f.marks[s.late&(maxLate-1)] = int32(pos)
 			size := int(s.size)
 			if s.msg != nil {
 				o := t.lookup(s.msg, pos)

@@ -40,7 +40,7 @@ func (t *toProto) vector(s *step, pos int) int {
 			if next < 0 {
 				return t.truncated(pos)
 			}
-			t.out = appendUint(appendTag(t.out, s.tag), uint64(to-from)) //nolint:gosec // a length
+			t.out = appendUint(appendTag(t.out, s.tag), uint64(to-from))
 			t.out = append(t.out, in[from:to]...)
 			pos = next
 		}
@@ -78,7 +78,7 @@ func (t *toProto) ints(tag uint32, v []byte, pos int) int {
 	for i := 0; i < len(v); i += 4 {
 		n += sizeVarint(signed(v[i:]))
 	}
-	out := appendUint(appendTag(t.out, tag), uint64(n)) //nolint:gosec // a length
+	out := appendUint(appendTag(t.out, tag), uint64(n))
 	for i := 0; i < len(v); i += 4 {
 		out = appendUint(out, signed(v[i:]))
 	}
@@ -95,7 +95,7 @@ func (t *toProto) longs(tag uint32, v []byte, pos int) int {
 	for i := 0; i < len(v); i += 8 {
 		n += sizeVarint(binary.LittleEndian.Uint64(v[i:]))
 	}
-	out := appendUint(appendTag(t.out, tag), uint64(n)) //nolint:gosec // a length
+	out := appendUint(appendTag(t.out, tag), uint64(n))
 	for i := 0; i < len(v); i += 8 {
 		out = appendUint(out, binary.LittleEndian.Uint64(v[i:]))
 	}
@@ -105,7 +105,7 @@ func (t *toProto) longs(tag uint32, v []byte, pos int) int {
 
 // signed is the int at the start of b as protobuf encodes it: sign-extended.
 func signed(b []byte) uint64 {
-	return uint64(int64(int32(binary.LittleEndian.Uint32(b)))) //nolint:gosec // reinterpreted
+	return uint64(int64(int32(binary.LittleEndian.Uint32(b))))
 }
 
 // shuffled runs a program whose output needs reordering: the segments of the disordered range are run one by one, their

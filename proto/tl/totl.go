@@ -27,7 +27,7 @@ type span struct {
 	n uint32 // occurrences: elements of a repeated field; 0: absent
 }
 
-func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) } //nolint:gosec // input is bounded
+func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) }
 func bounds(v uint64) (start, end int) { return int(v >> 32), int(v & 0xffffffff) }
 
 // level is the state of one message while it is written.
@@ -156,14 +156,14 @@ func (t *toTL) write(l *level) bool {
 		s := &plan.steps[block*64+bits.TrailingZeros64(todo)]
 		todo &= todo - 1
 		if s.kind == kFlags {
-			l.at[s.late&maxWords] = int32(len(out) - t.start) //nolint:gosec // bounded by MaxOutput
+			l.at[s.late&maxWords] = int32(len(out) - t.start)
 			out = binary.LittleEndian.AppendUint32(out, l.words[s.late&maxWords])
 			continue
 		}
 		f := &l.spans[s.slot]
 		switch s.kind {
 		case kInt:
-			out = binary.LittleEndian.AppendUint32(out, uint32(f.v)) //nolint:gosec // the low half, as protobuf does
+			out = binary.LittleEndian.AppendUint32(out, uint32(f.v))
 
 		case kLong, kDouble:
 			out = binary.LittleEndian.AppendUint64(out, f.v)
@@ -196,7 +196,7 @@ func (t *toTL) write(l *level) bool {
 				return t.fail(ErrMalformed{"wrapper", from})
 			}
 			if s.kind == kIntWrap {
-				out = binary.LittleEndian.AppendUint32(out, uint32(v)) //nolint:gosec // the low half, as protobuf does
+				out = binary.LittleEndian.AppendUint32(out, uint32(v))
 			} else {
 				out = binary.LittleEndian.AppendUint64(out, v)
 			}

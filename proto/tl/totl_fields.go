@@ -138,7 +138,7 @@ func (t *toTL) numbers(k kind, b []byte) {
 		v, next := varint(b, pos)
 		pos = next
 		if k == kInts {
-			out = binary.LittleEndian.AppendUint32(out, uint32(v)) //nolint:gosec // the low half, as protobuf does
+			out = binary.LittleEndian.AppendUint32(out, uint32(v))
 		} else {
 			out = binary.LittleEndian.AppendUint64(out, v)
 		}

@@ -190,9 +190,9 @@ func spaced(s string) string {
 }
 
 func message(seq int, body string) string {
-	head := binary.LittleEndian.AppendUint64(nil, 0x6800000000000000+uint64(4*seq)) //nolint:gosec // small
-	head = binary.LittleEndian.AppendUint32(head, uint32(seq))                      //nolint:gosec // small
-	head = binary.LittleEndian.AppendUint32(head, uint32(len(body)/2))              //nolint:gosec // small
+	head := binary.LittleEndian.AppendUint64(nil, 0x6800000000000000+uint64(4*seq))
+	head = binary.LittleEndian.AppendUint32(head, uint32(seq))
+	head = binary.LittleEndian.AppendUint32(head, uint32(len(body)/2))
 	return hex.EncodeToString(head) + body
 }
 

@@ -112,6 +112,6 @@ func (p *printer) gzipPacked(label string) error {
 
 // msgID prints a message identifier with the time it carries.
 func msgID(id uint64) string {
-	t := time.Unix(int64(id>>32), 0).UTC() //nolint:gosec // 32 bits
+	t := time.Unix(int64(id>>32), 0).UTC()
 	return fmt.Sprintf("%d (%s)", id, t.Format(time.DateTime))
 }

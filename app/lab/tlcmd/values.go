@@ -45,12 +45,13 @@ func (p *printer) str() ([]byte, error) {
 		return nil, err
 	}
 	n := int(head[0])
-	if n == 254 {
+	switch n {
+	case 254:
 		if head, err = p.take(3); err != nil {
 			return nil, err
 		}
 		n = int(head[0]) | int(head[1])<<8 | int(head[2])<<16
-	} else if n == 255 {
+	case 255: // TL does not define it
 		p.pos = start
 		return nil, tl.ErrTruncated{Offset: start}
 	}
@@ -71,9 +72,9 @@ var fixed = map[string]int{"int": 4, "long": 8, "double": 8, "int128": 16, "int2
 func number(typ string, b []byte) string {
 	switch typ {
 	case "int":
-		return strconv.Itoa(int(int32(binary.LittleEndian.Uint32(b)))) //nolint:gosec // reinterpreted
+		return strconv.Itoa(int(int32(binary.LittleEndian.Uint32(b))))
 	case "long":
-		return strconv.FormatInt(int64(binary.LittleEndian.Uint64(b)), 10) //nolint:gosec // reinterpreted
+		return strconv.FormatInt(int64(binary.LittleEndian.Uint64(b)), 10)
 	case "double":
 		return strconv.FormatFloat(math.Float64frombits(binary.LittleEndian.Uint64(b)), 'g', -1, 64)
 	}

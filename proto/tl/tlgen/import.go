@@ -32,7 +32,7 @@ func importTables(dir, suffix, release string) (*tlset.Set, error) {
 		{"methods", 8, im.method},
 	} {
 		name := filepath.Join(dir, t.name+suffix+".tsv")
-		text, err := os.ReadFile(name) //nolint:gosec // the operator names the folder
+		text, err := os.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
@@ -79,8 +79,8 @@ func (im *importer) field(row []string) error {
 		default:
 			return fmt.Errorf("message %s: first field %s tells no shape", m.Name, f.Name)
 		}
-		im.set.Messages = append(ms, m)
-		ms = im.set.Messages
+		ms = append(ms, m)
+		im.set.Messages = ms
 	}
 	m := &ms[len(ms)-1]
 	implied := (m.Shape == tlset.Union && number <= 2) || (m.Shape == tlset.Request && number == 1)

@@ -24,6 +24,7 @@ type Set struct {
 // Shape says what the implied fields of a message are.
 type Shape uint8
 
+// The shapes.
 const (
 	Union   Shape = iota // an object: 1 predicate_name, 2 constructor, then the fields of all its constructors
 	Request              // a method call: 1 constructor, then the parameters of all versions of the method
