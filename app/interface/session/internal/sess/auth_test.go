@@ -1,0 +1,320 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// Calls wait until the state is known; service messages do not.
+func TestCallsWaitForTheState(t *testing.T) {
+	x := newWorld(t, false)
+	x.states = false
+	m := x.recv(1, x.method("updates.getState"))
+	x.recv(1, tlPing(1))
+	require.Len(t, x.takeOnly(wire.IDPong), 1)
+	require.Equal(t, 1, count[*GetAuthState](x))
+	require.False(t, x.isInvoked("updates.getState"))
+	ticket, _ := find[*GetAuthState](x, nil)
+	x.finish(ticket, &AuthState{State: StateNormal, UserID: 5, Client: ClientInfo{
+		Layer: 201, LangPack: "android", LangCode: "nl", AppVersion: "1",
+	}}, nil)
+	_, r := x.invoked("updates.getState")
+	require.Equal(t, Meta{
+		ClientAddr: "192.0.2.1", AuthKeyID: permKey, PermAuthKeyID: permKey, SessionID: 1, MsgID: m.ID,
+		ReceiveTime: x.now / 1e9, UserID: 5, Layer: 201, Client: "android", LangPack: "android", LangCode: "nl",
+	}, r.Meta)
+}
+
+// ERR-15: a fault of authsession is no 401, neither before the state is known
+// nor when it is read again.
+func TestFaultIsNo401(t *testing.T) {
+	x := newWorld(t, false)
+	x.stateErr = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	m := x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
+	x.stateErr = nil
+	m = x.recv(1, x.method("updates.getState"))
+	require.True(t, x.isInvoked("updates.getState"), "asked again")
+	x.answer("updates.getState", updatesState())
+
+	y := newWorld(t, false)
+	y.state = AuthState{State: StateUnauthorized}
+	m = y.recv(1, y.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", y.rpcError(y.take(), m.ID))
+	y.stateErr = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	y.now += int64(5 * time.Second)
+	m = y.recv(1, y.method("updates.getState"))
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", y.rpcError(y.take(), m.ID))
+	y.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	y.now += int64(5 * time.Second)
+	m = y.recv(1, y.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", y.rpcError(y.take(), m.ID), "authsession's own word")
+}
+
+// The state was read on every call without a login.
+func TestRefusedCallsReadTheStateNowAndThen(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	for range 100 {
+		x.recv(1, x.method("updates.getState"))
+		x.recv(1, x.method("help.getNearestDc"))
+		x.now += int64(50 * time.Millisecond)
+	}
+	require.LessOrEqual(t, count[*GetAuthState](x), 4)
+}
+
+// A login accepted on another device is noticed by the call that needs it.
+func TestLoginElsewhereIsNoticed(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("help.getNearestDc"))
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.now += int64(3 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	_, r := x.invoked("updates.getState")
+	require.EqualValues(t, alice, r.Meta.UserID)
+
+	// However soon, once a result hints at it.
+	y := newWorld(t, false)
+	y.state = AuthState{State: StateUnauthorized}
+	m := y.recv(1, y.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", y.rpcError(y.take(), m.ID))
+	y.recv(1, y.method("auth.importLoginToken", "token"))
+	ticket, r := y.invoked("auth.importLoginToken")
+	y.state = AuthState{State: StateNormal, UserID: alice}
+	y.finish(ticket, &MethodResult{Method: r.Method, PB: y.pbObject("auth_LoginToken", "auth_loginTokenSuccess",
+		map[string]any{"authorization": y.authorization(alice)})}, nil)
+	y.recv(1, y.method("updates.getState"))
+	require.True(t, y.isInvoked("updates.getState"))
+}
+
+// A login that has ended without a word is noticed within a minute.
+func TestLostLoginIsNoticed(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.state = AuthState{State: StateUnauthorized}
+	x.advance(61 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	m := x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	require.Equal(t, 1, count[*SetOffline](x))
+}
+
+// A state read before a login does not undo it.
+func TestLateStateDoesNotUndoALogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.states = false
+	x.now += int64(10 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	x.signedIn(alice)
+	ticket, _ := find[*GetAuthState](x, nil)
+	x.finish(ticket, &AuthState{State: StateUnauthorized}, nil)
+	require.Equal(t, StateNormal, x.w.state)
+	require.True(t, x.isInvoked("updates.getState"))
+}
+
+func (x *world) signedIn(user int) {
+	x.t.Helper()
+	ticket, r := x.invoked("auth.signIn")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(user)}, nil)
+}
+
+// A login is marked as owing its password before it is tried, and the mark is
+// gone before the client learns that it succeeded.
+func TestSignIn(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.others = false
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	require.False(t, x.isInvoked("auth.signIn"))
+	ticket, mark := find[*SetPasswordPending](x, nil)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Pending: true}, mark)
+	x.finish(ticket, nil, nil)
+	x.signedIn(alice)
+	_, ok := result(x.take(), m.ID)
+	require.False(t, ok)
+	ticket, mark = find[*SetPasswordPending](x, nil)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey}, mark)
+
+	x.finish(ticket, nil, &RPCError{500, "X"}) // tried again
+	x.advance(5 * time.Second)
+	ticket, _ = find[*SetPasswordPending](x, nil)
+	x.finish(ticket, nil, nil)
+	_, ok = result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, StateNormal, x.w.state)
+	x.recv(1, x.method("updates.getState"))
+	_, r := x.invoked("updates.getState")
+	require.EqualValues(t, alice, r.Meta.UserID)
+}
+
+// Without the mark there is no login: a crash would leave it open.
+func TestSignInNeedsItsMark(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.others = false
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	ticket, _ := find[*SetPasswordPending](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "X"})
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
+	require.Zero(t, count[*InvokeMethod](x))
+	require.Zero(t, x.w.running)
+	require.Len(t, x.faults, 1)
+}
+
+func TestSecondFactor(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	marks := x.marks()
+	require.Equal(t, []SetPasswordPending{
+		{AuthKeyID: permKey, Pending: true}, {AuthKeyID: permKey, UserID: 77, Pending: true},
+	}, marks)
+
+	x.state = AuthState{State: StateNeedPassword}
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID), "ERR-6")
+	require.False(t, x.w.needsLogin("account.getPassword", traits["account.getPassword"]))
+	require.False(t, x.w.needsLogin("account.deleteAccount", traits["account.deleteAccount"]))
+
+	// auth.checkPassword password:inputCheckPasswordEmpty#9880f658
+	m = x.recv(1, x.method("auth.checkPassword", tlID(0x9880f658)))
+	ticket, r := x.invoked("auth.checkPassword")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, SetPasswordPending{AuthKeyID: permKey}, x.marks()[2])
+	require.Equal(t, StateNormal, x.w.state)
+}
+
+func (x *world) marks() (out []SetPasswordPending) {
+	for _, r := range x.calls {
+		if m, ok := r.(*SetPasswordPending); ok {
+			out = append(out, *m)
+		}
+	}
+	return out
+}
+
+// A wrong code clears the mark; a fault does not, for nobody knows how far it
+// came.
+func TestMarkAfterFailure(t *testing.T) {
+	for _, c := range []struct {
+		code    int32
+		message string
+		marks   int
+	}{{400, "PHONE_CODE_INVALID", 2}, {500, "INTERNAL_SERVER_ERROR", 1}, {-503, "Timeout", 1}} {
+		x := newWorld(t, false)
+		x.state = AuthState{State: StateUnauthorized}
+		m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+		x.fail("auth.signIn", c.code, c.message)
+		require.NotEmpty(t, x.rpcError(x.take(), m.ID))
+		require.Len(t, x.marks(), c.marks, c.message)
+	}
+}
+
+func TestLogOut(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	m := x.recv(1, x.method("auth.logOut"))
+	x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, 1, count[*SetOffline](x))
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	x.now += int64(time.Minute)
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	require.True(t, x.isInvoked("auth.signIn"), "the key may log in again")
+
+	// An error leaves it to authsession to say what is true.
+	y := newWorld(t, false)
+	y.login(1)
+	y.recv(1, y.method("auth.logOut"))
+	y.fail("auth.logOut", 500, "INTERNAL_SERVER_ERROR")
+	y.recv(1, y.method("updates.getState"))
+	require.Equal(t, 2, count[*GetAuthState](y))
+	require.True(t, y.isInvoked("updates.getState"))
+}
+
+// Revoked: nothing more is delivered, every call is refused.
+func TestRevoked(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	running := x.recv(1, x.method("help.getNearestDc"))
+	waiting := x.recv(1, tlAfter(running.ID, x.method("help.getConfig")))
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	x.take()
+	x.step(&Revoked{})
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), waiting.ID))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), running.ID))
+	x.step(&PushUpdates{Updates: x.updates(2)})
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(3)})
+	d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
+	d.NewConn = true
+	x.step(d)
+	msgs := x.take()
+	require.Empty(t, pushed(msgs))
+	require.Equal(t, 1, count[*SetOffline](x))
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	x.advance(10 * time.Minute)
+	require.True(t, x.out.Done)
+}
+
+// What initConnection tells is stored when it changes, and only then.
+func TestClientInfoIsStoredOnChange(t *testing.T) {
+	x := newWorld(t, false)
+	for range 3 {
+		x.recv(1, tlLayer(223, tlInit(x.method("help.getNearestDc"))))
+	}
+	require.Equal(t, 1, count[*SetInitConnection](x))
+	require.Zero(t, count[*SetLayer](x), "it is what storage has")
+	d := x.data(1, x.msg(1, tlLayer(220, tlInit(x.method("help.getNearestDc")))))
+	d.ClientIP = "2001:db8::1"
+	x.step(d)
+	require.Equal(t, 2, count[*SetInitConnection](x))
+	require.Equal(t, 1, count[*SetLayer](x))
+
+	// A restart with the same client stores nothing.
+	stored := x.calls[len(x.calls)-2].(*SetInitConnection).Client
+	stored.Layer = 220
+	y := newWorld(t, false)
+	y.state.Client = stored
+	d.Salt = y.currentSalt()
+	y.step(d)
+	require.Zero(t, count[*SetInitConnection](y))
+	require.Zero(t, count[*SetLayer](y))
+}
+
+func TestClientName(t *testing.T) {
+	for _, c := range []struct{ pack, version, want string }{
+		{"android", "12.1", "android"}, {"android", "TDLib 1.8", "react"}, {"", "10 A", "weba"}, {"", "10 Z", "weba"},
+		{"tdesktop", "5 A", "tdesktop"}, {"", "1", ""},
+	} {
+		require.Equal(t, c.want, clientOf(&ClientInfo{LangPack: c.pack, AppVersion: c.version}).name)
+	}
+}
+
+// Before the login, calls wait until what they came wrapped in is stored.
+func TestCallsWaitForClientInfoBeforeLogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNew}
+	x.others = false
+	x.recv(1, tlLayer(223, tlInit(x.method("help.getNearestDc"))))
+	require.False(t, x.isInvoked("help.getNearestDc"))
+	ticket, _ := find[*SetInitConnection](x, nil)
+	x.finish(ticket, nil, nil)
+	require.True(t, x.isInvoked("help.getNearestDc"))
+	require.Equal(t, StateUnauthorized, x.w.state)
+}

@@ -1,0 +1,181 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// SALT-1, SALT-3: the current salt and the last one are good, for half an hour
+// each; nothing else is.
+func TestSaltWindow(t *testing.T) {
+	cases := []struct {
+		name string
+		salt int64
+		at   time.Duration
+		good bool
+	}{
+		{"current", salt0 + 1, 0, true},
+		{"at its end", salt0 + 1, 30*time.Minute - time.Second, true},
+		{"in its grace", salt0 + 1, 59 * time.Minute, true},
+		{"after its grace", salt0 + 1, 61 * time.Minute, false},
+		{"last one", salt0, 0, true},
+		{"next one, clock a little ahead", salt0 + 2, 30*time.Minute - 30*time.Second, true},
+		{"next one, too early", salt0 + 2, 20 * time.Minute, false},
+		{"none", 1, 0, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.now += int64(c.at)
+			d := x.data(1, x.msg(1, tlPing(1)))
+			d.Salt = c.salt
+			x.step(d)
+			msgs := x.take()
+			require.Equal(t, c.good, len(msgs) == 2, names(msgs))
+			for _, m := range msgs {
+				require.Equal(t, x.currentSalt(), m.salt, "SALT-7")
+			}
+			if !c.good {
+				require.Len(t, msgs, 1)
+				p, _ := wire.ParsePacket(d.Payload)
+				require.Equal(t, wire.AppendBadSalt(nil, p.ID, p.Seq, x.currentSalt()), msgs[0].Body)
+				require.Zero(t, msgs[0].Seq&1)
+
+				d := x.data(1, p) // SALT-3: it was not processed, and the new salt is good
+				x.step(d)
+				require.Len(t, x.takeOnly(wire.IDPong), 1)
+			}
+		})
+	}
+}
+
+// BAD-4: the salt is judged before the time.
+func TestSaltBeforeTime(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.msg(1, tlPing(1))
+	m.ID = x.id(-time.Hour)
+	d := x.data(1, m)
+	d.Salt = 1
+	x.step(d)
+	require.EqualValues(t, wire.IDBadServerSalt, x.take()[0].constructor)
+	x.step(x.data(1, m))
+	require.EqualValues(t, wire.BadTooLow, x.takeOnly(wire.IDBadMsgNotification)[0].Body[16])
+}
+
+// Packets wait while the salts of their key are read; they are read once.
+func TestPacketsWaitForSalts(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 3 })
+	x.salts = false
+	for i := range 5 {
+		x.recv(1, tlPing(int64(i)))
+	}
+	require.Empty(t, x.take())
+	require.Equal(t, 1, count[*GetSalts](x))
+	require.Equal(t, 2, x.counts[CountHeldDropped])
+	ticket, r := find[*GetSalts](x, nil)
+	require.Equal(t, int64(permKey), r.AuthKeyID)
+	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	require.Len(t, x.takeOnly(wire.IDPong), 3)
+}
+
+// An authsession without salts costs neither packets nor logins: the client's
+// salt is taken until there are some.
+func TestWithoutSalts(t *testing.T) {
+	x := newWorld(t, false)
+	x.salts = false
+	d := x.data(1, x.msg(1, tlPing(1)))
+	d.Salt = 4711
+	x.step(d)
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	msgs := x.take()
+	require.Len(t, msgs, 2)
+	require.Equal(t, int64(4711), msgs[0].salt)
+
+	d = x.data(1, x.msg(1, tlPing(2)))
+	d.Salt = 4712
+	x.step(d)
+	require.Equal(t, int64(4712), x.take()[0].salt)
+	require.Equal(t, 1, count[*GetSalts](x), "not asked on every packet")
+
+	x.now += int64(31 * time.Second)
+	x.recv(1, tlPing(3))
+	require.Equal(t, 2, count[*GetSalts](x))
+	require.Len(t, x.takeOnly(wire.IDPong), 1, "nor waited for again")
+	ticket, _ = find[*GetSalts](x, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	d = x.data(1, x.msg(1, tlPing(4)))
+	d.Salt = 4712
+	x.step(d)
+	require.EqualValues(t, wire.IDBadServerSalt, x.take()[0].constructor)
+}
+
+// Salts are read ahead of time, so that no packet waits for them.
+func TestSaltsAreReadAhead(t *testing.T) {
+	x := newWorld(t, false)
+	reads := 0
+	for range 100 {
+		x.advance(3 * time.Minute)
+		x.recv(1, tlPing(1))
+		msgs := x.takeOnly(wire.IDPong)
+		require.Len(t, msgs, 1)
+		require.Equal(t, x.currentSalt(), msgs[0].salt)
+		reads = count[*GetSalts](x)
+	}
+	require.Less(t, reads, 10)
+	require.LessOrEqual(t, len(x.w.mainAuth.salts), keptSalts)
+}
+
+// A list of one salt is used, and more is asked for now and then.
+func TestFewSalts(t *testing.T) {
+	x := newWorld(t, false)
+	x.salts = false
+	x.recv(1, tlPing(1))
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, &Salts{Salts: []Salt{{Since: int32(epoch / 1e9), Until: int32(epoch/1e9) + 300, Salt: salt0 + 1}}}, nil)
+	require.Len(t, x.takeOnly(wire.IDPong), 1)
+	for range 10 {
+		x.recv(1, tlPing(1))
+	}
+	require.Equal(t, 1, count[*GetSalts](x))
+	x.now += int64(40 * time.Second)
+	x.recv(1, tlPing(1))
+	require.Equal(t, 2, count[*GetSalts](x))
+}
+
+// SALT-8: each transport key has its own salts.
+func TestSaltsPerTransportKey(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	d := x.data(1, x.msg(1, tlPing(1)))
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	x.step(d)
+	require.Equal(t, 2, count[*GetSalts](x))
+	require.Len(t, x.w.tempAuth.sessions, 1)
+	require.Len(t, x.w.mainAuth.sessions, 1)
+}
+
+// get_future_salts while authsession is down: what is known is told.
+func TestFutureSaltsWithoutAuthsession(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.take()
+	x.salts = false
+	m := x.recv(1, tlInt(tlID(wire.IDGetFutureSalts), 10))
+	second := x.recv(1, tlInt(tlID(wire.IDGetFutureSalts), 10))
+	got := x.takeOnly(wire.IDFutureSalts)
+	require.Len(t, got, 1, "one read at a time")
+	r := wire.NewReader(got[0].Body[4:])
+	require.Equal(t, second.ID, r.Long())
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "X"})
+	got = x.takeOnly(wire.IDFutureSalts)
+	r = wire.NewReader(got[0].Body[4:])
+	require.Equal(t, m.ID, r.Long())
+	r.Int()
+	require.EqualValues(t, 3, r.Int())
+}
