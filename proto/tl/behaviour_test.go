@@ -130,6 +130,18 @@ func TestOutputLimit(t *testing.T) {
 	require.ErrorContains(t, err, "output")
 }
 
+func TestInputLimit(t *testing.T) {
+	s := load(t, tl.Default)
+	in := make([]byte, tl.MaxInput+1)
+	want := tl.ErrLimit{What: "input", Offset: tl.MaxInput}
+	_, _, _, err := s.RequestToProto(nil, in)
+	require.Equal(t, want, err)
+	_, _, err = s.ObjectToProto(nil, "User", in)
+	require.Equal(t, want, err)
+	_, err = s.ObjectToTL(nil, "User", in, 223)
+	require.Equal(t, want, err)
+}
+
 func TestErrorsToTL(t *testing.T) {
 	s := load(t, tl.Default)
 	long := strings.Repeat("x", 1<<24)

@@ -1,7 +1,6 @@
 package tl
 
 import (
-	"math"
 	"sync"
 
 	"github.com/tgsession/tgsession/proto/tl/tlset"
@@ -21,8 +20,8 @@ const keep = 1 << 16
 // RequestToProto turns the method call at the start of in into its request message. n is how much of in it took; a
 // wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
 func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
-	if len(in) > math.MaxInt32 {
-		return dst, nil, 0, ErrLimit{"input", math.MaxInt32}
+	if len(in) > MaxInput {
+		return dst, nil, 0, ErrLimit{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	p := t.method()
@@ -53,8 +52,8 @@ func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byt
 // MessageToProto turns the TL at the start of in into message m: for a union an object of that type, for a request a
 // call of that method, for Vector_X a vector.
 func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
-	if len(in) > math.MaxInt32 {
-		return dst, 0, ErrLimit{"input", math.MaxInt32}
+	if len(in) > MaxInput {
+		return dst, 0, ErrLimit{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	switch m.shape {
@@ -134,8 +133,8 @@ func (s *Schema) ObjectToTL(dst []byte, message string, pb []byte, layer int) ([
 // layer outside MinLayer..MaxLayer is taken for the nearest, and what the layer lacks becomes the closest thing it has
 // or, at last, ErrNotInLayer. A request is written in the version its constructor field names, whatever the layer.
 func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]byte, error) {
-	if len(pb) > math.MaxInt32 {
-		return dst, ErrLimit{"input", math.MaxInt32}
+	if len(pb) > MaxInput {
+		return dst, ErrLimit{"input", MaxInput}
 	}
 	if c := min(max(layer, s.minLayer), s.maxLayer); c != layer {
 		s.clamped.Add(1)

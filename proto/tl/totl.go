@@ -16,7 +16,7 @@ type toTL struct {
 	depth int
 	err   error
 
-	spans []span // one stack for all level
+	spans []span // one stack for all levels
 
 	substituted, dropped uint64
 }
