@@ -1,0 +1,18 @@
+package session
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreCurrent(), // go-zero listens for signals from its init on
+		// zrpc's Start returns only with the process (package rpcserver).
+		goleak.IgnoreAnyFunction("github.com/tgsession/tgsession/app/internal/rpcserver.(*Server).serve"),
+		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/executors.(*PeriodicalExecutor).backgroundFlush.func1"),
+		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/collection.(*TimingWheel).run"),
+		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/stat.init.0.func1"),
+	)
+}

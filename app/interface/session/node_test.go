@@ -1,0 +1,437 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+const (
+	permA, permB = 0x0a0a0a0a0a0a, 0x0b0b0b0b0b0b
+	tempT        = 0x7171717171
+)
+
+func (n *node) send(t testing.TB, d *device, body []byte) int64 {
+	t.Helper()
+	data, id := d.data(body)
+	_, err := n.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
+	require.NoError(t, err)
+	return id
+}
+
+// login makes a user's device, online.
+func (c *cluster) login(n *node, perm, user int64) *device {
+	c.auth.add(perm, 0, 0)
+	c.auth.mu.Lock()
+	c.auth.users[perm] = user
+	c.auth.mu.Unlock()
+	c.bff.on("/mtproto.RPCUpdates/updates_getState", func(context.Context) ([]byte, error) {
+		return protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updates_state"), nil
+	})
+	d := c.device(perm, 0, perm)
+	d.result(n.send(c.t, d, getState))
+	return d
+}
+
+func requireError(t testing.TB, result []byte, code int, text string) {
+	t.Helper()
+	require.EqualValues(t, rpcError, binary.LittleEndian.Uint32(result))
+	require.EqualValues(t, code, binary.LittleEndian.Uint32(result[4:]))
+	require.Equal(t, text, string(result[9:9+result[8]]))
+}
+
+func requireStatus(t testing.TB, err error, code codes.Code, text string) {
+	t.Helper()
+	s := status.Convert(err)
+	require.Equal(t, code, s.Code(), "%v", err)
+	require.Equal(t, text, s.Message())
+	require.Empty(t, s.Details(), "gateways compare the whole status")
+}
+
+func TestPacketsAndAnswers(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	id := n.send(t, d, ping)
+	m := d.await("pong", func(m message) bool { return m.constructor() == pong })
+	require.Equal(t, id, int64(binary.LittleEndian.Uint64(m.body[4:])))
+	eventually(t, "online in status", func() bool { return c.stat.node(77) == n.Address() })
+}
+
+// A null part of a request, an unknown key, an authsession that is away: what
+// gateways get (weaknesses 52 and 53: never a status that evicts the node).
+func TestStatuses(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	ctx := t.Context()
+	d := c.device(0x999, 1, permA)
+	data, _ := d.data(ping)
+
+	for name, call := range map[string]func() error{
+		"data": func() error {
+			_, err := n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{})
+			return err
+		},
+		"http": func() error {
+			_, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{})
+			return err
+		},
+		"create": func() error { _, err := n.rpc.SessionCreateSession(ctx, &session.TLSessionCreateSession{}); return err },
+		"close":  func() error { _, err := n.rpc.SessionCloseSession(ctx, &session.TLSessionCloseSession{}); return err },
+		"setKey": func() error { _, err := n.rpc.SessionSetAuthKey(ctx, &session.TLSessionSetAuthKey{}); return err },
+	} {
+		t.Run(name, func(t *testing.T) { requireStatus(t, call(), 400, "INPUT_REQUEST_INVALID") })
+	}
+
+	_, err := n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
+	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+	_, err = n.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: 0x999})
+	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+
+	for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.ResourceExhausted, codes.Unimplemented} {
+		c.auth.fail(status.Error(code, "away"))
+		_, err = n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
+		requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
+		_, err = n.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: 0x999})
+		requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
+	}
+}
+
+func TestHandlersAnswerBeforeTheirDeadline(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.auth.slow, c.auth.hold = 0x999, make(chan struct{})
+	defer close(c.auth.hold)
+	d := c.device(0x999, 1, permA)
+	data, _ := d.data(ping)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	_, err := n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
+	requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
+	require.Less(t, time.Since(start), time.Second)
+}
+
+// Weakness 2: a temp key that claims another's perm key was that user from
+// its next packet on. Weakness 11: its failed bind killed the victim's state.
+func TestWeakness2ClaimedPermKeyIsNotBelieved(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.login(n, permA, 77)
+	before := n.svc.Runloop.Count()
+	c.auth.add(tempT, 1, 0)
+	d := c.device(tempT, 1, permA)
+	requireError(t, d.result(n.send(t, d, getUsers)), 401, "AUTH_KEY_PERM_EMPTY")
+	require.Zero(t, c.bff.count("/mtproto.RPCUsers/users_getUsers"))
+	require.Equal(t, before+1, n.svc.Runloop.Count(), "a wrapper of its own")
+}
+
+// Weakness 3: all HTTP clients shared one state and one user.
+func TestWeakness3HTTPClientsAreApart(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.login(n, permA, 77)
+	c.auth.add(permB, 0, 0)
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(context.Context) ([]byte, error) { return nil, nil })
+	http := func(perm int64) []byte {
+		d := c.device(perm, 0, 0) // HTTP servers send neither perm key nor type
+		for id, body := int64(0), getUsers; ; body = httpWait {
+			data, sent := d.data(body)
+			if id == 0 {
+				id = sent
+			}
+			data.ServerId, data.ConnType = "", 2
+			out, err := n.rpc.SessionSendHttpDataToSession(t.Context(), &session.TLSessionSendHttpDataToSession{Client: data})
+			require.NoError(t, err)
+			require.NotEmpty(t, out.Payload)
+			for _, m := range messages(out.Payload) {
+				if resultOf(m, id) {
+					return m.body[12:]
+				}
+			}
+		}
+	}
+	require.NotEqual(t, ids(rpcError), http(permA)[:4])
+	requireError(t, http(permB), 401, "AUTH_KEY_UNREGISTERED")
+	require.EqualValues(t, 1, c.bff.count("/mtproto.RPCUsers/users_getUsers"))
+}
+
+func TestHTTPAnswersInTime(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	hold := make(chan struct{})
+	defer close(hold)
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(ctx context.Context) ([]byte, error) {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+		}
+		return nil, nil
+	})
+	data, _ := d.data(getUsers)
+	data.ServerId, data.SessionId = "", d.session+1
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
+	require.NoError(t, err, "an answer, though an empty one")
+
+	d = c.device(0x999, 0, 0)
+	data, _ = d.data(ping)
+	_, err = n.rpc.SessionSendHttpDataToSession(t.Context(), &session.TLSessionSendHttpDataToSession{Client: data})
+	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+}
+
+// keyOf finds a perm key that a node owns.
+func keyOf(t testing.TB, n *node, owner string) int64 {
+	t.Helper()
+	for key := int64(1); key < 10_000; key++ {
+		if o, _ := n.svc.Shard.Owner(key); o == owner {
+			return key
+		}
+	}
+	t.Fatal("no key")
+	return 0
+}
+
+func TestKeysOfOtherNodes(t *testing.T) {
+	c := startCluster(t)
+	a, b := c.start(), c.start()
+	for _, n := range []*node{a, b} {
+		n.svc.Shard.Update([]string{a.Address(), b.Address()})
+	}
+	foreign := keyOf(t, a, b.Address())
+	c.auth.add(foreign, 0, 0)
+	c.auth.users[foreign] = 5
+	ctx := t.Context()
+	d := c.device(foreign, 0, foreign)
+	data, _ := d.data(ping)
+
+	t.Run("a unary gateway is redirected", func(t *testing.T) {
+		_, err := a.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
+		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
+		event := &session.SessionClientEvent{AuthKeyId: foreign, PermAuthKeyId: foreign}
+		_, err = a.rpc.SessionCloseSession(ctx, &session.TLSessionCloseSession{Client: event})
+		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
+		_, err = a.rpc.SessionCreateSession(ctx, &session.TLSessionCreateSession{Client: event})
+		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
+		require.Zero(t, a.svc.Runloop.Count()+b.svc.Runloop.Count())
+	})
+	t.Run("HTTP is forwarded", func(t *testing.T) {
+		h, _ := c.device(foreign, 0, 0).data(ping)
+		h.ServerId = ""
+		out, err := a.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: h})
+		require.NoError(t, err)
+		require.NotEmpty(t, out.Payload)
+		require.Equal(t, 0, a.svc.Runloop.Count())
+		require.Equal(t, 1, b.svc.Runloop.Count())
+	})
+	t.Run("a stream is forwarded", func(t *testing.T) {
+		s := openStream(t, a)
+		body, _ := d.data(ping)
+		require.NotNil(t, s.ask(&session.SessionStreamRequest{RequestId: "1",
+			Payload: &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: body}}}).GetAck())
+		d.await("pong", func(m message) bool { return m.constructor() == pong })
+	})
+	t.Run("pushes are forwarded", func(t *testing.T) {
+		reset := resetAuthorization(5, foreign)
+		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: foreign, Updates: reset})
+		require.NoError(t, err)
+		eventually(t, "revoked on its node", func() bool { return b.svc.Runloop.Revoked(foreign) })
+		_, err = a.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: foreign})
+		requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+	})
+	t.Run("no request is forwarded twice", func(t *testing.T) {
+		b.svc.Shard.Update([]string{a.Address()}) // rings that disagree
+		b.svc.Shard.Update([]string{a.Address(), b.Address()})
+		mine := keyOf(t, b, a.Address())
+		a.svc.Shard.Update([]string{b.Address()})
+		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: mine})
+		require.NoError(t, err)
+	})
+}
+
+// resetAuthorization is the push that ends a login.
+func resetAuthorization(user, authKeyID int64) []byte {
+	out := protowire.AppendTag(nil, 1, protowire.BytesType)
+	out = protowire.AppendString(out, "updateAccountResetAuthorization")
+	out = protowire.AppendTag(out, 8, protowire.VarintType)
+	out = protowire.AppendVarint(out, uint64(user))
+	out = protowire.AppendTag(out, 27, protowire.VarintType)
+	return protowire.AppendVarint(out, uint64(authKeyID))
+}
+
+func TestRevocationIsFelt(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	_, err := n.rpc.SessionQueryAuthKey(t.Context(), &session.TLSessionQueryAuthKey{AuthKeyId: permA})
+	require.NoError(t, err)
+	_, err = n.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: permA, Updates: resetAuthorization(77, permA)})
+	require.NoError(t, err)
+	eventually(t, "the key is unknown", func() bool {
+		_, err := n.rpc.SessionQueryAuthKey(t.Context(), &session.TLSessionQueryAuthKey{AuthKeyId: permA})
+		return status.Code(err) == 401
+	})
+	requireError(t, d.result(n.send(t, d, getUsers)), 401, "AUTH_KEY_UNREGISTERED")
+}
+
+// Weakness 50: a key that moved is left to its new owner.
+func TestMovedKeysAreLetGo(t *testing.T) {
+	c := startCluster(t)
+	a, b := c.start(), c.start()
+	foreign := func() int64 {
+		a.svc.Shard.Update([]string{a.Address(), b.Address()})
+		key := keyOf(t, a, b.Address())
+		a.svc.Shard.Update([]string{a.Address()})
+		return key
+	}()
+	d := c.login(a, foreign, 77)
+	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
+	a.svc.Shard.Update([]string{a.Address(), b.Address()})
+	b.svc.Shard.Update([]string{a.Address(), b.Address()})
+	eventually(t, "gone from a", func() bool { return a.svc.Runloop.Count() == 0 })
+	d.result(b.send(t, d, getState))
+	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
+	require.Zero(t, c.stat.offline)
+}
+
+// streamClient asks over a stream.
+type streamClient struct {
+	t   testing.TB
+	rpc session.RPCSessionStream_SessionDataStreamClient
+}
+
+func openStream(t testing.TB, n *node) *streamClient {
+	rpc, err := n.stream.SessionDataStream(t.Context())
+	require.NoError(t, err)
+	return &streamClient{t, rpc}
+}
+
+func (s *streamClient) send(in *session.SessionStreamRequest) {
+	s.t.Helper()
+	require.NoError(s.t, s.rpc.Send(in))
+}
+
+func (s *streamClient) receive() *session.SessionStreamResponse {
+	s.t.Helper()
+	out, err := s.rpc.Recv()
+	require.NoError(s.t, err)
+	return out
+}
+
+func (s *streamClient) ask(in *session.SessionStreamRequest) *session.SessionStreamResponse {
+	s.t.Helper()
+	s.send(in)
+	out := s.receive()
+	require.Equal(s.t, in.RequestId, out.RequestId)
+	return out
+}
+
+func TestStream(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.auth.add(permA, 0, 0)
+	s := openStream(t, n)
+
+	answer := s.ask(&session.SessionStreamRequest{RequestId: "a"})
+	require.EqualValues(t, 400, answer.GetError().GetCode())
+	require.Equal(t, "unknown payload type", answer.GetError().GetMessage())
+
+	query := func(id string, key int64) *session.SessionStreamRequest {
+		return &session.SessionStreamRequest{RequestId: id, Payload: &session.SessionStreamRequest_QueryAuthKey{
+			QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: key}}}
+	}
+	require.EqualValues(t, permA, s.ask(query("b", permA)).GetAuthKey().GetAuthKeyId())
+	answer = s.ask(query("c", 0x999))
+	require.EqualValues(t, 401, answer.GetError().GetCode())
+	require.Equal(t, "AUTH_KEY_UNREGISTERED", answer.GetError().GetMessage())
+
+	require.True(t, s.ask(&session.SessionStreamRequest{RequestId: "d", Payload: &session.SessionStreamRequest_SetAuthKey{
+		SetAuthKey: &session.TLSessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: 3}}}}).GetAck().GetSuccess())
+	require.EqualValues(t, 400, s.ask(&session.SessionStreamRequest{RequestId: "e", Payload: &session.SessionStreamRequest_SendData{
+		SendData: &session.TLSessionSendDataToSession{}}}).GetError().GetCode())
+	require.True(t, s.ask(&session.SessionStreamRequest{RequestId: "f", Payload: &session.SessionStreamRequest_PushUpdates{
+		PushUpdates: &session.TLSessionPushUpdatesData{PermAuthKeyId: permA}}}).GetAck().GetSuccess())
+	require.NoError(t, s.rpc.CloseSend())
+	_, err := s.rpc.Recv()
+	require.ErrorContains(t, err, "EOF")
+}
+
+// Weakness 56: one slow key held up all users of its gateway.
+func TestWeakness56SlowKeyHoldsUpNobodyOnItsStream(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.auth.add(permA, 0, 0)
+	c.auth.add(tempT, 1, permB)
+	c.auth.slow, c.auth.hold = tempT, make(chan struct{})
+	s := openStream(t, n)
+	slow, quick := c.device(tempT, 1, permB), c.device(permA, 0, permA)
+	send := func(id string, d *device) {
+		data, _ := d.data(ping)
+		s.send(&session.SessionStreamRequest{RequestId: id, Payload: &session.SessionStreamRequest_SendData{
+			SendData: &session.TLSessionSendDataToSession{Data: data}}})
+	}
+	send("slow", slow)
+	send("quick", quick)
+	require.Equal(t, "quick", s.receive().RequestId)
+	quick.await("pong", func(m message) bool { return m.constructor() == pong })
+	close(c.auth.hold)
+	require.Equal(t, "slow", s.receive().RequestId)
+}
+
+// An answer in flight when the node is told to stop reaches its client, and
+// status hears who is offline.
+func TestStopDeliversAnswersInFlight(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	eventually(t, "online", func() bool { return c.stat.node(77) != "" })
+	openStream(t, n) // a gateway's stream does not hold up the end
+	hold, asked := make(chan struct{}), make(chan struct{})
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(context.Context) ([]byte, error) {
+		close(asked)
+		<-hold
+		return nil, nil
+	})
+	id := n.send(t, d, getUsers)
+	<-asked
+	stopped := make(chan struct{})
+	go func() {
+		n.stop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+		t.Fatal("ended with a call in flight")
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(hold)
+	d.result(id)
+	<-stopped
+	require.Empty(t, c.stat.node(77))
+}
+
+func TestStopIsBounded(t *testing.T) {
+	c := startCluster(t)
+	n := c.start(func(conf *Config) { conf.DrainTime = 200 * time.Millisecond })
+	d := c.login(n, permA, 77)
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(ctx context.Context) ([]byte, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	n.send(t, d, getUsers)
+	eventually(t, "asked", func() bool { return c.bff.count("/mtproto.RPCUsers/users_getUsers") == 1 })
+	start := time.Now()
+	n.stop()
+	require.Less(t, time.Since(start), 4*time.Second)
+}

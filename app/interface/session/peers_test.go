@@ -1,0 +1,448 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/service"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
+	"github.com/tgsession/tgsession/proto/authsession"
+	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+	statuspb "github.com/tgsession/tgsession/proto/status"
+)
+
+// cluster is the peers of session nodes: authsession, status, one gateway and
+// one BFF, all played by the test behind real gRPC.
+type cluster struct {
+	t    testing.TB
+	auth *authRole
+	stat *statusRole
+	gate *gatewayRole
+	bff  *bffRole
+	addr map[string]string
+}
+
+func startCluster(t testing.TB) *cluster {
+	c := &cluster{
+		t: t, addr: map[string]string{},
+		auth: &authRole{keys: map[int64]*mtproto.AuthKeyInfo{}, users: map[int64]int64{}},
+		stat: &statusRole{online: map[int64]string{}},
+		gate: &gatewayRole{},
+		bff:  &bffRole{answers: map[string]func(context.Context) ([]byte, error){}},
+	}
+	c.serve("authsession", func(g *grpc.Server) { authsession.RegisterRPCAuthsessionServer(g, c.auth) })
+	c.serve("status", func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, c.stat) })
+	c.serve("gateway", func(g *grpc.Server) { gateway.RegisterRPCGatewayServer(g, c.gate) })
+	c.serve("bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(dispatch.Codec), grpc.UnknownServiceHandler(c.bff.serve))
+	return c
+}
+
+func (c *cluster) serve(name string, register func(*grpc.Server), opts ...grpc.ServerOption) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(c.t, err)
+	g := grpc.NewServer(opts...)
+	register(g)
+	go func() { _ = g.Serve(listener) }()
+	c.t.Cleanup(g.Stop)
+	c.addr[name] = listener.Addr().String()
+}
+
+func freeAddress(t testing.TB) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func clientConf(addr string) zrpc.RpcClientConf {
+	return zrpc.RpcClientConf{Endpoints: []string{addr}, NonBlock: true, Timeout: 2000}
+}
+
+// config is that of a node without etcd.
+func (c *cluster) config() Config {
+	conf := Config{
+		RpcServerConf: zrpc.RpcServerConf{ServiceConf: service.ServiceConf{Name: "interface.session", Mode: service.TestMode}},
+		AuthSession:   clientConf(c.addr["authsession"]),
+		StatusClient:  clientConf(c.addr["status"]),
+		GatewayClient: clientConf(c.addr["gateway"]),
+		FakeResults:   true,
+	}
+	conf.Log.Mode, conf.Log.Encoding, conf.Log.Level = "console", "plain", "severe"
+	conf.Log.Stat = false
+	conf.ListenOn = freeAddress(c.t)
+	conf.Timeout = 2000
+	conf.Etcd = discov.EtcdConf{}
+	conf.BFFProxyClients.Clients = []zrpc.RpcClientConf{clientConf(c.addr["bff"])}
+	conf.BFFProxyClients.IDMap = map[string]string{}
+	for _, g := range []string{"RPCUsers", "RPCConfiguration", "RPCAuthorization", "RPCUpdates"} {
+		conf.BFFProxyClients.IDMap["/mtproto."+g] = c.addr["bff"]
+	}
+	return conf
+}
+
+// node is a running session node with a connection to it.
+type node struct {
+	*Service
+	rpc    session.RPCSessionClient
+	stream session.RPCSessionStreamClient
+	stop   func()
+}
+
+func (c *cluster) start(change ...func(*Config)) *node {
+	conf := c.config()
+	for _, f := range change {
+		f(&conf)
+	}
+	s, err := New(conf)
+	require.NoError(c.t, err)
+	require.NoError(c.t, s.Start(c.t.Context()))
+	conn, err := grpc.NewClient(s.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(c.t, err)
+	n := &node{Service: s, rpc: session.NewRPCSessionClient(conn), stream: session.NewRPCSessionStreamClient(conn)}
+	var once sync.Once
+	n.stop = func() {
+		once.Do(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			require.NoError(c.t, s.Stop(ctx))
+			_ = conn.Close()
+		})
+	}
+	c.t.Cleanup(n.stop)
+	return n
+}
+
+// authRole is a stock authsession: without the calls of our own.
+type authRole struct {
+	authsession.UnimplementedRPCAuthsessionServer
+	mu    sync.Mutex
+	keys  map[int64]*mtproto.AuthKeyInfo
+	users map[int64]int64 // by perm key
+	err   error           // answers everything
+	slow  int64           // this key's lookups wait
+	hold  chan struct{}
+}
+
+func (a *authRole) add(id int64, kind int32, perm int64) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if kind == 0 {
+		perm = id
+	}
+	a.keys[id] = &mtproto.AuthKeyInfo{PredicateName: "authKeyInfo", AuthKeyId: id, AuthKey: make([]byte, 256), AuthKeyType: kind, PermAuthKeyId: perm}
+	return id
+}
+
+func (a *authRole) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.err = err
+}
+
+func (a *authRole) find(ctx context.Context, id int64) (*mtproto.AuthKeyInfo, error) {
+	a.mu.Lock()
+	k, err, slow, hold := a.keys[id], a.err, a.slow, a.hold
+	a.mu.Unlock()
+	if id == slow && hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case k == nil:
+		return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+	}
+	return k, nil
+}
+
+func (a *authRole) AuthsessionQueryAuthKey(ctx context.Context, in *authsession.TLAuthsessionQueryAuthKey) (*mtproto.AuthKeyInfo, error) {
+	return a.find(ctx, in.AuthKeyId)
+}
+
+func (a *authRole) AuthsessionGetPermAuthKeyId(ctx context.Context, in *authsession.TLAuthsessionGetPermAuthKeyId) (*mtproto.Int64, error) {
+	k, err := a.find(ctx, in.AuthKeyId)
+	if err != nil {
+		return nil, err
+	}
+	if k.PermAuthKeyId == 0 {
+		return nil, status.Error(401, "AUTH_KEY_PERM_EMPTY")
+	}
+	return &mtproto.Int64{V: k.PermAuthKeyId}, nil
+}
+
+func (a *authRole) AuthsessionGetAuthStateData(ctx context.Context, in *authsession.TLAuthsessionGetAuthStateData) (*authsession.AuthKeyStateData, error) {
+	k, err := a.find(ctx, in.AuthKeyId)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	user := a.users[k.PermAuthKeyId]
+	state := int32(4)
+	if user != 0 {
+		state = 6
+	}
+	return &authsession.AuthKeyStateData{AuthKeyId: in.AuthKeyId, KeyState: state, UserId: user, Client: &authsession.ClientSession{Layer: 223}}, nil
+}
+
+const salt = 0x0123456789abcdef
+
+func (a *authRole) AuthsessionGetFutureSalts(ctx context.Context, in *authsession.TLAuthsessionGetFutureSalts) (*mtproto.FutureSalts, error) {
+	if _, err := a.find(ctx, in.AuthKeyId); err != nil {
+		return nil, err
+	}
+	now := int32(time.Now().Unix())
+	out := &mtproto.FutureSalts{}
+	for i := range int32(3) {
+		out.Salts = append(out.Salts, &mtproto.TLFutureSalt{Data2: &mtproto.FutureSalt{
+			ValidSince: now + i*1800, ValidUntil: now + (i+1)*1800, Salt: salt + int64(i),
+		}})
+	}
+	return out, nil
+}
+
+func (a *authRole) AuthsessionSetAuthKey(context.Context, *authsession.TLAuthsessionSetAuthKey) (*mtproto.Bool, error) {
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+func (a *authRole) AuthsessionSetLayer(context.Context, *authsession.TLAuthsessionSetLayer) (*mtproto.Bool, error) {
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+// statusRole remembers who is online.
+type statusRole struct {
+	statuspb.UnimplementedRPCStatusServer
+	mu      sync.Mutex
+	online  map[int64]string // user to node
+	offline int
+}
+
+func (s *statusRole) StatusSetSessionOnline(_ context.Context, in *statuspb.TLStatusSetSessionOnline) (*mtproto.Bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.online[in.UserId] = in.GetSession().GetGateway()
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+func (s *statusRole) StatusSetSessionOffline(_ context.Context, in *statuspb.TLStatusSetSessionOffline) (*mtproto.Bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.online, in.UserId)
+	s.offline++
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+func (s *statusRole) node(user int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.online[user]
+}
+
+// gatewayRole collects packets for clients.
+type gatewayRole struct {
+	gateway.UnimplementedRPCGatewayServer
+	mu      sync.Mutex
+	packets []*gateway.TLGatewaySendDataToGateway
+}
+
+func (g *gatewayRole) GatewaySendDataToGateway(_ context.Context, in *gateway.TLGatewaySendDataToGateway) (*mtproto.Bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.packets = append(g.packets, in)
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+// bffRole answers methods by path.
+type bffRole struct {
+	mu      sync.Mutex
+	answers map[string]func(context.Context) ([]byte, error)
+	seen    []string
+}
+
+func (b *bffRole) on(path string, f func(context.Context) ([]byte, error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answers[path] = f
+}
+
+func (b *bffRole) count(path string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.seen {
+		if p == path {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *bffRole) serve(_ any, stream grpc.ServerStream) error {
+	path, _ := grpc.MethodFromServerStream(stream)
+	var in dispatch.Frame
+	if err := stream.RecvMsg(&in); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.seen = append(b.seen, path)
+	f := b.answers[path]
+	b.mu.Unlock()
+	if f == nil {
+		return status.Error(codes.Unimplemented, path)
+	}
+	out, err := f(stream.Context())
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(dispatch.Frame(out))
+}
+
+// device is a client as its gateway sees it: packets without encryption.
+type device struct {
+	c       *cluster
+	auth    int64
+	perm    int64
+	kind    int32
+	session int64
+	last    int64
+	seq     int32
+	read    int // packets of the gateway that were looked at
+}
+
+func (c *cluster) device(auth int64, kind int32, perm int64) *device {
+	var id [8]byte
+	_, _ = rand.Read(id[:])
+	return &device{c: c, auth: auth, kind: kind, perm: perm, session: int64(binary.LittleEndian.Uint64(id[:]))}
+}
+
+// packet is a payload with one content message; it returns the message id.
+func (d *device) packet(body []byte) ([]byte, int64) {
+	id := time.Now().Unix()<<32 | int64(time.Now().Nanosecond()&^3)
+	if id <= d.last {
+		id = d.last + 4
+	}
+	d.last = id
+	out := binary.LittleEndian.AppendUint64(nil, uint64(id))
+	out = binary.LittleEndian.AppendUint32(out, uint32(d.seq*2+1))
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(body)))
+	d.seq++
+	return append(append(out, body...), make([]byte, 16)...), id
+}
+
+func (d *device) data(body []byte) (*session.SessionClientData, int64) {
+	payload, id := d.packet(body)
+	return &session.SessionClientData{
+		ServerId: d.c.addr["gateway"], AuthKeyId: d.auth, KeyType: d.kind, PermAuthKeyId: d.perm,
+		SessionId: d.session, ClientIp: "203.0.113.7", Salt: salt, Payload: payload,
+	}, id
+}
+
+func ids(v ...uint32) (out []byte) {
+	for _, x := range v {
+		out = binary.LittleEndian.AppendUint32(out, x)
+	}
+	return out
+}
+
+var (
+	ping     = append(ids(0x7abe77ec), 1, 2, 3, 4, 5, 6, 7, 8)
+	getUsers = ids(0x0d91a548, 0x1cb5c415, 0) // users.getUsers of nobody
+	getState = ids(0xedd4882a)
+	httpWait = ids(0x9299359f, 0, 0, 25000)
+)
+
+const (
+	pong      = 0x347773c5
+	rpcResult = 0xf35c6d01
+	rpcError  = 0x2144ca19
+)
+
+type message struct {
+	id   int64
+	body []byte
+}
+
+func (m message) constructor() uint32 { return binary.LittleEndian.Uint32(m.body) }
+
+// messages splits a payload for a client.
+func messages(payload []byte) (out []message) {
+	return split(payload[16:], out)
+}
+
+func split(b []byte, out []message) []message {
+	id, n := int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint32(b[12:])
+	body := b[16 : 16+n]
+	if binary.LittleEndian.Uint32(body) != 0x73f1f8dc {
+		return append(out, message{id, body})
+	}
+	count := binary.LittleEndian.Uint32(body[4:])
+	body = body[8:]
+	for range count {
+		n := binary.LittleEndian.Uint32(body[12:])
+		out = split(body[:16+n], out)
+		body = body[16+n:]
+	}
+	return out
+}
+
+// await returns the first message of the device's session that fits.
+func (d *device) await(what string, fits func(message) bool) (found message) {
+	d.c.t.Helper()
+	eventually(d.c.t, what, func() bool {
+		d.c.gate.mu.Lock()
+		defer d.c.gate.mu.Unlock()
+		for ; d.read < len(d.c.gate.packets); d.read++ {
+			p := d.c.gate.packets[d.read]
+			if p.SessionId != d.session {
+				continue
+			}
+			for _, m := range messages(p.Payload) {
+				if fits(m) {
+					found = m
+					d.read++
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// result waits for the rpc_result of a call and returns what is inside.
+func (d *device) result(id int64) []byte {
+	d.c.t.Helper()
+	return d.await("rpc_result", func(m message) bool { return resultOf(m, id) }).body[12:]
+}
+
+func resultOf(m message, id int64) bool {
+	return m.constructor() == rpcResult && int64(binary.LittleEndian.Uint64(m.body[4:])) == id
+}
+
+func eventually(t testing.TB, what string, f func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !f(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
