@@ -78,7 +78,11 @@ func reach(ctx context.Context, confs ...zrpc.RpcClientConf) error {
 		if hosts := strings.Join(c.Etcd.Hosts, ","); !asked[hosts] {
 			asked[hosts] = true
 			wg.Go(func() {
-				sub, err := shard.Subscribe(c.Etcd, etcdPatience)
+				// A key of its own: go-zero does not load a key anew that is
+				// subscribed to again right after its last subscriber left.
+				probe := c.Etcd
+				probe.Key += ".reach"
+				sub, err := shard.Subscribe(probe, etcdPatience)
 				if err == nil {
 					sub.Close()
 				}
