@@ -115,7 +115,7 @@ func Start(cfg Config) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, log: cfg.Log, backend: cfg.Backend, hub: newHub(), conns: map[*conn]struct{}{}}
 	g.keys = newKeyCache(cfg.Backend, cfg.Now)
 	var err error
-	g.keyex, err = keyex.NewServer(keyex.Config{Key: cfg.Key, DC: cfg.DC, Test: cfg.Test, PrimeBits: cfg.PrimeBits, Register: g.keys.register, Now: cfg.Now})
+	g.keyex, err = keyex.NewServer(keyex.Config{Key: cfg.Key, DC: cfg.DC, Test: cfg.Test, PrimeBits: cfg.PrimeBits, Register: g.register, Now: cfg.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,16 @@ func Start(cfg Config) (*Gateway, error) {
 	g.wg.Go(func() { _ = g.rpc.Serve(rpc) })
 	g.wg.Go(g.accept)
 	return g, nil
+}
+
+// register stores a new key and says why it cannot be stored: the client only
+// hears that it should try another one.
+func (g *Gateway) register(ctx context.Context, k keyex.NewKey) error {
+	err := g.keys.register(ctx, k)
+	if err != nil {
+		g.log.Warn("new key not taken by session", "auth_key_id", k.Key.IntID(), "err", err)
+	}
+	return err
 }
 
 // Addr is where clients connect.

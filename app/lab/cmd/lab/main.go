@@ -27,6 +27,7 @@ func commands() []command {
 	return []command{
 		{"run", "start a whole cluster and keep it until Ctrl-C", runCluster},
 		{"demo", "start a whole cluster and drive it with real clients", runDemo},
+		{"service", "be session or authsession, as run and demo start them", runService},
 		{"tl", "transcode and print TL", func(args []string) int { return tlcmd.Run(args, os.Stdin, os.Stdout, os.Stderr) }},
 	}
 }

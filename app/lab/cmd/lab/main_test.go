@@ -20,6 +20,9 @@ func TestExitCodes(t *testing.T) {
 		{"help of demo", []string{"demo", "-h"}, exitOK},
 		{"unknown flag", []string{"demo", "--fast"}, exitUsage},
 		{"argument too many", []string{"run", "now"}, exitUsage},
+		{"service without a name", []string{"service"}, exitUsage},
+		{"service of no such name", []string{"service", "bff"}, exitUsage},
+		{"help of service", []string{"service", "--help"}, exitOK},
 		{"tl without a verb", []string{"tl"}, exitUsage},
 		{"tl with an unknown verb", []string{"tl", "sing"}, exitUsage},
 	} {
