@@ -113,6 +113,11 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	if count == 0 {
 		return nil, nil
 	}
+	var ack outMsg // first in its container, so its id comes before the others'
+	if len(acks) > 0 {
+		ack.kind = outNote
+		w.stampID(s, &ack)
+	}
 	for _, m := range items[:n] {
 		w.stamp(s, m)
 	}
@@ -127,17 +132,13 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 		payload = wire.AppendPacketHeader(payload, salt, s.id, items[0].id, items[0].seq, body)
 		payload = append(payload, items[0].body...)
 	case bare:
-		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), body)
+		payload = wire.AppendPacketHeader(payload, salt, s.id, ack.id, ack.seq, body)
 		payload = wire.AppendAck(payload, acks)
 	default:
-		var ackID int64
-		if len(acks) > 0 {
-			ackID = s.nextID(w.now, idNotice)
-		}
 		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), body)
 		payload = wire.AppendContainer(payload, count)
 		if len(acks) > 0 {
-			payload = wire.AppendMessageHeader(payload, ackID, s.nextSeq(false), 4+4+4+8*len(acks))
+			payload = wire.AppendMessageHeader(payload, ack.id, ack.seq, 4+4+4+8*len(acks))
 			payload = wire.AppendAck(payload, acks)
 		}
 		for _, m := range items[:n] {

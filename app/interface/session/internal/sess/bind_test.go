@@ -1,0 +1,210 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// A bound temp key's sessions move to its perm key, with the calls that came
+// right behind the bind.
+func TestHandover(t *testing.T) {
+	x := newWorld(t, true)
+	config := x.recv(1, x.method("help.getNearestDc"))
+	x.take()
+	bind := x.recv(1, tlBind(permKey))
+	after := x.recv(1, tlLayer(223, x.method("updates.getState")))
+	x.recv(1, tlInt(tlID(wire.IDGetFutureSalts), 3))
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+	require.Nil(t, x.adopted, "a call is still at a BFF")
+	late := x.recv(1, x.method("help.getNearestDc"))
+	require.Len(t, x.open, 1, "nothing new is begun")
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	require.NotNil(t, x.adopted)
+	require.Equal(t, int64(permKey), x.adopted.To)
+	require.True(t, x.out.Done)
+	msgs := x.take()
+	body, ok := result(msgs, bind.ID)
+	require.True(t, ok)
+	require.Equal(t, tlID(wire.IDTrue), body)
+	_, ok = result(msgs, config.ID)
+	require.True(t, ok)
+
+	y := newWorld(t, false)
+	y.now, y.serial, y.seqs = x.now, x.serial, x.seqs
+	y.step(&Adopt{Handover: x.adopted})
+	_, r := y.invoked("updates.getState")
+	require.Equal(t, Meta{
+		ClientAddr: "192.0.2.1", AuthKeyID: tempKey, PermAuthKeyID: permKey, SessionID: 1, MsgID: after.ID,
+		ReceiveTime: y.now / 1e9, UserID: alice, Layer: 223,
+	}, r.Meta)
+	y.answer("updates.getState", updatesState())
+	y.answer("help.getNearestDc", nearestDC("NL"))
+	msgs = y.take()
+	for _, m := range []wire.Message{after, late} {
+		_, ok = result(msgs, m.ID)
+		require.True(t, ok)
+	}
+	d := y.data(1, y.msg(1, tlPing(1)))
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	y.step(d)
+	require.Empty(t, y.takeOnly(wire.IDNewSessionCreated), "the session goes on")
+	require.Nil(t, y.w.mainAuth)
+}
+
+// An adopted list takes the place of the last one; updates that went there are
+// not forgotten.
+func TestAdoptReplacesTheOldTempKey(t *testing.T) {
+	x := newWorld(t, true)
+	x.recv(1, tlBind(permKey))
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+
+	y := newWorld(t, false)
+	d := y.data(8, y.msg(8, y.method("help.getNearestDc")))
+	d.AuthKeyID, d.KeyType = tempKey+1, TempKey
+	y.step(d)
+	y.step(&PushUpdates{Updates: y.updates(1)})
+	require.Equal(t, []int{1}, pushed(y.take()))
+	y.step(&Adopt{Handover: x.adopted})
+	require.Equal(t, int64(tempKey), y.w.tempAuth.authKeyID)
+	y.seqs = x.seqs
+	d = y.data(1, y.msg(1, y.method("help.getNearestDc")))
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	y.step(d)
+	require.Equal(t, []int{-1}, pushed(y.take()), "not acknowledged, so the client is told to fetch it")
+	y.step(&Adopt{})
+	y.step(&Adopt{Handover: &Handover{}})
+}
+
+// PFS-1: what an unbound key may call, also inside wrappers.
+func TestUnboundKeyMayCall(t *testing.T) {
+	x := newWorld(t, true)
+	for _, q := range [][]byte{
+		x.method("help.getNearestDc"),
+		tlLayer(223, tlInit(x.method("help.getConfig"))),
+	} {
+		x.recv(1, q)
+	}
+	require.True(t, x.isInvoked("help.getNearestDc"))
+	require.True(t, x.isInvoked("help.getConfig"))
+	require.Zero(t, count[*SetInitConnection](x))
+	require.Zero(t, count[*SetLayer](x))
+	m := x.recv(1, tlLongs(wire.IDDropTempAuthKeys))
+	require.Equal(t, "401 AUTH_KEY_PERM_EMPTY", x.rpcError(x.take(), m.ID))
+	x.recv(1, tlPing(1))
+	require.Len(t, x.takeOnly(wire.IDPong), 1, "service messages work")
+	m = x.recv(1, tlBind(permKey)[:40])
+	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
+}
+
+// PFS-15: a key that is bound may be bound again.
+func TestBindAgain(t *testing.T) {
+	x := newWorld(t, false)
+	d := x.data(1, x.msg(1, tlBind(permKey)))
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	x.step(d)
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+	require.Nil(t, x.adopted)
+	require.Len(t, x.takeOnly(wire.IDRPCResult), 1)
+}
+
+// PFS-21: the sessions of dropped temp keys are gone, but for the asker's.
+func TestDropTempKeys(t *testing.T) {
+	x := newWorld(t, false)
+	under := func(key int64, kind KeyType, sid int64, body []byte) wire.Message {
+		m := x.msg(sid, body)
+		d := x.data(sid, m)
+		d.AuthKeyID, d.KeyType = key, kind
+		x.step(d)
+		return m
+	}
+	under(mediaKey, MediaTempKey, 5, tlPing(1))
+	m := under(tempKey, TempKey, 1, tlLongs(wire.IDDropTempAuthKeys, 9, 8))
+	ticket, r := find[*DropTempKeys](x, nil)
+	require.Equal(t, &DropTempKeys{PermAuthKeyID: permKey, Except: []int64{9, 8}}, r)
+	x.finish(ticket, &KeysGone{Keys: []int64{tempKey, mediaKey}}, nil)
+	body, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, tlID(wire.IDTrue), body)
+	require.Nil(t, x.w.mediaTempAuth)
+	require.NotNil(t, x.w.tempAuth)
+
+	m = under(tempKey, TempKey, 1, tlLongs(wire.IDDropTempAuthKeys))
+	ticket, _ = find[*DropTempKeys](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
+}
+
+// KEY-23: destroy_auth_key does what it says.
+func TestDestroyAuthKey(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		gone *KeysGone
+		err  *RPCError
+		want uint32
+		dead bool
+	}{
+		{"destroyed", &KeysGone{Existed: true, Keys: []int64{permKey}}, nil, wire.IDDestroyAuthKeyOK, true},
+		{"unknown", &KeysGone{}, nil, wire.IDDestroyAuthKeyNone, true},
+		{"fault", nil, &RPCError{500, "X"}, wire.IDDestroyAuthKeyFail, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			m := x.recv(1, tlID(wire.IDDestroyAuthKey))
+			ticket, r := find[*DestroyKey](x, nil)
+			require.Equal(t, int64(permKey), r.AuthKeyID)
+			x.finish(ticket, c.gone, c.err)
+			body, ok := result(x.take(), m.ID)
+			require.True(t, ok)
+			require.Equal(t, tlID(c.want), body)
+			m = x.recv(1, x.method("help.getNearestDc"))
+			require.Equal(t, c.dead, x.rpcError(x.take(), m.ID) == "401 AUTH_KEY_UNREGISTERED")
+		})
+	}
+}
+
+// A new temp key begins a new list: nothing of the old one leaks into it.
+func TestNewTempKeyIsANewList(t *testing.T) {
+	x := newWorld(t, false)
+	d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	x.step(d)
+	x.take()
+	d = x.data(1, x.msg(1, tlPing(1)))
+	d.AuthKeyID, d.KeyType = tempKey+1, TempKey
+	x.step(d)
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	for _, m := range x.take() {
+		require.EqualValues(t, tempKey+1, m.AuthKeyID)
+		require.NotEqualValues(t, wire.IDRPCResult, m.constructor)
+	}
+	require.Equal(t, 1, x.counts[CountResultsOrphan])
+}
+
+func TestDrain(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	running := x.recv(1, x.method("help.getNearestDc"))
+	x.recv(1, tlAfter(running.ID, x.method("help.getConfig")))
+	x.step(&Drain{})
+	require.False(t, x.out.Drained)
+	require.Equal(t, 1, count[*SetOffline](x))
+	x.recv(1, x.method("help.getConfig"))
+	x.recv(1, tlPing(1))
+	require.Len(t, x.takeOnly(wire.IDPong), 1)
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	require.True(t, x.out.Drained)
+	_, ok := result(x.take(), running.ID)
+	require.True(t, ok, "what was computed is delivered")
+	require.Zero(t, len(x.open), "nothing new is begun")
+	require.Equal(t, 1, count[*SetOnline](x))
+	x.advance(time.Second)
+	require.True(t, x.out.Drained)
+}
