@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
@@ -87,7 +86,7 @@ func (d *Dao) forget(ctx context.Context, keys ...string) {
 	defer cancel()
 	for _, key := range keys {
 		if err := d.kv.Delete(ctx, key); err != nil {
-			logx.WithContext(ctx).Errorf("remains of a removed key in Redis: %v", err)
+			redisFailures.Errorf("remains of a removed key in Redis: %v", err)
 			return
 		}
 	}

@@ -30,6 +30,9 @@ var saltRefills = metric.NewCounterVec(&metric.CounterVecOpts{
 	Labels:    []string{"result"},
 })
 
+// redisFailures are logged once a second: an outage makes one of every call.
+var redisFailures = logx.NewLessLogger(1000)
+
 // saltAttempts bounds how often a refill is tried against others.
 const saltAttempts = 4
 
@@ -57,7 +60,7 @@ func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 		}
 	}
 	if err != nil {
-		logx.WithContext(ctx).Errorf("salts are derived from their key, since Redis does not keep them: %v", err)
+		redisFailures.Errorf("salts are derived from their key, since Redis does not keep them: %v", err)
 	}
 	saltRefills.Inc("derived")
 	return salts.Derived(k.Body, k.AuthKeyID, now, n)
@@ -67,7 +70,7 @@ func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 // take it, the client is told another one in time.
 func (d *Dao) FirstSalt(ctx context.Context, id int64, s salts.Salt) {
 	if _, err := d.swapSalts(ctx, id, "", []salts.Salt{s}); err != nil {
-		logx.WithContext(ctx).Errorf("a first salt was not stored: %v", err)
+		redisFailures.Errorf("a first salt was not stored: %v", err)
 	}
 }
 

@@ -48,6 +48,9 @@ const (
 	maxUnclean  = 100_000 // keys to follow up
 )
 
+// failures are logged once a second: an outage makes one of every call.
+var failures = logx.NewLessLogger(1000)
+
 // Cache is a lease cache on a ring of Redis nodes. Its methods may be called
 // from any goroutine.
 type Cache struct {
@@ -163,7 +166,7 @@ func (c *Cache) Change(ctx context.Context, write func(hold func(keys ...string)
 			held = append(held, key)
 			// On failure the release has to do the whole work.
 			if err := c.ring.Insist(ctx, holdScript, keys(key), token, tokenLife.Milliseconds()); err != nil {
-				logx.WithContext(ctx).Errorf("cache: cannot hold a key before its change: %v", err)
+				failures.Errorf("cache: cannot hold a key before its change: %v", err)
 			}
 		}
 	})
@@ -193,7 +196,7 @@ func (c *Cache) fill(ctx context.Context, key, token string, value any) {
 		text, life = notFound, notFoundLife
 	}
 	if _, err := c.ring.Run(ctx, fillScript, keys(key), token, text, around(life).Milliseconds()); err != nil {
-		logx.WithContext(ctx).Errorf("cache: cannot store a value: %v", err)
+		failures.Errorf("cache: cannot store a value: %v", err)
 	}
 }
 
@@ -246,7 +249,7 @@ func (c *Cache) markUnclean(key string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.unclean) >= maxUnclean {
-		logx.Errorf("cache: more than %d keys wait for Redis; a stale value may stay for its life: %v", maxUnclean, err)
+		failures.Errorf("cache: more than %d keys wait for Redis; a stale value may stay for its life: %v", maxUnclean, err)
 		return
 	}
 	if len(c.unclean) == 0 {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,6 +50,7 @@ func (n *node) String() string { return n.address }
 
 // New prepares the clients; it connects to nothing.
 func New(conf cache.ClusterConf) *Ring {
+	silence()
 	r := &Ring{}
 	for _, c := range conf {
 		r.nodes = append(r.nodes, &node{address: c.Host, client: newClient(c)})
@@ -61,6 +63,14 @@ func New(conf cache.ClusterConf) *Ring {
 	}
 	return r
 }
+
+// silence keeps go-redis from writing each failed connection to standard
+// error: the errors come back as values.
+var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 func newClient(c cache.NodeConf) redis.UniversalClient {
 	var security *tls.Config

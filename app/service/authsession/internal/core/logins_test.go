@@ -1,0 +1,605 @@
+package core
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gotd/td/crypto"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tgsession/tgsession/proto/authsession"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+func reset(user, own, hash int64) *authsession.TLAuthsessionResetAuthorization {
+	return &authsession.TLAuthsessionResetAuthorization{UserId: user, AuthKeyId: own, Hash: hash}
+}
+
+func unbind(k, user int64) *authsession.TLAuthsessionUnbindAuthKeyUser {
+	return &authsession.TLAuthsessionUnbindAuthKeyUser{AuthKeyId: k, UserId: user}
+}
+
+func TestAKeysStateFollowsItsLife(t *testing.T) {
+	c := start(t)
+	perm, temp := c.key(0, 0), c.key(1, 86400)
+	is := func(wantState int32, wantUser int64, step string) {
+		t.Helper()
+		for _, k := range []crypto.AuthKey{perm, temp} {
+			for i := range 2 {
+				state, user := c.state(i, k)
+				require.Equal(t, []int64{int64(wantState), wantUser}, []int64{int64(state), user}, "%s, node %d", step, i)
+			}
+		}
+	}
+	_, err := c.on(0).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: temp.IntID()})
+	refused(t, err, 401, "AUTH_KEY_PERM_EMPTY")
+	c.bind(perm, temp)
+	is(1, 0, "new")
+	_, err = c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: temp.IntID(), Layer: 223})
+	require.NoError(t, err)
+	is(4, 0, "introduced")
+	c.login(temp, 777)
+	is(6, 777, "logged in")
+	_, err = c.on(1).AuthsessionUnbindAuthKeyUser(unbind(perm.IntID(), 777))
+	require.NoError(t, err)
+	is(4, 0, "logged out")
+	c.login(perm, 778)
+	is(6, 778, "logged in as another")
+	perms, err := c.on(1).AuthsessionResetAuthorization(reset(778, 0, 0))
+	require.NoError(t, err)
+	require.Equal(t, []int64{perm.IntID()}, perms.Datas)
+	is(4, 0, "reset")
+}
+
+// A login whose device never introduced itself is a login all the same.
+func TestALoginWithoutADeviceIsALogin(t *testing.T) {
+	c := start(t)
+	k := c.key(0, 0)
+	state, _ := c.state(0, k)
+	require.EqualValues(t, 1, state)
+	c.login(k, 777)
+	for i := range 2 {
+		state, user := c.state(i, k)
+		require.EqualValues(t, 6, state)
+		require.EqualValues(t, 777, user)
+	}
+	list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: k.IntID()})
+	require.NoError(t, err)
+	require.Len(t, list.Authorizations, 1)
+}
+
+// The second factor must survive whatever makes session load the state anew:
+// stock keeps it in memory, and answers "logged in" from then on.
+func TestAPendingPasswordIsRemembered(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	state, _ := c.state(1, k)
+	require.EqualValues(t, 4, state)
+	_, err := c.on(0).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID(), Pending: true, UserId: 777})
+	require.NoError(t, err)
+	pending := func(user int64) {
+		t.Helper()
+		for i := range 2 {
+			state, got := c.state(i, k)
+			require.EqualValues(t, 5, state)
+			require.Equal(t, user, got)
+			check, err := c.on(i).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
+			require.NoError(t, err)
+			require.False(t, check.Valid)
+			require.True(t, check.PasswordPending)
+			id, err := c.on(i).AuthsessionGetUserId(&authsession.TLAuthsessionGetUserId{AuthKeyId: k.IntID()})
+			require.NoError(t, err)
+			require.Zero(t, id.V)
+		}
+	}
+	pending(777)
+	c.login(k, 777) // the BFF binds before the password is checked
+	pending(777)
+	list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: k.IntID()})
+	require.NoError(t, err)
+	require.True(t, list.Authorizations[0].PasswordPending)
+	_, err = c.on(1).AuthsessionResetAuthorization(reset(777, 0, 0))
+	require.NoError(t, err)
+	pending(777) // a log-out in between opens no way past it
+	c.login(k, 777)
+	_, err = c.on(1).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID()})
+	require.NoError(t, err)
+	for i := range 2 {
+		state, _ := c.state(i, k)
+		require.EqualValues(t, 6, state)
+		check, err := c.on(i).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
+		require.NoError(t, err)
+		require.True(t, check.Valid)
+		require.EqualValues(t, 777, check.UserId)
+		require.Equal(t, k.IntID(), check.PermAuthKeyId)
+	}
+	check, err := c.on(0).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: randomKey(t).IntID()})
+	require.NoError(t, err, "an unknown key is an answer")
+	require.False(t, check.Valid)
+}
+
+// Stock keeps a row per user and answers with any of them.
+func TestOneActiveUserAKey(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	first := c.login(k, 777)
+	c.login(k, 778)
+	require.EqualValues(t, 778, c.number("SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
+	again := c.login(k, 777)
+	require.Equal(t, first, again, "the hash of a login is stable")
+
+	// Many at once: one stays, and everyone agrees on which.
+	var wg sync.WaitGroup
+	for user := range int64(16) {
+		wg.Go(func() {
+			_, err := New(background(), c.nodes[user%2]).AuthsessionBindAuthKeyUser(&authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: k.IntID(), UserId: 1000 + user})
+			if err != nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, c.number("SELECT COUNT(*) FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
+	want := c.number("SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID())
+	for i := range 2 {
+		_, user := c.state(i, k)
+		require.Equal(t, want, user)
+	}
+
+	// Where stock left two, the one active last counts.
+	c.exec("UPDATE auth_users SET deleted = 0, date_active = user_id WHERE auth_key_id = ?", k.IntID())
+	_, err := c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: k.IntID(), Layer: 1})
+	require.NoError(t, err)
+	_, user := c.state(0, k)
+	require.EqualValues(t, 1015, user)
+}
+
+func TestHistoryIsKept(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	hash := c.login(k, 777)
+	require.NotZero(t, hash)
+	created := c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ?", k.IntID())
+	require.Equal(t, c.clock.Now().Unix(), created)
+	c.clock.Advance(time.Hour)
+	_, err := c.on(0).AuthsessionUnbindAuthKeyUser(unbind(k.IntID(), 777))
+	require.NoError(t, err)
+	require.Equal(t, created, c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ? AND deleted = 1", k.IntID()))
+	require.Equal(t, created, c.number("SELECT date_active FROM auth_users WHERE auth_key_id = ?", k.IntID()))
+	require.Equal(t, hash, c.login(k, 777))
+	require.Equal(t, created, c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
+	require.Equal(t, c.clock.Now().Unix(), c.number("SELECT date_active FROM auth_users WHERE auth_key_id = ?", k.IntID()))
+	// What stock wiped starts anew.
+	c.exec("UPDATE auth_users SET deleted = 1, date_created = 0, date_active = 0 WHERE auth_key_id = ?", k.IntID())
+	c.login(k, 777)
+	require.Equal(t, c.clock.Now().Unix(), c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ?", k.IntID()))
+}
+
+func TestResetAuthorization(t *testing.T) {
+	c := start(t)
+	own, phone, tablet, stranger := c.device(), c.device(), c.device(), c.device()
+	temp := c.key(1, 86400)
+	c.bind(own, temp)
+	c.login(own, 777)
+	phoneHash := c.login(phone, 777)
+	c.login(tablet, 777)
+	strangerHash := c.login(stranger, 888)
+
+	_, err := c.on(0).AuthsessionResetAuthorization(reset(777, own.IntID(), strangerHash))
+	refused(t, err, 400, "HASH_INVALID")
+	_, user := c.state(1, stranger)
+	require.EqualValues(t, 888, user, "another user's login is out of reach")
+
+	out, err := c.on(0).AuthsessionResetAuthorization(reset(777, own.IntID(), phoneHash))
+	require.NoError(t, err)
+	require.Equal(t, []int64{phone.IntID()}, out.Datas)
+	state, _ := c.state(1, phone)
+	require.EqualValues(t, 4, state)
+
+	out, err = c.on(0).AuthsessionResetAuthorization(reset(777, temp.IntID(), 0))
+	require.NoError(t, err)
+	require.Equal(t, []int64{tablet.IntID()}, out.Datas, "all but the caller's, by its temp key too")
+	out, err = c.on(0).AuthsessionResetAuthorization(reset(777, temp.IntID(), 0))
+	require.NoError(t, err)
+	require.Empty(t, out.Datas)
+	_, user = c.state(0, own)
+	require.EqualValues(t, 777, user)
+
+	_, err = c.on(0).AuthsessionResetAuthorization(reset(777, randomKey(t).IntID(), 0))
+	refused(t, err, 401, "AUTH_KEY_UNREGISTERED")
+
+	// As deleteAccount does.
+	out, err = c.on(0).AuthsessionResetAuthorization(reset(777, 0, 0))
+	require.NoError(t, err)
+	require.Equal(t, []int64{own.IntID()}, out.Datas)
+	_, err = c.on(0).AuthsessionUnbindAuthKeyUser(unbind(0, 888))
+	require.NoError(t, err)
+	state, _ = c.state(1, stranger)
+	require.EqualValues(t, 4, state)
+}
+
+func TestGetAuthorizations(t *testing.T) {
+	c := start(t)
+	own, phone := c.device(), c.device()
+	c.login(own, 777)
+	c.clock.Advance(time.Minute)
+	phoneHash := c.login(phone, 777)
+	list, err := c.on(1).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: own.IntID()})
+	require.NoError(t, err)
+	require.Equal(t, "account_authorizations", list.PredicateName)
+	require.Len(t, list.Authorizations, 2)
+	first, second := list.Authorizations[0], list.Authorizations[1]
+	require.True(t, first.Current)
+	require.Zero(t, first.Hash)
+	require.False(t, second.Current)
+	require.Equal(t, phoneHash, second.Hash)
+	require.Equal(t, "authorization", second.PredicateName)
+	require.Equal(t, []any{"Pixel", "Android", "SDK 35", int32(6), "Telegram Android", "11.4", "10.1.2.3", "", "", true},
+		[]any{second.DeviceModel, second.Platform, second.SystemVersion, second.ApiId, second.AppName, second.AppVersion, second.Ip, second.Country, second.Region, second.OfficialApp})
+	require.EqualValues(t, c.clock.Now().Unix(), second.DateCreated)
+
+	one, err := c.on(0).AuthsessionGetAuthorization(&authsession.TLAuthsessionGetAuthorization{AuthKeyId: phone.IntID()})
+	require.NoError(t, err)
+	require.Equal(t, "Pixel", one.DeviceModel)
+	require.Zero(t, one.Hash+int64(one.DateCreated))
+	_, err = c.on(0).AuthsessionGetAuthorization(&authsession.TLAuthsessionGetAuthorization{AuthKeyId: c.key(0, 0).IntID()})
+	require.NoError(t, err, "a device that has not introduced itself")
+	_, err = c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777})
+	refused(t, err, 401, "AUTH_KEY_UNREGISTERED")
+}
+
+// One statement for any number of devices: stock reads the cache per device.
+func TestAThousandDevicesAreOneStatement(t *testing.T) {
+	c := start(t)
+	own := c.device()
+	c.login(own, 777)
+	values := make([]string, 1000)
+	for i := range values {
+		values[i] = fmt.Sprintf("(%d, 777, %d, 1, 1)", i+1, i+1)
+	}
+	c.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active) VALUES " + strings.Join(values, ","))
+	before := c.number("SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'COM_SELECT'")
+	list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: own.IntID()})
+	require.NoError(t, err)
+	require.Len(t, list.Authorizations, 1001)
+	require.True(t, list.Authorizations[0].Current)
+	// Others may use the server at the same time: far below one per device is the point.
+	require.Less(t, c.number("SELECT variable_value FROM information_schema.global_status WHERE variable_name = 'COM_SELECT'")-before, int64(500))
+}
+
+func TestClientFields(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	id := k.IntID()
+	get := func(want ...any) {
+		t.Helper()
+		for i := range 2 {
+			layer, err := c.on(i).AuthsessionGetLayer(&authsession.TLAuthsessionGetLayer{AuthKeyId: id})
+			require.NoError(t, err)
+			code, err := c.on(i).AuthsessionGetLangCode(&authsession.TLAuthsessionGetLangCode{AuthKeyId: id})
+			require.NoError(t, err)
+			pack, err := c.on(i).AuthsessionGetLangPack(&authsession.TLAuthsessionGetLangPack{AuthKeyId: id})
+			require.NoError(t, err)
+			client, err := c.on(i).AuthsessionGetClient(&authsession.TLAuthsessionGetClient{AuthKeyId: id})
+			require.NoError(t, err)
+			require.Equal(t, want, []any{layer.V, code.V, pack.V, client.V})
+		}
+	}
+	get(int32(0), "de", "android", "android")
+	_, err := c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: id, Layer: 223})
+	require.NoError(t, err)
+	get(int32(223), "de", "android", "android")
+	_, err = c.on(1).AuthsessionSetClientSessionInfo(&authsession.TLAuthsessionSetClientSessionInfo{Data: &authsession.ClientSession{
+		AuthKeyId: id, Layer: 1, ApiId: 4, AppVersion: "10.1 A", LangCode: ""}})
+	require.NoError(t, err)
+	get(int32(223), "en", "weba", "weba")
+	_, err = c.on(1).AuthsessionSetClientSessionInfo(&authsession.TLAuthsessionSetClientSessionInfo{})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+	id = c.key(0, 0).IntID()
+	get(int32(0), "en", "", "")
+}
+
+// IPv6 text is longer than stock's column: the write fails there and the
+// device is missing from the list. An empty address wipes the stored one.
+func TestAddresses(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	ip := func() string { return c.text("SELECT client_ip FROM auths WHERE auth_key_id = ?", k.IntID()) }
+	set := func(address string) {
+		t.Helper()
+		_, err := c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: k.IntID(), Layer: 223, Ip: address})
+		require.NoError(t, err)
+	}
+	for in, want := range map[string]string{
+		"2001:db8:85a3:1234:5678:8a2e:370:7334":   "2001:db8:85a3:1234:5678:8a2e:370:7334",
+		"2001:0db8:0000:0000:0000:0000:0000:0001": "2001:db8::1",
+		"::ffff:10.0.0.7":                         "10.0.0.7",
+		"fe80::1%eth0":                            "fe80::1",
+		strings.Repeat("x", 100):                  strings.Repeat("x", 45),
+	} {
+		set(in)
+		require.Equal(t, want, ip())
+		set("")
+		require.Equal(t, want, ip(), "kept")
+	}
+	_, err := c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1})
+	require.NoError(t, err)
+	require.NotEmpty(t, ip())
+}
+
+func TestTextsAreMadeToFit(t *testing.T) {
+	c := start(t)
+	k := c.key(0, 0)
+	long := strings.Repeat("ж", 300)
+	_, err := c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1,
+		DeviceModel: long, SystemVersion: "a\xffb", AppVersion: "😀", LangPack: long, LangCode: long, SystemLangCode: long,
+		Proxy: strings.Repeat("p", 600), Params: "{not json"})
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("ж", 255), c.text("SELECT device_model FROM auths WHERE auth_key_id = ?", k.IntID()))
+	require.Equal(t, "a\uFFFDb", c.text("SELECT system_version FROM auths WHERE auth_key_id = ?", k.IntID()))
+	require.Equal(t, "😀", c.text("SELECT app_version FROM auths WHERE auth_key_id = ?", k.IntID()))
+	require.EqualValues(t, 512, c.number("SELECT LENGTH(proxy) FROM auths WHERE auth_key_id = ?", k.IntID()))
+	require.Equal(t, "null", c.text("SELECT params FROM auths WHERE auth_key_id = ?", k.IntID()))
+	_, err = c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1, Params: `{"tz": 7}`})
+	require.NoError(t, err)
+	require.Contains(t, c.text("SELECT params FROM auths WHERE auth_key_id = ?", k.IntID()), `"tz"`)
+}
+
+func TestAndroidPushSession(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	c.login(k, 777)
+	const push = int64(math.MinInt64 + 5) // unsigned ids above 2^63 are negative here
+	_, err := c.on(0).AuthsessionSetAndroidPushSessionId(&authsession.TLAuthsessionSetAndroidPushSessionId{UserId: 777, AuthKeyId: k.IntID(), SessionId: push})
+	require.NoError(t, err)
+	for i := range 2 {
+		got, err := c.on(i).AuthsessionGetPushSessionId(&authsession.TLAuthsessionGetPushSessionId{UserId: 777, AuthKeyId: k.IntID(), TokenType: 7})
+		require.NoError(t, err)
+		require.Equal(t, push, got.V)
+		s, err := c.on(i).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: k.IntID()})
+		require.NoError(t, err)
+		require.Equal(t, wrapperspb.Int64(push).Value, s.AndroidPushSessionId.GetValue())
+	}
+	other := c.device()
+	s, err := c.on(0).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: other.IntID()})
+	require.NoError(t, err)
+	require.Nil(t, s.AndroidPushSessionId)
+}
+
+func TestTouchSessions(t *testing.T) {
+	c := start(t)
+	a, b, revoked := c.device(), c.device(), c.device()
+	c.login(a, 777)
+	c.login(b, 777)
+	c.login(revoked, 777)
+	_, err := c.on(0).AuthsessionUnbindAuthKeyUser(unbind(revoked.IntID(), 777))
+	require.NoError(t, err)
+	for i := range 2 {
+		c.state(i, a) // cached, with the old address
+	}
+	now := c.clock.Now().Unix()
+	c.clock.Advance(time.Hour)
+	out, err := c.on(0).TouchSessions(&authsession.TouchSessionsRequest{Touches: []*authsession.SessionTouch{
+		{AuthKeyId: a.IntID(), DateActive: now + 100, Ip: "2001:db8::5"},
+		{AuthKeyId: a.IntID(), DateActive: now + 50},
+		{AuthKeyId: b.IntID(), DateActive: now - 1000},
+		{AuthKeyId: revoked.IntID(), DateActive: now + 100, Ip: "1.2.3.4"},
+		{AuthKeyId: 5, DateActive: now + 100},
+	}})
+	require.NoError(t, err)
+	require.ElementsMatch(t, []int64{revoked.IntID(), 5}, out.RevokedAuthKeyIds)
+	active := func(k crypto.AuthKey) int64 {
+		return c.number("SELECT date_active FROM auth_users WHERE auth_key_id = ?", k.IntID())
+	}
+	require.Equal(t, now+100, active(a))
+	require.Equal(t, now, active(b), "never back")
+	require.Equal(t, now, active(revoked))
+	for i := range 2 {
+		s, err := c.on(i).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: a.IntID()})
+		require.NoError(t, err)
+		require.Equal(t, "2001:db8::5", s.Client.Ip)
+	}
+	out, err = c.on(0).TouchSessions(&authsession.TouchSessionsRequest{Touches: make([]*authsession.SessionTouch, 1000)})
+	require.NoError(t, err)
+	require.Empty(t, out.RevokedAuthKeyIds)
+	_, err = c.on(0).TouchSessions(&authsession.TouchSessionsRequest{Touches: make([]*authsession.SessionTouch, 1001)})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+}
+
+// What stock caches of a login is read, and what we cache is what it reads.
+func TestLoginCacheFormIsStocks(t *testing.T) {
+	c := startMini(t)
+	k := c.device()
+	c.login(k, 777)
+	c.state(0, k)
+	cached := fmt.Sprintf("auth_data.2#%d", k.IntID())
+	text, err := c.mini.Get(cached)
+	require.NoError(t, err)
+	now := c.clock.Now().Unix()
+	require.Equal(t, fmt.Sprintf(`{"client":{"predicate_name":"clientSession","auth_key_id":%d,"ip":"10.1.2.3","api_id":6,"device_model":"Pixel",`+
+		`"system_version":"SDK 35","app_version":"11.4","lang_pack":"android","lang_code":"de"},`+
+		`"bind_user":{"user_id":777,"hash":%d,"date_created":%d,"date_activated":%d,"android_push_sessionId":0}}`,
+		k.IntID(), c.number("SELECT hash FROM auth_users"), now, now), text)
+	require.NoError(t, c.mini.Set(cached, `{"client":{"layer":99},"bind_user":{"user_id":5,"hash":1,"date_created":2,"date_activated":3,"android_push_sessionId":4}}`))
+	s, err := c.on(1).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: k.IntID()})
+	require.NoError(t, err)
+	require.Equal(t, []any{int32(6), int64(5), int32(99), int64(4)}, []any{s.KeyState, s.UserId, s.Client.Layer, s.AndroidPushSessionId.GetValue()})
+	require.NoError(t, c.mini.Set(cached, "*"))
+	state, _ := c.state(1, k)
+	require.EqualValues(t, 1, state)
+}
+
+// One failed statement: stock remembers "nobody is logged in" for a week, and
+// answers writes with success.
+func TestAFailedStatementIsAnErrorAndIsForgotten(t *testing.T) {
+	c := start(t)
+	k := c.device()
+	c.login(k, 777)
+	c.exec("RENAME TABLE auth_users TO away")
+	for name, call := range map[string]func() error{
+		"getAuthStateData": func() error {
+			_, err := c.on(0).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: k.IntID()})
+			return err
+		},
+		"getUserId": func() error {
+			_, err := c.on(0).AuthsessionGetUserId(&authsession.TLAuthsessionGetUserId{AuthKeyId: k.IntID()})
+			return err
+		},
+		"bindAuthKeyUser": func() error {
+			_, err := c.on(0).AuthsessionBindAuthKeyUser(&authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: k.IntID(), UserId: 778})
+			return err
+		},
+		"unbindAuthKeyUser": func() error {
+			_, err := c.on(0).AuthsessionUnbindAuthKeyUser(unbind(k.IntID(), 777))
+			return err
+		},
+		"resetAuthorization": func() error {
+			_, err := c.on(0).AuthsessionResetAuthorization(reset(777, 0, 0))
+			return err
+		},
+		"getAuthorizations": func() error {
+			_, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: k.IntID()})
+			return err
+		},
+		"checkSession": func() error {
+			_, err := c.on(0).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
+			return err
+		},
+	} {
+		err := call()
+		require.Error(t, err, name)
+		refused(t, err, 500, "INTERNAL_SERVER_ERROR")
+	}
+	c.exec("RENAME TABLE away TO auth_users")
+	for i := range 2 {
+		state, user := c.state(i, k)
+		require.EqualValues(t, 6, state)
+		require.EqualValues(t, 777, user)
+	}
+	_, err := c.on(0).AuthsessionBindAuthKeyUser(&authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: k.IntID()})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+}
+
+// Redis goes away and comes back empty, under traffic: nobody is logged out,
+// and everything can still be done.
+func TestRedisMayGoAndComeBackEmpty(t *testing.T) {
+	c := startMini(t)
+	perm := c.device()
+	temp := c.key(1, 86400)
+	c.bind(perm, temp)
+	c.login(perm, 777)
+	is := func(step string) {
+		t.Helper()
+		for i := range 2 {
+			state, user := c.state(i, temp)
+			require.Equal(t, []int64{6, 777}, []int64{int64(state), user}, step)
+			got, err := c.on(i).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: temp.IntID()})
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, len(got.Salts), 2)
+		}
+	}
+	is("warm")
+	c.mini.FlushAll()
+	is("flushed")
+	address := c.mini.Addr()
+	c.mini.Close()
+	is("gone")
+	other := c.device()
+	c.login(other, 778)
+	_, user := c.state(1, other)
+	require.EqualValues(t, 778, user)
+	_, err := c.on(0).AuthsessionUnbindAuthKeyUser(unbind(other.IntID(), 778))
+	require.NoError(t, err)
+	state, _ := c.state(1, other)
+	require.EqualValues(t, 4, state)
+	require.NoError(t, c.mini.StartAddr(address))
+	is("back")
+}
+
+func saltsOf(s *mtproto.FutureSalts) (values []int64) {
+	for _, x := range s.Salts {
+		values = append(values, x.Data2.Salt)
+	}
+	return values
+}
+
+func TestFutureSalts(t *testing.T) {
+	c := start(t)
+	k := randomKey(t)
+	now := int32(c.clock.Now().Unix())
+	_, err := c.on(0).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{AuthKey: info(k, 0),
+		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42}})
+	require.NoError(t, err)
+	get := func(i int, num int32) *mtproto.FutureSalts {
+		t.Helper()
+		s, err := c.on(i).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: k.IntID(), Num: num})
+		require.NoError(t, err)
+		return s
+	}
+	first := get(0, 0)
+	require.Len(t, first.Salts, 32)
+	require.Zero(t, int64(first.Now)+first.ReqMsgId)
+	require.EqualValues(t, -42, first.Salts[0].Data2.Salt, "the handshake's salt comes first")
+	for i, s := range first.Salts {
+		require.Equal(t, "future_salt", s.Data2.PredicateName)
+		require.Equal(t, now+int32(i)*1800, s.Data2.ValidSince)
+		require.Equal(t, now+int32(i+1)*1800, s.Data2.ValidUntil)
+	}
+	require.Equal(t, saltsOf(first), saltsOf(get(1, 0)), "both nodes give the same")
+	require.Equal(t, saltsOf(first)[:2], saltsOf(get(1, 2)))
+	require.Len(t, get(0, 100).Salts, 64)
+	c.clock.Advance(1801 * time.Second)
+	later := get(1, 0)
+	require.Len(t, later.Salts, 33, "the salt whose window has ended is still good")
+	require.Equal(t, saltsOf(first), saltsOf(later)[:32])
+
+	// For a key that nobody knows there is nothing, and nothing is stored.
+	_, err = c.on(0).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: 12345})
+	refused(t, err, 401, "AUTH_KEY_UNREGISTERED")
+}
+
+// Two callers refill at once: with stock, the second overwrites what the first
+// was told, and its client runs into bad_server_salt.
+func TestConcurrentRefillsAgree(t *testing.T) {
+	c := start(t)
+	k := c.key(0, 0)
+	for round := range 5 {
+		results := make([][]int64, 16)
+		var wg sync.WaitGroup
+		for i := range results {
+			wg.Go(func() {
+				s, err := New(background(), c.nodes[i%2]).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: k.IntID()})
+				if err != nil {
+					t.Errorf("%v", err)
+					return
+				}
+				results[i] = saltsOf(s)
+			})
+		}
+		wg.Wait()
+		for _, r := range results {
+			require.Equal(t, results[0], r, "round %d", round)
+		}
+		c.clock.Advance(4000 * time.Second)
+	}
+}
+
+// Without Redis every node derives the same salts, so a client keeps its own.
+func TestWithoutRedisNodesAgreeOnSalts(t *testing.T) {
+	c := startMini(t)
+	k := c.key(0, 0)
+	c.mini.Close()
+	var all [][]int64
+	for i := range 2 {
+		s, err := c.on(i).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: k.IntID(), Num: 4})
+		require.NoError(t, err)
+		require.Len(t, s.Salts, 5)
+		all = append(all, saltsOf(s))
+	}
+	require.Equal(t, all[0], all[1])
+}

@@ -1,0 +1,300 @@
+package lease
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	crand "crypto/rand"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/cache"
+	"github.com/zeromicro/go-zero/core/stores/redis"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	leaktest.Main(m)
+}
+
+type value struct {
+	N int64 `json:"n"`
+}
+
+// open returns a cache of its own on the Redis at address: a node.
+func open(t testing.TB, address string) *Cache {
+	ring := redisring.New(cache.ClusterConf{{RedisConf: redis.RedisConf{Host: address, Type: "node"}, Weight: 100}})
+	c := New(ring)
+	t.Cleanup(func() {
+		c.Close()
+		ring.Close()
+	})
+	return c
+}
+
+func read(t testing.TB, c *Cache, n *atomic.Int64) *value {
+	t.Helper()
+	v, err := Load(t.Context(), c, "test", "k", func(context.Context) (*value, bool, error) {
+		if n.Load() == 0 {
+			return nil, true, nil
+		}
+		return &value{N: n.Load()}, true, nil
+	})
+	require.NoError(t, err)
+	return v
+}
+
+func TestStockForms(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	var db atomic.Int64
+	require.Nil(t, read(t, c, &db))
+	got, err := m.Get("k")
+	require.NoError(t, err)
+	require.Equal(t, "*", got)
+	require.InDelta(t, 60, m.TTL("k").Seconds(), 3)
+
+	require.NoError(t, m.Set("k", `{"n":7,"unknown":1}`)) // what another node has written
+	require.EqualValues(t, 7, read(t, c, &db).N)
+
+	require.NoError(t, m.Set("k", "garbage"))
+	db.Store(8)
+	require.EqualValues(t, 8, read(t, c, &db).N)
+	got, err = m.Get("k")
+	require.NoError(t, err)
+	require.Equal(t, `{"n":8}`, got)
+	require.InDelta(t, 7*24*3600, m.TTL("k").Seconds(), 0.05*7*24*3600)
+}
+
+// A failed read is an error, and nothing is remembered of it: stock caches it
+// as "nobody is logged in" for a week.
+func TestAFailedReadIsNotCached(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	_, err := Load(t.Context(), c, "test", "k", func(context.Context) (*value, bool, error) { return nil, false, errors.New("down") })
+	require.EqualError(t, err, "down")
+	require.False(t, m.Exists("k"))
+	var db atomic.Int64
+	db.Store(1)
+	require.EqualValues(t, 1, read(t, c, &db).N)
+}
+
+// The refill race: a read of the database before a write, its store after the
+// write's end. Each case lets something happen in between.
+func TestADelayedReadDoesNotBringBackTheOldState(t *testing.T) {
+	for name, between := range map[string]func(m *miniredis.Miniredis, write func()){
+		"one write":             func(_ *miniredis.Miniredis, write func()) { write() },
+		"flushed, then a write": func(m *miniredis.Miniredis, write func()) { m.FlushAll(); write() },
+		"a write, then flushed": func(m *miniredis.Miniredis, write func()) { write(); m.FlushAll() },
+		"written without hold": func(m *miniredis.Miniredis, write func()) { // Redis was away when the write began
+			m.SetError("LOADING")
+			write()
+			m.SetError("")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := miniredis.RunT(t)
+			one, two := open(t, m.Addr()), open(t, m.Addr())
+			var db atomic.Int64
+			db.Store(1)
+			loaded, goOn := make(chan struct{}), make(chan struct{})
+			done := make(chan error, 1)
+			go func() {
+				_, err := Load(context.Background(), one, "test", "k", func(context.Context) (*value, bool, error) {
+					v := &value{N: db.Load()}
+					close(loaded)
+					<-goOn
+					return v, true, nil
+				})
+				done <- err
+			}()
+			<-loaded
+			between(m, func() {
+				require.NoError(t, two.Change(t.Context(), func(hold func(...string)) error {
+					hold("k")
+					db.Store(2)
+					return nil
+				}))
+			})
+			require.EqualValues(t, 2, read(t, two, &db).N)
+			if name == "written without hold" {
+				require.Eventually(t, func() bool { return !two.isUnclean("k") }, 5*time.Second, 10*time.Millisecond)
+			}
+			close(goOn)
+			require.NoError(t, <-done)
+			require.EqualValues(t, 2, read(t, one, &db).N)
+			require.EqualValues(t, 2, read(t, two, &db).N)
+		})
+	}
+}
+
+func TestAFailedWriteReleasesItsKeys(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	err := c.Change(t.Context(), func(hold func(...string)) error {
+		hold("k")
+		require.True(t, m.Exists("guard{k}"))
+		return errors.New("rolled back")
+	})
+	require.EqualError(t, err, "rolled back")
+	require.False(t, m.Exists("guard{k}"))
+}
+
+// The hold of a writer that died ends by itself, and till then nothing is
+// stored.
+func TestADeadWritersHoldRunsOut(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	require.NoError(t, m.Set("guard{k}", "wdead"))
+	m.SetTTL("guard{k}", tokenLife)
+	var db atomic.Int64
+	db.Store(1)
+	require.EqualValues(t, 1, read(t, c, &db).N)
+	require.False(t, m.Exists("k"))
+	m.FastForward(tokenLife + time.Second)
+	require.EqualValues(t, 1, read(t, c, &db).N)
+	require.True(t, m.Exists("k"))
+}
+
+// Redis goes away and comes back with its old values: what was written in
+// between is not forgotten.
+func TestRedisOutage(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	var db atomic.Int64
+	db.Store(1)
+	require.EqualValues(t, 1, read(t, c, &db).N)
+	m.SetError("ERR away")
+	for range 2 * 3 {
+		require.EqualValues(t, 1, read(t, c, &db).N, "reads go on")
+	}
+	require.NoError(t, c.Change(t.Context(), func(hold func(...string)) error {
+		hold("k")
+		db.Store(2)
+		return nil
+	}), "writes go on")
+	require.EqualValues(t, 2, read(t, c, &db).N)
+	m.SetError("")
+	require.EqualValues(t, 2, read(t, c, &db).N, "the old value is not asked for")
+	require.Eventually(t, func() bool { return !c.isUnclean("k") }, 5*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, 2, read(t, c, &db).N)
+	got, err := m.Get("k")
+	require.NoError(t, err)
+	require.Equal(t, `{"n":2}`, got)
+}
+
+func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
+	m := miniredis.RunT(t)
+	c := open(t, m.Addr())
+	var loads atomic.Int64
+	release := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			v, err := Load(context.Background(), c, "test", "k", func(context.Context) (*value, bool, error) {
+				loads.Add(1)
+				<-release
+				return &value{N: 1}, true, nil
+			})
+			if err != nil || v.N != 1 {
+				t.Errorf("%v %v", v, err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return loads.Load() == 1 }, 5*time.Second, time.Millisecond)
+	close(release)
+	wg.Wait()
+	require.LessOrEqual(t, loads.Load(), int64(2), "latecomers find the value or share the read")
+}
+
+func pause(t testing.TB) {
+	n, err := crand.Int(crand.Reader, big.NewInt(int64(2*time.Millisecond)))
+	require.NoError(t, err)
+	time.Sleep(time.Duration(n.Int64()))
+}
+
+// Readers and writers on two nodes, every step delayed at random: no read
+// shows a version older than the newest whose write had ended when the read
+// began. broken, a write that only deletes afterwards, is caught at it.
+func TestHistory(t *testing.T) {
+	address := os.Getenv("TEST_REDIS_ADDR")
+	if address == "" {
+		address = miniredis.RunT(t).Addr()
+	}
+	run := func(t *testing.T, span time.Duration, write func(c *Cache, key string, commit func())) (violations int64) {
+		key := fmt.Sprintf("history-%d", time.Now().UnixNano())
+		nodes := []*Cache{open(t, address), open(t, address)}
+		var committed, finished, bad atomic.Int64
+		var order sync.Mutex
+		committed.Store(1)
+		finished.Store(1)
+		end := time.Now().Add(span)
+		var wg sync.WaitGroup
+		for i := range 4 {
+			c := nodes[i%2]
+			wg.Go(func() { // a writer
+				for time.Now().Before(end) {
+					var mine int64
+					write(c, key, func() {
+						pause(t)
+						order.Lock()
+						mine = committed.Add(1)
+						order.Unlock()
+						pause(t)
+					})
+					for old := finished.Load(); old < mine && !finished.CompareAndSwap(old, mine); old = finished.Load() {
+					}
+					pause(t)
+				}
+			})
+			for range 3 { // readers
+				wg.Go(func() {
+					for time.Now().Before(end) {
+						atLeast := finished.Load()
+						v, err := Load(context.Background(), c, "test", key, func(context.Context) (*value, bool, error) {
+							pause(t)
+							v := &value{N: committed.Load()}
+							pause(t)
+							return v, true, nil
+						})
+						if err != nil {
+							t.Errorf("%v", err)
+							return
+						}
+						if v.N < atLeast {
+							bad.Add(1)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		return bad.Load()
+	}
+	t.Run("ours", func(t *testing.T) {
+		require.Zero(t, run(t, 3*time.Second, func(c *Cache, key string, commit func()) {
+			_ = c.Change(context.Background(), func(hold func(...string)) error {
+				hold(key)
+				commit()
+				return nil
+			})
+		}))
+	})
+	t.Run("broken", func(t *testing.T) {
+		require.NotZero(t, run(t, 3*time.Second, func(c *Cache, key string, commit func()) {
+			commit()
+			_ = c.ring.Delete(context.Background(), key)
+		}), "the checker sees nothing")
+	})
+}

@@ -1,0 +1,103 @@
+// Package testenv gives tests real servers: those that TEST_MYSQL_DSN and
+// TEST_REDIS_ADDR name. Without them a test is skipped, unless
+// TEST_REQUIRE_SERVERS is set, as make test does.
+package testenv
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/stores/cache"
+	"github.com/zeromicro/go-zero/core/stores/redis"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	schema "github.com/tgsession/tgsession/deploy/sql"
+)
+
+// Variable returns an environment variable that names a server.
+func Variable(t testing.TB, name string) string {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		if os.Getenv("TEST_REQUIRE_SERVERS") != "" {
+			t.Fatalf("%s is not set", name)
+		}
+		t.Skipf("%s is not set: make test sets it", name)
+	}
+	return value
+}
+
+// DSN returns that of a new database, empty or with the final schema, which is
+// dropped after the test.
+func DSN(t testing.TB, withSchema bool) string {
+	t.Helper()
+	dsn := Variable(t, "TEST_MYSQL_DSN")
+	c, err := mysql.ParseDSN(dsn)
+	require.NoError(t, err)
+	var suffix [6]byte
+	_, _ = rand.Read(suffix[:])
+	c.DBName = "authsession_" + hex.EncodeToString(suffix[:])
+	root, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	_, err = root.Exec("CREATE DATABASE " + c.DBName + " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := root.Exec("DROP DATABASE " + c.DBName)
+		require.NoError(t, err)
+		root.Close()
+	})
+	if withSchema {
+		db, err := sql.Open("mysql", c.FormatDSN())
+		require.NoError(t, err)
+		defer db.Close()
+		for _, s := range schema.Statements() {
+			_, err := db.Exec(s)
+			require.NoError(t, err)
+		}
+	}
+	return c.FormatDSN()
+}
+
+// Config returns a configuration of the store's parts.
+func Config(dsn, redisAddress string) config.Config {
+	node := cache.ClusterConf{{RedisConf: redis.RedisConf{Host: redisAddress, Type: "node"}, Weight: 100}}
+	return config.Config{
+		Mysql: config.Mysql{DSN: dsn, Active: 16, Idle: 16, IdleTimeout: time.Minute, DisableStmtLog: true},
+		Cache: node,
+		KV:    node,
+	}
+}
+
+// Open opens a database that is closed after the test.
+func Open(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	require.NoError(t, db.PingContext(context.Background()))
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// Clock is a clock that tests move.
+type Clock struct{ seconds atomic.Int64 }
+
+// NewClock starts at the real time, which Redis lives by.
+func NewClock() *Clock {
+	c := &Clock{}
+	c.seconds.Store(time.Now().Unix())
+	return c
+}
+
+// Now is the clock's time.
+func (c *Clock) Now() time.Time { return time.Unix(c.seconds.Load(), 0) }
+
+// Advance moves the clock.
+func (c *Clock) Advance(d time.Duration) { c.seconds.Add(int64(d / time.Second)) }
