@@ -36,8 +36,10 @@ func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
 		return stateForgotten
 	}
 	if r := s.window.find(id); r != nil {
-		r.state |= stateAcked // rule STATE-3: saying so acknowledges
-		s.unack(id)
+		if r.state&stateNoAck == 0 {
+			r.state |= stateAcked // rule STATE-3: saying so acknowledges
+			s.unack(id)
+		}
 		return r.state
 	}
 	if s.answerTo(id) != nil {

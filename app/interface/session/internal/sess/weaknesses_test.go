@@ -3,7 +3,6 @@ package sess
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -115,7 +114,7 @@ func TestFailedBindLeavesTheLoginAlone(t *testing.T) {
 func TestNoSideEffectsBeforeLogin(t *testing.T) {
 	x := newWorld(t, false)
 	x.state = AuthState{State: StateUnauthorized}
-	x.recv(1, x.method("account.registerDevice", int32(0), int32(7), "1", false, "", wireVector()))
+	x.recv(1, tlDevice(7, "1"))
 	x.recv(1, x.method("updates.getState"))
 	x.recv(1, x.method("account.updateStatus", false))
 	for _, name := range []string{"upload.getFile", "account.getPasskeys", "account.deleteAccount", "auth.acceptLoginToken"} {
@@ -802,26 +801,28 @@ func TestIdleKeyDoesNotWake(t *testing.T) {
 // A gzip bomb filled the memory.
 func TestGzipBomb(t *testing.T) {
 	x := newWorld(t, false)
-	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, 9)
-	_, err := z.Write(make([]byte, 64<<20))
-	require.NoError(t, err)
-	require.NoError(t, z.Close())
-	m := x.recv(1, wire.AppendGzip(nil, b.Bytes()))
+	m := x.recv(1, gzipped(t, make([]byte, 64<<20)))
 	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
 }
 
+// gzipped is body as gzip_packed.
+func gzipped(t testing.TB, body []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, 9)
+	_, err := z.Write(body)
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return wire.AppendGzip(nil, b.Bytes())
+}
+
+// incompressible is n bytes that do not shrink.
 func incompressible(n int) string {
 	b := make([]byte, n)
 	state := uint64(1)
 	for i := range b {
 		state = state*6364136223846793005 + 1442695040888963407
-		b[i] = 'a' + byte(state>>59)
-	}
-	_ = binary.LittleEndian
-	for i := range b { // letters that no Huffman code shortens much
-		b[i] = byte(state>>uint(i%50)) ^ b[i]*31 | 0x20&0x7f
-		state = state*6364136223846793005 + 1442695040888963407
+		b[i] = byte(state >> 56)
 	}
 	return string(b)
 }

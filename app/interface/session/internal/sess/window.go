@@ -108,12 +108,15 @@ func (w *window) drop(n int) {
 	if n == 0 {
 		return
 	}
-	w.floor = w.ids[n-1].id
+	w.floor = max(w.floor, w.ids[n-1].id)
 	w.ids = append(w.ids[:0], w.ids[n:]...)
 }
 
-// old reports whether id lies below everything remembered.
-func (w *window) old(id int64) bool { return len(w.ids) == 0 || id < w.ids[0].id }
+// old reports whether an unknown id lies below what is remembered, so that
+// nobody can tell whether it came before.
+func (w *window) old(id int64) bool {
+	return len(w.ids) == 0 || id < w.ids[0].id || id <= w.floor
+}
 
 // disorder reports whether the seqno of a new message fits between those of
 // its neighbours by id: negative for too low, positive for too high (rules
@@ -138,7 +141,7 @@ func (w *window) status(id int64) uint8 {
 		return w.ids[i].state
 	case i == len(w.ids):
 		return stateAbove
-	case i == 0:
+	case i == 0 || id <= w.floor:
 		return stateForgotten
 	}
 	return stateMissing

@@ -554,3 +554,9 @@ func tlBind(perm int64) []byte {
 
 // wireVector is an empty vector.
 func wireVector() []byte { return tlInt(tlID(wire.IDVector), 0) }
+
+// tlDevice is account.registerDevice.
+func tlDevice(kind int32, token string) []byte {
+	b := wire.AppendBytes(tlInt(tlInt(tlID(wire.IDRegisterDevice), 0), kind), token)
+	return append(wire.AppendBytes(wire.AppendBool(b, false), ""), wireVector()...)
+}

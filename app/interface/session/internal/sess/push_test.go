@@ -1,0 +1,207 @@
+package sess
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// UPD-1, UPD-2: who takes updates.
+func TestWhoTakesUpdates(t *testing.T) {
+	x := newWorld(t, false)
+	push := func() int64 {
+		t.Helper()
+		x.take()
+		x.step(&PushUpdates{Updates: x.updates(1)})
+		for _, m := range x.take() {
+			if m.constructor == idUpdateShort {
+				require.Equal(t, int64(3), m.Message.ID&3, "UPD-3")
+				require.Equal(t, int32(1), m.Seq&1)
+				return m.SessionID
+			}
+		}
+		return 0
+	}
+	media := x.data(9, x.msg(9, x.method("updates.getState")))
+	media.AuthKeyID, media.KeyType = mediaKey, MediaTempKey
+	x.step(media)
+	x.answer("updates.getState", updatesState())
+	require.Zero(t, push(), "no media session (rule UPD-8)")
+	require.Zero(t, count[*SetOnline](x))
+
+	x.recv(1, x.method("help.getNearestDc"))
+	x.now++
+	require.EqualValues(t, 1, push(), "a session that calls the API")
+	x.recv(2, x.method("help.getNearestDc"))
+	require.EqualValues(t, 2, push(), "the last one")
+	x.login(3)
+	x.now++
+	x.recv(2, x.method("help.getNearestDc"))
+	require.EqualValues(t, 3, push(), "the one that asked for updates")
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 3})
+	require.EqualValues(t, 2, push(), "an online one before it")
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 2})
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1})
+	require.Zero(t, push())
+	x.recv(3, tlPing(1))
+	require.Contains(t, pushed(x.take()), 1, "it waits in the outbox of the one that asked")
+	x.step(&ConnClosed{ServerID: "gw9", AuthKeyID: permKey, SessionID: 3})
+	require.EqualValues(t, 3, push(), "another gateway's word does not count")
+}
+
+// A push for a key that is not known to be logged in reads the state; what no
+// login takes is dropped.
+func TestPushBeforeTheStateIsKnown(t *testing.T) {
+	x := newWorld(t, false)
+	x.states = false
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	require.Equal(t, 1, count[*GetAuthState](x))
+	x.recv(1, x.method("help.getNearestDc"))
+	ticket, _ := find[*GetAuthState](x, nil)
+	x.finish(ticket, &AuthState{State: StateNormal, UserID: alice}, nil)
+	require.Equal(t, []int{1}, pushed(x.take()))
+
+	y := newWorld(t, false)
+	y.state = AuthState{State: StateUnauthorized}
+	y.step(&PushUpdates{Updates: y.updates(1)})
+	require.True(t, y.out.Done, "nothing to keep")
+	require.Equal(t, 1, y.counts[CountPushesLost])
+
+	z := newWorld(t, false)
+	z.step(&PushUpdates{Updates: z.updates(1)})
+	z.advance(heldFor)
+	require.True(t, z.out.Done, "nobody came")
+}
+
+// The push session, which a restart forgets and whose id may be written either
+// way, is woken by notifications.
+func TestPushSession(t *testing.T) {
+	const sid = -5
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlDevice(7, fmt.Sprint(uint64(1<<64-5))))
+	require.True(t, x.isInvoked("account.registerDevice"))
+	require.Equal(t, 1, count[*SetPushSession](x))
+	require.Equal(t, int64(sid), x.w.pushID)
+	x.recv(1, tlDevice(7, "-5"))
+	require.Equal(t, 1, count[*SetPushSession](x), "stored once")
+
+	x.step(&PushUpdates{Notification: true, Updates: x.updates(1)})
+	require.Equal(t, []int{1}, pushed(x.take()))
+	x.recv(sid, tlPing(1))
+	require.Equal(t, []int{-1}, pushed(x.take()), "woken when it comes")
+	x.step(&PushUpdates{Notification: true, Updates: x.updates(2)})
+	require.ElementsMatch(t, []int{2, -1}, pushed(x.take()))
+	x.step(&PushUpdates{Updates: x.updates(3)})
+	require.Equal(t, []int{3}, pushed(x.take()))
+
+	y := newWorld(t, false) // a restart
+	y.state.PushSessionID = sid
+	y.recv(sid, tlPing(1))
+	require.Equal(t, 1, count[*SetOnline](y))
+	y.step(&PushUpdates{Notification: true, Updates: y.updates(1)})
+	require.Equal(t, []int{-1}, pushed(y.take()))
+
+	for token, want := range map[string]int64{"7": 7, "-7": -7, "x": 0, "": 0, "99999999999999999999": 0} {
+		require.Equal(t, want, deviceSession(tlDevice(7, token)), token)
+		require.Equal(t, want, deviceSession(wire.AppendBytes(tlInt(tlID(wire.IDRegisterDeviceOld), 7), token)), token)
+	}
+	require.Zero(t, deviceSession(tlDevice(2, "7")), "another kind of token")
+}
+
+// A result that a BFF promised arrives by itself, at once, or is given up.
+func TestPushedResult(t *testing.T) {
+	x := newWorld(t, false)
+	promise := func() wire.Message {
+		m := x.recv(1, x.method("help.getNearestDc"))
+		ticket, _ := x.invoked("help.getNearestDc")
+		x.finish(ticket, &MethodResult{Pushed: true}, nil)
+		x.take()
+		return m
+	}
+	m := promise()
+	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: []byte("junk")})
+	require.Len(t, x.faults, 1)
+	whole := append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)
+	x.step(&PushRPCResult{SessionID: 2, ReqMsgID: m.ID, RPCResult: whole})
+	require.Empty(t, x.take(), "another session")
+	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: whole})
+	body, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, nearestDC("NL"), body)
+	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: whole})
+	require.Empty(t, x.take(), "one is enough")
+
+	m = promise()
+	x.advance(30*time.Second - 1)
+	require.Empty(t, x.takeOnly(wire.IDRPCResult))
+	x.advance(1)
+	require.Equal(t, "-503 Timeout", x.rpcError(x.take(), m.ID))
+
+	// The push overtakes the promise.
+	m = x.recv(1, x.method("help.getNearestDc"))
+	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)})
+	_, ok = result(x.take(), m.ID)
+	require.True(t, ok)
+	ticket, _ := x.invoked("help.getNearestDc")
+	x.finish(ticket, &MethodResult{Pushed: true}, nil)
+	require.Empty(t, x.w.calls)
+	require.Zero(t, x.w.running)
+}
+
+func TestSessionPush(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.recv(2, tlPing(1))
+	x.take()
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 2, Updates: x.updates(1)})
+	msgs := x.take()
+	require.Equal(t, []int{1}, pushed(msgs))
+	require.EqualValues(t, 2, msgs[0].SessionID)
+	x.step(&PushSessionUpdates{AuthKeyID: tempKey, SessionID: 2, Updates: x.updates(1)})
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 3, Updates: x.updates(1)})
+	require.Empty(t, x.take())
+}
+
+// Updates that cannot be written for a client are not lost silently.
+func TestUnwritableUpdates(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.step(&PushUpdates{Updates: []byte{0xff}})
+	require.Equal(t, []int{-1}, pushed(x.take()))
+	require.Len(t, x.faults, 1)
+}
+
+// Status is told when it changes and before what it knows expires, and not
+// more often.
+func TestOnline(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	online := func() int { return count[*SetOnline](x) }
+	require.Equal(t, 1, online())
+	first := x.calls[0]
+	for _, r := range x.calls {
+		if o, ok := r.(*SetOnline); ok {
+			first = o
+		}
+	}
+	require.Equal(t, &SetOnline{UserID: alice, AuthKeyID: permKey, Layer: 223, Expires: x.now/1e9 + 60}, first)
+	for range 44 {
+		x.advance(time.Second)
+		x.recv(1, tlPing(1))
+		x.recv(2, x.method("help.getNearestDc"))
+	}
+	require.Equal(t, 1, online())
+	x.advance(time.Second)
+	require.Equal(t, 2, online())
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1})
+	require.Zero(t, count[*SetOffline](x), "another session is there")
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 2})
+	require.Equal(t, 1, count[*SetOffline](x))
+	x.recv(1, tlPing(1))
+	require.Equal(t, 3, online(), "back at once")
+}

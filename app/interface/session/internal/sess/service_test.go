@@ -1,0 +1,204 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+func (x *world) stateOf(sid int64, ids ...int64) []byte {
+	x.t.Helper()
+	m := x.recv(sid, tlLongs(wire.IDMsgsStateReq, ids...))
+	got := x.takeOnly(wire.IDMsgsStateInfo)
+	require.Len(x.t, got, 1)
+	require.Zero(x.t, got[0].Seq&1)
+	r := wire.NewReader(got[0].Body[4:])
+	require.Equal(x.t, m.ID, r.Long())
+	return r.Bytes()
+}
+
+// STATE-1 to STATE-5.
+func TestMessageStates(t *testing.T) {
+	x := newWorld(t, false)
+	before := x.id(0)
+	ping := x.recv(1, tlPing(1))
+	missing := x.id(0)
+	call := x.recv(1, x.method("help.getNearestDc"))
+	require.Equal(t, []byte{
+		stateForgotten, stateReceived | stateNoAck, stateMissing, stateReceived | stateCall | stateAcked, stateAbove,
+	}, x.stateOf(1, before, ping.ID, missing, call.ID, call.ID+1<<40))
+
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	require.Equal(t, []byte{stateReceived | stateCall | stateAcked | stateAnswered}, x.stateOf(1, call.ID))
+	a := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.ackAll(1)
+	require.Equal(t, []byte{stateReceived | stateCall | stateAcked | stateAnswered | stateConfirmed}, x.stateOf(1, a.ID))
+
+	// Never reported as lost, though the window has forgotten it.
+	slow := x.recv(1, x.method("updates.getState"))
+	for range 1000 {
+		x.recv(1, tlPing(1))
+	}
+	x.take()
+	require.EqualValues(t, stateReceived, x.stateOf(1, slow.ID)[0]&7)
+	x.answer("updates.getState", updatesState())
+	require.EqualValues(t, stateReceived, x.stateOf(1, slow.ID)[0]&7)
+}
+
+// STATE-7: what the client has is forgotten, what it lacks is sent again.
+func TestAllInfo(t *testing.T) {
+	x := newWorld(t, false)
+	for range 2 {
+		x.recv(1, x.method("help.getNearestDc"))
+		x.answer("help.getNearestDc", nearestDC("NL"))
+	}
+	a := x.takeOnly(wire.IDRPCResult)
+	x.recv(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, a[0].Message.ID, a[1].Message.ID, 17), []byte{4, 1, 4}))
+	again := x.takeOnly(wire.IDRPCResult)
+	require.Len(t, again, 1)
+	require.Equal(t, a[1].Message, again[0].Message)
+	d := x.data(1, x.msg(1, tlPing(1)))
+	d.NewConn = true
+	x.step(d)
+	require.Len(t, x.takeOnly(wire.IDRPCResult), 1)
+}
+
+// msg_resend_ans_req names requests.
+func TestResendAnswers(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	a := x.takeOnly(wire.IDRPCResult)[0]
+	x.recv(1, tlLongs(wire.IDMsgResendAnsReq, m.ID))
+	require.Equal(t, a.Message, x.take()[0].Message)
+	x.recv(1, tlLongs(wire.IDMsgResendAnsReq, m.ID, 8))
+	require.Len(t, x.takeOnly(wire.IDMsgsStateInfo), 1)
+}
+
+// Service messages that do not parse are answered, if they can be.
+func TestMalformedServiceMessages(t *testing.T) {
+	x := newWorld(t, false)
+	for _, id := range []uint32{
+		wire.IDPing, wire.IDPingDelayDisconnect, wire.IDGetFutureSalts, wire.IDDestroySession, wire.IDRPCDropAnswer,
+		wire.IDMsgsStateReq, wire.IDMsgResendReq, wire.IDMsgResendAnsReq, wire.IDHTTPWait, wire.IDDestroyAuthKey,
+	} {
+		m := x.recv(1, tlInt(tlID(id), 1))
+		if id == wire.IDGetFutureSalts {
+			continue // one int is what it wants
+		}
+		require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID), "%08x", id)
+	}
+	x.recv(1, tlInt(tlID(wire.IDMsgsAck), 1))
+	require.Empty(t, x.take(), "an acknowledgment is never answered")
+	m := x.recv(1, nil)
+	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
+	m = x.recv(1, wire.AppendGzip(nil, []byte("not gzip")))
+	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
+	m = x.recv(1, x.method("auth.logOut", int32(9)))
+	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
+}
+
+// Odd service messages are acknowledged by their answers, or by msgs_ack.
+func TestOddServiceMessages(t *testing.T) {
+	x := newWorld(t, false)
+	odd := func(body []byte) wire.Message {
+		m := x.msg(1, tlInt(tlID(wire.IDGetFutureSalts), 1)) // for its odd seqno
+		m.Body = body
+		x.step(x.data(1, m))
+		return m
+	}
+	odd(tlPing(1))
+	x.take()
+	odd(tlPing(1))
+	odd(tlLongs(wire.IDMsgsStateReq, 4))
+	odd(tlLong(tlID(wire.IDDestroySession), 9))
+	x.advance(time.Second)
+	require.Empty(t, x.takeOnly(wire.IDMsgsAck), "ACK-6")
+	m := odd(wire.AppendPong(nil, 1, 1))
+	x.advance(time.Second)
+	acks := x.takeOnly(wire.IDMsgsAck)
+	require.Len(t, acks, 1)
+	require.Equal(t, tlAck(m.ID), acks[0].Body, "ACK-2")
+}
+
+// A ping that comes again is answered again.
+func TestRepeatedPing(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.recv(1, tlPing(5))
+	x.take()
+	x.step(x.data(1, m))
+	require.Equal(t, wire.AppendPong(nil, m.ID, 5), x.take()[0].Body)
+}
+
+// ACK-10: acknowledgments travel together.
+func TestAcksTravelTogether(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.take()
+	var ids []int64
+	for range 5 {
+		ids = append(ids, x.recv(1, x.method("updates.getState")).ID)
+	}
+	require.Empty(t, x.take())
+	x.recv(1, tlPing(2))
+	require.Len(t, x.sends, 1)
+	msgs := x.take()
+	require.Len(t, msgs, 2)
+	require.Equal(t, tlAck(ids...), msgs[0].Body)
+	require.EqualValues(t, wire.IDPong, msgs[1].constructor)
+}
+
+// Too many calls are told to wait; the others are served.
+func TestOverload(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.MaxInFlight, c.MaxQueued = 4, 8 })
+	var last wire.Message
+	for range 13 {
+		last = x.recv(1, x.method("help.getNearestDc"))
+	}
+	require.Equal(t, 4, count[*InvokeMethod](x))
+	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(x.take(), last.ID))
+	for range 12 {
+		x.answer("help.getNearestDc", nearestDC("NL"))
+	}
+	require.Equal(t, 12, count[*InvokeMethod](x))
+	require.Empty(t, x.w.calls)
+}
+
+// Takeouts and ranges reach the BFF with the call, in either order.
+func TestTakeout(t *testing.T) {
+	x := newWorld(t, false)
+	q := x.method("help.getNearestDc")
+	rng := func(q []byte) []byte {
+		return append(tlInt(tlInt(append(tlID(wire.IDInvokeWithMessagesRange), tlID(wire.IDMessageRange)...), 3), 9), q...)
+	}
+	take := func(q []byte) []byte { return append(tlLong(tlID(wire.IDInvokeWithTakeout), 5), q...) }
+	business := func(q []byte) []byte {
+		return append(wire.AppendBytes(tlID(wire.IDInvokeWithBusinessConnection), "x"), q...)
+	}
+	apns := func(q []byte) []byte {
+		return append(wire.AppendBytes(wire.AppendBytes(tlID(wire.IDInvokeWithApnsSecret), "x"), "y"), q...)
+	}
+	for _, c := range []struct {
+		name string
+		body []byte
+		want *Takeout
+	}{
+		{"plain", q, nil},
+		{"range", rng(q), &Takeout{MinID: 3, MaxID: 9, HasRange: true}},
+		{"takeout", take(q), &Takeout{ID: 5}},
+		{"range in takeout", take(rng(q)), &Takeout{ID: 5, MinID: 3, MaxID: 9, HasRange: true}},
+		{"business", business(apns(tlLayer(223, q))), nil},
+		{"packed", tlLayer(223, gzipped(t, take(q))), &Takeout{ID: 5}},
+	} {
+		x.recv(1, c.body)
+		_, r := x.invoked("help.getNearestDc")
+		require.Equal(t, c.want, r.Meta.Takeout, c.name)
+		x.answer("help.getNearestDc", nearestDC("NL"))
+	}
+	m := x.recv(1, tlLayer(223, tlPing(8)))
+	require.Equal(t, wire.AppendPong(nil, m.ID, 8), x.takeOnly(wire.IDPong)[0].Body, "a service message in a wrapper")
+}
