@@ -43,6 +43,9 @@ func New(o Options) *Dispatcher {
 	return &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
 }
 
+// faults keeps a BFF that is down from filling the log.
+var faults = logx.NewLessLogger(1000)
+
 var (
 	errNotImplemented = &sess.RPCError{Code: 400, Message: "METHOD_NOT_IMPL"}
 	errBreakerOpen    = &sess.RPCError{Code: 500, Message: "RPC_CALL_FAIL"}
@@ -75,7 +78,7 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	out, rpcErr := translate(err)
 	if out == faulty {
 		promise.Reject(method.Path)
-		logx.Errorf("%s: %v", method.Path, err)
+		faults.Errorf("%s: %v", method.Path, err)
 	} else {
 		promise.Accept()
 	}

@@ -18,6 +18,9 @@ const (
 	statusQueue = 1024 // reports waiting in one lane
 )
 
+// faults keeps a peer that is down from filling the log.
+var faults = logx.NewLessLogger(1000)
+
 // Status tells the status service who is online here. Reports of one key keep
 // their order; nobody waits for them.
 type Status struct {
@@ -61,7 +64,7 @@ func (s *Status) Notify(r sess.Request) {
 		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 		defer cancel()
 		if err := report(ctx); err != nil {
-			logx.Errorf("status: %v", err)
+			faults.Errorf("status: %v", err)
 		}
 	}) {
 		metrics.StatusDropped.Inc()

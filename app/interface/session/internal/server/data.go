@@ -15,24 +15,32 @@ const connNew = 1
 
 // SessionSendDataToSession takes a packet of a client.
 func (s *Server) SessionSendDataToSession(ctx context.Context, in *session.TLSessionSendDataToSession) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionSendDataToSession_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.sendData(in, from(ctx, follows), done) })
+	return s.wait(ctx, session.RPCSession_SessionSendDataToSession_FullMethodName, func(done func(error)) {
+		s.sendData(in, from(ctx, follows), done)
+	})
 }
 
-// wait runs a handler that ends by calling done, at the latest when ctx does.
-func (s *Server) wait(ctx context.Context, handler func(done func(error))) (*mtproto.Bool, error) {
+// wait runs a handler that ends by calling done, mostly at once, and answers in
+// time whatever it does.
+func (s *Server) wait(ctx context.Context, method string, handler func(done func(error))) (*mtproto.Bool, error) {
 	result := make(chan error, 1)
 	handler(func(err error) { result <- err })
+	var err error
 	select {
-	case err := <-result:
-		if err != nil {
-			return nil, err
+	case err = <-result:
+	default:
+		bounded, cancel := s.bounded(ctx, method)
+		defer cancel()
+		select {
+		case err = <-result:
+		case <-bounded.Done():
+			err = errInternal // it is still queued, and may be taken
 		}
-		return boolTrue, nil
-	case <-ctx.Done():
-		return nil, errInternal // it is still queued, and may be taken
 	}
+	if err != nil {
+		return nil, err
+	}
+	return boolTrue, nil
 }
 
 // sendData brings a packet to its wrapper. done is called once, here or when

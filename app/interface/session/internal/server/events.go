@@ -12,17 +12,17 @@ import (
 // SessionCreateSession tells that a gateway opened a connection for a
 // session. Gateways of today say so with the first packet instead.
 func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSessionCreateSession) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionCreateSession_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.createSession(in, from(ctx, follows), done) })
+	return s.wait(ctx, session.RPCSession_SessionCreateSession_FullMethodName, func(done func(error)) {
+		s.createSession(in, from(ctx, follows), done)
+	})
 }
 
 // SessionCloseSession tells that a gateway has no connection of a session
 // any more.
 func (s *Server) SessionCloseSession(ctx context.Context, in *session.TLSessionCloseSession) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionCloseSession_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.closeSession(in, from(ctx, follows), done) })
+	return s.wait(ctx, session.RPCSession_SessionCloseSession_FullMethodName, func(done func(error)) {
+		s.closeSession(in, from(ctx, follows), done)
+	})
 }
 
 func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, done func(error)) {

@@ -13,23 +13,23 @@ import (
 
 // SessionPushUpdatesData brings updates for a key's user.
 func (s *Server) SessionPushUpdatesData(ctx context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushUpdatesData_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.pushUpdates(in, from(ctx, stays), done) })
+	return s.wait(ctx, session.RPCSession_SessionPushUpdatesData_FullMethodName, func(done func(error)) {
+		s.pushUpdates(in, from(ctx, stays), done)
+	})
 }
 
 // SessionPushSessionUpdatesData brings updates for one session.
 func (s *Server) SessionPushSessionUpdatesData(ctx context.Context, in *session.TLSessionPushSessionUpdatesData) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushSessionUpdatesData_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.pushSessionUpdates(in, from(ctx, stays), done) })
+	return s.wait(ctx, session.RPCSession_SessionPushSessionUpdatesData_FullMethodName, func(done func(error)) {
+		s.pushSessionUpdates(in, from(ctx, stays), done)
+	})
 }
 
 // SessionPushRpcResultData brings an answer that a BFF promised.
 func (s *Server) SessionPushRpcResultData(ctx context.Context, in *session.TLSessionPushRpcResultData) (*mtproto.Bool, error) {
-	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionPushRpcResultData_FullMethodName)
-	defer cancel()
-	return s.wait(ctx, func(done func(error)) { s.pushRPCResult(in, from(ctx, stays), done) })
+	return s.wait(ctx, session.RPCSession_SessionPushRpcResultData_FullMethodName, func(done func(error)) {
+		s.pushRPCResult(in, from(ctx, stays), done)
+	})
 }
 
 func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, from sender, done func(error)) {
