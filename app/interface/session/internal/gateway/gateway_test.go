@@ -30,9 +30,8 @@ func TestMain(m *testing.M) {
 // peer is a gateway.
 type peer struct {
 	gateway.UnimplementedRPCGatewayServer
-	streams gateway.RPCGatewayStreamServer // nil: Unimplemented
-	addr    string
-	server  *grpc.Server
+	addr   string
+	server *grpc.Server
 
 	mu     sync.Mutex
 	unary  []*gateway.TLGatewaySendDataToGateway

@@ -25,6 +25,7 @@ import (
 // Mode says how gateways are called.
 type Mode int
 
+// The modes.
 const (
 	Auto   Mode = iota // stream, and unary where a gateway answers Unimplemented
 	Stream             // stream only

@@ -49,7 +49,10 @@ const (
 )
 
 // post puts in into the mailbox.
-func (a *actor) post(in sess.Input) verdict {
+func (a *actor) post(in sess.Input) verdict { return a.put(in, false) }
+
+// put is post; what another actor had accepted already is owed a place.
+func (a *actor) put(in sess.Input, owed bool) verdict {
 	bytes, data := weight(in)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,7 +66,8 @@ func (a *actor) post(in sess.Input) verdict {
 		// One item always fits, so that a packet larger than the bound is
 		// late, not impossible.
 		items := a.waiting.items + a.taken.items
-		if items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes {
+		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes
+		if excess && !owed {
 			metrics.MailboxFull.Inc()
 			return full
 		}
@@ -198,7 +202,7 @@ func (a *actor) logFault(f sess.Fault) {
 // of its perm key, and after them what still waits here. The actor stays in
 // the map for a while, as a signpost for packets that were on their way.
 func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
-	a.m.inherit(h.To, &sess.Adopt{Handover: h})
+	a.m.inherit(h.To, &sess.Adopt{Handover: h}, true)
 	a.mu.Lock()
 	a.heir = h.To
 	a.done = false
@@ -206,10 +210,10 @@ func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	a.sessionDataChan = nil
 	a.mu.Unlock()
 	for _, in := range rest {
-		a.m.inherit(h.To, in)
+		a.m.inherit(h.To, in, true)
 	}
 	for _, in := range queued {
-		a.m.inherit(h.To, in)
+		a.m.inherit(h.To, in, true)
 	}
 	a.machine = nil
 	a.m.drained(a)

@@ -36,7 +36,7 @@ func (a *actor) rpcRunLoop(c sess.Call) {
 	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
 	defer func() {
 		if a.post(done) == moved {
-			_ = a.m.inherit(a.heir, done) // control inputs are never refused
+			a.m.inherit(a.heir, done, true)
 		}
 	}()
 	done.Result, done.Err = a.m.o.Execute(c.Request)

@@ -118,14 +118,21 @@ func (m *Manager) Advance() {
 // Post gives an input to the actor of a key, which it makes when there is
 // none. unbound says that the key is a temp key of its own.
 func (m *Manager) Post(authKeyID int64, unbound bool, in sess.Input) error {
+	if !m.put(authKeyID, unbound, in, false) {
+		return ErrDataChannelFull
+	}
+	return nil
+}
+
+func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) bool {
 	for {
-		switch a := m.obtain(authKeyID, unbound); a.post(in) {
+		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
 		case posted:
-			return nil
+			return true
 		case full:
-			return ErrDataChannelFull
+			return false
 		case moved:
-			return m.inherit(a.heir, in)
+			return m.inherit(a.heir, in, owed)
 		}
 	}
 }
@@ -143,7 +150,10 @@ func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
 		case full:
 			return true, ErrDataChannelFull
 		case moved:
-			return true, m.inherit(a.heir, in)
+			if !m.inherit(a.heir, in, false) {
+				return true, ErrDataChannelFull
+			}
+			return true, nil
 		}
 	}
 }
@@ -217,18 +227,15 @@ func (m *Manager) forget(a *actor) {
 
 // inherit gives the heir of a temp key what was meant for the temp key. An
 // heir that lives on another node gets nothing: the client repeats there what
-// it has no answer to.
-func (m *Manager) inherit(heir int64, in sess.Input) error {
+// it has no answer to. False: the heir's mailbox is full, and nothing is owed.
+func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
 	if !m.o.Owns(heir) {
-		return nil
+		return true
 	}
-	switch in := in.(type) {
-	case *sess.Tick:
-		return nil
-	case *sess.Data:
-		in.Unbound = false
+	if d, ok := in.(*sess.Data); ok {
+		d.Unbound = false
 	}
-	return m.Post(heir, false, in)
+	return m.put(heir, false, in, owed)
 }
 
 // all returns the actors of this moment.

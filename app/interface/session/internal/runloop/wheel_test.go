@@ -2,7 +2,7 @@ package runloop
 
 import (
 	"context"
-	"math/rand/v2" //nolint:forbidigo // test data
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"testing"

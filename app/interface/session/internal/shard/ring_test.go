@@ -3,7 +3,7 @@ package shard
 import (
 	"fmt"
 	"math"
-	"math/rand/v2" //nolint:forbidigo // test data
+	"math/rand/v2"
 	"testing"
 
 	"github.com/spaolacci/murmur3"
