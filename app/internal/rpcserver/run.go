@@ -33,11 +33,7 @@ func Run(s Service, budget time.Duration) error {
 	signal.Reset(signals...)
 	ctx, restore := signal.NotifyContext(context.Background(), signals...)
 	defer restore()
-	defer func() {
-		proc.WrapUp()
-		proc.Shutdown()
-		_ = logx.Close()
-	}()
+	defer flush()
 
 	err := s.Start(ctx)
 	if err == nil {
@@ -54,6 +50,26 @@ func Run(s Service, budget time.Duration) error {
 		logx.Errorf("shutdown: %v", stopErr)
 	}
 	return err
+}
+
+// flushTime bounds go-zero's own end: a trace collector that is away would
+// hold it up for long.
+const flushTime = 2 * time.Second
+
+// flush runs go-zero's listeners and closes the log.
+func flush() {
+	done := make(chan struct{})
+	go func() {
+		proc.WrapUp()
+		proc.Shutdown()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(flushTime):
+		logx.Errorf("traces or statistics could not be flushed within %v", flushTime)
+	}
+	_ = logx.Close()
 }
 
 // Warn logs each warning once, and repeats it on standard error when the log

@@ -25,6 +25,9 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
+// redisFailures are logged once a second: an outage makes one of every call.
+var redisFailures = logx.NewLessLogger(1000)
+
 // ErrNotFound means that there is no such key (any more).
 var ErrNotFound = errors.New("no such auth key")
 

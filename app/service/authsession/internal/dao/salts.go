@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/metric"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
@@ -29,9 +28,6 @@ var saltRefills = metric.NewCounterVec(&metric.CounterVecOpts{
 	Help:      "Lists of salts that were made longer, by result.",
 	Labels:    []string{"result"},
 })
-
-// redisFailures are logged once a second: an outage makes one of every call.
-var redisFailures = logx.NewLessLogger(1000)
 
 // saltAttempts bounds how often a refill is tried against others.
 const saltAttempts = 4
