@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/redis/go-redis/v9"
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/zrpc"
@@ -228,7 +229,17 @@ func (c *Cluster) Parts() []Part {
 		{"authsession", c.authsession.addr},
 		{"etcd", c.etcd[0]},
 		{"redis", c.redis},
+		{"mysql", databaseAddr(c.dsn)},
 	}
+}
+
+// databaseAddr is what of a DSN may be shown.
+func databaseAddr(dsn string) string {
+	cfg, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return "?"
+	}
+	return cfg.Addr + "/" + cfg.DBName
 }
 
 // Addr is where clients connect.

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -45,8 +46,10 @@ type device struct {
 	texts   []string // of new messages, as they were pushed
 }
 
-// connect starts a device; its milestones are waited for one by one.
-func connect(ctx context.Context, t Target, model string) (*device, error) {
+// connect starts a device; its milestones are waited for one by one. Its model
+// is a name of this run alone.
+func connect(ctx context.Context, t Target, name string) (*device, error) {
+	model := name + " " + rand.Text()[:6]
 	host, portText, err := net.SplitHostPort(t.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("address of the gateway: %w", err)

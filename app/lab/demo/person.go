@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
@@ -14,6 +15,8 @@ import (
 const (
 	appID   = 1
 	appHash = "demo"
+
+	retryCall = 20 * time.Millisecond
 )
 
 // person is who logs in.
@@ -108,14 +111,24 @@ func (d *device) history(ctx context.Context, with tg.InputPeerClass) ([]string,
 	return texts, nil
 }
 
-// loggedOut expects a call that needs a login to end with 401.
-func (d *device) loggedOut(ctx context.Context) error {
-	_, err := d.api.UpdatesGetState(ctx)
-	if err == nil {
-		return fmt.Errorf("%s may still call", d.model)
+// loggedOut expects calls that need a login to end with 401, within patience
+// from now: where a login ends is not where its calls go.
+func (d *device) loggedOut(ctx context.Context, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		_, err := d.api.UpdatesGetState(ctx)
+		switch {
+		case tgerr.IsCode(err, 401):
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: want error 401, got: %w", d.model, err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("%s may still call after %s", d.model, patience)
+		}
+		select {
+		case <-time.After(retryCall):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if !tgerr.IsCode(err, 401) {
-		return fmt.Errorf("%s: want error 401, got: %w", d.model, err)
-	}
-	return nil
 }
