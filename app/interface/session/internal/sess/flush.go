@@ -23,21 +23,19 @@ func (w *MainAuthWrapper) flush(s *session) {
 	s.dropUnsendable()
 	ackAlone := s.ackAt != 0 && s.ackAt <= w.now && s.server != ""
 	items := w.gather(s)
-	if len(items) == 0 && !ackAlone {
-		w.flushHTTP(s, nil)
-		return
+	if s.server != "" && (len(items) > 0 || ackAlone) {
+		salt := w.salt(s.list)
+		for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
+			w.out.Sends = append(w.out.Sends, Send{
+				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet,
+			})
+		}
+		w.settle(s)
+		items = nil
 	}
-	if s.server == "" {
+	if s.http != nil {
 		w.flushHTTP(s, items)
-		return
 	}
-	salt := w.salt(s.list)
-	for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
-		w.out.Sends = append(w.out.Sends, Send{
-			ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet,
-		})
-	}
-	w.settle(s)
 }
 
 // dropUnsendable forgets service messages that found no connection: they

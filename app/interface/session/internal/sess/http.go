@@ -44,9 +44,9 @@ func (h *httpState) queued(now int64) {
 func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
 	if s.http == nil {
 		s.http = &httpState{}
-		if len(s.queue) > 0 {
-			s.http.queued(w.now)
-		}
+	}
+	if s.http.first == 0 && len(s.queue) > 0 {
+		s.http.queued(w.now)
 	}
 	s.http.slots = append(s.http.slots, httpSlot{
 		slot:  slot,
@@ -67,8 +67,8 @@ func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int3
 
 // flushHTTP answers the open requests whose time has come.
 func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
-	if s.http == nil {
-		return
+	if len(items) == 0 {
+		s.http.first = 0
 	}
 	salt := w.salt(s.list)
 	sent := false

@@ -112,6 +112,7 @@ func (x *world) step(in Input) {
 	x.t.Helper()
 	x.out.Reset()
 	x.w.Step(x.now, in, &x.out)
+	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
 	x.sends = append(x.sends, x.out.Sends...)
 	x.replies = append(x.replies, x.out.Replies...)
 	for _, c := range x.out.Counts {
