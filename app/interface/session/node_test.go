@@ -421,6 +421,29 @@ func TestStopDeliversAnswersInFlight(t *testing.T) {
 	require.Empty(t, c.stat.node(77))
 }
 
+// Weakness 49: one status call after the other made the end unbounded.
+func TestWeakness49ManyUsersGoOfflineTogether(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	const users = 200
+	for user := range int64(users) {
+		c.login(n, 1000+user, 77+user)
+	}
+	eventually(t, "all online", func() bool {
+		c.stat.mu.Lock()
+		defer c.stat.mu.Unlock()
+		return len(c.stat.online) == users
+	})
+	c.stat.mu.Lock()
+	c.stat.delay = 50 * time.Millisecond
+	c.stat.mu.Unlock()
+	start := time.Now()
+	n.stop()
+	require.Less(t, time.Since(start), 5*time.Second, "10 s one by one")
+	require.Equal(t, users, c.stat.offline)
+	require.Empty(t, c.stat.online)
+}
+
 func TestStopIsBounded(t *testing.T) {
 	c := startCluster(t)
 	n := c.start(func(conf *Config) { conf.DrainTime = 200 * time.Millisecond })

@@ -235,6 +235,7 @@ type statusRole struct {
 	mu      sync.Mutex
 	online  map[int64]string // user to node
 	offline int
+	delay   time.Duration
 }
 
 func (s *statusRole) StatusSetSessionOnline(_ context.Context, in *statuspb.TLStatusSetSessionOnline) (*mtproto.Bool, error) {
@@ -245,6 +246,10 @@ func (s *statusRole) StatusSetSessionOnline(_ context.Context, in *statuspb.TLSt
 }
 
 func (s *statusRole) StatusSetSessionOffline(_ context.Context, in *statuspb.TLStatusSetSessionOffline) (*mtproto.Bool, error) {
+	s.mu.Lock()
+	delay := s.delay
+	s.mu.Unlock()
+	time.Sleep(delay)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.online, in.UserId)
