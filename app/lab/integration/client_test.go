@@ -184,6 +184,15 @@ func (c *client) sendHTTP(data *session.SessionClientData) {
 	}()
 }
 
+// poll leaves a request at the server for answers that come later, as HTTP
+// clients do (rule HTTP-4).
+func (c *client) poll() {
+	c.t.Helper()
+	if len(c.conn) == 0 {
+		c.send(encode(c.t, &mt.HTTPWaitRequest{MaxWait: 2000}), false)
+	}
+}
+
 // send sends one message and returns its id.
 func (c *client) send(body []byte, content bool) int64 {
 	c.t.Helper()
@@ -223,6 +232,9 @@ func (c *client) next(limit time.Duration) (message, bool) {
 		m := c.pending[0]
 		c.pending = c.pending[1:]
 		return m, true
+	}
+	if c.http {
+		c.poll()
 	}
 	select {
 	case payload := <-c.conn:
