@@ -82,7 +82,7 @@ func (g *gatewayRole) open(k connKey) chan []byte {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.conns[k] == nil {
-		g.conns[k] = make(chan []byte, 1<<16)
+		g.conns[k] = make(chan []byte, 1<<12)
 	}
 	return g.conns[k]
 }
