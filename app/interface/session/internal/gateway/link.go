@@ -36,8 +36,10 @@ type link struct {
 	unanswered []packet // written to the stream, oldest first
 	answers    bool     // this gateway has answered on a stream
 	silent     bool     // this gateway never answers on its stream
-	used       time.Time
-	closed     bool
+
+	waitingSince time.Time // when the first of unanswered was written
+	used         time.Time
+	closed       bool
 }
 
 func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
@@ -98,6 +100,7 @@ func (l *link) load(now time.Time) (bytes int, idle time.Duration) {
 func (l *link) empty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.judge()
 	return l.items == 0
 }
 

@@ -73,19 +73,28 @@ func (s *stream) read() {
 	}
 }
 
-// silentAfter is how many packets without a single answer make a gateway one
-// that never answers; nothing is remembered for it then.
-const silentAfter = 1024
-
 // await remembers that p is to be answered.
 func (l *link) await(s *stream, p packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.unanswered) == 0 && l.answers {
-		s.watch.Reset(l.g.o.AckTimeout)
+	if len(l.unanswered) == 0 {
+		l.waitingSince = time.Now()
+		if l.answers {
+			s.watch.Reset(l.g.o.AckTimeout)
+		}
 	}
 	l.unanswered = append(l.unanswered, p)
-	l.silent = l.silent || !l.answers && len(l.unanswered) > silentAfter
+	l.judge()
+}
+
+// judge lets go of what a gateway that never answers leaves unanswered: one
+// that took packets for a whole AckTimeout and said nothing, not even that it
+// has no streams.
+func (l *link) judge() {
+	if len(l.unanswered) == 0 || l.answers {
+		return
+	}
+	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
 	if l.silent {
 		for _, p := range l.unanswered {
 			l.items--

@@ -61,14 +61,21 @@ func (s *Status) Notify(r sess.Request) {
 		return
 	}
 	if !s.lanes.Go(key, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-		defer cancel()
-		if err := report(ctx); err != nil {
-			faults.Errorf("status: %v", err)
+		// Twice, because what is not told now is told in most of a minute.
+		if s.try(report) != nil {
+			if err := s.try(report); err != nil {
+				faults.Errorf("status: %v", err)
+			}
 		}
 	}) {
 		metrics.StatusDropped.Inc()
 	}
+}
+
+func (s *Status) try(report func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+	defer cancel()
+	return report(ctx)
 }
 
 // Wait returns when all reports have been made or ctx is done.
