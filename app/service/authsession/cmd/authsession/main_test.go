@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestNoKeyInAnyLog(t *testing.T) {
 	require.Contains(t, out, "INSERT INTO auth_keys", "statements are in the log")
 	for _, key := range []crypto.AuthKey{k, temp, failing} {
 		part := key.Value[30:60] // a multiple of 3 from the start, so that it is part of the whole key's base64
-		for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), fmt.Sprint(part)[1:60]} {
+		for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), strings.Trim(fmt.Sprint(part), "[]")} {
 			require.NotContains(t, out, form)
 		}
 	}

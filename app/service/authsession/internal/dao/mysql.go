@@ -19,7 +19,6 @@ const (
 
 	errDeadlock    = 1213
 	errLockTimeout = 1205
-	errDuplicate   = 1062
 )
 
 // OpenMysql opens a pool of its own, since go-zero's ignores the configured
@@ -72,7 +71,7 @@ func (quiet) Print(...any) {}
 func newConn(db *sql.DB) sqlx.SqlConn {
 	return sqlx.NewSqlConnFromDB(db, sqlx.WithAcceptable(func(err error) bool {
 		var answer *mysql.MySQLError
-		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, context.Canceled)
+		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, context.Canceled)
 	}))
 }
 
@@ -90,11 +89,6 @@ func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx
 			return err
 		}
 	}
-}
-
-func isDuplicate(err error) bool {
-	var answer *mysql.MySQLError
-	return errors.As(err, &answer) && answer.Number == errDuplicate
 }
 
 // secret is a string that statements carry and logs do not show: go-zero

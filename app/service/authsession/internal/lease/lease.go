@@ -44,8 +44,9 @@ const (
 	loadTimeout  = 5 * time.Second  // of a read that several callers share
 	notFound     = "*"
 
-	retryPeriod = time.Second
-	maxUnclean  = 100_000 // keys to follow up
+	releaseTimeout = 2 * time.Second
+	retryPeriod    = time.Second
+	maxUnclean     = 100_000 // keys to follow up
 )
 
 // failures are logged once a second: an outage makes one of every call.
@@ -152,24 +153,37 @@ func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]
 func (c *Cache) Change(ctx context.Context, write func(hold func(keys ...string)) error) error {
 	token := newToken('w')
 	var held []string
-	defer func() {
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		for _, key := range held {
-			if err := c.ring.Insist(bounded, releaseScript, keys(key), token); err != nil {
-				c.markUnclean(key, err)
-			}
-		}
-	}()
+	defer func() { c.release(ctx, held, token) }()
+	down := map[string]bool{} // nodes are asked in vain once
 	return write(func(more ...string) {
 		for _, key := range more {
 			held = append(held, key)
-			// On failure the release has to do the whole work.
+			node := c.ring.Node(key)
+			if down[node] {
+				continue
+			}
 			if err := c.ring.Insist(ctx, holdScript, keys(key), token, tokenLife.Milliseconds()); err != nil {
 				failures.Errorf("cache: cannot hold a key before its change: %v", err)
+				down[node] = true // the release has to do the whole work
 			}
 		}
 	})
+}
+
+// release ends a write's holds; what cannot be released is followed up.
+func (c *Cache) release(ctx context.Context, held []string, token string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	down := map[string]error{}
+	for _, key := range held {
+		node := c.ring.Node(key)
+		if down[node] == nil {
+			down[node] = c.ring.Insist(ctx, releaseScript, keys(key), token)
+		}
+		if down[node] != nil {
+			c.markUnclean(key, down[node])
+		}
+	}
 }
 
 // miss returns the value that is there after all, or the guard's token.

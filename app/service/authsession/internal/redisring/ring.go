@@ -101,6 +101,9 @@ func (r *Ring) node(key string) *node {
 	return r.nodes[0]
 }
 
+// Node names the node that key lives on.
+func (r *Ring) Node(key string) string { return r.node(key).address }
+
 // Get returns the string at key; found is false when there is none.
 func (r *Ring) Get(ctx context.Context, key string) (value string, found bool, err error) {
 	err = r.node(key).try(func(c redis.UniversalClient) error {

@@ -1,0 +1,108 @@
+package redisring
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/cache"
+	"github.com/zeromicro/go-zero/core/stores/kv"
+	"github.com/zeromicro/go-zero/core/stores/redis"
+	"github.com/zeromicro/go-zero/core/syncx"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	leaktest.Main(m)
+}
+
+func conf(addresses ...string) (c cache.ClusterConf) {
+	for i, a := range addresses {
+		c = append(c, cache.NodeConf{RedisConf: redis.RedisConf{Host: a, Type: "node"}, Weight: 100 - 30*i})
+	}
+	return c
+}
+
+func open(t *testing.T, addresses ...string) *Ring {
+	r := New(conf(addresses...))
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// A stock node beside ours looks for a key on the node we put it on.
+func TestKeysLieWhereGoZeroPutsThem(t *testing.T) {
+	var addresses []string
+	for range 3 {
+		addresses = append(addresses, miniredis.RunT(t).Addr())
+	}
+	stockCache := cache.New(conf(addresses...), syncx.NewSingleFlight(), cache.NewStat("test"), errors.New("none"))
+	stockKV := kv.NewStore(conf(addresses...))
+	ours := open(t, addresses...)
+	used := map[string]int{}
+	for i := range 300 {
+		key := fmt.Sprintf("auth_keys2_%d", i)
+		require.NoError(t, stockCache.Set(key, i))
+		text, found, err := ours.Get(t.Context(), key)
+		require.NoError(t, err)
+		require.True(t, found, key)
+		require.Equal(t, fmt.Sprint(i), text)
+		key = fmt.Sprintf("auth_keys_%d", i)
+		require.NoError(t, stockKV.Hset(key, "auth_key_type", "1"))
+		fields, err := ours.Hash(t.Context(), key)
+		require.NoError(t, err)
+		require.Equal(t, "1", fields["auth_key_type"])
+		used[ours.Node(key)]++
+	}
+	require.Len(t, used, 3)
+}
+
+// A Redis that accepts and says nothing costs half a second three times, then
+// nothing for a second.
+func TestASilentNodeIsLeftAlone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	r := open(t, l.Addr().String())
+	began := time.Now()
+	for range tolerated {
+		_, _, err := r.Get(t.Context(), "k")
+		require.Error(t, err)
+		require.NotErrorIs(t, err, ErrResting)
+	}
+	require.Less(t, time.Since(began), tolerated*(2*timeout))
+	began = time.Now()
+	for range 100 {
+		_, _, err = r.Get(t.Context(), "k")
+		require.ErrorIs(t, err, ErrResting)
+	}
+	require.Less(t, time.Since(began), timeout)
+}
+
+func TestANodeThatReturnsIsAskedAgain(t *testing.T) {
+	m := miniredis.RunT(t)
+	r := open(t, m.Addr())
+	require.NoError(t, m.Set("k", "v"))
+	address := m.Addr()
+	m.Close()
+	require.Eventually(t, func() bool {
+		_, _, err := r.Get(t.Context(), "k")
+		return errors.Is(err, ErrResting)
+	}, 10*time.Second, time.Millisecond)
+	require.Error(t, r.Ping(t.Context()))
+	require.NoError(t, m.StartAddr(address))
+	require.NoError(t, m.Set("k", "v"))
+	require.Eventually(t, func() bool {
+		v, found, err := r.Get(t.Context(), "k")
+		return err == nil && found && v == "v"
+	}, 5*time.Second, 10*time.Millisecond)
+	_, found, err := r.Get(t.Context(), "none")
+	require.NoError(t, err)
+	require.False(t, found)
+}
