@@ -41,6 +41,7 @@ type Cluster struct {
 	dsn   string
 
 	disc        *discovery.Client
+	status      *status.Server
 	gateway     *gateway.Gateway
 	authsession *service
 	session     *service
@@ -132,11 +133,12 @@ func (c *Cluster) startStores(ctx context.Context) error {
 func (c *Cluster) startAround(ctx context.Context) error {
 	client := redis.NewClient(&redis.Options{Addr: c.redis})
 	c.onClose(func() { _ = client.Close() })
-	st, err := status.Start(ctx, status.Config{Discovery: c.disc, Store: status.Redis(client)})
+	var err error
+	c.status, err = status.Start(ctx, status.Config{Discovery: c.disc, Store: status.Redis(client)})
 	if err != nil {
 		return err
 	}
-	c.onClose(st.Close)
+	c.onClose(c.status.Close)
 
 	pool := upstream.New(upstream.Config{Stream: c.cfg.StreamSession, Log: c.cfg.Log})
 	c.onClose(pool.Close)
@@ -155,7 +157,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	b, err := bff.New(bff.Config{
 		Discovery:   c.disc,
 		AuthSession: zrpc.RpcClientConf{Etcd: discov.EtcdConf{Hosts: c.etcd, Key: authsessionKey}},
-		Online:      st.Online,
+		Online:      c.status.Online,
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
@@ -176,16 +178,6 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 	if c.cfg.MySQL == "" {
 		connections, migrate = 1, false
 	}
-	c.authsession, err = c.newService(authsessionKey, authsessionYAML, c.cfg.AuthSession, map[string]any{
-		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate, "Extra": c.cfg.AuthSessionYAML,
-	})
-	if err != nil {
-		return err
-	}
-	c.session, err = c.newService(sessionKey, sessionYAML, c.cfg.Session, map[string]any{"Extra": c.cfg.SessionYAML})
-	if err != nil {
-		return err
-	}
 	c.onClose(func() {
 		_ = c.gateway.Close() // so that session hears clients leave
 		bound := context.WithoutCancel(ctx)
@@ -193,10 +185,14 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 			c.cfg.Log.Error("stopping the pair", "err", err)
 		}
 	})
-	if err := c.authsession.start(ctx); err != nil {
+	c.authsession, err = c.launch(ctx, authsessionKey, authsessionYAML, c.cfg.AuthSession, map[string]any{
+		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate, "Extra": c.cfg.AuthSessionYAML,
+	})
+	if err != nil {
 		return err
 	}
-	return c.session.start(ctx)
+	c.session, err = c.launch(ctx, sessionKey, sessionYAML, c.cfg.Session, map[string]any{"Extra": c.cfg.SessionYAML})
+	return err
 }
 
 // RestartSession stops session and returns when it serves again.
@@ -204,6 +200,16 @@ func (c *Cluster) RestartSession(ctx context.Context) error { return c.session.r
 
 // RestartAuthSession stops authsession and returns when it serves again.
 func (c *Cluster) RestartAuthSession(ctx context.Context) error { return c.authsession.restart(ctx) }
+
+// Online returns the perm keys of a user that are online.
+func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
+	entries, err := c.status.Online(ctx, userID)
+	keys := make([]int64, len(entries))
+	for i, e := range entries {
+		keys[i] = e.GetAuthKeyId()
+	}
+	return keys, err
+}
 
 // Failed returns the end of a service that ended by itself, once one does.
 func (c *Cluster) Failed(ctx context.Context) error {

@@ -5,10 +5,13 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"text/template"
 	"time"
 
@@ -41,6 +44,21 @@ type service struct {
 	out   string
 	find  func(ctx context.Context, key string) ([]string, error)
 	child *proc.Child
+}
+
+// launch starts a service, at another address when somebody was quicker to take
+// the one it should have. What it returns is to be stopped, with an error too.
+func (c *Cluster) launch(ctx context.Context, name, text string, args []string, fields map[string]any) (s *service, err error) {
+	for range 3 {
+		if s, err = c.newService(name, text, args, fields); err != nil {
+			return nil, err
+		}
+		err = s.start(ctx)
+		if !errors.Is(err, proc.ErrEnded) || !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+			break
+		}
+	}
+	return s, err
 }
 
 // newService writes the configuration file of a service.

@@ -29,11 +29,13 @@ const (
 
 // device is one client with its own keys.
 type device struct {
-	model  string
-	client *telegram.Client
-	api    *tg.Client
-	self   *tg.User
-	logins int // auth.signIn calls it took so far
+	model   string
+	client  *telegram.Client
+	api     *tg.Client
+	storage session.Loader
+	online  func(context.Context, int64) ([]int64, error)
+	self    *tg.User
+	logins  int // auth.signIn calls it took so far
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -58,7 +60,8 @@ func connect(ctx context.Context, t Target, name string) (*device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address of the gateway: %w", err)
 	}
-	d := &device{model: model, done: make(chan struct{}), changed: make(chan struct{}), marks: map[string]int{}}
+	storage := &session.StorageMemory{}
+	d := &device{model: model, storage: session.Loader{Storage: storage}, online: t.Online, done: make(chan struct{}), changed: make(chan struct{}), marks: map[string]int{}}
 	log := io.Discard
 	if t.ClientLog != nil {
 		log = t.ClientLog
@@ -70,7 +73,7 @@ func connect(ctx context.Context, t Target, name string) (*device, error) {
 		DCList:         dcs.List{Options: []tg.DCOption{{ID: t.DC, IPAddress: host, Port: port}}},
 		Resolver:       dcs.Plain(dcs.PlainOptions{Protocol: t.Protocol}),
 		EnablePFS:      true,
-		SessionStorage: &session.StorageMemory{},
+		SessionStorage: storage,
 		UpdateHandler:  telegram.UpdateHandlerFunc(d.update),
 		Device:         telegram.DeviceConfig{DeviceModel: model, SystemVersion: "1.0", AppVersion: "1.0", SystemLangCode: "en", LangPack: "tdesktop", LangCode: "en"},
 		RetryInterval:  2 * time.Second,

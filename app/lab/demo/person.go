@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gotd/td/tg"
@@ -16,7 +17,7 @@ const (
 	appID   = 1
 	appHash = "demo"
 
-	retryCall = 20 * time.Millisecond
+	retry = 20 * time.Millisecond
 )
 
 // person is who logs in.
@@ -58,10 +59,36 @@ func (d *device) signIn(ctx context.Context, p person, hash, code string) error 
 // subscribe makes the device one that updates are pushed to.
 func (d *device) subscribe(ctx context.Context) error {
 	state, err := d.api.UpdatesGetState(ctx)
-	if err == nil && state.Date == 0 {
-		err = errors.New("updates.getState answered an empty state")
+	if err != nil {
+		return err
 	}
-	return err
+	if state.Date == 0 {
+		return errors.New("updates.getState answered an empty state")
+	}
+	return d.awaitOnline(ctx)
+}
+
+// awaitOnline returns when the status service knows the device.
+func (d *device) awaitOnline(ctx context.Context) error {
+	if d.online == nil {
+		return nil
+	}
+	data, err := d.storage.Load(ctx)
+	if err != nil {
+		return err
+	}
+	key := int64(binary.LittleEndian.Uint64(data.AuthKeyID))
+	for {
+		keys, err := d.online(ctx, d.self.ID)
+		if err != nil || slices.Contains(keys, key) {
+			return err
+		}
+		select {
+		case <-time.After(retry):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: status does not know it is online: %w", d.model, ctx.Err())
+		}
+	}
 }
 
 // find returns the peer of a contact.
@@ -126,7 +153,7 @@ func (d *device) loggedOut(ctx context.Context, patience time.Duration) error {
 			return fmt.Errorf("%s may still call after %s", d.model, patience)
 		}
 		select {
-		case <-time.After(retryCall):
+		case <-time.After(retry):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

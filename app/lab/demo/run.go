@@ -26,6 +26,10 @@ type Target struct {
 	// RestartAuthSession and RestartSession stop a service and return when
 	// it serves again. Nil leaves the step out.
 	RestartAuthSession, RestartSession func(context.Context) error
+	// Online returns the perm keys of a user that the status service knows to
+	// be online. A device's first answer does not wait for that service; the
+	// scenario does, before it relies on pushes. Nil: it does not wait.
+	Online func(ctx context.Context, userID int64) ([]int64, error)
 	// StepTimeout bounds each step. Zero means 45s.
 	StepTimeout time.Duration
 	// ClientLog takes the log of the clients. Nil means none.

@@ -70,6 +70,7 @@ func (o *options) demo() (passed int, err error) {
 		Key:                c.PublicKey(),
 		DC:                 c.DC(),
 		Code:               bff.DefaultCode,
+		Online:             c.Online,
 		RestartAuthSession: c.RestartAuthSession,
 		RestartSession:     c.RestartSession,
 		ClientLog:          clients,
