@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/tgsession/tgsession/app/interface/session"
-	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
 	"github.com/tgsession/tgsession/app/internal/buildinfo"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
@@ -18,13 +17,22 @@ const program = "session"
 func main() { os.Exit(run()) }
 
 func run() int {
-	file := flag.String("f", "etc/session.yaml", "the configuration file")
-	version := flag.Bool("version", false, "say which build this is, and exit")
+	file := flag.String("f", "etc/session.yaml", "configuration `file`")
+	version := flag.Bool("version", false, "print the version and exit")
+	flag.Usage = func() {
+		fmt.Fprintf(flag.CommandLine.Output(), "Usage: %s [flags]\n\nServes MTProto sessions between gateways and BFFs.\n\n", program)
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if *version {
 		fmt.Println(buildinfo.String(program))
 		return 0
 	}
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q; see %s --help\n", program, flag.Arg(0), program)
+		return 2
+	}
+
 	var c session.Config
 	warnings, err := conf.Load(*file, &c)
 	if err != nil {
@@ -34,9 +42,7 @@ func run() int {
 	if err != nil {
 		return rpcserver.Fail(program, err)
 	}
-	for _, w := range warnings { // the log is set up now
-		svc.Warn(w)
-	}
+	rpcserver.Warn(program, c.Log, warnings...)
 	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf)); err != nil {
 		return rpcserver.Fail(program, err)
 	}

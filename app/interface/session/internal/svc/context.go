@@ -216,9 +216,7 @@ func (s *ServiceContext) routes() (dispatch.Routes, error) {
 		clients[name] = conn
 	}
 	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), b.IDMap, clients)
-	for _, w := range warnings {
-		Warn(w)
-	}
+	rpcserver.Warn("session", s.Config.Log, warnings...)
 	return routes, nil
 }
 

@@ -2,8 +2,6 @@ package svc
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -17,13 +15,6 @@ const (
 	measureEvery = 5 * time.Second
 	flushTime    = 3 * time.Second // for what was queued when the last answer was there
 )
-
-// Warn reports what an operator should know of the configuration, in the log
-// and on standard error: the log may be a file that nobody looks at yet.
-func Warn(text string) {
-	fmt.Fprintln(os.Stderr, "session: warning:", text)
-	logx.Error(text)
-}
 
 // measure keeps the gauges and closes what is idle.
 func (s *ServiceContext) measure(ctx context.Context) {
