@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
-	"github.com/tgsession/tgsession/proto/authsession"
 )
 
 const (
@@ -23,22 +22,10 @@ const (
 	goZeroClient = 2000            // RpcClientConf.Timeout of a file that sets none, milliseconds
 )
 
-func init() {
-	// go-zero logs requests whole when they fail or are slow. These hold
-	// keys.
-	for _, m := range []string{
-		authsession.RPCAuthsession_AuthsessionQueryAuthKey_FullMethodName,
-		authsession.RPCAuthsession_AuthsessionSetAuthKey_FullMethodName,
-		authsession.RPCAuthsession_AuthsessionBindTempAuthKey_FullMethodName,
-		authsession.RPCAuthsession_AuthsessionGetFutureSalts_FullMethodName,
-	} {
-		zrpc.DontLogClientContentForMethod(m)
-	}
-}
-
 // dial makes a client of another service. Timeouts and breakers are ours:
 // go-zero has one breaker a gRPC method and one timeout a client, where API
-// calls need theirs for each TL method.
+// calls need theirs for each TL method. Its log of failed and slow calls would
+// hold requests whole, and with them keys.
 func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	c.Etcd.Hosts = slices.Clone(c.Etcd.Hosts) // go-zero sorts the slice it is given
 	c.NonBlock = true
