@@ -43,6 +43,9 @@ func Run(s Service, budget time.Duration) error {
 		case err = <-s.Failed():
 		}
 	}
+	if err != nil {
+		logx.Error(err)
+	}
 	restore() // from here on a second signal has its default effect
 	bounded, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
@@ -83,11 +86,9 @@ func Warn(program string, log logx.LogConf, warnings ...string) {
 	}
 }
 
-// Fail reports why a program does not start, on standard error and in the
-// log, and returns the exit code 1.
+// Fail reports on standard error why a program does not start, whatever the
+// log is set to, and returns the exit code 1.
 func Fail(program string, err error) int {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
-	logx.Error(err)
-	_ = logx.Close()
 	return 1
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
+	authsessionservice "github.com/tgsession/tgsession/app/service/authsession"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -49,6 +51,15 @@ func TestFlags(t *testing.T) {
 	p = start(t, "surplus")
 	code, _ = p.exit(5 * time.Second)
 	require.Equal(t, 2, code)
+}
+
+// The file that operators start from names no key that is not known.
+func TestTheShippedFileLoads(t *testing.T) {
+	var c authsessionservice.Config
+	warnings, err := conf.Load("../../../../../teamgramd/etc/authsession.yaml", &c)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.True(t, c.Mysql.Migrate)
 }
 
 func TestMigrateFlag(t *testing.T) {

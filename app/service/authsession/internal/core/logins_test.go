@@ -521,6 +521,27 @@ func TestRedisMayGoAndComeBackEmpty(t *testing.T) {
 	is("back")
 }
 
+// MySQL goes away: what is cached can be read on, what is written is refused
+// with a clear code. A warm read needs two answers of Redis and none of MySQL.
+func TestMySQLMayGo(t *testing.T) {
+	c := startMini(t)
+	k := c.device()
+	c.login(k, 777)
+	for i := range 2 {
+		c.state(i, k)
+	}
+	for _, table := range []string{"auth_keys", "auth_key_infos", "auths", "auth_users", "auth_password_pendings", "auth_key_lifetimes"} {
+		c.exec("RENAME TABLE " + table + " TO gone_" + table)
+	}
+	before := c.mini.CommandCount()
+	state, user := c.state(0, k)
+	require.EqualValues(t, 6, state)
+	require.EqualValues(t, 777, user)
+	require.Equal(t, 2, c.mini.CommandCount()-before)
+	_, err := c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: k.IntID(), Layer: 5})
+	refused(t, err, 500, "INTERNAL_SERVER_ERROR")
+}
+
 func saltsOf(s *mtproto.FutureSalts) (values []int64) {
 	for _, x := range s.Salts {
 		values = append(values, x.Data2.Salt)
