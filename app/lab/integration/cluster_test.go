@@ -15,7 +15,7 @@ import (
 
 // cluster is the pair under test with every peer played by the test.
 type cluster struct {
-	*servers
+	*stores
 	t           *testing.T
 	gateway     *gatewayRole
 	status      *statusRole
@@ -30,7 +30,7 @@ type cluster struct {
 // (app, etc, etc2); extra is appended to session.yaml.
 func startCluster(t *testing.T, variant, extra string) *cluster {
 	t.Helper()
-	c := &cluster{servers: startServers(t), t: t}
+	c := &cluster{stores: startServers(t), t: t}
 	c.gateway = c.playGateway(t, true)
 	c.status = c.playStatus(t)
 	c.bff = c.playBFF(t)

@@ -57,14 +57,9 @@ func edit(t *testing.T, path, from, to string) string {
 	return out
 }
 
-// binaries start slower with the race detector on a loaded machine, so that
-// the promised second gets some slack there.
-func soon() time.Duration {
-	if raceEnabled {
-		return 5 * time.Second
-	}
-	return time.Second
-}
+// soon is the promised second, with slack for binaries that carry the race
+// detector on a loaded machine.
+const soon = 5 * time.Second
 
 func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	s := startServers(t)
@@ -73,22 +68,22 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	authsession := s.render(t, "etc-authsession.yaml", addr, "")
 
 	t.Run("no file", func(t *testing.T) {
-		fails(t, soon(), built.session, "/nonexistent/session.yaml", "/nonexistent/session.yaml")
+		fails(t, soon, built.Session, "/nonexistent/session.yaml", "/nonexistent/session.yaml")
 	})
 	t.Run("session without ListenOn", func(t *testing.T) {
-		fails(t, soon(), built.session, edit(t, session, "ListenOn:", "#ListenOn:"), "ListenOn")
+		fails(t, soon, built.Session, edit(t, session, "ListenOn:", "#ListenOn:"), "ListenOn")
 	})
 	t.Run("session with a bad Timeout", func(t *testing.T) {
-		fails(t, soon(), built.session, edit(t, session, "Cache:", "Timeout: soon\nCache:"), "Timeout")
+		fails(t, soon, built.Session, edit(t, session, "Cache:", "Timeout: soon\nCache:"), "Timeout")
 	})
 	t.Run("session with an unknown schema", func(t *testing.T) {
-		fails(t, soon(), built.session, edit(t, session, "Cache:", "Schema: 0.1.0\nCache:"), "Schema", "0.223.1")
+		fails(t, soon, built.Session, edit(t, session, "Cache:", "Schema: 0.1.0\nCache:"), "Schema", "0.223.1")
 	})
 	t.Run("authsession without DSN", func(t *testing.T) {
-		fails(t, soon(), built.authsession, edit(t, authsession, "DSN:", "#DSN:"), "DSN")
+		fails(t, soon, built.AuthSession, edit(t, authsession, "DSN:", "#DSN:"), "DSN")
 	})
 	t.Run("authsession with a malformed DSN", func(t *testing.T) {
-		fails(t, soon(), built.authsession, edit(t, authsession, s.DSN, "root:secret@nowhere"), "Mysql.DSN")
+		fails(t, soon, built.AuthSession, edit(t, authsession, s.DSN, "root:secret@nowhere"), "Mysql.DSN")
 	})
 }
 
@@ -96,19 +91,16 @@ func TestUnreachablePeersEndTheStart(t *testing.T) {
 	s := startServers(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	nobody := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	limit := 10 * time.Second
-	if raceEnabled {
-		limit = 15 * time.Second
-	}
+	const limit = 15 * time.Second // 10 s, and the same slack
 	t.Run("session, etcd", func(t *testing.T) {
-		fails(t, limit, built.session, edit(t, s.render(t, "etc-session.yaml", addr, ""), s.Etcd, nobody), "Etcd", nobody)
+		fails(t, limit, built.Session, edit(t, s.render(t, "etc-session.yaml", addr, ""), s.Etcd, nobody), "Etcd", nobody)
 	})
 	t.Run("authsession, etcd", func(t *testing.T) {
-		fails(t, limit, built.authsession, edit(t, s.render(t, "etc-authsession.yaml", addr, ""), s.Etcd, nobody), "Etcd", nobody)
+		fails(t, limit, built.AuthSession, edit(t, s.render(t, "etc-authsession.yaml", addr, ""), s.Etcd, nobody), "Etcd", nobody)
 	})
 	t.Run("authsession, MySQL", func(t *testing.T) {
 		file := edit(t, s.render(t, "etc-authsession.yaml", addr, ""), s.DSN, "root:hidden@tcp("+nobody+")/teamgram?charset=utf8mb4&parseTime=true")
-		fails(t, limit, built.authsession, file, "Mysql.DSN", nobody)
+		fails(t, limit, built.AuthSession, file, "Mysql.DSN", nobody)
 	})
 }
 
@@ -124,7 +116,7 @@ func TestConfigurationWarnings(t *testing.T) {
 
 	nobody := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	noRedis := start(t, built.authsession, addr, "-f", edit(t, s.render(t, "app-authsession.yaml", addr, ""), s.Redis, nobody))
+	noRedis := start(t, built.AuthSession, addr, "-f", edit(t, s.render(t, "app-authsession.yaml", addr, ""), s.Redis, nobody))
 	noRedis.ready(s, "service.authsession")
 	require.Contains(t, noRedis.output.String(), nobody)
 

@@ -12,6 +12,8 @@
 //	session, authsession         (services_test.go) child processes, started
 //	   │                         from the stock yaml files in testdata
 //	   ▼
-//	MariaDB, Redis, etcd         (servers_test.go) named by TEST_MYSQL_DSN,
+//	MariaDB, Redis, etcd         (package servers) named by TEST_MYSQL_DSN,
 //	                             TEST_REDIS_ADDR, TEST_ETCD_ENDPOINTS
+//
+// The scenario is in the folder cluster.
 package integration

@@ -37,7 +37,7 @@ func boolean(v bool) *mtproto.Bool {
 
 // serve runs a gRPC server on loopback and registers it in etcd under key,
 // as a stock peer does.
-func (s *servers) serve(t *testing.T, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
+func (s *stores) serve(t *testing.T, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ type gatewayRole struct {
 	block chan struct{} // while set, every delivery waits for it
 }
 
-func (s *servers) playGateway(t *testing.T, stream bool) *gatewayRole {
+func (s *stores) playGateway(t *testing.T, stream bool) *gatewayRole {
 	g := &gatewayRole{conns: map[connKey]chan []byte{}}
 	g.addr = s.serve(t, "interface.gateway", func(server *grpc.Server) {
 		gateway.RegisterRPCGatewayServer(server, g)
@@ -164,7 +164,7 @@ type statusRole struct {
 	online map[int64]*statuspb.SessionEntry // by perm key
 }
 
-func (s *servers) playStatus(t *testing.T) *statusRole {
+func (s *stores) playStatus(t *testing.T) *statusRole {
 	r := &statusRole{online: map[int64]*statuspb.SessionEntry{}}
 	s.serve(t, "service.status", func(server *grpc.Server) { statuspb.RegisterRPCStatusServer(server, r) })
 	return r
@@ -223,7 +223,7 @@ type bffRole struct {
 	methods map[string]func(context.Context, bffCall) ([]byte, error)
 }
 
-func (s *servers) playBFF(t *testing.T) *bffRole {
+func (s *stores) playBFF(t *testing.T) *bffRole {
 	t.Helper()
 	schema, err := tl.Load("0.223.1")
 	require.NoError(t, err)

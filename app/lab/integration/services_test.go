@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -81,7 +80,7 @@ func freePort(t *testing.T) int {
 }
 
 // render fills a stock file and writes it, followed by extra lines.
-func (s *servers) render(t *testing.T, file, addr, extra string) string {
+func (s *stores) render(t *testing.T, file, addr, extra string) string {
 	t.Helper()
 	tmpl, err := template.ParseFS(stockFiles, "testdata/"+file+".tmpl")
 	require.NoError(t, err)
@@ -154,24 +153,8 @@ func (s *service) stop(sig syscall.Signal) {
 	}
 }
 
-// registered says whether an address stands in etcd under a key.
-func (s *servers) registered(key, addr string) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	res, err := s.Disc.Get(ctx, key+"/", clientv3.WithPrefix())
-	if err != nil {
-		return false
-	}
-	for _, kv := range res.Kvs {
-		if string(kv.Value) == addr {
-			return true
-		}
-	}
-	return false
-}
-
 // ready waits until the service serves and is found in etcd.
-func (s *service) ready(srv *servers, key string) {
+func (s *service) ready(srv *stores, key string) {
 	s.t.Helper()
 	conn, err := grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(s.t, err)
@@ -188,29 +171,29 @@ func (s *service) ready(srv *servers, key string) {
 		if res, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil || res.Status != grpc_health_v1.HealthCheckResponse_SERVING {
 			return false
 		}
-		return srv.registered(key, s.addr)
+		return srv.Registered(key, s.addr)
 	})
 }
 
 // startAuthsession starts authsession from a stock file, with migrations on.
-func (s *servers) startAuthsession(t *testing.T, file string) *service {
+func (s *stores) startAuthsession(t *testing.T, file string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	path := s.render(t, file, addr, "")
-	migrate := exec.Command(built.authsession, "-f", path, "-migrate")
+	migrate := exec.Command(built.AuthSession, "-f", path, "-migrate")
 	out, err := migrate.CombinedOutput()
 	require.NoError(t, err, string(out))
-	svc := start(t, built.authsession, addr, "-f", path)
+	svc := start(t, built.AuthSession, addr, "-f", path)
 	svc.ready(s, "service.authsession")
 	return svc
 }
 
 // startSession starts session from a stock file, with extra lines.
-func (s *servers) startSession(t *testing.T, file, extra string) *service {
+func (s *stores) startSession(t *testing.T, file, extra string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	path := s.render(t, file, addr, extra)
-	svc := start(t, built.session, addr, "-f", path)
+	svc := start(t, built.Session, addr, "-f", path)
 	svc.metricsPort = metricsPort(t, path)
 	svc.ready(s, "interface.session")
 	return svc

@@ -28,7 +28,7 @@ func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 
 	require.NoError(t, c.session.cmd.Process.Signal(syscall.SIGTERM))
-	eventually(t, "session left etcd", func() bool { return !c.registered("interface.session", c.session.addr) })
+	eventually(t, "session left etcd", func() bool { return !c.Registered("interface.session", c.session.addr) })
 	select {
 	case <-c.session.exited:
 		t.Fatal("session ended with a call in flight")
@@ -54,7 +54,7 @@ func TestShutdownOfAuthsession(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("authsession did not end within 30 s")
 	}
-	require.False(t, c.registered("service.authsession", c.authsession.addr))
+	require.False(t, c.Registered("service.authsession", c.authsession.addr))
 }
 
 // A restart of both services logs nobody out: the same key goes on with a
