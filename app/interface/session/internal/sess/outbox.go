@@ -74,13 +74,16 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	// What is left are answers. Those that were sent once give way, oldest
 	// first; a repeated request is told so.
 	const patience = 4
-	for len(s.sent) > 0 && (len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > patience*w.cfg.OutboxBytes) {
-		m := s.sent[0]
-		if r := s.window.find(m.req); m.kind == outAnswer && r != nil {
+	for len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > patience*w.cfg.OutboxBytes {
+		i := slices.IndexFunc(s.sent, func(m outMsg) bool { return m.kind == outAnswer })
+		if i < 0 {
+			return
+		}
+		if r := s.window.find(s.sent[i].req); r != nil {
 			r.flags |= recvLost
 		}
-		s.bytes -= len(m.body)
-		s.sent = slices.Delete(s.sent, 0, 1)
+		s.bytes -= len(s.sent[i].body)
+		s.sent = slices.Delete(s.sent, i, i+1)
 		w.count(CountAnswersLost)
 	}
 }

@@ -1,0 +1,90 @@
+package sess
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// objectText prints what a server says.
+func (d *dialogue) objectText(body []byte) string {
+	r := wire.NewReader(body)
+	switch id := r.ID(); id {
+	case wire.IDNewSessionCreated:
+		return fmt.Sprintf("new_session_created(first %s)", d.of(r.Long()))
+	case wire.IDPong:
+		return fmt.Sprintf("pong(%s, %d)", d.of(r.Long()), r.Long())
+	case wire.IDMsgsAck:
+		ids := r.Longs()
+		var names []string
+		for i := range ids.Len() {
+			names = append(names, d.of(ids.At(i)))
+		}
+		return fmt.Sprintf("msgs_ack(%s)", strings.Join(names, " "))
+	case wire.IDBadMsgNotification:
+		return fmt.Sprintf("bad_msg_notification(%s/%d, %d)", d.of(r.Long()), r.Int(), r.Int())
+	case wire.IDBadServerSalt:
+		return fmt.Sprintf("bad_server_salt(%s/%d, %d, salt %d)", d.of(r.Long()), r.Int(), r.Int(), r.Long())
+	case wire.IDMsgsStateInfo:
+		return fmt.Sprintf("msgs_state_info(%s, %v)", d.of(r.Long()), r.Bytes())
+	case wire.IDMsgDetailedInfo:
+		return fmt.Sprintf("msg_detailed_info(%s, answer %s, %d bytes, %d)", d.of(r.Long()), d.of(r.Long()), r.Int(), r.Int())
+	case wire.IDFutureSalts:
+		return d.saltsText(&r)
+	case wire.IDDestroySessionOK:
+		return fmt.Sprintf("destroy_session_ok(%d)", r.Long())
+	case wire.IDDestroySessionNone:
+		return fmt.Sprintf("destroy_session_none(%d)", r.Long())
+	case wire.IDRPCResult:
+		req := d.of(r.Long())
+		return fmt.Sprintf("rpc_result(%s, %s)", req, d.objectText(r.Rest()))
+	case wire.IDRPCError:
+		return fmt.Sprintf("rpc_error %d %s", r.Int(), r.Bytes())
+	case wire.IDRPCAnswerUnknown:
+		return "rpc_answer_unknown"
+	case wire.IDRPCAnswerDroppedRunning:
+		return "rpc_answer_dropped_running"
+	case wire.IDRPCAnswerDropped:
+		return fmt.Sprintf("rpc_answer_dropped(%s/%d, %d bytes)", d.of(r.Long()), r.Int(), r.Int())
+	case wire.IDGzipPacked:
+		budget := 1 << 20
+		inner, err := d.x.w.inflate(body, &budget)
+		if err != nil {
+			return "gzip_packed(corrupt)"
+		}
+		return fmt.Sprintf("gzip_packed(%s)", d.objectText(inner))
+	case wire.IDTrue:
+		return "boolTrue"
+	case wire.IDDestroyAuthKeyOK:
+		return "destroy_auth_key_ok"
+	case wire.IDUpdatesTooLong:
+		return "updatesTooLong"
+	case idUpdateShort:
+		r.ID()
+		return fmt.Sprintf("updateShort(%d)", r.Int())
+	default:
+		switch id {
+		case 0x8e1a1775:
+			return "nearestDc"
+		case 0xa56c2a3e:
+			return "updates.state"
+		case 0xc3a2835f:
+			return "auth.loggedOut"
+		case 0x2ea2c0d4:
+			return "auth.authorization"
+		}
+		return fmt.Sprintf("%08x", id)
+	}
+}
+
+// saltsText prints future_salts: each salt, by the minutes it is good for.
+func (d *dialogue) saltsText(r *wire.Reader) string {
+	req, now, n := r.Long(), r.Int(), r.Int()
+	var salts []string
+	for range n {
+		since, until, salt := r.Int(), r.Int(), r.Long()
+		salts = append(salts, fmt.Sprintf("%d from %+dm to %+dm", salt, (since-now)/60, (until-now)/60))
+	}
+	return fmt.Sprintf("future_salts(%s, %s)", d.of(req), strings.Join(salts, ", "))
+}
