@@ -76,24 +76,26 @@ func (c *Client) Publish(ctx context.Context, key, value string) (withdraw func(
 	done := make(chan struct{})
 	c.wg.Go(func() {
 		defer close(done)
+		defer func() {
+			bound, cancel := context.WithTimeout(context.Background(), dialTimeout)
+			defer cancel()
+			_, _ = c.etcd.Revoke(bound, lease)
+		}()
 		for {
 			for open := true; open; {
 				select {
 				case _, open = <-alive:
 				case <-own.Done():
-					bound, cancel := context.WithTimeout(context.Background(), dialTimeout)
-					_, _ = c.etcd.Revoke(bound, lease)
-					cancel()
 					return
 				}
 			}
-			for {
+			for { // the lease is lost
+				if !pause(own) {
+					return
+				}
 				if l, ch, err := c.register(own, key, value); err == nil {
 					lease, alive = l, ch
 					break
-				}
-				if !pause(own) {
-					return
 				}
 			}
 		}
