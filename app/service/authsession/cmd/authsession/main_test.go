@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -170,7 +169,7 @@ func TestNoKeyInAnyLog(t *testing.T) {
 	require.Contains(t, out, "INSERT INTO auth_keys", "statements are in the log")
 	for _, key := range []crypto.AuthKey{k, temp, failing} {
 		part := key.Value[30:60] // a multiple of 3 from the start, so that it is part of the whole key's base64
-		for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), strings.Trim(fmt.Sprint(part), "[]")} {
+		for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), fmt.Sprintf("%d", part[:10])[1:30]} {
 			require.NotContains(t, out, form)
 		}
 	}

@@ -1,0 +1,120 @@
+package authsession
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/gotd/td/crypto"
+	"github.com/stretchr/testify/require"
+	zconf "github.com/zeromicro/go-zero/core/conf"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc/codes"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/client"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	pb "github.com/tgsession/tgsession/proto/authsession"
+	"github.com/tgsession/tgsession/proto/metadata"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// serve starts the service in this process, without etcd, and returns a client
+// as session has it.
+func serve(t *testing.T) *client.Client {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	redis := testenv.Variable(t, "TEST_REDIS_ADDR")
+	var c Config
+	require.NoError(t, zconf.LoadFromYamlBytes(fmt.Appendf(nil, `
+Name: test.authsession
+Mode: test
+Log: {Level: severe, Stat: false}
+ListenOn: %q
+Mysql: {DSN: %q}
+Cache: [{Host: %q}]
+KV: [{Host: %q}]
+`, address, testenv.DSN(t, false), redis, redis), &c))
+	s, err := New(c)
+	require.NoError(t, err)
+	require.NoError(t, s.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	var conf zrpc.RpcClientConf
+	require.NoError(t, zconf.FillDefault(&conf))
+	conf.Endpoints = []string{address}
+	cli, err := zrpc.NewClient(conf)
+	require.NoError(t, err)
+	t.Cleanup(func() { cli.Conn().Close() })
+	return client.New(cli)
+}
+
+// Every call of both services has a handler: none is Unimplemented, none
+// panics on an empty request, and what is refused has one of our codes.
+func TestEveryCallIsServed(t *testing.T) {
+	c := serve(t)
+	calls := 0
+	for _, service := range []any{c.RPCAuthsessionClient, c.Manager} {
+		v := reflect.ValueOf(service)
+		for i := range v.NumMethod() {
+			method := v.Type().Method(i)
+			calls++
+			in := reflect.New(method.Type.In(2).Elem())
+			out := v.Method(i).Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
+			if err, _ := out[1].Interface().(error); err != nil {
+				code := status.Code(err)
+				require.True(t, code == 400 || code == 401, "%s: %v", method.Name, err)
+			}
+		}
+	}
+	require.Equal(t, 21+5, calls)
+}
+
+// The gateway compares the whole status, details included.
+func TestStatusesArriveWhole(t *testing.T) {
+	c := serve(t)
+	_, err := c.AuthsessionQueryAuthKey(t.Context(), &pb.TLAuthsessionQueryAuthKey{AuthKeyId: 5})
+	require.True(t, proto.Equal(status.New(codes.Code(401), "AUTH_KEY_UNREGISTERED").Proto(), status.Convert(err).Proto()), "%v", err)
+}
+
+// rpc_metadata reaches the checks of a bind as session sends it.
+func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
+	c := serve(t)
+	var keys [2]crypto.AuthKey
+	for i := range keys {
+		var k crypto.Key
+		_, err := crypto.DefaultRand().Read(k[:])
+		require.NoError(t, err)
+		keys[i] = k.WithID()
+		ok, err := c.AuthsessionSetAuthKey(t.Context(), &pb.TLAuthsessionSetAuthKey{
+			AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: keys[i].IntID(), AuthKey: k[:], AuthKeyType: int32(i)}})
+		require.NoError(t, err)
+		require.Equal(t, "boolTrue", ok.PredicateName)
+	}
+	expiresAt := int32(time.Now().Unix() + 86400)
+	inner := &crypto.BindAuthKeyInner{Nonce: 1, PermAuthKeyID: keys[0].IntID(), TempAuthKeyID: keys[1].IntID(), TempSessionID: 33, ExpiresAt: int(expiresAt)}
+	message, err := crypto.EncryptBindMessage(nil, keys[0], 44, inner)
+	require.NoError(t, err)
+	bind := func(md *metadata.RpcMetadata) error {
+		raw, err := proto.Marshal(md)
+		require.NoError(t, err)
+		ctx := grpcmetadata.AppendToOutgoingContext(t.Context(), "rpc_metadata", base64.StdEncoding.EncodeToString(raw))
+		_, err = c.AuthsessionBindTempAuthKey(ctx, &pb.TLAuthsessionBindTempAuthKey{
+			PermAuthKeyId: keys[0].IntID(), Nonce: 1, ExpiresAt: expiresAt, EncryptedMessage: message})
+		return err
+	}
+	err = bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 34, ClientMsgId: 44})
+	require.ErrorContains(t, err, "ENCRYPTED_MESSAGE_INVALID")
+	require.NoError(t, bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 33, ClientMsgId: 44}))
+}
