@@ -1,17 +1,20 @@
 package authsession
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/gotd/td/crypto"
 	"github.com/stretchr/testify/require"
 	zconf "github.com/zeromicro/go-zero/core/conf"
+	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc/codes"
 	grpcmetadata "google.golang.org/grpc/metadata"
@@ -117,4 +120,51 @@ func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
 	err = bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 34, ClientMsgId: 44})
 	require.ErrorContains(t, err, "ENCRYPTED_MESSAGE_INVALID")
 	require.NoError(t, bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 33, ClientMsgId: 44}))
+}
+
+// go-zero's client logs slow calls with what they answered.
+func TestTheClientLogsNoKeys(t *testing.T) {
+	c := serve(t)
+	zrpc.SetClientSlowThreshold(time.Nanosecond)
+	defer zrpc.SetClientSlowThreshold(500 * time.Millisecond)
+	var log lockedBuffer
+	logx.SetLevel(logx.InfoLevel)
+	former := logx.Reset()
+	logx.SetWriter(logx.NewWriter(&log))
+	defer func() {
+		logx.Reset()
+		logx.SetWriter(former)
+	}()
+	var k crypto.Key
+	_, err := crypto.DefaultRand().Read(k[:])
+	require.NoError(t, err)
+	copy(k[:], "plain to see")
+	id := k.WithID().IntID()
+	_, err = c.AuthsessionSetAuthKey(t.Context(), &pb.TLAuthsessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: id, AuthKey: k[:]}})
+	require.NoError(t, err)
+	_, err = c.AuthsessionQueryAuthKey(t.Context(), &pb.TLAuthsessionQueryAuthKey{AuthKeyId: id})
+	require.NoError(t, err)
+	s, err := c.AuthsessionGetFutureSalts(t.Context(), &pb.TLAuthsessionGetFutureSalts{AuthKeyId: id, Num: 2})
+	require.NoError(t, err)
+	text := log.String()
+	require.Contains(t, text, "authsession_queryAuthKey", "slow calls are in the log")
+	require.NotContains(t, text, "plain to see")
+	require.NotContains(t, text, fmt.Sprint(s.Salts[0].Data2.Salt))
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

@@ -15,12 +15,14 @@ type Client struct {
 	Manager authsession.RPCSessionManagerClient
 }
 
-// New wraps a connection. go-zero logs the requests of slow and failed calls;
-// those that hold keys are kept out of the log from here on.
+// New wraps a connection. go-zero logs requests and replies of slow and failed
+// calls; those that hold keys or salts are kept out of the log from here on.
 func New(cli zrpc.Client) *Client {
 	for _, method := range []string{
 		authsession.RPCAuthsession_AuthsessionSetAuthKey_FullMethodName,
 		authsession.RPCAuthsession_AuthsessionBindTempAuthKey_FullMethodName,
+		authsession.RPCAuthsession_AuthsessionQueryAuthKey_FullMethodName,
+		authsession.RPCAuthsession_AuthsessionGetFutureSalts_FullMethodName,
 	} {
 		zrpc.DontLogClientContentForMethod(method)
 	}
