@@ -65,7 +65,7 @@ func BenchmarkPing(b *testing.B) {
 
 // BenchmarkCall is a call, its answer and the client's acknowledgment.
 func BenchmarkCall(b *testing.B) {
-	x := newWorld(b, false)
+	x := newWorld(b, false, func(c *Config) { c.LoginRecheck = 24 * time.Hour })
 	x.login(1)
 	body := x.method("help.getNearestDc")
 	m := x.schema.MethodByName("help.getNearestDc")[0]
@@ -75,9 +75,14 @@ func BenchmarkCall(b *testing.B) {
 		x.now += 1_000_000
 		x.out.Reset()
 		x.w.Step(x.now, x.data(1, x.msg(1, body)), &x.out)
-		call := x.out.Calls[0]
+		var ticket Ticket
+		for _, c := range x.out.Calls {
+			if _, ok := c.Request.(*InvokeMethod); ok {
+				ticket = c.Ticket
+			}
+		}
 		x.out.Reset()
-		x.w.Step(x.now, &CallDone{Ticket: call.Ticket, Result: &MethodResult{Method: m, PB: pb}}, &x.out)
+		x.w.Step(x.now, &CallDone{Ticket: ticket, Result: &MethodResult{Method: m, PB: pb}}, &x.out)
 		r := wire.NewReader(x.out.Sends[0].Payload[16:])
 		x.out.Reset()
 		x.w.Step(x.now, x.data(1, x.msg(1, tlAck(r.Long()))), &x.out)

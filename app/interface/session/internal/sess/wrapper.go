@@ -69,6 +69,11 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	return w
 }
 
+// Revoked reports whether the key's login was ended elsewhere: the key is of
+// no more use, and a gateway that asks for it is told so. It may be called
+// between steps.
+func (w *MainAuthWrapper) Revoked() bool { return w.state == StateRevoked }
+
 // Step lets one thing happen at now, Unix nanoseconds, and appends to out what
 // the world is asked to do about it. now must not go back by more than the
 // clocks of a cluster do.

@@ -1,0 +1,56 @@
+// Package sess is the server side of MTProto sessions
+// (https://core.telegram.org/mtproto/description) as a state machine without
+// I/O: one MainAuthWrapper for each auth key, and one function, Step, that maps
+// a state, an input and the time to the next state and to effects. It knows no
+// gRPC, no etcd and no clock, starts no goroutine, and draws all randomness
+// from a reader; the same inputs at the same times have the same effects.
+//
+//	MainAuthWrapper (perm auth key)          auth state, user, client info
+//	 ├── mainAuth, tempAuth, mediaTempAuth   SessionList: a transport key and its salts
+//	 │     └── session                       an id the client chose
+//	 │           ├── window                  ids it has received          window.go
+//	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go
+//	 │           ├── acks                    what it has, not yet said so
+//	 │           └── http                    open requests                http.go
+//	 ├── calls                               API calls without an answer  calls.go
+//	 ├── asks                                other calls to peers         asks.go
+//	 └── held                                updates without a taker      push.go
+//
+// # The life of a call
+//
+//	Data ─▶ onPacket        salt, then the container if it is one          packet.go
+//	     ─▶ onMessage       known? time, seqno, unpacking                  message.go
+//	     ─▶ onCall          wrappers off, layer and client noted           wrappers.go, client.go
+//	     ─▶ accept          TL to protobuf
+//	     ─▶ gate            is there a login? wait until that is known     auth.go, traits.go
+//	     ─▶ pump            its turn: invokeAfterMsg, calls in flight      calls.go, after.go
+//	     ─▶ Call{InvokeMethod}  ...  CallDone
+//	     ─▶ conclude        what it did to the login                       result.go
+//	     ─▶ answer          protobuf to TL in the session's layer, packed  result.go, gzip.go
+//	     ─▶ flush           ids and seqnos, one container, its packet      flush.go
+//	     ─▶ onAck           the client has it; until then it is kept
+//
+// A Step ends with one flush for each session that has something to say, so
+// that what one input brings about leaves together.
+//
+// # Time
+//
+// Effects.WakeAt is the next moment at which something happens by itself: a
+// silent session goes offline or ends, an acknowledgment has waited long
+// enough, a message is due again, status forgets us, a wait is over. A key that
+// only sits there is woken for nothing else, and when nothing is left of it,
+// Effects.Done says so.
+//
+// # Bounds
+//
+// A client chooses session ids, message ids, how much it asks and how little it
+// acknowledges. Everything that grows with that has a limit in Config and a
+// counter: sessions, windows, outboxes by count and bytes, calls in flight and
+// waiting, what a packet may hold or inflate to, what waits for salts or for a
+// session that takes updates. Where something must give way, answers are kept
+// longest, and updates collapse into updatesTooLong, so that the client fetches
+// the difference.
+//
+// Rules are cited by the ids of testdata/rules.txt; testdata/transcripts shows
+// each of them in a dialogue.
+package sess
