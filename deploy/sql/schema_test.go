@@ -22,6 +22,9 @@ func engines(t *testing.T, test func(t *testing.T, open func(t *testing.T) *sql.
 		t.Run(variable, func(t *testing.T) {
 			dsn := os.Getenv(variable)
 			if dsn == "" {
+				if variable == "TEST_MYSQL_DSN" && os.Getenv("TEST_REQUIRE_SERVERS") != "" {
+					t.Fatal(variable + " is not set")
+				}
 				t.Skip(variable + " is not set: untested here")
 			}
 			test(t, func(t *testing.T) *sql.DB { return database(t, dsn) })
