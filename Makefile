@@ -12,7 +12,7 @@ FUZZTIME ?= 1m
 EMBEDDED := ./embedded/... ./cluster/...
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test-unit test-integration lint proto bench fuzz clean
+.PHONY: help demo run build test test-unit test-integration lint proto bench bench-tl fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ proto: ## regenerate everything generated: gRPC code and the embedded TL tables
 
 bench: ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
+	@go run -C proto/tl/bench .
 
 fuzz: ## run every fuzz target for FUZZTIME (1m)
 	@.ci/fuzz $(FUZZTIME)
