@@ -1,12 +1,16 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/logx/logtest"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -457,4 +461,22 @@ func TestStopIsBounded(t *testing.T) {
 	start := time.Now()
 	n.stop()
 	require.Less(t, time.Since(start), 4*time.Second)
+}
+
+// Neither a failed nor a slow call puts a key or a packet into the log.
+func TestNoKeysInTheLog(t *testing.T) {
+	c := startCluster(t)
+	n := c.start(func(conf *Config) { conf.Middlewares.Stat, conf.Middlewares.Trace = true, true })
+	logx.SetLevel(logx.DebugLevel)
+	log := logtest.NewCollector(t)
+	secret := bytes.Repeat([]byte("SECRETKEY"), 28)
+	c.auth.fail(status.Error(codes.Internal, "away"))
+	_, err := n.rpc.SessionSetAuthKey(t.Context(), &session.TLSessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: 5, AuthKey: secret}})
+	requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
+	d := c.device(0x999, 1, permA)
+	data, _ := d.data(secret)
+	_, err = n.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
+	require.Error(t, err)
+	require.NotContains(t, log.String(), "SECRETKEY")
+	require.NotContains(t, log.String(), base64.StdEncoding.EncodeToString([]byte("SECRETKEY")))
 }

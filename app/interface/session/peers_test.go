@@ -221,7 +221,9 @@ func (a *authRole) AuthsessionGetFutureSalts(ctx context.Context, in *authsessio
 }
 
 func (a *authRole) AuthsessionSetAuthKey(context.Context, *authsession.TLAuthsessionSetAuthKey) (*mtproto.Bool, error) {
-	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return &mtproto.Bool{PredicateName: "boolTrue"}, a.err
 }
 
 func (a *authRole) AuthsessionSetLayer(context.Context, *authsession.TLAuthsessionSetLayer) (*mtproto.Bool, error) {
