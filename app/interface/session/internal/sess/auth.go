@@ -48,9 +48,10 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 
 // mayHaveChanged reports whether the state is worth a read before a call is
 // refused: a login may have been accepted on another device meanwhile. Not
-// on every call, for not everyone who is refused has a reason to hope.
+// on every call, for not everyone who is refused has a reason to hope; and a
+// password that is owed is paid here, or not at all.
 func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
-	if c.asked || w.state == StateLoggedOut {
+	if c.asked || w.state == StateLoggedOut || w.state == StateNeedPassword {
 		return false
 	}
 	return w.loading || w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh)
@@ -98,6 +99,9 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		fault := errInternal
 		if e != nil && e.Code == 401 { // authsession's word, not a fault
 			fault = e
+			if w.state == StateNormal && !w.overruled {
+				w.logout(StateUnauthorized)
+			}
 		}
 		w.regate(fault)
 		return
@@ -119,7 +123,11 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 func (w *MainAuthWrapper) adoptState(st *AuthState) {
 	switch st.State {
 	case StateNormal:
-		w.login(st.UserID)
+		// An authsession that does not know of owed passwords counts such a
+		// login as complete.
+		if w.state != StateNeedPassword {
+			w.login(st.UserID)
+		}
 	case StateNew, StateWaitInit, StateNeedPassword:
 		w.logout(st.State)
 	default:

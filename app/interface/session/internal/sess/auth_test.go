@@ -318,3 +318,42 @@ func TestCallsWaitForClientInfoBeforeLogin(t *testing.T) {
 	require.True(t, x.isInvoked("help.getNearestDc"))
 	require.Equal(t, StateUnauthorized, x.w.state)
 }
+
+// An authsession that knows nothing of owed passwords does not open the login.
+func TestOwedPasswordIsNotForgiven(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	x.take()
+	x.state = AuthState{State: StateNormal, UserID: 77}
+	for range 5 {
+		x.now += int64(time.Minute)
+		x.step(&PushUpdates{Updates: x.updates(1)})
+		m := x.recv(1, x.method("updates.getState"))
+		require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	}
+	require.Equal(t, StateNeedPassword, x.w.state)
+}
+
+// A key that authsession no longer has is no login.
+func TestKeyIsGone(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	x.advance(61 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	m := x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+}
+
+// An authsession that is down is not asked by every ping.
+func TestPingsDoNotInsist(t *testing.T) {
+	x := newWorld(t, false)
+	x.stateErr = &RPCError{500, "X"}
+	for range 100 {
+		x.recv(1, tlPing(1))
+		x.now += int64(10 * time.Millisecond)
+	}
+	require.Equal(t, 1, count[*GetAuthState](x))
+}

@@ -150,7 +150,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 
 // stamp gives a message its id and seqno if it has none, and notes the sending.
 func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
-	if m.tries > 0 {
+	if m.sentAt != 0 {
 		w.count(CountRepeated)
 	}
 	w.stampID(s, m)
@@ -195,7 +195,7 @@ func (w *MainAuthWrapper) settle(s *session) {
 	kept := s.queue[:0]
 	for _, m := range s.queue {
 		switch {
-		case m.tries == 0:
+		case m.sentAt == 0:
 			kept = append(kept, m)
 		case m.content():
 			s.sent = append(s.sent, m)

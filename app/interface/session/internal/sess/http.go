@@ -45,6 +45,10 @@ func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
 	if s.http == nil {
 		s.http = &httpState{}
 	}
+	if s.resendAt != 0 && s.resendAt <= w.now {
+		w.repeatDue(s)
+		s.http.queued(w.now)
+	}
 	if s.http.first == 0 && len(s.queue) > 0 {
 		s.http.queued(w.now)
 	}

@@ -184,3 +184,22 @@ func TestHTTPEverySlotIsAnswered(t *testing.T) {
 	_, ok = x.takeReply(6)
 	require.True(t, ok, "its session is destroyed")
 }
+
+// What was lost on its way rides with a later request.
+func TestHTTPRepeats(t *testing.T) {
+	x := newWorld(t, false)
+	x.post(1, 1, x.msg(1, tlPing(1)), 7*time.Second)
+	lost, _ := x.takeReply(1)
+	x.post(2, 1, x.msg(1, tlPing(2)), 7*time.Second)
+	msgs, _ := x.takeReply(2)
+	require.Len(t, msgs, 1)
+	for slot := range Slot(2) {
+		x.advance(35 * time.Second)
+		x.post(3+slot, 1, x.msg(1, tlPing(3)), 7*time.Second)
+	}
+	x.takeReply(3)
+	msgs, ok := x.takeReply(4)
+	require.True(t, ok)
+	require.Len(t, msgs, 2)
+	require.Equal(t, lost[0].Message, msgs[0].Message)
+}

@@ -44,8 +44,11 @@ func (m *outMsg) parity() int64 {
 // dueAt is when the message goes out again if nothing else happens: later
 // each time, and at last never; 0.
 func (m *outMsg) dueAt(cfg *Config) int64 {
-	if int(m.tries) > cfg.ResendLimit {
+	switch {
+	case int(m.tries) > cfg.ResendLimit:
 		return 0
+	case m.tries == 0: // repeated as soon as there is a way
+		return m.sentAt
 	}
 	return m.sentAt + int64(cfg.ResendAfter)<<(m.tries-1)
 }
@@ -172,10 +175,10 @@ func (w *MainAuthWrapper) acknowledged(s *session, ids wire.Longs) {
 }
 
 // repeatAll has everything unacknowledged sent again: the connection is new
-// (rule SESS-11).
+// (rule SESS-11), and so is its schedule.
 func (w *MainAuthWrapper) repeatAll(s *session) {
 	for i := range s.sent {
-		s.sent[i].due = true
+		s.sent[i].due, s.sent[i].tries = true, 0
 	}
 	w.touch(s)
 }
@@ -211,13 +214,23 @@ func (w *MainAuthWrapper) note(s *session, body []byte) {
 }
 
 // answer queues an rpc_result, which also acknowledges the request (rule
-// ACK-3). state is added to the request's.
+// ACK-3).
 func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
+	if w.tooLarge(body) {
+		w.count(CountEncodeFailed)
+		w.answerError(s, req, 500, "RESPONSE_TOO_LONG")
+		return
+	}
 	s.unack(req)
 	if r := s.window.find(req); r != nil {
 		r.state |= stateAnswered | stateAcked
 	}
 	w.enqueue(s, outMsg{kind: outAnswer, req: req, body: body})
+}
+
+// tooLarge reports whether no packet can carry a message with this body.
+func (w *MainAuthWrapper) tooLarge(body []byte) bool {
+	return len(body) > w.cfg.PayloadBytes-wire.PacketHeader-wire.Container-wire.MessageHeader
 }
 
 // answerError answers a request by rpc_error.

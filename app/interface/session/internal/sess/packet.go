@@ -51,8 +51,8 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
 		return
 	}
-	if w.state == StateUnknown && !w.loading && !w.unbound {
-		w.loadState()
+	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
+		w.loadState() // a call will need it
 	}
 	in := &incoming{d: d, budget: w.cfg.GunzipBytes}
 	if id, _ := wire.PeekID(m.Body); id == wire.IDMsgContainer {

@@ -113,7 +113,7 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	}
 	w.count(CountPushes)
 	body = w.pack(body, 0)
-	if len(body) > w.cfg.PayloadBytes-wire.PacketHeader-wire.Container-wire.MessageHeader {
+	if w.tooLarge(body) {
 		s.tooLong()
 		w.touch(s)
 		return

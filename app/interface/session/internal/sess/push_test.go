@@ -205,3 +205,12 @@ func TestOnline(t *testing.T) {
 	x.recv(1, tlPing(1))
 	require.Equal(t, 3, online(), "back at once")
 }
+
+func TestPushedResultTooLong(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.recv(1, x.method("help.getNearestDc"))
+	ticket, _ := x.invoked("help.getNearestDc")
+	x.finish(ticket, &MethodResult{Pushed: true}, nil)
+	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), make([]byte, 4<<20)...)})
+	require.Equal(t, "500 RESPONSE_TOO_LONG", x.rpcError(x.take(), m.ID))
+}

@@ -102,11 +102,6 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		w.answerError(c.s, c.meta.MsgID, errInternal.Code, errInternal.Message)
 		return
 	}
-	if len(body) > w.cfg.PayloadBytes-wire.PacketHeader-wire.Container-wire.MessageHeader {
-		w.count(CountEncodeFailed)
-		w.answerError(c.s, c.meta.MsgID, 500, "RESPONSE_TOO_LONG")
-		return
-	}
 	w.answer(c.s, c.meta.MsgID, body)
 }
 
