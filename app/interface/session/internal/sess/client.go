@@ -71,10 +71,10 @@ func (w *MainAuthWrapper) adoptClient(stored *ClientInfo) {
 	if stored.APIID == 0 && stored.DeviceModel == "" && stored.LangPack == "" {
 		known.hash = 0
 	}
-	switch {
-	case w.client.hash == 0:
+	switch w.client.hash {
+	case 0:
 		w.client = known
-	case w.client.hash == known.hash:
+	case known.hash:
 		w.told = nil
 	}
 	ip := ""

@@ -5,6 +5,7 @@ import "github.com/tgsession/tgsession/proto/tl"
 // Counter is something worth a metric. Its String is a label of bounded variety.
 type Counter uint8
 
+// What is counted.
 const (
 	CountBadSalt Counter = iota
 	CountBadTooLow

@@ -139,7 +139,7 @@ type (
 		Except        []int64
 	}
 
-	// SetOnline and SetOffline tell the status service.
+	// SetOnline tells the status service that the key can be reached here.
 	SetOnline struct {
 		UserID    int64
 		AuthKeyID int64
@@ -147,6 +147,7 @@ type (
 		Client    string
 		Expires   int64 // Unix seconds
 	}
+	// SetOffline tells the status service that nobody is there any more.
 	SetOffline struct {
 		UserID    int64
 		AuthKeyID int64

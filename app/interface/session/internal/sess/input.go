@@ -5,6 +5,7 @@ import "github.com/tgsession/tgsession/proto/tl"
 // KeyType is the kind of a transport key, as authsession stores it.
 type KeyType int32
 
+// Kinds of transport keys.
 const (
 	PermKey      KeyType = 0
 	TempKey      KeyType = 1

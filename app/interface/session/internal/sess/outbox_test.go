@@ -142,13 +142,13 @@ func TestIDsAndSeqnos(t *testing.T) {
 			for _, p := range x.sends {
 				msgs := parsePacket(t, p)
 				for _, m := range msgs {
-					require.Equal(t, int64(1), m.Message.ID&1)
-					if old, ok := known[m.Message.ID]; ok {
+					require.Equal(t, int64(1), m.ID&1)
+					if old, ok := known[m.ID]; ok {
 						require.Equal(t, old, m.Message)
 						continue
 					}
-					require.Greater(t, m.Message.ID, last)
-					last = m.Message.ID
+					require.Greater(t, m.ID, last)
+					last = m.ID
 					require.InDelta(t, float64(x.now), float64(timeOf(last)), float64(71*time.Second))
 					switch m.constructor {
 					case wire.IDRPCResult, idUpdateShort, wire.IDUpdatesTooLong, wire.IDNewSessionCreated:
@@ -163,7 +163,7 @@ func TestIDsAndSeqnos(t *testing.T) {
 					}
 					known[last] = m.Message
 				}
-				if outer := msgs[0].outer; outer != msgs[0].Message.ID {
+				if outer := msgs[0].outer; outer != msgs[0].ID {
 					require.Greater(t, outer, last, "a container is younger than its members")
 					last = outer
 					require.Equal(t, 2*content, seqOf(p))
@@ -219,11 +219,11 @@ func TestDeliveredUntilAcknowledged(t *testing.T) {
 		see := func() {
 			var acks []int64
 			for _, m := range x.take() {
-				require.False(t, acked[m.Message.ID], "sent after its acknowledgment")
+				require.False(t, acked[m.ID], "sent after its acknowledgment")
 				if m.constructor == wire.IDRPCResult && rapid.Bool().Draw(r, "arrives") {
 					b := wire.NewReader(m.Body[4:])
 					calls[b.Long()] = true
-					acks = append(acks, m.Message.ID)
+					acks = append(acks, m.ID)
 				}
 			}
 			for _, id := range acks {

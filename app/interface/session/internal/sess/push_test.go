@@ -19,7 +19,7 @@ func TestWhoTakesUpdates(t *testing.T) {
 		x.step(&PushUpdates{Updates: x.updates(1)})
 		for _, m := range x.take() {
 			if m.constructor == idUpdateShort {
-				require.Equal(t, int64(3), m.Message.ID&3, "UPD-3")
+				require.Equal(t, int64(3), m.ID&3, "UPD-3")
 				require.Equal(t, int32(1), m.Seq&1)
 				return m.SessionID
 			}

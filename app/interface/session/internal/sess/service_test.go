@@ -57,7 +57,7 @@ func TestAllInfo(t *testing.T) {
 		x.answer("help.getNearestDc", nearestDC("NL"))
 	}
 	a := x.takeOnly(wire.IDRPCResult)
-	x.recv(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, a[0].Message.ID, a[1].Message.ID, 17), []byte{4, 1, 4}))
+	x.recv(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, a[0].ID, a[1].ID, 17), []byte{4, 1, 4}))
 	again := x.takeOnly(wire.IDRPCResult)
 	require.Len(t, again, 1)
 	require.Equal(t, a[1].Message, again[0].Message)

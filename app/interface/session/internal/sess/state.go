@@ -3,6 +3,7 @@ package sess
 // State is the authorization state of a wrapper (PEERS.md, "Auth states").
 type State int32
 
+// The states of a key.
 const (
 	StateUnknown      State = 0 // not loaded yet
 	StateNew          State = 1 // key without client info

@@ -428,7 +428,7 @@ func (d *dialogue) packetText(t *testing.T, s Send) string {
 }
 
 func (d *dialogue) messageText(m sent) string {
-	key := msgKey{m.SessionID, m.Message.ID}
+	key := msgKey{m.SessionID, m.ID}
 	name, ok := d.names[key]
 	if !ok {
 		d.ours++

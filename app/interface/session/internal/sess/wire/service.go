@@ -4,6 +4,7 @@ package wire
 // (https://core.telegram.org/mtproto/service_messages_about_messages#notice-of-ignored-error-message).
 type BadMsg int32
 
+// Error codes of ignored messages.
 const (
 	BadTooLow      BadMsg = 16 // msg_id too low
 	BadTooHigh     BadMsg = 17 // msg_id too high
