@@ -10,6 +10,7 @@ type Limits struct {
 	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
 	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
+	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
 	HeldPackets int `json:",optional"` // packets kept while the salts of a key are being read. Zero value means 32
 	HeldBytes   int `json:",optional"` // the same in bytes. Zero value means 1 MiB
 	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100

@@ -22,7 +22,7 @@ func BenchmarkIdleAuthKey(b *testing.B) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	before := heap()
+	before, goroutines := heap(), runtime.NumGoroutine()
 	b.ResetTimer()
 	for n := range b.N {
 		i := n + 1 // session 0 is none
@@ -43,6 +43,7 @@ func BenchmarkIdleAuthKey(b *testing.B) {
 	b.StopTimer()
 	x.w = nil
 	b.ReportMetric(float64(heap()-before)/float64(b.N), "B/key")
+	b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(b.N), "goroutines/key")
 	runtime.KeepAlive(keys)
 }
 

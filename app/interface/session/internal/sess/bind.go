@@ -29,11 +29,11 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
 	switch {
+	case e == nil && w.unbound && w.bound == nil && *w.slot(a.list.keyType) == a.list:
+		w.bound = &a
 	case a.s.list == nil:
 	case e != nil:
 		w.answerError(a.s, a.msgID, e.Code, e.Message)
-	case w.unbound && w.bound == nil:
-		w.bound = &a
 	default:
 		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
 	}
@@ -46,7 +46,7 @@ func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 // of it is at a BFF any more: its sessions go with the answer, so that the
 // client's next packet finds them with the perm key.
 func (w *MainAuthWrapper) bind() (h *Handover) {
-	if w.bound == nil || w.running > 0 || w.bound.s.list == nil {
+	if w.bound == nil || w.running > 0 {
 		return nil
 	}
 	a, list := w.bound, w.bound.list
@@ -55,7 +55,9 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 			w.onFutureSalts(other, nil)
 		}
 	}
-	w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
+	if a.s.list != nil {
+		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
+	}
 	list.asking = false
 	return &Handover{To: a.perm, List: list, calls: w.calls}
 }

@@ -56,6 +56,21 @@ func TestHandover(t *testing.T) {
 	require.Nil(t, y.w.mainAuth)
 }
 
+// A session that is gone when its bind succeeds takes nobody else with it.
+func TestHandoverWithoutTheAsker(t *testing.T) {
+	x := newWorld(t, true)
+	x.recv(1, tlBind(permKey))
+	waiting := x.recv(2, x.method("updates.getState"))
+	x.recv(2, tlLong(tlID(wire.IDDestroySession), 1))
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+	y := newWorld(t, false)
+	y.step(&Adopt{Handover: x.adopted})
+	y.answer("updates.getState", updatesState())
+	_, ok := result(y.take(), waiting.ID)
+	require.True(t, ok)
+}
+
 // An adopted list takes the place of the last one; updates that went there are
 // not forgotten.
 func TestAdoptReplacesTheOldTempKey(t *testing.T) {

@@ -71,7 +71,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}
-	if len(w.calls)-int(w.running) >= w.cfg.MaxQueued {
+	if waiting, bytes := w.waiting(); waiting >= w.cfg.MaxQueued || waiting > 0 && bytes+len(q.body) > w.cfg.QueuedBytes {
 		w.count(CountOverload)
 		return &RPCError{420, "FLOOD_WAIT_1"}
 	}
@@ -97,6 +97,16 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	w.calls = append(w.calls, c)
 	w.gate(c)
 	return nil
+}
+
+// waiting is how many calls are not answered nor at a BFF, and how large they are.
+func (w *MainAuthWrapper) waiting() (n, bytes int) {
+	for _, c := range w.calls {
+		if c.phase != phaseRunning {
+			n, bytes = n+1, bytes+len(c.pb)
+		}
+	}
+	return n, bytes
 }
 
 // permKey is the perm key of the wrapper; 0 while there is none.

@@ -13,6 +13,7 @@ type Config struct {
 	MaxSessions int // sessions of a key; the one idle longest makes room. Zero value means 64
 	MaxInFlight int // calls of a key at a BFF at a time. Zero value means 32
 	MaxQueued   int // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
+	QueuedBytes int // the same in bytes; one call always fits. Zero value means 16 MiB
 	HeldPackets int // packets kept while the salts of a key are being read. Zero value means 32
 	HeldBytes   int // the same in bytes. Zero value means 1 MiB
 	HeldPushes  int // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
@@ -71,7 +72,7 @@ func (c *Config) SetDefaults() {
 		field *int
 		value int
 	}{
-		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256},
+		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
 		{&c.HeldPackets, 32}, {&c.HeldBytes, 1 << 20}, {&c.HeldPushes, 100},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
@@ -120,6 +121,7 @@ func (c *Config) Validate() error {
 		{"MaxSessions", c.MaxSessions, 1, 4096},
 		{"MaxInFlight", c.MaxInFlight, 1, 4096},
 		{"MaxQueued", c.MaxQueued, 1, 1 << 16},
+		{"QueuedBytes", c.QueuedBytes, 1 << 10, 1 << 30},
 		{"HeldPackets", c.HeldPackets, 1, 4096},
 		{"HeldBytes", c.HeldBytes, 1 << 10, 1 << 28},
 		{"HeldPushes", c.HeldPushes, 1, 4096},

@@ -168,6 +168,16 @@ func TestOverload(t *testing.T) {
 	require.Empty(t, x.w.calls)
 }
 
+// Calls that wait are bounded by their size, too.
+func TestOverloadByBytes(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.QueuedBytes = 1 << 12 })
+	x.states = false
+	big := x.recv(1, x.method("auth.signIn", int32(1), incompressible(8000), "2", "3"))
+	require.Empty(t, x.rpcError(x.take(), big.ID), "one always fits")
+	m := x.recv(1, x.method("help.getNearestDc"))
+	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(x.take(), m.ID))
+}
+
 // Takeouts and ranges reach the BFF with the call, in either order.
 func TestTakeout(t *testing.T) {
 	x := newWorld(t, false)
