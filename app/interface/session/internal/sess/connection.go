@@ -115,5 +115,5 @@ func (w *MainAuthWrapper) goOffline(s *session) {
 	s.online, s.server, s.http = false, "", nil
 	s.pingDelay = 0
 	s.lastSeen = w.now
-	w.touch(s)
+	s.touch()
 }

@@ -12,7 +12,7 @@ import (
 const freshFor = 270 * time.Second
 
 // touch has s looked at by flush at the end of the step.
-func (w *MainAuthWrapper) touch(s *session) { s.dirty = true }
+func (s *session) touch() { s.dirty = true }
 
 // flush sends what s has to send, in as few packets as the limits allow.
 func (w *MainAuthWrapper) flush(s *session) {

@@ -185,7 +185,7 @@ func (w *MainAuthWrapper) repeatAnswer(s *session, req int64) bool {
 			s.http.queued(w.now)
 		}
 	}
-	w.touch(s)
+	s.touch()
 	return true
 }
 

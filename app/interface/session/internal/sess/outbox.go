@@ -63,7 +63,7 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 	if len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > w.cfg.OutboxBytes {
 		w.overflow(s)
 	}
-	w.touch(s)
+	s.touch()
 }
 
 // overflow makes room: answers are kept as long as they can be, pushes
@@ -72,7 +72,8 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	lost := s.discard(func(m *outMsg) bool { return m.kind == outPush })
 	if lost > 0 {
 		w.countN(CountPushesLost, lost)
-		s.tooLong()
+		s.discard(func(m *outMsg) bool { return m.kind == outTooLong })
+		w.tooLong(s)
 	}
 	// What is left are answers. Those that were sent once give way, oldest
 	// first; a repeated request is told so.
@@ -92,12 +93,10 @@ func (w *MainAuthWrapper) overflow(s *session) {
 }
 
 // tooLong queues updatesTooLong, unless one is queued.
-func (s *session) tooLong() {
-	if slices.ContainsFunc(s.queue, func(m outMsg) bool { return m.kind == outTooLong }) {
-		return
+func (w *MainAuthWrapper) tooLong(s *session) {
+	if !slices.ContainsFunc(s.queue, func(m outMsg) bool { return m.kind == outTooLong }) {
+		w.enqueue(s, outMsg{kind: outTooLong, body: wire.AppendConstructor(nil, wire.IDUpdatesTooLong)})
 	}
-	s.queue = append(s.queue, outMsg{kind: outTooLong, body: wire.AppendConstructor(nil, wire.IDUpdatesTooLong)})
-	s.bytes += 4
 }
 
 // discard removes the messages that match and says how many there were.
@@ -180,7 +179,7 @@ func (w *MainAuthWrapper) repeatAll(s *session) {
 	for i := range s.sent {
 		s.sent[i].due, s.sent[i].tries = true, 0
 	}
-	w.touch(s)
+	s.touch()
 }
 
 // repeatDue has what was sent long ago sent again.
@@ -190,7 +189,7 @@ func (w *MainAuthWrapper) repeatDue(s *session) {
 			s.sent[i].due = true
 		}
 	}
-	w.touch(s)
+	s.touch()
 }
 
 // plan finds out when the next repetition is due.

@@ -45,7 +45,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	if d.HTTP != 0 {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
-	w.touch(s)
+	s.touch()
 	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
 		w.count(CountBadSalt)
 		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))

@@ -107,15 +107,13 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	if err != nil { // nothing is lost silently: the client asks for the difference
 		w.count(CountEncodeFailed)
 		w.fault("updates", nil, err)
-		s.tooLong()
-		w.touch(s)
+		w.tooLong(s)
 		return
 	}
 	w.count(CountPushes)
 	body = w.pack(body, 0)
 	if w.tooLarge(body) {
-		s.tooLong()
-		w.touch(s)
+		w.tooLong(s)
 		return
 	}
 	w.enqueue(s, outMsg{kind: outPush, body: body})
@@ -155,8 +153,7 @@ func (w *MainAuthWrapper) deliverHeld() {
 	w.held = nil
 	if w.missed {
 		w.missed = false
-		s.tooLong()
-		w.touch(s)
+		w.tooLong(s)
 	}
 	for _, p := range held {
 		w.deliver(p)
@@ -216,7 +213,7 @@ func (w *MainAuthWrapper) release(s *session) {
 	if s.http != nil && len(s.queue) > 0 {
 		s.http.queued(w.now)
 	}
-	w.touch(s)
+	s.touch()
 }
 
 // wakePushSession sends updatesTooLong to the session that takes push
@@ -226,8 +223,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 	for s := range w.sessions() {
 		if s.id == w.pushID && !s.list.media() {
 			w.pushAsked = false
-			s.tooLong()
-			w.touch(s)
+			w.tooLong(s)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func (w *MainAuthWrapper) onAllInfo(s *session, m wire.Message) {
 			s.sent[j].due = true
 		}
 	}
-	w.touch(s)
+	s.touch()
 }
 
 // onResendReq handles msg_resend_req, which names our messages (rule
@@ -110,5 +110,5 @@ func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (i
 		s.http.queued(w.now)
 	}
 	s.unack(m.ID) // the messages themselves answer it
-	w.touch(s)
+	s.touch()
 }

@@ -75,7 +75,7 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 		w.repeatDue(s)
 	}
 	if s.ackAt != 0 && s.ackAt <= w.now || s.http != nil {
-		w.touch(s)
+		s.touch()
 	}
 }
 
