@@ -84,7 +84,7 @@ func New(o Options) *Resolver {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Resolver{o: o, lookup: lane.NewPool(o.Lookups, 16*o.Lookups)}
+	r := &Resolver{o: o, lookup: lane.NewPool(o.Lookups, 16*o.Lookups, nil)}
 	for i := range r.shards {
 		r.shards[i].young = map[int64]entry{}
 		r.shards[i].pending = map[int64]*pending{}

@@ -15,7 +15,7 @@ import (
 type Lanes struct {
 	lanes []lane
 	limit int
-	busy  sync.WaitGroup
+	busy  Busy
 }
 
 type lane struct {
@@ -42,13 +42,13 @@ func (l *Lanes) Go(key int64, f func()) bool {
 	ln.queue = append(ln.queue, f)
 	if !ln.running {
 		ln.running = true
-		l.busy.Add(1)
+		l.busy.Add()
 		go l.run(ln)
 	}
 	return true
 }
 
-// Wait returns when no lane has work left. Nothing new may be given meanwhile.
+// Wait returns when no lane has work left.
 func (l *Lanes) Wait() { l.busy.Wait() }
 
 func (l *Lanes) run(ln *lane) {

@@ -54,7 +54,7 @@ func TestLanesRefuseWhenFullAndRecoverPanics(t *testing.T) {
 }
 
 func TestPoolBounds(t *testing.T) {
-	p := NewPool(3, 4)
+	p := NewPool(3, 4, nil)
 	hold := make(chan struct{})
 	var running, most atomic.Int32
 	job := func() {
@@ -79,7 +79,7 @@ func TestPoolBounds(t *testing.T) {
 
 func TestIdlePoolHasNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
-	p, l := NewPool(8, 8), New(64, 8)
+	p, l := NewPool(8, 8, nil), New(64, 8)
 	for i := range int64(8) {
 		p.Go(func() {})
 		l.Go(i, func() {})
@@ -89,4 +89,24 @@ func TestIdlePoolHasNoGoroutine(t *testing.T) {
 	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
 		require.True(t, time.Now().Before(deadline), "goroutines stay: %d, before %d", runtime.NumGoroutine(), before)
 	}
+}
+
+func TestBusyMayRiseWhileOthersWait(t *testing.T) {
+	var b Busy
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 5000 {
+				b.Add()
+				b.Done()
+			}
+		})
+		wg.Go(func() {
+			for range 500 {
+				b.Wait()
+			}
+		})
+	}
+	wg.Wait()
+	b.Wait()
 }

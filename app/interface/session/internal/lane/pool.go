@@ -10,12 +10,17 @@ type Pool struct {
 	mu      sync.Mutex
 	running int
 	queue   []func()
-	busy    sync.WaitGroup
+	busy    *Busy
 }
 
 // NewPool makes a pool of at most workers goroutines and waiting functions.
-func NewPool(workers, waiting int) *Pool {
-	return &Pool{workers: workers, waiting: waiting}
+// busy counts its goroutines together with what else the caller counts; nil:
+// they are counted apart.
+func NewPool(workers, waiting int, busy *Busy) *Pool {
+	if busy == nil {
+		busy = &Busy{}
+	}
+	return &Pool{workers: workers, waiting: waiting, busy: busy}
 }
 
 // Go runs f as soon as a worker is free. It never blocks; false says that
@@ -31,7 +36,7 @@ func (p *Pool) Go(f func()) bool {
 		return true
 	}
 	p.running++
-	p.busy.Add(1)
+	p.busy.Add()
 	go p.run(f)
 	return true
 }
@@ -43,8 +48,7 @@ func (p *Pool) Load() (running, waiting int) {
 	return p.running, len(p.queue)
 }
 
-// Wait returns when nothing runs or waits. Nothing new may be given
-// meanwhile.
+// Wait returns when nothing runs or waits.
 func (p *Pool) Wait() { p.busy.Wait() }
 
 // run is a worker: it lives until nothing waits.

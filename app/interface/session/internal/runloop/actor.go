@@ -53,14 +53,33 @@ func (a *actor) post(in sess.Input) verdict { return a.put(in, false) }
 
 // put is post; what another actor had accepted already is owed a place.
 func (a *actor) put(in sess.Input, owed bool) verdict {
+	v, idle := a.queue(in, owed)
+	if idle {
+		go a.runLoop()
+	}
+	return v
+}
+
+// attend is post for who has many actors to tell: an idle one is served here
+// and now, not by a goroutine of its own.
+func (a *actor) attend(in sess.Input) verdict {
+	v, idle := a.queue(in, true)
+	if idle {
+		a.runLoop()
+	}
+	return v
+}
+
+// queue is put without the runLoop: idle says that the caller must run it.
+func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	bytes, data := weight(in)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.heir != 0 {
-		return moved
+		return moved, false
 	}
 	if a.gone {
-		return gone
+		return gone, false
 	}
 	if data {
 		// One item always fits, so that a packet larger than the bound is
@@ -69,7 +88,7 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes
 		if excess && !owed {
 			metrics.MailboxFull.Inc()
-			return full
+			return full, false
 		}
 		a.waiting.items++
 		a.waiting.bytes += bytes
@@ -78,12 +97,11 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 		a.sessionDataChan = batches.Get().(*batch).items
 	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
-	if !a.running {
+	if idle = !a.running; idle {
 		a.running = true
-		a.m.busy.Add(1)
-		go a.runLoop()
+		a.m.busy.Add()
 	}
-	return posted
+	return posted, idle
 }
 
 // weight is how many bytes of the mailbox an input takes, and whether it

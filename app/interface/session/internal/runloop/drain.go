@@ -28,7 +28,7 @@ func (m *Manager) Drain(ctx context.Context) (late int, err error) {
 	empty := d.empty
 	d.mu.Unlock()
 	for _, a := range actors {
-		if a.post(&sess.Drain{}) != posted {
+		if a.attend(&sess.Drain{}) != posted {
 			m.drained(a)
 		}
 	}
@@ -115,5 +115,5 @@ func (m *Manager) detach(a *actor) {
 	a.mu.Lock()
 	a.leaving = true
 	a.mu.Unlock()
-	a.post(&sess.Drain{})
+	a.attend(&sess.Drain{})
 }

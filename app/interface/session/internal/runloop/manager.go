@@ -60,7 +60,7 @@ type Manager struct {
 	shards   [shards]shard
 	rpcQueue *lane.Pool // calls to BFFs
 	peers    *lane.Pool // calls to authsession
-	busy     sync.WaitGroup
+	busy     lane.Busy  // runLoops, calls and the wheel
 
 	draining drain
 	counts   [sess.Counters]atomic.Int64
@@ -75,12 +75,12 @@ type shard struct {
 // Advance instead.
 func New(o Options) *Manager {
 	m := &Manager{
-		Slots:    newSlots(),
-		o:        o,
-		wheel:    newWheel(o.Now()),
-		rpcQueue: lane.NewPool(o.CallLimit, o.CallLimit),
-		peers:    lane.NewPool(o.PeerLimit, 4*o.PeerLimit),
+		Slots: newSlots(),
+		o:     o,
+		wheel: newWheel(o.Now()),
 	}
+	m.rpcQueue = lane.NewPool(o.CallLimit, o.CallLimit, &m.busy)
+	m.peers = lane.NewPool(o.PeerLimit, 4*o.PeerLimit, &m.busy)
 	for i := range m.shards {
 		m.shards[i].actors = map[int64]*actor{}
 	}
@@ -89,7 +89,7 @@ func New(o Options) *Manager {
 
 // Start turns the timing wheel until ctx is done.
 func (m *Manager) Start(ctx context.Context) {
-	m.busy.Add(1)
+	m.busy.Add()
 	go func() {
 		defer m.busy.Done()
 		ticker := time.NewTicker(wheelTick)
@@ -182,11 +182,7 @@ func (m *Manager) Count() (n int) {
 func (m *Manager) Load() (running, waiting int) { return m.rpcQueue.Load() }
 
 // Wait returns when nothing runs any more: no runLoop, no call, no wheel.
-func (m *Manager) Wait() {
-	m.rpcQueue.Wait()
-	m.peers.Wait()
-	m.busy.Wait()
-}
+func (m *Manager) Wait() { m.busy.Wait() }
 
 func (m *Manager) shard(key int64) *shard {
 	return &m.shards[uint64(key)*0x9e3779b97f4a7c15>>56]

@@ -41,7 +41,7 @@ func (s *Stream) End() { s.cancel() }
 // SessionDataStream serves one stream.
 func (s *Stream) SessionDataStream(stream session.RPCSessionStream_SessionDataStreamServer) error {
 	a := &answers{ready: make(chan struct{}, 1)}
-	calls := lane.NewPool(streamKeyCalls, maxAnswers)
+	calls := lane.NewPool(streamKeyCalls, maxAnswers, nil)
 	received := make(chan error, 1)
 	go func() { received <- s.receive(stream, a, calls) }()
 	ended := false
