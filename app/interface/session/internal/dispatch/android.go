@@ -7,7 +7,7 @@ import (
 )
 
 // Official Android clients of these layers send three methods in their old
-// version and read the answer of the new one (PEERS.md, "Android").
+// version and read the answer of the new one (PEERS.md, "Rewrites").
 const (
 	rewriteClient = "android"
 	rewriteLayer  = 177

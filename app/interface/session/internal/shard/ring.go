@@ -7,7 +7,7 @@ import (
 	"github.com/spaolacci/murmur3"
 )
 
-// The ring every gateway computes for itself (PEERS.md, "Sharding"); these
+// The ring every gateway computes for itself (PEERS.md, "Discovery and sharding"); these
 // numbers are part of the wire contract.
 const (
 	replicas  = 100
