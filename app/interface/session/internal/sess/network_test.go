@@ -46,7 +46,7 @@ func TestBadNetwork(t *testing.T) {
 					continue
 				}
 				inv := c.Request.(*InvokeMethod)
-				x.finish(ticket, &MethodResult{Method: inv.Method, PB: x.pb(inv.Method, nearestDC(string(inv.Method.Name)))}, nil)
+				x.finish(ticket, &MethodResult{Method: inv.Method, PB: x.pb(inv.Method, nearestDC(inv.Method.Name))}, nil)
 			}
 		}
 		read := func() {
