@@ -3,7 +3,6 @@
 package shard
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +11,20 @@ import (
 
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/internal/ring"
 )
+
+// Ring maps auth keys to session nodes.
+type Ring = ring.Ring
+
+// NewRing makes the ring of nodes, which are host:port.
+func NewRing(nodes []string) *Ring { return ring.New(nodes) }
+
+// Subscribe follows an etcd key, or gives up after patience.
+func Subscribe(c discov.EtcdConf, patience time.Duration) (*discov.Subscriber, error) {
+	return ring.Subscribe(c, patience)
+}
 
 // Shard follows the cluster's nodes. The node itself is always on its ring:
 // nobody sends it anything before it is published, and a node whose etcd
@@ -114,35 +126,5 @@ func (s *Shard) Close() {
 	if s.sub != nil {
 		s.sub.Close()
 		s.sub = nil
-	}
-}
-
-// Subscribe follows an etcd key. go-zero's subscriber waits forever for an
-// etcd that is not there; this one gives up after patience.
-func Subscribe(c discov.EtcdConf, patience time.Duration) (*discov.Subscriber, error) {
-	hosts := slices.Clone(c.Hosts) // go-zero sorts the slice it is given
-	var opts []discov.SubOption
-	if c.HasAccount() {
-		opts = append(opts, discov.WithSubEtcdAccount(c.User, c.Pass))
-	}
-	if c.HasTLS() {
-		if err := discov.RegisterTLS(hosts, c.CertFile, c.CertKeyFile, c.CACertFile, c.InsecureSkipVerify); err != nil {
-			return nil, fmt.Errorf("etcd certificates of %s: %w", c.Key, err)
-		}
-	}
-	type result struct {
-		sub *discov.Subscriber
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		sub, err := discov.NewSubscriber(hosts, c.Key, opts...)
-		done <- result{sub, err}
-	}()
-	select {
-	case r := <-done:
-		return r.sub, r.err
-	case <-time.After(patience):
-		return nil, fmt.Errorf("etcd at %s does not answer: check Etcd.Hosts and that etcd runs", strings.Join(c.Hosts, ", "))
 	}
 }

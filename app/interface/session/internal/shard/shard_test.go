@@ -7,6 +7,8 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 )
 
+var threeNodes = []string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"}
+
 func TestMain(m *testing.M) {
 	logx.Disable()
 	m.Run()

@@ -1,4 +1,4 @@
-package shard
+package ring
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ var threeNodes = []string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"}
 
 // The published vectors: every gateway of the cluster computes the same.
 func TestRingVectors(t *testing.T) {
-	ring := NewRing(threeNodes)
+	ring := New(threeNodes)
 	for _, v := range []struct {
 		key  int64
 		sum  uint64
@@ -44,7 +44,7 @@ func TestRingAgreesWithGoZero(t *testing.T) {
 			nodes = append(nodes, fmt.Sprintf("172.20.%d.%d:%d", n, i, 20120+i))
 			theirs.Add(nodes[i])
 		}
-		ours := NewRing(nodes)
+		ours := New(nodes)
 		for range 2000 {
 			key := int64(rnd.Uint64())
 			want, _ := theirs.Get(fmt.Sprint(key))
@@ -54,16 +54,16 @@ func TestRingAgreesWithGoZero(t *testing.T) {
 }
 
 func TestRingEdges(t *testing.T) {
-	require.Empty(t, NewRing(nil).Owner(1))
-	require.Equal(t, "a:1", NewRing([]string{"a:1", "a:1"}).Owner(7))
-	ring := NewRing([]string{"b:1", "a:1"})
+	require.Empty(t, New(nil).Owner(1))
+	require.Equal(t, "a:1", New([]string{"a:1", "a:1"}).Owner(7))
+	ring := New([]string{"b:1", "a:1"})
 	require.Equal(t, []string{"a:1", "b:1"}, ring.Nodes())
 	require.True(t, ring.Has("a:1"))
 	require.False(t, ring.Has("c:1"))
 }
 
 func BenchmarkOwner(b *testing.B) {
-	ring := NewRing(threeNodes)
+	ring := New(threeNodes)
 	for i := range b.N {
 		ring.Owner(int64(i) * 0x9e3779b97f4a7c1)
 	}

@@ -1,4 +1,6 @@
-package shard
+// Package ring says which session node owns an auth key: a consistent hash
+// over the nodes that etcd lists, computed alike by all who send to them.
+package ring
 
 import (
 	"slices"
@@ -7,7 +9,7 @@ import (
 	"github.com/spaolacci/murmur3"
 )
 
-// The ring every gateway computes for itself (PEERS.md, "Discovery and sharding"); these
+// The ring that every gateway computes for itself (PEERS.md, "Discovery and sharding"); these
 // numbers are part of the wire contract.
 const (
 	replicas  = 100
@@ -15,7 +17,7 @@ const (
 )
 
 // Ring maps auth keys to session nodes by consistent hashing. It never
-// changes after NewRing, so it may be read by all.
+// changes after New, so it may be read by all.
 type Ring struct {
 	nodes  []string // sorted
 	points []point  // sorted by hash
@@ -26,9 +28,9 @@ type point struct {
 	node int32
 }
 
-// NewRing makes the ring of nodes, which are host:port. Order and duplicates
+// New makes the ring of nodes, which are host:port. Order and duplicates
 // do not matter.
-func NewRing(nodes []string) *Ring {
+func New(nodes []string) *Ring {
 	r := &Ring{nodes: slices.Compact(slices.Sorted(slices.Values(nodes)))}
 	r.points = make([]point, 0, replicas*len(r.nodes))
 	var buf []byte
