@@ -6,8 +6,8 @@ import (
 	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
-// Every call appends to dst and returns the longer slice; on an error it returns dst as it was. Input is only read, and
-// nothing of it is kept.
+// Every call appends to dst and returns the longer slice; on an error it returns dst as it was. What lies between the length
+// and the capacity of dst may be overwritten also behind the result. Input is only read, and nothing of it is kept.
 
 var (
 	toProtos = sync.Pool{New: func() any { return new(toProto) }}
@@ -24,11 +24,12 @@ func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, e
 		return dst, nil, 0, ErrLimit{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
-	p := t.method()
-	if p != nil {
-		n, m = t.body(p, 4), p.method
+	o := len(dst)
+	if p := t.method(); p != nil {
+		n, o = t.body(p, 4, o)
+		m = p.method
 	}
-	out, n, err = t.end(dst, n)
+	out, n, err = t.end(dst, n, o)
 	return out, m, n, err
 }
 
@@ -56,41 +57,46 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 		return dst, 0, ErrLimit{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
+	o := len(dst)
 	switch m.shape {
 	case tlset.Union:
 		if p := t.lookup(m, 0); p != nil {
-			n = t.body(p, 4)
+			n, o = t.body(p, 4, o)
 		}
 	case tlset.Request:
 		if p := t.method(); p != nil && p.msg != m {
 			t.fail(ErrUnexpectedConstructor{p.id, m.name, 0})
 		} else if p != nil {
-			n = t.body(p, 4)
+			n, o = t.body(p, 4, o)
 		}
 	default:
-		n = t.body(m.whole, 0)
+		n, o = t.body(m.whole, 0, o)
 	}
-	return t.end(dst, n)
+	return t.end(dst, n, o)
 }
 
 // begin takes a transcoder from the pool; end returns it.
 func (s *Schema) begin(dst, in []byte) *toProto {
 	t := toProtos.Get().(*toProto)
-	t.s, t.in, t.out, t.start = s, in, dst, len(dst)
+	t.s, t.in, t.buf, t.start = s, in, spare(dst), len(dst)
 	return t
 }
 
-func (t *toProto) end(dst []byte, n int) ([]byte, int, error) {
-	out, err := t.out, t.err
+// spare is dst with its capacity, as far as a call may use it.
+func spare(dst []byte) []byte { return dst[:min(cap(dst), len(dst)+MaxOutput+room)] }
+
+func (t *toProto) end(dst []byte, n, o int) ([]byte, int, error) {
+	err := t.err
+	out := t.buf
 	if err != nil {
-		out, n = dst, 0
+		out, n, o = dst, 0, len(dst)
 	}
 	if cap(t.scratch) > keep {
 		t.scratch = nil
 	}
 	*t = toProto{offsets: t.offsets[:0], scratch: t.scratch[:0]}
 	toProtos.Put(t)
-	return out, n, err
+	return out[:o], n, err
 }
 
 // method finds the program of the call that in holds.
@@ -141,20 +147,21 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 		layer = c
 	}
 	t := toTLs.Get().(*toTL)
-	t.s, t.out, t.start, t.layer = s, dst, len(dst), layer-s.minLayer
+	t.s, t.buf, t.start, t.layer = s, spare(dst), len(dst), layer-s.minLayer
+	o := fail
 	switch m.shape {
 	case tlset.Union:
-		t.object(m, pb)
+		o = t.object(m, pb, len(dst))
 	case tlset.Request:
 		if p := t.request(m, pb); p != nil {
-			t.body(p, pb, 0)
+			o = t.body(p, pb, 0, len(dst))
 		}
 	default:
-		t.body(m.whole, pb, 0)
+		o = t.body(m.whole, pb, 0, len(dst))
 	}
-	out, err := t.out, t.err
+	out, err := t.buf, t.err
 	if err != nil {
-		out = dst
+		out, o = dst, len(dst)
 	}
 	if t.substituted != 0 {
 		s.substituted.Add(t.substituted)
@@ -167,7 +174,7 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 	}
 	*t = toTL{spans: t.spans[:0]}
 	toTLs.Put(t)
-	return out, err
+	return out[:o], err
 }
 
 // request finds the method version that the request message b names.

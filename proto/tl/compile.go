@@ -79,7 +79,7 @@ func (c *compiler) constructors() error {
 		if m == nil || m.shape != tlset.Union {
 			return fmt.Errorf("constructor %s#%08x: no union message for %s", t.Predicate, t.ID, t.Type)
 		}
-		p := &program{id: t.ID, msg: m, name: t.Predicate}
+		p := &program{id: t.ID, msg: m, name: t.Predicate, head: make([]byte, 0, headRoom)}
 		p.head = append(p.head, 1<<3|wireBytes, byte(len(t.Predicate)))
 		p.head = append(p.head, t.Predicate...)
 		p.head = append(p.head, 2<<3|wireVarint)
@@ -158,7 +158,8 @@ func (c *compiler) methods() error {
 			}
 			groups[m.Group] = true
 		}
-		p := &program{id: t.ID, msg: req, name: t.Name, method: m, head: []byte{1<<3 | wireVarint}}
+		p := &program{id: t.ID, msg: req, name: t.Name, method: m, head: make([]byte, 0, headRoom)}
+		p.head = append(p.head, 1<<3|wireVarint)
 		p.head = appendVarint(p.head, uint64(int64(int32(t.ID))))
 		if err := c.program(p, t.Params); err != nil {
 			return fmt.Errorf("method %s#%08x: %w", t.Name, t.ID, err)
@@ -208,7 +209,7 @@ func (c *compiler) wholes() error {
 		m := c.s.messages[t.Name]
 		switch t.Shape {
 		case tlset.Vector:
-			p := &program{msg: m, name: m.name, noCrc: true}
+			p := &program{msg: m, name: m.name, noCrc: true, head: make([]byte, 0, headRoom)}
 			typ, ok := vectorType(t.Fields[0].Kind)
 			if !ok {
 				return fmt.Errorf("vector %s: cannot hold %s", m.name, t.Fields[0].Kind)
@@ -222,9 +223,10 @@ func (c *compiler) wholes() error {
 			if m.inner == nil || m.inner.shape != tlset.Union {
 				return fmt.Errorf("box %s: no union %s", m.name, t.Fields[0].Kind)
 			}
-			s := step{kind: kBoxed, tag: 1<<3 | wireBytes, msg: m.inner}
-			p := &program{msg: m, name: m.name, noCrc: true, main: 1, slots: []uint8{0, 1},
-				fields: []slotInfo{{coding: cBytes, wire: wireBytes}}}
+			s := step{kind: kBoxed, msg: m.inner}
+			s.setTag(1<<3 | wireBytes)
+			p := &program{msg: m, name: m.name, noCrc: true, head: make([]byte, 0, headRoom), room: headRoom, slots: []uint8{0, 1},
+				fields: []slotInfo{{tag: s.tag, coding: cBytes}}}
 			p.read.steps, p.write.steps = []step{s}, []step{s}
 			p.read.prepare()
 			p.write.prepare()

@@ -2,7 +2,6 @@ package tl
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +28,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		}
 		order = append(order, st)
 	}
-	if n := len(order) + 2*maxLate; n > maxSteps {
+	if n := len(order) + maxLate; n > maxSteps {
 		return fmt.Errorf("%d fields are too many", len(order))
 	}
 	if err := p.index(order); err != nil {
@@ -42,7 +41,8 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		p.slots[f.tag>>3] = uint8(i + 1)
 	}
 	c.orders = append(c.orders, ordered{p, order})
-	p.large = estimate(p.head, order) >= 128
+	p.prefix = uint8(sizeVarint(uint64(estimate(p.head, order))))
+	p.room = max(len(p.head), headRoom) + len(p.flat)*maxFlatField + room
 	return nil
 }
 
@@ -66,7 +66,8 @@ func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step
 	if !ok || have.Kind != f.Kind || have.Repeated != f.Repeated {
 		return s, fmt.Errorf("protobuf field %s.%s is no %s", p.msg.name, t.Field, f.Kind)
 	}
-	s.kind, s.tag = kind, uint32(have.Number)<<3|kind.wire()
+	s.kind = kind
+	s.setTag(have.Number<<3 | kind.wire())
 	switch typ {
 	case "int128":
 		s.size = 16
@@ -178,7 +179,14 @@ func scalarOrMessage(typ string) (string, error) {
 	return "msg." + tlset.MessageName(strings.TrimPrefix(typ, "%")), nil
 }
 
-func (k kind) wire() uint32 {
+func (s *step) setTag(tag int) {
+	s.tag, s.tagBytes, s.tagSize = uint16(tag), uint16(tag), 1
+	if tag >= 0x80 {
+		s.tagBytes, s.tagSize = uint16(tag&0x7f|0x80|tag>>7<<8), 2
+	}
+}
+
+func (k kind) wire() int {
 	switch k {
 	case kTrue, kInt, kLong:
 		return wireVarint
@@ -217,12 +225,14 @@ func (k kind) coding() coding {
 
 func (s *step) number() int { return int(s.tag >> 3) }
 
-// index prepares protobuf -> TL: slots, the order of writing, shared flag bits.
+// index prepares protobuf -> TL: slots, the order of writing, shared flag bits. The slot of a field is the index of its step;
+// those of kTrue, which has none, follow.
 func (p *program) index(order []step) error {
-	for _, s := range order {
+	add := func(s step) error {
+		slot := len(p.fields)
+		p.fields = append(p.fields, slotInfo{tag: s.tag, coding: s.kind.coding(), word: s.word, mask: s.mask})
 		if s.kind == kFlags {
-			p.write.steps = append(p.write.steps, s)
-			continue
+			return nil
 		}
 		n := s.number()
 		for len(p.slots) <= n {
@@ -231,35 +241,54 @@ func (p *program) index(order []step) error {
 		if p.slots[n] != 0 {
 			return fmt.Errorf("two parameters in protobuf field %d", n)
 		}
-		s.slot = uint8(len(p.fields))
-		p.slots[n] = s.slot + 1
-		p.fields = append(p.fields, slotInfo{coding: s.kind.coding(), wire: uint8(s.tag & 7), word: s.word, mask: s.mask})
-		same := 0
-		for _, o := range order {
-			if s.word != 0 && o.kind != kFlags && o.word == s.word && o.mask == s.mask {
-				same++
-			}
+		p.slots[n] = uint8(slot + 1)
+		return nil
+	}
+	for _, s := range order {
+		if s.kind == kTrue {
+			continue
 		}
-		s.lone = same == 1
-		if same > 1 {
-			p.share(s)
-		}
-		if s.kind != kTrue {
-			p.write.steps = append(p.write.steps, s)
+		p.write.steps = append(p.write.steps, s)
+		if err := add(s); err != nil {
+			return err
 		}
 	}
+	for _, s := range order {
+		if s.kind == kTrue {
+			if err := add(s); err != nil {
+				return err
+			}
+		}
+	}
+	p.share()
 	return nil
 }
 
-// share notes that a step's bit has several fields.
-func (p *program) share(s step) {
-	i := slices.IndexFunc(p.shared, func(g group) bool { return g.word == s.word && g.mask == s.mask })
-	if i < 0 {
-		i = len(p.shared)
-		p.shared = append(p.shared, group{word: s.word, mask: s.mask})
+// share notes the flag bits that several fields hang on.
+func (p *program) share() {
+	var groups []group
+	for i, f := range p.fields {
+		if f.word == 0 {
+			continue
+		}
+		k := slices.IndexFunc(groups, func(g group) bool { return g.word == f.word && g.mask == f.mask })
+		if k < 0 {
+			k = len(groups)
+			groups = append(groups, group{word: f.word, mask: f.mask})
+		}
+		g := &groups[k]
+		g.fields++
+		if i < len(p.write.steps) {
+			g.steps.put(i)
+			if p.write.steps[i].kind == kObject {
+				g.objects = append(g.objects, uint8(i))
+			}
+		}
 	}
-	if s.kind == kObject {
-		p.shared[i].objects = append(p.shared[i].objects, s.slot)
+	for _, g := range groups {
+		if g.fields > 1 {
+			p.shared = append(p.shared, g)
+		}
 	}
 }
 
@@ -300,15 +329,3 @@ func estimate(head []byte, order []step) int {
 	}
 	return n
 }
-
-// appendVarint appends a protobuf varint.
-func appendVarint(b []byte, v uint64) []byte {
-	for v >= 0x80 {
-		b = append(b, byte(v)|0x80)
-		v >>= 7
-	}
-	return append(b, byte(v))
-}
-
-// sizeVarint is the length of a protobuf varint.
-func sizeVarint(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }

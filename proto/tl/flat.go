@@ -10,10 +10,12 @@ import (
 
 // flatField is a field of such an object.
 type flatField struct {
-	kind   kind // kInt, kLong, kDouble or kRaw
-	size   uint8
-	offset uint16 // after the id
-	tag    uint32
+	kind     kind // kInt, kLong, kDouble or kRaw
+	size     uint8
+	tagSize  uint8  // as in step
+	offset   uint16 // after the id
+	tag      uint16
+	tagBytes uint16
 }
 
 // flatten lists the fields ascending by number; nil when the size is not fixed.
@@ -25,73 +27,81 @@ func flatten(order []step) []flatField {
 		if size == 0 || s.word != 0 {
 			return nil
 		}
-		flat = append(flat, flatField{s.kind, uint8(size), uint16(offset), s.tag})
+		flat = append(flat, flatField{s.kind, uint8(size), s.tagSize, uint16(offset), s.tag, s.tagBytes})
 		offset += size
 	}
 	slices.SortFunc(flat, func(a, b flatField) int { return int(a.tag) - int(b.tag) })
 	return flat
 }
 
-// flat writes a flat object whose id has been read.
-func (t *toProto) flat(p *program, pos int) int {
+// maxFlatField is the most a field takes in protobuf: an int256 with tag and length.
+const maxFlatField = 2 + 1 + 32
+
+// flat writes the fields of a flat object; body has made room.
+func (t *toProto) flat(p *program, pos, o int) (int, int) {
 	if len(t.in)-pos < p.fixed {
-		return t.truncated(pos)
+		return t.truncated(pos), o
 	}
-	in, out := t.in[pos:pos+p.fixed], t.out
-	out = append(out, p.head...)
+	in, buf := t.in[pos:pos+p.fixed], t.buf
 	for i := range p.flat {
 		f := &p.flat[i]
 		at := in[f.offset:]
+		w := (*window)(buf[o:])
+		binary.LittleEndian.PutUint16(w[:], f.tagBytes)
+		tag := int(f.tagSize & 3)
 		switch f.kind {
 		case kInt:
 			if v := signed(at); v != 0 {
-				out = appendUint(appendTag(out, f.tag), v)
+				o += tag + putVarint(w, tag, v)
 			}
 		case kLong:
 			if v := binary.LittleEndian.Uint64(at); v != 0 {
-				out = appendUint(appendTag(out, f.tag), v)
+				o += tag + putVarint(w, tag, v)
 			}
 		case kDouble:
 			if v := binary.LittleEndian.Uint64(at); v != 0 {
-				out = append(appendTag(out, f.tag), at[:8]...)
+				binary.LittleEndian.PutUint64(w[tag:], v)
+				o += tag + 8
 			}
 		case kRaw:
-			out = append(append(appendTag(out, f.tag), f.size), at[:f.size]...)
+			w[tag] = f.size
+			o += tag + 1 + copy(w[tag+1:], at[:f.size])
 		}
 	}
-	t.out = out
-	return pos + p.fixed
+	return pos + p.fixed, o
 }
 
-// flat writes a flat object from the message b, whose fields begin at pos: first all zero, then each field in its place.
-func (t *toTL) flat(p *program, b []byte, pos int) bool {
-	var zeros [64]byte
+// flat writes the fields of a flat object from the message b, where they begin at pos: first all zero, then each in its place.
+func (t *toTL) flat(p *program, b []byte, pos, o int) int {
+	if len(t.buf)-o < p.fixed+room && t.grow(o, p.fixed+room) == nil {
+		return fail
+	}
 	headed := pos > 0
-	out := t.out
 	if !p.noCrc {
-		out = binary.LittleEndian.AppendUint32(out, p.id)
+		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
+		o += 4
 	}
-	body := len(out)
-	for n := p.fixed; n > 0; n -= len(zeros) {
-		out = append(out, zeros[:min(n, len(zeros))]...)
+	out := t.buf[o:]
+	for i := 0; i < p.fixed; i += 8 {
+		binary.LittleEndian.PutUint64(out[i:], 0)
 	}
-	t.out = out
-	out = out[body:]
 	for pos < len(b) {
 		tag, from, to, next := fieldAt(b, pos)
 		if next < 0 {
-			return t.fail(ErrMalformed{"protobuf", pos})
+			t.fail(ErrMalformed{"protobuf", pos})
+			return fail
 		}
 		pos = next
 		n := int(tag >> 3)
 		if n >= len(p.slots) || p.slots[n] == 0 {
 			if headed && tag == 1<<3|wireBytes && string(b[from:to]) != p.name {
-				return t.fail(errRenamed)
+				t.fail(errRenamed)
+				return fail
 			}
 			continue
 		}
 		f := &p.flat[p.slots[n]-1]
-		if tag != f.tag {
+		if tag != uint32(f.tag) {
 			continue
 		}
 		at := out[f.offset:]
@@ -106,10 +116,11 @@ func (t *toTL) flat(p *program, b []byte, pos int) bool {
 			copy(at, b[from:to])
 		case kRaw:
 			if to-from != int(f.size) && from != to {
-				return t.fail(ErrMalformed{"int128 or int256", from})
+				t.fail(ErrMalformed{"int128 or int256", from})
+				return fail
 			}
 			copy(at, b[from:to])
 		}
 	}
-	return true
+	return o + p.fixed
 }

@@ -25,8 +25,7 @@ const (
 	kObjects                 // Vector<Type> | repeated union message
 	kBareObjects             // vector<%ctor> | repeated TL_ctor
 	kBoxed                   // a boxed object | TL_ctor, which holds the union as its field 1
-	kMark                    // remember where this scalar or string stands, and pass it
-	kLate                    // now write what kMark passed
+	kMark                    // remember where this value stands, and pass it
 )
 
 // words are the flags words of one object while it is written, from 1 on.
@@ -35,24 +34,26 @@ type words [maxWords + 1]uint32
 // step is one instruction. Which flag a field depends on is (word, mask), which protobuf field it is lies in tag: there
 // TL's view and protobuf's view of one field meet.
 type step struct {
-	kind kind
-	word uint8  // 0: unconditional; n: present when bit mask of the nth flags word is on
-	size uint8  // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
-	late uint8  // kMark, kLate: index into frame.marks; kFlags: which word
-	bare bool   // vectors: no 0x1cb5c415 in front
-	slot uint8  // protobuf -> TL: index of the field's span; kFlags: unused
-	lone bool   // no other field hangs on the same bit
-	mask uint32 // flag bit
-	tag  uint32 // protobuf tag (number<<3 | wire type)
-	msg  *Message
+	msg      *Message
+	mask     uint32 // flag bit
+	tag      uint16 // protobuf tag (number<<3 | wire type)
+	tagBytes uint16 // the same as it stands on the wire
+	tagSize  uint8  // 1 or 2 bytes
+	kind     kind
+	word     uint8 // 0: unconditional; n: present when bit mask of the nth flags word is on
+	size     uint8 // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
+	late     uint8 // kMark, passed: index into frame.marks; kFlags: which word
+	passed   bool  // TL -> protobuf: the value stands where kMark passed it
+	bare     bool  // vectors: no 0x1cb5c415 in front
 }
 
 const (
-	maxWords   = 3    // flags words of one constructor
-	maxLate    = 16   // passed fields of one constructor
-	maxSteps   = 128  // steps of one constructor and direction, a multiple of 64
-	maxNumber  = 2047 // tags take at most two bytes
-	maxTag     = 1<<32 - 1
+	maxWords   = 3         // flags words of one constructor
+	maxLate    = 16        // passed fields of one constructor
+	maxSteps   = 128       // steps of one constructor and direction, a multiple of 64
+	maxNumber  = 2047      // tags take at most two bytes
+	headRoom   = 48        // most heads are shorter and are copied by the word
+	maxTag     = 1<<32 - 1 // of any protobuf message
 	vectorID   = 0x1cb5c415
 	wireVarint = 0
 	wireFixed  = 1
@@ -63,11 +64,11 @@ const (
 // program transcodes one constructor or method version, in both directions. What the hot loops read comes first.
 type program struct {
 	msg     *Message
-	head    []byte // the implied protobuf fields, encoded: predicate_name and constructor
+	head    []byte // the implied protobuf fields, encoded: predicate_name and constructor. Its capacity is headRoom or more
 	id      uint32
-	large   bool        // usually 128 bytes or more as protobuf: a length prefix takes two bytes
+	prefix  uint8       // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
 	noCrc   bool        // vectors and boxes: no id of its own
-	main    int         // read.steps[:main] run in order; read.steps[main+k] is what kLate k runs
+	room    int         // bytes of output to have before writing the head and, when flat, all the rest
 	fixed   int         // bytes of TL after the id, when flat
 	flat    []flatField // not nil: the object has no other parts, see flat.go
 	shuffle *shuffle    // the rest of the way to ascending order; nil when steps already ascend
@@ -88,6 +89,7 @@ type program struct {
 type plan struct {
 	steps []step
 	base  stepSet
+	all   stepSet
 	words []flagWord // from 1 on
 }
 
@@ -99,6 +101,12 @@ type flagWord struct {
 
 // stepSet is a set of step indices.
 type stepSet [maxSteps / 64]uint64
+
+// put adds one step.
+func (s *stepSet) put(i int) { s[i/64] |= 1 << (i % 64) }
+
+// has reports whether a step is in the set.
+func (s *stepSet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
 
 // add adds the steps of the flags that are on in the word.
 func (s *stepSet) add(w *flagWord, v uint32) {
@@ -132,10 +140,10 @@ type shuffle struct {
 
 // slotInfo is what scanning a protobuf message needs to know of a field.
 type slotInfo struct {
-	coding coding
-	wire   uint8
-	word   uint8
 	mask   uint32
+	tag    uint16
+	coding coding
+	word   uint8
 }
 
 // coding says how the protobuf field is found on the wire.
@@ -156,7 +164,9 @@ const (
 type group struct {
 	word    uint8
 	mask    uint32
-	objects []uint8 // slots
+	fields  int
+	steps   stepSet // those that write the fields
+	objects []uint8 // the objects among them
 }
 
 // predicate is a constructor name with the version each client layer gets.

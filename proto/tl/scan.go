@@ -3,12 +3,12 @@ package tl
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 )
 
-// scan walks over the fields of a message from pos on, notes in l.spans where those of l.p lie, and computes the flags
-// words. Of a field that occurs several times the last occurrence counts; unknown fields are passed over. When l.p was
-// chosen by the head of the message, which ends at pos, and another predicate follows, scan fails with errRenamed.
+// scan walks over the fields of a message from pos on, notes in l.spans where those of l.p lie, in l.todo which of them to
+// write, and computes the flags words. Of a field that occurs several times the last occurrence counts; unknown fields
+// are passed over. When l.p was chosen by the head of the message, which ends at pos, and another predicate follows, scan
+// fails with errRenamed.
 func (t *toTL) scan(l *level, pos int) bool {
 	b, p, headed := l.b, l.p, pos > 0
 	again := false       // a field occurred twice: the flags words need another look
@@ -16,116 +16,124 @@ func (t *toTL) scan(l *level, pos int) bool {
 	for pos < len(b) {
 		start := pos
 		tag := uint32(b[pos])
-		if pos++; tag >= 0x80 {
-			v, next := varint(b, start)
-			if next < 0 || v > maxTag {
-				return t.fail(ErrMalformed{"protobuf", start})
-			}
-			tag, pos = uint32(v), next
+		if pos++; tag >= 0x80 && pos < len(b) {
+			tag = tag&0x7f | uint32(b[pos])<<7 // when this is not the end of the tag, it is none of p's
+			pos++
 		}
-		var v uint64 // a number, or the end of a length-delimited value
-		from := pos
-		switch tag & 7 {
-		case wireVarint, wireBytes:
-			if pos < len(b) && b[pos] < 0x80 {
-				v = uint64(b[pos])
-				pos++
-			} else if v, pos = varint(b, pos); pos < 0 {
-				return t.fail(ErrMalformed{"protobuf", start})
+		slot := 0
+		if n := int(tag >> 3); n < len(p.slots) {
+			slot = int(p.slots[n])
+		}
+		if slot--; slot < 0 || uint32(p.fields[slot].tag) != tag {
+			tag, from, to, next := fieldAt(b, start)
+			switch pos = next; {
+			case next < 0:
+				return t.malformed(start)
+			case slot >= 0 && p.fields[slot].coding == cPacked && tag&7 == wireVarint:
+				l.note(slot, start, next, 1)
+			case slot < 0 && headed && tag == 1<<3|wireBytes:
+				renamed = at(from, to)
 			}
-			if tag&7 == wireBytes {
-				if v > uint64(len(b)-pos) {
-					return t.fail(ErrMalformed{"protobuf", start})
+			continue
+		}
+		f, s := &p.fields[slot], &l.spans[slot]
+		block, bit := slot/64&(len(l.seen)-1), uint64(1)<<(slot&63)
+		if f.coding <= cFixed {
+			again = again || l.seen[block]&bit != 0
+			l.seen[block] |= bit
+			if f.coding == cVarint {
+				if s.v, pos = varint(b, pos); pos < 0 {
+					return t.malformed(start)
 				}
-				from = pos
-				pos += int(v)
+				if s.v == 0 {
+					continue
+				}
+			} else {
+				if len(b)-pos < 8 {
+					return t.malformed(start)
+				}
+				s.v = binary.LittleEndian.Uint64(b[pos:])
+				pos += 8
 			}
-		case wireFixed:
-			pos += 8
-		case wireFixed4:
-			pos += 4
-		default: // groups are not part of proto3
-			return t.fail(ErrMalformed{"protobuf", start})
-		}
-		n := int(tag >> 3)
-		if pos > len(b) || n == 0 {
-			return t.fail(ErrMalformed{"protobuf", start})
-		}
-		if n >= len(p.slots) || p.slots[n] == 0 {
-			if headed && tag == 1<<3|wireBytes {
-				renamed = at(from, pos)
+		} else {
+			n, from := varint(b, pos)
+			if from < 0 || n > uint64(len(b)-from) {
+				return t.malformed(start)
 			}
-			continue
-		}
-		slot := p.slots[n] - 1
-		info, s := &p.fields[slot], &l.spans[slot]
-		if uint32(info.wire) != tag&7 && (info.coding != cPacked || tag&7 != wireVarint) {
-			continue
-		}
-		present := true
-		switch info.coding {
-		case cVarint:
-			again = again || s.n != 0
-			s.v, s.n, present = v, 1, v != 0
-		case cFixed:
-			again = again || s.n != 0
-			s.v, s.n = binary.LittleEndian.Uint64(b[from:]), 1
-		case cBytes, cContent:
-			again = again || s.n != 0
-			s.v, s.n = at(from, pos), 1
-			present = info.coding == cBytes || from < pos
-		case cRepeated:
-			s.extend(start, pos, 1)
-		case cPacked:
-			k, ok := countVarints(b[from:pos])
-			if !ok {
-				return t.fail(ErrMalformed{"packed field", from})
+			pos = from + int(n)
+			switch f.coding {
+			case cRepeated:
+				l.note(slot, start, pos, 1)
+				continue
+			case cPacked:
+				k, ok := countVarints(b[from:pos])
+				if !ok {
+					return t.fail(ErrMalformed{"packed field", from}) >= 0
+				}
+				if k > 0 {
+					l.note(slot, start, pos, k)
+				}
+				continue
 			}
-			s.extend(start, pos, k)
-			present = k > 0
+			again = again || l.seen[block]&bit != 0
+			l.seen[block] |= bit
+			s.v = at(from, pos)
+			if from == pos && f.coding == cContent {
+				continue
+			}
 		}
-		if present {
-			l.words[info.word&maxWords] |= info.mask
-		}
+		l.words[f.word&maxWords] |= f.mask
+		l.todo[block] |= bit
 	}
 	if from, to := bounds(renamed); from < to && string(b[from:to]) != p.name {
-		return t.fail(errRenamed)
+		t.fail(errRenamed)
+		return false
 	}
 	if again {
 		l.flags()
 	}
+	l.todo[0] &= p.write.all[0]
+	l.todo[1] &= p.write.all[1]
 	return true
+}
+
+func (t *toTL) malformed(pos int) bool {
+	t.fail(ErrMalformed{"protobuf", pos})
+	return false
+}
+
+// note adds n elements to a repeated field.
+func (l *level) note(slot, start, end int, n uint32) {
+	f, s := &l.p.fields[slot], &l.spans[slot]
+	if l.seen.has(slot) {
+		start, _ = bounds(s.v)
+		n += s.n
+	}
+	s.v, s.n = at(start, end), n
+	l.seen.put(slot)
+	l.todo.put(slot)
+	l.words[f.word&maxWords] |= f.mask
+}
+
+// flags computes the flags words, and what is to be written, from the spans.
+func (l *level) flags() {
+	l.words, l.todo = words{}, l.p.write.base
+	for i := range l.p.fields {
+		if !l.seen.has(i) {
+			continue
+		}
+		f, s := &l.p.fields[i], &l.spans[i]
+		from, to := bounds(s.v)
+		if (f.coding == cVarint && s.v == 0) || (f.coding == cContent && from == to) {
+			continue
+		}
+		l.words[f.word&maxWords] |= f.mask
+		l.todo.put(i)
+	}
 }
 
 // errRenamed asks to choose the constructor again, by the last predicate.
 var errRenamed = errors.New("tl: another predicate follows")
-
-// extend adds n elements to a repeated field.
-func (s *span) extend(start, end int, n uint32) {
-	if s.n == 0 {
-		s.v = at(start, end)
-	} else {
-		from, _ := bounds(s.v)
-		s.v = at(from, end)
-	}
-	s.n += n
-}
-
-// flags computes the flags words from the spans.
-func (l *level) flags() {
-	l.words = words{}
-	for i := range l.p.fields {
-		info, s := &l.p.fields[i], &l.spans[i]
-		if s.n == 0 {
-			continue
-		}
-		from, to := bounds(s.v)
-		if (info.coding == cVarint && s.v == 0) || (info.coding == cContent && from == to) {
-			continue
-		}
-		l.words[info.word] |= info.mask
-	}
-}
 
 // predicate finds which constructor the union message b is: the last predicate counts, else the id in field 2.
 func (t *toTL) predicate(m *Message, b []byte) *predicate {
@@ -186,13 +194,7 @@ func fieldAt(b []byte, pos int) (tag uint32, from, to, next int) {
 	switch tag & 7 {
 	case wireBytes:
 		var n uint64
-		if pos < len(b) && b[pos] < 0x80 {
-			n = uint64(b[pos])
-			pos++
-		} else if n, pos = varint(b, pos); pos < 0 {
-			return 0, 0, 0, fail
-		}
-		if n > uint64(len(b)-pos) {
+		if n, pos = varint(b, pos); pos < 0 || n > uint64(len(b)-pos) {
 			return 0, 0, 0, fail
 		}
 		to = pos + int(n)
@@ -213,22 +215,6 @@ func fieldAt(b []byte, pos int) (tag uint32, from, to, next int) {
 	return tag, pos, to, to
 }
 
-// varint reads a varint; next is negative when it is malformed.
-func varint(b []byte, pos int) (v uint64, next int) {
-	for shift := 0; pos < len(b) && shift < 64; shift += 7 {
-		c := b[pos]
-		pos++
-		v |= uint64(c&0x7f) << shift
-		if c < 0x80 {
-			if shift == 63 && c > 1 {
-				return 0, fail
-			}
-			return v, pos
-		}
-	}
-	return 0, fail
-}
-
 // countVarints counts the varints in b and checks them.
 func countVarints(b []byte) (n uint32, ok bool) {
 	for pos := 0; pos < len(b); n++ {
@@ -239,67 +225,72 @@ func countVarints(b []byte) (n uint32, ok bool) {
 	return n, true
 }
 
-// lastBytes finds the last occurrence of the length-delimited field n; ok is false when b is malformed.
-func lastBytes(b []byte, n uint32) (v []byte, ok bool) {
+// last finds the value of the last field with the tag: b[from:to], where from is 0 when there is none and negative when b is
+// malformed.
+func last(b []byte, tag uint32) (from, to int) {
 	for pos := 0; pos < len(b); {
-		tag, from, to, next := fieldAt(b, pos)
+		t, start, end, next := fieldAt(b, pos)
 		if next < 0 {
-			return nil, false
+			return fail, fail
 		}
-		if tag == n<<3|wireBytes {
-			v = b[from:to]
+		if t == tag {
+			from, to = start, end
 		}
 		pos = next
 	}
-	return v, true
+	return from, to
+}
+
+// lastBytes finds the last occurrence of the length-delimited field n; ok is false when b is malformed.
+func lastBytes(b []byte, n uint32) (v []byte, ok bool) {
+	from, to := last(b, n<<3|wireBytes)
+	if from < 0 {
+		return nil, false
+	}
+	return b[from:to], true
 }
 
 // lastVarint finds the last occurrence of the varint field n; ok is false when b is malformed or has none.
 func lastVarint(b []byte, n uint32) (v uint64, ok bool) {
-	for pos := 0; pos < len(b); {
-		tag, from, _, next := fieldAt(b, pos)
-		if next < 0 {
-			return 0, false
-		}
-		if tag == n<<3|wireVarint {
-			v, _ = varint(b, from)
-			ok = true
-		}
-		pos = next
+	from, _ := last(b, n<<3|wireVarint)
+	if from <= 0 {
+		return 0, false
 	}
-	return v, ok
+	v, _ = varint(b, from)
+	return v, true
 }
 
-// wrappedNumber reads field 1 of an Int32Value, Int64Value or DoubleValue.
+// wrappedNumber reads field 1 of the Int32Value, Int64Value or DoubleValue b.
 func wrappedNumber(b []byte, k kind) (v uint64, ok bool) {
-	want := uint32(1<<3 | wireVarint)
+	tag := uint32(1<<3 | wireVarint)
 	if k == kDoubleWrap {
-		want = 1<<3 | wireFixed
+		tag = 1<<3 | wireFixed
+	} else if len(b) > 1 && uint32(b[0]) == tag { // and nothing else, as a rule
+		if v, next := varint(b, 1); next == len(b) {
+			return v, true
+		}
 	}
-	for pos := 0; pos < len(b); {
-		tag, from, _, next := fieldAt(b, pos)
-		if next < 0 {
-			return 0, false
-		}
-		if tag == want {
-			if k == kDoubleWrap {
-				v = binary.LittleEndian.Uint64(b[from:])
-			} else {
-				v, _ = varint(b, from)
-			}
-		}
-		pos = next
+	from, to := last(b, tag)
+	switch {
+	case from <= 0:
+		return 0, from == 0
+	case k == kDoubleWrap:
+		v = binary.LittleEndian.Uint64(b[from:to])
+	default:
+		v, _ = varint(b, from)
 	}
 	return v, true
 }
 
-// wrappedString reads field 1 of a StringValue.
-func wrappedString(b []byte) ([]byte, bool) { return lastBytes(b, 1) }
-
-// growSpans makes room for n cleared spans on top of the stack.
-func growSpans(s []span, n int) []span {
-	base := len(s)
-	s = slices.Grow(s, n)[:base+n]
-	clear(s[base:])
-	return s
+// wrappedString finds field 1 of the StringValue b[start:end]: b[from:to]; from is negative when it is malformed.
+func wrappedString(b []byte, start, end int) (from, to int) {
+	if end-start > 1 && b[start] == 1<<3|wireBytes { // and nothing else, as a rule
+		if n, next := varint(b[:end], start+1); next > 0 && n == uint64(end-next) {
+			return next, end
+		}
+	}
+	if from, to = last(b[start:end], 1<<3|wireBytes); from < 0 {
+		return fail, fail
+	}
+	return start + from, start + to
 }

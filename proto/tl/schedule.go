@@ -9,13 +9,14 @@ import (
 func (p *plan) prepare() {
 	for i := range p.steps {
 		s := &p.steps[i]
+		p.all.put(i)
 		if s.kind == kFlags {
 			for len(p.words) <= int(s.late) {
 				p.words = append(p.words, flagWord{})
 			}
 		}
 		if s.word == 0 {
-			p.base[i/64] |= 1 << (i % 64)
+			p.base.put(i)
 			continue
 		}
 		w, bit := &p.words[s.word], bits.TrailingZeros32(s.mask)
@@ -23,13 +24,13 @@ func (p *plan) prepare() {
 			w.when = append(w.when, stepSet{})
 		}
 		w.known |= s.mask
-		w.when[bit][i/64] |= 1 << (i % 64)
+		w.when[bit].put(i)
 	}
 	p.steps = slices.Clone(p.steps) // without the room append left
 }
 
 // schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
-// Scalars, strings and objects of fixed size that TL brings too early are passed with kMark and written by kLate once everything with a lower
+// Scalars, strings and objects of fixed size that TL brings too early are passed with kMark and written once everything with a lower
 // number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
 func (p *program) schedule(order []step) {
 	lowest := make([]int, len(order)+1) // lowest number among order[i:]
@@ -40,7 +41,8 @@ func (p *program) schedule(order []step) {
 			lowest[i] = min(lowest[i], order[i].number())
 		}
 	}
-	var pending, late []step
+	var pending []step
+	late := 0
 	flush := func(below int) {
 		slices.SortFunc(pending, func(a, b step) int { return a.number() - b.number() })
 		for len(pending) > 0 && pending[0].number() < below {
@@ -54,24 +56,20 @@ func (p *program) schedule(order []step) {
 			pending = append(pending, s)
 			continue
 		}
-		if s.kind == kFlags || !s.movable() || s.number() <= lowest[i] || len(late) == maxLate {
+		if s.kind == kFlags || !s.movable() || s.number() <= lowest[i] || late == maxLate {
 			p.emit(s)
 			continue
 		}
 		mark := s
-		mark.kind, mark.late = kMark, uint8(len(late))
+		mark.kind, mark.late = kMark, uint8(late)
 		mark.size = uint8(s.kind.fixed(s.size))
-		late = append(late, s)
+		late++
 		p.emit(mark)
-		s.kind, s.late = kLate, mark.late
+		s.passed, s.late = true, mark.late
 		pending = append(pending, s)
 	}
 	flush(maxNumber + 2)
 	p.arrange()
-	p.main = len(p.read.steps)
-	for _, s := range late {
-		p.emit(s)
-	}
 }
 
 func (p *program) emit(s step) { p.read.steps = append(p.read.steps, s) }

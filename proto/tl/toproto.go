@@ -3,15 +3,16 @@ package tl
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
-// toProto turns TL into protobuf in one pass over the input. A method that takes a position returns the position after
-// what it read, or fail when it has set err.
+// toProto turns TL into protobuf in one pass over the input. A method takes a position in the input and one in the output
+// and returns the positions after what it read and wrote; the former is fail when it has set err.
 type toProto struct {
 	s     *Schema
 	in    []byte
-	out   []byte
-	start int // length of out before the call
+	buf   []byte // the output: all of its capacity
+	start int    // where in buf the call began
 	depth int
 	err   error
 
@@ -35,6 +36,21 @@ func (t *toProto) fail(err error) int {
 
 func (t *toProto) truncated(pos int) int { return t.fail(ErrTruncated{pos}) }
 
+// grow makes room for n bytes at o. It returns the new t.buf, or nil when the output gets too long. The first time it
+// makes room for as much as there is input, since protobuf is rarely shorter than TL.
+func (t *toProto) grow(o, n int) []byte {
+	if o-t.start+n > MaxOutput {
+		t.fail(ErrLimit{"output", 0})
+		return nil
+	}
+	if o == t.start {
+		n = max(n, len(t.in))
+	}
+	b := slices.Grow(t.buf[:o], n+room)
+	t.buf = b[:cap(b)]
+	return t.buf
+}
+
 // lookup reads the constructor id at pos and finds its program, which must belong to m.
 func (t *toProto) lookup(m *Message, pos int) *program {
 	if len(t.in)-pos < 4 {
@@ -53,80 +69,80 @@ func (t *toProto) lookup(m *Message, pos int) *program {
 	return p
 }
 
+// boxed writes field tag, length and object for the boxed object at pos.
+func (t *toProto) boxed(s *step, pos, o int) (int, int) {
+	p := t.lookup(s.msg, pos)
+	if p == nil {
+		return fail, o
+	}
+	if len(t.buf)-o < room && t.grow(o, room) == nil {
+		return fail, o
+	}
+	binary.LittleEndian.PutUint16(t.buf[o:], s.tagBytes)
+	start := o + int(s.tagSize) + int(p.prefix)
+	if pos, o = t.body(p, pos+4, start); pos < 0 {
+		return fail, o
+	}
+	return pos, t.settle(start, o, int(p.prefix))
+}
+
+// settle fills in the length of what lies between start and o, for which prefix bytes were left; when that was the wrong
+// guess it moves what was written.
+func (t *toProto) settle(start, o, prefix int) int {
+	n := o - start
+	if n < 0x80 && prefix == 1 {
+		t.buf[start-1] = byte(n)
+		return o
+	}
+	size := sizeVarint(uint64(n))
+	if size != prefix {
+		if len(t.buf)-o < room && t.grow(o, room) == nil {
+			return o // the caller writes on or ends; err is set
+		}
+		copy(t.buf[start-prefix+size:], t.buf[start:o])
+	}
+	appendVarint(t.buf[:start-prefix], uint64(n))
+	return o - prefix + size
+}
+
 // body writes an object whose id has been read.
-func (t *toProto) body(p *program, pos int) int {
-	if t.depth++; t.depth > MaxDepth {
-		return t.fail(ErrLimit{"depth", pos})
+func (t *toProto) body(p *program, pos, o int) (int, int) {
+	if t.depth == MaxDepth {
+		return t.fail(ErrLimit{"depth", pos}), o
 	}
-	if len(t.out)-t.start > MaxOutput {
-		return t.fail(ErrLimit{"output", pos})
+	if len(t.buf)-o < p.room && t.grow(o, p.room) == nil {
+		return fail, o
 	}
+	if h := p.head; len(h) <= headRoom {
+		*(*[headRoom]byte)(t.buf[o:]) = *(*[headRoom]byte)(h[:headRoom])
+	} else {
+		copy(t.buf[o:], h)
+	}
+	o += len(p.head)
 	if p.flat != nil {
-		t.depth--
-		return t.flat(p, pos)
+		return t.flat(p, pos, o)
 	}
+	t.depth++
 	var f frame
 	f.todo = p.read.base
-	t.out = append(t.out, p.head...)
 	if p.shuffle == nil {
-		pos = t.run(p, 0, p.main, pos, &f)
+		pos, o = t.run(p, 0, len(p.read.steps), pos, o, &f)
 	} else {
-		pos = t.shuffled(p, pos, &f)
+		pos, o = t.shuffled(p, pos, o, &f)
 	}
 	t.depth--
-	return pos
+	return pos, o
 }
 
-// boxed writes field tag, length and object for the boxed object at pos.
-func (t *toProto) boxed(m *Message, tag uint32, pos int) int {
-	p := t.lookup(m, pos)
-	if p == nil {
-		return fail
-	}
-	t.out = appendTag(t.out, tag)
-	mark := t.reserve(p.large)
-	if pos = t.body(p, pos+4); pos >= 0 {
-		t.settle(mark, p.large)
-	}
-	return pos
-}
-
-// reserve leaves room for a length prefix; settle fills it, moving what was written when the guess was wrong.
-func (t *toProto) reserve(large bool) int {
-	if t.out = append(t.out, 0); large {
-		t.out = append(t.out, 0)
-	}
-	return len(t.out)
-}
-
-func (t *toProto) settle(mark int, large bool) {
-	room := 1
-	if large {
-		room = 2
-	}
-	n := len(t.out) - mark
-	size := sizeVarint(uint64(n))
-	if size != room {
-		if size > room {
-			var more [10]byte
-			t.out = append(t.out, more[:size-room]...)
-		}
-		copy(t.out[mark+size-room:], t.out[mark:mark+n])
-		t.out = t.out[:mark+size-room+n]
-	}
-	appendVarint(t.out[:mark-room], uint64(n))
-}
-
-// run executes those of the steps from..to-1 that are to run. This is the hot loop: out is a local copy of t.out, put back
-// before anything else appends to it.
-func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
-	in, out := t.in, t.out
+// run executes those of the steps from..to-1 that are to run. This is the hot loop.
+func (t *toProto) run(p *program, from, to, pos, o int, f *frame) (int, int) {
+	in, buf := t.in, t.buf
 	block := from / 64
 	todo := f.todo.span(block, from, to)
 	for {
 		if todo == 0 {
 			if block++; block*64 >= to {
-				break
+				return pos, o
 			}
 			todo = f.todo.span(block, from, to)
 			continue
@@ -134,208 +150,209 @@ func (t *toProto) run(p *program, from, to, pos int, f *frame) int {
 		i := block*64 + bits.TrailingZeros64(todo)
 		todo &= todo - 1
 		s := &p.read.steps[i]
+		if len(buf)-o < room {
+			if buf = t.grow(o, room); buf == nil {
+				return fail, o
+			}
+		}
+		w := (*window)(buf[o:])
+		binary.LittleEndian.PutUint16(w[:], s.tagBytes) // does not count before o moves
+		tag := int(s.tagSize & 3)
+		resume := pos
+		if s.passed {
+			pos = int(f.marks[s.late&(maxLate-1)])
+		}
+		b := in[pos:]
 		switch s.kind {
 		case kTrue:
-			out = append(appendTag(out, s.tag), 1)
+			w[tag] = 1
+			o += tag + 1
 
 		case kFlags:
-			if len(in)-pos < 4 {
-				return t.truncated(pos)
+			if len(b) < 4 {
+				return t.truncated(pos), o
 			}
-			f.todo.add(&p.read.words[s.late], binary.LittleEndian.Uint32(in[pos:]))
+			f.todo.add(&p.read.words[s.late], binary.LittleEndian.Uint32(b))
 			todo = f.todo.span(block, i+1, to)
 			pos += 4
 
 		case kInt:
-			if len(in)-pos < 4 {
-				return t.truncated(pos)
+			if len(b) < 4 {
+				return t.truncated(pos), o
 			}
-			if v := int32(binary.LittleEndian.Uint32(in[pos:])); v != 0 {
-				out = appendUint(appendTag(out, s.tag), uint64(int64(v)))
+			if v := signed(b); v != 0 {
+				o += tag + putVarint(w, tag, v)
 			}
 			pos += 4
 
 		case kLong:
-			if len(in)-pos < 8 {
-				return t.truncated(pos)
+			if len(b) < 8 {
+				return t.truncated(pos), o
 			}
-			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
-				out = appendUint(appendTag(out, s.tag), v)
+			if v := binary.LittleEndian.Uint64(b); v != 0 {
+				o += tag + putVarint(w, tag, v)
 			}
 			pos += 8
 
 		case kDouble:
-			if len(in)-pos < 8 {
-				return t.truncated(pos)
+			if len(b) < 8 {
+				return t.truncated(pos), o
 			}
-			if v := in[pos : pos+8]; binary.LittleEndian.Uint64(v) != 0 {
-				out = append(appendTag(out, s.tag), v...)
+			if v := binary.LittleEndian.Uint64(b); v != 0 {
+				binary.LittleEndian.PutUint64(w[tag:], v)
+				o += tag + 8
 			}
 			pos += 8
 
 		case kString:
 			from, to, next := str(in, pos)
 			if next < 0 {
-				return t.truncated(pos)
+				return t.truncated(pos), o
 			}
-			if from < to {
-				out = appendUint(appendTag(out, s.tag), uint64(to-from))
-				out = append(out, in[from:to]...)
+			if n := to - from; n != 0 {
+				o += tag + putVarint(w, tag, uint64(n))
+				if buf = t.content(from, n, o); buf == nil {
+					return fail, o
+				}
+				o += n
 			}
 			pos = next
 
 		case kRaw:
-			if len(in)-pos < int(s.size) {
-				return t.truncated(pos)
+			n := int(s.size)
+			if len(b) < n {
+				return t.truncated(pos), o
 			}
-			out = append(appendTag(out, s.tag), s.size)
-			out = append(out, in[pos:pos+int(s.size)]...)
-			pos += int(s.size)
+			w[tag] = s.size
+			o += tag + 1
+			o += copy(w[tag+1:], b[:n])
+			pos += n
 
 		case kObject, kBoxed:
-			t.out = out
-			if pos = t.boxed(s.msg, s.tag, pos); pos < 0 {
-				return fail
+			if pos, o = t.boxed(s, pos, o); pos < 0 {
+				return fail, o
 			}
-			out = t.out
+			buf = t.buf
 
 		case kObjects, kInts, kLongs, kStrings, kBareObjects:
-			t.out = out
-			if pos = t.vector(s, pos); pos < 0 {
-				return fail
+			if pos, o = t.vector(s, pos, o); pos < 0 {
+				return fail, o
 			}
-			out = t.out
+			buf = t.buf
 
 		case kIntWrap:
-			if len(in)-pos < 4 {
-				return t.truncated(pos)
+			if len(b) < 4 {
+				return t.truncated(pos), o
 			}
-			v := int32(binary.LittleEndian.Uint32(in[pos:]))
-			out = appendVarintWrapper(appendTag(out, s.tag), uint64(int64(v)))
+			o += tag + putNumber(w, tag, signed(b))
 			pos += 4
 
 		case kLongWrap:
-			if len(in)-pos < 8 {
-				return t.truncated(pos)
+			if len(b) < 8 {
+				return t.truncated(pos), o
 			}
-			out = appendVarintWrapper(appendTag(out, s.tag), binary.LittleEndian.Uint64(in[pos:]))
+			o += tag + putNumber(w, tag, binary.LittleEndian.Uint64(b))
 			pos += 8
 
 		case kDoubleWrap:
-			if len(in)-pos < 8 {
-				return t.truncated(pos)
+			if len(b) < 8 {
+				return t.truncated(pos), o
 			}
-			if v := in[pos : pos+8]; binary.LittleEndian.Uint64(v) != 0 {
-				out = append(appendTag(out, s.tag), 9, 1<<3|wireFixed)
-				out = append(out, v...)
-			} else {
-				out = append(appendTag(out, s.tag), 0)
+			w[tag] = 0
+			if v := binary.LittleEndian.Uint64(b); v != 0 {
+				w[tag], w[tag+1] = 9, 1<<3|wireFixed
+				binary.LittleEndian.PutUint64(w[tag+2:], v)
 			}
+			o += tag + 1 + int(w[tag])
 			pos += 8
 
 		case kStringWrap:
 			from, to, next := str(in, pos)
 			if next < 0 {
-				return t.truncated(pos)
+				return t.truncated(pos), o
 			}
-			out = appendTag(out, s.tag)
-			if n := uint64(to - from); n == 0 {
-				out = append(out, 0)
-			} else {
-				out = appendUint(out, 1+uint64(sizeVarint(n))+n)
-				out = appendUint(append(out, 1<<3|wireBytes), n)
-				out = append(out, in[from:to]...)
+			w[tag] = 0
+			o += tag + 1
+			if n := to - from; n != 0 {
+				size := sizeVarint(uint64(n))
+				size = putVarint(w, tag, uint64(1+size+n))
+				o += size - 1
+				w[tag+size] = 1<<3 | wireBytes
+				o += 1 + putVarint(w, tag+size+1, uint64(n))
+				if buf = t.content(from, n, o); buf == nil {
+					return fail, o
+				}
+				o += n
 			}
 			pos = next
 
 		case kQuery:
-			if pos < len(in) {
-				out = appendUint(appendTag(out, s.tag), uint64(len(in)-pos))
-				out = append(out, in[pos:]...)
+			if n := len(b); n != 0 {
+				o += tag + putVarint(w, tag, uint64(n))
+				if buf = t.content(pos, n, o); buf == nil {
+					return fail, o
+				}
+				o += n
 			}
 			pos = len(in)
 
 		case kMark:
 			f.marks[s.late&(maxLate-1)] = int32(pos)
-			size := int(s.size)
-			if s.msg != nil {
-				o := t.lookup(s.msg, pos)
-				if o == nil {
-					return fail
-				}
-				size = 4 + o.fixed
+			if pos = t.pass(s, pos); pos < 0 {
+				return fail, o
 			}
-			if size != 0 {
-				if len(in)-pos < size {
-					return t.truncated(pos)
-				}
-				pos += size
-			} else if _, _, next := str(in, pos); next >= 0 {
-				pos = next
-			} else {
-				return t.truncated(pos)
-			}
-
-		case kLate:
-			t.out = out
-			at := p.main + int(s.late)
-			if t.run(p, at, at+1, int(f.marks[s.late&(maxLate-1)]), f) < 0 {
-				return fail // a flat object may be too deep
-			}
-			out = t.out
+		}
+		if s.passed {
+			pos = resume
 		}
 	}
-	t.out = out
-	return pos
 }
 
-// str finds the content of the TL string at pos: in[from:to], and where the next value starts. next is negative when
-// the input ends before.
-func str(in []byte, pos int) (from, to, next int) {
-	if pos >= len(in) {
-		return 0, 0, fail
+// content copies n bytes of the input from position from to o, and returns t.buf, nil on an error. Short content that has
+// something behind it, as most has, is copied by the word, which takes no call.
+func (t *toProto) content(from, n, o int) []byte {
+	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
+		return nil
 	}
-	n := int(in[pos])
-	switch {
-	case n < 254:
-		from = pos + 1
-		next = pos + (1+n+3)&^3
-	case n == 254 && len(in)-pos >= 4:
-		n = int(in[pos+1]) | int(in[pos+2])<<8 | int(in[pos+3])<<16
-		from = pos + 4
-		next = pos + (4+n+3)&^3
-	default:
-		return 0, 0, fail
+	src, dst := t.in[from:], t.buf[o:]
+	if n <= 32 && len(src) >= 32 {
+		*(*[32]byte)(dst) = *(*[32]byte)(src)
+	} else {
+		copy(dst, src[:n])
 	}
-	if next > len(in) {
-		return 0, 0, fail
-	}
-	return from, from + n, next
+	return t.buf
 }
 
-// appendTag appends a field tag, which takes one or two bytes.
-func appendTag(b []byte, tag uint32) []byte {
-	if tag < 0x80 {
-		return append(b, byte(tag))
+// pass returns the position after a value that is written later.
+func (t *toProto) pass(s *step, pos int) int {
+	size := int(s.size)
+	if s.msg != nil {
+		p := t.lookup(s.msg, pos)
+		if p == nil {
+			return fail
+		}
+		size = 4 + p.fixed
+	} else if size == 0 {
+		_, _, next := str(t.in, pos)
+		if next < 0 {
+			t.truncated(pos)
+		}
+		return next
 	}
-	return append(b, byte(tag)|0x80, byte(tag>>7))
+	if len(t.in)-pos < size {
+		return t.truncated(pos)
+	}
+	return pos + size
 }
 
-// appendUint is appendVarint with the short cases inlined.
-func appendUint(b []byte, v uint64) []byte {
-	if v < 0x80 {
-		return append(b, byte(v))
-	}
-	if v < 1<<14 {
-		return append(b, byte(v)|0x80, byte(v>>7))
-	}
-	return appendVarint(b, v)
-}
-
-// appendVarintWrapper appends length and content of an Int32Value or Int64Value.
-func appendVarintWrapper(b []byte, v uint64) []byte {
+// putNumber writes length and content of an Int32Value or Int64Value and returns their size.
+func putNumber(w *window, at int, v uint64) int {
+	at &= 3
 	if v == 0 {
-		return append(b, 0)
+		w[at] = 0
+		return 1
 	}
-	return appendVarint(append(b, byte(1+sizeVarint(v)), 1<<3|wireVarint), v)
+	n := putVarint(w, at+2, v)
+	w[at], w[at+1] = byte(1+n), 1<<3|wireVarint
+	return 2 + n
 }

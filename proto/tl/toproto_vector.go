@@ -6,128 +6,128 @@ import (
 
 // vector writes the vector at pos as a repeated field. Every element takes at least four bytes of TL, which bounds the
 // count before anything is done for it.
-func (t *toProto) vector(s *step, pos int) int {
+func (t *toProto) vector(s *step, pos, o int) (int, int) {
 	in := t.in
 	if !s.bare {
 		if len(in)-pos < 4 {
-			return t.truncated(pos)
+			return t.truncated(pos), o
 		}
 		if id := binary.LittleEndian.Uint32(in[pos:]); id != vectorID {
-			return t.fail(ErrUnexpectedConstructor{id, "Vector", pos})
+			return t.fail(ErrUnexpectedConstructor{id, "Vector", pos}), o
 		}
 		pos += 4
 	}
 	if len(in)-pos < 4 {
-		return t.truncated(pos)
+		return t.truncated(pos), o
 	}
 	n := int(binary.LittleEndian.Uint32(in[pos:]))
 	pos += 4
 	if n > (len(in)-pos)/4 {
-		return t.fail(ErrLimit{"vector", pos - 4})
+		return t.fail(ErrLimit{"vector", pos - 4}), o
 	}
 	switch s.kind {
 	case kObjects:
 		for ; n > 0 && pos >= 0; n-- {
-			pos = t.boxed(s.msg, s.tag, pos)
+			pos, o = t.boxed(s, pos, o)
 		}
 	case kBareObjects:
 		for ; n > 0 && pos >= 0; n-- {
-			pos = t.bareObject(s, pos)
+			pos, o = t.bareObject(s, pos, o)
 		}
 	case kStrings:
 		for ; n > 0; n-- {
 			from, to, next := str(in, pos)
 			if next < 0 {
-				return t.truncated(pos)
+				return t.truncated(pos), o
 			}
-			t.out = appendUint(appendTag(t.out, s.tag), uint64(to-from))
-			t.out = append(t.out, in[from:to]...)
+			if len(t.buf)-o < room && t.grow(o, room) == nil {
+				return fail, o
+			}
+			w := (*window)(t.buf[o:])
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
+			o += int(s.tagSize) + putVarint(w, int(s.tagSize), uint64(to-from))
+			if t.content(from, to-from, o) == nil {
+				return fail, o
+			}
+			o += to - from
 			pos = next
 		}
 	case kInts:
-		pos = t.ints(s.tag, in[pos:pos+4*n], pos)
+		return t.numbers(s, 4, in[pos:pos+4*n], pos, o)
 	case kLongs:
 		if n > (len(in)-pos)/8 {
-			return t.truncated(pos)
+			return t.truncated(pos), o
 		}
-		pos = t.longs(s.tag, in[pos:pos+8*n], pos)
+		return t.numbers(s, 8, in[pos:pos+8*n], pos, o)
 	}
-	return pos
+	return pos, o
 }
 
 // bareObject writes an object that has no id of its own, inside the message of its constructor.
-func (t *toProto) bareObject(s *step, pos int) int {
+func (t *toProto) bareObject(s *step, pos, o int) (int, int) {
+	if len(t.buf)-o < room && t.grow(o, room) == nil {
+		return fail, o
+	}
 	p := s.msg.bare
-	t.out = appendTag(t.out, s.tag)
-	outer := t.reserve(p.large)
-	t.out = append(t.out, 1<<3|wireBytes)
-	inner := t.reserve(p.large)
-	if pos = t.body(p, pos); pos >= 0 {
-		t.settle(inner, p.large)
-		t.settle(outer, p.large)
+	prefix := int(p.prefix)
+	binary.LittleEndian.PutUint16(t.buf[o:], s.tagBytes)
+	outer := o + int(s.tagSize) + prefix
+	t.buf[outer] = 1<<3 | wireBytes
+	inner := outer + 1 + prefix
+	if pos, o = t.body(p, pos, inner); pos >= 0 {
+		o = t.settle(inner, o, prefix)
+		o = t.settle(outer, o, prefix)
 	}
-	return pos
+	return pos, o
 }
 
-// ints writes a packed field.
-func (t *toProto) ints(tag uint32, v []byte, pos int) int {
+// numbers writes ints or longs, v, as a packed field.
+func (t *toProto) numbers(s *step, width int, v []byte, pos, o int) (int, int) {
 	if len(v) == 0 {
-		return pos
+		return pos, o
+	}
+	at := func(i int) uint64 {
+		if width == 4 {
+			return signed(v[i:])
+		}
+		return binary.LittleEndian.Uint64(v[i:])
 	}
 	n := 0
-	for i := 0; i < len(v); i += 4 {
-		n += sizeVarint(signed(v[i:]))
+	for i := 0; i < len(v); i += width {
+		n += sizeVarint(at(i))
 	}
-	out := appendUint(appendTag(t.out, tag), uint64(n))
-	for i := 0; i < len(v); i += 4 {
-		out = appendUint(out, signed(v[i:]))
+	if len(t.buf)-o < n+2*room && t.grow(o, n+2*room) == nil {
+		return fail, o
 	}
-	t.out = out
-	return pos + len(v)
-}
-
-// longs writes a packed field.
-func (t *toProto) longs(tag uint32, v []byte, pos int) int {
-	if len(v) == 0 {
-		return pos
+	binary.LittleEndian.PutUint16(t.buf[o:], s.tagBytes)
+	o += int(s.tagSize)
+	o += putVarint((*window)(t.buf[o:]), 0, uint64(n))
+	for i := 0; i < len(v); i += width {
+		o += putVarint((*window)(t.buf[o:]), 0, at(i))
 	}
-	n := 0
-	for i := 0; i < len(v); i += 8 {
-		n += sizeVarint(binary.LittleEndian.Uint64(v[i:]))
-	}
-	out := appendUint(appendTag(t.out, tag), uint64(n))
-	for i := 0; i < len(v); i += 8 {
-		out = appendUint(out, binary.LittleEndian.Uint64(v[i:]))
-	}
-	t.out = out
-	return pos + len(v)
-}
-
-// signed is the int at the start of b as protobuf encodes it: sign-extended.
-func signed(b []byte) uint64 {
-	return uint64(int64(int32(binary.LittleEndian.Uint32(b))))
+	return pos + len(v), o
 }
 
 // shuffled runs a program whose output needs reordering: the segments of the disordered range are run one by one, their
 // outputs noted, and copied through scratch when what was really written does not ascend. Each byte is copied at most
 // twice per level of nesting.
-func (t *toProto) shuffled(p *program, pos int, f *frame) int {
+func (t *toProto) shuffled(p *program, pos, o int, f *frame) (int, int) {
 	sh := p.shuffle
-	if pos = t.run(p, 0, sh.first, pos, f); pos < 0 {
-		return fail
+	if pos, o = t.run(p, 0, sh.first, pos, o, f); pos < 0 {
+		return fail, o
 	}
 	base, next := len(t.offsets), sh.first
 	for _, end := range sh.ends {
-		t.offsets = append(t.offsets, len(t.out))
-		if pos = t.run(p, next, end, pos, f); pos < 0 {
-			return fail
+		t.offsets = append(t.offsets, o)
+		if pos, o = t.run(p, next, end, pos, o, f); pos < 0 {
+			return fail, o
 		}
 		next = end
 	}
-	t.offsets = append(t.offsets, len(t.out))
+	t.offsets = append(t.offsets, o)
 	t.sort(sh.order, t.offsets[base:])
 	t.offsets = t.offsets[:base]
-	return t.run(p, next, p.main, pos, f)
+	return t.run(p, next, len(p.read.steps), pos, o, f)
 }
 
 // sort puts the segments between the offsets into order.
@@ -148,8 +148,8 @@ func (t *toProto) sort(order []uint8, at []int) {
 	}
 	buf := t.scratch[:0]
 	for _, i := range order {
-		buf = append(buf, t.out[at[i]:at[i+1]]...)
+		buf = append(buf, t.buf[at[i]:at[i+1]]...)
 	}
-	copy(t.out[at[0]:], buf)
+	copy(t.buf[at[0]:], buf)
 	t.scratch = buf
 }

@@ -4,15 +4,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"slices"
 )
 
 // toTL turns protobuf into TL. Protobuf fields may come in any order, so each message is first scanned, which notes where
-// every field of the chosen constructor lies, and then written in TL order. Methods return false when they have set err.
+// every field of the chosen constructor lies, and then written in TL order. Methods that write take the position in the
+// output and return the one after what they wrote, or fail when they have set err.
 type toTL struct {
 	s     *Schema
-	out   []byte
-	start int // length of out before the call
-	layer int // index into predicate.byLayer
+	buf   []byte // the output: all of its capacity
+	start int    // where in buf the call began
+	layer int    // index into predicate.byLayer
 	depth int
 	err   error
 
@@ -24,7 +26,7 @@ type toTL struct {
 // span is what scan found of one field.
 type span struct {
 	v uint64 // the value of a varint or double; else start<<32 | end in the message
-	n uint32 // occurrences: elements of a repeated field; 0: absent
+	n uint32 // elements of a repeated field; else meaningless
 }
 
 func at(start, end int) uint64         { return uint64(start)<<32 | uint64(end) }
@@ -34,33 +36,46 @@ func bounds(v uint64) (start, end int) { return int(v >> 32), int(v & 0xffffffff
 type level struct {
 	p     *program
 	b     []byte
-	spans []span
+	spans []span              // by slot; only those of seen mean anything
+	seen  stepSet             // slots that scan found
+	todo  stepSet             // steps to run
 	words words               // computed by scan
-	at    [maxWords + 1]int32 // where the words stand in out, counted from start
+	at    [maxWords + 1]int32 // where the words stand in the output
 }
 
-func (t *toTL) fail(err error) bool {
+func (t *toTL) fail(err error) int {
 	t.err = err
-	return false
+	return fail
+}
+
+// grow makes room for n bytes at o. It returns the new t.buf, or nil when the output gets too long.
+func (t *toTL) grow(o, n int) []byte {
+	if o-t.start+n > MaxOutput {
+		t.fail(ErrLimit{"output", 0})
+		return nil
+	}
+	b := slices.Grow(t.buf[:o], n+room)
+	t.buf = b[:cap(b)]
+	return t.buf
 }
 
 // object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
-func (t *toTL) object(m *Message, b []byte) bool {
-	start, depth, spans := len(t.out), t.depth, len(t.spans)
+func (t *toTL) object(m *Message, b []byte, o int) int {
+	depth, spans := t.depth, len(t.spans)
 	var pred *predicate
 	if p := t.headed(m, b); p != nil {
 		pred = p.pred
-		if t.version(pred, b, len(p.head)) {
-			return true
+		if end := t.version(pred, b, len(p.head), o); end >= 0 {
+			return end
 		}
 	}
 	if pred == nil || t.err == errRenamed { //nolint:errorlint // private, never wrapped
-		t.rewind(start, depth, spans)
+		t.rewind(depth, spans)
 		if pred = t.predicate(m, b); pred == nil {
-			return false
+			return fail
 		}
-		if t.version(pred, b, 0) {
-			return true
+		if end := t.version(pred, b, 0, o); end >= 0 {
+			return end
 		}
 	}
 	for _, other := range m.lacking {
@@ -68,23 +83,23 @@ func (t *toTL) object(m *Message, b []byte) bool {
 			continue
 		}
 		first := t.err
-		t.rewind(start, depth, spans)
-		if t.version(other, b, 0) {
+		t.rewind(depth, spans)
+		if end := t.version(other, b, 0, o); end >= 0 {
 			t.substituted++
-			return true
+			return end
 		}
 		t.err = first
 	}
-	return false
+	return fail
 }
 
 // version writes b, whose fields begin at pos, as the layer's version of a constructor.
-func (t *toTL) version(pred *predicate, b []byte, pos int) bool {
+func (t *toTL) version(pred *predicate, b []byte, pos, o int) int {
 	p := pred.byLayer[t.layer]
 	if p == nil {
 		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
 	}
-	return t.body(p, b, pos)
+	return t.body(p, b, pos, o)
 }
 
 // lacking reports whether the error is one that a substitute can mend.
@@ -94,100 +109,110 @@ func (t *toTL) lacking() bool {
 }
 
 // rewind forgets a failed attempt.
-func (t *toTL) rewind(out, depth, spans int) {
-	t.out, t.depth, t.spans, t.err = t.out[:out], depth, t.spans[:spans], nil
+func (t *toTL) rewind(depth, spans int) {
+	t.depth, t.spans, t.err = depth, t.spans[:spans], nil
 }
 
 // body writes id and fields of a constructor or method from the message b. See scan for pos.
-func (t *toTL) body(p *program, b []byte, pos int) bool {
-	if t.depth++; t.depth > MaxDepth {
+func (t *toTL) body(p *program, b []byte, pos, o int) int {
+	if t.depth == MaxDepth {
 		return t.fail(ErrLimit{"depth", 0})
 	}
-	if len(t.out)-t.start > MaxOutput {
-		return t.fail(ErrLimit{"output", 0})
-	}
 	if p.flat != nil {
-		t.depth--
-		return t.flat(p, b, pos)
+		return t.flat(p, b, pos, o)
 	}
-	base := len(t.spans)
-	t.spans = growSpans(t.spans, len(p.fields))
-	var l level
-	l.p, l.b, l.spans = p, b, t.spans[base:]
+	t.depth++
+	base, n := len(t.spans), len(p.fields)
+	if cap(t.spans)-base < n {
+		t.spans = slices.Grow(t.spans, n)
+	}
+	t.spans = t.spans[:base+n]
+	l := level{p: p, b: b, spans: t.spans[base:], todo: p.write.base}
 	if !t.scan(&l, pos) {
-		return false
+		return fail
 	}
-	t.completeGroups(&l)
-	start := len(t.out)
-	for !t.write(&l) {
-		if t.err != errAgain { //nolint:errorlint // private, never wrapped
-			return false
-		}
+	if len(p.shared) != 0 {
+		t.completeGroups(&l)
+	}
+	end := t.write(&l, o)
+	for end < 0 && t.err == errAgain { //nolint:errorlint // private, never wrapped
 		// A bit had to be cleared after fields that depend on it were out. Each round clears one more bit.
-		t.rewind(start, t.depth, base+len(p.fields))
+		t.rewind(t.depth, base+n)
+		end = t.write(&l, o)
 	}
 	t.spans = t.spans[:base]
 	t.depth--
-	return true
+	return end
 }
 
 var errAgain = errors.New("tl: write again")
 
-// write executes the steps. This is the hot loop: out is a local copy of t.out, put back before anything else appends.
-func (t *toTL) write(l *level) bool {
-	out := t.out
+// write executes the steps. This is the hot loop.
+func (t *toTL) write(l *level, o int) int {
+	buf, steps := t.buf, l.p.write.steps
 	if !l.p.noCrc {
-		out = binary.LittleEndian.AppendUint32(out, l.p.id)
+		if len(buf)-o < room {
+			if buf = t.grow(o, room); buf == nil {
+				return fail
+			}
+		}
+		binary.LittleEndian.PutUint32(buf[o:], l.p.id)
+		o += 4
 	}
-	plan := &l.p.write
-	set := plan.base
-	for i := 1; i < len(plan.words); i++ {
-		set.add(&plan.words[i], l.words[i&maxWords])
-	}
-	block, todo := 0, set[0]
+	block, todo := 0, l.todo[0]
 	for {
 		if todo == 0 {
-			if block++; block == len(set) {
-				break
+			if block++; block == len(l.todo) {
+				return o
 			}
-			todo = set[block]
+			todo = l.todo[block]
 			continue
 		}
-		s := &plan.steps[block*64+bits.TrailingZeros64(todo)]
+		if len(buf)-o < room {
+			if buf = t.grow(o, room); buf == nil {
+				return fail
+			}
+		}
+		w := (*window)(buf[o:])
+		bit := bits.TrailingZeros64(todo)
+		s := &steps[block*64+bit]
+		f := &absent
+		if l.seen[block]>>bit&1 != 0 {
+			f = &l.spans[block*64+bit]
+		}
 		todo &= todo - 1
-		if s.kind == kFlags {
-			l.at[s.late&maxWords] = int32(len(out) - t.start)
-			out = binary.LittleEndian.AppendUint32(out, l.words[s.late&maxWords])
-			continue
-		}
-		f := &l.spans[s.slot]
 		switch s.kind {
+		case kFlags:
+			l.at[s.late&maxWords] = int32(o)
+			binary.LittleEndian.PutUint32(w[:], l.words[s.late&maxWords])
+			o += 4
+
 		case kInt:
-			out = binary.LittleEndian.AppendUint32(out, uint32(f.v))
+			binary.LittleEndian.PutUint32(w[:], uint32(f.v))
+			o += 4
 
 		case kLong, kDouble:
-			out = binary.LittleEndian.AppendUint64(out, f.v)
+			binary.LittleEndian.PutUint64(w[:], f.v)
+			o += 8
 
 		case kString:
 			from, to := bounds(f.v)
-			if to-from > maxString {
-				return t.fail(ErrLimit{"string", from})
+			if o = t.string(l.b, from, to, o); o < 0 {
+				return fail
 			}
-			out = appendString(out, l.b[from:to])
+			buf = t.buf
 
 		case kObject:
-			t.out = out
-			if !t.field(l, s, f) {
-				return false
+			if o = t.field(l, s, f, o); o < 0 {
+				return fail
 			}
-			out = t.out
+			buf = t.buf
 
 		case kObjects, kInts, kLongs, kStrings, kBareObjects:
-			t.out = out
-			if !t.vector(l, s, f) {
-				return false
+			if o = t.vector(l, s, f, o); o < 0 {
+				return fail
 			}
-			out = t.out
+			buf = t.buf
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
 			from, to := bounds(f.v)
@@ -195,64 +220,79 @@ func (t *toTL) write(l *level) bool {
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from})
 			}
-			if s.kind == kIntWrap {
-				out = binary.LittleEndian.AppendUint32(out, uint32(v))
-			} else {
-				out = binary.LittleEndian.AppendUint64(out, v)
+			binary.LittleEndian.PutUint64(w[:], v)
+			if o += 8; s.kind == kIntWrap {
+				o -= 4
 			}
 
 		case kStringWrap:
-			from, to := bounds(f.v)
-			v, ok := wrappedString(l.b[from:to])
-			if !ok {
-				return t.fail(ErrMalformed{"wrapper", from})
+			start, end := bounds(f.v)
+			from, to := wrappedString(l.b, start, end)
+			if from < 0 {
+				return t.fail(ErrMalformed{"wrapper", start})
 			}
-			if len(v) > maxString {
-				return t.fail(ErrLimit{"string", from})
+			if o = t.string(l.b, from, to, o); o < 0 {
+				return fail
 			}
-			out = appendString(out, v)
+			buf = t.buf
 
 		case kRaw:
 			from, to := bounds(f.v)
-			switch to - from {
-			case int(s.size):
-				out = append(out, l.b[from:to]...)
-			case 0:
-				var zero [32]byte
-				out = append(out, zero[:s.size]...)
-			default:
+			if to-from != int(s.size) && to != from {
 				return t.fail(ErrMalformed{"int128 or int256", from})
 			}
+			clear(w[:s.size&63])
+			copy(w[:], l.b[from:to])
+			o += int(s.size)
 
 		case kQuery:
 			from, to := bounds(f.v)
-			out = append(out, l.b[from:to]...)
+			if len(buf)-o < to-from+room {
+				if buf = t.grow(o, to-from+room); buf == nil {
+					return fail
+				}
+			}
+			o += copy(buf[o:], l.b[from:to])
 
 		case kBoxed:
 			from, to := bounds(f.v)
-			t.out = out
-			if !t.object(s.msg, l.b[from:to]) {
-				return false
+			if o = t.object(s.msg, l.b[from:to], o); o < 0 {
+				return fail
 			}
-			out = t.out
+			buf = t.buf
 		}
 	}
-	t.out = out
-	return true
 }
 
-// appendString appends a TL string; the caller has checked its length.
-func appendString(out, v []byte) []byte {
-	n := len(v)
+// absent stands for fields that were not found.
+var absent span
+
+// string writes the TL string b[from:to]. Short ones that have something behind them, as most have, are copied by the
+// word, which takes no call.
+func (t *toTL) string(b []byte, from, to, o int) int {
+	n := to - from
+	if n > maxString {
+		return t.fail(ErrLimit{"string", from})
+	}
+	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
+		return fail
+	}
+	src, dst := b[from:], t.buf[o:]
+	if n <= 32 && len(src) >= 32 {
+		w := (*window)(dst)
+		w[0] = byte(n)
+		*(*[32]byte)(w[1:]) = *(*[32]byte)(src)
+		binary.LittleEndian.PutUint32(w[n+1:], 0)
+		return o + (n+4)&^3
+	}
+	head := 1
 	if n < 254 {
-		out = append(out, byte(n))
-		n++
+		dst[0] = byte(n)
 	} else {
-		out = append(out, 254, byte(n), byte(n>>8), byte(n>>16))
+		binary.LittleEndian.PutUint32(dst, 254|uint32(n)<<8)
+		head = 4
 	}
-	out = append(out, v...)
-	for ; n&3 != 0; n++ {
-		out = append(out, 0)
-	}
-	return out
+	n = head + copy(dst[head:], src[:n])
+	binary.LittleEndian.PutUint32(dst[n:], 0)
+	return o + (n+3)&^3
 }

@@ -3,34 +3,44 @@ package tl
 import "encoding/binary"
 
 // field writes a single object. Absent: its type's empty constructor. Not in the client's layer: an optional field is left out.
-func (t *toTL) field(l *level, s *step, f *span) bool {
-	start, depth, spans := len(t.out), t.depth, len(t.spans)
-	if f.n == 0 {
-		return t.empty(l.p, s)
+func (t *toTL) field(l *level, s *step, f *span, o int) int {
+	if f == &absent {
+		return t.empty(l.p, s, o)
 	}
+	depth, spans := t.depth, len(t.spans)
 	from, to := bounds(f.v)
-	if t.object(s.msg, l.b[from:to]) {
-		return true
+	end := t.object(s.msg, l.b[from:to], o)
+	if end >= 0 || s.word == 0 || !t.lacking() {
+		return end
 	}
-	if s.word == 0 || !t.lacking() {
-		return false
-	}
-	t.rewind(start, depth, spans)
+	t.rewind(depth, spans)
 	t.dropped++
-	l.words[s.word] &^= s.mask
-	if !s.lone {
+	if l.clear(s.word, s.mask) {
 		return t.fail(errAgain)
 	}
-	binary.LittleEndian.PutUint32(t.out[t.start+int(l.at[s.word]):], l.words[s.word])
-	return true
+	binary.LittleEndian.PutUint32(t.buf[l.at[s.word&maxWords]:], l.words[s.word&maxWords])
+	return o
+}
+
+// clear switches a flag off, and reports whether other fields hang on it, too, which are then not to be written.
+func (l *level) clear(word uint8, mask uint32) (shared bool) {
+	l.words[word&maxWords] &^= mask
+	for i := range l.p.shared {
+		if g := &l.p.shared[i]; g.word == word && g.mask == mask {
+			l.todo[0] &^= g.steps[0]
+			l.todo[1] &^= g.steps[1]
+			return true
+		}
+	}
+	return false
 }
 
 // empty writes the constructor that says "nothing" in the place of an absent object.
-func (t *toTL) empty(parent *program, s *step) bool {
+func (t *toTL) empty(parent *program, s *step, o int) int {
 	if s.msg.absent != nil {
 		if p := s.msg.absent.byLayer[t.layer]; p != nil {
 			t.substituted++
-			return t.body(p, nil, 0)
+			return t.body(p, nil, 0, o)
 		}
 	}
 	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
@@ -42,12 +52,15 @@ func (t *toTL) empty(parent *program, s *step) bool {
 func (t *toTL) completeGroups(l *level) {
 	for i := range l.p.shared {
 		g := &l.p.shared[i]
-		if l.words[g.word]&g.mask == 0 {
+		if l.words[g.word&maxWords]&g.mask == 0 {
 			continue
 		}
+		l.todo[0] |= g.steps[0]
+		l.todo[1] |= g.steps[1]
 		for _, slot := range g.objects {
-			if l.spans[slot].n == 0 && !t.hasEmpty(l.p, slot) {
-				l.words[g.word] &^= g.mask
+			m := l.p.write.steps[slot].msg
+			if !l.seen.has(int(slot)) && (m.absent == nil || m.absent.byLayer[t.layer] == nil) {
+				l.clear(g.word, g.mask)
 				t.dropped++
 				break
 			}
@@ -55,93 +68,80 @@ func (t *toTL) completeGroups(l *level) {
 	}
 }
 
-func (t *toTL) hasEmpty(p *program, slot uint8) bool {
-	for i := range p.write.steps {
-		if s := &p.write.steps[i]; s.kind == kObject && s.slot == slot {
-			return s.msg.absent != nil && s.msg.absent.byLayer[t.layer] != nil
-		}
-	}
-	return false
-}
-
 // vector writes a repeated field: the elements scan counted, which usually stand next to each other.
-func (t *toTL) vector(l *level, s *step, f *span) bool {
+func (t *toTL) vector(l *level, s *step, f *span, o int) int {
 	if !s.bare {
-		t.out = binary.LittleEndian.AppendUint32(t.out, vectorID)
+		binary.LittleEndian.PutUint32(t.buf[o:], vectorID)
+		o += 4
 	}
-	count := len(t.out)
-	t.out = binary.LittleEndian.AppendUint32(t.out, f.n)
-	if f.n == 0 {
-		return true
+	count, left := o, f.n
+	binary.LittleEndian.PutUint32(t.buf[o:], left)
+	o += 4
+	if n := 8*int(left) + room; len(t.buf)-o < n && (s.kind == kInts || s.kind == kLongs) && t.grow(o, n) == nil {
+		return fail
 	}
 	pos, end := bounds(f.v)
-	for left := f.n; pos < end; {
+	for pos < end {
 		tag, from, to, next := fieldAt(l.b, pos)
 		pos = next
-		if tag>>3 != s.tag>>3 {
+		if tag>>3 != uint32(s.tag>>3) {
 			continue
 		}
 		switch {
 		case s.kind == kInts || s.kind == kLongs:
 			if wire := tag & 7; wire == wireBytes || wire == wireVarint {
-				t.numbers(s.kind, l.b[from:to])
+				o = t.numbers(s.kind, l.b[from:to], o)
 			}
 		case tag&7 != wireBytes:
 		case s.kind == kStrings:
-			if to-from > maxString {
-				return t.fail(ErrLimit{"string", from})
-			}
-			t.out = appendString(t.out, l.b[from:to])
+			o = t.string(l.b, from, to, o)
 		case s.kind == kObjects:
-			ok, dropped := t.element(s.msg, l.b[from:to])
-			if !ok {
-				return false
-			}
-			if dropped {
+			at := o
+			if o = t.element(s.msg, l.b[from:to], o); o == at {
 				left--
-				binary.LittleEndian.PutUint32(t.out[count:], left)
+				binary.LittleEndian.PutUint32(t.buf[count:], left)
 			}
-		case !t.bareObject(s.msg, l.b[from:to]):
-			return false
+		default:
+			o = t.bareObject(s.msg, l.b[from:to], o)
+		}
+		if o < 0 {
+			return fail
 		}
 	}
-	return true
+	return o
 }
 
 // element writes an object of a vector, or leaves it out when the client's layer lacks it and the vector can do without.
-func (t *toTL) element(m *Message, b []byte) (ok, dropped bool) {
-	start, depth, spans := len(t.out), t.depth, len(t.spans)
-	if t.object(m, b) {
-		return true, false
+func (t *toTL) element(m *Message, b []byte, o int) int {
+	depth, spans := t.depth, len(t.spans)
+	end := t.object(m, b, o)
+	if end >= 0 || !m.drop || !t.lacking() {
+		return end
 	}
-	if !m.drop || !t.lacking() {
-		return false, false
-	}
-	t.rewind(start, depth, spans)
+	t.rewind(depth, spans)
 	t.dropped++
-	return true, true
+	return o
 }
 
 // bareObject writes the fields of the union inside the box b, without an id.
-func (t *toTL) bareObject(m *Message, b []byte) bool {
+func (t *toTL) bareObject(m *Message, b []byte, o int) int {
 	inner, ok := lastBytes(b, 1)
 	if !ok {
 		return t.fail(ErrMalformed{"protobuf", 0})
 	}
-	return t.body(m.bare, inner, 0)
+	return t.body(m.bare, inner, 0, o)
 }
 
-// numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it.
-func (t *toTL) numbers(k kind, b []byte) {
-	out := t.out
+// numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it,
+// and vector has made room.
+func (t *toTL) numbers(k kind, b []byte, o int) int {
 	for pos := 0; pos < len(b); {
 		v, next := varint(b, pos)
 		pos = next
-		if k == kInts {
-			out = binary.LittleEndian.AppendUint32(out, uint32(v))
-		} else {
-			out = binary.LittleEndian.AppendUint64(out, v)
+		binary.LittleEndian.PutUint64(t.buf[o:], v)
+		if o += 8; k == kInts {
+			o -= 4
 		}
 	}
-	t.out = out
+	return o
 }
