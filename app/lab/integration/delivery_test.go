@@ -1,0 +1,128 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gotd/td/mt"
+	"github.com/gotd/td/tg"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// updates encodes updates as sync carries them.
+func (c *cluster) updates(u tg.UpdatesClass) []byte {
+	c.t.Helper()
+	out, _, err := c.bff.schema.ObjectToProto(nil, "Updates", encode(c.t, u))
+	require.NoError(c.t, err)
+	return out
+}
+
+// push hands updates to session as sync does.
+func (c *cluster) push(k *authKey, updates []byte) {
+	c.t.Helper()
+	res, err := session.NewRPCSessionClient(c.conn).SessionPushUpdatesData(c.t.Context(), &session.TLSessionPushUpdatesData{
+		PermAuthKeyId: k.perm, Updates: updates,
+	})
+	require.NoError(c.t, err)
+	require.Equal(c.t, "boolTrue", res.PredicateName)
+}
+
+// A user who asked for the state is online at this node, and gets what sync
+// pushes; when the gateway closes the session, the user goes offline.
+func TestOnlineUsersGetPushes(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	cl := c.newUser(t, 42)
+	eventually(t, "the user is online", func() bool { return c.status.entry(cl.key.perm) != nil })
+	entry := c.status.entry(cl.key.perm)
+	require.Equal(t, int64(42), entry.UserId)
+	require.Equal(t, c.session.addr, entry.Gateway, "where sync finds the key")
+	require.Equal(t, "android", entry.Client)
+
+	c.push(cl.key, c.updates(&tg.UpdateShort{Update: &tg.UpdateUserTyping{UserID: 7, Action: &tg.SendMessageTypingAction{}}, Date: 1}))
+	cl.awaitConstructor(tg.UpdateShortTypeID)
+
+	_, err := session.NewRPCSessionClient(c.conn).SessionCloseSession(t.Context(), &session.TLSessionCloseSession{
+		Client: &session.SessionClientEvent{ServerId: c.gateway.addr, AuthKeyId: cl.key.id(), PermAuthKeyId: cl.key.perm, SessionId: cl.id},
+	})
+	require.NoError(t, err)
+	eventually(t, "the user is offline", func() bool { return c.status.entry(cl.key.perm) == nil })
+}
+
+// An answer that found no connection is sent again as soon as the client is
+// back, under the same message id.
+func TestAnswerIsRepeatedAfterReconnect(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	cl := c.newUser(t, 1)
+	c.answer(nearestDC, &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1})
+
+	c.gateway.close(connKey{cl.key.id(), cl.id})
+	call := cl.call(&tg.HelpGetNearestDCRequest{})
+	eventually(t, "the BFF answered", func() bool { return len(c.bff.seen(nearestDC)) == 1 })
+
+	cl.conn, cl.fresh = c.gateway.open(connKey{cl.key.id(), cl.id}), true
+	cl.send(encode(t, &mt.PingRequest{PingID: 1}), true)
+	var dc tg.NearestDC
+	require.NoError(t, decode(cl.result(call), &dc))
+	require.Equal(t, "ZZ", dc.Country)
+	require.Len(t, c.bff.seen(nearestDC), 1, "the call ran once")
+}
+
+// One login of a user is ended elsewhere: it gets nothing more and every call
+// is refused; the user's other device notices nothing.
+func TestRevocationReachesOneKeyOnly(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	ended, other := c.newUser(t, 9), c.newUser(t, 9)
+	c.answer(getUsers, &tg.UserClassVector{})
+
+	number := func(name string) protowire.Number {
+		n, ok := c.bff.schema.FieldNumber("Updates", name)
+		require.True(t, ok, name)
+		return protowire.Number(n)
+	}
+	reset := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updateAccountResetAuthorization")
+	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("user_id"), protowire.VarintType), 9)
+	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("auth_key_id"), protowire.VarintType), uint64(ended.key.perm))
+	c.push(ended.key, reset)
+	c.push(other.key, reset) // sync tells all keys of the user
+
+	e := ended.rpcError(ended.call(getSelf))
+	require.Equal(t, 401, e.ErrorCode)
+	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
+	other.result(other.call(getSelf))
+
+	update := c.updates(&tg.UpdatesTooLong{})
+	c.push(ended.key, update)
+	c.push(other.key, update)
+	other.awaitConstructor(tg.UpdatesTooLongTypeID)
+	for {
+		m, ok := ended.next(300 * time.Millisecond)
+		if !ok {
+			break
+		}
+		require.NotEqual(t, uint32(tg.UpdatesTooLongTypeID), m.constructor(), "a push reached the ended login")
+	}
+}
+
+// A gateway that takes nothing delays the clients of no other gateway.
+func TestSilentGatewayDelaysNobodyElse(t *testing.T) {
+	for name, stream := range map[string]bool{"streams": true, "unary": false} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t, "etc", "")
+			silent := c.playGateway(t, stream)
+			stuck := newClient(t, c.conn, silent, newKey(t, c.conn, 0))
+			stuck.ping()
+			well := c.newClient(t)
+			well.ping()
+			release := silent.hold()
+			defer release()
+			for range 50 {
+				stuck.send(encode(t, &tg.HelpGetNearestDCRequest{}), true)
+			}
+			well.ping()
+			well.rpcError(well.call(getSelf)) // nobody is logged in
+		})
+	}
+}
