@@ -5,7 +5,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -52,9 +51,9 @@ type Config struct {
 	DrainTime time.Duration `json:",optional"`
 }
 
-// Session holds limits and times of the node, and (Limits) of its keys.
+// Session holds limits and times of the node and, embedded, of its keys.
 type Session struct {
-	Limits
+	sess.Limits
 
 	DataChannel      int           `json:",optional"` // packets waiting for one key. Zero value means 4096
 	DataChannelBytes int           `json:",optional"` // their bytes. Zero value means 16 MiB
@@ -189,11 +188,5 @@ func (c *Config) ClientName(client *zrpc.RpcClientConf) string {
 
 // Sess is the configuration of the keys' state machines.
 func (c *Config) Sess() sess.Config {
-	var out sess.Config
-	from, to := reflect.ValueOf(c.Session.Limits), reflect.ValueOf(&out).Elem()
-	for i := range from.NumField() {
-		to.FieldByName(from.Type().Field(i).Name).Set(from.Field(i))
-	}
-	out.NoLoginAllow, out.NoLoginDeny = c.NoLogin.Allow, c.NoLogin.Deny
-	return out
+	return sess.Config{Limits: c.Session.Limits, NoLoginAllow: c.NoLogin.Allow, NoLoginDeny: c.NoLogin.Deny}
 }

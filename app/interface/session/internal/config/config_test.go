@@ -3,7 +3,6 @@ package config
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/conf"
 )
 
@@ -158,18 +156,4 @@ func TestClientsByEndpoints(t *testing.T) {
 `, "    - Endpoints: [127.0.0.1:1, 127.0.0.1:2]\n", 1))
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:1,127.0.0.1:2", c.ClientName(&c.BFFProxyClients.Clients[0]))
-}
-
-// Limits mirrors sess.Config, so that the file has a key for each field.
-func TestLimitsAreThoseOfSess(t *testing.T) {
-	names := func(typ reflect.Type) map[string]string {
-		out := map[string]string{}
-		for i := range typ.NumField() {
-			if f := typ.Field(i); f.IsExported() && !strings.HasPrefix(f.Name, "NoLogin") {
-				out[f.Name] = f.Type.String()
-			}
-		}
-		return out
-	}
-	require.Equal(t, names(reflect.TypeFor[sess.Config]()), names(reflect.TypeFor[Limits]()))
 }

@@ -8,56 +8,7 @@ import (
 // Config holds the limits and times of all wrappers of a node. Call SetDefaults
 // once, before the first New; from then on it is read only and shared.
 type Config struct {
-	// Limits of one key.
-
-	MaxSessions int // sessions of a key; the one idle longest makes room. Zero value means 64
-	MaxInFlight int // calls of a key at a BFF at a time. Zero value means 32
-	MaxQueued   int // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
-	QueuedBytes int // the same in bytes; one call always fits. Zero value means 16 MiB
-	HeldPackets int // packets kept while the salts of a key are being read. Zero value means 32
-	HeldBytes   int // the same in bytes. Zero value means 1 MiB
-	HeldPushes  int // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
-
-	// Limits of one session.
-
-	Window         int // message ids remembered (rule MSGID-5). Zero value means 400
-	OutboxMessages int // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
-	OutboxBytes    int // the same in bytes. Zero value means 1 MiB
-
-	// Limits of one packet.
-
-	ContainerIn    int // members accepted (rule CONT-2). Zero value means 1024
-	ContainerOut   int // members sent. Zero value means 1020
-	ContainerBytes int // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
-	PayloadBytes   int // bytes of a packet for a gateway. Zero value means 3.5 MiB
-	GunzipBytes    int // bytes that a packet may inflate to. Zero value means 10 MiB
-	GunzipRatio    int // times its own size that a message may inflate to. Zero value means 100
-	GzipFrom       int // results and updates from this size on are packed when that shrinks them. Zero value means 512
-	DetailedFrom   int // answers from this size on are announced instead of repeated (rule STATE-8). Zero value means 4096
-	WrapperDepth   int // wrappers around one query. Zero value means 16
-
-	// Times.
-
-	MaxPast      time.Duration // oldest unknown message id (rule MSGID-3). Zero value means 300 s
-	MaxFuture    time.Duration // newest unknown message id. Zero value means 30 s
-	AckDelay     time.Duration // how long an acknowledgment waits for company (rule ACK-10). Zero value means 300 ms
-	ResendAfter  time.Duration // first repetition on a live connection, doubling from there (rule ACK-8). Zero value means 60 s
-	ResendLimit  int           // repetitions on a live connection; then only a reconnect repeats. Zero value means 5
-	IdleOffline  time.Duration // silence after which a session is offline. Zero value means 75 s
-	IdleClose    time.Duration // silence after that which ends the session. Zero value means 180 s
-	OnlineEvery  time.Duration // how often being online is repeated. Zero value means 45 s
-	OnlineFor    time.Duration // how long being online is announced for. Zero value means 60 s
-	AfterWait    time.Duration // how long invokeAfterMsg waits (rule AFTER-3). Zero value means 500 ms
-	PushedWait   time.Duration // how long a promised result is waited for. Zero value means 30 s
-	SaltGrace    time.Duration // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s
-	SaltRetry    time.Duration // pause after salts could not be read. Zero value means 30 s
-	StateRefresh time.Duration // least pause between reads of a state that refuses calls. Zero value means 2 s
-	LoginRecheck time.Duration // how often a used login is checked with authsession. Zero value means 60 s
-	HTTPMaxWait  time.Duration // longest hold of an HTTP request (rule HTTP-8). Zero value means 25 s
-
-	// AllowSeqnoDisorder switches the checks BAD-32 and BAD-33 off, for
-	// clients that repeat a call under a new id with its old seqno.
-	AllowSeqnoDisorder bool
+	Limits
 
 	// NoLoginAllow and NoLoginDeny name methods, as auth.signIn, that are
 	// added to and taken from the built-in list of those that need no login.

@@ -1,11 +1,11 @@
-package config
+package sess
 
 import "time"
 
-// Limits are the limits and times of one key, its sessions and packets: the
-// fields of sess.Config, by the same names.
+// Limits are the limits and times of one key, its sessions and its packets.
+// They are keys of the Session block of session.yaml, by these names; zero
+// values mean the defaults below.
 type Limits struct {
-
 	// Limits of one key.
 	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
 	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
