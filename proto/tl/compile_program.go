@@ -28,7 +28,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		}
 		order = append(order, st)
 	}
-	if n := len(order) + maxLate; n > maxSteps {
+	if n := len(order) + 3*maxLate; n > maxSteps {
 		return fmt.Errorf("%d fields are too many", len(order))
 	}
 	if err := p.index(order); err != nil {

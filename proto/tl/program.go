@@ -1,7 +1,5 @@
 package tl
 
-import "math/bits"
-
 // kind says what a step of a program does. The comments show TL on the left, protobuf on the right.
 type kind uint8
 
@@ -26,6 +24,8 @@ const (
 	kBareObjects             // vector<%ctor> | repeated TL_ctor
 	kBoxed                   // a boxed object | TL_ctor, which holds the union as its field 1
 	kMark                    // remember where this value stands, and pass it
+	kSeek                    // go back to what kMark passed
+	kBack                    // and return
 )
 
 // words are the flags words of one object while it is written, from 1 on.
@@ -42,8 +42,7 @@ type step struct {
 	kind     kind
 	word     uint8 // 0: unconditional; n: present when bit mask of the nth flags word is on
 	size     uint8 // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
-	late     uint8 // kMark, passed: index into frame.marks; kFlags: which word
-	passed   bool  // TL -> protobuf: the value stands where kMark passed it
+	late     uint8 // kMark, kSeek: index into frame.marks; kFlags: which word
 	bare     bool  // vectors: no 0x1cb5c415 in front
 }
 
@@ -107,28 +106,6 @@ func (s *stepSet) put(i int) { s[i/64] |= 1 << (i % 64) }
 
 // has reports whether a step is in the set.
 func (s *stepSet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }
-
-// add adds the steps of the flags that are on in the word.
-func (s *stepSet) add(w *flagWord, v uint32) {
-	for v &= w.known; v != 0; v &= v - 1 {
-		more := &w.when[bits.TrailingZeros32(v)&31]
-		for i := range s {
-			s[i] |= more[i]
-		}
-	}
-}
-
-// span is the part of block that lies in from..to-1.
-func (s *stepSet) span(block, from, to int) uint64 {
-	set := s[block]
-	if from > block*64 {
-		set &= ^uint64(0) << (from - block*64)
-	}
-	if to < block*64+64 {
-		set &= 1<<(to-block*64) - 1
-	}
-	return set
-}
 
 // shuffle reorders the protobuf fields that read.steps[first:] write until the last of ends. They come in segments that are
 // in order within themselves.

@@ -46,7 +46,13 @@ func (p *program) schedule(order []step) {
 	flush := func(below int) {
 		slices.SortFunc(pending, func(a, b step) int { return a.number() - b.number() })
 		for len(pending) > 0 && pending[0].number() < below {
-			p.emit(pending[0])
+			if s := pending[0]; s.late == 0 {
+				p.emit(s)
+			} else {
+				p.emit(step{kind: kSeek, word: s.word, mask: s.mask, late: s.late})
+				p.emit(s)
+				p.emit(step{kind: kBack, word: s.word, mask: s.mask})
+			}
 			pending = pending[1:]
 		}
 	}
@@ -56,16 +62,16 @@ func (p *program) schedule(order []step) {
 			pending = append(pending, s)
 			continue
 		}
-		if s.kind == kFlags || !s.movable() || s.number() <= lowest[i] || late == maxLate {
+		if s.kind == kFlags || !s.movable() || s.number() <= lowest[i] || late == maxLate-1 {
 			p.emit(s)
 			continue
 		}
+		late++ // from 1 on
 		mark := s
 		mark.kind, mark.late = kMark, uint8(late)
 		mark.size = uint8(s.kind.fixed(s.size))
-		late++
 		p.emit(mark)
-		s.passed, s.late = true, mark.late
+		s.late = mark.late
 		pending = append(pending, s)
 	}
 	flush(maxNumber + 2)
@@ -78,7 +84,7 @@ func (p *program) emit(s step) { p.read.steps = append(p.read.steps, s) }
 func (p *program) arrange() {
 	var writing []int // steps that write, ascending by field number
 	for i, s := range p.read.steps {
-		if s.kind != kFlags && s.kind != kMark {
+		if s.tag != 0 && s.kind != kMark {
 			writing = append(writing, i)
 		}
 	}

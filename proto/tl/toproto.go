@@ -25,8 +25,9 @@ const fail = -1
 
 // frame is the state of one object.
 type frame struct {
-	todo  stepSet        // steps known to run
-	marks [maxLate]int32 // positions of passed values
+	todo   stepSet        // steps known to run
+	marks  [maxLate]int32 // positions of passed values
+	resume int            // where kBack goes
 }
 
 func (t *toProto) fail(err error) int {
@@ -126,7 +127,10 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	var f frame
 	f.todo = p.read.base
 	if p.shuffle == nil {
-		pos, o = t.run(p, 0, len(p.read.steps), pos, o, &f)
+		pos, o = t.run(p, &f, 0, every, pos, o)
+		if len(p.read.steps) > 64 && pos >= 0 {
+			pos, o = t.run(p, &f, 1, every, pos, o)
+		}
 	} else {
 		pos, o = t.shuffled(p, pos, o, &f)
 	}
@@ -134,22 +138,15 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	return pos, o
 }
 
-// run executes those of the steps from..to-1 that are to run. This is the hot loop.
-func (t *toProto) run(p *program, from, to, pos, o int, f *frame) (int, int) {
+// every is the mask of all steps of a block.
+const every = ^uint64(0)
+
+// run executes those of a block of 64 steps that are in f.todo and in the mask. This is the hot loop.
+func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) (int, int) {
 	in, buf := t.in, t.buf
-	block := from / 64
-	todo := f.todo.span(block, from, to)
-	for {
-		if todo == 0 {
-			if block++; block*64 >= to {
-				return pos, o
-			}
-			todo = f.todo.span(block, from, to)
-			continue
-		}
-		i := block*64 + bits.TrailingZeros64(todo)
+	for todo := f.todo[block&1] & mask; todo != 0; {
+		s := &p.read.steps[block<<6|bits.TrailingZeros64(todo)]
 		todo &= todo - 1
-		s := &p.read.steps[i]
 		if len(buf)-o < room {
 			if buf = t.grow(o, room); buf == nil {
 				return fail, o
@@ -158,10 +155,6 @@ func (t *toProto) run(p *program, from, to, pos, o int, f *frame) (int, int) {
 		w := (*window)(buf[o:])
 		binary.LittleEndian.PutUint16(w[:], s.tagBytes) // does not count before o moves
 		tag := int(s.tagSize & 3)
-		resume := pos
-		if s.passed {
-			pos = int(f.marks[s.late&(maxLate-1)])
-		}
 		b := in[pos:]
 		switch s.kind {
 		case kTrue:
@@ -172,8 +165,13 @@ func (t *toProto) run(p *program, from, to, pos, o int, f *frame) (int, int) {
 			if len(b) < 4 {
 				return t.truncated(pos), o
 			}
-			f.todo.add(&p.read.words[s.late], binary.LittleEndian.Uint32(b))
-			todo = f.todo.span(block, i+1, to)
+			word := &p.read.words[s.late]
+			for v := binary.LittleEndian.Uint32(b) & word.known; v != 0; v &= v - 1 {
+				on := &word.when[bits.TrailingZeros32(v)]
+				f.todo[0] |= on[0]
+				f.todo[1] |= on[1]
+				todo |= on[block&1] & mask
+			}
 			pos += 4
 
 		case kInt:
@@ -301,11 +299,27 @@ func (t *toProto) run(p *program, from, to, pos, o int, f *frame) (int, int) {
 			if pos = t.pass(s, pos); pos < 0 {
 				return fail, o
 			}
-		}
-		if s.passed {
-			pos = resume
+
+		case kSeek:
+			f.resume, pos = pos, int(f.marks[s.late&(maxLate-1)])
+
+		case kBack:
+			pos = f.resume
 		}
 	}
+	return pos, o
+}
+
+// steps runs from..to-1.
+func (t *toProto) steps(p *program, f *frame, from, to, pos, o int) (int, int) {
+	for from < to && pos >= 0 {
+		block := from / 64
+		end := min(to, block*64+64)
+		mask := every << (from % 64) & (every >> (64*block + 64 - end))
+		pos, o = t.run(p, f, block, mask, pos, o)
+		from = end
+	}
+	return pos, o
 }
 
 // content copies n bytes of the input from position from to o, and returns t.buf, nil on an error. Short content that has

@@ -113,13 +113,13 @@ func (t *toProto) numbers(s *step, width int, v []byte, pos, o int) (int, int) {
 // twice per level of nesting.
 func (t *toProto) shuffled(p *program, pos, o int, f *frame) (int, int) {
 	sh := p.shuffle
-	if pos, o = t.run(p, 0, sh.first, pos, o, f); pos < 0 {
+	if pos, o = t.steps(p, f, 0, sh.first, pos, o); pos < 0 {
 		return fail, o
 	}
 	base, next := len(t.offsets), sh.first
 	for _, end := range sh.ends {
 		t.offsets = append(t.offsets, o)
-		if pos, o = t.run(p, next, end, pos, o, f); pos < 0 {
+		if pos, o = t.steps(p, f, next, end, pos, o); pos < 0 {
 			return fail, o
 		}
 		next = end
@@ -127,7 +127,7 @@ func (t *toProto) shuffled(p *program, pos, o int, f *frame) (int, int) {
 	t.offsets = append(t.offsets, o)
 	t.sort(sh.order, t.offsets[base:])
 	t.offsets = t.offsets[:base]
-	return t.run(p, next, len(p.read.steps), pos, o, f)
+	return t.steps(p, f, next, len(p.read.steps), pos, o)
 }
 
 // sort puts the segments between the offsets into order.
