@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"testing"
@@ -142,15 +141,7 @@ func TestWeakness11FailedBindDoesNotHarmThePermKey(t *testing.T) {
 	victim := c.newUser(t, 1)
 
 	// A call of the victim is in flight while the bind fails.
-	release := make(chan struct{})
-	answer := c.bff.encodeResult(t, getUsers, &tg.UserClassVector{})
-	c.bff.on(getUsers, func(ctx context.Context, _ bffCall) ([]byte, error) {
-		select {
-		case <-release:
-		case <-ctx.Done():
-		}
-		return answer, nil
-	})
+	release := c.hold(getUsers, &tg.UserClassVector{})
 	call := victim.call(&tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}})
 	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 
@@ -163,7 +154,7 @@ func TestWeakness11FailedBindDoesNotHarmThePermKey(t *testing.T) {
 	require.Equal(t, 400, e.ErrorCode)
 	require.Equal(t, "ENCRYPTED_MESSAGE_INVALID", e.ErrorMessage)
 
-	close(release)
+	release()
 	victim.result(call)
 	created := 0
 	for {

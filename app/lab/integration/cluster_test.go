@@ -91,3 +91,17 @@ func (c *cluster) answer(path string, e bin.Encoder) {
 	out := c.bff.encodeResult(c.t, path, e)
 	c.bff.on(path, func(context.Context, bffCall) ([]byte, error) { return out, nil })
 }
+
+// hold lets a method answer only after release was called.
+func (c *cluster) hold(path string, e bin.Encoder) (release func()) {
+	c.t.Helper()
+	out, gate := c.bff.encodeResult(c.t, path, e), make(chan struct{})
+	c.bff.on(path, func(ctx context.Context, _ bffCall) ([]byte, error) {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		return out, nil
+	})
+	return func() { close(gate) }
+}

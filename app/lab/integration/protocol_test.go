@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"net/http"
@@ -116,22 +115,14 @@ func TestWeakness19SlowCallDelaysNoOther(t *testing.T) {
 	slow := c.newUser(t, 1)
 	quick := newClient(t, c.conn, c.gateway, slow.key)
 
-	release := make(chan struct{})
-	answer := c.bff.encodeResult(t, getUsers, &tg.UserClassVector{})
-	c.bff.on(getUsers, func(ctx context.Context, _ bffCall) ([]byte, error) {
-		select {
-		case <-release:
-		case <-ctx.Done():
-		}
-		return answer, nil
-	})
+	release := c.hold(getUsers, &tg.UserClassVector{})
 	c.answer(nearestDC, &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1})
 
 	stalled := slow.call(getSelf)
 	eventually(t, "the slow call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 	quick.result(quick.call(&tg.HelpGetNearestDCRequest{})) // another session
 	slow.result(slow.call(&tg.HelpGetNearestDCRequest{}))   // the same session
-	close(release)
+	release()
 	slow.result(stalled)
 }
 

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"syscall"
 	"testing"
 	"time"
@@ -15,15 +14,7 @@ import (
 func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 	c := startCluster(t, "etc", "")
 	cl := c.newUser(t, 1)
-	release := make(chan struct{})
-	answer := c.bff.encodeResult(t, getUsers, &tg.UserClassVector{})
-	c.bff.on(getUsers, func(ctx context.Context, _ bffCall) ([]byte, error) {
-		select {
-		case <-release:
-		case <-ctx.Done():
-		}
-		return answer, nil
-	})
+	release := c.hold(getUsers, &tg.UserClassVector{})
 	call := cl.call(getSelf)
 	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 
@@ -34,7 +25,7 @@ func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 		t.Fatal("session ended with a call in flight")
 	default:
 	}
-	close(release)
+	release()
 	cl.result(call)
 	select {
 	case <-c.session.exited:
