@@ -65,7 +65,10 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	svcCtx := svc.New(ctx, s.config, db, time.Now)
+	svcCtx, err := svc.New(ctx, s.config, db, time.Now)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.svcCtx = svcCtx
 	s.mu.Unlock()

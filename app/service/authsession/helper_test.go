@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/stretchr/testify/require"
 	zconf "github.com/zeromicro/go-zero/core/conf"
+	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc/codes"
@@ -31,9 +33,9 @@ import (
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// serve starts the service in this process, without etcd, and returns a client
-// as session has it.
-func serve(t *testing.T) *client.Client {
+// serve starts the service in this process, without etcd unless more of the
+// configuration says so, and returns a client as session has it.
+func serve(t *testing.T, more ...string) *client.Client {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -49,7 +51,8 @@ ListenOn: %q
 Mysql: {DSN: %q}
 Cache: [{Host: %q}]
 KV: [{Host: %q}]
-`, address, testenv.DSN(t, false), redis, redis), &c))
+%s
+`, address, testenv.DSN(t, false), redis, redis, strings.Join(more, "\n")), &c))
 	s, err := New(c)
 	require.NoError(t, err)
 	require.NoError(t, s.Start(t.Context()))
@@ -120,6 +123,29 @@ func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
 	err = bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 34, ClientMsgId: 44})
 	require.ErrorContains(t, err, "ENCRYPTED_MESSAGE_INVALID")
 	require.NoError(t, bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 33, ClientMsgId: 44}))
+}
+
+// The session nodes that etcd lists hear of ended logins within the call.
+func TestARevocationReachesTheSessionNodes(t *testing.T) {
+	hosts := strings.Split(testenv.Variable(t, "TEST_ETCD_ENDPOINTS"), ",")
+	name := fmt.Sprintf("test.revoked.%d", time.Now().UnixNano())
+	sessions := testenv.NewSessionNode(t)
+	publisher := discov.NewPublisher(hosts, name+".session", sessions.Address)
+	require.NoError(t, publisher.KeepAlive())
+	t.Cleanup(publisher.Stop)
+	c := serve(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}\nSession: {Etcd: {Key: %s.session}}", strings.Join(hosts, ","), name, name))
+	var k crypto.Key
+	_, err := crypto.DefaultRand().Read(k[:])
+	require.NoError(t, err)
+	id := k.WithID().IntID()
+	_, err = c.AuthsessionSetAuthKey(t.Context(), &pb.TLAuthsessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: id, AuthKey: k[:]}})
+	require.NoError(t, err)
+	_, err = c.AuthsessionBindAuthKeyUser(t.Context(), &pb.TLAuthsessionBindAuthKeyUser{AuthKeyId: id, UserId: 777})
+	require.NoError(t, err)
+	ended, err := c.AuthsessionResetAuthorization(t.Context(), &pb.TLAuthsessionResetAuthorization{UserId: 777})
+	require.NoError(t, err)
+	require.Equal(t, []int64{id}, ended.Datas)
+	require.Equal(t, []testenv.Ended{{AuthKeyID: id, UserID: 777}}, sessions.Told())
 }
 
 // go-zero's client logs slow calls with what they answered.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/stores/cache"
 	"github.com/zeromicro/go-zero/core/stores/kv"
 	"github.com/zeromicro/go-zero/zrpc"
@@ -21,6 +22,9 @@ type Config struct {
 	Cache cache.CacheConf // keys and logins
 	KV    kv.KvConf       // salts
 	GeoIP GeoIP           `json:",optional"`
+	// Session names the session nodes, which are told when a login ends: by
+	// Endpoints or by Etcd. What is absent is as SessionNodes says.
+	Session zrpc.RpcClientConf `json:",optional"`
 }
 
 // Mysql is the database and the pool of connections to it.
@@ -65,10 +69,36 @@ func (c *Config) Validate() error {
 			}
 		}
 	}
+	if c.Session.Target != "" {
+		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}
+	}
 	if c.Mysql.Active < 1 || c.Mysql.Idle < 0 {
 		return &conf.KeyError{Key: "Mysql.Active", Problem: "or Mysql.Idle is too small", Fix: "set Active to 1 or more and Idle to 0 or more"}
 	}
 	return nil
+}
+
+// sessionKey is where session nodes publish themselves.
+const sessionKey = "interface.session"
+
+// SessionNodes is Session with its defaults: this service's own etcd, key
+// interface.session. go-zero hands the members of the outer Etcd block down to
+// this one, so our own key there means that none was given.
+func (c *Config) SessionNodes() zrpc.RpcClientConf {
+	nodes := c.Session
+	if len(nodes.Endpoints) > 0 {
+		nodes.Etcd = discov.EtcdConf{}
+		return nodes
+	}
+	key := nodes.Etcd.Key
+	if len(nodes.Etcd.Hosts) == 0 {
+		nodes.Etcd = c.Etcd
+	}
+	nodes.Etcd.Key = key
+	if key == "" || key == c.Etcd.Key {
+		nodes.Etcd.Key = sessionKey
+	}
+	return nodes
 }
 
 // Unused returns a warning for each accepted key of the file that has no

@@ -8,6 +8,10 @@ import (
 
 // AuthsessionBindAuthKeyUser logs a user in on a key, and whoever was on it
 // out. It returns the hash that names this login in the list of devices.
+//
+// Nobody is told of the former user: to a session node "this key's login has
+// ended" ends the new login too, whose sign-in is just under way on this very
+// key, and by whose answer it learns of the new user.
 func (c *Core) AuthsessionBindAuthKeyUser(in *authsession.TLAuthsessionBindAuthKeyUser) (*mtproto.Int64, error) {
 	if in.UserId == 0 {
 		return nil, errInput

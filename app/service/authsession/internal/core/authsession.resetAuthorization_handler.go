@@ -24,5 +24,6 @@ func (c *Core) AuthsessionResetAuthorization(in *authsession.TLAuthsessionResetA
 	if in.Hash != 0 && len(perms) == 0 {
 		return nil, errHash
 	}
+	c.tellSessions(in.UserId, perms)
 	return &authsession.Vector_Long{Datas: perms}, nil
 }

@@ -6,7 +6,9 @@ import (
 )
 
 // AuthsessionUnbindAuthKeyUser logs a user out of a key, or out of every key
-// when auth_key_id is 0. The login's history stays.
+// when auth_key_id is 0. The login's history stays. A key of its own is that
+// of a client that logs out: its node knows by the answer, which a push would
+// overtake and suppress.
 func (c *Core) AuthsessionUnbindAuthKeyUser(in *authsession.TLAuthsessionUnbindAuthKeyUser) (*mtproto.Bool, error) {
 	perm := int64(0)
 	if in.AuthKeyId != 0 {
@@ -15,8 +17,12 @@ func (c *Core) AuthsessionUnbindAuthKeyUser(in *authsession.TLAuthsessionUnbindA
 			return nil, err
 		}
 	}
-	if err := c.dao().UnbindUser(c.ctx, perm, in.UserId); err != nil {
+	ended, err := c.dao().UnbindUser(c.ctx, perm, in.UserId)
+	if err != nil {
 		return nil, c.fault("unbindAuthKeyUser", err)
+	}
+	if perm == 0 {
+		c.tellSessions(in.UserId, ended)
 	}
 	return boolTrue(), nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc/codes"
@@ -92,6 +93,17 @@ func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error
 		return 0, nil, c.fault(call, err)
 	}
 	return perm, l, nil
+}
+
+// tellSessions tells the session nodes of perm keys that a user's login on
+// them has ended; but never that of the key whose client waits for this call's
+// answer, where rpc_metadata names it: the answer could not be delivered. (A
+// stock BFF names none; who deletes an account is told 401 instead of true.)
+func (c *Core) tellSessions(userID int64, perms []int64) {
+	if md := rpcMetadata(c.ctx); md != nil {
+		perms = slices.DeleteFunc(slices.Clone(perms), func(id int64) bool { return id == md.PermAuthKeyId })
+	}
+	c.svcCtx.Sessions.Tell(c.ctx, userID, perms)
 }
 
 // rpcMetadata is the header that session sends with a client's call; nil when

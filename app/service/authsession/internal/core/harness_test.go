@@ -35,7 +35,10 @@ type cluster struct {
 	dsn   string
 	clock *testenv.Clock
 	nodes [2]*svc.ServiceContext
-	mini  *miniredis.Miniredis // the Redis, when it is an embedded one
+	// sessions are the session nodes that hear of ended logins; none unless a
+	// test sets them before node.
+	sessions []string
+	mini     *miniredis.Miniredis // the Redis, when it is an embedded one
 }
 
 // start uses the real Redis; startMini an embedded one that can be taken away.
@@ -62,7 +65,9 @@ func (c *cluster) node(redisAddress string) *svc.ServiceContext {
 	conf := testenv.Config(c.dsn, redisAddress)
 	db, err := dao.OpenMysql(c.t.Context(), conf.Mysql, false)
 	require.NoError(c.t, err)
-	s := svc.New(c.t.Context(), conf, db, c.clock.Now)
+	conf.Session.Endpoints = c.sessions
+	s, err := svc.New(c.t.Context(), conf, db, c.clock.Now)
+	require.NoError(c.t, err)
 	c.t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // DestroyAuthKey removes a key; with a perm key go its temp keys and its
-// logins. A key that is not there is no error.
+// logins, and its session node hears of it. A key that is not there is no
+// error.
 func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsession.DestroyAuthKeyReply, error) {
 	// A key of an old install is moved to where it can be destroyed.
 	if _, err := c.dao().Key(c.ctx, in.AuthKeyId); err != nil && !errors.Is(err, dao.ErrNotFound) {
@@ -18,5 +19,8 @@ func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsessi
 	if err != nil {
 		return nil, c.fault("destroyAuthKey", err)
 	}
-	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone) > 0, AuthKeyIds: gone}, nil
+	if gone.Perm {
+		c.tellSessions(gone.UserID, []int64{in.AuthKeyId})
+	}
+	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone.KeyIDs) > 0, AuthKeyIds: gone.KeyIDs}, nil
 }

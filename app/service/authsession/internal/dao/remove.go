@@ -10,14 +10,21 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
-// DestroyKey removes a key and returns every key that is gone with it: with a
-// perm key its temp keys, and its logins end. None: there was no such key.
-func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error) {
+// Destroyed is what went with a key.
+type Destroyed struct {
+	KeyIDs []int64 // the key and, with a perm key, its temp keys; none: there was no such key
+	Perm   bool    // it was a perm key: nothing can be done with it any more
+	UserID int64   // who was logged in on it; 0: nobody
+}
+
+// DestroyKey removes a key: with a perm key go its temp keys, and its logins
+// end.
+func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err error) {
 	// First: a read in between would take the key over from there again.
 	d.forget(ctx, legacyKey(id))
 	err = d.cache.Change(ctx, func(hold func(...string)) error {
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			gone = nil
+			gone = Destroyed{}
 			var row bindRow
 			err := tx.QueryRowCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", id)
 			if errors.Is(err, sql.ErrNoRows) {
@@ -26,14 +33,19 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error
 			if err != nil {
 				return err
 			}
-			gone = []int64{id}
+			gone.KeyIDs = []int64{id}
 			if row.Type == Permanent {
+				gone.Perm = true
 				temps, err := tempKeys(ctx, tx, id)
 				if err != nil {
 					return err
 				}
-				gone = append(gone, temps...)
+				gone.KeyIDs = append(gone.KeyIDs, temps...)
 				hold(dataCacheKey(id))
+				err = tx.QueryRowCtx(ctx, &gone.UserID, "SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 ORDER BY date_active DESC, id DESC LIMIT 1", id)
+				if err != nil && !errors.Is(err, sql.ErrNoRows) {
+					return err
+				}
 				for _, query := range []string{
 					"UPDATE auth_users SET deleted = 1 WHERE auth_key_id = ? AND deleted = 0",
 					"DELETE FROM auth_password_pendings WHERE auth_key_id = ?",
@@ -43,13 +55,13 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone []int64, err error
 					}
 				}
 			}
-			return deleteKeys(ctx, tx, hold, row.Perm, gone)
+			return deleteKeys(ctx, tx, hold, row.Perm, gone.KeyIDs)
 		})
 	})
 	if err != nil {
-		return nil, err
+		return Destroyed{}, err
 	}
-	d.forgetSalts(ctx, gone)
+	d.forgetSalts(ctx, gone.KeyIDs)
 	return gone, nil
 }
 

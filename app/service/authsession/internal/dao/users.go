@@ -67,11 +67,10 @@ func (d *Dao) BindUser(ctx context.Context, perm, userID, newHash int64) (hash i
 	return hash, nil
 }
 
-// UnbindUser logs userID out of perm, and out of every key when perm is 0. The
-// rows stay, marked, with their dates.
-func (d *Dao) UnbindUser(ctx context.Context, perm, userID int64) error {
-	_, err := d.revoke(ctx, userID, func(r userRow) bool { return perm == 0 || r.AuthKeyID == perm })
-	return err
+// UnbindUser logs userID out of perm, and out of every key when perm is 0. It
+// returns the perm keys. The rows stay, marked, with their dates.
+func (d *Dao) UnbindUser(ctx context.Context, perm, userID int64) ([]int64, error) {
+	return d.revoke(ctx, userID, func(r userRow) bool { return perm == 0 || r.AuthKeyID == perm })
 }
 
 // Revoke logs userID out of the logins with the given hash, or with any when

@@ -11,6 +11,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/geoip"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/revocation"
 )
 
 // ServiceContext lives as long as the service; the handlers only read it.
@@ -18,23 +19,31 @@ type ServiceContext struct {
 	Config config.Config
 	Dao    *dao.Dao
 	Geo    *geoip.Locator // nil: no place is known
+	// Sessions hears of ended logins; nil: nobody does.
+	Sessions *revocation.Notifier
 }
 
 // New opens the store on db, whose schema must be up to date, and the place
-// database. Close ends both, and db.
-func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time) *ServiceContext {
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now)}
+// database, and follows the session nodes. Close ends all of them, and db; an
+// error does, too.
+func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time) (*ServiceContext, error) {
+	sessions, err := revocation.New(c.SessionNodes())
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now), Sessions: sessions}
 	if c.GeoIP.Path != "" {
-		var err error
 		if s.Geo, err = geoip.Open(c.GeoIP.Path); err != nil {
 			logx.Errorf("config key GeoIP.Path: %s cannot be used, country and region stay empty: %v", c.GeoIP.Path, err)
 		}
 	}
-	return s
+	return s, nil
 }
 
-// Close ends the store and the place database.
+// Close ends the store and what stands beside it.
 func (s *ServiceContext) Close() error {
+	s.Sessions.Close()
 	_ = s.Geo.Close()
 	return s.Dao.Close()
 }

@@ -1,0 +1,243 @@
+// Package revocation tells session nodes that logins have ended, so that what
+// is connected with them feels it at once and not when its node asks again.
+//
+// A key's node is found by the ring that all peers share, and hears of the key
+// by the push that it gets from sync for the same purpose (PEERS.md,
+// "Pushes"). Telling is bounded and never fails the call that ended the login:
+// a node that was not told looks for itself within a minute.
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/metric"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/ring"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+const (
+	patience     = 500 * time.Millisecond // for all nodes and keys of a call
+	parallel     = 64                     // pushes at a time to one node
+	etcdPatience = 5 * time.Second
+
+	codeRedirect   codes.Code = 700
+	redirectPrefix            = "REDIRECT_TO_"
+)
+
+// pushes counts ended logins by result: told, failed, nobody (no node known).
+var pushes = metric.NewCounterVec(&metric.CounterVecOpts{
+	Namespace: "authsession",
+	Subsystem: "revocation",
+	Name:      "told_total",
+	Help:      "Ended logins that session nodes were to be told of, by result.",
+	Labels:    []string{"result"},
+})
+
+var errNobody = errors.New("no session node is known")
+
+// Notifier tells session nodes. Its methods may be called from any goroutine;
+// a nil Notifier tells nobody.
+type Notifier struct {
+	conf zrpc.RpcClientConf
+	ring atomic.Pointer[ring.Ring]
+	sub  *discov.Subscriber // nil when the nodes are fixed
+
+	mu     sync.Mutex
+	conns  map[string]*grpc.ClientConn // of nodes on the ring
+	closed bool
+}
+
+// New follows the nodes that c names: its Endpoints, else what its Etcd lists;
+// nil when it names none. An etcd that does not answer is an error after 5 s.
+// The rest of c is for the connection to each node.
+func New(c zrpc.RpcClientConf) (*Notifier, error) {
+	n := &Notifier{conf: c, conns: map[string]*grpc.ClientConn{}}
+	n.ring.Store(ring.New(c.Endpoints))
+	if len(c.Endpoints) > 0 {
+		return n, nil
+	}
+	if len(c.Etcd.Hosts) == 0 {
+		return nil, nil
+	}
+	sub, err := ring.Subscribe(c.Etcd, etcdPatience)
+	if err != nil {
+		return nil, fmt.Errorf("session nodes (%s): %w", c.Etcd.Key, err)
+	}
+	n.sub = sub
+	sub.AddListener(func() { n.update(sub.Values()) })
+	n.update(sub.Values())
+	return n, nil
+}
+
+// update makes the ring of nodes. An empty list changes nothing: an etcd that
+// lost its data must not silence a cluster that works.
+func (n *Notifier) update(nodes []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(nodes) == 0 || n.closed {
+		return
+	}
+	now := ring.New(nodes)
+	n.ring.Store(now)
+	for addr, conn := range n.conns {
+		if !now.Has(addr) {
+			_ = conn.Close()
+			delete(n.conns, addr)
+		}
+	}
+}
+
+// Close ends the connections.
+func (n *Notifier) Close() {
+	if n == nil {
+		return
+	}
+	if n.sub != nil {
+		n.sub.Close()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	for _, conn := range n.conns {
+		_ = conn.Close()
+	}
+	clear(n.conns)
+}
+
+// Tell tells the nodes of perm keys that userID's login (0: whoever's) on them
+// has ended. It returns when all have answered, at the latest after 500 ms,
+// even when ctx ends before: the logins are over by then.
+func (n *Notifier) Tell(ctx context.Context, userID int64, perms []int64) {
+	if n == nil || len(perms) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	nodes := n.ring.Load()
+	keys := map[string][]int64{}
+	for _, perm := range perms {
+		owner := nodes.Owner(perm)
+		keys[owner] = append(keys[owner], perm)
+	}
+	var wg sync.WaitGroup
+	for node, perms := range keys { // a silent node holds up its own keys alone
+		wg.Go(func() { n.tellNode(ctx, node, userID, perms) })
+	}
+	wg.Wait()
+}
+
+func (n *Notifier) tellNode(ctx context.Context, node string, userID int64, perms []int64) {
+	if node == "" {
+		pushes.Add(float64(len(perms)), "nobody")
+		logx.WithContext(ctx).Errorf("%d ended logins: %v", len(perms), errNobody)
+		return
+	}
+	client, done, err := n.client(node)
+	if err != nil {
+		n.failed(ctx, node, len(perms), err)
+		return
+	}
+	defer done()
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	errs := make([]error, len(perms))
+	for range min(parallel, len(perms)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(perms); i = int(next.Add(1)) - 1 {
+				errs[i] = n.push(ctx, client, &session.TLSessionPushUpdatesData{
+					PermAuthKeyId: perms[i], Updates: accountReset(userID, perms[i])})
+			}
+		})
+	}
+	wg.Wait()
+	failures := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	pushes.Add(float64(len(perms)-len(failures)), "told")
+	if len(failures) > 0 {
+		n.failed(ctx, node, len(failures), failures[0])
+	}
+}
+
+func (n *Notifier) failed(ctx context.Context, node string, count int, err error) {
+	pushes.Add(float64(count), "failed")
+	logx.WithContext(ctx).Errorf("session node %s was not told of %d ended logins, it will find out by itself: %v", node, count, err)
+}
+
+// push follows one redirect: the node's ring may be newer than ours.
+func (n *Notifier) push(ctx context.Context, client session.RPCSessionClient, in *session.TLSessionPushUpdatesData) error {
+	_, err := client.SessionPushUpdatesData(ctx, in)
+	owner, redirected := redirect(err)
+	if !redirected {
+		return err
+	}
+	client, done, err := n.client(owner)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = client.SessionPushUpdatesData(ctx, in)
+	return err
+}
+
+func redirect(err error) (owner string, ok bool) {
+	s, _ := status.FromError(err)
+	if s.Code() != codeRedirect {
+		return "", false
+	}
+	return strings.CutPrefix(s.Message(), redirectPrefix)
+}
+
+// client is the session service of a node; done must be called after its use.
+// Only nodes on the ring keep their connection.
+func (n *Notifier) client(node string) (client session.RPCSessionClient, done func(), err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return nil, nil, errNobody
+	}
+	done = func() {}
+	conn := n.conns[node]
+	if conn == nil {
+		if conn, err = n.dial(node); err != nil {
+			return nil, nil, err
+		}
+		if n.ring.Load().Has(node) {
+			n.conns[node] = conn
+		} else {
+			done = func() { _ = conn.Close() }
+		}
+	}
+	return session.NewRPCSessionClient(conn), done, nil
+}
+
+// dial connects when it is first used. Time limits are ours, and a breaker
+// would keep quiet towards a node that has come back.
+func (n *Notifier) dial(node string) (*grpc.ClientConn, error) {
+	if _, _, err := net.SplitHostPort(node); err != nil {
+		return nil, fmt.Errorf("session node %q: %w", node, err)
+	}
+	c := n.conf
+	c.Endpoints, c.Target, c.Etcd = []string{node}, "", discov.EtcdConf{}
+	c.NonBlock = true
+	c.Middlewares.Timeout = false
+	c.Middlewares.Breaker = false
+	client, err := zrpc.NewClient(c)
+	if err != nil {
+		return nil, err
+	}
+	return client.Conn(), nil
+}
