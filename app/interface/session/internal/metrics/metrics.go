@@ -16,6 +16,10 @@ var (
 	AuthKeys = gauge("runloop", "auth_keys", "Auth keys in memory.")
 	// Events counts what happened in sessions, by the names of package sess.
 	Events = counter("protocol", "events_total", "What happened in MTProto sessions.", "event")
+	// Layers counts what clients of other layers made necessary: clamped (the
+	// nearest layer of the table set served), substituted (another constructor
+	// stands for one the layer lacks), dropped (an optional part left out).
+	Layers = counter("tl", "layer_total", "What clients of other layers made necessary.", "what")
 	// RPCQueue is API calls under way, by what they do: running or waiting.
 	RPCQueue = gauge("rpc", "queue", "API calls under way on this node.", "state")
 	// Released counts keys let go because another node owns them now.

@@ -9,6 +9,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/proto/tl"
 )
 
 const (
@@ -21,11 +22,13 @@ func (s *ServiceContext) measure(ctx context.Context) {
 	defer s.busy.Done()
 	tick := time.NewTicker(measureEvery)
 	defer tick.Stop()
+	var layers tl.Stats
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			layers = s.measureLayers(layers)
 			metrics.GatewayQueue.Set(float64(s.Gateways.Sweep(now)))
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			running, waiting := s.Runloop.Load()
@@ -38,6 +41,22 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// measureLayers exports what the schema did for clients of other layers since
+// the last time.
+func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
+	now := s.Schema.Stats()
+	for what, n := range map[string]uint64{
+		"clamped":     now.Clamped - last.Clamped,
+		"substituted": now.Substituted - last.Substituted,
+		"dropped":     now.Dropped - last.Dropped,
+	} {
+		if n > 0 {
+			metrics.Layers.Add(float64(n), what)
+		}
+	}
+	return now
 }
 
 // ringChanged lets go of the keys that another node owns now. It runs in the
