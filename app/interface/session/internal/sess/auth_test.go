@@ -195,6 +195,33 @@ func TestSecondFactor(t *testing.T) {
 	require.Equal(t, StateNormal, x.w.state)
 }
 
+// Who owes a password and asks for another code, or fails to sign in again,
+// owes it still: the mark is what a restart would go by.
+func TestOwedPasswordOutlivesOtherAttempts(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNeedPassword}
+	x.recv(1, x.method("auth.sendCode", "1", int32(4), "h", tlID(0xad253d78), int32(0)))
+	ticket, r := x.invoked("auth.sendCode")
+	x.finish(ticket, &MethodResult{Method: r.Method}, nil)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 400, "PHONE_CODE_INVALID")
+	for _, m := range x.marks() {
+		require.True(t, m.Pending, "the mark was cleared")
+	}
+}
+
+// A second attempt waits for the first, whose mark it could clear.
+func TestLoginsRunOneAtATime(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.recv(1, x.method("auth.sendCode", "1", int32(4), "h", tlID(0xad253d78), int32(0)))
+	require.True(t, x.isInvoked("auth.signIn"))
+	require.False(t, x.isInvoked("auth.sendCode"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.True(t, x.isInvoked("auth.sendCode"))
+}
+
 func (x *world) marks() (out []SetPasswordPending) {
 	for _, r := range x.calls {
 		if m, ok := r.(*SetPasswordPending); ok {

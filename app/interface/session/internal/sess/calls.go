@@ -153,6 +153,9 @@ func (w *MainAuthWrapper) pump() {
 			}
 			c.after, c.deadline = nil, 0
 		}
+		if c.trait&traitsOwing != 0 && w.loggingIn() {
+			continue
+		}
 		w.running++
 		if c.trait&traitPending != 0 {
 			c.phase = phaseMarking
@@ -161,6 +164,14 @@ func (w *MainAuthWrapper) pump() {
 		}
 		w.invoke(c)
 	}
+}
+
+// loggingIn reports whether a call is under way that decides what password is
+// owed.
+func (w *MainAuthWrapper) loggingIn() bool {
+	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool {
+		return c.trait&traitsOwing != 0 && c.phase > phaseReady
+	})
 }
 
 // invoke sends a call to its BFF.

@@ -37,16 +37,22 @@ func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 }
 
 // settles reports whether an outcome says for certain that no password is owed
-// any more: a login or a plain refusal, but no fault.
+// any more: a login, or a plain answer or refusal where none was owed before. A
+// fault says nothing; and who owes one does not get out of it by asking for
+// another code.
 func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) bool {
-	switch e := in.Err; {
-	case c.trait&traitPending != 0:
-		return e == nil || e.Code >= 300 && e.Code < 500 && !strings.HasPrefix(e.Message, needPassword)
-	case c.trait&traitLoginHalf != 0 && e == nil && w.state == StateNeedPassword:
-		res, _ := in.Result.(*MethodResult)
-		return w.userOf(res) != 0
+	if c.trait&traitsOwing == 0 {
+		return false
 	}
-	return false
+	res, _ := in.Result.(*MethodResult)
+	if in.Err == nil && w.userOf(res) != 0 {
+		return c.trait&traitLogin != 0 || w.state == StateNeedPassword
+	}
+	if c.trait&traitPending == 0 || w.state == StateNeedPassword {
+		return false
+	}
+	e := in.Err
+	return e == nil || e.Code >= 300 && e.Code < 500 && !strings.HasPrefix(e.Message, needPassword)
 }
 
 func (w *MainAuthWrapper) clearMark(c *pendingCall) {

@@ -18,6 +18,10 @@ const (
 	traitDoubt                       // may change the login without saying so in its result
 )
 
+// traitsOwing are those of the calls that set or clear the mark of an owed
+// password. They run one at a time, so that one does not clear another's.
+const traitsOwing = traitPending | traitLoginHalf
+
 // traits by TL name. Which methods need no login follows PEERS.md, "Calls
 // allowed before login".
 var traits = map[string]trait{
