@@ -1,0 +1,38 @@
+// Package tlgencmd is "lab tlgen": it makes the table set of a Teamgram release that this project does not ship.
+//
+// # For operators
+//
+// Field numbers of Teamgram's messages move from release to release. A session layer with the tables of one release in
+// front of a BFF of another loses fields silently, so when you move to a release that "Schema:" in session.yaml cannot
+// name, make its tables first:
+//
+//  1. Check out the .proto files the release was built from: go.mod of the teamgram-server you run names the version of
+//     github.com/teamgram/proto.
+//
+//  2. Collect TL schema files: core.telegram.org/schema shows the current layer and older ones, client sources carry
+//     theirs (api.tl, telegram_api.tl). Take one file for each layer in which a constructor changed, from the oldest
+//     client you serve to the newest layer the release knows. Between two files the older one holds. Add the schema of
+//     MTProto itself (core.telegram.org/schema/mtproto), which has no layer.
+//
+//  3. Run
+//
+//     lab tlgen --proto proto/mtproto --tl schemas/*.tl mtproto.tl --release 0.224.0 -o 0.224.0.tls
+//
+//     and read the report. "Could not be mapped" should be empty but for service messages. "In no TL file" lists what
+//     Teamgram registers for clients older than your oldest file, and its internals.
+//
+//  4. Copy the file to every session node, set "Schema: /etc/teamgram/0.224.0.tls", restart. The hash in the log must be
+//     the one that tlgen printed. It is computed from the .proto files alone, so two people with the same checkout get the
+//     same hash, whatever their TL files.
+//
+// # How it works
+//
+//	.proto files ──protofile──▶ wire: messages, registered ids, rpcs ─┐
+//	                                                                  ├─▶ builder ──▶ tlset.Set ──▶ OUT
+//	.tl files ────tltext─────▶ versions: one text an id, layers ──────┘      └──▶ report
+//
+// The numbers and kinds of fields are those of the .proto files; which fields a constructor has, in which order and under
+// which flags, is what the TL text says. They meet by name: see wire.field for the suffixes. An id that the .proto files do
+// not register is left out, as the servers do not know it; one that no TL file explains cannot be read. Methods find their
+// request message (TL_auth_signIn, or with the id behind the name where versions were split) and through it their rpc.
+package tlgencmd

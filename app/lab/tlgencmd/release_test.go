@@ -1,0 +1,130 @@
+package tlgencmd
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/proto/tl"
+	"github.com/tgsession/tgsession/proto/tl/tlset"
+)
+
+// shippedHash identifies the .proto files of 0.223.1.
+const shippedHash = "60be341e46043fde40092c4fa47de4ddb0874cc8b0ee66525701fb0d1b46b2f4"
+
+// olderBits lists the differences a single schema file cannot avoid: bits that were taken out of a text without a new id.
+// Our tables keep them for older clients, as tlgen does when it is given the older files too (TestOlderBits).
+var olderBits = map[string][]string{
+	"stickerSet":                 {"animated", "videos"},
+	"payments.getSavedStarGifts": {"exclude_limited"},
+	"stickers.createStickerSet":  {"animated", "videos"},
+}
+
+// A release we ship, printed as .proto files and read again with the public schema of its newest layer, must come out
+// as it went in: every constructor and method that both know, with the same fields, numbers and kinds.
+func TestRebuildRelease(t *testing.T) {
+	ours, err := tl.ReadSet("0.223.1")
+	require.NoError(t, err)
+	require.Equal(t, shippedHash, ours.Hash())
+
+	schema := filepath.Join(gotdSchemas(t), "telegram.tl")
+	schemas, err := readSchemas([]string{schema})
+	require.NoError(t, err)
+	require.Equal(t, 223, schemas[0].layer)
+	var rep report
+	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), schemas, &rep)
+	require.NoError(t, err)
+	require.Equal(t, shippedHash, built.Hash(), "the hash depends on the .proto files alone")
+	require.Empty(t, rep.leftOut)
+	require.Empty(t, rep.notes)
+
+	want := describe(withoutBits(ours))
+	compared := map[bool]int{}
+	have := describe(built)
+	for _, d := range schemas[0].schema.Definitions {
+		w, known := want[d.ID]
+		if !known {
+			continue
+		}
+		h, ok := have[d.ID]
+		if !ok {
+			t.Errorf("%s#%08x is not in the built set", d.Name, d.ID)
+			continue
+		}
+		compared[d.Method]++
+		if w != h {
+			t.Errorf("%s#%08x\nwant %s\nhave %s", d.Name, d.ID, w, h)
+		}
+	}
+	require.Equal(t, map[bool]int{false: 1549, true: 759}, compared, "constructors and methods")
+	require.Len(t, have, 1549+759, "nothing but those")
+	require.Empty(t, rep.unmapped)
+	require.Empty(t, rep.bits)
+	require.Len(t, rep.otherSum, 5) // texts that were edited after their ids were fixed
+	require.Equal(t, []string{      // what the schema's publisher added by hand
+		"bytes#e937bb82 (telegram.tl)",
+		"inputPeerPhotoFileLocationLegacy#27d69997 (telegram.tl)",
+		"inputStickerSetThumbLegacy#0dbaeae9 (telegram.tl)",
+	}, rep.notRegistered)
+}
+
+// withoutBits takes olderBits out of a set.
+func withoutBits(set *tlset.Set) *tlset.Set {
+	prune := func(name string, params []tlset.Param) []tlset.Param {
+		return slices.DeleteFunc(params, func(p tlset.Param) bool {
+			return strings.HasSuffix(p.Type, "?true") && slices.Contains(olderBits[name], p.Name)
+		})
+	}
+	for i := range set.Constructors {
+		c := &set.Constructors[i]
+		c.Params = prune(c.Predicate, c.Params)
+	}
+	for i := range set.Methods {
+		m := &set.Methods[i]
+		m.Params = prune(m.Name, m.Params)
+	}
+	return set
+}
+
+// describe writes each constructor and method as one line, with its fields resolved.
+func describe(set *tlset.Set) map[uint32]string {
+	fields := map[string]string{}
+	for i := range set.Messages {
+		m := &set.Messages[i]
+		for _, f := range m.AllFields() {
+			fields[m.Name+"."+f.Name] = strings.TrimSpace(strings.Join([]string{strconv.Itoa(f.Number), f.Kind, map[bool]string{true: "repeated"}[f.Repeated]}, " "))
+		}
+	}
+	params := func(message string, list []tlset.Param) string {
+		var b strings.Builder
+		for _, p := range list {
+			b.WriteString("\n\t" + p.Name + ":" + p.Type + " " + p.Field + " " + fields[message+"."+p.Field])
+		}
+		return b.String()
+	}
+	out := map[uint32]string{}
+	for _, c := range set.Constructors {
+		out[c.ID] = c.Predicate + " " + c.Type + " " + params(tlset.MessageName(c.Type), c.Params)
+	}
+	for _, m := range set.Methods {
+		out[m.ID] = m.Name + " " + m.Request + " " + m.Path + " " + m.Result + params(m.Request, m.Params)
+	}
+	return out
+}
+
+// gotdSchemas is the folder of the public schemas in the module cache.
+func gotdSchemas(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gotd/td").Output()
+	require.NoError(t, err)
+	dir := filepath.Join(strings.TrimSpace(string(out)), "_schema")
+	_, err = os.Stat(dir)
+	require.NoError(t, err)
+	return dir
+}
