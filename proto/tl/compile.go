@@ -249,6 +249,7 @@ func (c *compiler) schedule() error {
 	for _, o := range c.orders {
 		o.p.schedule(o.steps)
 		o.p.read.prepare()
+		o.p.streams = streams(o.p)
 		box := c.s.messages["TL_"+o.p.name]
 		if o.p.pred != nil && box != nil && box.shape == tlset.Box && box.bare == nil {
 			bare := *o.p // the newest, since versions stand newest first
@@ -257,6 +258,24 @@ func (c *compiler) schedule() error {
 		}
 	}
 	return nil
+}
+
+// streams reports whether stream can write a program: fields in the order of their numbers, of the kinds it has.
+func streams(p *program) bool {
+	number := 0
+	for _, s := range p.write.steps {
+		switch s.kind {
+		case kFlags:
+			continue
+		case kRaw, kQuery, kBoxed:
+			return false
+		}
+		if s.number() < number {
+			return false
+		}
+		number = s.number()
+	}
+	return len(p.fields) <= 64
 }
 
 // substitutes resolves the reviewed lists of what may stand for what.

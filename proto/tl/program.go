@@ -66,6 +66,7 @@ type program struct {
 	head    []byte // the implied protobuf fields, encoded: predicate_name and constructor. Its capacity is headRoom or more
 	id      uint32
 	prefix  uint8       // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
+	streams bool        // protobuf -> TL: the fields are in TL order, see stream.go
 	noCrc   bool        // vectors and boxes: no id of its own
 	room    int         // bytes of output to have before writing the head and, when flat, all the rest
 	fixed   int         // bytes of TL after the id, when flat
@@ -144,6 +145,16 @@ type group struct {
 	fields  int
 	steps   stepSet // those that write the fields
 	objects []uint8 // the objects among them
+}
+
+// sharing finds the group of a flag bit; nil when a single field hangs on it.
+func (p *program) sharing(word uint8, mask uint32) *group {
+	for i := range p.shared {
+		if g := &p.shared[i]; g.word == word && g.mask == mask {
+			return g
+		}
+	}
+	return nil
 }
 
 // predicate is a constructor name with the version each client layer gets.

@@ -125,7 +125,7 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	}
 	t.depth++
 	var f frame
-	f.todo = p.read.base
+	f.todo[0], f.todo[1] = p.read.base[0], p.read.base[1]
 	if p.shuffle == nil {
 		pos, o = t.run(p, &f, 0, every, pos, o)
 		if len(p.read.steps) > 64 && pos >= 0 {

@@ -19,6 +19,7 @@ type toTL struct {
 	err   error
 
 	spans []span // one stack for all levels
+	plain bool   // stream is not to be tried any more
 
 	substituted, dropped uint64
 }
@@ -122,17 +123,31 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 		return t.flat(p, b, pos, o)
 	}
 	t.depth++
+	if p.streams && !t.plain {
+		depth, spans, substituted, dropped := t.depth, len(t.spans), t.substituted, t.dropped
+		if end, ok := t.stream(p, b, pos, t.head(p, o)); ok {
+			t.depth--
+			return end
+		}
+		t.rewind(depth, spans)
+		t.plain, t.substituted, t.dropped = true, substituted, dropped
+	}
 	base, n := len(t.spans), len(p.fields)
 	if cap(t.spans)-base < n {
 		t.spans = slices.Grow(t.spans, n)
 	}
 	t.spans = t.spans[:base+n]
-	l := level{p: p, b: b, spans: t.spans[base:], todo: p.write.base}
+	var l level // field by field: a literal is built aside and copied in wider words than it was written in, which stalls
+	l.p, l.b, l.spans = p, b, t.spans[base:]
+	l.todo[0], l.todo[1] = p.write.base[0], p.write.base[1]
 	if !t.scan(&l, pos) {
 		return fail
 	}
 	if len(p.shared) != 0 {
 		t.completeGroups(&l)
+	}
+	if o = t.head(p, o); o < 0 {
+		return fail
 	}
 	end := t.write(&l, o)
 	for end < 0 && t.err == errAgain { //nolint:errorlint // private, never wrapped
@@ -145,20 +160,23 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 	return end
 }
 
+// head writes the constructor id.
+func (t *toTL) head(p *program, o int) int {
+	if p.noCrc {
+		return o
+	}
+	if len(t.buf)-o < room && t.grow(o, room) == nil {
+		return fail
+	}
+	binary.LittleEndian.PutUint32(t.buf[o:], p.id)
+	return o + 4
+}
+
 var errAgain = errors.New("tl: write again")
 
 // write executes the steps. This is the hot loop.
 func (t *toTL) write(l *level, o int) int {
 	buf, steps := t.buf, l.p.write.steps
-	if !l.p.noCrc {
-		if len(buf)-o < room {
-			if buf = t.grow(o, room); buf == nil {
-				return fail
-			}
-		}
-		binary.LittleEndian.PutUint32(buf[o:], l.p.id)
-		o += 4
-	}
 	block, todo := 0, l.todo[0]
 	for {
 		if todo == 0 {

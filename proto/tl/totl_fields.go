@@ -25,14 +25,13 @@ func (t *toTL) field(l *level, s *step, f *span, o int) int {
 // clear switches a flag off, and reports whether other fields hang on it, too, which are then not to be written.
 func (l *level) clear(word uint8, mask uint32) (shared bool) {
 	l.words[word&maxWords] &^= mask
-	for i := range l.p.shared {
-		if g := &l.p.shared[i]; g.word == word && g.mask == mask {
-			l.todo[0] &^= g.steps[0]
-			l.todo[1] &^= g.steps[1]
-			return true
-		}
+	g := l.p.sharing(word, mask)
+	if g == nil {
+		return false
 	}
-	return false
+	l.todo[0] &^= g.steps[0]
+	l.todo[1] &^= g.steps[1]
+	return true
 }
 
 // empty writes the constructor that says "nothing" in the place of an absent object.
@@ -70,13 +69,9 @@ func (t *toTL) completeGroups(l *level) {
 
 // vector writes a repeated field: the elements scan counted, which usually stand next to each other.
 func (t *toTL) vector(l *level, s *step, f *span, o int) int {
-	if !s.bare {
-		binary.LittleEndian.PutUint32(t.buf[o:], vectorID)
-		o += 4
-	}
-	count, left := o, f.n
-	binary.LittleEndian.PutUint32(t.buf[o:], left)
-	o += 4
+	left := f.n
+	o = t.openVector(s, o, left)
+	count := o - 4
 	if n := 8*int(left) + room; len(t.buf)-o < n && (s.kind == kInts || s.kind == kLongs) && t.grow(o, n) == nil {
 		return fail
 	}
@@ -109,6 +104,16 @@ func (t *toTL) vector(l *level, s *step, f *span, o int) int {
 		}
 	}
 	return o
+}
+
+// openVector writes what stands before n elements; there is room.
+func (t *toTL) openVector(s *step, o int, n uint32) int {
+	if !s.bare {
+		binary.LittleEndian.PutUint32(t.buf[o:], vectorID)
+		o += 4
+	}
+	binary.LittleEndian.PutUint32(t.buf[o:], n)
+	return o + 4
 }
 
 // element writes an object of a vector, or leaves it out when the client's layer lacks it and the vector can do without.
