@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/tgsession/tgsession/app/lab/conformance"
 	"github.com/tgsession/tgsession/app/lab/tlcmd"
 )
 
@@ -27,6 +28,7 @@ func commands() []command {
 	return []command{
 		{"run", "start a whole cluster and keep it until Ctrl-C", runCluster},
 		{"demo", "start a whole cluster and drive it with real clients", runDemo},
+		{"conformance", "ask any gateway and session service whether they keep MTProto's rules", func(args []string) int { return conformance.Main(args, os.Stdout, os.Stderr) }},
 		{"service", "be session or authsession, as run and demo start them", runService},
 		{"tl", "transcode and print TL", func(args []string) int { return tlcmd.Run(args, os.Stdin, os.Stdout, os.Stderr) }},
 	}
@@ -57,7 +59,7 @@ func dispatch(args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "usage: lab COMMAND [ARGS]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-10s %s\n", c.name, c.about)
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.about)
 	}
 	fmt.Fprint(w, "\nlab COMMAND --help tells more.\n")
 }

@@ -1,0 +1,112 @@
+package conformance
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/tg"
+
+	"github.com/tgsession/tgsession/app/lab/conformance/wire"
+)
+
+// logins are the keys of the run's user, as of two devices.
+type logins struct {
+	mu   sync.Mutex
+	keys [2]*wire.Key
+}
+
+// user returns a key of the user's device.
+func (p *probe) user(device int) *wire.Key {
+	if p.target.Phone == "" {
+		p.skip("needs --phone and --code")
+	}
+	l := &p.target.logins
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys[device] == nil {
+		l.keys[device] = p.login()
+	}
+	return l.keys[device]
+}
+
+// login makes a key of the user's. An unknown number is signed up.
+func (p *probe) login() *wire.Key {
+	s := p.sessionOf(p.newKey(0))
+	send := &tg.AuthSendCodeRequest{PhoneNumber: p.target.Phone, APIID: 4, APIHash: "014b35b6184100b085b0d0572f9b5103"}
+	sent, err := tg.DecodeAuthSentCode(&bin.Buffer{Buf: s.result(s.call(initialised(send)))})
+	p.must("auth.sentCode", err)
+	code, ok := sent.(*tg.AuthSentCode)
+	p.check(ok, "auth.sentCode", "%s", sent.TypeName())
+	sign := &tg.AuthSignInRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash}
+	sign.SetPhoneCode(p.target.Code)
+	if s.authorization(s.call(sign)) {
+		return s.Key
+	}
+	up := &tg.AuthSignUpRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash, FirstName: "Conformance"}
+	p.check(s.authorization(s.call(up)), "auth.authorization", "a request to sign up")
+	return s.Key
+}
+
+// authorization tells whether a call logged in, false when it asks to sign up.
+func (s *session) authorization(id int64) bool {
+	a, err := tg.DecodeAuthAuthorization(&bin.Buffer{Buf: s.result(id)})
+	s.p.must("auth.authorization", err)
+	_, ok := a.(*tg.AuthAuthorization)
+	return ok
+}
+
+// sendToSelf makes an update for the user's other devices.
+func (s *session) sendToSelf() {
+	s.result(s.call(initialised(&tg.MessagesSendMessageRequest{
+		Peer: &tg.InputPeerSelf{}, Message: "conformance " + time.Now().Format(time.RFC3339Nano), RandomID: wire.RandomLong(),
+	})))
+}
+
+func isUpdates(m wire.Message) bool {
+	switch m.Type() {
+	case tg.UpdatesTypeID, tg.UpdatesCombinedTypeID, tg.UpdateShortTypeID, tg.UpdateShortMessageTypeID, tg.UpdatesTooLongTypeID:
+		return true
+	}
+	return false
+}
+
+var updateChecks = []check{
+	{rules: "UPD-1 UPD-2 UPD-3", title: "a message of the user's to themselves", run: func(p *probe) {
+		receiver, sender := p.sessionOf(p.user(0)), p.sessionOf(p.user(1))
+		receiver.result(receiver.call(initialised(personal)))
+		sender.sendToSelf()
+		m := receiver.await("an Updates object", isUpdates)
+		p.check(m.ID&3 == 3 && m.Seq&1 == 1, "id mod 4 = 3 and an odd seqno", "%d and %d", m.ID&3, m.Seq)
+	}},
+	{rules: "UPD-4 SESS-11", title: "an update that is not acknowledged, on a new connection", run: func(p *probe) {
+		receiver, sender := p.sessionOf(p.user(0)), p.sessionOf(p.user(1))
+		receiver.result(receiver.call(initialised(personal)))
+		sender.sendToSelf()
+		m := receiver.await("an Updates object", isUpdates)
+		receiver.reconnect()
+		receiver.post(ping(1), false)
+		receiver.await("the update again under its id", func(a wire.Message) bool { return a.ID == m.ID && a.Seq == m.Seq })
+	}},
+	{rules: "UPD-8 INIT-7", title: "a session that asked for no updates", run: func(p *probe) {
+		quiet, receiver, sender := p.sessionOf(p.user(0)), p.sessionOf(p.user(0)), p.sessionOf(p.user(1))
+		quiet.result(quiet.call(&tg.InvokeWithLayerRequest{Layer: tg.Layer, Query: initConnection(&tg.InvokeWithoutUpdatesRequest{Query: personal})}))
+		receiver.result(receiver.call(initialised(personal)))
+		sender.sendToSelf()
+		receiver.await("an Updates object", isUpdates)
+		if _, ok := quiet.within(silence, isUpdates); ok {
+			p.fail("no updates", "some")
+		}
+	}},
+	{rules: "PFS-21", title: "auth.dropTempAuthKeys but one", run: func(p *probe) {
+		perm := p.user(1)
+		kept, dropped := p.sessionOf(p.newKey(day)), p.sessionOf(p.newKeyOf(-p.target.DC, day))
+		for _, s := range []*session{kept, dropped} {
+			s.isTrue(s.bind(perm, nil))
+			s.result(s.call(initialised(nearestDC)))
+		}
+		kept.isTrue(kept.call(&tg.AuthDropTempAuthKeysRequest{ExceptAuthKeys: []int64{kept.Key.IntID()}}))
+		kept.result(kept.call(initialised(personal)))
+		dropped.dead(dropped.call(initialised(personal)))
+	}},
+}
