@@ -18,6 +18,17 @@ var shortened = map[string]string{
 	"securePasswordKdfAlgoPBKDF2HMACSHA512iter100000":                   "securePasswordKdfAlgoPBKDF2",
 }
 
+// byHand is the ids that session and the engine read without tables: vectors and the envelopes of messages.
+var byHand = map[uint32]bool{
+	0x1cb5c415: true, // vector
+	0x73f1f8dc: true, // msg_container
+	0x5bb8e511: true, // message2, as Teamgram calls the messages in one
+	0xe06046b2: true, // msg_copy
+	0x1f9fb94e: true, // msg_copy, in Teamgram's list
+	0x3072cfa1: true, // gzip_packed
+	0xf35c6d01: true, // rpc_result
+}
+
 // generate builds a table set. Everything that does not fit goes into the report; an error means that there is no set.
 func generate(release string, protos map[string]*protofile.File, schemas []tlFile, rep *report) (*tlset.Set, error) {
 	w, err := readWire(protos, rep)
@@ -38,11 +49,12 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 	}
 	seen := map[uint32]bool{}
 	for _, v := range all {
-		seen[v.def.ID] = true
-		b.version(v)
+		if seen[v.def.ID] = true; !byHand[v.def.ID] {
+			b.version(v)
+		}
 	}
 	for id, name := range w.ids {
-		if !seen[id] {
+		if !seen[id] && !byHand[id] {
 			rep.add(&rep.notInTL, "%s (%08x)", name, id)
 		}
 	}
@@ -78,7 +90,7 @@ func (b *builder) version(v *version) {
 		return
 	}
 	add := b.constructor
-	if d.Method {
+	if d.Method && b.w.shapes["TL_"+tlset.MessageName(d.Name)] != tlset.Box { // http_wait is an object in the .proto files
 		add = b.method
 	}
 	leftOut, err := add(v)

@@ -49,9 +49,7 @@ func readWire(files map[string]*protofile.File, rep *report) (*wire, error) {
 			l.message(&files[name].Messages[i])
 		}
 		for _, s := range files[name].Services {
-			if err := l.service(s); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
+			l.service(s)
 		}
 	}
 	l.boxes()
@@ -223,7 +221,7 @@ func (l *loader) boxes() {
 	l.w.messages = kept
 }
 
-func (l *loader) service(s protofile.Service) error {
+func (l *loader) service(s protofile.Service) {
 	for _, r := range s.RPCs {
 		path := "/" + s.Name + "/" + r.Name
 		if l.w.pkg != "" {
@@ -238,9 +236,9 @@ func (l *loader) service(s protofile.Service) error {
 			continue
 		}
 		if other, dup := l.w.rpcs[request]; dup {
-			return fmt.Errorf("%s is the request of %s and of %s", request, other.path, path)
+			l.rep.add(&l.rep.leftOut, "rpc %s: has the same request as %s", path, other.path)
+			continue
 		}
 		l.w.rpcs[request] = rpc{path: path, response: local(r.Response)}
 	}
-	return nil
 }
