@@ -74,7 +74,8 @@ CREATE TABLE auth_key_lifetimes (
   expires_at bigint NOT NULL DEFAULT 0,
   bound_until bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (auth_key_id),
-  KEY idx_expires_at (expires_at)
+  KEY idx_expires_at (expires_at),
+  KEY idx_bound_until (bound_until)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Perm keys whose user still owes the second factor.

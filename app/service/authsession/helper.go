@@ -29,8 +29,9 @@ type Server struct {
 	config Config
 	rpc    *rpcserver.Server
 
-	mu     sync.Mutex
-	svcCtx *svc.ServiceContext // nil until the store is open
+	mu      sync.Mutex
+	svcCtx  *svc.ServiceContext // nil until the store is open
+	sweeper *lifecycle.Sweeper  // nil until the service is published
 }
 
 // New prepares the service; nothing is opened yet.
@@ -75,6 +76,9 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.rpc.Start(ctx); err != nil {
 		return err
 	}
+	s.mu.Lock()
+	s.sweeper = lifecycle.StartSweeper(svcCtx.Dao, s.config.Sweep)
+	s.mu.Unlock()
 	logx.Infof("%s serves on %s, published as %s", s.config.Name, s.config.ListenOn, rpcserver.PublishedAddress(s.config.ListenOn))
 	return nil
 }
@@ -83,9 +87,13 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) Failed() <-chan error { return s.rpc.Failed() }
 
 // Stop takes the service out of etcd, lets the calls in flight finish until
-// ctx ends, and closes the store. It may be called after a failed Start.
+// ctx ends, and closes the store; a sweep ends with its batch. It may be called after a failed Start.
 func (s *Server) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	swept := s.sweeper.Stop()
+	s.mu.Unlock()
 	err := s.rpc.Stop(ctx)
+	<-swept
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.svcCtx != nil {

@@ -22,6 +22,7 @@ type Config struct {
 	Cache cache.CacheConf // keys and logins
 	KV    kv.KvConf       // salts
 	GeoIP GeoIP           `json:",optional"`
+	Sweep Sweep
 	// Session names the session nodes, which are told when a login ends: by
 	// Endpoints or by Etcd. What is absent is as SessionNodes says.
 	Session zrpc.RpcClientConf `json:",optional"`
@@ -47,6 +48,15 @@ type GeoIP struct {
 	Path string `json:",optional"` // a GeoLite2 City file; empty: none
 }
 
+// Sweep is the removal of temp keys whose time is over.
+type Sweep struct {
+	Enabled bool          `json:",default=true"`
+	Period  time.Duration `json:",default=10m"`   // between two runs of a node, ±10 %
+	Batch   int           `json:",default=500"`   // keys in one transaction, 1 to 5000
+	Pause   time.Duration `json:",default=200ms"` // between two batches, at most 30s
+	Grace   time.Duration `json:",default=1h"`    // how long an ended key stays; more than clocks differ
+}
+
 // Validate completes go-zero's checks; conf.Load calls it.
 func (c *Config) Validate() error {
 	if err := c.RpcServerConf.Validate(); err != nil {
@@ -68,6 +78,9 @@ func (c *Config) Validate() error {
 				return &conf.KeyError{Key: fmt.Sprintf("%s[%d].Host", key, i), Problem: "is empty", Fix: "name a Redis, for example Host: 127.0.0.1:6379"}
 			}
 		}
+	}
+	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
+		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}
 	}
 	if c.Session.Target != "" {
 		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	zconf "github.com/zeromicro/go-zero/core/conf"
@@ -39,4 +40,14 @@ func TestSessionNodesDefaultToTheOwnEtcd(t *testing.T) {
 	}
 	require.Empty(t, (&Config{}).SessionNodes().Etcd.Hosts)
 	require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"Session: {Target: 'dns:///x'}"), new(Config)), "Session.Target")
+}
+
+func TestSweepIsOnByDefault(t *testing.T) {
+	var c Config
+	require.NoError(t, zconf.LoadFromYamlBytes([]byte(file), &c))
+	require.Equal(t, Sweep{Enabled: true, Period: 10 * time.Minute, Batch: 500, Pause: 200 * time.Millisecond, Grace: time.Hour}, c.Sweep)
+	require.NoError(t, zconf.LoadFromYamlBytes([]byte(file+"Sweep: {Enabled: false, Batch: 0}"), new(Config)))
+	for _, block := range []string{"Batch: 0", "Batch: 5001", "Period: 0s", "Pause: 31s", "Grace: -1s"} {
+		require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"Sweep: {"+block+"}"), new(Config)), "Sweep has a value out of bounds", block)
+	}
 }

@@ -77,8 +77,13 @@ func newConn(db *sql.DB) sqlx.SqlConn {
 
 // transact runs fn in a transaction, again when it lost a deadlock.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
+	return again(ctx, func() error { return d.conn.TransactCtx(ctx, fn) })
+}
+
+// again runs a transaction up to five times, as long as it loses deadlocks.
+func again(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
-		err := d.conn.TransactCtx(ctx, fn)
+		err := transaction()
 		var answer *mysql.MySQLError
 		if !errors.As(err, &answer) || answer.Number != errDeadlock && answer.Number != errLockTimeout || attempt == 5 {
 			return err

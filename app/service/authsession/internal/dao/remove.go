@@ -126,18 +126,37 @@ func deleteKeys(ctx context.Context, tx sqlx.Session, hold func(...string), perm
 	for _, id := range ids {
 		hold(keyCacheKey(id))
 	}
-	in := "(" + placeholders(len(ids)) + ")"
-	for _, table := range []string{"auth_keys", "auth_key_infos", "auth_key_lifetimes"} {
-		if _, err := tx.ExecCtx(ctx, "DELETE FROM "+table+" WHERE auth_key_id IN "+in, anys(ids)...); err != nil {
-			return err
-		}
+	if err := deleteRows(ctx, tx, ids, "auth_keys", "auth_key_infos", "auth_key_lifetimes"); err != nil {
+		return err
 	}
 	if perm == 0 || slices.Contains(ids, perm) {
 		return nil
 	}
 	hold(keyCacheKey(perm))
+	return clearMentions(ctx, tx, []int64{perm}, ids)
+}
+
+func deleteRows(ctx context.Context, tx sqlx.Session, ids []int64, tables ...string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	for _, table := range tables {
+		if _, err := tx.ExecCtx(ctx, "DELETE FROM "+table+" WHERE auth_key_id IN ("+placeholders(len(ids))+")", anys(ids)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearMentions makes perm keys name none of the temp keys ids any more.
+func clearMentions(ctx context.Context, tx sqlx.Session, perms, ids []int64) error {
+	if len(perms) == 0 || len(ids) == 0 {
+		return nil
+	}
 	for _, column := range []string{"temp_auth_key_id", "media_temp_auth_key_id"} {
-		if _, err := tx.ExecCtx(ctx, "UPDATE auth_key_infos SET "+column+" = 0 WHERE auth_key_id = ? AND "+column+" IN "+in, append([]any{perm}, anys(ids)...)...); err != nil {
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_key_infos SET "+column+" = 0 WHERE auth_key_id IN ("+placeholders(len(perms))+") AND "+
+			column+" IN ("+placeholders(len(ids))+")", append(anys(perms), anys(ids)...)...)
+		if err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,5 @@
-// Package lifecycle brings what the service stands on into being.
+// Package lifecycle brings what the service stands on into being, and keeps it
+// tidy.
 package lifecycle
 
 import (

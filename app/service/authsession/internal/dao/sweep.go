@@ -1,0 +1,190 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+)
+
+// ErrSweeping means that another node sweeps at the moment.
+var ErrSweeping = errors.New("another node sweeps")
+
+const (
+	// MySQL's named locks are the server's: the database is part of the name.
+	sweepLock   = "CONCAT('authsession.sweep.', MD5(DATABASE()))"
+	sweepSilent = 60               // seconds of a silent sweeper until its lock is taken from it
+	sweepBound  = 15 * time.Second // of one batch
+)
+
+// Sweep is a run that removes temp keys whose time is over. One run at a time
+// holds the database's sweep lock; the lock is its connection's, and so is
+// every statement of the run: a node that is cut off, or silent for a minute,
+// loses the lock and with it the means to change anything.
+//
+// The lock saves work. That no living key is removed, each batch makes sure by
+// itself, also where such locks are not cluster-wide (Galera).
+type Sweep struct {
+	d     *Dao
+	conn  *sql.Conn
+	until int64
+}
+
+// StartSweep begins a run over the keys that ended grace ago or before.
+// ErrSweeping: another node is at it. Close ends it.
+func (d *Dao) StartSweep(ctx context.Context, grace time.Duration) (*Sweep, error) {
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	s := &Sweep{d: d, conn: conn, until: d.Now() - int64(grace/time.Second)}
+	var got sql.NullInt64
+	err = conn.QueryRowContext(ctx, "SELECT GET_LOCK("+sweepLock+", 0)").Scan(&got)
+	if err == nil && got.Int64 != 1 {
+		err = ErrSweeping
+	}
+	if err == nil {
+		_, err = conn.ExecContext(ctx, fmt.Sprintf("SET SESSION wait_timeout = %d", sweepSilent))
+	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	return s, nil
+}
+
+// Close gives the lock back.
+func (s *Sweep) Close() {
+	// The connection is not fit for the pool: it has a short life and a lock.
+	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = s.conn.Close()
+}
+
+// sweepRow is a key that looked ended, read without a lock.
+type sweepRow struct {
+	ID   int64 `db:"auth_key_id"`
+	Perm int64 `db:"perm"` // the perm key whose row names it; 0: none
+}
+
+// selectEnded reads from one index each; what is bound ends with its binding.
+const selectEnded = "SELECT l.auth_key_id, COALESCE(p.auth_key_id, 0) AS perm FROM auth_key_lifetimes l" +
+	" LEFT JOIN auth_key_infos i ON i.auth_key_id = l.auth_key_id" +
+	" LEFT JOIN auth_key_infos p ON p.auth_key_id = i.perm_auth_key_id AND p.auth_key_id <> l.auth_key_id" +
+	" AND l.auth_key_id IN (p.temp_auth_key_id, p.media_temp_auth_key_id) WHERE "
+
+var endedBy = [...]string{
+	"l.bound_until > 0 AND l.bound_until <= ? ORDER BY l.bound_until LIMIT ?",
+	"l.expires_at > 0 AND l.expires_at <= ? AND l.bound_until = 0 ORDER BY l.expires_at LIMIT ?",
+}
+
+// Batch removes up to limit keys and what names them, in one transaction, and
+// returns how many. 0: none is left.
+func (s *Sweep) Batch(ctx context.Context, limit int) (removed int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepBound)
+	defer cancel()
+	for _, where := range endedBy {
+		rows, err := s.ended(ctx, where, limit)
+		if err != nil {
+			return 0, err
+		}
+		if len(rows) > 0 {
+			return s.remove(ctx, rows)
+		}
+	}
+	return 0, nil
+}
+
+func (s *Sweep) ended(ctx context.Context, where string, limit int) (list []sweepRow, err error) {
+	rows, err := s.conn.QueryContext(ctx, selectEnded+where, s.until, limit)
+	if err != nil {
+		return nil, fmt.Errorf("sweep: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r sweepRow
+		if err := rows.Scan(&r.ID, &r.Perm); err != nil {
+			return nil, fmt.Errorf("sweep: %w", err)
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err error) {
+	var ids, perms []int64
+	for _, r := range rows {
+		ids = append(ids, r.ID)
+		if r.Perm != 0 {
+			perms = append(perms, r.Perm)
+		}
+	}
+	// First: a read in between would take the key over from there again.
+	for _, id := range ids {
+		if err := s.d.kv.Delete(ctx, legacyKey(id)); err != nil {
+			return 0, fmt.Errorf("sweep: legacy keys: %w", err)
+		}
+	}
+	err = s.d.cache.Change(ctx, func(hold func(...string)) error {
+		for _, id := range ids {
+			hold(keyCacheKey(id))
+		}
+		for _, id := range perms {
+			hold(keyCacheKey(id))
+		}
+		return again(ctx, func() error {
+			tx, err := s.conn.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			if removed, err = s.removeLocked(ctx, sqlx.NewSessionFromTx(tx), ids, perms); err != nil {
+				return err
+			}
+			return tx.Commit()
+		})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
+	return removed, nil
+}
+
+// removeLocked looks again at what may have changed meanwhile: a key that has
+// been bound anew stays, and so does a perm key, whatever its lifetime's row
+// says; that row goes.
+func (s *Sweep) removeLocked(ctx context.Context, tx sqlx.Session, ids, perms []int64) (removed int, err error) {
+	locked := append(anys(ids), anys(perms)...)
+	var known []bindRow // in the order in which a bind locks them
+	err = tx.QueryRowsCtx(ctx, &known, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id IN ("+
+		placeholders(len(locked))+") ORDER BY auth_key_id FOR UPDATE", locked...)
+	if err != nil {
+		return 0, err
+	}
+	var over []int64
+	err = tx.QueryRowsCtx(ctx, &over, "SELECT auth_key_id FROM auth_key_lifetimes WHERE auth_key_id IN ("+placeholders(len(ids))+")"+
+		" AND IF(bound_until > 0, bound_until, expires_at) <= ? FOR UPDATE", append(anys(ids), s.until)...)
+	if err != nil {
+		return 0, err
+	}
+	permanent := map[int64]bool{}
+	for _, k := range known {
+		permanent[k.ID] = k.Type == Permanent
+	}
+	gone := make([]int64, 0, len(over))
+	for _, id := range over {
+		if !permanent[id] {
+			gone = append(gone, id)
+		}
+	}
+	if err := deleteRows(ctx, tx, gone, "auth_keys", "auth_key_infos"); err != nil {
+		return 0, err
+	}
+	if err := deleteRows(ctx, tx, over, "auth_key_lifetimes"); err != nil {
+		return 0, err
+	}
+	return len(over), clearMentions(ctx, tx, perms, gone)
+}
