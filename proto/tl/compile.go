@@ -265,7 +265,7 @@ func streams(p *program) bool {
 	number := 0
 	for _, s := range p.write.steps {
 		switch s.kind {
-		case kFlags:
+		case kFlags, kTrue:
 			continue
 		case kRaw, kQuery, kBoxed:
 			return false

@@ -225,8 +225,7 @@ func (k kind) coding() coding {
 
 func (s *step) number() int { return int(s.tag >> 3) }
 
-// index prepares protobuf -> TL: slots, the order of writing, shared flag bits. The slot of a field is the index of its step;
-// those of kTrue, which has none, follow.
+// index prepares protobuf -> TL: slots, the order of writing, shared flag bits. The slot of a field is the index of its step.
 func (p *program) index(order []step) error {
 	add := func(s step) error {
 		slot := len(p.fields)
@@ -245,19 +244,18 @@ func (p *program) index(order []step) error {
 		return nil
 	}
 	for _, s := range order {
-		if s.kind == kTrue {
-			continue
-		}
-		p.write.steps = append(p.write.steps, s)
-		if err := add(s); err != nil {
-			return err
+		if s.kind != kTrue {
+			p.write.steps = append(p.write.steps, s)
 		}
 	}
 	for _, s := range order {
 		if s.kind == kTrue {
-			if err := add(s); err != nil {
-				return err
-			}
+			p.write.steps = append(p.write.steps, s)
+		}
+	}
+	for _, s := range p.write.steps {
+		if err := add(s); err != nil {
+			return err
 		}
 	}
 	p.share()
@@ -278,11 +276,13 @@ func (p *program) share() {
 		}
 		g := &groups[k]
 		g.fields++
-		if i < len(p.write.steps) {
+		switch p.write.steps[i].kind {
+		case kObject:
+			g.objects = append(g.objects, uint8(i))
+			fallthrough
+		default:
 			g.steps.put(i)
-			if p.write.steps[i].kind == kObject {
-				g.objects = append(g.objects, uint8(i))
-			}
+		case kTrue:
 		}
 	}
 	for _, g := range groups {

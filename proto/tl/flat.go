@@ -85,7 +85,26 @@ func (t *toTL) flat(p *program, b []byte, pos, o int) int {
 	for i := 0; i < p.fixed; i += 8 {
 		binary.LittleEndian.PutUint64(out[i:], 0)
 	}
-	for pos < len(b) {
+	for i := range p.flat { // in ascending order, as most writers write
+		f := &p.flat[i]
+		if pos >= len(b) {
+			break
+		}
+		if b[pos] != byte(f.tag) || f.tagSize != 1 || f.tag&7 != wireVarint {
+			continue
+		}
+		v, next := varint(b, pos+1)
+		if next < 0 {
+			break
+		}
+		pos = next
+		if f.kind == kInt {
+			binary.LittleEndian.PutUint32(out[f.offset:], uint32(v))
+		} else {
+			binary.LittleEndian.PutUint64(out[f.offset:], v)
+		}
+	}
+	for pos < len(b) { // the rest in any order
 		tag, from, to, next := fieldAt(b, pos)
 		if next < 0 {
 			t.fail(ErrMalformed{"protobuf", pos})

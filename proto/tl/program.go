@@ -74,7 +74,7 @@ type program struct {
 	shuffle *shuffle    // the rest of the way to ascending order; nil when steps already ascend
 	read    plan        // TL -> protobuf: TL order, but written as ascending as one pass allows
 
-	write  plan       // protobuf -> TL: TL order, with flags words, without kTrue
+	write  plan       // protobuf -> TL: TL order, with flags words; kTrue, which do not run, come last
 	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
 	fields []slotInfo // by slot: every protobuf field of this version
 	shared []group    // flag bits that several fields hang on

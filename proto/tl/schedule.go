@@ -9,7 +9,9 @@ import (
 func (p *plan) prepare() {
 	for i := range p.steps {
 		s := &p.steps[i]
-		p.all.put(i)
+		if s.kind != kTrue {
+			p.all.put(i)
+		}
 		if s.kind == kFlags {
 			for len(p.words) <= int(s.late) {
 				p.words = append(p.words, flagWord{})

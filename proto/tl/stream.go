@@ -10,19 +10,37 @@ import (
 // written again by scan and write; then, and for the rest of the call, stream is not tried any more, so that the detour is
 // made once, however deep messages nest.
 
-// stream writes the fields of the message b, which begin at pos. ok is false when the message needs the other way.
+// stream writes id and fields of the message b, whose fields begin at pos. ok is false when the message needs the other way.
 func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
+	if len(t.buf)-o < room && t.grow(o, room) == nil {
+		return fail, true
+	}
 	var (
 		buf    = t.buf
+		steps  = p.write.steps
 		headed = pos > 0
 		words  words
 		places [maxWords + 1]int
-		seen   uint64            // slots so far
-		gaps   = p.write.base[0] // steps that run also without a field, not yet written
+		seen   uint64            // steps so far
+		gaps   = p.write.base[0] // steps that run also without a field, not yet run
 		count  int               // where the count of the vector stands that is being written
 		n      uint32            // its elements so far
 	)
+	if !p.noCrc {
+		binary.LittleEndian.PutUint32(buf[o:], p.id)
+		o += 4
+	}
+	if len(steps) > 0 && steps[0].kind == kFlags { // as fill does
+		places[1] = o
+		gaps--
+		o += 4
+	}
 	for pos < len(b) {
+		if len(buf)-o < room {
+			if buf = t.grow(o, room); buf == nil {
+				return fail, true
+			}
+		}
 		start := pos
 		tag := uint32(b[pos])
 		if pos++; tag >= 0x80 && pos < len(b) {
@@ -33,81 +51,65 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 		if k := int(tag >> 3); k < len(p.slots) {
 			slot = int(p.slots[k])
 		}
-		if slot--; slot < 0 || uint32(p.fields[slot&63].tag) != tag {
+		if slot == 0 {
 			tag, _, _, next := fieldAt(b, start)
-			if next < 0 || slot >= 0 || (headed && tag == 1<<3|wireBytes) {
+			if next < 0 || (headed && tag == 1<<3|wireBytes) {
 				return o, false
 			}
 			pos = next
 			continue
 		}
-		f := &p.fields[slot&63]
+		s := &steps[slot-1]
+		if uint32(s.tag) != tag {
+			return o, false
+		}
 
-		// The value: a number, or b[from:pos].
+		// The value: a number, or b[from:pos]. Nobody writes zero or nothing, but it might take back an earlier value.
 		var v uint64
-		from := pos
-		if f.coding == cFixed {
+		if tag&7 == wireFixed {
 			if len(b)-pos < 8 {
 				return o, false
 			}
 			v = binary.LittleEndian.Uint64(b[pos:])
 			pos += 8
-		} else {
-			if pos < len(b) && b[pos] < 0x80 {
-				v = uint64(b[pos])
-				pos++
-			} else if v, pos = longVarint(b, pos); pos < 0 {
+		} else if pos < len(b) && b[pos] < 0x80 {
+			v = uint64(b[pos])
+			pos++
+		} else if v, pos = longVarint(b, pos); pos < 0 {
+			return o, false
+		}
+		from := pos
+		if tag&7 == wireBytes {
+			if v > uint64(len(b)-pos) {
 				return o, false
 			}
-			if f.coding == cVarint {
-				if v == 0 {
-					return o, false // nobody writes that, but it may take back an earlier value
-				}
-			} else {
-				if v > uint64(len(b)-pos) {
-					return o, false
-				}
-				from = pos
-				pos += int(v)
-				if from == pos && f.coding == cContent {
-					return o, false // likewise
-				}
-			}
+			pos += int(v)
 		}
-		words[f.word&maxWords] |= f.mask
-		if slot >= len(p.write.steps) { // kTrue
+		if v == 0 && s.kind <= kRaw {
+			return o, false
+		}
+		words[s.word&maxWords] |= s.mask
+		if s.kind == kTrue {
 			continue
 		}
 
 		// Its place: after everything before, or one more element of the vector that came last.
-		s := &p.write.steps[slot]
-		if later := seen >> (slot & 63); later != 0 {
-			if later != 1 || f.coding != cRepeated {
-				return o, false
-			}
-		} else {
-			seen |= 1 << (slot & 63)
-			if todo := gaps & (1<<(slot&63) - 1); todo != 0 {
+		repeated := s.kind >= kStrings && s.kind <= kBareObjects
+		if bit := uint64(1) << ((slot - 1) & 63); seen < bit {
+			seen |= bit
+			if todo := gaps & (bit - 1); todo != 0 {
 				if o = t.fill(p, todo, &places, o); o < 0 {
 					return o, false
 				}
 				buf = t.buf
 			}
-			gaps &^= 2<<(slot&63) - 1
-			if f.coding == cRepeated {
-				if len(buf)-o < room {
-					if buf = t.grow(o, room); buf == nil {
-						return fail, true
-					}
-				}
+			gaps &^= 2*bit - 1
+			if repeated {
 				o = t.openVector(s, o, 0)
 				count, n = o-4, 0
 			}
-		}
-		if len(buf)-o < room {
-			if buf = t.grow(o, room); buf == nil {
-				return fail, true
-			}
+		} else if !repeated || seen >= 2*bit {
+			return o, false
 		}
 		switch s.kind {
 		case kInt:

@@ -63,22 +63,35 @@ func (t *toTL) grow(o, n int) []byte {
 // object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
 func (t *toTL) object(m *Message, b []byte, o int) int {
 	depth, spans := t.depth, len(t.spans)
-	var pred *predicate
-	if p := t.headed(m, b); p != nil {
-		pred = p.pred
-		if end := t.version(pred, b, len(p.head), o); end >= 0 {
-			return end
-		}
+	p := t.headed(m, b)
+	if p == nil {
+		return t.named(m, b, o)
 	}
-	if pred == nil || t.err == errRenamed { //nolint:errorlint // private, never wrapped
+	if end := t.version(p.pred, b, len(p.head), o); end >= 0 {
+		return end
+	}
+	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
 		t.rewind(depth, spans)
-		if pred = t.predicate(m, b); pred == nil {
-			return fail
-		}
-		if end := t.version(pred, b, 0, o); end >= 0 {
-			return end
-		}
+		return t.named(m, b, o)
 	}
+	return t.instead(m, p.pred, b, o, depth, spans)
+}
+
+// named is object for a message that does not begin with the head of a constructor.
+func (t *toTL) named(m *Message, b []byte, o int) int {
+	depth, spans := t.depth, len(t.spans)
+	pred := t.predicate(m, b)
+	if pred == nil {
+		return fail
+	}
+	if end := t.version(pred, b, 0, o); end >= 0 {
+		return end
+	}
+	return t.instead(m, pred, b, o, depth, spans)
+}
+
+// instead writes another constructor in the place of pred when the layer is what pred failed for.
+func (t *toTL) instead(m *Message, pred *predicate, b []byte, o, depth, spans int) int {
 	for _, other := range m.lacking {
 		if other == pred || other.byLayer[t.layer] == nil || !t.lacking() {
 			continue
@@ -125,7 +138,7 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 	t.depth++
 	if p.streams && !t.plain {
 		depth, spans, substituted, dropped := t.depth, len(t.spans), t.substituted, t.dropped
-		if end, ok := t.stream(p, b, pos, t.head(p, o)); ok {
+		if end, ok := t.stream(p, b, pos, o); ok {
 			t.depth--
 			return end
 		}
