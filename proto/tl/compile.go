@@ -79,11 +79,9 @@ func (c *compiler) constructors() error {
 		if m == nil || m.shape != tlset.Union {
 			return fmt.Errorf("constructor %s#%08x: no union message for %s", t.Predicate, t.ID, t.Type)
 		}
-		p := &program{id: t.ID, msg: m, name: t.Predicate, head: make([]byte, 0, headRoom)}
-		p.head = append(p.head, 1<<3|wireBytes, byte(len(t.Predicate)))
-		p.head = append(p.head, t.Predicate...)
-		p.head = append(p.head, 2<<3|wireVarint)
-		p.head = appendVarint(p.head, uint64(int64(int32(t.ID))))
+		p := &program{id: t.ID, msg: m, name: t.Predicate, last: -1}
+		head := append([]byte{1<<3 | wireBytes, byte(len(t.Predicate))}, t.Predicate...)
+		p.setHead(appendVarint(append(head, 2<<3|wireVarint), uint64(int64(int32(t.ID)))))
 		if len(t.Predicate) > 127 {
 			return fmt.Errorf("predicate %s is too long", t.Predicate)
 		}
@@ -107,6 +105,9 @@ func (c *compiler) constructors() error {
 				return fmt.Errorf("predicate %s: two versions for layer %d", pred.name, c.set.MinLayer+l)
 			}
 			pred.byLayer[l] = p
+			if p.last++; p.first > p.last || int(p.last) != l {
+				p.first, p.last = int16(l), int16(l)
+			}
 		}
 	}
 	return c.unions()
@@ -158,9 +159,8 @@ func (c *compiler) methods() error {
 			}
 			groups[m.Group] = true
 		}
-		p := &program{id: t.ID, msg: req, name: t.Name, method: m, head: make([]byte, 0, headRoom)}
-		p.head = append(p.head, 1<<3|wireVarint)
-		p.head = appendVarint(p.head, uint64(int64(int32(t.ID))))
+		p := &program{id: t.ID, msg: req, name: t.Name, method: m}
+		p.setHead(appendVarint([]byte{1<<3 | wireVarint}, uint64(int64(int32(t.ID)))))
 		if err := c.program(p, t.Params); err != nil {
 			return fmt.Errorf("method %s#%08x: %w", t.Name, t.ID, err)
 		}
@@ -209,7 +209,7 @@ func (c *compiler) wholes() error {
 		m := c.s.messages[t.Name]
 		switch t.Shape {
 		case tlset.Vector:
-			p := &program{msg: m, name: m.name, noCrc: true, head: make([]byte, 0, headRoom)}
+			p := &program{msg: m, name: m.name, noCrc: true}
 			typ, ok := vectorType(t.Fields[0].Kind)
 			if !ok {
 				return fmt.Errorf("vector %s: cannot hold %s", m.name, t.Fields[0].Kind)
@@ -225,7 +225,7 @@ func (c *compiler) wholes() error {
 			}
 			s := step{kind: kBoxed, msg: m.inner}
 			s.setTag(1<<3 | wireBytes)
-			p := &program{msg: m, name: m.name, noCrc: true, head: make([]byte, 0, headRoom), room: headRoom, slots: []uint8{0, 1},
+			p := &program{msg: m, name: m.name, noCrc: true, room: headRoom, slots: []uint8{0, 1},
 				fields: []slotInfo{{tag: s.tag, coding: cBytes}}}
 			p.read.steps, p.write.steps = []step{s}, []step{s}
 			p.read.prepare()

@@ -41,8 +41,8 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		p.slots[f.tag>>3] = uint8(i + 1)
 	}
 	c.orders = append(c.orders, ordered{p, order})
-	p.prefix = uint8(sizeVarint(uint64(estimate(p.head, order))))
-	p.room = max(len(p.head), headRoom) + len(p.flat)*maxFlatField + room
+	p.prefix = uint8(sizeVarint(uint64(estimate(int(p.headSize), order))))
+	p.room = max(int(p.headSize), headRoom) + len(p.flat)*maxFlatField + room
 	return nil
 }
 
@@ -306,8 +306,8 @@ func (k kind) fixed(raw uint8) int {
 }
 
 // estimate guesses the protobuf size of an object.
-func estimate(head []byte, order []step) int {
-	n := len(head)
+func estimate(head int, order []step) int {
+	n := head
 	for _, s := range order {
 		size := 0
 		switch s.kind {

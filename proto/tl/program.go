@@ -60,28 +60,40 @@ const (
 	wireFixed4 = 5
 )
 
-// program transcodes one constructor or method version, in both directions. What the hot loops read comes first.
+// program transcodes one constructor or method version, in both directions. A payload of a few dozen KB pushes tables out of
+// the first cache, so what each object needs lies in the first two cache lines and not behind pointers.
 type program struct {
-	msg     *Message
-	head    []byte // the implied protobuf fields, encoded: predicate_name and constructor. Its capacity is headRoom or more
-	id      uint32
-	prefix  uint8       // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
-	streams bool        // protobuf -> TL: the fields are in TL order, see stream.go
-	noCrc   bool        // vectors and boxes: no id of its own
-	room    int         // bytes of output to have before writing the head and, when flat, all the rest
-	fixed   int         // bytes of TL after the id, when flat
-	flat    []flatField // not nil: the object has no other parts, see flat.go
-	shuffle *shuffle    // the rest of the way to ascending order; nil when steps already ascend
-	read    plan        // TL -> protobuf: TL order, but written as ascending as one pass allows
+	msg         *Message
+	id          uint32
+	first, last int16 // protobuf -> TL: layers, as indices, that surely get this version; more may
+	headSize    uint8 // of head, or longHead when above headRoom
+	prefix      uint8 // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
+	streams     bool  // protobuf -> TL: the fields are in TL order, see stream.go
+	noCrc       bool  // vectors and boxes: no id of its own
+	head        [headRoom]byte
+	room        int         // bytes of output to have before writing the head and, when flat, all the rest
+	fixed       int         // bytes of TL after the id, when flat
+	flat        []flatField // not nil: the object has no other parts, see flat.go
+	shuffle     *shuffle    // the rest of the way to ascending order; nil when steps already ascend
+	read        plan        // TL -> protobuf: TL order, but written as ascending as one pass allows
 
-	write  plan       // protobuf -> TL: TL order, with flags words; kTrue, which do not run, come last
 	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
+	write  plan       // protobuf -> TL: TL order, with flags words; kTrue, which do not run, come last
 	fields []slotInfo // by slot: every protobuf field of this version
 	shared []group    // flag bits that several fields hang on
 
-	pred   *predicate // nil for methods
-	method *Method    // nil for constructors
-	name   string     // predicate or method name, for errors
+	longHead []byte
+	pred     *predicate // nil for methods
+	method   *Method    // nil for constructors
+	name     string     // predicate or method name, for errors
+}
+
+// setHead stores the implied protobuf fields, encoded: predicate_name and constructor.
+func (p *program) setHead(head []byte) {
+	p.headSize = uint8(len(head))
+	if copy(p.head[:], head) < len(head) {
+		p.longHead = head
+	}
 }
 
 // plan is a list of steps with, as sets, which of them run: those of base always, and those of a flag when it is on. The

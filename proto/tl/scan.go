@@ -168,15 +168,18 @@ func (t *toTL) headed(m *Message, b []byte) *program {
 	v := binary.LittleEndian.Uint64(b[at:])
 	id := v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000 | v>>3&0xfe00000 | v>>4&0xf0000000
 	p := t.s.constructors.get(uint32(id))
-	if p == nil || p.msg != m {
+	if p == nil || p.msg != m || len(b) < int(p.headSize) {
 		return nil
 	}
-	h := p.head
-	if n := len(h) - 16; n >= 0 && n <= 16 && len(b) >= len(h) { // most: two words overlap, which takes no call
-		if *(*[16]byte)(b) == *(*[16]byte)(h) && *(*[16]byte)(b[n:]) == *(*[16]byte)(h[n:]) {
+	if n := int(p.headSize) - 16; n >= 0 && n <= 16 { // most: two words overlap, which takes no call
+		if *(*[16]byte)(b) == *(*[16]byte)(p.head[:]) && *(*[16]byte)(b[n:]) == *(*[16]byte)(p.head[n:]) {
 			return p
 		}
-	} else if len(b) >= len(h) && string(b[:len(h)]) == string(h) {
+	} else if n <= headRoom-16 {
+		if string(b[:n+16]) == string(p.head[:n+16]) {
+			return p
+		}
+	} else if string(b[:n+16]) == string(p.longHead) {
 		return p
 	}
 	return nil

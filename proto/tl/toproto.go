@@ -114,12 +114,11 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	if len(t.buf)-o < p.room && t.grow(o, p.room) == nil {
 		return fail, o
 	}
-	if h := p.head; len(h) <= headRoom {
-		*(*[headRoom]byte)(t.buf[o:]) = *(*[headRoom]byte)(h[:headRoom])
-	} else {
-		copy(t.buf[o:], h)
+	*(*[headRoom]byte)(t.buf[o:]) = p.head
+	if p.headSize > headRoom {
+		copy(t.buf[o:], p.longHead)
 	}
-	o += len(p.head)
+	o += int(p.headSize)
 	if p.flat != nil {
 		return t.flat(p, pos, o)
 	}

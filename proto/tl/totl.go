@@ -67,7 +67,13 @@ func (t *toTL) object(m *Message, b []byte, o int) int {
 	if p == nil {
 		return t.named(m, b, o)
 	}
-	if end := t.version(p.pred, b, len(p.head), o); end >= 0 {
+	end := fail
+	if layer := int16(t.layer); layer >= p.first && layer <= p.last {
+		end = t.body(p, b, int(p.headSize), o)
+	} else {
+		end = t.version(p.pred, b, int(p.headSize), o)
+	}
+	if end >= 0 {
 		return end
 	}
 	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
