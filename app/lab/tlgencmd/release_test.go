@@ -1,6 +1,7 @@
 package tlgencmd
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/lab/tlgencmd/tltext"
 	"github.com/tgsession/tgsession/proto/tl"
 	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
@@ -72,6 +74,44 @@ func TestRebuildRelease(t *testing.T) {
 		"inputPeerPhotoFileLocationLegacy#27d69997 (telegram.tl)",
 		"inputStickerSetThumbLegacy#0dbaeae9 (telegram.tl)",
 	}, rep.notRegistered)
+}
+
+// Given the schemas of several layers, the set writes for each of them what the release does.
+func TestRebuildLayers(t *testing.T) {
+	ours, err := tl.ReadSet("0.223.1")
+	require.NoError(t, err)
+	layers := []int{139, 140, 158, 181, 200, 214, 222, 223}
+	var schemas []tlFile
+	for _, layer := range layers {
+		s, err := tltext.Parse([]byte(printTL(ours, layer)))
+		require.NoError(t, err)
+		schemas = append(schemas, tlFile{layer: s.Layer, schema: s})
+	}
+	var rep report
+	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), schemas, &rep)
+	require.NoError(t, err)
+	require.Empty(t, rep.unmapped)
+	require.Empty(t, rep.notRegistered)
+	want, have := describe(ours), describe(built)
+	for id, h := range have {
+		require.Equal(t, want[id], h, "%08x", id)
+	}
+	writes := func(set *tlset.Set, layer int) []string {
+		var out []string
+		for _, c := range set.Constructors {
+			if c.Layers.Contains(layer) {
+				out = append(out, fmt.Sprintf("%s#%08x", c.Predicate, c.ID))
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	for _, layer := range layers {
+		require.Equal(t, writes(ours, layer), writes(built, layer), "layer %d", layer)
+	}
+	require.Equal(t, writes(built, 214), writes(built, 221), "between two files the older one holds")
+	require.Equal(t, []int{139, 223}, []int{built.MinLayer, built.MaxLayer})
+	t.Logf("%d of %d constructors and methods stand in %d layers", len(have), len(want), len(layers))
 }
 
 // withoutBits takes olderBits out of a set.
