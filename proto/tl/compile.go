@@ -250,6 +250,7 @@ func (c *compiler) schedule() error {
 		o.p.schedule(o.steps)
 		o.p.read.prepare()
 		o.p.streams = streams(o.p)
+		o.p.flagged = len(o.steps) > 0 && o.p.read.steps[0].kind == kFlags
 		box := c.s.messages["TL_"+o.p.name]
 		if o.p.pred != nil && box != nil && box.shape == tlset.Box && box.bare == nil {
 			bare := *o.p // the newest, since versions stand newest first

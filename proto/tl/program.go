@@ -1,5 +1,7 @@
 package tl
 
+import "math/bits"
+
 // kind says what a step of a program does. The comments show TL on the left, protobuf on the right.
 type kind uint8
 
@@ -68,6 +70,7 @@ type program struct {
 	first, last int16 // protobuf -> TL: layers, as indices, that surely get this version; more may
 	headSize    uint8 // of head, or longHead when above headRoom
 	prefix      uint8 // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
+	flagged     bool  // the first thing in TL is a flags word, of step 0
 	streams     bool  // protobuf -> TL: the fields are in TL order, see stream.go
 	noCrc       bool  // vectors and boxes: no id of its own
 	head        [headRoom]byte
@@ -116,6 +119,15 @@ type stepSet [maxSteps / 64]uint64
 
 // put adds one step.
 func (s *stepSet) put(i int) { s[i/64] |= 1 << (i % 64) }
+
+// add adds the steps of the flags that are on in the word.
+func (s *stepSet) add(w *flagWord, v uint32) {
+	for v &= w.known; v != 0; v &= v - 1 {
+		more := &w.when[bits.TrailingZeros32(v)]
+		s[0] |= more[0]
+		s[1] |= more[1]
+	}
+}
 
 // has reports whether a step is in the set.
 func (s *stepSet) has(i int) bool { return s[i/64]>>(i%64)&1 != 0 }

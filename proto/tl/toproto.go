@@ -84,6 +84,10 @@ func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 	if pos, o = t.body(p, pos+4, start); pos < 0 {
 		return fail, o
 	}
+	if n := o - start; n < 0x80 && p.prefix == 1 {
+		t.buf[start-1] = byte(n)
+		return pos, o
+	}
 	return pos, t.settle(start, o, int(p.prefix))
 }
 
@@ -91,10 +95,6 @@ func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 // guess it moves what was written.
 func (t *toProto) settle(start, o, prefix int) int {
 	n := o - start
-	if n < 0x80 && prefix == 1 {
-		t.buf[start-1] = byte(n)
-		return o
-	}
 	size := sizeVarint(uint64(n))
 	if size != prefix {
 		if len(t.buf)-o < room && t.grow(o, room) == nil {
@@ -125,6 +125,14 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	t.depth++
 	var f frame
 	f.todo[0], f.todo[1] = p.read.base[0], p.read.base[1]
+	if p.flagged { // most begin with a flags word: one step less for run
+		if len(t.in)-pos < 4 {
+			return t.truncated(pos), o
+		}
+		f.todo[0]--
+		f.todo.add(&p.read.words[1], binary.LittleEndian.Uint32(t.in[pos:]))
+		pos += 4
+	}
 	if p.shuffle == nil {
 		pos, o = t.run(p, &f, 0, every, pos, o)
 		if len(p.read.steps) > 64 && pos >= 0 {
@@ -151,51 +159,49 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 				return fail, o
 			}
 		}
-		w := (*window)(buf[o:])
-		binary.LittleEndian.PutUint16(w[:], s.tagBytes) // does not count before o moves
-		tag := int(s.tagSize & 3)
-		b := in[pos:]
 		switch s.kind {
 		case kTrue:
+			w, tag := put(buf, o, s)
 			w[tag] = 1
 			o += tag + 1
 
 		case kFlags:
-			if len(b) < 4 {
+			if len(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			word := &p.read.words[s.late]
-			for v := binary.LittleEndian.Uint32(b) & word.known; v != 0; v &= v - 1 {
-				on := &word.when[bits.TrailingZeros32(v)]
-				f.todo[0] |= on[0]
-				f.todo[1] |= on[1]
-				todo |= on[block&1] & mask
-			}
+			var more stepSet
+			more.add(&p.read.words[s.late], binary.LittleEndian.Uint32(in[pos:]))
+			f.todo[0] |= more[0]
+			f.todo[1] |= more[1]
+			todo |= more[block&1] & mask
 			pos += 4
 
 		case kInt:
-			if len(b) < 4 {
+			if len(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			if v := signed(b); v != 0 {
+			if v := signed(in[pos:]); v != 0 {
+				w, tag := put(buf, o, s)
 				o += tag + putVarint(w, tag, v)
 			}
 			pos += 4
 
 		case kLong:
-			if len(b) < 8 {
+			if len(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			if v := binary.LittleEndian.Uint64(b); v != 0 {
+			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
+				w, tag := put(buf, o, s)
 				o += tag + putVarint(w, tag, v)
 			}
 			pos += 8
 
 		case kDouble:
-			if len(b) < 8 {
+			if len(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			if v := binary.LittleEndian.Uint64(b); v != 0 {
+			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
+				w, tag := put(buf, o, s)
 				binary.LittleEndian.PutUint64(w[tag:], v)
 				o += tag + 8
 			}
@@ -207,6 +213,7 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 				return t.truncated(pos), o
 			}
 			if n := to - from; n != 0 {
+				w, tag := put(buf, o, s)
 				o += tag + putVarint(w, tag, uint64(n))
 				if buf = t.content(from, n, o); buf == nil {
 					return fail, o
@@ -217,12 +224,13 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 
 		case kRaw:
 			n := int(s.size)
-			if len(b) < n {
+			if len(in)-pos < n {
 				return t.truncated(pos), o
 			}
+			w, tag := put(buf, o, s)
 			w[tag] = s.size
 			o += tag + 1
-			o += copy(w[tag+1:], b[:n])
+			o += copy(w[tag+1:], in[pos:pos+n])
 			pos += n
 
 		case kObject, kBoxed:
@@ -238,25 +246,28 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 			buf = t.buf
 
 		case kIntWrap:
-			if len(b) < 4 {
+			if len(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			o += tag + putNumber(w, tag, signed(b))
+			w, tag := put(buf, o, s)
+			o += tag + putNumber(w, tag, signed(in[pos:]))
 			pos += 4
 
 		case kLongWrap:
-			if len(b) < 8 {
+			if len(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			o += tag + putNumber(w, tag, binary.LittleEndian.Uint64(b))
+			w, tag := put(buf, o, s)
+			o += tag + putNumber(w, tag, binary.LittleEndian.Uint64(in[pos:]))
 			pos += 8
 
 		case kDoubleWrap:
-			if len(b) < 8 {
+			if len(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
+			w, tag := put(buf, o, s)
 			w[tag] = 0
-			if v := binary.LittleEndian.Uint64(b); v != 0 {
+			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
 				w[tag], w[tag+1] = 9, 1<<3|wireFixed
 				binary.LittleEndian.PutUint64(w[tag+2:], v)
 			}
@@ -268,6 +279,7 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 			if next < 0 {
 				return t.truncated(pos), o
 			}
+			w, tag := put(buf, o, s)
 			w[tag] = 0
 			o += tag + 1
 			if n := to - from; n != 0 {
@@ -284,7 +296,8 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 			pos = next
 
 		case kQuery:
-			if n := len(b); n != 0 {
+			if n := len(in) - pos; n != 0 {
+				w, tag := put(buf, o, s)
 				o += tag + putVarint(w, tag, uint64(n))
 				if buf = t.content(pos, n, o); buf == nil {
 					return fail, o
@@ -319,6 +332,13 @@ func (t *toProto) steps(p *program, f *frame, from, to, pos, o int) (int, int) {
 		from = end
 	}
 	return pos, o
+}
+
+// put writes the tag of a step at o, where there is room, and returns the window that begins with it and its size there.
+func put(buf []byte, o int, s *step) (*window, int) {
+	w := (*window)(buf[o:])
+	binary.LittleEndian.PutUint16(w[:], s.tagBytes)
+	return w, int(s.tagSize & 3)
 }
 
 // content copies n bytes of the input from position from to o, and returns t.buf, nil on an error. Short content that has
