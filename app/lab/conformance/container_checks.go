@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/gotd/td/mt"
 
@@ -34,6 +35,19 @@ func rejected(rules, title string, container func(*session) (id int64, body []by
 	}}
 }
 
+// unserved sends nothing more and awaits that a message is not answered: a
+// refusal of its packet, the connection's end and silence all do.
+func (s *session) unserved(id int64) {
+	deadline := time.Now().Add(silence)
+	for {
+		m, err := s.Next(deadline)
+		if err != nil {
+			return
+		}
+		s.p.check(!about(m, id), "refusal", "%s", describe(m))
+	}
+}
+
 var containerChecks = []check{
 	{rules: "CONT-1 ACK-3", title: "a call and a ping in a container", run: func(p *probe) {
 		s := p.session()
@@ -49,7 +63,14 @@ var containerChecks = []check{
 		s.pong(members[0].ID)
 		s.pong(members[mostMembers-1].ID)
 	}},
-	{rules: "CONT-2 TR-10", title: "1025 members", run: func(p *probe) {
+	{rules: "CONT-2", title: "1025 members, none of which may be served", run: func(p *probe) {
+		s := p.session()
+		s.fence()
+		members := s.pings(mostMembers + 1)
+		s.pack(members...)
+		s.unserved(members[0].ID)
+	}},
+	{rules: "TR-10", title: "1025 members", run: func(p *probe) {
 		s := p.session()
 		s.fence()
 		s.pack(s.pings(mostMembers + 1)...)
@@ -142,7 +163,15 @@ var ackChecks = []check{
 		s.post(acknowledge(make([]int64, mostIDs)...), false)
 		s.fence()
 	}},
-	{rules: "ACK-1 TR-10", title: "8193 acknowledgements", run: func(p *probe) {
+	{rules: "ACK-1", title: "8193 acknowledgements, none of which may count", run: func(p *probe) {
+		s := p.session()
+		m := s.resultMessage(s.call(nearestDC))
+		s.post(acknowledge(append([]int64{m.ID}, make([]int64, mostIDs)...)...), false)
+		s.reconnect()
+		s.post(ping(1), false)
+		s.await("the result again", func(a wire.Message) bool { return a.ID == m.ID })
+	}},
+	{rules: "TR-10", title: "8193 acknowledgements", run: func(p *probe) {
 		s := p.session()
 		s.fence()
 		s.post(acknowledge(make([]int64, mostIDs+1)...), false)

@@ -4,7 +4,8 @@
 //
 //	rules.txt   every rule, by chapter, and why some cannot be asked about
 //	check.go    a check: the rules it is about and a function on a probe
-//	probe.go    what checks are made of: connections, keys, sessions, verdicts
+//	probe.go    what checks are made of: connections, keys, verdicts
+//	session.go  sessions, whose helpers end a check that is not answered right
 //	*_checks.go the checks, a file for each part of the documentation
 //	run.go      runs them, several at a time
 //	table.go    prints a line a rule

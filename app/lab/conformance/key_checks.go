@@ -177,8 +177,7 @@ var keyChecks = []check{
 		got := wire.Message{Body: body}
 		p.check(got.Type() == destroyAuthKeyOK, "destroy_auth_key_ok", "%s", describe(got))
 		s = p.sessionOf(s.Key)
-		s.post(ping(1), false)
-		s.shut(false, notFound)
+		s.dead(s.call(initialised(nearestDC)))
 	}},
 }
 

@@ -153,6 +153,10 @@ var initChecks = []check{
 		e := s.refusal(s.call(&tg.InvokeWithLayerRequest{Query: initConnection(nearestDC)}), "rpc_error 400 CONNECTION_LAYER_INVALID")
 		p.check(e.ErrorCode == 400, "rpc_error 400 CONNECTION_LAYER_INVALID", "%d %s", e.ErrorCode, e.ErrorMessage)
 	}},
+	{rules: "INIT-4", title: "a call before initConnection", run: func(p *probe) {
+		s := p.sessionOf(p.newKey(0))
+		s.refused(s.call(nearestDC), 400, "CONNECTION_NOT_INITED")
+	}},
 	{rules: "INIT-7", title: "invokeWithoutUpdates", run: func(p *probe) {
 		s := p.session()
 		s.result(s.call(&tg.InvokeWithoutUpdatesRequest{Query: nearestDC}))

@@ -95,7 +95,7 @@ var rpcChecks = []check{
 		b.PutVectorHeader(1 << 30)
 		s.refused(s.post(b.Buf, true), 400, "INPUT_")
 	}},
-	{rules: "ERR-10", title: "strings nested a thousand deep", run: func(p *probe) {
+	{rules: "ERR-10", title: "a thousand wrappers", run: func(p *probe) {
 		s := p.session()
 		var b bin.Buffer
 		for range 1000 {
@@ -143,11 +143,13 @@ var stateChecks = []check{
 		got := s.state(id)[0]
 		p.check(got&7 == 4 && got&16 != 0, "4 + 16", "%d", got)
 	}},
-	{rules: "STATE-1 ACK-1", title: "the states of 8193 messages", run: func(p *probe) {
+	{rules: "STATE-1", title: "the states of 8193 messages, which are too many", run: func(p *probe) {
 		s := p.session()
 		s.fence()
-		s.post(encode(&mt.MsgsStateReq{MsgIDs: make([]int64, mostIDs+1)}), false)
-		s.shut(false, flood)
+		id := s.post(encode(&mt.MsgsStateReq{MsgIDs: make([]int64, mostIDs+1)}), false)
+		if m, ok := s.within(silence, func(m wire.Message) bool { return m.Type() == mt.MsgsStateInfoTypeID && about(m, id) }); ok {
+			p.fail("refusal", "%s", describe(m))
+		}
 	}},
 	{rules: "STATE-7", title: "msgs_all_info, of equal lengths and not", run: func(p *probe) {
 		s := p.session()

@@ -16,14 +16,17 @@ type logins struct {
 	keys [2]*wire.Key
 }
 
-// user returns a key of the user's device.
+// user returns a key of the user's device. One check at a time has the user,
+// until its end: updates go to whichever session of a device was used last.
 func (p *probe) user(device int) *wire.Key {
 	if p.target.Phone == "" {
 		p.skip("needs --phone and --code")
 	}
 	l := &p.target.logins
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	if !p.hasUser {
+		l.mu.Lock()
+		p.hasUser = true
+	}
 	if l.keys[device] == nil {
 		l.keys[device] = p.login()
 	}

@@ -127,3 +127,9 @@ func noAck(id uint32) bool {
 		mt.BadServerSaltTypeID, mt.MsgsStateInfoTypeID, mt.MsgsAllInfoTypeID, mt.MsgDetailedInfoTypeID, mt.MsgNewDetailedInfoTypeID,
 	}, id)
 }
+
+// content tells the constructors that do need one, of those the documentation
+// names.
+func content(id uint32) bool {
+	return id == mt.RPCResultTypeID || id == mt.NewSessionCreatedTypeID
+}

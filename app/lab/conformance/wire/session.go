@@ -197,7 +197,7 @@ func (s *Session) judge(m Message) {
 	if m.Container == 0 && (age > oldestID || age < -newestID) {
 		s.note("MSGID-8", "message id %x is %s old", m.ID, age.Round(time.Second))
 	}
-	if odd := m.Seq&1 == 1; odd == noAck(m.Type()) {
+	if odd := m.Seq&1 == 1; odd && noAck(m.Type()) || !odd && content(m.Type()) {
 		s.note("SEQ-6", "constructor %08x with seqno %d", m.Type(), m.Seq)
 	}
 }
