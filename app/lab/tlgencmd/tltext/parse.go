@@ -185,6 +185,9 @@ func (d *Definition) left(words []string) error {
 			return nil
 		}
 		if m := generic.FindStringSubmatch(w); m != nil {
+			if len(d.Params) > 0 {
+				return fmt.Errorf("%s behind a parameter", w)
+			}
 			d.Generic = append(d.Generic, m[1])
 			continue
 		}

@@ -104,6 +104,7 @@ func TestParseRejects(t *testing.T) {
 		"parameter twice":   {"a b:int b:int = A;", "two parameters b"},
 		"nested too deep":   {"a b:" + strings.Repeat("Vector<", 20) + "C" + strings.Repeat(">", 20) + " = A;", "no type"},
 		"too many words":    {"a " + strings.Repeat("b:int ", 600) + "= A;", "more than 512 words"},
+		"generic behind":    {"a b:int {X:Type} = A;", "{X:Type} behind a parameter"},
 		"generic not Type":  {"a {X:int} = A;", "want name:type"},
 		"condition of none": {"a b:flags.0? = A;", "no type"},
 	} {
