@@ -246,7 +246,17 @@ func (c *compiler) schedule() error {
 			o.p.msg.flat = false
 		}
 	}
+	type total struct{ size, of int }
+	totals := map[*Message]total{}
 	for _, o := range c.orders {
+		n := totals[o.p.msg]
+		n.size += estimate(int(o.p.headSize), o.steps, func(*Message) int { return 32 })
+		n.of++
+		totals[o.p.msg] = n
+	}
+	typical := func(m *Message) int { n := totals[m]; return n.size / max(n.of, 1) }
+	for _, o := range c.orders {
+		o.p.prefix = uint8(sizeVarint(uint64(estimate(int(o.p.headSize), o.steps, typical))))
 		o.p.schedule(o.steps)
 		o.p.read.prepare()
 		o.p.streams = streams(o.p)

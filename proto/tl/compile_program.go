@@ -41,7 +41,6 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 		p.slots[f.tag>>3] = uint8(i + 1)
 	}
 	c.orders = append(c.orders, ordered{p, order})
-	p.prefix = uint8(sizeVarint(uint64(estimate(int(p.headSize), order))))
 	p.room = max(int(p.headSize), headRoom) + len(p.flat)*maxFlatField + room
 	return nil
 }
@@ -305,25 +304,25 @@ func (k kind) fixed(raw uint8) int {
 	return 0
 }
 
-// estimate guesses the protobuf size of an object.
-func estimate(head int, order []step) int {
+// estimate guesses the protobuf size of an object; typical is that of the types inside.
+func estimate(head int, order []step, typical func(*Message) int) int {
 	n := head
 	for _, s := range order {
 		size := 0
 		switch s.kind {
-		case kInt:
-			size = 3
-		case kLong, kDouble:
-			size = 8
-		case kString, kRaw:
-			size = 14
+		case kInt, kIntWrap:
+			size = 4
+		case kLong, kDouble, kLongWrap, kDoubleWrap:
+			size = 10
+		case kString, kRaw, kStringWrap:
+			size = 16
 		case kObject:
-			size = 32
+			size = typical(s.msg)
 		case kInts, kLongs, kStrings, kObjects, kBareObjects:
-			size = 48
+			size = 64
 		}
 		if s.word != 0 {
-			size /= 4
+			size /= 3
 		}
 		n += size
 	}
