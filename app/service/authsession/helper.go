@@ -5,6 +5,7 @@ package authsession
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/server"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
@@ -117,4 +119,25 @@ func Migrate(ctx context.Context, c Config) ([]string, error) {
 		names[i] = a.File
 	}
 	return names, err
+}
+
+// Reseal stores all auth keys as KeyEncryption says: encrypted with its key,
+// or plain when it names none but a previous one. It returns how many keys it
+// rewrote; an error tells of those it could not read, too.
+func Reseal(ctx context.Context, c Config) (rewritten int, err error) {
+	sealer, err := c.KeyEncryption.Sealer()
+	if err != nil {
+		return 0, err
+	}
+	db, err := lifecycle.OpenDatabase(ctx, c.Mysql)
+	if err != nil {
+		return 0, err
+	}
+	d := dao.New(ctx, c, db, time.Now, sealer)
+	defer d.Close()
+	rewritten, unreadable, err := d.Reseal(ctx)
+	if err == nil && unreadable > 0 {
+		err = fmt.Errorf("%d auth keys cannot be read with the keys that KeyEncryption names; they are as they were", unreadable)
+	}
+	return rewritten, err
 }

@@ -23,6 +23,7 @@ func run() int {
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	version := flag.Bool("version", false, "print the version and exit")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
+	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "Usage: %s [flags]\n\nKeeps auth keys, logins and devices for session and the BFF.\n\n", program)
 		flag.PrintDefaults()
@@ -57,6 +58,15 @@ func run() int {
 			fmt.Println("applied", name)
 		}
 		fmt.Println("the schema is up to date")
+		return 0
+	}
+
+	if *reseal {
+		rewritten, err := authsession.Reseal(context.Background(), c)
+		fmt.Println("auth keys rewritten:", rewritten)
+		if err != nil {
+			return rpcserver.Fail(program, err)
+		}
 		return 0
 	}
 

@@ -23,6 +23,8 @@ type Config struct {
 	KV    kv.KvConf       // salts
 	GeoIP GeoIP           `json:",optional"`
 	Sweep Sweep
+	// KeyEncryption is off unless it names a key.
+	KeyEncryption KeyEncryption `json:",optional"`
 	// Session names the session nodes, which are told when a login ends: by
 	// Endpoints or by Etcd. What is absent is as SessionNodes says.
 	Session zrpc.RpcClientConf `json:",optional"`
@@ -78,6 +80,9 @@ func (c *Config) Validate() error {
 				return &conf.KeyError{Key: fmt.Sprintf("%s[%d].Host", key, i), Problem: "is empty", Fix: "name a Redis, for example Host: 127.0.0.1:6379"}
 			}
 		}
+	}
+	if _, err := c.KeyEncryption.Sealer(); err != nil {
+		return err
 	}
 	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
 		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}

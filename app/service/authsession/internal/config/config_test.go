@@ -1,6 +1,10 @@
 package config
 
 import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,5 +53,39 @@ func TestSweepIsOnByDefault(t *testing.T) {
 	require.NoError(t, zconf.LoadFromYamlBytes([]byte(file+"Sweep: {Enabled: false, Batch: 0}"), new(Config)))
 	for _, block := range []string{"Batch: 0", "Batch: 5001", "Period: 0s", "Pause: 31s", "Grace: -1s"} {
 		require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"Sweep: {"+block+"}"), new(Config)), "Sweep has a value out of bounds", block)
+	}
+}
+
+func TestKeyEncryption(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	digits := strings.Repeat("5e", 32)
+	good, other := write("hex", digits+"\n"), write("base64", base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	short := write("short", digits[:62])
+	t.Setenv("AUTHSESSION_TEST_KEY", " "+digits+" ")
+	t.Setenv("AUTHSESSION_TEST_EMPTY", "")
+	load := func(block string) error {
+		return zconf.LoadFromYamlBytes([]byte(file+"KeyEncryption: {"+block+"}"), new(Config))
+	}
+	for _, block := range []string{"", "File: " + good, "Env: AUTHSESSION_TEST_KEY", "File: " + other + ", PreviousEnv: AUTHSESSION_TEST_KEY", "PreviousFile: " + good} {
+		require.NoError(t, load(block), block)
+	}
+	for block, want := range map[string]string{
+		"File: /nowhere/key":                               "KeyEncryption.File cannot be read",
+		"File: " + short:                                   "KeyEncryption.File holds no key of 32 bytes",
+		"PreviousFile: " + short:                           "KeyEncryption.PreviousFile holds no key",
+		"Env: AUTHSESSION_TEST_EMPTY":                      "KeyEncryption.Env holds no key",
+		"Env: AUTHSESSION_TEST_NONE":                       "KeyEncryption.Env names AUTHSESSION_TEST_NONE, which is not set",
+		"File: " + good + ", Env: AUTHSESSION_TEST_KEY":    "KeyEncryption.File and Env are both set",
+		"File: " + good + ", PreviousFile: " + good:        "KeyEncryption names the same key twice",
+		"PreviousFile: " + good + ", PreviousEnv: NOTHING": "KeyEncryption.PreviousFile and PreviousEnv are both set",
+	} {
+		err := load(block)
+		require.ErrorContains(t, err, want, block)
+		require.NotContains(t, err.Error(), digits[:8], "nothing of the key")
 	}
 }

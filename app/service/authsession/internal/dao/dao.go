@@ -6,6 +6,9 @@
 //	salts_<id>           its salts                 kv, count × 1800 s
 //	auth_keys_<id>       a key, from long ago      kv, read only
 //
+// Keys are encrypted in MySQL and in the cache, when keyseal has a key for it;
+// a stock node reads neither then. What an old install left in Redis stays.
+//
 // Whatever fails in Redis is done without it. What fails in MySQL is an error:
 // never "not found", never "no user", never "done".
 package dao
@@ -21,6 +24,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/keyseal"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
@@ -55,11 +59,14 @@ type Dao struct {
 	rings []*redisring.Ring
 	kv    *redisring.Ring
 	now   func() time.Time
+
+	sealer *keyseal.Sealer
 }
 
-// New opens the store on a database whose schema is up to date. An
-// unreachable Redis is a warning. Close ends it, db included.
-func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time) *Dao {
+// New opens the store on a database whose schema is up to date; sealer says
+// how bodies of keys are stored (nil: plain). An unreachable Redis is a
+// warning. Close ends it, db included.
+func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time, sealer *keyseal.Sealer) *Dao {
 	cacheRing, kv := redisring.New(c.Cache), redisring.New(c.KV)
 	d := &Dao{
 		db:    db,
@@ -68,6 +75,8 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 		rings: []*redisring.Ring{cacheRing, kv},
 		kv:    kv,
 		now:   now,
+
+		sealer: sealer,
 	}
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx); err != nil {

@@ -3,11 +3,9 @@ package dao
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -54,10 +52,7 @@ const selectKey = "SELECT i.auth_key_type, i.perm_auth_key_id, i.temp_auth_key_i
 // Key returns the key with the given id; ErrNotFound when there is none or its
 // time is over. The key is shared: it must not be changed.
 func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
-	k, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), func(ctx context.Context) (*Key, bool, error) {
-		k, err := d.loadKey(ctx, id)
-		return k, true, err
-	})
+	k, err := d.knownKey(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +60,24 @@ func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
 		return nil, ErrNotFound
 	}
 	return k, nil
+}
+
+// knownKey returns a key from the cache or MySQL; nil when there is none.
+func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
+	for range 2 {
+		c, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), func(ctx context.Context) (*cachedKey, bool, error) {
+			k, err := d.loadKey(ctx, id)
+			return d.toCache(k), true, err
+		})
+		if err != nil || c == nil {
+			return nil, err
+		}
+		if k := d.fromCache(c); k != nil {
+			return k, nil
+		}
+		_ = d.cache.Change(ctx, func(hold func(...string)) error { hold(keyCacheKey(id)); return nil })
+	}
+	return d.loadKey(ctx, id) // a node with other keys was faster
 }
 
 // loadKey returns nil when there is no such key.
@@ -77,9 +90,9 @@ func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth key: %w", err)
 	}
-	body, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(row.Body, "="))
+	body, err := d.sealer.Open(id, row.Body)
 	if err != nil {
-		return nil, fmt.Errorf("auth key %d: its body is not base64", id)
+		return nil, fmt.Errorf("auth key %d: its body is %w", id, err)
 	}
 	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: body, Type: row.Type,
 		PermAuthKeyID: row.Perm, TempAuthKeyID: row.Temp, MediaTempAuthKeyID: row.MediaTemp}
@@ -109,7 +122,7 @@ func (d *Dao) adoptLegacyKey(ctx context.Context, id int64) (*Key, error) {
 	}
 	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: []byte(fields["auth_key"]), Type: int32(number("auth_key_type")),
 		PermAuthKeyID: number("perm_auth_key_id"), TempAuthKeyID: number("temp_auth_key_id"), MediaTempAuthKeyID: number("media_temp_auth_key_id")}
-	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return insertKey(ctx, tx, k, 0) })
+	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return d.insertKey(ctx, tx, k, 0) })
 	if err != nil && !errors.Is(err, ErrKeyTaken) {
 		return nil, fmt.Errorf("legacy auth key: %w", err)
 	}
@@ -127,23 +140,26 @@ func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
 	return d.cache.Change(ctx, func(hold func(...string)) error {
 		hold(keyCacheKey(k.AuthKeyID)) // it may be known as unknown
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			return insertKey(ctx, tx, &k, expiresAt)
+			return d.insertKey(ctx, tx, &k, expiresAt)
 		})
 	})
 }
 
-func insertKey(ctx context.Context, tx sqlx.Session, k *Key, expiresAt int64) error {
-	body := base64.RawStdEncoding.EncodeToString(k.Body)
+func (d *Dao) insertKey(ctx context.Context, tx sqlx.Session, k *Key, expiresAt int64) error {
 	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_keys(auth_key_id, body) VALUES (?, ?) ON DUPLICATE KEY UPDATE auth_key_id = VALUES(auth_key_id)",
-		k.AuthKeyID, secret(body))
+		k.AuthKeyID, secret(d.sealer.Seal(k.AuthKeyID, k.Body)))
 	if err != nil {
 		return err
 	}
-	var stored string
-	if err := tx.QueryRowCtx(ctx, &stored, "SELECT body FROM auth_keys WHERE auth_key_id = ? FOR UPDATE", k.AuthKeyID); err != nil {
+	stored := bodyRow{ID: k.AuthKeyID}
+	if err := tx.QueryRowCtx(ctx, &stored.Body, "SELECT body FROM auth_keys WHERE auth_key_id = ? FOR UPDATE", k.AuthKeyID); err != nil {
 		return err
 	}
-	if strings.TrimRight(stored, "=") != body {
+	same, err := d.sameBody(ctx, tx, stored, k.Body)
+	if err != nil {
+		return err
+	}
+	if !same {
 		return ErrKeyTaken
 	}
 	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id, temp_auth_key_id, media_temp_auth_key_id)"+
@@ -202,7 +218,7 @@ func (d *Dao) BindKey(ctx context.Context, perm, temp, expiresAt int64, check fu
 					return err
 				}
 			}
-			return nil
+			return d.resealBound(ctx, tx, perm, temp)
 		})
 	})
 }

@@ -30,7 +30,7 @@ func nodes(t *testing.T, ended int) (db *sql.DB, daos [2]*dao.Dao) {
 	for i := range daos {
 		pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
 		require.NoError(t, err)
-		daos[i] = dao.New(t.Context(), conf, pool, time.Now)
+		daos[i] = dao.New(t.Context(), conf, pool, time.Now, nil)
 		t.Cleanup(func() { daos[i].Close() })
 	}
 	db = testenv.Open(t, dsn)

@@ -27,12 +27,21 @@ type ServiceContext struct {
 // database, and follows the session nodes. Close ends all of them, and db; an
 // error does, too.
 func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time) (*ServiceContext, error) {
+	sealer, err := c.KeyEncryption.Sealer()
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
 	sessions, err := revocation.New(c.SessionNodes())
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now), Sessions: sessions}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: sessions}
+	if err := s.Dao.CheckSealed(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
 	if c.GeoIP.Path != "" {
 		if s.Geo, err = geoip.Open(c.GeoIP.Path); err != nil {
 			logx.Errorf("config key GeoIP.Path: %s cannot be used, country and region stay empty: %v", c.GeoIP.Path, err)
