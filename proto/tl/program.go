@@ -219,13 +219,12 @@ func (t *ids) put(p *program) bool {
 }
 
 func (t *ids) get(id uint32) *program {
-	i := id & t.mask
-	for {
-		s := &t.slots[i&uint32(len(t.slots)-1)]
+	slots := t.slots
+	for i := int(id); ; i++ {
+		s := &slots[i&(len(slots)-1)]
 		if s.id == id || s.prog == nil {
 			return s.prog
 		}
-		i++
 	}
 }
 

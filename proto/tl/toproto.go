@@ -72,8 +72,12 @@ func (t *toProto) lookup(m *Message, pos int) *program {
 
 // boxed writes field tag, length and object for the boxed object at pos.
 func (t *toProto) boxed(s *step, pos, o int) (int, int) {
-	p := t.lookup(s.msg, pos)
-	if p == nil {
+	var p *program
+	if len(t.in)-pos >= 4 { // lookup, which would be a call
+		p = t.s.constructors.get(binary.LittleEndian.Uint32(t.in[pos:]))
+	}
+	if p == nil || p.msg != s.msg {
+		t.lookup(s.msg, pos) // says why
 		return fail, o
 	}
 	if len(t.buf)-o < room && t.grow(o, room) == nil {
