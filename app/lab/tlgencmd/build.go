@@ -41,12 +41,8 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 	}
 	b := builder{w: w, rep: rep, set: &tlset.Set{Release: release, Messages: w.messages}, types: map[string]string{}}
 	b.set.MaxLayer = schemas[len(schemas)-1].layer
-	for _, f := range slices.Backward(schemas) {
-		rep.tlFiles = append(rep.tlFiles, fmt.Sprintf("%s (%s)", f.name, layerName(f.layer)))
-		if f.layer != 0 {
-			b.set.MinLayer = f.layer
-		}
-	}
+	rep.tlFiles = describeFiles(schemas)
+	b.set.MinLayer = schemas[slices.IndexFunc(schemas, func(f tlFile) bool { return f.layer != 0 })].layer
 	seen := map[uint32]bool{}
 	for _, v := range all {
 		if seen[v.def.ID] = true; !byHand[v.def.ID] {
@@ -65,13 +61,6 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 		return nil, err
 	}
 	return b.set, nil
-}
-
-func layerName(layer int) string {
-	if layer == 0 {
-		return "no layer: the core of the protocol, the same for every client"
-	}
-	return fmt.Sprintf("layer %d", layer)
 }
 
 type builder struct {

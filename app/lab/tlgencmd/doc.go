@@ -9,17 +9,18 @@
 //  1. Check out the .proto files the release was built from: go.mod of the teamgram-server you run names the version of
 //     github.com/teamgram/proto.
 //
-//  2. Collect TL schema files: core.telegram.org/schema shows the current layer and older ones, client sources carry
-//     theirs (api.tl, telegram_api.tl). Take one file for each layer in which a constructor changed, from the oldest
-//     client you serve to the newest layer the release knows. Between two files the older one holds. Add the schema of
-//     MTProto itself (core.telegram.org/schema/mtproto), which has no layer.
+//  2. Get the TL schema of the newest layer the release knows: core.telegram.org/schema shows it, client sources carry
+//     theirs (api.tl, telegram_api.tl).
 //
 //  3. Run
 //
-//     lab tlgen --proto proto/mtproto --tl schemas/*.tl mtproto.tl --release 0.224.0 -o 0.224.0.tls
+//     lab tlgen --proto proto/mtproto --tl api.tl --base 0.223.1 --release 0.224.0 -o 0.224.0.tls
 //
 //     and read the report. "Could not be mapped" should be empty but for service messages. "In no TL file" lists what
-//     Teamgram registers for clients older than your oldest file, and its internals.
+//     Teamgram registers and nobody publishes: its internals. The base stands for the schemas of all older layers; when the
+//     new release skips layers, add their files too, since between two layers that are told the older one holds. Without a
+//     base, give one file for each layer in which a constructor changed, from the oldest client you serve on, and the
+//     schema of MTProto itself (core.telegram.org/schema/mtproto), which has no layer.
 //
 //  4. Copy the file to every session node, set "Schema: /etc/teamgram/0.224.0.tls", restart. The hash in the log must be
 //     the one that tlgen printed. It is computed from the .proto files alone, so two people with the same checkout get the
@@ -30,6 +31,7 @@
 //	.proto files ──protofile──▶ wire: messages, registered ids, rpcs ─┐
 //	                                                                  ├─▶ builder ──▶ tlset.Set ──▶ OUT
 //	.tl files ────tltext─────▶ versions: one text an id, layers ──────┘      └──▶ report
+//	base set ─────fromSet──────▲
 //
 // The numbers and kinds of fields are those of the .proto files; which fields a constructor has, in which order and under
 // which flags, is what the TL text says. They meet by name: see wire.field for the suffixes. An id that the .proto files do

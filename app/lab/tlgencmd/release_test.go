@@ -96,22 +96,58 @@ func TestRebuildLayers(t *testing.T) {
 	for id, h := range have {
 		require.Equal(t, want[id], h, "%08x", id)
 	}
-	writes := func(set *tlset.Set, layer int) []string {
-		var out []string
-		for _, c := range set.Constructors {
-			if c.Layers.Contains(layer) {
-				out = append(out, fmt.Sprintf("%s#%08x", c.Predicate, c.ID))
-			}
-		}
-		slices.Sort(out)
-		return out
-	}
 	for _, layer := range layers {
 		require.Equal(t, writes(ours, layer), writes(built, layer), "layer %d", layer)
 	}
 	require.Equal(t, writes(built, 214), writes(built, 221), "between two files the older one holds")
 	require.Equal(t, []int{139, 223}, []int{built.MinLayer, built.MaxLayer})
 	t.Logf("%d of %d constructors and methods stand in %d layers", len(have), len(want), len(layers))
+}
+
+// writes lists the constructors a set writes for a layer.
+func writes(set *tlset.Set, layer int) []string {
+	var out []string
+	for _, c := range set.Constructors {
+		if c.Layers.Contains(layer) {
+			out = append(out, fmt.Sprintf("%s#%08x", c.Predicate, c.ID))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// The way an operator goes: the .proto files of a new release, the schema of its newest layer, and for all that is older
+// the release before it. The set serves every layer as the one we ship does.
+func TestRebuildOnBase(t *testing.T) {
+	ours, err := tl.ReadSet("0.223.1")
+	require.NoError(t, err)
+	before, err := readBase("0.222.3")
+	require.NoError(t, err)
+	schemas, err := readSchemas([]string{filepath.Join(gotdSchemas(t), "telegram.tl")})
+	require.NoError(t, err)
+	var rep report
+	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), append(fromSet(before, schemas), schemas...), &rep)
+	require.NoError(t, err)
+	require.Empty(t, rep.unmapped)
+	require.Empty(t, rep.notInTL, "the two know every id")
+	require.Len(t, rep.tlFiles, 2)
+	for layer := ours.MinLayer; layer <= ours.MaxLayer; layer++ {
+		require.Equal(t, writes(ours, layer), writes(built, layer), "layer %d", layer)
+	}
+	want, have := describe(ours), describe(built)
+	require.Len(t, have, len(want))
+	for id, w := range want {
+		if sorted, other := lines(w.text), lines(have[id].text); !slices.Equal(sorted, other) {
+			t.Errorf("%08x\nwant %s\nhave %s", id, w.text, have[id].text)
+		}
+	}
+}
+
+// lines sorts the lines of a description: bits that only an older text has come last in a built set.
+func lines(s string) []string {
+	l := strings.Split(s, "\n")
+	slices.Sort(l)
+	return l
 }
 
 // withoutBits takes olderBits out of a set.

@@ -16,7 +16,7 @@ import (
 	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
-const usage = `usage: lab tlgen --proto DIR --tl FILE... --release NAME -o OUT
+const usage = `usage: lab tlgen --proto DIR --tl FILE... [--base SET] --release NAME -o OUT
 
 Builds the table set of a Teamgram release, so that session can serve it.
 
@@ -26,6 +26,9 @@ Builds the table set of a Teamgram release, so that session can serve it.
                   serve. The layer is told by a comment "// LAYER 223", else by the number
                   in the file's name. A file without a layer (the schema of MTProto itself)
                   holds what is the same in every layer.
+  --base SET      a shipped release (0.223.1) or a table-set file, which serves for the
+                  schemas of all the layers it has and that no FILE covers. So a new
+                  release takes one FILE: the schema of its newest layer.
   --release NAME  the name that session logs, such as 0.223.1
   -o OUT          the file to write; it is packed with zstd when it ends in .zst
 
@@ -66,8 +69,8 @@ func Run(args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	proto, release, out string
-	tl                  []string
+	proto, release, out, base string
+	tl                        []string
 }
 
 // parse reads the arguments. Words that belong to no flag are TL files, so that a shell may expand --tl schema/*.tl.
@@ -82,6 +85,7 @@ func parse(args []string) (*options, error) {
 	})
 	fs.StringVar(&o.release, "release", "", "")
 	fs.StringVar(&o.out, "o", "", "")
+	fs.StringVar(&o.base, "base", "", "")
 	for {
 		if err := fs.Parse(args); err != nil {
 			return nil, err
@@ -113,6 +117,13 @@ func (o *options) run(stdout io.Writer) error {
 	schemas, err := readSchemas(o.tl)
 	if err != nil {
 		return err
+	}
+	if o.base != "" {
+		base, err := readBase(o.base)
+		if err != nil {
+			return err
+		}
+		schemas = append(fromSet(base, schemas), schemas...)
 	}
 	var rep report
 	set, err := generate(o.release, protos, schemas, &rep)

@@ -20,13 +20,15 @@ func TestUsage(t *testing.T) {
 		code int
 		out  string // in what is printed
 	}{
-		{"help", []string{"--help"}, exitOK, "usage: lab tlgen --proto DIR --tl FILE... --release NAME -o OUT"},
+		{"help", []string{"--help"}, exitOK, "usage: lab tlgen --proto DIR --tl FILE... [--base SET] --release NAME -o OUT"},
 		{"nothing", nil, exitUsage, "--proto is missing"},
 		{"no tl", []string{"--proto", "x"}, exitUsage, "--tl is missing"},
 		{"no release", []string{"--proto", "x", "--tl", "y"}, exitUsage, "--release wants"},
 		{"release of two words", []string{"--proto", "x", "--tl", "y", "--release", "a b"}, exitUsage, "--release wants"},
 		{"no output", []string{"--proto", "x", "--tl", "y", "z", "--release", "a"}, exitUsage, "-o is missing"},
 		{"unknown flag", []string{"--fast"}, exitUsage, "not defined: -fast"},
+		{"no base", []string{"--proto", "testdata/small/proto", "--tl", "testdata/small/api.tl", "--base", "none",
+			"--release", "a", "-o", "o"}, exitFailure, "none: no such file"},
 		{"no folder", []string{"--proto", "none", "--tl", "y", "--release", "a", "-o", "o"}, exitFailure, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,7 +102,9 @@ func TestVersions(t *testing.T) {
 		{"removed", map[int]string{5: "a#1 = A; b#2 = A;", 9: "a#1 = A;"}, map[uint32]string{1: "5-9", 2: "5-8"}},
 		{"back again", map[int]string{5: "a#1 = A;", 7: "a#2 = A;", 9: "a#1 = A;"}, map[uint32]string{1: "5-6,9", 2: "7-8"}},
 		{"core", map[int]string{0: "a#1 = A;", 5: "b#2 = A;"}, map[uint32]string{1: "*", 2: "5"}},
-		{"core in a layer too", map[int]string{0: "a#1 = A;", 5: "a#1 = A;"}, map[uint32]string{1: "5"}},
+		{"core in a layer too", map[int]string{0: "a#1 = A;", 5: "a#1 = A;"}, map[uint32]string{1: "*"}},
+		{"core twice", map[int]string{0: "a#1 = A; a#2 = A;", 5: ""}, map[uint32]string{1: "*", 2: "-"}},
+		{"core overruled by one of two", map[int]string{0: "a#1 = A;", 5: "a#1 = A;", 7: "a#2 = A;"}, map[uint32]string{1: "5-6", 2: "7"}},
 		{"core overruled", map[int]string{0: "a#1 = A;", 5: "a#2 = A;"}, map[uint32]string{1: "-", 2: "5"}},
 		{"two in a layer", map[int]string{5: "a#1 = A; a#2 = A;"}, map[uint32]string{1: "5", 2: "-"}},
 		{"method and constructor", map[int]string{5: "a#1 = A;\n---functions---\nb#1 = A;"}, map[uint32]string{1: "5"}},

@@ -17,6 +17,8 @@ type tlFile struct {
 	name   string
 	layer  int // 0: the core of the protocol, which has no layer
 	schema *tltext.Schema
+
+	readOnly bool // its versions are read; which layers they are written for, other files tell
 }
 
 // version is one version of a constructor or method: what stands under one id.
@@ -68,23 +70,24 @@ func versions(files []tlFile, rep *report) ([]*version, error) {
 			}
 			v := byID[d.ID]
 			if v == nil {
-				v = &version{core: f.layer == 0}
+				v = &version{}
 				byID[d.ID] = v
 				all = append(all, v)
-			} else if v.def.Name != d.Name || v.def.Method != d.Method {
+			} else if tlset.MessageName(v.def.Name) != tlset.MessageName(d.Name) || v.def.Method != d.Method {
 				rep.add(&rep.unmapped, "%s#%08x: %s has the id already", d.Name, d.ID, v.def.Name)
 				continue
 			}
 			v.def, v.file = newer(d, v.def), f.name
 			if f.layer == 0 {
+				v.core = v.core || !f.readOnly
 				continue
 			}
-			v.core = false
-			if id, taken := current[d.Name]; taken && id != d.ID {
+			key := tlset.MessageName(d.Name)
+			if id, taken := current[key]; taken && id != d.ID {
 				rep.add(&rep.notes, "%s#%08x: read only, layer %d writes %s#%08x", d.Name, d.ID, f.layer, d.Name, id)
 				continue
 			}
-			current[d.Name] = d.ID
+			current[key] = d.ID
 			v.layers = join(v.layers, span)
 		}
 	}
@@ -97,16 +100,16 @@ func versions(files []tlFile, rep *report) ([]*version, error) {
 
 // everywhere gives the core its layers: every one, unless a file with a layer has another version.
 func everywhere(all []*version) {
-	layered := map[string]bool{}
+	owner := map[string]*version{} // of a name: the first version with layers
+	key := func(v *version) string { return tlset.MessageName(v.def.Name) }
 	for _, v := range all {
-		if !v.core {
-			layered[v.def.Name] = true
+		if len(v.layers) > 0 && (owner[key(v)] == nil || owner[key(v)].core) {
+			owner[key(v)] = v
 		}
 	}
 	for _, v := range all {
-		if v.core && !layered[v.def.Name] {
-			v.layers = tlset.EveryLayer
-			layered[v.def.Name] = true
+		if o := owner[key(v)]; v.core && (o == nil || o == v) {
+			v.layers, owner[key(v)] = tlset.EveryLayer, v
 		}
 	}
 }
