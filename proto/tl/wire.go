@@ -78,6 +78,16 @@ func longVarint(b []byte, pos int) (v uint64, next int) {
 			n := bits.TrailingZeros64(ends) // the last bit of the last byte
 			return gather(x & (2<<n - 1)), pos + n/8 + 1
 		}
+		if len(b)-pos >= 10 {
+			c, d := uint64(b[pos+8]), uint64(b[pos+9])
+			switch {
+			case c < 0x80:
+				return gather(x) | c<<56, pos + 9
+			case d <= 1:
+				return gather(x) | c<<57>>1 | d<<63, pos + 10
+			}
+			return 0, fail
+		}
 	}
 	for shift := 0; pos < len(b) && shift < 64; shift += 7 {
 		c := b[pos]
