@@ -103,10 +103,11 @@ var bindChecks = []check{
 			s.result(s.call(initialised(nearestDC)))
 		}
 	}},
-	{rules: "PFS-20", title: "a bound key of three seconds", slow: true, run: func(p *probe) {
-		s := p.sessionOf(p.newKey(3))
-		s.isTrue(s.bind(p.perm(), func(b *binding) { b.expires(int(s.Now().Unix()) + 3) }))
-		time.Sleep(5 * time.Second)
+	{rules: "PFS-20", title: "a binding of four seconds", slow: true, run: func(p *probe) {
+		perm := p.perm()
+		s := p.sessionOf(p.newKey(day))
+		s.isTrue(s.bind(perm, func(b *binding) { b.expires(int(s.Now().Unix()) + 4) }))
+		time.Sleep(6 * time.Second)
 		s.reconnect()
 		id := s.call(initialised(nearestDC))
 		s.dead(id)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
+	"github.com/tgsession/tgsession/app/lab/conformance/wiretest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,4 +125,32 @@ func TestExitCodes(t *testing.T) {
 			require.NotEmpty(t, errs.String())
 		})
 	}
+}
+
+// A server that makes keys and hangs up on everything else fails what needs an
+// answer, soon, and nothing is left running.
+func TestServerThatHangsUp(t *testing.T) {
+	target := &Target{Addr: wiretest.ServeKeys(t, nil), Key: &wiretest.RSAKey().PublicKey, DC: 2, Only: regexp.MustCompile("^(KEY-2|KEY-7|PING-1|RPC|UPD-1|CONT-8)")}
+	rows, err := Run(t.Context(), target)
+	require.NoError(t, err)
+	got := map[string]Row{}
+	for _, r := range rows {
+		got[r.Rule] = r
+	}
+	require.Equal(t, Pass, got["KEY-2"].Status)
+	require.Equal(t, Pass, got["KEY-7"].Status)
+	require.Equal(t, Fail, got["PING-1"].Status)
+	require.Contains(t, got["PING-1"].Detail, "a ping: expected an answer, got")
+	require.Equal(t, Fail, got["RPC-1"].Status)
+	require.Equal(t, Skip, got["UPD-1"].Status)
+	require.Equal(t, "needs --phone and --code", got["UPD-1"].Detail)
+	require.NotContains(t, got, "SALT-1", "nobody asked for it")
+}
+
+func TestNobodyThere(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, lis.Close())
+	_, err = Run(t.Context(), &Target{Addr: lis.Addr().String(), Key: &wiretest.RSAKey().PublicKey, DC: 2})
+	require.ErrorContains(t, err, "no key exchange with 127.0.0.1")
 }

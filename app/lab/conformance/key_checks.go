@@ -169,7 +169,9 @@ var keyChecks = []check{
 		var b bin.Buffer
 		b.PutID(destroyAuthKey)
 		id := s.post(b.Buf, true)
-		m := s.await("destroy_auth_key_ok", func(m wire.Message) bool { return m.Type() == destroyAuthKeyOK || about(m, id) })
+		m := s.await("destroy_auth_key_ok", func(m wire.Message) bool {
+			return m.Type() == destroyAuthKeyOK || m.Type() == mt.RPCResultTypeID && about(m, id)
+		})
 		body := m.Body
 		if m.Type() == mt.RPCResultTypeID {
 			body = body[12:]

@@ -14,6 +14,7 @@ const (
 	answerTimeout = 4 * time.Second        // for what has to come
 	silence       = 700 * time.Millisecond // for what must not
 	checkTimeout  = 20 * time.Second       // for a whole check
+	reconnects    = 4                      // until what is owed has come
 )
 
 // probe is what one check works with. Its methods end the check when the
@@ -26,7 +27,6 @@ type probe struct {
 	skipped  string
 	sessions []*session
 	conns    []*wire.Conn
-	hasUser  bool // it holds the lock of the target's logins
 }
 
 // fail ends the check.
@@ -57,9 +57,6 @@ func (p *probe) check(ok bool, want, got string, args ...any) {
 func (p *probe) close() {
 	for _, c := range p.conns {
 		_ = c.Close()
-	}
-	if p.hasUser {
-		p.target.logins.mu.Unlock()
 	}
 }
 

@@ -24,7 +24,7 @@ type Target struct {
 	// Workers is how many checks run at a time. Zero means 8.
 	Workers int
 
-	logins logins
+	logins sync.Mutex // held while one is made
 }
 
 const defaultWorkers = 8

@@ -61,6 +61,24 @@ func (s *session) reconnect() {
 	s.Conn = s.p.dial()
 }
 
+// returned reconnects and awaits a message that has to come again (SESS-11).
+// A server learns of the old connection's end in its own time, and until then
+// the session has not lost it: so more than one connection is tried.
+func (s *session) returned(want string, fits func(wire.Message) bool) wire.Message {
+	s.kept = nil
+	for i := range reconnects {
+		_ = s.Conn.Close()
+		time.Sleep(time.Duration(i) * silence / 2)
+		s.Conn = s.p.dial()
+		s.post(ping(2), false)
+		if m, ok := s.within(silence, fits); ok {
+			return m
+		}
+	}
+	s.p.fail(want+" again", "%s", s.describeKept())
+	return wire.Message{}
+}
+
 // within returns the first message that fits, or false when none came in
 // time. Others are kept.
 func (s *session) within(limit time.Duration, fits func(wire.Message) bool) (wire.Message, bool) {

@@ -1,10 +1,7 @@
 package wire_test
 
 import (
-	"context"
 	"crypto/rand"
-	"crypto/rsa"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -16,44 +13,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
+	"github.com/tgsession/tgsession/app/lab/conformance/wiretest"
 	"github.com/tgsession/tgsession/app/lab/gateway/frame"
-	"github.com/tgsession/tgsession/app/lab/gateway/keyex"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var rsaKey = sync.OnceValue(func() *rsa.PrivateKey {
-	k, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
-
-// serve accepts connections and hands their streams to f until the test ends.
-func serve(t *testing.T, f func(*frame.Stream)) (addr string) {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var wg sync.WaitGroup
-	t.Cleanup(wg.Wait)
-	t.Cleanup(func() { _ = lis.Close() })
-	wg.Go(func() {
-		for {
-			nc, err := lis.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() {
-				defer nc.Close()
-				if s, err := frame.Accept(nc, 1<<20); err == nil {
-					f(s)
-				}
-			})
-		}
-	})
-	return lis.Addr().String()
-}
 
 func soon() time.Time { return time.Now().Add(5 * time.Second) }
 
@@ -69,7 +33,7 @@ func dial(t *testing.T, addr string, tr wire.Transport, obfuscated bool) *wire.C
 // quick acknowledgement when one was asked for.
 func TestTransports(t *testing.T) {
 	const token = 0x81020304
-	addr := serve(t, func(s *frame.Stream) {
+	addr := wiretest.Serve(t, func(s *frame.Stream) {
 		for {
 			p, quick, err := s.ReadPacket(nil)
 			if err != nil {
@@ -122,78 +86,20 @@ func TestTransports(t *testing.T) {
 	}
 }
 
-// serveKeys answers key exchanges, and sealed packets with what answer makes
-// of them.
-func serveKeys(t *testing.T, answer func(*crypto.EncryptedMessageData) []crypto.EncryptedMessageData) string {
-	t.Helper()
-	var (
-		mu  sync.Mutex
-		key crypto.AuthKey
-	)
-	srv, err := keyex.NewServer(keyex.Config{Key: rsaKey(), DC: 2, PrimeBits: 20, Register: func(_ context.Context, k keyex.NewKey) error {
-		mu.Lock()
-		defer mu.Unlock()
-		key = k.Key
-		return nil
-	}})
-	require.NoError(t, err)
-	return serve(t, func(s *frame.Stream) {
-		x := srv.NewExchange()
-		for {
-			p, _, err := s.ReadPacket(nil)
-			if err != nil {
-				return
-			}
-			var outs []frame.Out
-			if [8]byte(p) == [8]byte{} {
-				body, err := x.Handle(context.Background(), p[20:])
-				if err != nil {
-					outs = append(outs, frame.Out{Packet: frame.TransportError(-404)})
-				} else {
-					var b bin.Buffer
-					b.PutLong(0)
-					b.PutLong(5)
-					b.PutInt(len(body))
-					outs = append(outs, frame.Out{Packet: append(b.Buf, body...)})
-				}
-			} else {
-				mu.Lock()
-				k := key
-				mu.Unlock()
-				cipher := crypto.NewServerCipher(rand.Reader)
-				in, err := cipher.DecryptFromBuffer(k, &bin.Buffer{Buf: p})
-				if err != nil {
-					return
-				}
-				for _, m := range answer(in) {
-					var b bin.Buffer
-					if cipher.Encrypt(k, m, &b) != nil {
-						return
-					}
-					outs = append(outs, frame.Out{Packet: b.Buf})
-				}
-			}
-			if s.WritePackets(outs...) != nil {
-				return
-			}
-		}
-	})
-}
-
 func exchange(t *testing.T, addr string) *wire.Key {
 	t.Helper()
-	k, err := wire.Connect(t.Context(), addr, &rsaKey().PublicKey, 2, 0)
+	k, err := wire.Connect(t.Context(), addr, &wiretest.RSAKey().PublicKey, 2, 0)
 	require.NoError(t, err)
 	return k
 }
 
 func TestExchange(t *testing.T) {
-	addr := serveKeys(t, nil)
+	addr := wiretest.ServeKeys(t, nil)
 	k := exchange(t, addr)
 	require.False(t, k.Zero())
 	require.Zero(t, k.Skew)
 
-	h := wire.NewHandshake(dial(t, addr, wire.Intermediate, false), &rsaKey().PublicKey, 2, 60)
+	h := wire.NewHandshake(dial(t, addr, wire.Intermediate, false), &wiretest.RSAKey().PublicKey, 2, 60)
 	require.NoError(t, h.Start())
 	q, err := h.DHRequest(func(in *mt.PQInnerDataTempDC) { in.DC = 3 })
 	require.NoError(t, err)
@@ -229,7 +135,7 @@ func TestSession(t *testing.T) {
 	}
 	var got []*crypto.EncryptedMessageData
 	var mu sync.Mutex
-	addr := serveKeys(t, func(in *crypto.EncryptedMessageData) []crypto.EncryptedMessageData {
+	addr := wiretest.ServeKeys(t, func(in *crypto.EncryptedMessageData) []crypto.EncryptedMessageData {
 		mu.Lock()
 		got = append(got, in)
 		mu.Unlock()
@@ -291,7 +197,7 @@ func TestNotes(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
-			addr := serveKeys(t, func(in *crypto.EncryptedMessageData) []crypto.EncryptedMessageData {
+			addr := wiretest.ServeKeys(t, func(in *crypto.EncryptedMessageData) []crypto.EncryptedMessageData {
 				return []crypto.EncryptedMessageData{tc.answer(in), reply(in, serverID(401), 0, pong)}
 			})
 			s := wire.NewSession(dial(t, addr, wire.Full, false), exchange(t, addr))

@@ -1,0 +1,112 @@
+// Package wiretest is servers for tests of an MTProto client: they make keys as
+// the development gateway does, and say what a test wants.
+package wiretest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/gotd/td/bin"
+	"github.com/gotd/td/crypto"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/lab/gateway/frame"
+	"github.com/tgsession/tgsession/app/lab/gateway/keyex"
+)
+
+// RSAKey is the key that ServeKeys proves itself with.
+var RSAKey = sync.OnceValue(func() *rsa.PrivateKey {
+	k, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// Serve accepts connections and hands their streams to f until the test ends.
+func Serve(t testing.TB, f func(*frame.Stream)) (addr string) {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { _ = lis.Close() })
+	wg.Go(func() {
+		for {
+			nc, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer nc.Close()
+				if s, err := frame.Accept(nc, 1<<20); err == nil {
+					f(s)
+				}
+			})
+		}
+	})
+	return lis.Addr().String()
+}
+
+// ServeKeys answers key exchanges, and sealed packets with what answer makes
+// of them in the latest key. A nil answer, or a packet that does not open, ends
+// the connection.
+func ServeKeys(t testing.TB, answer func(*crypto.EncryptedMessageData) []crypto.EncryptedMessageData) string {
+	t.Helper()
+	var (
+		mu  sync.Mutex
+		key crypto.AuthKey
+	)
+	srv, err := keyex.NewServer(keyex.Config{Key: RSAKey(), DC: 2, PrimeBits: 20, Register: func(_ context.Context, k keyex.NewKey) error {
+		mu.Lock()
+		defer mu.Unlock()
+		key = k.Key
+		return nil
+	}})
+	require.NoError(t, err)
+	return Serve(t, func(s *frame.Stream) {
+		x := srv.NewExchange()
+		for {
+			p, _, err := s.ReadPacket(nil)
+			if err != nil {
+				return
+			}
+			var outs []frame.Out
+			if [8]byte(p) == [8]byte{} {
+				body, err := x.Handle(context.Background(), p[20:])
+				if err != nil {
+					outs = append(outs, frame.Out{Packet: frame.TransportError(-404)})
+				} else {
+					var b bin.Buffer
+					b.PutLong(0)
+					b.PutLong(5)
+					b.PutInt(len(body))
+					outs = append(outs, frame.Out{Packet: append(b.Buf, body...)})
+				}
+			} else {
+				mu.Lock()
+				k := key
+				mu.Unlock()
+				cipher := crypto.NewServerCipher(rand.Reader)
+				in, err := cipher.DecryptFromBuffer(k, &bin.Buffer{Buf: p})
+				if err != nil || answer == nil {
+					return
+				}
+				for _, m := range answer(in) {
+					var b bin.Buffer
+					if cipher.Encrypt(k, m, &b) != nil {
+						return
+					}
+					outs = append(outs, frame.Out{Packet: b.Buf})
+				}
+			}
+			if s.WritePackets(outs...) != nil {
+				return
+			}
+		}
+	})
+}
