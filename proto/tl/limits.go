@@ -8,7 +8,7 @@ const (
 	MaxDepth = 32
 	// MaxInput bounds what a call reads, in bytes.
 	MaxInput = 64 << 20
-	// MaxOutput bounds what a call appends, in bytes, to within one object's own fields.
+	// MaxOutput bounds what a call appends, in bytes.
 	MaxOutput = 64 << 20
 	// Expansion bounds the output of a call as a multiple of its input, beyond the first 256 bytes of output.
 	Expansion = 64

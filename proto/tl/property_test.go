@@ -285,6 +285,11 @@ func roundTrip(t require.TestingT, s *tl.Schema, m *tl.Message, in []byte, layer
 	back, err := s.MessageToTL(nil, m, pb, layer)
 	require.NoError(t, err)
 	require.Equal(t, in, back)
+	if name := s.Predicate(m.Name(), pb); name != "" { // the predicate once more: the whole message is scanned first
+		detour, err := s.MessageToTL(nil, m, append(append(slices.Clone(pb), 1<<3|2, byte(len(name))), name...), layer)
+		require.NoError(t, err)
+		require.Equal(t, in, detour)
+	}
 	again, _, err := s.MessageToProto(nil, m, back)
 	require.NoError(t, err)
 	require.Equal(t, pb, again)
