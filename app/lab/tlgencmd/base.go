@@ -74,7 +74,9 @@ func describeFiles(files []tlFile) []string {
 	for i := 0; i < len(files); {
 		f, last := files[i], files[i]
 		for i++; i < len(files) && files[i].name == f.name; i++ {
-			last = files[i]
+			if last = files[i]; f.layer == 0 {
+				f = last
+			}
 		}
 		switch {
 		case last.layer == 0:
@@ -82,7 +84,7 @@ func describeFiles(files []tlFile) []string {
 		case last.layer == f.layer:
 			out = append(out, fmt.Sprintf("%s (layer %d)", f.name, f.layer))
 		default:
-			out = append(out, fmt.Sprintf("%s (layers %d-%d)", f.name, max(f.layer, 1), last.layer))
+			out = append(out, fmt.Sprintf("%s (layers %d-%d)", f.name, f.layer, last.layer))
 		}
 	}
 	return out
