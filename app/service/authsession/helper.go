@@ -134,7 +134,7 @@ func Reseal(ctx context.Context, c Config) (rewritten int, err error) {
 		return 0, err
 	}
 	d := dao.New(ctx, c, db, time.Now, sealer)
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	rewritten, unreadable, err := d.Reseal(ctx)
 	if err == nil && unreadable > 0 {
 		err = fmt.Errorf("%d auth keys cannot be read with the keys that KeyEncryption names; they are as they were", unreadable)

@@ -39,7 +39,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 	}
 	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: sessions}
 	if err := s.Dao.CheckSealed(ctx); err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, err
 	}
 	if c.GeoIP.Path != "" {
