@@ -1,4 +1,5 @@
-// Command tlgen maintains the table sets of package tl.
+// Command tlgen maintains the table sets that package tl ships. The set of another release is made from its .proto files
+// with "lab tlgen" (app/lab/tlgencmd).
 //
 //	tlgen import -release 0.223.1 -dir DIR [-suffix .222] -o FILE   text form from tab-separated fact tables
 //	tlgen fmt FILE...                                               rewrites text forms in normal order
