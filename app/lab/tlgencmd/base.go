@@ -78,10 +78,10 @@ func describeFiles(files []tlFile) []string {
 				f = last
 			}
 		}
-		switch {
-		case last.layer == 0:
+		switch last.layer {
+		case 0:
 			out = append(out, f.name+" (no layer: the core of the protocol, the same for every client)")
-		case last.layer == f.layer:
+		case f.layer:
 			out = append(out, fmt.Sprintf("%s (layer %d)", f.name, f.layer))
 		default:
 			out = append(out, fmt.Sprintf("%s (layers %d-%d)", f.name, f.layer, last.layer))
