@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -15,8 +16,8 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 15, "how often each contestant has its turn")
-	turn := flag.Duration("turn", 10*time.Millisecond, "how long a turn takes")
+	rounds := flag.Int("rounds", 11, "how often each contestant has its turn")
+	turn := flag.Duration("turn", 60*time.Millisecond, "how long a turn takes: long enough to pay for one's own garbage")
 	flag.Parse()
 	if err := race(*rounds, *turn); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -27,6 +28,7 @@ func main() {
 // measured is what one contestant needs for one payload.
 type measured struct {
 	ns             float64 // median of the rounds
+	cpu            float64 // the same in CPU time of all threads, which counts the garbage collector's work beside
 	bytes, objects uint64  // allocated per operation
 }
 
@@ -37,7 +39,9 @@ func race(rounds int, turn time.Duration) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	ratios := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "payload\tTL bytes\tcontestant\tns/op\tMB/s\tB/op\tallocs/op\t")
+	cpu := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "payload\tTL bytes\tcontestant\tns/op\tCPU ns/op\tMB/s\tB/op\tallocs/op\t")
+	fmt.Fprintln(cpu, "payload\tTL bytes\ttl->pb : gotd\tpb->tl : gotd\ttl->pb : dynamicpb\tpb->tl : dynamicpb\t")
 	fmt.Fprintln(ratios, "payload\tTL bytes\ttl->pb : gotd\tpb->tl : gotd\ttl->pb : dynamicpb\tpb->tl : dynamicpb\tmemmove : tl->pb\tmemmove : pb->tl\t")
 	for _, p := range payloads() {
 		in, all, err := contestants(s, messages.ByName(protoreflect.Name(p.message)), &p)
@@ -47,17 +51,24 @@ func race(rounds int, turn time.Duration) error {
 		got := map[string]measured{}
 		for i, m := range compete(all, rounds, turn) {
 			got[all[i].name] = m
-			fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%.0f\t%d\t%d\t\n", p.name, len(in), all[i].name, m.ns, float64(len(in))/m.ns*1e3, m.bytes, m.objects)
+			fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", p.name, len(in), all[i].name, m.ns, m.cpu, float64(len(in))/m.ns*1e3, m.bytes, m.objects)
 		}
 		times := func(slow, fast string) float64 { return got[slow].ns / got[fast].ns }
 		fmt.Fprintf(ratios, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", p.name, len(in), times(gotd, toProto), times(gotd, toTL),
 			times(dynTo, toProto), times(dynFrom, toTL), times(toProto, memmove), times(toTL, memmove))
+		times = func(slow, fast string) float64 { return got[slow].cpu / got[fast].cpu }
+		fmt.Fprintf(cpu, "%s\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t\n", p.name, len(in), times(gotd, toProto), times(gotd, toTL),
+			times(dynTo, toProto), times(dynFrom, toTL))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	fmt.Println("\nHow many times as fast the first is as the second:")
-	return ratios.Flush()
+	if err := ratios.Flush(); err != nil {
+		return err
+	}
+	fmt.Println("\nThe same in CPU time of all threads:")
+	return cpu.Flush()
 }
 
 // load compiles the newest release and makes descriptors of it.
@@ -81,7 +92,7 @@ func load() (*tl.Schema, protoreflect.MessageDescriptors, error) {
 // billed to the next.
 func compete(all []contestant, rounds int, turn time.Duration) []measured {
 	out := make([]measured, len(all))
-	times := make([][]float64, len(all))
+	times, cpus := make([][]float64, len(all)), make([][]float64, len(all))
 	n := make([]int, len(all)) // operations in a turn
 	for i, c := range all {
 		for n[i] = 1; ; n[i] *= 2 {
@@ -95,14 +106,26 @@ func compete(all []contestant, rounds int, turn time.Duration) []measured {
 	for range rounds {
 		for i, c := range all {
 			runtime.GC()
+			before := cpuTime()
 			times[i] = append(times[i], float64(timed(c, n[i]).Nanoseconds())/float64(n[i]))
+			cpus[i] = append(cpus[i], float64(cpuTime()-before)/float64(n[i]))
 		}
 	}
 	for i := range all {
 		slices.Sort(times[i])
-		out[i].ns = times[i][rounds/2]
+		slices.Sort(cpus[i])
+		out[i].ns, out[i].cpu = times[i][rounds/2], cpus[i][rounds/2]
 	}
 	return out
+}
+
+// cpuTime is what the process has used so far.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // cannot be with these arguments
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func timed(c contestant, n int) time.Duration {
