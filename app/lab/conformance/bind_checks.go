@@ -1,9 +1,11 @@
 package conformance
 
 import (
+	"errors"
 	"time"
 
 	"github.com/gotd/td/crypto"
+	"github.com/gotd/td/mt"
 	"github.com/gotd/td/tg"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
@@ -123,11 +125,11 @@ func (s *session) dead(id int64) {
 	for {
 		m, err := s.Next(deadline)
 		switch {
-		case err == wire.ErrTimeout:
+		case errors.Is(err, wire.ErrTimeout):
 			s.p.fail("-404 or 401", "nothing")
 		case err != nil:
 			return // the server's end of it, in whatever form
-		case about(m, id):
+		case about(m, id) && m.Type() == mt.RPCResultTypeID:
 			if e, ok := asError(m.Body[12:]); !ok || e.ErrorCode != 401 {
 				s.p.fail("-404 or 401", "%s", describe(m))
 			}

@@ -130,7 +130,7 @@ func TestExitCodes(t *testing.T) {
 // A server that makes keys and hangs up on everything else fails what needs an
 // answer, soon, and nothing is left running.
 func TestServerThatHangsUp(t *testing.T) {
-	target := &Target{Addr: wiretest.ServeKeys(t, nil), Key: &wiretest.RSAKey().PublicKey, DC: 2, Only: regexp.MustCompile("^(KEY-2|KEY-7|PING-1|RPC|UPD-1|CONT-8)")}
+	target := &Target{Addr: wiretest.ServeKeys(t, nil), Key: &wiretest.RSAKey().PublicKey, DC: 2, Only: regexp.MustCompile("^(KEY-2|KEY-7|ENC-2|PING-1|RPC|UPD-1|CONT-8)")}
 	rows, err := Run(t.Context(), target)
 	require.NoError(t, err)
 	got := map[string]Row{}
@@ -142,6 +142,7 @@ func TestServerThatHangsUp(t *testing.T) {
 	require.Equal(t, Fail, got["PING-1"].Status)
 	require.Contains(t, got["PING-1"].Detail, "a ping: expected an answer, got")
 	require.Equal(t, Fail, got["RPC-1"].Status)
+	require.Equal(t, Skip, got["ENC-2"].Status, "nothing came that could have been wrong")
 	require.Equal(t, Skip, got["UPD-1"].Status)
 	require.Equal(t, "needs --phone and --code", got["UPD-1"].Detail)
 	require.NotContains(t, got, "SALT-1", "nobody asked for it")

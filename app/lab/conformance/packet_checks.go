@@ -72,6 +72,7 @@ func (s *session) futureSalts(num int) (wire.Message, mt.FutureSalts) {
 	m := s.answerTo(id, "future_salts", mt.FutureSaltsTypeID)
 	var f mt.FutureSalts
 	s.p.must("future_salts that decode", decode(m.Body, &f))
+	s.p.check(len(f.Salts) > 0, "a salt at least", "none")
 	return m, f
 }
 

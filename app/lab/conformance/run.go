@@ -38,6 +38,7 @@ type verdict struct {
 	failure string
 	skipped string
 	notes   []wire.Note
+	heard   bool // packets of the server were opened
 }
 
 // Status of a rule.
@@ -131,6 +132,7 @@ func (t *Target) try(ctx context.Context, w *worker, c check) verdict {
 	v := verdict{check: c, failure: p.failure, skipped: p.skipped}
 	for _, s := range p.sessions {
 		v.notes = append(v.notes, s.Notes...)
+		v.heard = v.heard || s.Received() > 0
 	}
 	return v
 }
@@ -139,6 +141,9 @@ func (t *Target) try(ctx context.Context, w *worker, c check) verdict {
 func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
 	failures, skips, passed := map[string][]string{}, map[string]string{}, map[string]bool{}
 	for _, v := range verdicts {
+		for _, id := range strings.Fields(passive) {
+			passed[id] = passed[id] || v.heard
+		}
 		for _, n := range v.notes {
 			if len(failures[n.Rule]) == 0 {
 				failures[n.Rule] = []string{n.Text}
@@ -155,11 +160,6 @@ func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
 			}
 		}
 	}
-	if len(verdicts) > 0 {
-		for _, id := range strings.Fields(passive) {
-			passed[id] = true
-		}
-	}
 	var rows []Row
 	for _, r := range rules {
 		if !wanted(r.id) {
@@ -173,6 +173,8 @@ func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
 			row.Status, row.Detail = Pass, ""
 		case skips[r.id] != "":
 			row.Detail = skips[r.id]
+		case r.why == "":
+			row.Detail = "no packet of the server was seen"
 		}
 		rows = append(rows, row)
 	}

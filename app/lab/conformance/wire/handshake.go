@@ -125,7 +125,11 @@ func (h *Handshake) ReadPQ(answer []byte) (err error) {
 	if h.ResPQ.Nonce != h.Nonce {
 		return errors.New("resPQ with another nonce (KEY-2)")
 	}
-	h.P, h.Q, err = crypto.DecomposePQ(new(big.Int).SetBytes(h.ResPQ.Pq), rand.Reader)
+	pq := new(big.Int).SetBytes(h.ResPQ.Pq)
+	if pq.BitLen() > 63 || pq.Cmp(big.NewInt(4)) < 0 || pq.ProbablyPrime(20) {
+		return fmt.Errorf("pq %x is no product of two primes below 2^63 (KEY-4)", h.ResPQ.Pq)
+	}
+	h.P, h.Q, err = crypto.DecomposePQ(pq, rand.Reader)
 	return err
 }
 
@@ -164,6 +168,9 @@ func (h *Handshake) ReadDH(answer []byte) error {
 	if err := ok.Decode(&bin.Buffer{Buf: answer}); err != nil {
 		return fmt.Errorf("not server_DH_params_ok: %w", err)
 	}
+	if n := len(ok.EncryptedAnswer); n == 0 || n%16 != 0 {
+		return fmt.Errorf("encrypted_answer of %d bytes (KEY-14)", n)
+	}
 	key, iv := h.tempKey()
 	data, err := crypto.DecryptExchangeAnswer(ok.EncryptedAnswer, key, iv)
 	if err != nil || data == nil {
@@ -174,6 +181,9 @@ func (h *Handshake) ReadDH(answer []byte) error {
 	}
 	if ok.Nonce != h.Nonce || h.Inner.Nonce != h.Nonce || ok.ServerNonce != h.ResPQ.ServerNonce || h.Inner.ServerNonce != h.ResPQ.ServerNonce {
 		return errors.New("server_DH_params_ok with other nonces (KEY-6)")
+	}
+	if len(h.Inner.DhPrime) != len(h.value) || h.Inner.DhPrime[0]&0x80 == 0 {
+		return fmt.Errorf("dh_prime of %d bytes, or below 2^2047 (KEY-16)", len(h.Inner.DhPrime))
 	}
 	return nil
 }

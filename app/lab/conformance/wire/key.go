@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -88,20 +87,14 @@ func seal(k *crypto.AuthKey, plain []byte, side crypto.Side) ([]byte, error) {
 	return out, nil
 }
 
-// Errors of Open.
-var (
-	errForeign = errors.New("packet of another key (ENC-1)")
-	errMsgKey  = errors.New("wrong msg_key (ENC-2)")
-	errLength  = errors.New("length or padding out of bounds (ENC-4)")
-)
-
-// Open decrypts a server's packet and checks all that can be checked of it.
+// Open decrypts a server's packet and checks all that can be checked of it. Its
+// errors are Notes.
 func (k *Key) Open(packet []byte) (Plain, error) {
 	if len(packet) < envelope+head+minPadding || (len(packet)-envelope)%aes.BlockSize != 0 {
-		return Plain{}, fmt.Errorf("packet of %d bytes", len(packet))
+		return Plain{}, Note{"ENC-1", fmt.Sprintf("packet of %d bytes", len(packet))}
 	}
 	if [8]byte(packet[:8]) != k.ID {
-		return Plain{}, errForeign
+		return Plain{}, Note{"ENC-1", "packet of another key"}
 	}
 	msgKey := [16]byte(packet[8:envelope])
 	aesKey, iv := crypto.Keys(k.Value, msgKey, crypto.Server)
@@ -112,7 +105,7 @@ func (k *Key) Open(packet []byte) (Plain, error) {
 	plain := make([]byte, len(packet)-envelope)
 	ige.DecryptBlocks(block, iv[:], plain, packet[envelope:])
 	if crypto.MessageKey(k.Value, plain, crypto.Server) != msgKey {
-		return Plain{}, errMsgKey
+		return Plain{}, Note{"ENC-2", "wrong msg_key"}
 	}
 	le := binary.LittleEndian
 	p := Plain{
@@ -125,7 +118,7 @@ func (k *Key) Open(packet []byte) (Plain, error) {
 	rest := plain[head:]
 	p.Padding = len(rest) - int(p.Length)
 	if p.Length < 0 || p.Length%4 != 0 || p.Padding < minPadding || p.Padding > maxPadding {
-		return Plain{}, errLength
+		return Plain{}, Note{"ENC-4", fmt.Sprintf("length %d and %d bytes of padding", p.Length, p.Padding)}
 	}
 	p.Body = rest[:p.Length]
 	return p, nil

@@ -11,6 +11,9 @@ import (
 	"github.com/gotd/td/mt"
 )
 
+// shortestResult is constructor, req_msg_id and the result's constructor.
+const shortestResult = 4 + 8 + 4
+
 // What clients accept of a server (MSGID-8).
 const (
 	oldestID = 300 * time.Second
@@ -19,6 +22,9 @@ const (
 
 // Note is a rule that a packet of the server broke.
 type Note struct{ Rule, Text string }
+
+// Error implements error.
+func (n Note) Error() string { return n.Text + " (" + n.Rule + ")" }
 
 // Session is one MTProto session on one connection at a time.
 type Session struct {
@@ -112,11 +118,11 @@ func (s *Session) Next(deadline time.Time) (Message, error) {
 	return m, nil
 }
 
+// Received is how many messages the server has sent.
+func (s *Session) Received() int { return len(s.seen) }
+
 // Take opens a packet that was read past the session.
 func (s *Session) Take(packet []byte) error { return s.take(packet) }
-
-// Unread puts messages back, to be returned by Next first.
-func (s *Session) Unread(messages ...Message) { s.inbox = append(messages, s.inbox...) }
 
 func (s *Session) note(rule, format string, args ...any) {
 	s.Notes = append(s.Notes, Note{rule, fmt.Sprintf(format, args...)})
@@ -125,6 +131,10 @@ func (s *Session) note(rule, format string, args ...any) {
 func (s *Session) take(packet []byte) error {
 	p, err := s.Key.Open(packet)
 	if err != nil {
+		var n Note
+		if errors.As(err, &n) {
+			s.Notes = append(s.Notes, n)
+		}
 		return err
 	}
 	if p.Session != s.ID {
@@ -177,6 +187,9 @@ func (s *Session) file(m Message) error {
 		return err
 	}
 	m.Body, m.Packed = body, packed
+	if m.Type() == mt.RPCResultTypeID && len(body) < shortestResult {
+		return Note{"RPC-1", fmt.Sprintf("rpc_result of %d bytes", len(body))}
+	}
 	s.inbox = append(s.inbox, m)
 	return nil
 }
