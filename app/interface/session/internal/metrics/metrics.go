@@ -20,6 +20,9 @@ var (
 	// nearest layer of the table set served), substituted (another constructor
 	// stands for one the layer lacks), dropped (an optional part left out).
 	Layers = counter("tl", "layer_total", "What clients of other layers made necessary.", "what")
+	// WrongRelease is 1 once a BFF has answered what the table set in use
+	// cannot hold.
+	WrongRelease = gauge("tl", "wrong_release", "1 once a BFF has answered what the table set in use cannot hold.")
 	// RPCQueue is API calls under way, by what they do: running or waiting.
 	RPCQueue = gauge("rpc", "queue", "API calls under way on this node.", "state")
 	// Released counts keys let go because another node owns them now.

@@ -20,6 +20,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/gateway"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/releasecheck"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
@@ -43,6 +44,7 @@ type ServiceContext struct {
 	Nodes    *peers.Nodes
 
 	dispatcher *dispatch.Dispatcher
+	release    *releasecheck.Check
 	gatewaySub *discov.Subscriber
 	conns      []*grpc.ClientConn
 	stop       context.CancelFunc
@@ -61,10 +63,15 @@ func New(c config.Config) (*ServiceContext, error) {
 		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", c.Schema, err),
 			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set"}
 	}
+	release, err := releasecheck.New(schema, c.Schema)
+	if err != nil {
+		return nil, err
+	}
 	return &ServiceContext{
-		Config: c,
-		Schema: schema,
-		Shard:  shard.New(rpcserver.PublishedAddress(c.ListenOn)),
+		Config:  c,
+		Schema:  schema,
+		release: release,
+		Shard:   shard.New(rpcserver.PublishedAddress(c.ListenOn)),
 	}, nil
 }
 
@@ -158,6 +165,9 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 		result, rpcErr := s.dispatcher.Invoke(call)
 		if rpcErr != nil {
 			return nil, rpcErr
+		}
+		if !result.Pushed {
+			s.release.Look(result.Method.Reply.Name(), result.PB)
 		}
 		return result, nil
 	}
