@@ -109,7 +109,7 @@ var bindChecks = []check{
 		perm := p.perm()
 		s := p.sessionOf(p.newKey(day))
 		s.isTrue(s.bind(perm, func(b *binding) { b.expires(int(s.Now().Unix()) + 4) }))
-		time.Sleep(6 * time.Second)
+		p.wait(6 * time.Second)
 		s.reconnect()
 		id := s.call(initialised(nearestDC))
 		s.dead(id)

@@ -128,7 +128,7 @@ var keyChecks = []check{
 	}},
 	{rules: "KEY-12 PFS-19", title: "a temporary key of two seconds", slow: true, run: func(p *probe) {
 		k := p.newKey(2)
-		time.Sleep(4 * time.Second)
+		p.wait(4 * time.Second)
 		s := p.sessionOf(k)
 		s.post(ping(1), false)
 		s.shut(false, notFound)

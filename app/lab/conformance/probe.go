@@ -53,6 +53,17 @@ func (p *probe) check(ok bool, want, got string, args ...any) {
 	}
 }
 
+// wait lets the server's clock go on.
+func (p *probe) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.ctx.Done():
+		p.must("time enough", p.ctx.Err())
+	}
+}
+
 // close ends what the check left open.
 func (p *probe) close() {
 	for _, c := range p.conns {

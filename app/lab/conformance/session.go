@@ -68,7 +68,7 @@ func (s *session) returned(want string, fits func(wire.Message) bool) wire.Messa
 	s.kept = nil
 	for i := range reconnects {
 		_ = s.Conn.Close()
-		time.Sleep(time.Duration(i) * silence / 2)
+		s.p.wait(time.Duration(i) * silence / 2)
 		s.Conn = s.p.dial()
 		s.post(ping(2), false)
 		if m, ok := s.within(silence, fits); ok {

@@ -134,7 +134,7 @@ var sessionChecks = []check{
 		again := func(a wire.Message) bool { return a.ID == m.ID }
 		for range 2 {
 			_ = s.Conn.Close()
-			time.Sleep(silence / 2)
+			p.wait(silence / 2)
 			s.Conn = p.dial()
 			s.fence()
 			if _, ok := s.within(silence, again); ok {

@@ -48,7 +48,7 @@ const (
 	abridgedMax = 0x7f
 )
 
-// ErrTimeout: nothing came in time. The connection can be used further.
+// ErrTimeout says that nothing came in time. The connection can be used further.
 var ErrTimeout = errors.New("nothing came in time")
 
 // TransportError is a packet of four bytes with a negative code.

@@ -243,6 +243,6 @@ func Connect(ctx context.Context, addr string, key *rsa.PublicKey, dc, expiresIn
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	return Exchange(c, key, dc, expiresIn)
 }

@@ -105,7 +105,7 @@ func Gzip(body []byte) []byte {
 // Inflate unpacks a gzip_packed body and returns any other one as it is.
 func Inflate(body []byte) (out []byte, packed bool, err error) {
 	b := bin.Buffer{Buf: body}
-	if id, err := b.PeekID(); err != nil || id != mt.GzipPackedTypeID {
+	if (Message{Body: body}).Type() != mt.GzipPackedTypeID {
 		return body, false, nil
 	}
 	var z mt.GzipPacked
