@@ -67,10 +67,11 @@ func TestIdentity(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// One release starts in 50 ms and takes less than 8 MiB.
+// One release takes less than 8 MiB. How long it takes to load is
+// BenchmarkLoad's to tell.
 func TestLoadBudget(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector changes both")
+		t.Skip("the race detector changes it")
 	}
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -81,18 +82,12 @@ func TestLoadBudget(t *testing.T) {
 	}
 	_, err := tl.Load(tl.Default) // what the first use of a library costs is not the set's
 	require.NoError(t, err)
-	before, best := heap(), time.Hour
-	var s *tl.Schema
-	for range 5 {
-		start := time.Now()
-		s, err = tl.Load(tl.Default)
-		require.NoError(t, err)
-		best = min(best, time.Since(start))
-	}
+	before := heap()
+	s, err := tl.Load(tl.Default)
+	require.NoError(t, err)
 	grown := int64(heap()) - int64(before)
 	runtime.KeepAlive(s)
-	t.Logf("best of 5: %v, heap grown by %d KiB", best.Round(time.Millisecond/10), grown>>10)
-	require.Less(t, best, 50*time.Millisecond)
+	t.Logf("heap grown by %d KiB", grown>>10)
 	require.Less(t, grown, int64(8<<20))
 }
 
