@@ -276,12 +276,12 @@ func (p *program) share() {
 		g := &groups[k]
 		g.fields++
 		switch p.write.steps[i].kind {
+		case kTrue:
 		case kObject:
 			g.objects = append(g.objects, uint8(i))
 			fallthrough
 		default:
 			g.steps.put(i)
-		case kTrue:
 		}
 	}
 	for _, g := range groups {

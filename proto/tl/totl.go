@@ -67,7 +67,7 @@ func (t *toTL) object(m *Message, b []byte, o int) int {
 	if p == nil {
 		return t.named(m, b, o)
 	}
-	end := fail
+	var end int
 	if layer := int16(t.layer); layer >= p.first && layer <= p.last {
 		end = t.body(p, b, int(p.headSize), o)
 	} else {
