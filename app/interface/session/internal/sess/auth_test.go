@@ -299,6 +299,21 @@ func TestRevoked(t *testing.T) {
 	require.True(t, x.out.Done)
 }
 
+// Whoever deletes the account learns that it is gone, although the news that
+// every login has ended comes first.
+func TestDeletedAccountIsConfirmed(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	m := x.recv(1, x.method("account.deleteAccount", int32(0), "bye"))
+	x.step(&Revoked{})
+	x.answer("account.deleteAccount", tlID(0x997275b5))
+	body, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, tlID(0x997275b5), body)
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+}
+
 // What initConnection tells is stored when it changes, and only then.
 func TestClientInfoIsStoredOnChange(t *testing.T) {
 	x := newWorld(t, false)

@@ -82,9 +82,10 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	if res == nil && e == nil {
 		e = errInternal
 	}
-	if w.state != StateRevoked {
+	switch {
+	case w.state != StateRevoked:
 		e = w.effects(c, res, e)
-	} else {
+	case c.trait&traitEnds == 0: // what ended the login here may still say so
 		e = errUnregistered
 	}
 	if c.s.list == nil {

@@ -15,6 +15,7 @@ const (
 	traitSync                        // updates must not overtake its result
 	traitFile                        // made on file connections: subscribes to nothing
 	traitDevice                      // account.registerDevice
+	traitEnds                        // ends every login of the user, its own with them
 	traitDoubt                       // may change the login without saying so in its result
 )
 
@@ -32,7 +33,7 @@ var traits = map[string]trait{
 	"account.getPasswordSettings":    traitNoLogin,
 	"account.updatePasswordSettings": traitNoLogin,
 	"account.declinePasswordReset":   traitNoLogin,
-	"account.deleteAccount":          traitPassword,
+	"account.deleteAccount":          traitPassword | traitEnds,
 
 	"auth.requestPasswordRecovery":     traitNoLogin,
 	"auth.recoverPassword":             traitNoLogin | traitLoginHalf | traitDoubt,
