@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -104,6 +105,30 @@ func TestRevocationReachesOneKeyOnly(t *testing.T) {
 		}
 		require.NotEqual(t, uint32(tg.UpdatesTooLongTypeID), m.constructor(), "a push reached the ended login")
 	}
+}
+
+// Weakness 4: the end of a login was felt only where sync found the key in
+// status and pushed. authsession now tells the key's node itself, before its
+// call returns.
+func TestWeakness04RevocationNeedsNoPush(t *testing.T) {
+	c := startCluster(t, "etc", "")
+	ended, other := c.newClient(t), c.newClient(t)
+	for _, cl := range []*client{ended, other} {
+		c.login(t, cl.key, 5)
+	}
+	c.answer(getUsers, &tg.UserClassVector{})
+	ended.result(ended.call(getSelf))
+
+	res, err := c.auth.AuthsessionResetAuthorization(t.Context(), &authsession.TLAuthsessionResetAuthorization{
+		UserId: 5, AuthKeyId: other.key.perm, // hash 0: all but this one
+	})
+	require.NoError(t, err)
+	require.Equal(t, []int64{ended.key.perm}, res.Datas)
+
+	e := ended.rpcError(ended.call(getSelf))
+	require.Equal(t, 401, e.ErrorCode)
+	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
+	other.result(other.call(getSelf))
 }
 
 // A gateway that takes nothing delays the clients of no other gateway.
