@@ -7,6 +7,8 @@ import (
 
 	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/proto/authsession"
 )
 
 // An answer that is being computed while SIGTERM arrives still reaches its
@@ -35,17 +37,38 @@ func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 	}
 }
 
-// authsession ends cleanly too, and answers the call it is working on.
-func TestShutdownOfAuthsession(t *testing.T) {
+// A call that waits for the database while SIGTERM arrives is still answered
+// by authsession, which then ends by itself.
+func TestShutdownOfAuthsessionAnswersCallsInFlight(t *testing.T) {
 	c := startCluster(t, "app", "")
+	key := newKey(t, c.conn, 0)
+	lock, err := c.DB.Conn(t.Context())
+	require.NoError(t, err)
+	defer lock.Close()
+	_, err = lock.ExecContext(t.Context(), "LOCK TABLES auths WRITE")
+	require.NoError(t, err)
+	answer := make(chan error, 1)
+	go func() {
+		_, err := c.auth.AuthsessionSetLayer(t.Context(), &authsession.TLAuthsessionSetLayer{AuthKeyId: key.id(), Layer: 223})
+		answer <- err
+	}()
+	eventually(t, "the call waits for the table", func() bool {
+		var waiting int
+		row := c.DB.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND state LIKE 'Waiting for table%'")
+		return row.Scan(&waiting) == nil && waiting > 0
+	})
+
 	require.NoError(t, c.authsession.cmd.Process.Signal(syscall.SIGTERM))
+	eventually(t, "authsession left etcd", func() bool { return !c.Registered("service.authsession", c.authsession.addr) })
+	_, err = lock.ExecContext(t.Context(), "UNLOCK TABLES")
+	require.NoError(t, err)
+	require.NoError(t, <-answer)
 	select {
 	case <-c.authsession.exited:
 		require.NoError(t, c.authsession.err)
 	case <-time.After(30 * time.Second):
 		t.Fatal("authsession did not end within 30 s")
 	}
-	require.False(t, c.Registered("service.authsession", c.authsession.addr))
 }
 
 // A restart of both services logs nobody out: the same key goes on with a
