@@ -102,12 +102,19 @@ func stock(t *testing.T) (statements []string) {
 	return statements
 }
 
+func migrationCount(t *testing.T) int {
+	t.Helper()
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	require.NoError(t, err)
+	return len(files)
+}
+
 func TestMigrationsEndInTheSchemaFile(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		migrated, direct := open(t), open(t)
 		applied, err := Migrate(t.Context(), migrated)
 		require.NoError(t, err)
-		require.Len(t, applied, 3)
+		require.Len(t, applied, migrationCount(t))
 		execAll(t, direct, Statements()...)
 		require.Equal(t, describe(t, direct), describe(t, migrated))
 		require.NoError(t, Check(t.Context(), migrated))
@@ -161,7 +168,7 @@ func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 			require.NoError(t, err)
 			total += counts[i]
 		}
-		require.Equal(t, 3, total, "each migration ran once")
+		require.Equal(t, migrationCount(t), total, "each migration ran once")
 	})
 }
 
