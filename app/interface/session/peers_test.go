@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -48,7 +48,7 @@ func startCluster(t testing.TB) *cluster {
 	c.serve("authsession", func(g *grpc.Server) { authsession.RegisterRPCAuthsessionServer(g, c.auth) })
 	c.serve("status", func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, c.stat) })
 	c.serve("gateway", func(g *grpc.Server) { gateway.RegisterRPCGatewayServer(g, c.gate) })
-	c.serve("bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(dispatch.Codec), grpc.UnknownServiceHandler(c.bff.serve))
+	c.serve("bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(c.bff.serve))
 	return c
 }
 
@@ -304,7 +304,7 @@ func (b *bffRole) count(path string) (n int) {
 
 func (b *bffRole) serve(_ any, stream grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(stream)
-	var in dispatch.Frame
+	var in passthrough.Frame
 	if err := stream.RecvMsg(&in); err != nil {
 		return err
 	}
@@ -319,7 +319,7 @@ func (b *bffRole) serve(_ any, stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	return stream.SendMsg(dispatch.Frame(out))
+	return stream.SendMsg(passthrough.Frame(out))
 }
 
 // device is a client as its gateway sees it: packets without encryption.

@@ -50,7 +50,7 @@ func Load(path string, v any) (warnings []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("config file %s: %w", path, err)
 	}
-	known := describe(reflect.TypeOf(v))
+	known := describeAll(v)
 	warnings = unknownKeys(raw, known, "")
 	if err := load(content, v); err != nil {
 		return warnings, fmt.Errorf("config file %s: %w", path, explain(err, raw, known, v))

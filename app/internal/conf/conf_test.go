@@ -20,6 +20,10 @@ type sample struct {
 	Routes map[string]string `json:",optional"`
 }
 
+func (*sample) Examples() map[string]string {
+	return map[string]string{"ListenOn": "127.0.0.1:20450"}
+}
+
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)

@@ -15,23 +15,34 @@ type keys struct {
 	any      *keys            // what stands below each key of a map
 }
 
-// examples of go-zero's own keys, whose structs carry no example tag.
+// examples of go-zero's own keys, whose structs carry no example tag, where
+// a Config has none of its own.
 var examples = map[string]string{
-	"Name":       "service.authsession",
-	"ListenOn":   "127.0.0.1:20450",
-	"Etcd.Hosts": "[127.0.0.1:2379]",
-	"Hosts":      "[127.0.0.1:2379]",
-	"Key":        "service.authsession",
-	"Host":       "127.0.0.1:6379",
+	"Hosts": "[127.0.0.1:2379]",
+	"Host":  "127.0.0.1:6379",
+}
+
+// Exampler is a configuration with examples for keys of structs that are not
+// its own, by dotted path.
+type Exampler interface{ Examples() map[string]string }
+
+// describeAll is describe, with v's own examples.
+func describeAll(v any) *keys {
+	k := describe(reflect.TypeOf(v))
+	if e, ok := v.(Exampler); ok {
+		for path, example := range e.Examples() {
+			_, at := k.find(path)
+			at.example = example
+		}
+	}
+	return k
 }
 
 func (k *keys) fix(name string) string {
 	short := name[strings.LastIndexByte(name, '.')+1:]
 	example := k.example
-	for _, n := range []string{name, short} {
-		if example == "" {
-			example = examples[n]
-		}
+	if example == "" {
+		example = examples[short]
 	}
 	if example == "" {
 		return "set it"

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	grpcstatus "google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 )
 
 func TestSignUpThenSignIn(t *testing.T) {
@@ -127,7 +129,7 @@ func TestPasswordRefusesDegenerateA(t *testing.T) {
 	v, err := newVerifier("x")
 	require.NoError(t, err)
 	c := v.challenge()
-	for name, a := range map[string][]byte{"zero": make([]byte, 256), "prime": srpP.Bytes(), "empty": nil} {
+	for name, a := range map[string][]byte{"zero": make([]byte, 256), "prime": dhgroup.Prime.Bytes(), "empty": nil} {
 		t.Run(name, func(t *testing.T) { require.False(t, c.proves(a, nil)) })
 	}
 }

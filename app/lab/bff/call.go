@@ -18,6 +18,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -36,7 +37,7 @@ var (
 // handle serves one call of any method: gRPC knows none of them.
 func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(stream)
-	var request frame
+	var request passthrough.Frame
 	if err := stream.RecvMsg(&request); err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (s *Server) handle(_ any, stream grpc.ServerStream) error {
 
 // call turns the request into TL, lets a handler answer it and turns the
 // answer back.
-func (s *Server) call(ctx context.Context, path string, pb []byte) (frame, error) {
+func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.Frame, error) {
 	method, query, err := s.decode(path, pb)
 	if err != nil {
 		return nil, err

@@ -24,6 +24,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, cfg Config, nodes ...*fakeSession) *world {
 	require.NoError(t, w.bff.Start(t.Context()))
 
 	w.conn, err = grpc.NewClient(w.bff.Addr(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(newCodec())))
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(passthrough.Codec)))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.conn.Close() })
 	return w
@@ -117,7 +118,7 @@ func (d *client) invoke(ctx context.Context, path string, pb []byte) ([]byte, er
 		return nil, err
 	}
 	ctx = grpcmetadata.AppendToOutgoingContext(ctx, metadataHeader, base64.StdEncoding.EncodeToString(header))
-	request, reply := frame(pb), frame(nil)
+	request, reply := passthrough.Frame(pb), passthrough.Frame(nil)
 	if err := d.w.conn.Invoke(ctx, path, &request, &reply); err != nil {
 		if s := grpcstatus.Convert(err); s.Code() > codes.Unauthenticated {
 			return nil, tgerr.New(int(s.Code()), s.Message())

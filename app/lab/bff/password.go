@@ -5,6 +5,8 @@ import (
 
 	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
+
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 )
 
 // The second factor. A stock BFF does not serve the group of these methods
@@ -33,7 +35,7 @@ func (s *Server) getPassword(ctx context.Context) (*tg.AccountPassword, error) {
 	c := v.challenge()
 	s.store.challengePassword(caller(ctx).GetPermAuthKeyId(), c)
 	current := v.algo
-	out.HasPassword, out.CurrentAlgo, out.SRPB, out.SRPID = true, &current, pad(c.gb), c.id
+	out.HasPassword, out.CurrentAlgo, out.SRPB, out.SRPID = true, &current, dhgroup.Pad(c.gb), c.id
 	return out, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -91,7 +92,7 @@ func New(cfg Config) (*Server, error) {
 	s.registerMessages()
 	s.registerUpdates()
 
-	s.grpc = grpc.NewServer(grpc.ForceServerCodecV2(newCodec()), grpc.UnknownServiceHandler(s.handle))
+	s.grpc = grpc.NewServer(grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(s.handle))
 	grpc_health_v1.RegisterHealthServer(s.grpc, health.NewServer())
 	return s, nil
 }

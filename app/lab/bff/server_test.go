@@ -15,6 +15,7 @@ import (
 	grpcmetadata "google.golang.org/grpc/metadata"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -101,13 +102,13 @@ func TestBrokenInput(t *testing.T) {
 	for name, header := range map[string]string{"no base64": "!", "no protobuf": "/////w=="} {
 		t.Run("header: "+name, func(t *testing.T) {
 			ctx := grpcmetadata.AppendToOutgoingContext(t.Context(), metadataHeader, header)
-			request, reply := frame(nil), frame(nil)
+			request, reply := passthrough.Frame(nil), passthrough.Frame(nil)
 			err := w.conn.Invoke(ctx, "/mtproto.RPCConfiguration/help_getConfig", &request, &reply)
 			require.Equal(t, codes.Code(400), grpcstatus.Code(err), "%v", err)
 		})
 	}
 	t.Run("no header", func(t *testing.T) {
-		request, reply := frame(nil), frame(nil)
+		request, reply := passthrough.Frame(nil), passthrough.Frame(nil)
 		err := w.conn.Invoke(t.Context(), "/mtproto.RPCConfiguration/help_getConfig", &request, &reply)
 		require.NoError(t, err)
 		require.NotEmpty(t, reply)

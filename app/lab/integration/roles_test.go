@@ -14,13 +14,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
-	encproto "google.golang.org/grpc/encoding/proto"
-	"google.golang.org/grpc/mem"
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -190,23 +188,6 @@ func (r *statusRole) entry(permKey int64) *statuspb.SessionEntry {
 	return r.online[permKey]
 }
 
-// rawCodec passes the bytes of messages through, under the name that stock
-// peers require.
-type rawCodec struct{}
-
-func (rawCodec) Name() string { return encproto.Name }
-
-func (rawCodec) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
-}
-
-func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
-}
-
-var _ encoding.CodecV2 = rawCodec{}
-
 // bffCall is one call as a BFF sees it.
 type bffCall struct {
 	Path string
@@ -228,13 +209,13 @@ func (s *stores) playBFF(t *testing.T) *bffRole {
 	schema, err := tl.Load("0.223.1")
 	require.NoError(t, err)
 	b := &bffRole{schema: schema, methods: map[string]func(context.Context, bffCall) ([]byte, error){}}
-	s.serve(t, "bff.bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(rawCodec{}), grpc.UnknownServiceHandler(b.handle))
+	s.serve(t, "bff.bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(b.handle))
 	return b
 }
 
 func (b *bffRole) handle(_ any, stream grpc.ServerStream) error {
 	path, _ := grpc.MethodFromServerStream(stream)
-	var req []byte
+	var req passthrough.Frame
 	if err := stream.RecvMsg(&req); err != nil {
 		return err
 	}
@@ -260,7 +241,7 @@ func (b *bffRole) handle(_ any, stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	return stream.SendMsg(&out)
+	return stream.SendMsg(passthrough.Frame(out))
 }
 
 // on sets what a method answers.

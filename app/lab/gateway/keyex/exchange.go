@@ -10,6 +10,8 @@ import (
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/mt"
+
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 )
 
 const (
@@ -208,8 +210,8 @@ func (s *Server) dhParams(r *run, q *mt.ReqDHParamsRequest) ([]byte, error) {
 	answer, err := encode(&mt.ServerDHInnerData{
 		Nonce:       r.nonce,
 		ServerNonce: r.serverNonce,
-		G:           generator,
-		DhPrime:     prime.Bytes(),
+		G:           dhgroup.Generator,
+		DhPrime:     dhgroup.Prime.Bytes(),
 		GA:          ga.Bytes(),
 		ServerTime:  int(s.cfg.Now().Unix()),
 	})

@@ -10,6 +10,8 @@ import (
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/mt"
+
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 )
 
 // maxClientDH is the longest encrypted client_DH_inner_data: its fields, a
@@ -40,7 +42,7 @@ func (s *Server) clientDH(ctx context.Context, r *run, q *mt.SetClientDHParamsRe
 	}
 
 	var value crypto.Key
-	new(big.Int).Exp(gb, r.a, prime).FillBytes(value[:])
+	new(big.Int).Exp(gb, r.a, dhgroup.Prime).FillBytes(value[:])
 	authKey := value.WithID()
 	err = s.cfg.Register(ctx, NewKey{
 		Key:       authKey,

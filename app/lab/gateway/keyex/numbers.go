@@ -7,27 +7,15 @@ import (
 	"math/big"
 
 	"github.com/gotd/td/bin"
+
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 )
-
-// generator and prime are the group every client has built in, so that none
-// spends time on proving its safety (KEY-16).
-const generator = 3
-
-var prime, _ = new(big.Int).SetString(
-	"C71CAEB9C6B1C9048E6C522F70F13F73980D40238E3E21C14934D037563D930F"+
-		"48198A0AA7C14058229493D22530F4DBFA336F6E0AC925139543AED44CCE7C37"+
-		"20FD51F69458705AC68CD4FE6B6B13ABDC9746512969328454F18FAF8C595F64"+
-		"2477FE96BB2A941D5BCD1D4AC8CC49880708FA9B378E3C4F3A9060BEE67CF9A4"+
-		"A4A695811051907E162753B56B0F6B410DBA74D8A84B2A14B3144E0EF1284754"+
-		"FD17ED950D5965B4B9DD46582DB1178D169C6BC465B0D6FF9CA3928FEF5B9AE4"+
-		"E418FC15E83EBEA0F87FA9FF5EED70050DED2849F47BF959D956850CE929851F"+
-		"0D8115F635B105EE2E4E15D04B2454BF6F4FADF034B10403119CD8E3B92FCC5B", 16)
 
 // Public values closer than this to either end of the group are refused, the
 // client's and our own (KEY-18).
 var safeMin, safeMax = func() (lo, hi *big.Int) {
 	lo = new(big.Int).Lsh(big.NewInt(1), 2048-64)
-	return lo, new(big.Int).Sub(prime, lo)
+	return lo, new(big.Int).Sub(dhgroup.Prime, lo)
 }()
 
 func inSafeRange(x *big.Int) bool { return x.Cmp(safeMin) >= 0 && x.Cmp(safeMax) <= 0 }
@@ -40,7 +28,7 @@ func secret(r io.Reader) (a, ga *big.Int, err error) {
 			return nil, nil, err
 		}
 		a = new(big.Int).SetBytes(buf[:])
-		ga = new(big.Int).Exp(big.NewInt(generator), a, prime)
+		ga = new(big.Int).Exp(big.NewInt(dhgroup.Generator), a, dhgroup.Prime)
 		if inSafeRange(ga) {
 			return a, ga, nil
 		}

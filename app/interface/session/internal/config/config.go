@@ -68,6 +68,11 @@ type Session struct {
 	GatewayBytes     int           `json:",optional"` // their bytes. Zero value means 64 MiB
 }
 
+// Examples of go-zero's keys, for messages about those that are missing.
+func (*Config) Examples() map[string]string {
+	return map[string]string{"Name": "interface.session", "ListenOn": "127.0.0.1:20120", "Etcd.Key": "interface.session"}
+}
+
 // SetDefaults fills in what is absent.
 func (c *Config) SetDefaults() {
 	s := &c.Session

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -24,10 +25,11 @@ import (
 type Options struct {
 	Schema       *tl.Schema
 	Routes       Routes
-	ServerID     string        // this node's published address
-	Timeout      time.Duration // of a call
-	MediaTimeout time.Duration // of the four methods that handle media
-	FakeResults  bool          // answer some unrouted methods with empty results
+	ServerID     string                            // this node's published address
+	Timeout      time.Duration                     // of a call
+	MediaTimeout time.Duration                     // of the four methods that handle media
+	FakeResults  bool                              // answer some unrouted methods with empty results
+	Breaker      func(path string) breaker.Breaker // nil: go-zero's, one for each method
 }
 
 // Dispatcher calls BFFs. It is safe for concurrent use.
@@ -40,6 +42,9 @@ type Dispatcher struct {
 
 // New makes a dispatcher.
 func New(o Options) *Dispatcher {
+	if o.Breaker == nil {
+		o.Breaker = breaker.GetBreaker
+	}
 	return &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
 }
 
@@ -63,7 +68,7 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		method, request = r.to, r.apply(request)
 	}
 	// Breakers are go-zero's, one per method: an ill method trips no other.
-	promise, err := breaker.GetBreaker(method.Path).Allow()
+	promise, err := d.Breaker(method.Path).Allow()
 	if err != nil {
 		metrics.Calls.Inc(method.Group, "500")
 		return nil, errBreakerOpen
@@ -71,8 +76,8 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), d.timeout(method))
 	defer cancel()
-	var reply Frame
-	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, Frame(request), &reply, grpc.ForceCodecV2(Codec))
+	var reply passthrough.Frame
+	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, passthrough.Frame(request), &reply, grpc.ForceCodecV2(passthrough.Codec))
 	metrics.CallDuration.Observe(time.Since(start).Milliseconds(), method.Group)
 
 	out, rpcErr := translate(err)

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/dhgroup"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -137,15 +138,6 @@ func TestInvokePassesBytesThrough(t *testing.T) {
 		ReceiveTime: 5, UserId: 6, Layer: 223, Client: "tdesktop", Langpack: "tdesktop", LangCode: "en",
 		Takeout: &metadata.Takeout{Id: 7, Range: &metadata.MessageRange{MinId: 8, MaxId: 9}},
 	}, &md), "%v", &md)
-}
-
-func TestCodecFallsBackToProtobuf(t *testing.T) {
-	_, conn := startBFF(t, nil)
-	var reply grpc_health_v1.HealthCheckResponse
-	require.NoError(t, conn.Invoke(t.Context(), grpc_health_v1.Health_Check_FullMethodName,
-		&grpc_health_v1.HealthCheckRequest{}, &reply, grpc.ForceCodecV2(Codec)))
-	require.Equal(t, grpc_health_v1.HealthCheckResponse_SERVING, reply.Status)
-	require.Equal(t, "proto", Codec.Name())
 }
 
 func TestErrorsAsClientsSeeThem(t *testing.T) {
@@ -348,7 +340,7 @@ func TestFakePasswordHasEverything(t *testing.T) {
 	out, err := schema().ResultToTL(nil, got.Method, got.PB, 223)
 	require.NoError(t, err)
 	require.Greater(t, len(out), 256+256+8+16)
-	require.Contains(t, string(out), string(unhex(usualPrime)))
+	require.Contains(t, string(out), string(dhgroup.Prime.Bytes()))
 }
 
 var published = strings.Fields(`RPCTos RPCConfiguration RPCQrcode RPCMiscellaneous RPCAuthorization RPCPremium RPCChatInvites

@@ -59,6 +59,11 @@ type Sweep struct {
 	Grace   time.Duration `json:",default=1h"`    // how long an ended key stays; more than clocks differ
 }
 
+// Examples of go-zero's keys, for messages about those that are missing.
+func (*Config) Examples() map[string]string {
+	return map[string]string{"Name": "service.authsession", "ListenOn": "127.0.0.1:20450", "Etcd.Key": "service.authsession"}
+}
+
 // Validate completes go-zero's checks; conf.Load calls it.
 func (c *Config) Validate() error {
 	if err := c.RpcServerConf.Validate(); err != nil {

@@ -1,4 +1,7 @@
-package dispatch
+// Package passthrough sends and receives gRPC messages whose encoding is made
+// and read elsewhere: API calls are protobuf before they come to gRPC, and
+// stay bytes behind it.
+package passthrough
 
 import (
 	"fmt"
@@ -12,9 +15,11 @@ import (
 // the call ends; received, it is the caller's own.
 type Frame []byte
 
-// Codec passes Frames through and encodes everything else as protobuf. It
-// bears protobuf's name, because stock BFFs know no other content-subtype.
-// Only calls that ask for it get it (grpc.ForceCodecV2): it is not registered.
+// Codec passes Frames through and encodes everything else (the messages of
+// the health service, say) as protobuf. It bears protobuf's name, because
+// stock peers know no other content-subtype (PEERS.md, "BFF calls"). Only who asks
+// for it gets it (grpc.ForceCodecV2, grpc.ForceServerCodecV2): it is not
+// registered.
 var Codec encoding.CodecV2 = codec{encoding.GetCodecV2(proto.Name)}
 
 type codec struct{ protobuf encoding.CodecV2 }
@@ -37,7 +42,7 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		*v = data.Materialize()
 		return nil
 	case Frame:
-		return fmt.Errorf("dispatch: cannot receive into a %T, only into a *Frame", v)
+		return fmt.Errorf("passthrough: cannot receive into a %T, only into a *Frame", v)
 	}
 	return c.protobuf.Unmarshal(data, v)
 }
