@@ -12,6 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/geoip"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/revocation"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
 // ServiceContext lives as long as the service; the handlers only read it.
@@ -21,6 +22,8 @@ type ServiceContext struct {
 	Geo    *geoip.Locator // nil: no place is known
 	// Sessions hears of ended logins; nil: nobody does.
 	Sessions *revocation.Notifier
+	// Manager is the session manager.
+	Manager *sessions.Manager
 }
 
 // New opens the store on db, whose schema must be up to date, and the place
@@ -32,12 +35,13 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 		db.Close()
 		return nil, err
 	}
-	sessions, err := revocation.New(c.SessionNodes())
+	nodes, err := revocation.New(c.SessionNodes())
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: sessions}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes}
+	s.Manager = sessions.New(s.Dao, nodes)
 	if err := s.Dao.CheckSealed(ctx); err != nil {
 		_ = s.Close()
 		return nil, err

@@ -1,0 +1,145 @@
+package sessions
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+)
+
+// ErrNotFound means that there is no such session, live or ended.
+var ErrNotFound = errors.New("no such session")
+
+// ErrBadToken means that a page token is not one that List gave out, or was
+// given out for another filter.
+var ErrBadToken = errors.New("not a page token of this list")
+
+// Session is one login. Zero times and empty texts are not known, or none.
+type Session struct {
+	Hash      int64 // names the session; never 0
+	UserID    int64
+	AuthKeyID int64 // perm key
+
+	DeviceType    string // one of the device.Types
+	DeviceModel   string
+	Platform      string
+	SystemVersion string
+	AppName       string
+	AppVersion    string
+	LangCode      string
+	APIID         int32
+	Layer         int32 // of the API; 0: not announced
+
+	IP      string // seen last
+	Country string // of IP; empty without a place database
+	Region  string
+
+	SignedIn     time.Time
+	LastActive   time.Time // exact to the interval of touches
+	ExpiresAt    time.Time // unless it is used before; zero: it does not expire
+	RevokedAt    time.Time // zero: live
+	RevokeReason Reason
+	RevokedBy    string
+
+	// Unconfirmed: it began beside others, and the user has not said yet that
+	// it was them (core.telegram.org/constructor/authorization).
+	Unconfirmed               bool
+	EncryptedRequestsDisabled bool
+	CallRequestsDisabled      bool
+}
+
+// Live reports whether the session was not revoked.
+func (s *Session) Live() bool { return s.RevokeReason == Live }
+
+// Reason says why a session ended.
+type Reason = dao.Reason
+
+// Reasons. Their numbers are stored.
+const (
+	Live             = dao.Live
+	LoggedOut        = dao.LoggedOut        // by its own client
+	ByUser           = dao.ByUser           // by another of the user's clients
+	ByAdmin          = dao.ByAdmin          // over the admin API
+	TTLExpired       = dao.TTLExpired       // nobody used it for as long as the user's setting says
+	Inactive         = dao.Inactive         // nobody used it for as long as the clean-up was told
+	ConcurrentLogin  = dao.ConcurrentLogin  // a sign-in on another device, by policy
+	ReplacedOnKey    = dao.ReplacedOnKey    // another user signed in on the same key
+	KeyDestroyed     = dao.KeyDestroyed     // its key was destroyed
+	EndedByStockNode = dao.EndedByStockNode // by a node that does not say why
+)
+
+// By says why, and by whom, a session is ended. Actor is cut to 64 characters.
+type By struct {
+	Reason Reason
+	Actor  string // "user:1", "admin:alice", "cleanup"; empty: it has no name
+}
+
+// Filter selects sessions; its zero value selects all.
+type Filter struct {
+	UserID     int64
+	DeviceType string
+	APIID      int32
+	Active     *bool // true: live ones, false: ended ones, nil: both
+}
+
+// Bounds of a page.
+const (
+	DefaultPageSize = 100
+	MaxPageSize     = 500
+)
+
+// Page selects a part of a list.
+type Page struct {
+	Size  int    // 0: DefaultPageSize; more than MaxPageSize counts as that
+	Token string // from the page before; empty: the first
+}
+
+// Selection names the sessions to revoke: the one with Hash, or those of
+// UserID, less what the other fields keep. With both Hash and UserID the
+// session must be that user's; it is not found otherwise.
+type Selection struct {
+	Hash   int64
+	UserID int64
+
+	AuthKeyID       int64  // only the one on this perm key
+	DeviceType      string // only this type
+	ExceptHash      int64  // but not this one
+	ExceptAuthKeyID int64  // nor the one on this perm key
+	KeepNewest      int    // nor as many of the rest, those active last
+}
+
+// Revoked is a session that a call ended.
+type Revoked struct {
+	Session
+	// TempAuthKeyIDs are the temp and media temp keys bound to its key. They
+	// stay keys, and nobody is logged in on them any more.
+	TempAuthKeyIDs []int64
+}
+
+// Strategy says what a sign-in does to the user's other sessions.
+type Strategy string
+
+// Strategies.
+const (
+	Inherit            Strategy = ""                      // of a user: as configured
+	Unlimited          Strategy = "none"                  // nothing
+	LimitPerDeviceType Strategy = "limit-per-device-type" // Limit sessions of a device type stay
+	OnePerDeviceType   Strategy = "one-per-device-type"   // one session of a device type stays
+	OneSession         Strategy = "one"                   // one session stays
+)
+
+// Policy is what holds for a user's sessions. Zero members are as configured
+// for all.
+type Policy struct {
+	TTLDays  int // idle days until a session expires, at most 3650
+	Strategy Strategy
+	Limit    int // of LimitPerDeviceType, at most 10000
+}
+
+// Statistics counts sessions.
+type Statistics struct {
+	Live         int64
+	Ended        int64
+	Unconfirmed  int64            // of the live ones
+	ByDeviceType map[string]int64 // live ones
+}
