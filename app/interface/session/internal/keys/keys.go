@@ -46,6 +46,7 @@ type Options struct {
 	Lookup  Lookup
 	Timeout time.Duration    // of one lookup
 	Now     func() time.Time // nil: time.Now
+	Spawn   lane.Spawn       // starts lookups; nil: goroutines
 	Size    int              // keys remembered
 	Fresh   time.Duration    // a binding older than this is looked up again behind the back of its use
 	// Unbound is how long a temp key is taken for unbound: short, because
@@ -85,6 +86,7 @@ func New(o Options) *Resolver {
 		o.Now = time.Now
 	}
 	r := &Resolver{o: o, lookup: lane.NewPool(o.Lookups, 16*o.Lookups, nil)}
+	r.lookup.Spawn = o.Spawn
 	for i := range r.shards {
 		r.shards[i].young = map[int64]entry{}
 		r.shards[i].pending = map[int64]*pending{}

@@ -13,10 +13,18 @@ import (
 // order they came, those of different keys concurrently. It is safe for
 // concurrent use.
 type Lanes struct {
+	// Spawn starts what runs a lane. It may be set before the first Go;
+	// nil: a goroutine.
+	Spawn Spawn
+
 	lanes []lane
 	limit int
 	busy  Busy
 }
+
+// Spawn starts f beside its caller, who may hold locks. Simulations start
+// functions as they see fit; nil stands for the go statement.
+type Spawn func(f func())
 
 type lane struct {
 	mu      sync.Mutex
@@ -43,7 +51,11 @@ func (l *Lanes) Go(key int64, f func()) bool {
 	if !ln.running {
 		ln.running = true
 		l.busy.Add()
-		go l.run(ln)
+		if l.Spawn == nil {
+			go l.run(ln)
+		} else {
+			l.Spawn(func() { l.run(ln) })
+		}
 	}
 	return true
 }

@@ -5,6 +5,9 @@ import "sync"
 // Pool runs functions concurrently, at most a limit at once; more wait in
 // order, up to a second limit. It is safe for concurrent use.
 type Pool struct {
+	// Spawn starts workers. It may be set before the first Go; nil: goroutines.
+	Spawn Spawn
+
 	workers, waiting int
 
 	mu      sync.Mutex
@@ -37,7 +40,11 @@ func (p *Pool) Go(f func()) bool {
 	}
 	p.running++
 	p.busy.Add()
-	go p.run(f)
+	if p.Spawn == nil {
+		go p.run(f)
+	} else {
+		p.Spawn(func() { p.run(f) })
+	}
 	return true
 }
 

@@ -22,17 +22,25 @@ const (
 
 // Nodes calls the other session nodes. It is safe for concurrent use.
 type Nodes struct {
-	dial  func(addr string) (*grpc.ClientConn, error)
+	dial  func(addr string) (Conn, error)
 	lanes *lane.Lanes
 
 	mu    sync.Mutex
-	conns map[string]*grpc.ClientConn
+	conns map[string]Conn
+}
+
+// Conn is a connection to a node: a *grpc.ClientConn.
+type Conn interface {
+	grpc.ClientConnInterface
+	Close() error
 }
 
 // NewNodes makes Nodes that are dialled when they are first called; dial must
-// not wait.
-func NewNodes(dial func(addr string) (*grpc.ClientConn, error)) *Nodes {
-	return &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), conns: map[string]*grpc.ClientConn{}}
+// not wait. spawn starts what sends requests on; nil: goroutines.
+func NewNodes(dial func(addr string) (Conn, error), spawn lane.Spawn) *Nodes {
+	n := &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), conns: map[string]Conn{}}
+	n.lanes.Spawn = spawn
+	return n
 }
 
 // Client is the session service of a node.

@@ -18,6 +18,20 @@ type drain struct {
 // are sent. It returns when all have, or with ctx's error and how many have
 // not. Actors made later are not asked.
 func (m *Manager) Drain(ctx context.Context) (late int, err error) {
+	select {
+	case <-m.StartDrain():
+		return 0, nil
+	case <-ctx.Done():
+		d := &m.draining
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.pending), ctx.Err()
+	}
+}
+
+// StartDrain begins what Drain waits for: the channel is closed when every
+// actor has finished.
+func (m *Manager) StartDrain() <-chan struct{} {
 	actors := m.all()
 	d := &m.draining
 	d.mu.Lock()
@@ -33,16 +47,9 @@ func (m *Manager) Drain(ctx context.Context) (late int, err error) {
 		}
 	}
 	if len(actors) == 0 {
-		return 0, nil
+		close(empty)
 	}
-	select {
-	case <-empty:
-		return 0, nil
-	case <-ctx.Done():
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		return len(d.pending), ctx.Err()
-	}
+	return empty
 }
 
 // drained notes that a has nothing in flight.

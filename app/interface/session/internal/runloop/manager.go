@@ -40,6 +40,8 @@ type Options struct {
 
 	Now func() int64 // Unix nanoseconds
 
+	Spawn lane.Spawn // starts runLoops and calls; nil: goroutines
+
 	MailboxItems int // data items waiting for one key
 	MailboxBytes int // their bytes
 	CallLimit    int // API calls under way on the node; as many again may wait
@@ -81,6 +83,7 @@ func New(o Options) *Manager {
 	}
 	m.rpcQueue = lane.NewPool(o.CallLimit, o.CallLimit, &m.busy)
 	m.peers = lane.NewPool(o.PeerLimit, 4*o.PeerLimit, &m.busy)
+	m.rpcQueue.Spawn, m.peers.Spawn = o.Spawn, o.Spawn
 	for i := range m.shards {
 		m.shards[i].actors = map[int64]*actor{}
 	}

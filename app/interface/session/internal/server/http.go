@@ -34,11 +34,8 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 			posted <- outcome{place: p}
 			return
 		}
-		packet := data(d, k)
-		packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
 		deadline, _ := bounded.Deadline()
-		packet.HTTPUntil = deadline.UnixNano()
-		posted <- outcome{p, asStatus(s.svc.Runloop.Post(p.key, p.unbound, packet))}
+		posted <- outcome{p, s.postHTTP(p, k, d, slot, deadline)}
 	})
 	select {
 	case o := <-posted:
@@ -52,6 +49,14 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 	case <-bounded.Done():
 		return httpData(nil), nil // not taken: the client repeats it
 	}
+}
+
+// postHTTP gives a packet to the wrapper at p, which answers slot by until.
+func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slot sess.Slot, until time.Time) error {
+	packet := data(d, k)
+	packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
+	packet.HTTPUntil = until.UnixNano()
+	return asStatus(s.svc.Runloop.Post(p.key, p.unbound, packet))
 }
 
 // awaitHTTP waits for the packet that answers a request. The wrapper answers

@@ -132,9 +132,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Timeout:    gatewayTimeout(c.GatewayClient),
 		AckTimeout: 5 * time.Second,
 	})
-	s.Nodes = peers.NewNodes(func(addr string) (*grpc.ClientConn, error) {
+	s.Nodes = peers.NewNodes(func(addr string) (peers.Conn, error) {
 		return dialTo(zrpc.RpcClientConf{Middlewares: c.AuthSession.Middlewares}, addr)
-	})
+	}, nil)
 
 	cfg := c.Sess()
 	cfg.SetDefaults()

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// The handlers without the waiting: what gRPC's goroutines wait for, a caller
+// in the same process, such as a simulation, is told by a function.
+
+// Take begins to serve a request whose answer is a status alone. done gets the
+// status, once, before Take returns or later. follow says that the caller
+// follows redirects, as unary gateways do. False: in is no such request, and
+// done is not called.
+func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)) bool {
+	how := from(ctx, stays)
+	if follow && how == stays {
+		how = follows
+	}
+	switch in := in.(type) {
+	case *session.TLSessionSendDataToSession:
+		s.sendData(in, how, done)
+	case *session.TLSessionCreateSession:
+		s.createSession(in, how, done)
+	case *session.TLSessionCloseSession:
+		s.closeSession(in, how, done)
+	case *session.TLSessionPushUpdatesData:
+		s.pushUpdates(in, how, done)
+	case *session.TLSessionPushSessionUpdatesData:
+		s.pushSessionUpdates(in, how, done)
+	case *session.TLSessionPushRpcResultData:
+		s.pushRPCResult(in, how, done)
+	default:
+		return false
+	}
+	return true
+}
+
+// TakeHTTP begins to serve a packet that came over HTTP. done is called once:
+// with an error, with the owner of the key when that is another node, or with
+// neither, and then slot is answered by until.
+func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slot sess.Slot, until time.Time, done func(key int64, owner string, err error)) {
+	failed := func(err error) { done(0, "", err) }
+	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), failed, func(k keys.Key) {
+		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
+		if p.owner != "" {
+			done(p.key, p.owner, nil)
+			return
+		}
+		done(p.key, "", s.postHTTP(p, k, d, slot, until))
+	})
+}

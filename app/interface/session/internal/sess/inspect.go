@@ -1,0 +1,37 @@
+package sess
+
+// SessionView is what a session holds, for those who watch over its bounds.
+type SessionView struct {
+	// Life stands for the session itself: another one, also one made anew
+	// under the same id, has another Life.
+	Life      any
+	AuthKeyID int64 // transport key
+	ID        int64
+	Window    int // message ids remembered
+	Messages  int // in the outbox
+	Bytes     int // of them
+	Acks      int // to be sent
+}
+
+// View is what a wrapper holds.
+type View struct {
+	Sessions    []SessionView
+	Calls       int // API calls without an answer
+	Running     int // of them, at a BFF
+	HeldPushes  int // updates that wait for a session
+	HeldPackets int // packets that wait for salts
+}
+
+// Inspect describes the wrapper as it is between two steps. It reuses v.
+func (w *MainAuthWrapper) Inspect(v *View) {
+	*v = View{Sessions: v.Sessions[:0], Calls: len(w.calls), Running: int(w.running), HeldPushes: len(w.held)}
+	for l := range w.lists() {
+		v.HeldPackets += len(l.held)
+		for _, s := range l.sessions {
+			v.Sessions = append(v.Sessions, SessionView{
+				Life: s, AuthKeyID: l.authKeyID, ID: s.id, Window: len(s.window.ids),
+				Messages: len(s.queue) + len(s.sent), Bytes: s.bytes, Acks: len(s.acks),
+			})
+		}
+	}
+}
