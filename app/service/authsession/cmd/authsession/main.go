@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/tgsession/tgsession/app/internal/buildinfo"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	authsession "github.com/tgsession/tgsession/app/service/authsession"
@@ -19,27 +18,16 @@ const program = "authsession"
 func main() { os.Exit(run()) }
 
 func run() int {
-	file := flag.String("f", "etc/authsession.yaml", "configuration `file`")
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
-	version := flag.Bool("version", false, "print the version and exit")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
-	flag.Usage = func() {
-		fmt.Fprintf(flag.CommandLine.Output(), "Usage: %s [flags]\n\nKeeps auth keys, logins and devices for session and the BFF.\n\n", program)
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	if *version {
-		fmt.Println(buildinfo.String(program))
-		return 0
-	}
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "%s: unexpected argument %q; see %s --help\n", program, flag.Arg(0), program)
-		return 2
+	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.")
+	if over {
+		return code
 	}
 
 	var c authsession.Config
-	warnings, err := conf.Load(*file, &c)
+	warnings, err := conf.Load(file, &c)
 	if err != nil {
 		return rpcserver.Fail(program, err)
 	}
