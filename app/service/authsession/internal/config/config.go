@@ -23,6 +23,10 @@ type Config struct {
 	KV    kv.KvConf       // salts
 	GeoIP GeoIP           `json:",optional"`
 	Sweep Sweep
+	// Events is off unless it names a stream.
+	Events  Events
+	Touch   Touch
+	Cleanup Cleanup
 	// KeyEncryption is off unless it names a key.
 	KeyEncryption KeyEncryption `json:",optional"`
 	// Session names the session nodes, which are told when a login ends: by
@@ -91,6 +95,15 @@ func (c *Config) Validate() error {
 	}
 	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
 		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}
+	}
+	if err := c.Events.validate(); err != nil {
+		return err
+	}
+	if err := c.Touch.validate(); err != nil {
+		return err
+	}
+	if err := c.Cleanup.validate(c.Touch); err != nil {
+		return err
 	}
 	if c.Session.Target != "" {
 		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}

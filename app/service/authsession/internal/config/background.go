@@ -1,0 +1,66 @@
+package config
+
+import (
+	"time"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
+)
+
+// Events is the stream that tells what happens to sessions.
+type Events struct {
+	Stream string        `json:",optional"`       // key of a Redis stream on the KV nodes; empty: no events
+	MaxLen int64         `json:",default=100000"` // about as many of the newest events stay on the stream
+	Poll   time.Duration `json:",default=500ms"`  // until a new event is looked for
+	Batch  int           `json:",default=200"`    // events in one step, 1 to 1000
+	// Touched adds session.touched: one event a session and Touch.DBInterval.
+	Touched bool `json:",optional"`
+}
+
+// Enabled reports whether events are written at all.
+func (e Events) Enabled() bool { return e.Stream != "" }
+
+func (e Events) validate() error {
+	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000) {
+		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000; or no Stream"}
+	}
+	return nil
+}
+
+// Touch says how often a sign of life of a session is passed on.
+type Touch struct {
+	CacheInterval time.Duration `json:",default=1m"`  // to Redis, for all nodes to see
+	DBInterval    time.Duration `json:",default=10m"` // to MySQL
+}
+
+func (t Touch) validate() error {
+	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval || t.DBInterval > 24*time.Hour {
+		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: "CacheInterval from 1s, DBInterval from CacheInterval to 24h"}
+	}
+	return nil
+}
+
+// Cleanup is the end of logins that nobody uses.
+type Cleanup struct {
+	Enabled bool          `json:",default=true"`
+	Period  time.Duration `json:",default=1h"` // between two runs of a node
+	// InactiveAfter holds for users without a time of their own.
+	InactiveAfter time.Duration `json:",default=4320h"`
+	BatchSize     int           `json:",default=500"`   // logins in one transaction, 1 to 5000
+	Sleep         time.Duration `json:",default=200ms"` // between two batches, at most 30s
+	JitterPct     int           `json:",default=10"`    // of Period, 0 to 50
+}
+
+func (c Cleanup) validate(t Touch) error {
+	if !c.Enabled {
+		return nil
+	}
+	if c.Period <= 0 || c.BatchSize < 1 || c.BatchSize > 5000 || c.Sleep < 0 || c.Sleep > 30*time.Second || c.JitterPct < 0 || c.JitterPct > 50 {
+		return &conf.KeyError{Key: "Cleanup", Problem: "has a value out of bounds", Fix: "Period above 0, BatchSize from 1 to 5000, Sleep from 0 to 30s, JitterPct from 0 to 50; or Enabled: false"}
+	}
+	// MySQL lags behind a session's life by DBInterval, and by what a node had
+	// not written when it died.
+	if least := max(time.Hour, 3*t.DBInterval); c.InactiveAfter < least {
+		return &conf.KeyError{Key: "Cleanup.InactiveAfter", Problem: "is so short that sessions in use would end", Fix: "set it to " + least.String() + " or more"}
+	}
+	return nil
+}
