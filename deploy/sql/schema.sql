@@ -45,6 +45,8 @@ CREATE TABLE auths (
   deleted tinyint(1) NOT NULL DEFAULT 0,
   created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  country varchar(128) NOT NULL DEFAULT '',
+  region varchar(16) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
   UNIQUE KEY auth_key_id (auth_key_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
@@ -61,10 +63,21 @@ CREATE TABLE auth_users (
   deleted tinyint(1) NOT NULL DEFAULT 0,
   created_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  device_type varchar(16) NOT NULL DEFAULT '',
+  revoked_at bigint NOT NULL DEFAULT 0,
+  revoke_reason tinyint NOT NULL DEFAULT 0,
+  revoked_by varchar(64) NOT NULL DEFAULT '',
+  unconfirmed_until bigint NOT NULL DEFAULT 0,
+  encrypted_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
+  call_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
   PRIMARY KEY (id),
   UNIQUE KEY auth_key_id (auth_key_id, user_id),
   KEY auth_key_id_2 (auth_key_id, user_id, deleted),
-  KEY idx_user_deleted (user_id, deleted)
+  KEY idx_user_deleted (user_id, deleted),
+  KEY idx_user_deleted_active (user_id, deleted, date_active),
+  KEY idx_deleted_active (deleted, date_active),
+  KEY idx_deleted_type (deleted, device_type, unconfirmed_until),
+  KEY idx_hash (hash)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- How long temp keys live. A key without a row lives for ever, as all keys of
@@ -84,6 +97,17 @@ CREATE TABLE auth_password_pendings (
   user_id bigint NOT NULL DEFAULT 0,
   date_created bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (auth_key_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- What a user chose, or an operator for them; 0 and '' are as configured. A
+-- sign-in locks its user's row, so that sign-ins of a user follow each other.
+CREATE TABLE auth_user_settings (
+  user_id bigint NOT NULL,
+  authorization_ttl_days int NOT NULL DEFAULT 0,
+  strategy varchar(32) NOT NULL DEFAULT '',
+  limit_n int NOT NULL DEFAULT 0,
+  PRIMARY KEY (user_id),
+  KEY idx_ttl (authorization_ttl_days)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Events of sessions that are not on the stream yet: written in the
