@@ -59,7 +59,8 @@ type Snapshot struct {
 	Unconfirmed   bool      `json:"unconfirmed,omitempty"`
 }
 
-// envelope is the JSON form; deploy/events describes it.
+// envelope is the JSON form, which deploy/events/session-event.schema.json
+// describes.
 type envelope struct {
 	Version int       `json:"v"`
 	ID      string    `json:"id"` // 32 hex digits, its own for each event

@@ -1,0 +1,26 @@
+package events
+
+import "github.com/zeromicro/go-zero/core/metric"
+
+var (
+	published = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "events",
+		Name:      "published_total",
+		Help:      "Events that Redis has taken, by type.",
+		Labels:    []string{"type"},
+	})
+	failed = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "events",
+		Name:      "failed_total",
+		Help:      "Attempts to publish that failed, by what failed: mysql, redis, fenced (another node took over). Events wait, none is lost.",
+		Labels:    []string{"reason"},
+	})
+	lag = metric.NewGaugeVec(&metric.GaugeVecOpts{
+		Namespace: "authsession",
+		Subsystem: "events",
+		Name:      "lag_seconds",
+		Help:      "Age of the oldest event that is not published.",
+	})
+)

@@ -1,0 +1,284 @@
+package events
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	leaktest.Main(m)
+}
+
+// bench is a database, a Redis, and a stream of a name of its own on it.
+type bench struct {
+	t      *testing.T
+	db     *sql.DB
+	conf   config.Events
+	redis  string
+	client *redis.Client
+}
+
+func newBench(t *testing.T, redisAddress string) *bench {
+	b := &bench{t: t, db: testenv.Open(t, testenv.DSN(t, true)), redis: redisAddress,
+		conf:   config.Events{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7},
+		client: redis.NewClient(&redis.Options{Addr: redisAddress})}
+	t.Cleanup(func() {
+		b.client.Del(context.Background(), b.conf.Stream, "relay{"+b.conf.Stream+"}")
+		b.client.Close()
+	})
+	return b
+}
+
+func (b *bench) ring() *redisring.Ring {
+	ring := redisring.New(testenv.Config("", b.redis).KV)
+	b.t.Cleanup(func() { ring.Close() })
+	return ring
+}
+
+// relay starts a node's.
+func (b *bench) relay() *Relay {
+	r := StartRelay(b.db, b.ring(), b.conf)
+	b.t.Cleanup(func() { <-r.Stop() })
+	return r
+}
+
+// idle is a relay whose loop does not run, for the test to call.
+func (b *bench) idle() *Relay { return &Relay{db: b.db, ring: b.ring(), conf: b.conf} }
+
+func event(n int) Event {
+	return Event{Type: Changed, At: time.Unix(int64(n), 0), Session: Snapshot{Hash: int64(n), UserID: 777}}
+}
+
+// write commits events of the given numbers, each in a transaction of its own.
+func (b *bench) write(numbers ...int) {
+	b.t.Helper()
+	for _, n := range numbers {
+		require.NoError(b.t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, event(n)) }))
+	}
+}
+
+func (b *bench) transact(fn func(context.Context, sqlx.Session) error) error {
+	return sqlx.NewSqlConnFromDB(b.db).TransactCtx(b.t.Context(), fn)
+}
+
+func upTo(n int) (list []int) {
+	for i := range n {
+		list = append(list, i+1)
+	}
+	return list
+}
+
+// entries reads the stream: ids of events and the numbers of their sessions.
+func (b *bench) entries() (ids, hashes []string) {
+	b.t.Helper()
+	list, err := b.client.XRange(b.t.Context(), b.conf.Stream, "-", "+").Result()
+	require.NoError(b.t, err)
+	for _, m := range list {
+		var e envelope
+		require.NoError(b.t, json.Unmarshal([]byte(m.Values["event"].(string)), &e))
+		require.Equal(b.t, m.Values["id"], e.ID)
+		require.Equal(b.t, m.Values["type"], e.Type)
+		ids = append(ids, e.ID)
+		hashes = append(hashes, fmt.Sprint(e.Session.Hash))
+	}
+	return ids, hashes
+}
+
+func texts(numbers []int) (list []string) {
+	for _, n := range numbers {
+		list = append(list, fmt.Sprint(n))
+	}
+	return list
+}
+
+func (b *bench) waiting() (n int) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.QueryRow("SELECT COUNT(*) FROM session_events").Scan(&n))
+	return n
+}
+
+func (b *bench) drained() {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { return b.waiting() == 0 }, 20*time.Second, 5*time.Millisecond)
+}
+
+func TestEventsArePublishedInOrder(t *testing.T) {
+	b := newBench(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
+	b.write(upTo(50)...) // several batches
+	b.relay()
+	b.relay() // of another node
+	b.drained()
+	b.write(51, 52)
+	b.drained()
+	_, hashes := b.entries()
+	require.Equal(t, texts(upTo(52)), hashes)
+}
+
+func TestAnEventIsThereIfItsChangeIs(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	err := b.transact(func(ctx context.Context, tx sqlx.Session) error {
+		require.NoError(t, Append(ctx, tx, event(1)))
+		return errors.New("rolled back")
+	})
+	require.EqualError(t, err, "rolled back")
+	require.Zero(t, b.waiting())
+	many := make([]Event, 3*insertBatch+1)
+	for i := range many {
+		many[i] = event(i)
+	}
+	require.NoError(t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, many...) }))
+	require.Equal(t, len(many), b.waiting())
+}
+
+// Redis goes away with events waiting, more come, it comes back: all are
+// published, once each, in order.
+func TestAnOutageOfRedisDelaysEventsOnly(t *testing.T) {
+	m := miniredis.RunT(t)
+	b := newBench(t, m.Addr())
+	b.relay()
+	b.write(1, 2)
+	b.drained()
+	m.SetError("LOADING away")
+	b.write(3, 4, 5)
+	require.Never(t, func() bool { return b.waiting() < 3 }, 100*time.Millisecond, 10*time.Millisecond)
+	b.write(6)
+	m.SetError("")
+	b.drained()
+	_, hashes := b.entries()
+	require.Equal(t, texts(upTo(6)), hashes)
+}
+
+// A Redis that lost everything, the relay's token too, is served again.
+func TestAFlushedRedisIsServedAgain(t *testing.T) {
+	m := miniredis.RunT(t)
+	b := newBench(t, m.Addr())
+	r := b.idle()
+	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	m.FlushAll()
+	require.NoError(t, s.publish(t.Context(), []row{{EventID: "a", Type: Changed, Body: "{}"}}))
+	n, err := b.client.XLen(t.Context(), b.conf.Stream).Result()
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+}
+
+// A relay dies after it published and before it took the events off: they come
+// again, with their ids.
+func TestRepeatedEventsKeepTheirIDs(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	b.write(1, 2, 3)
+	r := b.idle()
+	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	conn, err := b.db.Conn(t.Context())
+	require.NoError(t, err)
+	list, err := oldest(t.Context(), conn, 2)
+	require.NoError(t, err)
+	require.NoError(t, s.publish(t.Context(), list))
+	require.NoError(t, conn.Close())
+
+	b.relay()
+	b.drained()
+	ids, hashes := b.entries()
+	require.Equal(t, []string{"1", "2", "1", "2", "3"}, hashes)
+	require.Equal(t, ids[:2], ids[2:4])
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), 3)
+}
+
+// A relay was cut off while it was asleep; when it wakes, another one has
+// published what it is about to, and more. Nothing old may come after the new.
+func TestARelayThatWasReplacedPublishesNothing(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	b.write(1, 2)
+	asleep := b.idle()
+	lock, err := dblock.Take(t.Context(), b.db, lockName)
+	require.NoError(t, err)
+	s, err := openStream(t.Context(), asleep.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	list, err := oldest(t.Context(), lock.Conn(), 10)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+
+	require.NoError(t, b.idle().drain(t.Context()))
+	require.Equal(t, 2, b.waiting(), "whoever holds the lock is left alone")
+	var id int
+	require.NoError(t, lock.Conn().QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id))
+	_, err = b.db.Exec("KILL ?", id)
+	require.NoError(t, err)
+	b.write(3)
+	b.relay()
+	b.drained()
+
+	require.ErrorIs(t, s.publish(t.Context(), list), errFenced)
+	_, err = asleep.step(t.Context(), lock.Conn(), s)
+	require.Error(t, err, "nor has it the means to take events off")
+	lock.Release()
+	_, hashes := b.entries()
+	require.Equal(t, []string{"1", "2", "3"}, hashes)
+}
+
+// What is under way is finished and taken off: a stop repeats nothing.
+func TestAStoppedRelayLeavesTheRestToOthers(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	b.conf.Batch = 1
+	b.write(upTo(200)...)
+	r := b.relay()
+	require.Eventually(t, func() bool { return b.waiting() < 200 }, 20*time.Second, time.Millisecond)
+	<-r.Stop()
+	left := b.waiting()
+	_, hashes := b.entries()
+	require.Len(t, hashes, 200-left)
+	b.relay()
+	b.drained()
+	_, hashes = b.entries()
+	require.Equal(t, texts(upTo(200)), hashes)
+}
+
+func TestTheStreamIsTrimmed(t *testing.T) {
+	b := newBench(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
+	b.conf.MaxLen, b.conf.Batch = 100, 500
+	many := make([]Event, 2000)
+	for i := range many {
+		many[i] = event(i)
+	}
+	require.NoError(t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, many...) }))
+	b.relay()
+	b.drained()
+	n, err := b.client.XLen(t.Context(), b.conf.Stream).Result()
+	require.NoError(t, err)
+	require.Less(t, n, int64(400), "Redis trims whole nodes of a hundred")
+	require.GreaterOrEqual(t, n, int64(100))
+}
+
+func TestThePauseGrowsWithFailures(t *testing.T) {
+	r := &Relay{conf: config.Events{Poll: time.Second}}
+	for failures, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 3: 8 * time.Second, 1000: maxBackoff} {
+		require.InDelta(t, want, r.pause(failures), float64(want)/5+1)
+	}
+}
+
+func TestNoRelayWithoutAStream(t *testing.T) {
+	r := StartRelay(nil, nil, config.Events{})
+	require.Nil(t, r)
+	<-r.Stop()
+}
