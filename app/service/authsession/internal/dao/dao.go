@@ -60,7 +60,8 @@ type Dao struct {
 	kv    *redisring.Ring
 	now   func() time.Time
 
-	sealer *keyseal.Sealer
+	sealer    *keyseal.Sealer
+	announces bool // there is a stream of events
 }
 
 // New opens the store on a database whose schema is up to date; sealer says
@@ -76,7 +77,8 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 		kv:    kv,
 		now:   now,
 
-		sealer: sealer,
+		sealer:    sealer,
+		announces: c.Events.Enabled(),
 	}
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx); err != nil {

@@ -2,23 +2,21 @@ package dao
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 )
 
 // ErrSweeping means that another node sweeps at the moment.
 var ErrSweeping = errors.New("another node sweeps")
 
 const (
-	// MySQL's named locks are the server's: the database is part of the name.
-	sweepLock   = "CONCAT('authsession.sweep.', MD5(DATABASE()))"
-	sweepSilent = 60               // seconds of a silent sweeper until its lock is taken from it
-	sweepBound  = 15 * time.Second // of one batch
+	sweepLock  = "authsession.sweep"
+	sweepBound = 15 * time.Second // of one batch
 )
 
 // Sweep is a run that removes temp keys whose time is over. One run at a time
@@ -30,39 +28,25 @@ const (
 // itself, also where such locks are not cluster-wide (Galera).
 type Sweep struct {
 	d     *Dao
-	conn  *sql.Conn
+	lock  *dblock.Lock
 	until int64
 }
 
 // StartSweep begins a run over the keys that ended grace ago or before.
 // ErrSweeping: another node is at it. Close ends it.
 func (d *Dao) StartSweep(ctx context.Context, grace time.Duration) (*Sweep, error) {
-	conn, err := d.db.Conn(ctx)
+	lock, err := dblock.Take(ctx, d.db, sweepLock)
+	if errors.Is(err, dblock.ErrTaken) {
+		return nil, ErrSweeping
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	s := &Sweep{d: d, conn: conn, until: d.Now() - int64(grace/time.Second)}
-	var got sql.NullInt64
-	err = conn.QueryRowContext(ctx, "SELECT GET_LOCK("+sweepLock+", 0)").Scan(&got)
-	if err == nil && got.Int64 != 1 {
-		err = ErrSweeping
-	}
-	if err == nil {
-		_, err = conn.ExecContext(ctx, fmt.Sprintf("SET SESSION wait_timeout = %d", sweepSilent))
-	}
-	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("sweep: %w", err)
-	}
-	return s, nil
+	return &Sweep{d: d, lock: lock, until: d.Now() - int64(grace/time.Second)}, nil
 }
 
 // Close gives the lock back.
-func (s *Sweep) Close() {
-	// The connection is not fit for the pool: it has a short life and a lock.
-	_ = s.conn.Raw(func(any) error { return driver.ErrBadConn })
-	_ = s.conn.Close()
-}
+func (s *Sweep) Close() { s.lock.Release() }
 
 // sweepRow is a key that looked ended, read without a lock.
 type sweepRow struct {
@@ -99,7 +83,7 @@ func (s *Sweep) Batch(ctx context.Context, limit int) (removed int, err error) {
 }
 
 func (s *Sweep) ended(ctx context.Context, where string, limit int) (list []sweepRow, err error) {
-	rows, err := s.conn.QueryContext(ctx, selectEnded+where, s.until, limit)
+	rows, err := s.lock.Conn().QueryContext(ctx, selectEnded+where, s.until, limit)
 	if err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
@@ -136,7 +120,7 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 			hold(keyCacheKey(id))
 		}
 		return again(ctx, func() error {
-			tx, err := s.conn.BeginTx(ctx, nil)
+			tx, err := s.lock.Conn().BeginTx(ctx, nil)
 			if err != nil {
 				return err
 			}

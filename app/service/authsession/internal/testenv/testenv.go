@@ -70,9 +70,10 @@ func DSN(t testing.TB, withSchema bool) string {
 func Config(dsn, redisAddress string) config.Config {
 	node := cache.ClusterConf{{RedisConf: redis.RedisConf{Host: redisAddress, Type: "node"}, Weight: 100}}
 	return config.Config{
-		Mysql: config.Mysql{DSN: dsn, Active: 16, Idle: 16, IdleTimeout: time.Minute, DisableStmtLog: true},
-		Cache: node,
-		KV:    node,
+		Mysql:  config.Mysql{DSN: dsn, Active: 16, Idle: 16, IdleTimeout: time.Minute, DisableStmtLog: true},
+		Cache:  node,
+		KV:     node,
+		Events: config.Events{Stream: "events", MaxLen: 1000, Poll: 10 * time.Millisecond, Batch: 100},
 	}
 }
 
