@@ -259,7 +259,7 @@ func (c *compiler) schedule() error {
 		o.p.prefix = uint8(sizeVarint(uint64(estimate(int(o.p.headSize), o.steps, typical))))
 		o.p.schedule(o.steps)
 		o.p.read.prepare()
-		o.p.streams = streams(o.p)
+		o.p.stream()
 		o.p.flagged = len(o.steps) > 0 && o.p.read.steps[0].kind == kFlags
 		box := c.s.messages["TL_"+o.p.name]
 		if o.p.pred != nil && box != nil && box.shape == tlset.Box && box.bare == nil {
@@ -271,22 +271,24 @@ func (c *compiler) schedule() error {
 	return nil
 }
 
-// streams reports whether stream can write a program: fields in the order of their numbers, of the kinds it has.
-func streams(p *program) bool {
-	number := 0
-	for _, s := range p.write.steps {
+// stream decides whether stream can write a program, and which of its fields come too early then: those with a lower number
+// than one that precedes them in TL.
+func (p *program) stream() {
+	p.streams = len(p.fields) <= 64
+	highest := 0
+	for i := range p.write.steps {
+		s := &p.write.steps[i]
+		s.bit = 1 << (i % 64)
 		switch s.kind {
 		case kFlags, kTrue:
 			continue
 		case kRaw, kQuery, kBoxed:
-			return false
+			p.streams = false
 		}
-		if s.number() < number {
-			return false
-		}
-		number = s.number()
+		s.held = s.number() < highest
+		p.holds = p.holds || s.held
+		highest = max(highest, s.number())
 	}
-	return len(p.fields) <= 64
 }
 
 // substitutes resolves the reviewed lists of what may stand for what.

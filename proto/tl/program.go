@@ -46,6 +46,10 @@ type step struct {
 	size     uint8 // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
 	late     uint8 // kMark, kSeek: index into frame.marks; kFlags: which word
 	bare     bool  // vectors: no 0x1cb5c415 in front
+
+	// Of plans that write TL:
+	held bool   // a field that comes too early, see stream
+	bit  uint64 // the step as a set
 }
 
 const (
@@ -71,7 +75,8 @@ type program struct {
 	headSize    uint8 // of head, or longHead when above headRoom
 	prefix      uint8 // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
 	flagged     bool  // the first thing in TL is a flags word, of step 0
-	streams     bool  // protobuf -> TL: the fields are in TL order, see stream.go
+	streams     bool  // protobuf -> TL: stream can write it
+	holds       bool  // protobuf -> TL: some steps are held
 	noCrc       bool  // vectors and boxes: no id of its own
 	head        [headRoom]byte
 	room        int         // bytes of output to have before writing the head and, when flat, all the rest

@@ -1,46 +1,37 @@
 package tl
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
-// Most constructors have their protobuf fields in TL order, and most writers of protobuf put fields in ascending order. Such
-// a message is written as it is read, without noting first where its fields lie. What turns out otherwise on the way is
+// Most writers of protobuf put fields in ascending order, and most constructors have their fields in TL order then. Such a
+// message is written as it is read, without noting first where its fields lie. A field that comes before what precedes it in
+// TL is held: stream notes where it lies, and writes it when its turn has come. What turns out otherwise on the way is
 // written again by scan and write; then, and for the rest of the call, stream is not tried any more, so that the detour is
 // made once, however deep messages nest.
 
 // stream writes id and fields of the message b, whose fields begin at pos. ok is false when the message needs the other way.
+// This is the hot loop. Its state lies in l as far as it can: what is a variable is saved around each call.
 func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 	if len(t.buf)-o < room && t.grow(o, room) == nil {
 		return fail, true
 	}
-	var (
-		buf    = t.buf
-		steps  = p.write.steps
-		headed = pos > 0
-		words  words
-		places [maxWords + 1]int
-		seen   uint64            // steps so far
-		gaps   = p.write.base[0] // steps that run also without a field, not yet run
-		count  int               // where the count of the vector stands that is being written
-		n      uint32            // its elements so far
-	)
+	var l level
+	l.p, l.b, l.gaps = p, b, p.write.base[0]
+	if p.holds {
+		l.spans = t.push(len(p.fields))
+	}
+	headed := pos > 0
 	if !p.noCrc {
-		binary.LittleEndian.PutUint32(buf[o:], p.id)
+		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
 		o += 4
 	}
-	if len(steps) > 0 && steps[0].kind == kFlags { // as fill does
-		places[1] = o
-		gaps--
+	steps := p.write.steps
+	if p.flagged { // as write does
+		l.at[1] = int32(o)
+		l.gaps--
 		o += 4
 	}
 	for pos < len(b) {
-		if len(buf)-o < room {
-			if buf = t.grow(o, room); buf == nil {
-				return fail, true
-			}
-		}
+		// The tag, and what the program knows of it.
 		start := pos
 		tag := uint32(b[pos])
 		if pos++; tag >= 0x80 && pos < len(b) {
@@ -72,10 +63,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			}
 			v = binary.LittleEndian.Uint64(b[pos:])
 			pos += 8
-		} else if pos < len(b) && b[pos] < 0x80 {
-			v = uint64(b[pos])
-			pos++
-		} else if v, pos = longVarint(b, pos); pos < 0 {
+		} else if v, pos = varint(b, pos); pos < 0 {
 			return o, false
 		}
 		from := pos
@@ -88,50 +76,55 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 		if v == 0 && s.kind <= kRaw {
 			return o, false
 		}
-		words[s.word&maxWords] |= s.mask
+		l.words[s.word&maxWords] |= s.mask
 		if s.kind == kTrue {
 			continue
 		}
 
 		// Its place: after everything before, or one more element of the vector that came last.
-		repeated := s.kind >= kStrings && s.kind <= kBareObjects
-		if bit := uint64(1) << ((slot - 1) & 63); seen < bit {
-			seen |= bit
-			if todo := gaps & (bit - 1); todo != 0 {
-				if o = t.fill(p, todo, &places, o); o < 0 {
+		if l.last < s.bit {
+			if s.held {
+				if !l.hold(s, slot-1, v, start, from, pos) {
 					return o, false
 				}
-				buf = t.buf
+				continue
 			}
-			gaps &^= 2*bit - 1
-			if repeated {
+			l.last = s.bit
+			l.seen[0] |= s.bit
+			if todo := l.gaps & (s.bit - 1); todo != 0 {
+				if o = t.fill(&l, todo, o); o < 0 {
+					return o, false
+				}
+			}
+			l.gaps &^= s.bit
+			if s.kind >= kStrings && s.kind <= kBareObjects {
 				o = t.openVector(s, o, 0)
-				count, n = o-4, 0
+				l.count, l.n = o-4, 0
 			}
-		} else if !repeated || seen >= 2*bit {
+		} else if l.last > s.bit || s.kind < kStrings || s.kind > kBareObjects {
 			return o, false
+		}
+		if len(t.buf)-o < room && t.grow(o, room) == nil {
+			return fail, true
 		}
 		switch s.kind {
 		case kInt:
-			binary.LittleEndian.PutUint32(buf[o:], uint32(v))
+			binary.LittleEndian.PutUint32(t.buf[o:], uint32(v))
 			o += 4
-			continue
 
 		case kLong, kDouble:
-			binary.LittleEndian.PutUint64(buf[o:], v)
+			binary.LittleEndian.PutUint64(t.buf[o:], v)
 			o += 8
-			continue
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
 			v, ok := wrappedNumber(b[from:pos], s.kind)
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from}), true
 			}
-			binary.LittleEndian.PutUint64(buf[o:], v)
+			binary.LittleEndian.PutUint64(t.buf[o:], v)
 			if o += 8; s.kind == kIntWrap {
 				o -= 4
 			}
-			continue
 
 		case kString:
 			o = t.string(b, from, pos, o)
@@ -144,15 +137,14 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			o = t.string(b, from, to, o)
 
 		case kObject:
-			depth, spans := t.depth, len(t.spans)
 			end := t.object(s.msg, b[from:pos], o)
 			if end < 0 && s.word != 0 && t.lacking() {
-				t.rewind(depth, spans)
 				if p.sharing(s.word, s.mask) != nil {
 					return o, false
 				}
+				t.err = nil
 				t.dropped++
-				words[s.word&maxWords] &^= s.mask
+				l.words[s.word&maxWords] &^= s.mask
 				end = o
 			}
 			o = end
@@ -168,10 +160,8 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 				o = t.bareObject(s.msg, b[from:pos], o)
 			}
 			if o > before {
-				n++
-			}
-			if o >= 0 {
-				binary.LittleEndian.PutUint32(t.buf[count:], n)
+				l.n++
+				binary.LittleEndian.PutUint32(t.buf[l.count:], l.n)
 			}
 
 		case kInts, kLongs:
@@ -179,7 +169,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			if !ok || k == 0 {
 				return o, false
 			}
-			if len(buf)-o < 8*int(k)+room && t.grow(o, 8*int(k)+room) == nil {
+			if len(t.buf)-o < 8*int(k)+room && t.grow(o, 8*int(k)+room) == nil {
 				return fail, true
 			}
 			o = t.numbers(s.kind, b[from:pos], t.openVector(s, o, k))
@@ -187,51 +177,48 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 		if o < 0 {
 			return fail, true
 		}
-		buf = t.buf
 	}
-	if gaps != 0 {
-		if o = t.fill(p, gaps, &places, o); o < 0 {
+	if l.gaps != 0 {
+		if o = t.fill(&l, l.gaps, o); o < 0 {
 			return o, false
 		}
 	}
 	for i := range p.shared {
-		if g := &p.shared[i]; words[g.word&maxWords]&g.mask != 0 && seen&g.steps[0] != g.steps[0] {
+		if g := &p.shared[i]; l.words[g.word&maxWords]&g.mask != 0 && l.seen[0]&g.steps[0] != g.steps[0] {
 			return o, false
 		}
 	}
 	for i := 1; i < len(p.write.words); i++ {
-		binary.LittleEndian.PutUint32(t.buf[places[i&maxWords]:], words[i&maxWords])
+		binary.LittleEndian.PutUint32(t.buf[l.at[i&maxWords]:], l.words[i&maxWords])
 	}
 	return o, true
 }
 
-// fill writes the steps of a set as they are without a field: numbers as zero, vectors and strings as empty, and a place for
-// flags words. It returns fail when one needs more than that.
-func (t *toTL) fill(p *program, todo uint64, places *[maxWords + 1]int, o int) int {
-	for ; todo != 0; todo &= todo - 1 {
-		if len(t.buf)-o < room && t.grow(o, room) == nil {
-			return fail
-		}
-		w := (*window)(t.buf[o:])
-		binary.LittleEndian.PutUint64(w[:], 0)
-		s := &p.write.steps[bits.TrailingZeros64(todo)]
-		switch s.kind {
-		case kFlags:
-			places[s.late&maxWords] = o
-			o += 4
-		case kInt, kString:
-			o += 4
-		case kLong, kDouble:
-			o += 8
-		case kObjects, kStrings, kBareObjects, kInts, kLongs:
-			if !s.bare {
-				binary.LittleEndian.PutUint64(w[:], vectorID)
-				o += 4
-			}
-			o += 4
-		default:
-			return fail
-		}
+// hold notes a field that came too early: the number v, or b[from:end]. It reports whether it is the first, or one more of
+// a vector.
+func (l *level) hold(s *step, slot int, v uint64, start, from, end int) bool {
+	l.gaps |= s.bit
+	switch s.kind {
+	case kObjects, kStrings, kBareObjects:
+		l.note(slot, start, end, 1)
+		return true
+	case kInts, kLongs:
+		n, ok := countVarints(l.b[from:end])
+		l.note(slot, start, end, n)
+		return ok && n > 0
+	case kInt, kLong, kDouble:
+	default:
+		v = at(from, end)
 	}
-	return o
+	first := l.seen[0]&s.bit == 0
+	l.seen[0] |= s.bit
+	l.spans[slot].v = v
+	return first
+}
+
+// fill writes steps that were held, and those that are written also without a field. It returns fail when one needs more.
+func (t *toTL) fill(l *level, todo uint64, o int) int {
+	l.todo[0] = todo
+	l.gaps &^= todo
+	return t.write(l, o)
 }

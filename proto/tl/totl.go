@@ -42,6 +42,12 @@ type level struct {
 	todo  stepSet             // steps to run
 	words words               // computed by scan
 	at    [maxWords + 1]int32 // where the words stand in the output
+
+	// Of stream alone:
+	gaps  uint64 // steps to run without a field or that were held, not yet run
+	last  uint64 // the bit of the step that ran last
+	count int    // where the count of the vector stands that is being written
+	n     uint32 // its elements so far
 }
 
 func (t *toTL) fail(err error) int {
@@ -62,7 +68,6 @@ func (t *toTL) grow(o, n int) []byte {
 
 // object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
 func (t *toTL) object(m *Message, b []byte, o int) int {
-	depth, spans := t.depth, len(t.spans)
 	p := t.headed(m, b)
 	if p == nil {
 		return t.named(m, b, o)
@@ -77,15 +82,14 @@ func (t *toTL) object(m *Message, b []byte, o int) int {
 		return end
 	}
 	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
-		t.rewind(depth, spans)
+		t.err = nil
 		return t.named(m, b, o)
 	}
-	return t.instead(m, p.pred, b, o, depth, spans)
+	return t.instead(m, p.pred, b, o)
 }
 
 // named is object for a message that does not begin with the head of a constructor.
 func (t *toTL) named(m *Message, b []byte, o int) int {
-	depth, spans := t.depth, len(t.spans)
 	pred := t.predicate(m, b)
 	if pred == nil {
 		return fail
@@ -93,17 +97,17 @@ func (t *toTL) named(m *Message, b []byte, o int) int {
 	if end := t.version(pred, b, 0, o); end >= 0 {
 		return end
 	}
-	return t.instead(m, pred, b, o, depth, spans)
+	return t.instead(m, pred, b, o)
 }
 
 // instead writes another constructor in the place of pred when the layer is what pred failed for.
-func (t *toTL) instead(m *Message, pred *predicate, b []byte, o, depth, spans int) int {
+func (t *toTL) instead(m *Message, pred *predicate, b []byte, o int) int {
 	for _, other := range m.lacking {
 		if other == pred || other.byLayer[t.layer] == nil || !t.lacking() {
 			continue
 		}
 		first := t.err
-		t.rewind(depth, spans)
+		t.err = nil
 		if end := t.version(other, b, 0, o); end >= 0 {
 			t.substituted++
 			return end
@@ -128,12 +132,18 @@ func (t *toTL) lacking() bool {
 	return errors.As(t.err, &e)
 }
 
-// rewind forgets a failed attempt.
-func (t *toTL) rewind(depth, spans int) {
-	t.depth, t.spans, t.err = depth, t.spans[:spans], nil
+// push makes room for the spans of one more level.
+func (t *toTL) push(n int) []span {
+	base := len(t.spans)
+	if cap(t.spans)-base < n {
+		t.spans = slices.Grow(t.spans, n)
+	}
+	t.spans = t.spans[:base+n]
+	return t.spans[base:]
 }
 
-// body writes id and fields of a constructor or method from the message b. See scan for pos.
+// body writes id and fields of a constructor or method from the message b. See scan for pos. Whether it succeeds or not,
+// it leaves depth and spans as they were.
 func (t *toTL) body(p *program, b []byte, pos, o int) int {
 	if t.depth == MaxDepth {
 		return t.fail(ErrLimit{"depth", 0})
@@ -142,22 +152,29 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 		return t.flat(p, b, pos, o)
 	}
 	t.depth++
+	spans := len(t.spans)
+	end, ok := fail, false
 	if p.streams && !t.plain {
-		depth, spans, substituted, dropped := t.depth, len(t.spans), t.substituted, t.dropped
-		if end, ok := t.stream(p, b, pos, o); ok {
-			t.depth--
-			return end
+		substituted, dropped := t.substituted, t.dropped
+		if end, ok = t.stream(p, b, pos, o); !ok {
+			t.err = nil
+			t.spans = t.spans[:spans]
+			t.plain, t.substituted, t.dropped = true, substituted, dropped
 		}
-		t.rewind(depth, spans)
-		t.plain, t.substituted, t.dropped = true, substituted, dropped
 	}
-	base, n := len(t.spans), len(p.fields)
-	if cap(t.spans)-base < n {
-		t.spans = slices.Grow(t.spans, n)
+	if !ok {
+		end = t.scanned(p, b, pos, o)
 	}
-	t.spans = t.spans[:base+n]
+	t.spans = t.spans[:spans]
+	t.depth--
+	return end
+}
+
+// scanned is body in two passes: scan, then write.
+func (t *toTL) scanned(p *program, b []byte, pos, o int) int {
 	var l level // field by field: a literal is built aside and copied in wider words than it was written in, which stalls
-	l.p, l.b, l.spans = p, b, t.spans[base:]
+	l.p, l.b, l.spans = p, b, t.push(len(p.fields))
+	spans := len(t.spans)
 	l.todo[0], l.todo[1] = p.write.base[0], p.write.base[1]
 	if !t.scan(&l, pos) {
 		return fail
@@ -171,11 +188,10 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 	end := t.write(&l, o)
 	for end < 0 && t.err == errAgain { //nolint:errorlint // private, never wrapped
 		// A bit had to be cleared after fields that depend on it were out. Each round clears one more bit.
-		t.rewind(t.depth, base+n)
+		t.err = nil
+		t.spans = t.spans[:spans]
 		end = t.write(&l, o)
 	}
-	t.spans = t.spans[:base]
-	t.depth--
 	return end
 }
 

@@ -7,13 +7,12 @@ func (t *toTL) field(l *level, s *step, f *span, o int) int {
 	if f == &absent {
 		return t.empty(l.p, s, o)
 	}
-	depth, spans := t.depth, len(t.spans)
 	from, to := bounds(f.v)
 	end := t.object(s.msg, l.b[from:to], o)
 	if end >= 0 || s.word == 0 || !t.lacking() {
 		return end
 	}
-	t.rewind(depth, spans)
+	t.err = nil
 	t.dropped++
 	if l.clear(s.word, s.mask) {
 		return t.fail(errAgain)
@@ -118,12 +117,11 @@ func (t *toTL) openVector(s *step, o int, n uint32) int {
 
 // element writes an object of a vector, or leaves it out when the client's layer lacks it and the vector can do without.
 func (t *toTL) element(m *Message, b []byte, o int) int {
-	depth, spans := t.depth, len(t.spans)
 	end := t.object(m, b, o)
 	if end >= 0 || !m.drop || !t.lacking() {
 		return end
 	}
-	t.rewind(depth, spans)
+	t.err = nil
 	t.dropped++
 	return o
 }
