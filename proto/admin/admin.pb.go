@@ -1040,6 +1040,7 @@ type Config struct {
 	Concurrency   *Config_Concurrency    `protobuf:"bytes,1,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
 	Touch         *Config_Touch          `protobuf:"bytes,2,opt,name=touch,proto3" json:"touch,omitempty"`
 	CleanUp       *Config_CleanUp        `protobuf:"bytes,3,opt,name=clean_up,json=cleanUp,proto3" json:"clean_up,omitempty"`
+	Sessions      *Config_Sessions       `protobuf:"bytes,4,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1091,6 +1092,13 @@ func (x *Config) GetTouch() *Config_Touch {
 func (x *Config) GetCleanUp() *Config_CleanUp {
 	if x != nil {
 		return x.CleanUp
+	}
+	return nil
+}
+
+func (x *Config) GetSessions() *Config_Sessions {
+	if x != nil {
+		return x.Sessions
 	}
 	return nil
 }
@@ -1148,6 +1156,59 @@ func (x *Config_Concurrency) GetLimit() int32 {
 	return 0
 }
 
+// Sessions holds for users without a policy of their own, too.
+type Config_Sessions struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TtlDays       int32                  `protobuf:"varint,1,opt,name=ttl_days,json=ttlDays,proto3" json:"ttl_days,omitempty"`                  // idle days until a login expires; 0: it does not
+	ConfirmWithin *durationpb.Duration   `protobuf:"bytes,2,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"` // until a login counts as confirmed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Config_Sessions) Reset() {
+	*x = Config_Sessions{}
+	mi := &file_admin_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Config_Sessions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Config_Sessions) ProtoMessage() {}
+
+func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
+func (*Config_Sessions) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{15, 1}
+}
+
+func (x *Config_Sessions) GetTtlDays() int32 {
+	if x != nil {
+		return x.TtlDays
+	}
+	return 0
+}
+
+func (x *Config_Sessions) GetConfirmWithin() *durationpb.Duration {
+	if x != nil {
+		return x.ConfirmWithin
+	}
+	return nil
+}
+
 // Touch is how exact last_active is.
 type Config_Touch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1159,7 +1220,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1232,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1245,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -1214,7 +1275,7 @@ type Config_CleanUp struct {
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1226,7 +1287,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1239,7 +1300,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -1361,14 +1422,18 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
-	"\x10GetConfigRequest\"\xa5\x04\n" +
+	"\x10GetConfigRequest\"\xc2\x05\n" +
 	"\x06Config\x12;\n" +
 	"\vconcurrency\x18\x01 \x01(\v2\x19.admin.Config.ConcurrencyR\vconcurrency\x12)\n" +
 	"\x05touch\x18\x02 \x01(\v2\x13.admin.Config.TouchR\x05touch\x120\n" +
-	"\bclean_up\x18\x03 \x01(\v2\x15.admin.Config.CleanUpR\acleanUp\x1a?\n" +
+	"\bclean_up\x18\x03 \x01(\v2\x15.admin.Config.CleanUpR\acleanUp\x122\n" +
+	"\bsessions\x18\x04 \x01(\v2\x16.admin.Config.SessionsR\bsessions\x1a?\n" +
 	"\vConcurrency\x12\x1a\n" +
 	"\bstrategy\x18\x01 \x01(\tR\bstrategy\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x05R\x05limit\x1a\x85\x01\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x1ag\n" +
+	"\bSessions\x12\x19\n" +
+	"\bttl_days\x18\x01 \x01(\x05R\attlDays\x12@\n" +
+	"\x0econfirm_within\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rconfirmWithin\x1a\x85\x01\n" +
 	"\x05Touch\x12@\n" +
 	"\x0ecache_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rcacheInterval\x12:\n" +
 	"\vdb_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
@@ -1403,7 +1468,7 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_admin_admin_proto_goTypes = []any{
 	(*Session)(nil),               // 0: admin.Session
 	(*ListSessionsRequest)(nil),   // 1: admin.ListSessionsRequest
@@ -1423,50 +1488,53 @@ var file_admin_admin_proto_goTypes = []any{
 	(*Config)(nil),                // 15: admin.Config
 	nil,                           // 16: admin.Statistics.LiveByDeviceTypeEntry
 	(*Config_Concurrency)(nil),    // 17: admin.Config.Concurrency
-	(*Config_Touch)(nil),          // 18: admin.Config.Touch
-	(*Config_CleanUp)(nil),        // 19: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(*Config_Sessions)(nil),       // 18: admin.Config.Sessions
+	(*Config_Touch)(nil),          // 19: admin.Config.Touch
+	(*Config_CleanUp)(nil),        // 20: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	20, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	20, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	20, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	21, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	21, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	21, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	21, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: admin.ListSessionsReply.sessions:type_name -> admin.Session
-	21, // 5: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	22, // 5: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
 	10, // 6: admin.SetPolicyRequest.policy:type_name -> admin.Policy
 	16, // 7: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
 	17, // 8: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	18, // 9: admin.Config.touch:type_name -> admin.Config.Touch
-	19, // 10: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	21, // 11: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	21, // 12: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	21, // 13: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	21, // 14: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	1,  // 15: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
-	3,  // 16: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	4,  // 17: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	5,  // 18: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	7,  // 19: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	9,  // 20: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	11, // 21: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	12, // 22: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	14, // 23: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	2,  // 24: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 25: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	6,  // 26: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	6,  // 27: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	8,  // 28: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	10, // 29: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	10, // 30: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	13, // 31: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	15, // 32: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	24, // [24:33] is the sub-list for method output_type
-	15, // [15:24] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	19, // 9: admin.Config.touch:type_name -> admin.Config.Touch
+	20, // 10: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	18, // 11: admin.Config.sessions:type_name -> admin.Config.Sessions
+	22, // 12: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	22, // 13: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	22, // 14: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	22, // 15: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	22, // 16: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	1,  // 17: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
+	3,  // 18: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
+	4,  // 19: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	5,  // 20: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	7,  // 21: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	9,  // 22: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	11, // 23: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	12, // 24: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	14, // 25: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	2,  // 26: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 27: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	6,  // 28: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	6,  // 29: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	8,  // 30: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	10, // 31: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	10, // 32: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	13, // 33: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	15, // 34: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	26, // [26:35] is the sub-list for method output_type
+	17, // [17:26] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_admin_admin_proto_init() }
@@ -1485,7 +1553,7 @@ func file_admin_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
