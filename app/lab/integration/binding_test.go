@@ -18,7 +18,7 @@ import (
 
 // bindRequest makes a bind request for a temp key, encrypted with perm. The
 // inner message names innerPerm, which an honest client sets to perm's id.
-func bindRequest(t *testing.T, perm, temp *authKey, innerPerm, sessionID, msgID int64) *tg.AuthBindTempAuthKeyRequest {
+func bindRequest(t testing.TB, perm, temp *authKey, innerPerm, sessionID, msgID int64) *tg.AuthBindTempAuthKeyRequest {
 	t.Helper()
 	inner := &crypto.BindAuthKeyInner{
 		Nonce: int64Random(), TempAuthKeyID: temp.id(), PermAuthKeyID: innerPerm,
@@ -47,10 +47,10 @@ func isTrue(body []byte) bool {
 // A temp key serves its perm key's user after it was bound, in the session
 // that bound it, and the BFF sees both ids.
 func TestTempKeyServesItsPermKey(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	perm := newKey(t, c.conn, 0)
-	c.login(t, perm, 4711)
-	temp := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+	c := share(t)
+	perm := c.newKey(0)
+	c.login(perm, 4711)
+	temp := c.open(c.newKey(1))
 
 	require.True(t, isTrue(temp.bind(perm)))
 	temp.key.perm = perm.id() // what the gateway learns
@@ -68,10 +68,10 @@ func TestTempKeyServesItsPermKey(t *testing.T) {
 // Weakness 1: the owner of key A named victim V in the inner part of a bind
 // message, and the stock authsession bound the temp key to V.
 func TestWeakness01BindCannotNameAForeignPermKey(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	attacker, victim := newKey(t, c.conn, 0), newKey(t, c.conn, 0)
-	c.login(t, victim, 1)
-	temp := newKey(t, c.conn, 1)
+	c := share(t)
+	attacker, victim := c.newKey(0), c.newKey(0)
+	c.login(victim, 1)
+	temp := c.newKey(1)
 
 	req := bindRequest(t, attacker, temp, victim.id(), 5, 4)
 	_, err := c.auth.AuthsessionBindTempAuthKey(t.Context(), &authsession.TLAuthsessionBindTempAuthKey{
@@ -87,9 +87,9 @@ func TestWeakness01BindCannotNameAForeignPermKey(t *testing.T) {
 // Weakness 2: session believed the perm key id of any packet, so that an
 // unbound temp key acted as whomever it named.
 func TestWeakness02UnboundKeyCannotActForAnother(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	victim := c.newUser(t, 1)
-	thief := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+	c := share(t)
+	victim := c.newUser(1)
+	thief := c.open(c.newKey(1))
 	thief.key.perm = victim.key.id()
 
 	c.answer(getUsers, &tg.UserClassVector{})
@@ -105,9 +105,9 @@ func TestWeakness02UnboundKeyCannotActForAnother(t *testing.T) {
 // Weakness 3: all keys without a perm key id, HTTP clients among them,
 // shared one state: the first login was everybody's.
 func TestWeakness03KeysWithoutPermIDShareNothing(t *testing.T) {
-	c := startCluster(t, "etc", "")
+	c := share(t)
 	a, b := newHTTPClient(t, c), newHTTPClient(t, c)
-	c.login(t, a.key, 77)
+	c.login(a.key, 77)
 	c.answer(getUsers, &tg.UserClassVector{})
 	query := &tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}}
 
@@ -123,8 +123,8 @@ func TestWeakness03KeysWithoutPermIDShareNothing(t *testing.T) {
 
 // Weakness 8: encrypted_message was sliced without a look at its length.
 func TestWeakness08ShortBindMessagesAreRefused(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	perm := newKey(t, c.conn, 0)
+	c := share(t)
+	perm := c.newKey(0)
 	for _, size := range []int{0, 8, 23, 24, 40, 103, 105, 4096} {
 		_, err := c.auth.AuthsessionBindTempAuthKey(t.Context(), &authsession.TLAuthsessionBindTempAuthKey{
 			PermAuthKeyId: perm.id(), Nonce: 1, ExpiresAt: int32(time.Now().Unix()) + 60, EncryptedMessage: make([]byte, size),
@@ -137,15 +137,15 @@ func TestWeakness08ShortBindMessagesAreRefused(t *testing.T) {
 // Weakness 11: a bind that failed killed the wrapper of the perm key that it
 // named: anyone could end anyone's sessions by key id.
 func TestWeakness11FailedBindDoesNotHarmThePermKey(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	victim := c.newUser(t, 1)
+	c := share(t)
+	victim := c.newUser(1)
 
 	// A call of the victim is in flight while the bind fails.
 	release := c.hold(getUsers, &tg.UserClassVector{})
 	call := victim.call(&tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf{}}})
 	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 
-	thief := newClient(t, c.conn, c.gateway, newKey(t, c.conn, 1))
+	thief := c.open(c.newKey(1))
 	thief.key.perm = victim.key.id()
 	garbage := &tg.AuthBindTempAuthKeyRequest{
 		PermAuthKeyID: victim.key.id(), Nonce: 1, ExpiresAt: int(time.Now().Unix()) + 60, EncryptedMessage: make([]byte, 104),

@@ -41,7 +41,7 @@ type authKey struct {
 func (k *authKey) id() int64 { return k.key.IntID() }
 
 // dial connects to a session node as a gateway does.
-func dial(t *testing.T, addr string) *grpc.ClientConn {
+func dial(t testing.TB, addr string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func dial(t *testing.T, addr string) *grpc.ClientConn {
 }
 
 // newKey registers a fresh key through session.
-func newKey(t *testing.T, conn grpc.ClientConnInterface, typ int32) *authKey {
+func newKey(t testing.TB, conn grpc.ClientConnInterface, typ int32) *authKey {
 	t.Helper()
 	var raw crypto.Key
 	_, _ = rand.Read(raw[:])
@@ -92,7 +92,7 @@ func (m message) constructor() uint32 {
 
 // client is one MTProto session as its gateway sees it: plain packets.
 type client struct {
-	t       *testing.T
+	t       testing.TB
 	session session.RPCSessionClient
 	gateway *gatewayRole
 	key     *authKey
@@ -105,7 +105,7 @@ type client struct {
 	http    bool      // packets go as HTTP requests do
 }
 
-func newClient(t *testing.T, conn grpc.ClientConnInterface, g *gatewayRole, k *authKey) *client {
+func newClient(t testing.TB, conn grpc.ClientConnInterface, g *gatewayRole, k *authKey) *client {
 	c := &client{t: t, session: session.NewRPCSessionClient(conn), gateway: g, key: k, id: int64Random(), fresh: true}
 	c.conn = g.open(connKey{k.id(), c.id})
 	return c
@@ -164,8 +164,8 @@ func (c *client) sendPacket(payload []byte) error {
 
 // newHTTPClient opens a session that speaks HTTP: neither key type nor perm
 // key id are told, and answers come as replies.
-func newHTTPClient(t *testing.T, c *cluster) *client {
-	cl := c.newClient(t)
+func newHTTPClient(t testing.TB, c *cluster) *client {
+	cl := c.newClient()
 	cl.http = true
 	return cl
 }
@@ -203,7 +203,7 @@ func (c *client) send(body []byte, content bool) int64 {
 
 func decode(body []byte, d bin.Decoder) error { return d.Decode(&bin.Buffer{Buf: body}) }
 
-func encode(t *testing.T, e bin.Encoder) []byte {
+func encode(t testing.TB, e bin.Encoder) []byte {
 	t.Helper()
 	var b bin.Buffer
 	require.NoError(t, e.Encode(&b))
@@ -217,7 +217,7 @@ func (c *client) call(e bin.Encoder) int64 {
 }
 
 // initialised wraps a call as clients do at start.
-func initialised(t *testing.T, e bin.Object) bin.Object {
+func initialised(t testing.TB, e bin.Object) bin.Object {
 	t.Helper()
 	return &tg.InvokeWithLayerRequest{Layer: tg.Layer, Query: &tg.InitConnectionRequest{
 		APIID: 4, DeviceModel: "Pixel 9", SystemVersion: "16", AppVersion: "12.1", SystemLangCode: "en", LangPack: "android", LangCode: "en",
@@ -284,7 +284,7 @@ func (c *client) readMessage(b *bin.Buffer) message {
 }
 
 // inflate unpacks a body that is gzip_packed as a whole.
-func inflate(t *testing.T, body []byte) []byte {
+func inflate(t testing.TB, body []byte) []byte {
 	t.Helper()
 	b := bin.Buffer{Buf: body}
 	if id, err := b.PeekID(); err != nil || id != mtp.GZIPTypeID {

@@ -2,7 +2,7 @@ package integration
 
 import (
 	"context"
-	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gotd/td/bin"
@@ -16,9 +16,10 @@ import (
 // cluster is the pair under test with every peer played by the test.
 type cluster struct {
 	*stores
-	t           *testing.T
+	t           testing.TB
 	gateway     *gatewayRole
 	status      *statusRole
+	bffs        *bffServer
 	bff         *bffRole
 	authsession *service
 	session     *service
@@ -30,39 +31,70 @@ type cluster struct {
 // (app, etc, etc2); extra is appended to session.yaml.
 func startCluster(t *testing.T, variant, extra string) *cluster {
 	t.Helper()
+	return newCluster(t, variant, extra)
+}
+
+// newCluster is startCluster; change edits session.yaml.
+func newCluster(t testing.TB, variant, extra string, change ...func(string) string) *cluster {
+	t.Helper()
 	c := &cluster{stores: startServers(t), t: t}
 	c.gateway = c.playGateway(t, true)
 	c.status = c.playStatus(t)
-	c.bff = c.playBFF(t)
+	c.bffs = c.playBFF(t)
+	c.bff = c.bffs.role()
 	c.authsession = c.startAuthsession(t, variant+"-authsession.yaml")
-	c.session = c.startSession(t, variant+"-session.yaml", extra)
+	c.session = c.startSession(t, variant+"-session.yaml", extra, change...)
 	c.conn = dial(t, c.session.addr)
 	c.auth = authsession.NewRPCAuthsessionClient(dial(t, c.authsession.addr))
 	return c
 }
 
+// newKey registers a fresh key, whose calls reach the BFF of the test.
+func (c *cluster) newKey(typ int32) *authKey {
+	c.t.Helper()
+	k := newKey(c.t, c.conn, typ)
+	c.bff.own(k.id())
+	return k
+}
+
 // newClient opens a session of a fresh perm key.
-func (c *cluster) newClient(t *testing.T) *client {
-	return newClient(t, c.conn, c.gateway, newKey(t, c.conn, 0))
+func (c *cluster) newClient() *client { return c.open(c.newKey(0)) }
+
+// open opens a session of a key.
+func (c *cluster) open(k *authKey) *client {
+	c.t.Helper()
+	return newClient(c.t, c.conn, c.gateway, k)
 }
 
 // login binds a user to the client's perm key, as a BFF does.
-func (c *cluster) login(t *testing.T, k *authKey, user int64) {
-	t.Helper()
-	res, err := c.auth.AuthsessionBindAuthKeyUser(t.Context(), &authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: k.perm, UserId: user})
-	require.NoError(t, err)
-	require.NotZero(t, res.V, "hash of the login")
+func (c *cluster) login(k *authKey, user int64) {
+	c.t.Helper()
+	res, err := c.auth.AuthsessionBindAuthKeyUser(c.t.Context(), &authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: k.perm, UserId: user})
+	require.NoError(c.t, err)
+	require.NotZero(c.t, res.V, "hash of the login")
 }
 
 // newUser opens a session of a fresh key with a user, initialised.
-func (c *cluster) newUser(t *testing.T, user int64) *client {
-	t.Helper()
-	cl := c.newClient(t)
-	c.login(t, cl.key, user)
-	c.answer(getState, &tg.UpdatesState{Pts: 1, Date: 1})
-	cl.result(cl.call(initialised(t, &tg.UpdatesGetStateRequest{})))
+func (c *cluster) newUser(user int64) *client {
+	c.t.Helper()
+	cl := c.newClient()
+	c.login(cl.key, user)
+	c.initialise(cl)
 	return cl
 }
+
+// initialise makes a client's first call, which also makes its session the one
+// that takes updates.
+func (c *cluster) initialise(cl *client) {
+	c.t.Helper()
+	c.answer(getState, &tg.UpdatesState{Pts: 1, Date: 1})
+	cl.result(cl.call(initialised(c.t, &tg.UpdatesGetStateRequest{})))
+}
+
+var lastUser atomic.Int64
+
+// newUserID is a user that no other test has.
+func newUserID() int64 { return 1000 + lastUser.Add(1) }
 
 // Paths of the methods that the tests call.
 const (
@@ -73,17 +105,6 @@ const (
 	sendMessage = "/mtproto.RPCMessages/messages_sendMessage"
 	signIn      = "/mtproto.RPCAuthorization/auth_signIn"
 )
-
-// encodeResult turns a TL answer into what a BFF replies.
-func (b *bffRole) encodeResult(t *testing.T, path string, e bin.Encoder) []byte {
-	t.Helper()
-	_, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	methods := b.schema.MethodByName(strings.Replace(name, "_", ".", 1))
-	require.NotEmpty(t, methods, path)
-	out, _, err := b.schema.ResultToProto(nil, methods[0], encode(t, e))
-	require.NoError(t, err)
-	return out
-}
 
 // answer lets a method always answer the same.
 func (c *cluster) answer(path string, e bin.Encoder) {

@@ -17,7 +17,7 @@ func TestStockFilesStart(t *testing.T) {
 	for _, variant := range []string{"app", "etc", "etc2"} {
 		t.Run(variant, func(t *testing.T) {
 			c := startCluster(t, variant, "")
-			c.newClient(t).ping()
+			c.newClient().ping()
 		})
 	}
 }

@@ -34,8 +34,8 @@ func (c *cluster) push(k *authKey, updates []byte) {
 // A user who asked for the state is online at this node, and gets what sync
 // pushes; when the gateway closes the session, the user goes offline.
 func TestOnlineUsersGetPushes(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	cl := c.newUser(t, 42)
+	c := share(t)
+	cl := c.newUser(42)
 	eventually(t, "the user is online", func() bool { return c.status.entry(cl.key.perm) != nil })
 	entry := c.status.entry(cl.key.perm)
 	require.Equal(t, int64(42), entry.UserId)
@@ -54,9 +54,9 @@ func TestOnlineUsersGetPushes(t *testing.T) {
 
 // An answer that found no connection is sent again as soon as the client is
 // back, under the same message id.
-func TestAnswerIsRepeatedAfterReconnect(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	cl := c.newUser(t, 1)
+func TestWeakness23AnswersAreRepeatedAtOnceAfterReconnect(t *testing.T) {
+	c := share(t)
+	cl := c.newUser(1)
 	c.answer(nearestDC, &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1})
 
 	c.gateway.close(connKey{cl.key.id(), cl.id})
@@ -73,9 +73,9 @@ func TestAnswerIsRepeatedAfterReconnect(t *testing.T) {
 
 // One login of a user is ended elsewhere: it gets nothing more and every call
 // is refused; the user's other device notices nothing.
-func TestRevocationReachesOneKeyOnly(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	ended, other := c.newUser(t, 9), c.newUser(t, 9)
+func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
+	c := share(t)
+	ended, other := c.newUser(9), c.newUser(9)
 	c.answer(getUsers, &tg.UserClassVector{})
 
 	number := func(name string) protowire.Number {
@@ -111,16 +111,16 @@ func TestRevocationReachesOneKeyOnly(t *testing.T) {
 // status and pushed. authsession now tells the key's node itself, before its
 // call returns.
 func TestWeakness04RevocationNeedsNoPush(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	ended, other := c.newClient(t), c.newClient(t)
+	c := share(t)
+	ended, other, user := c.newClient(), c.newClient(), newUserID()
 	for _, cl := range []*client{ended, other} {
-		c.login(t, cl.key, 5)
+		c.login(cl.key, user)
 	}
 	c.answer(getUsers, &tg.UserClassVector{})
 	ended.result(ended.call(getSelf))
 
 	res, err := c.auth.AuthsessionResetAuthorization(t.Context(), &authsession.TLAuthsessionResetAuthorization{
-		UserId: 5, AuthKeyId: other.key.perm, // hash 0: all but this one
+		UserId: user, AuthKeyId: other.key.perm, // hash 0: all but this one
 	})
 	require.NoError(t, err)
 	require.Equal(t, []int64{ended.key.perm}, res.Datas)
@@ -137,9 +137,9 @@ func TestSilentGatewayDelaysNobodyElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := startCluster(t, "etc", "")
 			silent := c.playGateway(t, stream)
-			stuck := newClient(t, c.conn, silent, newKey(t, c.conn, 0))
+			stuck := newClient(t, c.conn, silent, c.newKey(0))
 			stuck.ping()
-			well := c.newClient(t)
+			well := c.newClient()
 			well.ping()
 			release := silent.hold()
 			defer release()

@@ -26,7 +26,7 @@ var getSelf = &tg.UsersGetUsersRequest{ID: []tg.InputUserClass{&tg.InputUserSelf
 // Every packet is now either refused with 420 or answered.
 func TestWeakness16FullChannelIsToldToTheCaller(t *testing.T) {
 	c := startCluster(t, "etc", "Session:\n  DataChannel: 4\n")
-	cl := c.newUser(t, 1)
+	cl := c.newUser(1)
 	c.answer(getUsers, &tg.UserClassVector{})
 
 	const packets = 3000
@@ -85,8 +85,8 @@ func TestWeakness16FullChannelIsToldToTheCaller(t *testing.T) {
 // Weakness 17: one unknown constructor made the whole packet vanish, its
 // container mates included.
 func TestWeakness17UnknownConstructorCostsOnlyItself(t *testing.T) {
-	c := startCluster(t, "app", "")
-	cl := c.newUser(t, 1)
+	c := share(t)
+	cl := c.newUser(1)
 	unknown := binary.LittleEndian.AppendUint32(nil, 0xdeadbeef)
 	ids := cl.container(encode(t, &mt.PingRequest{PingID: 42}), unknown)
 
@@ -111,9 +111,9 @@ func TestWeakness17UnknownConstructorCostsOnlyItself(t *testing.T) {
 // Weakness 19: all calls of a key ran one after another, so that a slow one
 // stalled every session of the device.
 func TestWeakness19SlowCallDelaysNoOther(t *testing.T) {
-	c := startCluster(t, "etc", "")
-	slow := c.newUser(t, 1)
-	quick := newClient(t, c.conn, c.gateway, slow.key)
+	c := share(t)
+	slow := c.newUser(1)
+	quick := c.open(slow.key)
 
 	release := c.hold(getUsers, &tg.UserClassVector{})
 	c.answer(nearestDC, &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1})
@@ -143,11 +143,11 @@ func TestWeakness43IdleKeysHoldNoGoroutine(t *testing.T) {
 		require.NoError(t, err)
 		return n
 	}
-	c.newClient(t).ping() // connections to peers are up
+	c.newClient().ping() // connections to peers are up
 	before := goroutines()
 	const keys = 500
 	for range keys {
-		c.newClient(t).ping()
+		c.newClient().ping()
 	}
 	eventually(t, "idle keys hold no goroutine", func() bool { return goroutines() < before+keys/20 })
 }

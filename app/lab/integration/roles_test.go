@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -13,17 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	grpcmetadata "google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/gateway"
-	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	statuspb "github.com/tgsession/tgsession/proto/status"
-	"github.com/tgsession/tgsession/proto/tl"
 )
 
 func boolean(v bool) *mtproto.Bool {
@@ -35,7 +27,7 @@ func boolean(v bool) *mtproto.Bool {
 
 // serve runs a gRPC server on loopback and registers it in etcd under key,
 // as a stock peer does.
-func (s *stores) serve(t *testing.T, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
+func (s *stores) serve(t testing.TB, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -65,7 +57,7 @@ type gatewayRole struct {
 	block chan struct{} // while set, every delivery waits for it
 }
 
-func (s *stores) playGateway(t *testing.T, stream bool) *gatewayRole {
+func (s *stores) playGateway(t testing.TB, stream bool) *gatewayRole {
 	g := &gatewayRole{conns: map[connKey]chan []byte{}}
 	g.addr = s.serve(t, "interface.gateway", func(server *grpc.Server) {
 		gateway.RegisterRPCGatewayServer(server, g)
@@ -162,7 +154,7 @@ type statusRole struct {
 	online map[int64]*statuspb.SessionEntry // by perm key
 }
 
-func (s *stores) playStatus(t *testing.T) *statusRole {
+func (s *stores) playStatus(t testing.TB) *statusRole {
 	r := &statusRole{online: map[int64]*statuspb.SessionEntry{}}
 	s.serve(t, "service.status", func(server *grpc.Server) { statuspb.RegisterRPCStatusServer(server, r) })
 	return r
@@ -186,80 +178,4 @@ func (r *statusRole) entry(permKey int64) *statuspb.SessionEntry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.online[permKey]
-}
-
-// bffCall is one call as a BFF sees it.
-type bffCall struct {
-	Path string
-	Meta *metadata.RpcMetadata
-	PB   []byte
-}
-
-// bffRole is a BFF whose methods are functions of the test.
-type bffRole struct {
-	schema *tl.Schema
-
-	mu      sync.Mutex
-	calls   []bffCall
-	methods map[string]func(context.Context, bffCall) ([]byte, error)
-}
-
-func (s *stores) playBFF(t *testing.T) *bffRole {
-	t.Helper()
-	schema, err := tl.Load("0.223.1")
-	require.NoError(t, err)
-	b := &bffRole{schema: schema, methods: map[string]func(context.Context, bffCall) ([]byte, error){}}
-	s.serve(t, "bff.bff", func(*grpc.Server) {}, grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(b.handle))
-	return b
-}
-
-func (b *bffRole) handle(_ any, stream grpc.ServerStream) error {
-	path, _ := grpc.MethodFromServerStream(stream)
-	var req passthrough.Frame
-	if err := stream.RecvMsg(&req); err != nil {
-		return err
-	}
-	call := bffCall{Path: path, Meta: &metadata.RpcMetadata{}, PB: req}
-	md, _ := grpcmetadata.FromIncomingContext(stream.Context())
-	if v := md.Get("rpc_metadata"); len(v) == 1 {
-		raw, err := base64.StdEncoding.DecodeString(v[0])
-		if err != nil {
-			return status.Error(codes.InvalidArgument, "rpc_metadata is not base64")
-		}
-		if err := proto.Unmarshal(raw, call.Meta); err != nil {
-			return err
-		}
-	}
-	b.mu.Lock()
-	b.calls = append(b.calls, call)
-	method := b.methods[path]
-	b.mu.Unlock()
-	if method == nil {
-		return status.Error(codes.Unimplemented, "unknown method "+path)
-	}
-	out, err := method(stream.Context(), call)
-	if err != nil {
-		return err
-	}
-	return stream.SendMsg(passthrough.Frame(out))
-}
-
-// on sets what a method answers.
-func (b *bffRole) on(path string, f func(context.Context, bffCall) ([]byte, error)) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.methods[path] = f
-}
-
-// seen lists the calls of a method so far.
-func (b *bffRole) seen(path string) []bffCall {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []bffCall
-	for _, c := range b.calls {
-		if c.Path == path {
-			out = append(out, c)
-		}
-	}
-	return out
 }

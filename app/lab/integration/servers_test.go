@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -11,23 +13,33 @@ import (
 // built holds the binaries under test.
 var built servers.Binaries
 
-func TestMain(m *testing.M) { os.Exit(servers.Main(m, &built)) }
+func TestMain(m *testing.M) {
+	// Tests that share a cluster mostly wait; -parallel on the command line
+	// still wins.
+	_ = flag.Set("test.parallel", "16")
+	code := servers.Main(m, &built)
+	if complaints := endShared(); complaints != "" {
+		fmt.Fprintln(os.Stderr, complaints)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 // stores are the real servers of a test, and what is started on them.
 type stores struct{ *servers.Servers }
 
-func startServers(t *testing.T) *stores {
+func startServers(t testing.TB) *stores {
 	t.Helper()
 	return &stores{servers.Start(t)}
 }
 
 // eventually polls until ok answers true, and fails the test after 10 s.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	eventuallyIn(t, 10*time.Second, what, ok)
 }
 
-func eventuallyIn(t *testing.T, limit time.Duration, what string, ok func() bool) {
+func eventuallyIn(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(10 * time.Millisecond)

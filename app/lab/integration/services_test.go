@@ -43,7 +43,7 @@ type settings struct {
 
 // service is one running binary.
 type service struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	addr   string
 	output *syncBuffer
@@ -71,7 +71,7 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func freePort(t *testing.T) int {
 }
 
 // render fills a stock file and writes it, followed by extra lines.
-func (s *stores) render(t *testing.T, file, addr, extra string) string {
+func (s *stores) render(t testing.TB, file, addr, extra string) string {
 	t.Helper()
 	tmpl, err := template.ParseFS(stockFiles, "testdata/"+file+".tmpl")
 	require.NoError(t, err)
@@ -97,7 +97,7 @@ func (s *stores) render(t *testing.T, file, addr, extra string) string {
 }
 
 // metricsPort reads the port of the Prometheus block back, 0 without one.
-func metricsPort(t *testing.T, path string) int {
+func metricsPort(t testing.TB, path string) int {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -110,12 +110,20 @@ func metricsPort(t *testing.T, path string) int {
 	return port
 }
 
+// command is a binary under the race detector, which reports at once and need
+// not be given its usual second to do so at the end.
+func command(binary string, args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=20")
+	return cmd
+}
+
 // start runs a binary with a configuration file and stops it at the end of
 // the test.
-func start(t *testing.T, binary, addr string, args ...string) *service {
+func start(t testing.TB, binary, addr string, args ...string) *service {
 	t.Helper()
 	s := &service{t: t, addr: addr, output: &syncBuffer{}, exited: make(chan struct{})}
-	s.cmd = exec.Command(binary, args...)
+	s.cmd = command(binary, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.output, s.output
 	require.NoError(t, s.cmd.Start())
 	go func() {
@@ -176,23 +184,27 @@ func (s *service) ready(srv *stores, key string) {
 }
 
 // startAuthsession starts authsession from a stock file, with migrations on.
-func (s *stores) startAuthsession(t *testing.T, file string) *service {
+func (s *stores) startAuthsession(t testing.TB, file string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	path := s.render(t, file, addr, "")
-	migrate := exec.Command(built.AuthSession, "-f", path, "-migrate")
-	out, err := migrate.CombinedOutput()
+	out, err := command(built.AuthSession, "-f", path, "-migrate").CombinedOutput()
 	require.NoError(t, err, string(out))
 	svc := start(t, built.AuthSession, addr, "-f", path)
 	svc.ready(s, "service.authsession")
 	return svc
 }
 
-// startSession starts session from a stock file, with extra lines.
-func (s *stores) startSession(t *testing.T, file, extra string) *service {
+// startSession starts session from a stock file, with extra lines and changes.
+func (s *stores) startSession(t testing.TB, file, extra string, change ...func(string) string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	path := s.render(t, file, addr, extra)
+	for _, f := range change {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, []byte(f(string(text))), 0o600))
+	}
 	svc := start(t, built.Session, addr, "-f", path)
 	svc.metricsPort = metricsPort(t, path)
 	svc.ready(s, "interface.session")

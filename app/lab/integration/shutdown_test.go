@@ -15,7 +15,7 @@ import (
 // client, and the process ends by itself within its configured time.
 func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 	c := startCluster(t, "etc", "")
-	cl := c.newUser(t, 1)
+	cl := c.newUser(1)
 	release := c.hold(getUsers, &tg.UserClassVector{})
 	call := cl.call(getSelf)
 	eventually(t, "the call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
@@ -41,7 +41,7 @@ func TestShutdownDeliversAnswersInFlight(t *testing.T) {
 // by authsession, which then ends by itself.
 func TestShutdownOfAuthsessionAnswersCallsInFlight(t *testing.T) {
 	c := startCluster(t, "app", "")
-	key := newKey(t, c.conn, 0)
+	key := c.newKey(0)
 	lock, err := c.DB.Conn(t.Context())
 	require.NoError(t, err)
 	defer lock.Close()
@@ -75,7 +75,7 @@ func TestShutdownOfAuthsessionAnswersCallsInFlight(t *testing.T) {
 // new session state.
 func TestRestartKeepsLogins(t *testing.T) {
 	c := startCluster(t, "etc", "")
-	cl := c.newUser(t, 1)
+	cl := c.newUser(1)
 	c.session.stop(syscall.SIGTERM)
 	c.authsession.stop(syscall.SIGTERM)
 	c.authsession = c.startAuthsession(t, "etc-authsession.yaml")

@@ -81,15 +81,21 @@ type Servers struct {
 
 var databases atomic.Int32
 
+// Need skips a test where no servers are named.
+func Need(t testing.TB) {
+	t.Helper()
+	if os.Getenv("TEST_MYSQL_DSN") == "" {
+		t.Skip("needs TEST_MYSQL_DSN, TEST_REDIS_ADDR and TEST_ETCD_ENDPOINTS; `make test` brings them")
+	}
+}
+
 // Start prepares the stores, or skips the test where none are named. Tests
 // that use them run one after another, because the etcd keys of the services
 // are fixed.
-func Start(t *testing.T) *Servers {
+func Start(t testing.TB) *Servers {
 	t.Helper()
+	Need(t)
 	dsn := os.Getenv("TEST_MYSQL_DSN")
-	if dsn == "" {
-		t.Skip("needs TEST_MYSQL_DSN, TEST_REDIS_ADDR and TEST_ETCD_ENDPOINTS; `make test` brings them")
-	}
 	cfg, err := mysql.ParseDSN(dsn)
 	require.NoError(t, err)
 	name := fmt.Sprintf("tgsession_it_%d_%d", os.Getpid(), databases.Add(1))
