@@ -2,6 +2,7 @@ package tl
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -259,7 +260,7 @@ func (c *compiler) schedule() error {
 		o.p.prefix = uint8(sizeVarint(uint64(estimate(int(o.p.headSize), o.steps, typical))))
 		o.p.schedule(o.steps)
 		o.p.read.prepare()
-		o.p.stream()
+		o.p.number()
 		o.p.flagged = len(o.steps) > 0 && o.p.read.steps[0].kind == kFlags
 		box := c.s.messages["TL_"+o.p.name]
 		if o.p.pred != nil && box != nil && box.shape == tlset.Box && box.bare == nil {
@@ -271,23 +272,30 @@ func (c *compiler) schedule() error {
 	return nil
 }
 
-// stream decides whether stream can write a program, and which of its fields come too early then: those with a lower number
-// than one that precedes them in TL.
-func (p *program) stream() {
-	p.streams = len(p.fields) <= 64
+// number prepares stream, if it can write the program. Fields come too early that have a lower number than one that precedes
+// them in TL.
+func (p *program) number() {
+	if len(p.fields) > 64 || slices.ContainsFunc(p.write.steps, func(s step) bool {
+		return s.kind == kRaw || s.kind == kQuery || s.kind == kBoxed
+	}) {
+		return
+	}
+	p.numbers = slices.Repeat([]numbered{foreign}, len(p.slots))
 	highest := 0
-	for i := range p.write.steps {
-		s := &p.write.steps[i]
-		s.bit = 1 << (i % 64)
-		switch s.kind {
-		case kFlags, kTrue:
+	for i, s := range p.write.steps {
+		if s.kind == kFlags {
 			continue
-		case kRaw, kQuery, kBoxed:
-			p.streams = false
 		}
-		s.held = s.number() < highest
-		p.holds = p.holds || s.held
-		highest = max(highest, s.number())
+		n := &p.numbers[s.number()]
+		*n = numbered{kind: s.kind, wire: uint8(s.tag & 7), slot: uint8(i), word: s.word}
+		if s.word != 0 {
+			n.flag = uint8(bits.TrailingZeros32(s.mask))
+		}
+		if s.kind != kTrue {
+			n.held = s.number() < highest
+			p.holds = p.holds || n.held
+			highest = max(highest, s.number())
+		}
 	}
 }
 

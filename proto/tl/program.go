@@ -46,11 +46,20 @@ type step struct {
 	size     uint8 // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
 	late     uint8 // kMark, kSeek: index into frame.marks; kFlags: which word
 	bare     bool  // vectors: no 0x1cb5c415 in front
-
-	// Of plans that write TL:
-	held bool   // a field that comes too early, see stream
-	bit  uint64 // the step as a set
 }
+
+// numbered is what stream needs to know of the field with a certain number, small since tables crowd the cache.
+type numbered struct {
+	kind kind  // kFlags: this version has no such field
+	wire uint8 // wire type
+	slot uint8 // of the step
+	word uint8 // as in step
+	flag uint8 // the bit of step.mask
+	held bool  // it comes too early
+}
+
+// foreign is a number that no field has.
+var foreign = numbered{wire: noWire}
 
 const (
 	maxWords   = 3         // flags words of one constructor
@@ -64,6 +73,7 @@ const (
 	wireFixed  = 1
 	wireBytes  = 2
 	wireFixed4 = 5
+	noWire     = 7
 )
 
 // program transcodes one constructor or method version, in both directions. A payload of a few dozen KB pushes tables out of
@@ -75,7 +85,6 @@ type program struct {
 	headSize    uint8 // of head, or longHead when above headRoom
 	prefix      uint8 // bytes the length prefix usually takes: 1 below 128 bytes of protobuf, else 2
 	flagged     bool  // the first thing in TL is a flags word, of step 0
-	streams     bool  // protobuf -> TL: stream can write it
 	holds       bool  // protobuf -> TL: some steps are held
 	noCrc       bool  // vectors and boxes: no id of its own
 	head        [headRoom]byte
@@ -85,10 +94,11 @@ type program struct {
 	shuffle     *shuffle    // the rest of the way to ascending order; nil when steps already ascend
 	read        plan        // TL -> protobuf: TL order, but written as ascending as one pass allows
 
-	slots  []uint8    // field number -> slot+1; 0 for fields of other versions
-	write  plan       // protobuf -> TL: TL order, with flags words; kTrue, which do not run, come last
-	fields []slotInfo // by slot: every protobuf field of this version
-	shared []group    // flag bits that several fields hang on
+	slots   []uint8    // field number -> slot+1; 0 for fields of other versions
+	numbers []numbered // the same for stream; nil when that cannot write it
+	write   plan       // protobuf -> TL: TL order, with flags words; kTrue, which do not run, come last
+	fields  []slotInfo // by slot: every protobuf field of this version
+	shared  []group    // flag bits that several fields hang on
 
 	longHead []byte
 	pred     *predicate // nil for methods

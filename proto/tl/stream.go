@@ -24,7 +24,6 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
 		o += 4
 	}
-	steps := p.write.steps
 	if p.flagged { // as write does
 		l.at[1] = int32(o)
 		l.gaps--
@@ -38,21 +37,17 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			tag = tag&0x7f | uint32(b[pos])<<7 // when this is not the end of the tag, it is none of p's
 			pos++
 		}
-		slot := 0
-		if k := int(tag >> 3); k < len(p.slots) {
-			slot = int(p.slots[k])
+		f := &foreign
+		if k := int(tag >> 3); k < len(p.numbers) {
+			f = &p.numbers[k]
 		}
-		if slot == 0 {
+		if uint32(f.wire) != tag&7 {
 			tag, _, _, next := fieldAt(b, start)
-			if next < 0 || (headed && tag == 1<<3|wireBytes) {
+			if f.kind != kFlags || next < 0 || (headed && tag == 1<<3|wireBytes) {
 				return o, false
 			}
 			pos = next
 			continue
-		}
-		s := &steps[slot-1]
-		if uint32(s.tag) != tag {
-			return o, false
 		}
 
 		// The value: a number, or b[from:pos]. Nobody writes zero or nothing, but it might take back an earlier value.
@@ -63,7 +58,10 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			}
 			v = binary.LittleEndian.Uint64(b[pos:])
 			pos += 8
-		} else if v, pos = varint(b, pos); pos < 0 {
+		} else if pos < len(b) && b[pos] < 0x80 {
+			v = uint64(b[pos])
+			pos++
+		} else if v, pos = longVarint(b, pos); pos < 0 {
 			return o, false
 		}
 		from := pos
@@ -73,41 +71,42 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			}
 			pos += int(v)
 		}
-		if v == 0 && s.kind <= kRaw {
+		if v == 0 && f.kind <= kRaw {
 			return o, false
 		}
-		l.words[s.word&maxWords] |= s.mask
-		if s.kind == kTrue {
+		l.words[f.word&maxWords] |= 1 << (f.flag & 31)
+		if f.kind == kTrue {
 			continue
 		}
 
 		// Its place: after everything before, or one more element of the vector that came last.
-		if l.last < s.bit {
-			if s.held {
-				if !l.hold(s, slot-1, v, start, from, pos) {
+		bit := uint64(1) << (f.slot & 63)
+		if l.last < bit {
+			if f.held {
+				if !l.hold(f, v, start, from, pos) {
 					return o, false
 				}
 				continue
 			}
-			l.last = s.bit
-			l.seen[0] |= s.bit
-			if todo := l.gaps & (s.bit - 1); todo != 0 {
+			l.last = bit
+			l.seen[0] |= bit
+			if todo := l.gaps & (bit - 1); todo != 0 {
 				if o = t.fill(&l, todo, o); o < 0 {
 					return o, false
 				}
 			}
-			l.gaps &^= s.bit
-			if s.kind >= kStrings && s.kind <= kBareObjects {
-				o = t.openVector(s, o, 0)
+			l.gaps &^= bit
+			if f.kind >= kStrings && f.kind <= kBareObjects {
+				o = t.openVector(&p.write.steps[f.slot], o, 0)
 				l.count, l.n = o-4, 0
 			}
-		} else if l.last > s.bit || s.kind < kStrings || s.kind > kBareObjects {
+		} else if l.last > bit || f.kind < kStrings || f.kind > kBareObjects {
 			return o, false
 		}
 		if len(t.buf)-o < room && t.grow(o, room) == nil {
 			return fail, true
 		}
-		switch s.kind {
+		switch f.kind {
 		case kInt:
 			binary.LittleEndian.PutUint32(t.buf[o:], uint32(v))
 			o += 4
@@ -117,12 +116,12 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			o += 8
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
-			v, ok := wrappedNumber(b[from:pos], s.kind)
+			v, ok := wrappedNumber(b[from:pos], f.kind)
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from}), true
 			}
 			binary.LittleEndian.PutUint64(t.buf[o:], v)
-			if o += 8; s.kind == kIntWrap {
+			if o += 8; f.kind == kIntWrap {
 				o -= 4
 			}
 
@@ -137,6 +136,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			o = t.string(b, from, to, o)
 
 		case kObject:
+			s := &p.write.steps[f.slot]
 			end := t.object(s.msg, b[from:pos], o)
 			if end < 0 && s.word != 0 && t.lacking() {
 				if p.sharing(s.word, s.mask) != nil {
@@ -151,13 +151,13 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 
 		case kObjects, kStrings, kBareObjects:
 			before := o
-			switch s.kind {
+			switch f.kind {
 			case kObjects:
-				o = t.element(s.msg, b[from:pos], o)
+				o = t.element(p.write.steps[f.slot].msg, b[from:pos], o)
 			case kStrings:
 				o = t.string(b, from, pos, o)
 			default:
-				o = t.bareObject(s.msg, b[from:pos], o)
+				o = t.bareObject(p.write.steps[f.slot].msg, b[from:pos], o)
 			}
 			if o > before {
 				l.n++
@@ -172,7 +172,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			if len(t.buf)-o < 8*int(k)+room && t.grow(o, 8*int(k)+room) == nil {
 				return fail, true
 			}
-			o = t.numbers(s.kind, b[from:pos], t.openVector(s, o, k))
+			o = t.numbers(f.kind, b[from:pos], t.openVector(&p.write.steps[f.slot], o, k))
 		}
 		if o < 0 {
 			return fail, true
@@ -196,9 +196,11 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 
 // hold notes a field that came too early: the number v, or b[from:end]. It reports whether it is the first, or one more of
 // a vector.
-func (l *level) hold(s *step, slot int, v uint64, start, from, end int) bool {
-	l.gaps |= s.bit
-	switch s.kind {
+func (l *level) hold(f *numbered, v uint64, start, from, end int) bool {
+	slot := int(f.slot)
+	bit := uint64(1) << (f.slot & 63)
+	l.gaps |= bit
+	switch f.kind {
 	case kObjects, kStrings, kBareObjects:
 		l.note(slot, start, end, 1)
 		return true
@@ -210,8 +212,8 @@ func (l *level) hold(s *step, slot int, v uint64, start, from, end int) bool {
 	default:
 		v = at(from, end)
 	}
-	first := l.seen[0]&s.bit == 0
-	l.seen[0] |= s.bit
+	first := l.seen[0]&bit == 0
+	l.seen[0] |= bit
 	l.spans[slot].v = v
 	return first
 }

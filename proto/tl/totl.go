@@ -154,7 +154,7 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 	t.depth++
 	spans := len(t.spans)
 	end, ok := fail, false
-	if p.streams && !t.plain {
+	if p.numbers != nil && !t.plain {
 		substituted, dropped := t.substituted, t.dropped
 		if end, ok = t.stream(p, b, pos, o); !ok {
 			t.err = nil

@@ -75,8 +75,8 @@ func longVarint(b []byte, pos int) (v uint64, next int) {
 	if len(b)-pos >= 8 {
 		x := binary.LittleEndian.Uint64(b[pos:])
 		if ends := ^x & more; ends != 0 {
-			n := bits.TrailingZeros64(ends) // the last bit of the last byte
-			return gather(x & (2<<n - 1)), pos + n/8 + 1
+			ends ^= ends - 1 // up to the last bit of the last byte
+			return gather(x & ends), pos + bits.Len64(ends)>>3
 		}
 		if len(b)-pos >= 10 {
 			c, d := uint64(b[pos+8]), uint64(b[pos+9])
