@@ -8,6 +8,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(nodeFile); file != "" {
+		os.Exit(serveNode(file))
+	}
 	if os.Getenv("TEST_ETCD_ENDPOINTS") != "" {
 		os.Exit(m.Run()) // go-zero keeps its etcd clients for the life of the process
 	}

@@ -1,0 +1,168 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// nodeFile makes this test binary a session node, so that a benchmark can
+// tell what the node costs from what its peers in the test do.
+const nodeFile = "TGSESSION_TEST_NODE"
+
+// serveNode is the life of such a node.
+func serveNode(file string) int {
+	var c Config
+	if _, err := conf.Load(file, &c); err != nil {
+		return rpcserver.Fail("session", err)
+	}
+	s, err := New(c)
+	if err != nil {
+		return rpcserver.Fail("session", err)
+	}
+	if err := rpcserver.Run(s, 10*time.Second); err != nil {
+		return rpcserver.Fail("session", err)
+	}
+	return 0
+}
+
+// process is a session node in a process of its own.
+type process struct {
+	tb     testing.TB
+	pid    int
+	rpc    session.RPCSessionClient
+	stream session.RPCSessionStreamClient
+}
+
+func (c *cluster) startProcess(tb testing.TB) *process {
+	addr := freeAddress(tb)
+	file := filepath.Join(tb.TempDir(), "session.yaml")
+	require.NoError(tb, os.WriteFile(file, fmt.Appendf(nil, `
+Name: interface.session
+ListenOn: %s
+Log: {Mode: console, Encoding: plain, Level: severe, Stat: false}
+AuthSession: {Endpoints: [%s]}
+StatusClient: {Endpoints: [%s]}
+GatewayClient: {Endpoints: [%s]}
+BFFProxyClients:
+  Clients: [{Endpoints: [%[5]s]}]
+  IDMap: {/mtproto.RPCUsers: %[5]q, /mtproto.RPCUpdates: %[5]q, /mtproto.RPCConfiguration: %[5]q}
+`, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"]), 0o600))
+	var out bytes.Buffer
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), nodeFile+"="+file)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	require.NoError(tb, cmd.Start())
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		_ = conn.Close()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			tb.Errorf("the node ended with %v\n%s", err, out.String())
+		}
+	})
+	p := &process{tb: tb, pid: cmd.Process.Pid, rpc: session.NewRPCSessionClient(conn), stream: session.NewRPCSessionStreamClient(conn)}
+	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
+	defer cancel()
+	_, err = p.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1}, grpc.WaitForReady(true))
+	require.NoError(tb, err)
+	return p
+}
+
+// cpu is how much CPU time the node has used, in steps of 10 ms.
+func (p *process) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+	if err != nil {
+		p.tb.Skip("no /proc here: ", err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, which may hold anything
+	fields := strings.Fields(rest)
+	var ticks int
+	for _, f := range fields[11:13] { // utime, stime
+		n, err := strconv.Atoi(f)
+		require.NoError(p.tb, err)
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// mailGateway hands what session sends to the devices that wait for it.
+type mailGateway struct {
+	gateway.UnimplementedRPCGatewayServer
+	mu    sync.Mutex
+	boxes map[int64]func(message) // by session id
+}
+
+func (g *mailGateway) deliver(in *gateway.TLGatewaySendDataToGateway) {
+	g.mu.Lock()
+	box := g.boxes[in.GetSessionId()]
+	g.mu.Unlock()
+	if box != nil {
+		for _, m := range messages(in.GetPayload()) {
+			box(m)
+		}
+	}
+}
+
+func (g *mailGateway) on(sessionID int64, box func(message)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.boxes[sessionID] = box
+}
+
+func (g *mailGateway) GatewaySendDataToGateway(_ context.Context, in *gateway.TLGatewaySendDataToGateway) (*mtproto.Bool, error) {
+	g.deliver(in)
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+// streams is a mailGateway's streaming side.
+type streams struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+	*mailGateway
+}
+
+func (g streams) GatewayDataStream(s gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	for {
+		in, err := s.Recv()
+		if err != nil {
+			return err
+		}
+		g.deliver(in.GetSendData())
+		if err := s.Send(&gateway.GatewayStreamResponse{Success: true}); err != nil {
+			return err
+		}
+	}
+}
+
+// serveMail puts a mailGateway in the place of the cluster's gateway.
+func (c *cluster) serveMail(streaming bool) *mailGateway {
+	g := &mailGateway{boxes: map[int64]func(message){}}
+	c.serve("gateway", func(s *grpc.Server) {
+		if streaming {
+			gateway.RegisterRPCGatewayStreamServer(s, streams{mailGateway: g})
+		} else {
+			gateway.RegisterRPCGatewayServer(s, g)
+		}
+	})
+	return g
+}
