@@ -5,6 +5,8 @@ package authsession
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
@@ -34,6 +37,7 @@ type Server struct {
 	mu      sync.Mutex
 	svcCtx  *svc.ServiceContext // nil until the store is open
 	sweeper *lifecycle.Sweeper  // nil until the service is published
+	admin   *admin.Server       // nil until the store is open, or when it is off
 }
 
 // New prepares the service; nothing is opened yet.
@@ -75,6 +79,9 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	s.svcCtx = svcCtx
 	s.mu.Unlock()
+	if err := s.startAdmin(ctx, db); err != nil {
+		return err
+	}
 	if err := s.rpc.Start(ctx); err != nil {
 		return err
 	}
@@ -85,6 +92,19 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
+// startAdmin serves the admin API, before peers can find the service: a node
+// whose admin API does not start does not start.
+func (s *Server) startAdmin(ctx context.Context, db *sql.DB) error {
+	api, err := admin.New(s.config, s.svcCtx.Manager, db, time.Now)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.admin = api
+	s.mu.Unlock()
+	return api.Start(ctx)
+}
+
 // Failed delivers the error of a server that ended by itself.
 func (s *Server) Failed() <-chan error { return s.rpc.Failed() }
 
@@ -93,8 +113,11 @@ func (s *Server) Failed() <-chan error { return s.rpc.Failed() }
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	swept := s.sweeper.Stop()
+	api := s.admin
 	s.mu.Unlock()
-	err := s.rpc.Stop(ctx)
+	administered := make(chan error, 1)
+	go func() { administered <- api.Stop(ctx) }()
+	err := errors.Join(s.rpc.Stop(ctx), <-administered)
 	<-swept
 	s.mu.Lock()
 	defer s.mu.Unlock()

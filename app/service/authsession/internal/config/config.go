@@ -23,12 +23,18 @@ type Config struct {
 	KV    kv.KvConf       // salts
 	GeoIP GeoIP           `json:",optional"`
 	Sweep Sweep
+	// Sessions and Concurrency are what holds for users without settings of
+	// their own.
+	Sessions    Sessions
+	Concurrency Concurrency
 	// Events is off unless it names a stream.
 	Events  Events
 	Touch   Touch
 	Cleanup Cleanup
 	// KeyEncryption is off unless it names a key.
 	KeyEncryption KeyEncryption `json:",optional"`
+	// Admin is off unless it names a listener.
+	Admin Admin
 	// Session names the session nodes, which are told when a login ends: by
 	// Endpoints or by Etcd. What is absent is as SessionNodes says.
 	Session zrpc.RpcClientConf `json:",optional"`
@@ -61,6 +67,22 @@ type Sweep struct {
 	Batch   int           `json:",default=500"`   // keys in one transaction, 1 to 5000
 	Pause   time.Duration `json:",default=200ms"` // between two batches, at most 30s
 	Grace   time.Duration `json:",default=1h"`    // how long an ended key stays; more than clocks differ
+}
+
+// Sessions is how long logins last.
+type Sessions struct {
+	// TTLDays is after how many idle days a login ends, unless its user chose
+	// (account.setAuthorizationTTL); 0: never.
+	TTLDays int `json:",default=180,range=[0:3650]"`
+	// ConfirmWithin is how long a login that begins beside others counts as
+	// unconfirmed, unless the user confirms it before; 0: none does.
+	ConfirmWithin time.Duration `json:",default=0s"`
+}
+
+// Concurrency is what a sign-in does to the user's other logins.
+type Concurrency struct {
+	Strategy string `json:",default=none,options=none|limit-per-device-type|one-per-device-type|one"`
+	Limit    int    `json:",default=1,range=[1:10000]"` // of limit-per-device-type
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.
@@ -103,6 +125,12 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Cleanup.validate(c.Touch); err != nil {
+		return err
+	}
+	if c.Sessions.ConfirmWithin < 0 {
+		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
+	}
+	if err := c.Admin.validate(); err != nil {
 		return err
 	}
 	if c.Session.Target != "" {

@@ -1,0 +1,87 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+)
+
+// answer is how a gRPC code is called in REST and in the audit log.
+type answer struct {
+	name string
+	http int
+}
+
+var answers = map[codes.Code]answer{
+	codes.OK:                {"OK", http.StatusOK},
+	codes.InvalidArgument:   {"INVALID_ARGUMENT", http.StatusBadRequest},
+	codes.Unauthenticated:   {"UNAUTHENTICATED", http.StatusUnauthorized},
+	codes.PermissionDenied:  {"PERMISSION_DENIED", http.StatusForbidden},
+	codes.NotFound:          {"NOT_FOUND", http.StatusNotFound},
+	codes.Unimplemented:     {"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed},
+	codes.ResourceExhausted: {"RESOURCE_EXHAUSTED", http.StatusTooManyRequests},
+	codes.Canceled:          {"CANCELLED", 499},
+	codes.Internal:          {"INTERNAL", http.StatusInternalServerError},
+	codes.Unavailable:       {"UNAVAILABLE", http.StatusServiceUnavailable},
+	codes.DeadlineExceeded:  {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
+}
+
+func answerOf(err error) answer {
+	if a, ok := answers[status.Code(err)]; ok {
+		return a
+	}
+	return answers[codes.Internal]
+}
+
+// refusal is an answer to a call that was not served.
+type refusal struct {
+	code    codes.Code
+	reason  string // a word for the metric and the audit log
+	message string // for the caller
+	// of one that came too often:
+	wait   time.Duration // until the next call is served
+	silent int           // refusals of the caller that were not written down before this one
+	quiet  bool          // this one is not written down, either
+}
+
+func (r *refusal) Error() string { return r.message }
+
+// GRPCStatus is what gRPC answers.
+func (r *refusal) GRPCStatus() *status.Status { return status.New(r.code, r.message) }
+
+// invalid says what is wrong with a field of a request.
+func invalid(field, format string, args ...any) error {
+	return status.Errorf(codes.InvalidArgument, "%s: %s", field, fmt.Sprintf(format, args...))
+}
+
+// fault turns an error of the manager into the answer; what is our own trouble
+// stays in the log.
+func fault(ctx context.Context, err error) error {
+	var refused *mysql.MySQLError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, sessions.ErrNotFound):
+		return status.Error(codes.NotFound, "there is no such session")
+	case errors.Is(err, sessions.ErrBadToken):
+		return invalid("page_token", "this list did not give it out")
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "it took longer than Admin.Timeout")
+	case ctx.Err() != nil:
+		return status.Error(codes.Canceled, "the caller went away")
+	}
+	logx.WithContext(ctx).Errorf("admin API: %v", err)
+	if errors.As(err, &refused) { // a database that answers would answer the same again
+		return status.Error(codes.Internal, "something is wrong here; the log says what")
+	}
+	return status.Error(codes.Unavailable, "the store cannot be used now; the log says why")
+}

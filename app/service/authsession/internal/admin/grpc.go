@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+const (
+	overGRPC = "grpc"
+
+	maxRequest = 64 << 10 // bytes, of a gRPC message
+	maxHeaders = 32 << 10
+	maxStreams = 100 // calls at a time on a connection
+)
+
+// grpcOptions bound what a client may send, before anybody knows who it is.
+func (g *guard) grpcOptions(c *tls.Config) []grpc.ServerOption {
+	o := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxStreams)}
+	if c = g.checkClients(c, overGRPC, "h2"); c != nil {
+		o = append(o, grpc.Creds(credentials.NewTLS(c)))
+	}
+	return o
+}
+
+// intercept has the guard serve the call.
+func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	name, ours := strings.CutPrefix(info.FullMethod, "/"+pb.SessionAdmin_ServiceDesc.ServiceName+"/")
+	request, isMessage := in.(proto.Message)
+	if _, known := methods[name]; !ours || !known || !isMessage {
+		return nil, status.Error(codes.Unimplemented, "there is no such method")
+	}
+	from := origin{transport: overGRPC, authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
+	if p, ok := peer.FromContext(ctx); ok {
+		from.ip = address(p.Addr.String())
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			from.certificate = verified(&info.State)
+		}
+	}
+	out, err := g.do(ctx, name, from,
+		func() (proto.Message, error) { return request, nil },
+		func(ctx context.Context, in proto.Message) (proto.Message, error) {
+			out, err := handle(ctx, in)
+			message, _ := out.(proto.Message)
+			return message, err
+		})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,212 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+// method is what the guard knows of a call.
+type method struct {
+	scope   token.Scope
+	changes bool
+}
+
+// methods are those of SessionAdmin; no other is served.
+var methods = map[string]method{
+	"ListSessions":   {scope: token.Read},
+	"GetSession":     {scope: token.Read},
+	"RevokeSession":  {scope: token.Revoke, changes: true},
+	"RevokeSessions": {scope: token.Revoke, changes: true},
+	"CleanUp":        {scope: token.Revoke, changes: true},
+	"GetPolicy":      {scope: token.Read},
+	"SetPolicy":      {scope: token.Revoke, changes: true},
+	"GetStatistics":  {scope: token.Read},
+	"GetConfig":      {scope: token.Read},
+}
+
+// auditLog is audit.Log.
+type auditLog interface {
+	Write(ctx context.Context, e audit.Entry) (id int64, err error)
+	Complete(ctx context.Context, id int64, code string, affected int) error
+}
+
+// guard stands before the service, on both transports.
+type guard struct {
+	verifier *token.Verifier // nil: no tokens are taken
+	clients  map[string]token.Caller
+	limits   *limiter
+	log      auditLog
+	timeout  time.Duration
+	now      func() time.Time
+}
+
+// completeTime bounds the end of a row whose call has ended.
+const completeTime = 5 * time.Second
+
+type callerKey struct{}
+
+// callerOf is who makes the call that ctx belongs to.
+func callerOf(ctx context.Context) string {
+	name, _ := ctx.Value(callerKey{}).(string)
+	return name
+}
+
+type handler func(ctx context.Context, in proto.Message) (proto.Message, error)
+
+// do serves one call: it finds out who calls, whether they may, decodes the
+// request, writes the call down, and handles it.
+func (g *guard) do(ctx context.Context, name string, from origin, decode func() (proto.Message, error), handle handler) (out proto.Message, err error) {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	defer func() { requests.Inc(from.transport, name, answerOf(err).name) }()
+	m := methods[name]
+	entry := audit.Entry{Transport: from.transport, Method: name, ClientIP: text(from.ip)}
+	caller, r := g.admit(from, m.scope)
+	entry.Caller = caller.Name
+	if r != nil {
+		g.refused(ctx, entry, r)
+		return nil, r
+	}
+	in, err := decode()
+	if err != nil {
+		g.write(ctx, entry, err, 0)
+		return nil, err
+	}
+	describe(&entry, in)
+	ctx = context.WithValue(ctx, callerKey{}, caller.Name)
+	if !m.changes {
+		out, err = safely(ctx, in, handle)
+		g.write(ctx, entry, err, affected(out))
+		return out, err
+	}
+	id, err := g.log.Write(ctx, entry)
+	if err != nil {
+		lost.Inc()
+		refusals.Inc(auditFailed)
+		logx.WithContext(ctx).Errorf("admin API: %s by %s was not done, since it could not be written down: %v", name, caller.Name, err)
+		return nil, &refusal{code: codes.Unavailable, reason: auditFailed, message: "the audit log cannot be written; nothing was done"}
+	}
+	out, err = safely(ctx, in, handle)
+	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
+	defer cancel()
+	if failure := g.log.Complete(ended, id, answerOf(err).name, affected(out)); failure != nil {
+		lost.Inc()
+		logx.WithContext(ctx).Errorf("admin API: %s by %s was done: %v", name, caller.Name, failure)
+	}
+	return out, err
+}
+
+// admit tells who calls and whether they may.
+func (g *guard) admit(from origin, scope token.Scope) (token.Caller, *refusal) {
+	caller, r := g.identify(from)
+	if r != nil {
+		return caller, g.limited(from, r)
+	}
+	if r := g.limits.take("name:" + caller.Name); r != nil {
+		return caller, g.exhausted(r)
+	}
+	if !caller.May(scope) {
+		return caller, &refusal{code: codes.PermissionDenied, reason: scopeMissing, message: fmt.Sprintf("the scope %s is needed", scope)}
+	}
+	return caller, nil
+}
+
+// limited refuses with r, or, when the address is refused too often, for that.
+func (g *guard) limited(from origin, r *refusal) *refusal {
+	if often := g.limits.take("address:" + network(from.ip)); often != nil {
+		return g.exhausted(often)
+	}
+	return r
+}
+
+func (g *guard) exhausted(r *refusal) *refusal {
+	r.code, r.reason = codes.ResourceExhausted, tooMany
+	r.message = fmt.Sprintf("too many calls; try again in %v", r.wait)
+	return r
+}
+
+// refused counts a refusal and writes it down.
+func (g *guard) refused(ctx context.Context, e audit.Entry, r *refusal) {
+	refusals.Inc(r.reason)
+	if r.quiet {
+		return
+	}
+	if r.silent > 0 {
+		e.Request = fmt.Sprintf("and %d calls before", r.silent)
+	}
+	e.Reason = r.reason
+	g.write(ctx, e, r, 0)
+}
+
+// write adds a whole row. Its failure changes no answer.
+func (g *guard) write(ctx context.Context, e audit.Entry, err error, n int) {
+	e.Code, e.Affected = answerOf(err).name, n
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
+	defer cancel()
+	if _, err := g.log.Write(ctx, e); err != nil {
+		lost.Inc()
+		logx.WithContext(ctx).Errorf("admin API: %s by %q from %s (%s) is not in the audit log: %v", e.Method, e.Caller, e.ClientIP, e.Code, err)
+	}
+}
+
+// safely turns a panic into an answer: the row of a change gets its end.
+func safely(ctx context.Context, in proto.Message, handle handler) (out proto.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			logx.WithContext(ctx).Errorf("admin API: panic: %v\n%s", p, debug.Stack())
+			out, err = nil, status.Error(codes.Internal, "something is wrong here; the log says what")
+		}
+	}()
+	return handle(ctx, in)
+}
+
+// describe says in a row what was asked. Requests hold no secrets.
+func describe(e *audit.Entry, in proto.Message) {
+	if about, ok := in.(interface{ GetUserId() int64 }); ok {
+		e.UserID = about.GetUserId()
+	}
+	if about, ok := in.(interface{ GetHash() int64 }); ok {
+		e.Hash = about.GetHash()
+	}
+	e.Request = string(encode(protojson.MarshalOptions{UseProtoNames: true}, in))
+}
+
+// encode is JSON without the white space that protojson varies.
+func encode(o protojson.MarshalOptions, m proto.Message) []byte {
+	text, err := o.Marshal(m)
+	if err != nil { // a text that is no UTF-8
+		return nil
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, text) != nil {
+		return nil
+	}
+	return b.Bytes()
+}
+
+// affected counts the logins in an answer.
+func affected(out proto.Message) int {
+	switch out := out.(type) {
+	case *pb.RevokeReply:
+		return len(out.GetHashes())
+	case *pb.CleanUpReply:
+		return int(out.GetCount())
+	case *pb.ListSessionsReply:
+		return len(out.GetSessions())
+	}
+	return 0
+}

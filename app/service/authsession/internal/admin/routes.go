@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"google.golang.org/protobuf/proto"
+
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+// route is a path of the REST API and the method of SessionAdmin behind it.
+type route struct {
+	verb, path string // path as go-zero writes it: /v1/sessions/:hash
+	method     string
+	decode     func(p *params) proto.Message
+	call       func(s *impl, ctx context.Context, in proto.Message) (proto.Message, error)
+	silent     bool // the answer is 204 and empty
+}
+
+// routes are all there are, beside the description of the API itself. The
+// names in paths are those of openapi.yaml.
+var routes = []route{
+	on(http.MethodGet, "/v1/sessions", "ListSessions", (*impl).ListSessions, func(p *params) *pb.ListSessionsRequest {
+		return &pb.ListSessionsRequest{UserId: p.int64("user_id"), DeviceType: p.text("device_type"), ApiId: p.int32("api_id"),
+			Active: p.flag("active"), PageSize: p.int32("page_size"), PageToken: p.text("page_token")}
+	}),
+	on(http.MethodGet, "/v1/sessions/:hash", "GetSession", (*impl).GetSession, func(p *params) *pb.GetSessionRequest {
+		return &pb.GetSessionRequest{By: &pb.GetSessionRequest_Hash{Hash: p.id("hash")}}
+	}),
+	on(http.MethodGet, "/v1/keys/:auth_key_id/session", "GetSession", (*impl).GetSession, func(p *params) *pb.GetSessionRequest {
+		return &pb.GetSessionRequest{By: &pb.GetSessionRequest_AuthKeyId{AuthKeyId: p.id("auth_key_id")}}
+	}),
+	silent(on(http.MethodDelete, "/v1/sessions/:hash", "RevokeSession", (*impl).RevokeSession, func(p *params) *pb.RevokeSessionRequest {
+		return &pb.RevokeSessionRequest{Hash: p.id("hash")}
+	})),
+	on(http.MethodDelete, "/v1/users/:user_id/sessions", "RevokeSessions", (*impl).RevokeSessions, func(p *params) *pb.RevokeSessionsRequest {
+		return &pb.RevokeSessionsRequest{UserId: p.id("user_id"), DeviceType: p.text("device_type"),
+			ExceptHash: p.int64("except"), KeepNewest: p.int32("keep_newest")}
+	}),
+	on(http.MethodPost, "/v1/sessions:cleanup", "CleanUp", (*impl).CleanUp, func(p *params) *pb.CleanUpRequest {
+		in := new(pb.CleanUpRequest)
+		p.body(in)
+		return in
+	}),
+	on(http.MethodGet, "/v1/users/:user_id/policy", "GetPolicy", (*impl).GetPolicy, func(p *params) *pb.GetPolicyRequest {
+		return &pb.GetPolicyRequest{UserId: p.id("user_id")}
+	}),
+	on(http.MethodPut, "/v1/users/:user_id/policy", "SetPolicy", (*impl).SetPolicy, func(p *params) *pb.SetPolicyRequest {
+		in := &pb.SetPolicyRequest{UserId: p.id("user_id"), Policy: new(pb.Policy)}
+		p.body(in.Policy)
+		return in
+	}),
+	on(http.MethodGet, "/v1/statistics", "GetStatistics", (*impl).GetStatistics, func(*params) *pb.GetStatisticsRequest {
+		return &pb.GetStatisticsRequest{}
+	}),
+	on(http.MethodGet, "/v1/config", "GetConfig", (*impl).GetConfig, func(*params) *pb.GetConfigRequest {
+		return &pb.GetConfigRequest{}
+	}),
+}
+
+func on[In, Out proto.Message](verb, path, method string, call func(*impl, context.Context, In) (Out, error), decode func(*params) In) route {
+	return route{verb: verb, path: path, method: method,
+		decode: func(p *params) proto.Message { return decode(p) },
+		call: func(s *impl, ctx context.Context, in proto.Message) (proto.Message, error) {
+			out, err := call(s, ctx, in.(In))
+			if err != nil {
+				return nil, err // out is a nil of its own type
+			}
+			return out, nil
+		}}
+}
+
+func silent(r route) route {
+	r.silent = true
+	return r
+}

@@ -1,0 +1,176 @@
+package admin
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+const (
+	headerTime = 5 * time.Second  // for the headers of a REST call
+	idleTime   = 60 * time.Second // of a REST connection
+)
+
+// Server is the admin API on its listeners. A nil Server is one that is
+// switched off. A listener that ends by itself is logged, and the service goes
+// on without it.
+type Server struct {
+	conf  config.Admin
+	guard *guard
+	rpc   *rpcserver.Server // nil: no gRPC
+	rest  *http.Server      // nil: no REST
+
+	keeper  *keeper
+	running sync.WaitGroup // what Start started, but for rpc
+}
+
+// New prepares the admin API as c.Admin says; nil when it names no listener.
+// Calls are served by s, and written down in db.
+func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server, error) {
+	if !c.Admin.Enabled() {
+		return nil, nil
+	}
+	key, err := c.Admin.TokenKey()
+	if err != nil {
+		return nil, err
+	}
+	clients, err := c.Admin.Clients()
+	if err != nil {
+		return nil, err
+	}
+	encryption, err := c.Admin.ServerTLS()
+	if err != nil {
+		return nil, err
+	}
+	rows := audit.New(db, now)
+	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog)}
+	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), log: rows, timeout: c.Admin.Timeout, now: now}
+	if key != nil {
+		a.guard.verifier = token.NewVerifier(*key, c.Admin.Tokens.Issuer, c.Admin.Tokens.Audience, now)
+	}
+	calls := &impl{sessions: s, config: settings(c)}
+	if c.Admin.ListenOn != "" {
+		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption, calls); err != nil {
+			return nil, err
+		}
+	}
+	if address := c.Admin.RestAddress(); address != "" {
+		handler, err := restHandler(c.ServiceConf, a.guard, calls)
+		if err != nil {
+			return nil, err
+		}
+		a.rest = &http.Server{
+			Addr: address, Handler: handler,
+			TLSConfig:         a.guard.checkClients(encryption, overREST, "h2", "http/1.1"),
+			ReadHeaderTimeout: headerTime, ReadTimeout: headerTime + c.Admin.Timeout, WriteTimeout: headerTime + 2*c.Admin.Timeout,
+			IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
+			ErrorLog: log.New(logLines{}, "", 0),
+		}
+	}
+	return a, nil
+}
+
+// newRPC is the pair's usual server, but for what belongs to its peers: etcd,
+// go-zero's authentication. Callers are limited here, and one whom that
+// refuses must not trip a breaker for all.
+func newRPC(c zrpc.RpcServerConf, listenOn string, g *guard, encryption *tls.Config, calls *impl) (*rpcserver.Server, error) {
+	c.ListenOn, c.Etcd, c.Auth, c.Health = listenOn, discov.EtcdConf{}, false, false
+	c.Timeout, c.MethodTimeouts, c.CpuThreshold = 0, nil, 0
+	c.Middlewares.Breaker = false
+	return rpcserver.New(rpcserver.Options{
+		Conf:              c,
+		Register:          func(s *grpc.Server) { pb.RegisterSessionAdminServer(s, calls) },
+		UnaryInterceptors: []grpc.UnaryServerInterceptor{g.intercept},
+		ServerOptions:     g.grpcOptions(encryption),
+	})
+}
+
+// Start opens the listeners and serves. On an error nothing is left running.
+func (a *Server) Start(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	var rest net.Listener
+	if a.rest != nil {
+		var err error
+		if rest, err = net.Listen("tcp", a.rest.Addr); err != nil {
+			return fmt.Errorf("Admin.Rest: %s cannot be served: %w", a.rest.Addr, err)
+		}
+	}
+	if a.rpc != nil {
+		if err := a.rpc.Start(ctx); err != nil {
+			if rest != nil {
+				rest.Close()
+			}
+			return fmt.Errorf("Admin: %w", err)
+		}
+		logx.Infof("the admin API serves gRPC on %s", a.conf.ListenOn)
+	}
+	if rest != nil {
+		a.running.Go(func() { a.serveREST(rest) })
+		logx.Infof("the admin API serves REST on %s", a.rest.Addr)
+	}
+	a.running.Go(a.keeper.run)
+	return nil
+}
+
+func (a *Server) serveREST(l net.Listener) {
+	serve := func() error { return a.rest.Serve(l) }
+	if a.rest.TLSConfig != nil {
+		serve = func() error { return a.rest.ServeTLS(l, "", "") }
+	}
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		logx.Errorf("admin API: REST on %s has ended: %v", a.rest.Addr, err)
+	}
+}
+
+// Stop closes the listeners and lets the calls in flight finish until ctx
+// ends. It may be called after a failed Start, and more than once.
+func (a *Server) Stop(ctx context.Context) error {
+	if a == nil {
+		return nil
+	}
+	a.keeper.stop()
+	var rpcErr, restErr error
+	var both sync.WaitGroup
+	if a.rpc != nil {
+		both.Go(func() { rpcErr = a.rpc.Stop(ctx) })
+	}
+	if a.rest != nil {
+		both.Go(func() {
+			if restErr = a.rest.Shutdown(ctx); restErr != nil {
+				_ = a.rest.Close()
+			}
+		})
+	}
+	both.Wait()
+	a.running.Wait()
+	return errors.Join(rpcErr, restErr)
+}
+
+// logLines takes what net/http complains of: handshakes that failed, mostly.
+type logLines struct{}
+
+func (logLines) Write(p []byte) (int, error) {
+	logx.Infof("admin API: %s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
