@@ -154,6 +154,43 @@ func (r *Ring) Insist(ctx context.Context, script *redis.Script, keys []string, 
 	return err
 }
 
+// Call is one run of a script on one key.
+type Call struct {
+	Key  string
+	Args []any
+}
+
+// RunEach runs a script for each call, in one round trip a node, and returns
+// the results in their order. An error tells that not all of them ran.
+func (r *Ring) RunEach(ctx context.Context, script string, calls []Call) (results []any, err error) {
+	results = make([]any, len(calls))
+	byNode := map[*node][]int{}
+	for i, c := range calls {
+		n := r.node(c.Key)
+		byNode[n] = append(byNode[n], i)
+	}
+	for n, indexes := range byNode {
+		err := n.try(func(c redis.UniversalClient) error {
+			pipe := c.Pipeline()
+			for _, i := range indexes {
+				pipe.Eval(ctx, script, []string{calls[i].Key}, calls[i].Args...)
+			}
+			answers, err := pipe.Exec(ctx)
+			if err != nil {
+				return err
+			}
+			for k, i := range indexes {
+				results[i] = answers[k].(*redis.Cmd).Val()
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
 // Ping asks every node and returns the errors of those that do not answer.
 func (r *Ring) Ping(ctx context.Context) error {
 	var errs []error
