@@ -121,7 +121,7 @@ func (b *binding) expires(at int) { b.msg.Inner.ExpiresAt, b.request.ExpiresAt =
 // dead awaits what a key that is no more gets: -404 (PFS-19), a 401 (ERR-1)
 // or the connection's end.
 func (s *session) dead(id int64) {
-	deadline := time.Now().Add(answerTimeout)
+	deadline := time.Now().Add(s.p.target.Patience)
 	for {
 		m, err := s.Next(deadline)
 		switch {

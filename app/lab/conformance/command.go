@@ -32,6 +32,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	asJSON := fs.Bool("json", false, "print JSON in place of a table")
 	fs.StringVar(&t.Phone, "phone", "", "log in with this phone `number`, for the rules that need a user")
 	fs.StringVar(&t.Code, "code", "", "the login `code` that the number gets")
+	fs.DurationVar(&t.Patience, "patience", defaultPatience, "how long an answer may take")
 	fs.IntVar(&t.Workers, "workers", defaultWorkers, "`checks` at a time")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -51,8 +52,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return usage("--addr and --rsa-key are needed")
 	case (t.Phone == "") != (t.Code == ""):
 		return usage("--phone and --code belong together")
-	case t.DC <= 0 || t.Workers <= 0:
-		return usage("--dc and --workers count from 1")
+	case t.DC <= 0 || t.Workers <= 0 || t.Patience <= 0:
+		return usage("--dc, --workers and --patience are above 0")
 	case *only != "":
 		if t.Only, err = regexp.Compile(*only); err != nil {
 			return usage("--test: %v", err)

@@ -72,7 +72,7 @@ var idChecks = []check{
 		id := s.post(ping(7), false)
 		s.pong(id)
 		s.send(wire.Plain{MsgID: id, Seq: 0, Body: ping(7)})
-		if m, ok := s.within(answerTimeout, func(m wire.Message) bool { return about(m, id) }); !ok {
+		if m, ok := s.within(p.target.Patience, func(m wire.Message) bool { return about(m, id) }); !ok {
 			p.fail("an acknowledgement or the pong again", "nothing")
 		} else if m.Type() != mt.PongTypeID && m.Type() != mt.MsgsAckTypeID {
 			p.fail("an acknowledgement or the pong again", "%s", describe(m))

@@ -9,13 +9,16 @@ import (
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
 )
 
-// Bounds of waiting.
+// Bounds of waiting. What has to come is awaited for Target.Patience.
 const (
-	answerTimeout = 4 * time.Second        // for what has to come
-	silence       = 700 * time.Millisecond // for what must not
-	checkTimeout  = 20 * time.Second       // for a whole check
-	reconnects    = 4                      // until what is owed has come
+	defaultPatience = 10 * time.Second
+	silence         = 700 * time.Millisecond // for what must not come
+	reconnects      = 4                      // until what is owed has come
 )
+
+// checkTimeout bounds a whole check, which may want some answers in a row and
+// waits of its own.
+func (t *Target) checkTimeout() time.Duration { return 6*t.Patience + 30*time.Second }
 
 // probe is what one check works with. Its methods end the check when the
 // server does not do its part.

@@ -1,12 +1,14 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"fmt"
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
 )
@@ -23,6 +25,9 @@ type Target struct {
 	Only *regexp.Regexp
 	// Workers is how many checks run at a time. Zero means 8.
 	Workers int
+	// Patience is how long an answer may take: being slow breaks no rule. Zero
+	// means 10s.
+	Patience time.Duration
 
 	logins sync.Mutex // held while one is made
 }
@@ -68,6 +73,7 @@ func Run(ctx context.Context, t *Target) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.Patience = cmp.Or(t.Patience, defaultPatience)
 	// Whoever is not there or has another key fails every rule in the same way.
 	if _, err := wire.Connect(ctx, t.Addr, t.Key, t.DC, 0); err != nil {
 		return nil, fmt.Errorf("conformance: no key exchange with %s: %w", t.Addr, err)
@@ -83,10 +89,7 @@ func (t *Target) wanted(id string) bool { return t.Only == nil || t.Only.MatchSt
 
 // ask runs the checks of the wanted rules.
 func (t *Target) ask(ctx context.Context, all []check) []verdict {
-	workers := t.Workers
-	if workers <= 0 {
-		workers = defaultWorkers
-	}
+	workers := cmp.Or(t.Workers, defaultWorkers)
 	todo := make(chan check)
 	var (
 		wg       sync.WaitGroup
@@ -119,7 +122,7 @@ func (t *Target) ask(ctx context.Context, all []check) []verdict {
 
 // try runs one check in a goroutine of its own, which the check may end.
 func (t *Target) try(ctx context.Context, w *worker, c check) verdict {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.checkTimeout())
 	defer cancel()
 	p := &probe{ctx: ctx, target: t, worker: w}
 	done := make(chan struct{})

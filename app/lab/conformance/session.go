@@ -71,7 +71,11 @@ func (s *session) returned(want string, fits func(wire.Message) bool) wire.Messa
 		s.p.wait(time.Duration(i) * silence / 2)
 		s.Conn = s.p.dial()
 		s.post(ping(2), false)
-		if m, ok := s.within(silence, fits); ok {
+		limit := silence
+		if i == reconnects-1 {
+			limit = s.p.target.Patience
+		}
+		if m, ok := s.within(limit, fits); ok {
 			return m
 		}
 	}
@@ -108,7 +112,7 @@ func (s *session) within(limit time.Duration, fits func(wire.Message) bool) (wir
 
 // await returns the first message that fits.
 func (s *session) await(want string, fits func(wire.Message) bool) wire.Message {
-	m, ok := s.within(answerTimeout, fits)
+	m, ok := s.within(s.p.target.Patience, fits)
 	if !ok {
 		s.p.fail(want, "%s", s.describeKept())
 	}
@@ -231,7 +235,7 @@ func (s *session) unanswered(id int64) {
 // connection's end or, where it fits, silence.
 func (s *session) shut(silenceFits bool, code wire.TransportError) {
 	want := code.Error() + " or the connection's end"
-	deadline := time.Now().Add(answerTimeout)
+	deadline := time.Now().Add(s.p.target.Patience)
 	if silenceFits {
 		want, deadline = want+" or silence", time.Now().Add(silence)
 	}

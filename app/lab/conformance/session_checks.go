@@ -109,7 +109,7 @@ var sessionChecks = []check{
 		twin.NextSeq(true) // the ids and numbers are the session's
 		id := twin.call(nearestDC)
 		fits := func(m wire.Message) bool { return m.Type() == mt.RPCResultTypeID && about(m, id) }
-		if _, ok := twin.within(answerTimeout, fits); ok {
+		if _, ok := twin.within(p.target.Patience, fits); ok {
 			return
 		}
 		s.await("rpc_result on either connection", fits)

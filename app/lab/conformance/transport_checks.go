@@ -33,7 +33,7 @@ func quickly(t wire.Transport) check {
 		id := s.NextID()
 		want, err := s.Send(wire.Plain{MsgID: id, Seq: s.NextSeq(true), Body: ping(1)}, true)
 		p.must("an open connection", err)
-		deadline := time.Now().Add(answerTimeout)
+		deadline := time.Now().Add(p.target.Patience)
 		for {
 			f, err := s.Conn.Read(deadline)
 			p.must("a quick acknowledgement", err)
@@ -64,7 +64,7 @@ var transportChecks = []check{
 		_, _ = rand.Read(value[:]) // never fails
 		s := p.sessionOn(good.Conn, &wire.Key{AuthKey: value.WithID()})
 		s.post(ping(1), false)
-		_, err := s.Next(time.Now().Add(answerTimeout))
+		_, err := s.Next(time.Now().Add(p.target.Patience))
 		p.check(errors.Is(err, notFound), "transport error -404", "%s", outcomeOf(err))
 		good.pong(good.post(ping(1), false))
 	}},

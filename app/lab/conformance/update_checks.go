@@ -15,14 +15,16 @@ func (p *probe) user() *wire.Key {
 	if p.target.Phone == "" {
 		p.skip("needs --phone and --code")
 	}
+	s := p.sessionOf(p.newKey(0))
 	p.target.logins.Lock() // a new code replaces the one before
 	defer p.target.logins.Unlock()
-	return p.login()
+	s.login()
+	return s.Key
 }
 
-// login makes a key of the user's. An unknown number is signed up.
-func (p *probe) login() *wire.Key {
-	s := p.sessionOf(p.newKey(0))
+// login makes the session's key the user's. An unknown number is signed up.
+func (s *session) login() {
+	p := s.p
 	send := &tg.AuthSendCodeRequest{PhoneNumber: p.target.Phone, APIID: 4, APIHash: "014b35b6184100b085b0d0572f9b5103"}
 	sent, err := tg.DecodeAuthSentCode(&bin.Buffer{Buf: s.result(s.call(initialised(send)))})
 	p.must("auth.sentCode", err)
@@ -31,11 +33,10 @@ func (p *probe) login() *wire.Key {
 	sign := &tg.AuthSignInRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash}
 	sign.SetPhoneCode(p.target.Code)
 	if s.authorization(s.call(sign)) {
-		return s.Key
+		return
 	}
 	up := &tg.AuthSignUpRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash, FirstName: "Conformance"}
 	p.check(s.authorization(s.call(up)), "auth.authorization", "a request to sign up")
-	return s.Key
 }
 
 // authorization tells whether a call logged in, false when it asks to sign up.

@@ -42,9 +42,9 @@ func (t Transport) tag() []byte {
 const (
 	maxPacket   = 16 << 20
 	quickBit    = 1 << 31
-	bodyTimeout = 5 * time.Second // for the rest of a packet that has begun
-	fullFrame   = 12              // length, sequence number and checksum
-	dialTimeout = 5 * time.Second
+	bodyTimeout = 30 * time.Second // for the rest of a packet that has begun
+	fullFrame   = 12               // length, sequence number and checksum
+	dialTimeout = 30 * time.Second
 	abridgedMax = 0x7f
 )
 

@@ -17,7 +17,7 @@ import (
 )
 
 // StepTimeout is how long one answer of a key exchange may take.
-const StepTimeout = 5 * time.Second
+const StepTimeout = 30 * time.Second
 
 // ignoredSkew: server_time counts whole seconds.
 const ignoredSkew = 3 * time.Second
@@ -118,7 +118,7 @@ func (h *Handshake) Start() error {
 }
 
 // ReadPQ takes resPQ and factors its pq.
-func (h *Handshake) ReadPQ(answer []byte) (err error) {
+func (h *Handshake) ReadPQ(answer []byte) error {
 	if err := h.ResPQ.Decode(&bin.Buffer{Buf: answer}); err != nil {
 		return fmt.Errorf("not resPQ: %w", err)
 	}
@@ -129,7 +129,8 @@ func (h *Handshake) ReadPQ(answer []byte) (err error) {
 	if pq.BitLen() > 63 || pq.Cmp(big.NewInt(4)) < 0 || pq.ProbablyPrime(20) {
 		return fmt.Errorf("pq %x is no product of two primes below 2^63 (KEY-4)", h.ResPQ.Pq)
 	}
-	h.P, h.Q, err = crypto.DecomposePQ(pq, rand.Reader)
+	p, q, err := factor(pq.Uint64())
+	h.P, h.Q = new(big.Int).SetUint64(p), new(big.Int).SetUint64(q)
 	return err
 }
 
