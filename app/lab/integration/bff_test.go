@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"encoding/base64"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,12 +117,17 @@ func (b *bffRole) on(path string, f bffMethod) {
 	b.methods[path] = f
 }
 
-// seen lists the calls of a method so far.
-func (b *bffRole) seen(path string) []bffCall {
+// all lists the calls so far.
+func (b *bffRole) all() []bffCall {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return slices.Clone(b.calls)
+}
+
+// seen lists the calls of a method so far.
+func (b *bffRole) seen(path string) []bffCall {
 	var out []bffCall
-	for _, c := range b.calls {
+	for _, c := range b.all() {
 		if c.Path == path {
 			out = append(out, c)
 		}

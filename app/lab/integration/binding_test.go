@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
@@ -20,11 +19,21 @@ import (
 // inner message names innerPerm, which an honest client sets to perm's id.
 func bindRequest(t testing.TB, perm, temp *authKey, innerPerm, sessionID, msgID int64) *tg.AuthBindTempAuthKeyRequest {
 	t.Helper()
-	inner := &crypto.BindAuthKeyInner{
+	return bindRequestUntil(t, perm, temp, innerPerm, sessionID, msgID, time.Now().Add(time.Hour))
+}
+
+func bindRequestUntil(t testing.TB, perm, temp *authKey, innerPerm, sessionID, msgID int64, until time.Time) *tg.AuthBindTempAuthKeyRequest {
+	t.Helper()
+	return sealBind(t, perm, msgID, crypto.BindAuthKeyInner{
 		Nonce: int64Random(), TempAuthKeyID: temp.id(), PermAuthKeyID: innerPerm,
-		TempSessionID: sessionID, ExpiresAt: int(time.Now().Unix()) + 3600,
-	}
-	sealed, err := crypto.EncryptBindMessage(rand.Reader, perm.key, msgID, inner)
+		TempSessionID: sessionID, ExpiresAt: int(until.Unix()),
+	})
+}
+
+// sealBind encrypts the inner message with perm for the message msgID.
+func sealBind(t testing.TB, perm *authKey, msgID int64, inner crypto.BindAuthKeyInner) *tg.AuthBindTempAuthKeyRequest {
+	t.Helper()
+	sealed, err := crypto.EncryptBindMessage(rand.Reader, perm.key, msgID, &inner)
 	require.NoError(t, err)
 	return &tg.AuthBindTempAuthKeyRequest{
 		PermAuthKeyID: perm.id(), Nonce: inner.Nonce, ExpiresAt: inner.ExpiresAt, EncryptedMessage: sealed,
@@ -121,6 +130,76 @@ func TestWeakness03KeysWithoutPermIDShareNothing(t *testing.T) {
 	require.Len(t, c.bff.seen(getUsers), 1)
 }
 
+// Weakness 7: most of a bind request was not compared with what carried it, so
+// that an old one could be replayed and any key bound.
+func TestWeakness07EveryPartOfABindCounts(t *testing.T) {
+	c := share(t)
+	perm, other := c.newKey(0), c.newKey(0)
+	hour := int(time.Now().Add(time.Hour).Unix())
+	cases := map[string]struct {
+		seal func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest
+		want string
+	}{
+		"nonce": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			r := bindRequest(t, perm, temp.key, perm.id(), temp.id, id)
+			r.Nonce++
+			return r
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"expires_at": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			r := bindRequest(t, perm, temp.key, perm.id(), temp.id, id)
+			r.ExpiresAt++
+			return r
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"perm key id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			r := bindRequest(t, perm, temp.key, perm.id(), temp.id, id)
+			r.PermAuthKeyID = other.id()
+			return r
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"temp key id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			return sealBind(t, perm, id, crypto.BindAuthKeyInner{
+				Nonce: 1, TempAuthKeyID: other.id(), PermAuthKeyID: perm.id(), TempSessionID: temp.id, ExpiresAt: hour})
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"session id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			return bindRequest(t, perm, temp.key, perm.id(), temp.id+1, id)
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"message id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			return bindRequest(t, perm, temp.key, perm.id(), temp.id, id-4)
+		}, "ENCRYPTED_MESSAGE_INVALID"},
+		"in the past": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			return bindRequestUntil(t, perm, temp.key, perm.id(), temp.id, id, time.Now().Add(-time.Minute))
+		}, "EXPIRES_AT_INVALID"},
+		"beyond the key's life": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
+			return bindRequestUntil(t, perm, temp.key, perm.id(), temp.id, id, time.Now().Add(48*time.Hour))
+		}, "EXPIRES_AT_INVALID"},
+	}
+	for name, bad := range cases {
+		t.Run(name, func(t *testing.T) {
+			temp := c.open(c.newKey(1))
+			id := temp.msgID()
+			e := temp.rpcErrorOf(id, bad.seal(temp, id))
+			require.Equal(t, 400, e.ErrorCode)
+			require.Equal(t, bad.want, e.ErrorMessage)
+			_, err := c.auth.AuthsessionGetPermAuthKeyId(t.Context(), &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: temp.key.id()})
+			require.Equal(t, codes.Code(401), status.Code(err), "the temp key stays unbound")
+			require.True(t, isTrue(temp.bind(perm)), "and may still be bound")
+		})
+	}
+	t.Run("a perm key is no temp key", func(t *testing.T) {
+		victim := c.newClient()
+		id := victim.msgID()
+		e := victim.rpcErrorOf(id, bindRequest(t, perm, victim.key, perm.id(), victim.id, id))
+		require.Equal(t, "TEMP_AUTH_KEY_EMPTY", e.ErrorMessage)
+	})
+	t.Run("a bound key stays where it is", func(t *testing.T) {
+		temp := c.open(c.newKey(1))
+		require.True(t, isTrue(temp.bind(perm)))
+		require.True(t, isTrue(temp.bind(perm)), "again to the same")
+		id := temp.msgID()
+		e := temp.rpcErrorOf(id, bindRequest(t, other, temp.key, other.id(), temp.id, id))
+		require.Equal(t, "TEMP_AUTH_KEY_ALREADY_BOUND", e.ErrorMessage)
+	})
+}
+
 // Weakness 8: encrypted_message was sliced without a look at its length.
 func TestWeakness08ShortBindMessagesAreRefused(t *testing.T) {
 	c := share(t)
@@ -168,5 +247,3 @@ func TestWeakness11FailedBindDoesNotHarmThePermKey(t *testing.T) {
 	}
 	require.Zero(t, created, "the victim's session must not start anew")
 }
-
-var _ bin.Encoder = (*tg.UserClassVector)(nil)

@@ -52,6 +52,12 @@ func dial(t testing.TB, addr string) *grpc.ClientConn {
 // newKey registers a fresh key through session.
 func newKey(t testing.TB, conn grpc.ClientConnInterface, typ int32) *authKey {
 	t.Helper()
+	return newKeyFor(t, conn, typ, 24*time.Hour)
+}
+
+// newKeyFor is newKey with the life of a temp key.
+func newKeyFor(t testing.TB, conn grpc.ClientConnInterface, typ int32, life time.Duration) *authKey {
+	t.Helper()
 	var raw crypto.Key
 	_, _ = rand.Read(raw[:])
 	k := &authKey{key: raw.WithID(), typ: typ, salt: int64Random()}
@@ -61,9 +67,9 @@ func newKey(t testing.TB, conn grpc.ClientConnInterface, typ int32) *authKey {
 	case 0:
 		info.PermAuthKeyId, k.perm = k.id(), k.id()
 	case 1:
-		info.TempAuthKeyId, expiresIn = k.id(), 86400
+		info.TempAuthKeyId, expiresIn = k.id(), int32(life.Seconds())
 	case 2:
-		info.MediaTempAuthKeyId, expiresIn = k.id(), 86400
+		info.MediaTempAuthKeyId, expiresIn = k.id(), int32(life.Seconds())
 	}
 	now := int32(time.Now().Unix())
 	res, err := session.NewRPCSessionClient(conn).SessionSetAuthKey(t.Context(), &session.TLSessionSetAuthKey{
@@ -103,10 +109,11 @@ type client struct {
 	lastID  int64
 	pending []message // received, not yet asked for
 	http    bool      // packets go as HTTP requests do
+	ip      string
 }
 
 func newClient(t testing.TB, conn grpc.ClientConnInterface, g *gatewayRole, k *authKey) *client {
-	c := &client{t: t, session: session.NewRPCSessionClient(conn), gateway: g, key: k, id: int64Random(), fresh: true}
+	c := &client{t: t, session: session.NewRPCSessionClient(conn), gateway: g, key: k, id: int64Random(), fresh: true, ip: "203.0.113.7"}
 	c.conn = g.open(connKey{k.id(), c.id})
 	return c
 }
@@ -147,7 +154,7 @@ func packet(id int64, seq int32, body []byte) []byte {
 func (c *client) sendPacket(payload []byte) error {
 	data := &session.SessionClientData{
 		ServerId: c.gateway.addr, AuthKeyId: c.key.id(), KeyType: c.key.typ, PermAuthKeyId: c.key.perm,
-		SessionId: c.id, ClientIp: "203.0.113.7", Salt: c.key.salt, Payload: payload,
+		SessionId: c.id, ClientIp: c.ip, Salt: c.key.salt, Payload: payload,
 	}
 	if c.http {
 		c.sendHTTP(data)
@@ -336,23 +343,4 @@ func (c *client) rpcError(msgID int64) mt.RPCError {
 	var e mt.RPCError
 	require.NoError(c.t, e.Decode(&bin.Buffer{Buf: body}), "not an rpc_error: %x", body)
 	return e
-}
-
-// container packs messages into one and sends it.
-func (c *client) container(bodies ...[]byte) []int64 {
-	c.t.Helper()
-	var b bin.Buffer
-	b.PutID(mtp.MessageContainerTypeID)
-	b.PutInt(len(bodies))
-	var ids []int64
-	for _, body := range bodies {
-		id := c.msgID()
-		ids = append(ids, id)
-		b.PutLong(id)
-		b.PutInt(int(c.seqNo(true)))
-		b.PutInt(len(body))
-		b.Put(body)
-	}
-	require.NoError(c.t, c.sendPacket(packet(c.msgID(), c.seqNo(false), b.Buf)))
-	return ids
 }

@@ -151,12 +151,3 @@ func TestWeakness43IdleKeysHoldNoGoroutine(t *testing.T) {
 	}
 	eventually(t, "idle keys hold no goroutine", func() bool { return goroutines() < before+keys/20 })
 }
-
-// ping sends a ping and waits for its pong.
-func (c *client) ping() {
-	c.t.Helper()
-	id := c.send(encode(c.t, &mt.PingRequest{PingID: 1}), true)
-	var pong mt.Pong
-	require.NoError(c.t, decode(c.awaitConstructor(mt.PongTypeID).body, &pong))
-	require.Equal(c.t, id, pong.MsgID)
-}
