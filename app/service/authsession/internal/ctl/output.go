@@ -1,0 +1,145 @@
+package ctl
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+// show prints an answer as -o says; rows begins with the titles.
+func (r *request) show(out proto.Message, rows func() [][]string) error {
+	if r.output == "json" {
+		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(out)
+		if err != nil {
+			return err
+		}
+		var b bytes.Buffer
+		if err := json.Indent(&b, text, "", "  "); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(r.stdout, b.String())
+		return err
+	}
+	w := tabwriter.NewWriter(r.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows() {
+		for i, cell := range row {
+			row[i] = printable(cell)
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	return w.Flush()
+}
+
+// printable keeps what devices call themselves from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}
+
+func sessionRows(list []*pb.Session) [][]string {
+	rows := [][]string{{"HASH", "USER", "TYPE", "DEVICE", "APP", "IP", "SIGNED IN", "LAST ACTIVE", "STATE"}}
+	for _, s := range list {
+		rows = append(rows, []string{id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
+			s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s)})
+	}
+	return rows
+}
+
+func state(s *pb.Session) string {
+	switch {
+	case s.RevokeReason != "":
+		return s.RevokeReason
+	case s.Unconfirmed:
+		return "unconfirmed"
+	}
+	return "live"
+}
+
+func details(s *pb.Session) [][]string {
+	rows := [][]string{
+		{"hash", id(s.Hash)}, {"user", id(s.UserId)}, {"auth key", id(s.AuthKeyId)}, {"state", state(s)},
+		{"type", s.DeviceType}, {"device", s.DeviceModel}, {"platform", strings.TrimSpace(s.Platform + " " + s.SystemVersion)},
+		{"app", strings.TrimSpace(s.AppName + " " + s.AppVersion)}, {"api id", fmt.Sprint(s.ApiId)}, {"layer", fmt.Sprint(s.Layer)},
+		{"language", s.LangCode}, {"ip", s.Ip}, {"place", strings.Trim(s.Region+", "+s.Country, ", ")},
+		{"signed in", moment(s.SignedIn)}, {"last active", moment(s.LastActive)}, {"expires", moment(s.ExpiresAt)},
+		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy},
+	}
+	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+}
+
+func revokedRows(hashes []int64) [][]string {
+	rows := [][]string{{"ENDED"}}
+	for _, h := range hashes {
+		rows = append(rows, []string{id(h)})
+	}
+	if len(hashes) == 0 {
+		rows = append(rows, []string{"none"})
+	}
+	return rows
+}
+
+func policyRows(p *pb.Policy) [][]string {
+	configured := func(s string) string {
+		if s == "" || s == "0" {
+			return "as configured"
+		}
+		return s
+	}
+	return [][]string{{"TTL DAYS", "STRATEGY", "LIMIT"}, {configured(fmt.Sprint(p.TtlDays)), configured(p.Strategy), configured(fmt.Sprint(p.Limit))}}
+}
+
+func statisticsRows(s *pb.Statistics) [][]string {
+	rows := [][]string{{"SESSIONS", "COUNT"}, {"live", id(s.Live)}}
+	for _, kind := range slices.Sorted(maps.Keys(s.LiveByDeviceType)) {
+		rows = append(rows, []string{"  " + kind, id(s.LiveByDeviceType[kind])})
+	}
+	return append(rows, []string{"  unconfirmed", id(s.Unconfirmed)}, []string{"ended", id(s.Ended)})
+}
+
+func configRows(c *pb.Config) [][]string {
+	return [][]string{{"SETTING", "VALUE"},
+		{"Concurrency.Strategy", c.GetConcurrency().GetStrategy()},
+		{"Concurrency.Limit", fmt.Sprint(c.GetConcurrency().GetLimit())},
+		{"Sessions.TTLDays", fmt.Sprint(c.GetSessions().GetTtlDays())},
+		{"Sessions.ConfirmWithin", c.GetSessions().GetConfirmWithin().AsDuration().String()},
+		{"Touch.CacheInterval", c.GetTouch().GetCacheInterval().AsDuration().String()},
+		{"Touch.DBInterval", c.GetTouch().GetDbInterval().AsDuration().String()},
+		{"Cleanup.Enabled", fmt.Sprint(c.GetCleanUp().GetEnabled())},
+		{"Cleanup.Period", c.GetCleanUp().GetPeriod().AsDuration().String()},
+		{"Cleanup.InactiveAfter", c.GetCleanUp().GetInactiveAfter().AsDuration().String()},
+		{"Cleanup.BatchSize", fmt.Sprint(c.GetCleanUp().GetBatchSize())},
+	}
+}
+
+func id(n int64) string { return strconv.FormatInt(n, 10) }
+
+func moment(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	return t.AsTime().Format(time.RFC3339)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
