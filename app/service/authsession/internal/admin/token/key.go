@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 )
 
 const (
@@ -25,6 +26,9 @@ type Key struct {
 	algorithm string
 	verify    any // as jwt wants it
 }
+
+// Format prints the algorithm, whatever the verb: keys are secrets.
+func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, k.algorithm+" key") }
 
 // Algorithm is the key's: HS256, RS256, ES256 or EdDSA.
 func (k Key) Algorithm() string { return k.algorithm }

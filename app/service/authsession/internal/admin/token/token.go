@@ -154,10 +154,14 @@ func (v *Verifier) refusal(parsed *jwt.Token, c *claims, err error) Refusal {
 			return known.why
 		}
 	}
-	if c.ExpiresAt == nil {
+	switch { // a claim is missing
+	case c.ExpiresAt == nil:
 		return NoExpiry
+	case c.Issuer == "":
+		return Issuer
+	default:
+		return Audience
 	}
-	return Malformed
 }
 
 // MaxTTL is the longest life of a token that Mint makes.
