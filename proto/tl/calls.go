@@ -78,12 +78,15 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 // begin takes a transcoder from the pool; end returns it.
 func (s *Schema) begin(dst, in []byte) *toProto {
 	t := toProtos.Get().(*toProto)
-	t.s, t.in, t.buf, t.start = s, in, spare(dst), len(dst)
+	t.s, t.in, t.buf, t.start = s, in[:len(in):len(in)], spare(dst), len(dst)
 	return t
 }
 
 // spare is dst with its capacity, as far as a call may use it.
-func spare(dst []byte) []byte { return dst[:min(cap(dst), len(dst)+MaxOutput+room)] }
+func spare(dst []byte) []byte {
+	n := min(cap(dst), len(dst)+MaxOutput+room)
+	return dst[:n:n]
+}
 
 func (t *toProto) end(dst []byte, n, o int) ([]byte, int, error) {
 	err := t.err

@@ -25,7 +25,7 @@ func Compile(set *tlset.Set) (*Schema, error) {
 		preds:   map[string]*predicate{},
 		vectors: map[string]*Message{},
 	}
-	for _, pass := range []func() error{c.messages, c.constructors, c.methods, c.wholes, c.schedule, c.substitutes} {
+	for _, pass := range []func() error{c.messages, c.constructors, c.methods, c.wholes, c.schedule, c.blocks, c.substitutes} {
 		if err := pass(); err != nil {
 			return nil, fmt.Errorf("tl: table set %s: %w", set.Release, err)
 		}
@@ -268,6 +268,36 @@ func (c *compiler) schedule() error {
 			bare.noCrc = true
 			box.bare = &bare
 		}
+	}
+	return nil
+}
+
+// blocks moves all steps that read into one place, where each has 64 behind it.
+func (c *compiler) blocks() error {
+	plans := make([]*plan, 0, len(c.orders)+len(c.s.messages))
+	for _, o := range c.orders {
+		plans = append(plans, &o.p.read)
+	}
+	for _, m := range c.s.messages {
+		if m.shape == tlset.Box {
+			plans = append(plans, &m.whole.read)
+		}
+		if m.bare != nil {
+			plans = append(plans, &m.bare.read)
+		}
+	}
+	total := maxSteps
+	for _, p := range plans {
+		total += len(p.steps)
+	}
+	all := make([]step, 0, total)
+	for _, p := range plans {
+		at, n := len(all), len(p.steps)
+		all = append(all, p.steps...)
+		for i := range p.blocks {
+			p.blocks[i] = (*block)(all[at+64*i : at+64*i+64])
+		}
+		p.steps = all[at : at+n : at+n]
 	}
 	return nil
 }

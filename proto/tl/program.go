@@ -117,16 +117,21 @@ func (p *program) setHead(head []byte) {
 // plan is a list of steps with, as sets, which of them run: those of base always, and those of a flag when it is on. The
 // interpreter walks over the set, so that the many optional fields a large object does not have cost nothing.
 type plan struct {
-	steps []step
-	base  stepSet
-	all   stepSet
-	words []flagWord // from 1 on
+	steps  []step
+	blocks [maxSteps / 64]*block
+	base   stepSet
+	all    stepSet
+	words  []flagWord // from 1 on
 }
 
-// flagWord holds the steps that hang on each bit of a flags word.
+// block is 64 steps of one plan, or fewer and what lies behind them.
+type block = [64]step
+
+// flagWord holds the steps that hang on each bit of a flags word: low has those among the first 64 steps of the plan, high
+// the others; nil when there are none.
 type flagWord struct {
-	known uint32 // bits that mean something
-	when  []stepSet
+	known     uint32 // bits that mean something
+	low, high *[32]uint64
 }
 
 // stepSet is a set of step indices.
@@ -135,12 +140,20 @@ type stepSet [maxSteps / 64]uint64
 // put adds one step.
 func (s *stepSet) put(i int) { s[i/64] |= 1 << (i % 64) }
 
+// union is the steps of all flags that are on in v.
+func union(when *[32]uint64, v uint32) (steps uint64) {
+	for ; v != 0; v &= v - 1 {
+		steps |= when[bits.TrailingZeros32(v)&31]
+	}
+	return steps
+}
+
 // add adds the steps of the flags that are on in the word.
 func (s *stepSet) add(w *flagWord, v uint32) {
-	for v &= w.known; v != 0; v &= v - 1 {
-		more := &w.when[bits.TrailingZeros32(v)]
-		s[0] |= more[0]
-		s[1] |= more[1]
+	v &= w.known
+	s[0] |= union(w.low, v)
+	if w.high != nil {
+		s[1] |= union(w.high, v)
 	}
 }
 

@@ -14,19 +14,22 @@ func (p *plan) prepare() {
 		}
 		if s.kind == kFlags {
 			for len(p.words) <= int(s.late) {
-				p.words = append(p.words, flagWord{})
+				p.words = append(p.words, flagWord{low: new([32]uint64)})
 			}
 		}
 		if s.word == 0 {
 			p.base.put(i)
 			continue
 		}
-		w, bit := &p.words[s.word], bits.TrailingZeros32(s.mask)
-		for len(w.when) <= bit {
-			w.when = append(w.when, stepSet{})
+		w, when := &p.words[s.word], p.words[s.word].low
+		if i >= 64 {
+			if w.high == nil {
+				w.high = new([32]uint64)
+			}
+			when = w.high
 		}
 		w.known |= s.mask
-		w.when[bit].put(i)
+		when[bits.TrailingZeros32(s.mask)&31] |= 1 << (i % 64)
 	}
 	p.steps = slices.Clone(p.steps) // without the room append left
 }

@@ -10,7 +10,7 @@ import (
 // and returns the positions after what it read and wrote; the former is fail when it has set err.
 type toProto struct {
 	s     *Schema
-	in    []byte
+	in    []byte // without spare capacity
 	buf   []byte // the output: all of its capacity
 	start int    // where in buf the call began
 	depth int
@@ -25,7 +25,10 @@ const fail = -1
 
 // frame is the state of one object.
 type frame struct {
-	todo   stepSet        // steps known to run
+	p      *program
+	todo   stepSet // steps known to run
+	block  int     // which block runs, and which of its steps may
+	mask   uint64
 	marks  [maxLate]int32 // positions of passed values
 	resume int            // where kBack goes
 }
@@ -73,26 +76,42 @@ func (t *toProto) lookup(m *Message, pos int) *program {
 // boxed writes field tag, length and object for the boxed object at pos.
 func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 	var p *program
-	if len(t.in)-pos >= 4 { // lookup, which would be a call
-		p = t.s.constructors.get(binary.LittleEndian.Uint32(t.in[pos:]))
+	if in := t.in; len(in)-pos >= 4 { // lookup, which would be a call
+		p = t.s.constructors.get(binary.LittleEndian.Uint32(in[pos:]))
 	}
 	if p == nil || p.msg != s.msg {
 		t.lookup(s.msg, pos) // says why
 		return fail, o
 	}
-	if len(t.buf)-o < room && t.grow(o, room) == nil {
+	if t.depth == MaxDepth {
+		return t.fail(ErrLimit{"depth", pos}), o
+	}
+	if len(t.buf)-o < p.room && t.grow(o, p.room) == nil {
 		return fail, o
 	}
-	binary.LittleEndian.PutUint16(t.buf[o:], s.tagBytes)
-	start := o + int(s.tagSize) + int(p.prefix)
-	if pos, o = t.body(p, pos+4, start); pos < 0 {
-		return fail, o
+	w := (*window)(t.buf[o:])
+	binary.LittleEndian.PutUint16(w[:], s.tagBytes)
+	prefix := int(p.prefix & 3)
+	head := int(s.tagSize&3) + prefix
+	*(*[headRoom]byte)(w[head:]) = p.head
+	start := o + head
+	if o = start + int(p.headSize); p.headSize > headRoom {
+		copy(t.buf[start:], p.longHead)
 	}
-	if n := o - start; n < 0x80 && p.prefix == 1 {
+	pos += 4
+	if p.flat != nil {
+		pos, o = t.flat(p, pos, o)
+	} else {
+		pos, o = t.fields(p, pos, o)
+	}
+	if n := o - start; n < 0x80 && prefix == 1 {
 		t.buf[start-1] = byte(n)
 		return pos, o
 	}
-	return pos, t.settle(start, o, int(p.prefix))
+	if pos < 0 {
+		return fail, o
+	}
+	return pos, t.settle(start, o, prefix)
 }
 
 // settle fills in the length of what lies between start and o, for which prefix bytes were left; when that was the wrong
@@ -126,8 +145,14 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 	if p.flat != nil {
 		return t.flat(p, pos, o)
 	}
+	return t.fields(p, pos, o)
+}
+
+// fields writes the fields of an object that is not flat.
+func (t *toProto) fields(p *program, pos, o int) (int, int) {
 	t.depth++
 	var f frame
+	f.p, f.mask = p, every
 	f.todo[0], f.todo[1] = p.read.base[0], p.read.base[1]
 	if p.flagged { // most begin with a flags word: one step less for run
 		if len(t.in)-pos < 4 {
@@ -138,9 +163,10 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 		pos += 4
 	}
 	if p.shuffle == nil {
-		pos, o = t.run(p, &f, 0, every, pos, o)
-		if len(p.read.steps) > 64 && pos >= 0 {
-			pos, o = t.run(p, &f, 1, every, pos, o)
+		pos, o = t.run(&f, p.read.blocks[0], f.todo[0], pos, o)
+		if f.todo[1] != 0 && pos >= 0 {
+			f.block = 1
+			pos, o = t.run(&f, p.read.blocks[1], f.todo[1], pos, o)
 		}
 	} else {
 		pos, o = t.shuffled(p, pos, o, &f)
@@ -152,60 +178,60 @@ func (t *toProto) body(p *program, pos, o int) (int, int) {
 // every is the mask of all steps of a block.
 const every = ^uint64(0)
 
-// run executes those of a block of 64 steps that are in f.todo and in the mask. This is the hot loop.
-func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) (int, int) {
+// run executes the steps of a block that are in todo. This is the hot loop. It looks at capacities instead of lengths, which
+// are the same: then the compiler sees that there is room behind o, or so many bytes at pos, and does not check again.
+func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int) {
 	in, buf := t.in, t.buf
-	for todo := f.todo[block&1] & mask; todo != 0; {
-		s := &p.read.steps[block<<6|bits.TrailingZeros64(todo)]
-		todo &= todo - 1
-		if len(buf)-o < room {
+	for todo != 0 {
+		if cap(buf)-o < room {
 			if buf = t.grow(o, room); buf == nil {
 				return fail, o
 			}
+			continue
 		}
+		w := (*window)(buf[o:cap(buf)])
+		s := &steps[bits.TrailingZeros64(todo)&63]
+		todo &= todo - 1
+		tag := int(s.tagSize & 3)
 		switch s.kind {
 		case kTrue:
-			w, tag := put(buf, o, s)
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 			w[tag] = 1
 			o += tag + 1
 
 		case kFlags:
-			if len(in)-pos < 4 {
+			if cap(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			var more stepSet
-			more.add(&p.read.words[s.late], binary.LittleEndian.Uint32(in[pos:]))
-			f.todo[0] |= more[0]
-			f.todo[1] |= more[1]
-			todo |= more[block&1] & mask
+			todo |= f.flags(int(s.late), binary.LittleEndian.Uint32(in[pos:cap(in)]))
 			pos += 4
 
 		case kInt:
-			if len(in)-pos < 4 {
+			if cap(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			if v := signed(in[pos:]); v != 0 {
-				w, tag := put(buf, o, s)
+			if v := signed(in[pos:cap(in)]); v != 0 {
+				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				o += tag + putVarint(w, tag, v)
 			}
 			pos += 4
 
 		case kLong:
-			if len(in)-pos < 8 {
+			if cap(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
-				w, tag := put(buf, o, s)
+			if v := binary.LittleEndian.Uint64(in[pos:cap(in)]); v != 0 {
+				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				o += tag + putVarint(w, tag, v)
 			}
 			pos += 8
 
 		case kDouble:
-			if len(in)-pos < 8 {
+			if cap(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
-				w, tag := put(buf, o, s)
+			if v := binary.LittleEndian.Uint64(in[pos:cap(in)]); v != 0 {
+				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				binary.LittleEndian.PutUint64(w[tag:], v)
 				o += tag + 8
 			}
@@ -217,7 +243,7 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 				return t.truncated(pos), o
 			}
 			if n := to - from; n != 0 {
-				w, tag := put(buf, o, s)
+				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				o += tag + putVarint(w, tag, uint64(n))
 				if buf = t.content(from, n, o); buf == nil {
 					return fail, o
@@ -228,10 +254,10 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 
 		case kRaw:
 			n := int(s.size)
-			if len(in)-pos < n {
+			if cap(in)-pos < n {
 				return t.truncated(pos), o
 			}
-			w, tag := put(buf, o, s)
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 			w[tag] = s.size
 			o += tag + 1
 			o += copy(w[tag+1:], in[pos:pos+n])
@@ -250,28 +276,28 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 			buf = t.buf
 
 		case kIntWrap:
-			if len(in)-pos < 4 {
+			if cap(in)-pos < 4 {
 				return t.truncated(pos), o
 			}
-			w, tag := put(buf, o, s)
-			o += tag + putNumber(w, tag, signed(in[pos:]))
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
+			o += tag + putNumber(w, tag, signed(in[pos:cap(in)]))
 			pos += 4
 
 		case kLongWrap:
-			if len(in)-pos < 8 {
+			if cap(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			w, tag := put(buf, o, s)
-			o += tag + putNumber(w, tag, binary.LittleEndian.Uint64(in[pos:]))
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
+			o += tag + putNumber(w, tag, binary.LittleEndian.Uint64(in[pos:cap(in)]))
 			pos += 8
 
 		case kDoubleWrap:
-			if len(in)-pos < 8 {
+			if cap(in)-pos < 8 {
 				return t.truncated(pos), o
 			}
-			w, tag := put(buf, o, s)
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 			w[tag] = 0
-			if v := binary.LittleEndian.Uint64(in[pos:]); v != 0 {
+			if v := binary.LittleEndian.Uint64(in[pos:cap(in)]); v != 0 {
 				w[tag], w[tag+1] = 9, 1<<3|wireFixed
 				binary.LittleEndian.PutUint64(w[tag+2:], v)
 			}
@@ -283,7 +309,7 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 			if next < 0 {
 				return t.truncated(pos), o
 			}
-			w, tag := put(buf, o, s)
+			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 			w[tag] = 0
 			o += tag + 1
 			if n := to - from; n != 0 {
@@ -301,7 +327,7 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 
 		case kQuery:
 			if n := len(in) - pos; n != 0 {
-				w, tag := put(buf, o, s)
+				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				o += tag + putVarint(w, tag, uint64(n))
 				if buf = t.content(pos, n, o); buf == nil {
 					return fail, o
@@ -326,23 +352,26 @@ func (t *toProto) run(p *program, f *frame, block int, mask uint64, pos, o int) 
 	return pos, o
 }
 
+// flags adds the steps that hang on the flags that are on in the nth flags word v to those known to run, and returns those
+// of the block that runs.
+func (f *frame) flags(n int, v uint32) uint64 {
+	var more stepSet
+	more.add(&f.p.read.words[n], v)
+	f.todo[0] |= more[0]
+	f.todo[1] |= more[1]
+	return more[f.block&1] & f.mask
+}
+
 // steps runs from..to-1.
 func (t *toProto) steps(p *program, f *frame, from, to, pos, o int) (int, int) {
 	for from < to && pos >= 0 {
-		block := from / 64
-		end := min(to, block*64+64)
-		mask := every << (from % 64) & (every >> (64*block + 64 - end))
-		pos, o = t.run(p, f, block, mask, pos, o)
+		f.block = from / 64
+		end := min(to, f.block*64+64)
+		f.mask = every << (from % 64) & (every >> (64*f.block + 64 - end))
+		pos, o = t.run(f, p.read.blocks[f.block&1], f.todo[f.block&1]&f.mask, pos, o)
 		from = end
 	}
 	return pos, o
-}
-
-// put writes the tag of a step at o, where there is room, and returns the window that begins with it and its size there.
-func put(buf []byte, o int, s *step) (*window, int) {
-	w := (*window)(buf[o:])
-	binary.LittleEndian.PutUint16(w[:], s.tagBytes)
-	return w, int(s.tagSize & 3)
 }
 
 // content copies n bytes of the input from position from to o, and returns t.buf, nil on an error. Short content that has
