@@ -121,6 +121,13 @@ CREATE TABLE session_events (
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Who may do a piece of background work: the highest token there is.
+CREATE TABLE session_fences (
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- What was asked of the admin API, by whom, and what came of it. A change has
 -- its row before it begins: code is empty until it is done.
 CREATE TABLE auth_admin_logs (

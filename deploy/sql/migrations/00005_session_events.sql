@@ -11,5 +11,13 @@ CREATE TABLE IF NOT EXISTS session_events (
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- Who may do a piece of background work: the highest token there is.
+CREATE TABLE IF NOT EXISTS session_fences (
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  token bigint NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- +goose Down
+DROP TABLE session_fences;
 DROP TABLE session_events;

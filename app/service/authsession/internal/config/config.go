@@ -21,7 +21,7 @@ type Config struct {
 	Mysql Mysql
 	Cache cache.CacheConf // keys and logins
 	KV    kv.KvConf       // salts
-	GeoIP GeoIP           `json:",optional"`
+	GeoIP GeoIP
 	Sweep Sweep
 	// Sessions and Concurrency are what holds for users without settings of
 	// their own.
@@ -57,7 +57,8 @@ type Mysql struct {
 
 // GeoIP is the database that names places for the list of devices.
 type GeoIP struct {
-	Path string `json:",optional"` // a GeoLite2 City file; empty: none
+	Path           string        `json:",optional"`   // a GeoLite2 City file, which may appear later; empty: none
+	ReloadInterval time.Duration `json:",default=1m"` // between two looks whether the file is another one
 }
 
 // Sweep is the removal of temp keys whose time is over.

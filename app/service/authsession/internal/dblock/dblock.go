@@ -1,12 +1,18 @@
 // Package dblock gives one node at a time the right to do a piece of work on
 // the database: a named lock of MySQL, held by a connection.
 //
-// Work that goes through Conn needs no fencing token: the lock ends when its
-// connection ends, and a holder whose connection has ended has lost the means
-// to change anything, too. A holder that hangs is cut off after a minute.
+// Work that goes through Conn needs no more: the lock ends when its connection
+// ends, and a holder whose connection has ended has lost the means to change
+// anything, too. A holder that hangs is cut off after a minute.
 //
-// Such locks are those of one server. Where they are not cluster-wide (Galera,
-// several primaries) two nodes may work at once, which the work has to bear.
+// Work that goes through other connections could outlive its lock. It runs
+// under Fenced's context: that has a token, higher than any before it, and every
+// transaction of the work looks, with Check, whether there is a higher one.
+// While it runs, none can come to be.
+//
+// Named locks are those of one server. Where they are not cluster-wide (Galera,
+// several primaries) two nodes may hold one at a time; tokens are rows, and
+// cluster-wide.
 package dblock
 
 import (
@@ -16,6 +22,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
 // ErrTaken means that another node holds the lock.
@@ -64,7 +72,8 @@ func (l *Lock) literal() string { return "CONCAT('" + l.name + ".', MD5(DATABASE
 // Conn is the connection that holds the lock, for every statement of the work.
 func (l *Lock) Conn() *sql.Conn { return l.conn }
 
-// Held asks the server whether the lock is still this connection's.
+// Held asks the server whether the lock is still this connection's, which keeps
+// it from counting as silent.
 func (l *Lock) Held(ctx context.Context) error {
 	var mine sql.NullBool
 	if err := l.conn.QueryRowContext(ctx, "SELECT IS_USED_LOCK("+l.literal()+") = CONNECTION_ID()").Scan(&mine); err != nil {
@@ -72,6 +81,44 @@ func (l *Lock) Held(ctx context.Context) error {
 	}
 	if !mine.Bool {
 		return fmt.Errorf("lock %s: %w", l.name, ErrTaken)
+	}
+	return nil
+}
+
+type fenceKey struct{}
+
+type fence struct {
+	name  string
+	token int64
+}
+
+// Fenced returns ctx with a new token: what runs under those before it is
+// refused from now on.
+func (l *Lock) Fenced(ctx context.Context) (context.Context, error) {
+	f := fence{name: l.name}
+	_, err := l.conn.ExecContext(ctx, "INSERT INTO session_fences(name, token) VALUES (?, 1) ON DUPLICATE KEY UPDATE token = token + 1", l.name)
+	if err == nil {
+		err = l.conn.QueryRowContext(ctx, "SELECT token FROM session_fences WHERE name = ?", l.name).Scan(&f.token)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", l.name, err)
+	}
+	return context.WithValue(ctx, fenceKey{}, f), nil
+}
+
+// Check returns ErrTaken, if ctx has a token and another holder a higher one.
+// Until the transaction ends nobody gets one.
+func Check(ctx context.Context, tx sqlx.Session) error {
+	f, fenced := ctx.Value(fenceKey{}).(fence)
+	if !fenced {
+		return nil
+	}
+	var token int64
+	if err := tx.QueryRowCtx(ctx, &token, "SELECT token FROM session_fences WHERE name = ? LOCK IN SHARE MODE", f.name); err != nil {
+		return fmt.Errorf("lock %s: %w", f.name, err)
+	}
+	if token != f.token {
+		return fmt.Errorf("lock %s: %w", f.name, ErrTaken)
 	}
 	return nil
 }

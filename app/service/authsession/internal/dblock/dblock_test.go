@@ -1,11 +1,13 @@
 package dblock_test
 
 import (
+	"context"
 	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -73,4 +75,40 @@ func TestADeadHolderIsReplaced(t *testing.T) {
 	l.Release()
 	require.NoError(t, next.Held(t.Context()), "what the dead one gives back is not the living one's")
 	next.Release()
+}
+
+// A holder was cut off in the middle of its work, which goes through other
+// connections: what it does later is refused, what it had begun delays the next
+// holder.
+func TestWorkDoesNotOutliveItsLock(t *testing.T) {
+	db := testenv.Open(t, testenv.DSN(t, true))
+	conn := sqlx.NewSqlConnFromDB(db)
+	require.NoError(t, conn.TransactCtx(t.Context(), dblock.Check), "no token, no fence")
+	l, err := dblock.Take(t.Context(), db, "work")
+	require.NoError(t, err)
+	old, err := l.Fenced(t.Context())
+	require.NoError(t, err)
+	var replaced context.Context
+	next := make(chan error, 1)
+	require.NoError(t, conn.TransactCtx(old, func(ctx context.Context, tx sqlx.Session) error {
+		require.NoError(t, dblock.Check(ctx, tx))
+		l.Release() // as if it had been cut off
+		heir, err := dblock.Take(t.Context(), db, "work")
+		require.NoError(t, err)
+		t.Cleanup(heir.Release)
+		go func() {
+			var err error
+			replaced, err = heir.Fenced(context.Background())
+			next <- err
+		}()
+		select {
+		case <-next:
+			t.Error("the next holder did not wait")
+		case <-time.After(50 * time.Millisecond):
+		}
+		return nil
+	}))
+	require.NoError(t, <-next)
+	require.ErrorIs(t, conn.TransactCtx(old, dblock.Check), dblock.ErrTaken)
+	require.NoError(t, conn.TransactCtx(replaced, dblock.Check))
 }

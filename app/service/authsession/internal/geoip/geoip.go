@@ -4,33 +4,102 @@ package geoip
 
 import (
 	"net/netip"
+	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/oschwald/geoip2-golang/v2"
+	"github.com/zeromicro/go-zero/core/logx"
 )
 
-// Locator answers from one database. The zero value and nil know no place.
-type Locator struct{ db *geoip2.Reader }
+// Locator answers from the City database in a file, as the file is now: it may
+// be missing, and it may be replaced. Nil knows no place. Its methods may be
+// called from any goroutine.
+//
+// The file is read as a whole, never mapped: a database that is written over
+// in place would take a process that maps it down. A former database ends with
+// the last lookup in it.
+type Locator struct {
+	path string
+	db   atomic.Pointer[geoip2.Reader] // nil: none yet
+	read stamp                         // of the file as it was read last, well or not
+	stop chan struct{}
+	done chan struct{}
+}
 
-// Open reads the City database at path.
-func Open(path string) (*Locator, error) {
-	db, err := geoip2.Open(path)
-	if err != nil {
-		return nil, err
+// stamp tells one content of a file from another.
+type stamp struct {
+	modified time.Time
+	size     int64
+}
+
+// Follow returns a locator on the file at path, which it looks at every
+// interval. A file that cannot be used is logged; the database before it, if
+// any, goes on. Close ends it.
+func Follow(path string, interval time.Duration) *Locator {
+	l := &Locator{path: path, stop: make(chan struct{}), done: make(chan struct{})}
+	if !l.reload() && l.db.Load() == nil {
+		logx.Errorf("config key GeoIP.Path: %s is not there, country and region stay empty until it is", path)
 	}
-	return &Locator{db: db}, nil
+	go l.follow(interval)
+	return l
+}
+
+func (l *Locator) follow(interval time.Duration) {
+	defer close(l.done)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-ticker.C:
+			l.reload()
+		}
+	}
+}
+
+// reload reads the file if it is another than before, and reports whether it
+// was.
+func (l *Locator) reload() bool {
+	info, err := os.Stat(l.path)
+	if err != nil {
+		return false // between two files, or none yet
+	}
+	now := stamp{info.ModTime(), info.Size()}
+	if now == l.read {
+		return false
+	}
+	l.read = now // what is still being written changes again
+	content, err := os.ReadFile(l.path)
+	var db *geoip2.Reader
+	if err == nil {
+		db, err = geoip2.OpenBytes(content)
+	}
+	if err != nil {
+		logx.Errorf("config key GeoIP.Path: %s cannot be used: %v", l.path, err)
+		return true
+	}
+	l.db.Store(db)
+	logx.Infof("places come from %s, built %s", l.path, time.Unix(int64(db.Metadata().BuildEpoch), 0).UTC().Format(time.DateOnly))
+	return true
 }
 
 // Locate returns "City, Country" in English and the ISO code of the country;
 // empty strings when the address is not one or is not known.
 func (l *Locator) Locate(ip string) (country, region string) {
-	if l == nil || l.db == nil {
+	if l == nil {
+		return "", ""
+	}
+	db := l.db.Load()
+	if db == nil {
 		return "", ""
 	}
 	address, err := netip.ParseAddr(ip)
 	if err != nil {
 		return "", ""
 	}
-	record, err := l.db.City(address.Unmap())
+	record, err := db.City(address.Unmap())
 	if err != nil || !record.HasData() {
 		return "", ""
 	}
@@ -41,10 +110,10 @@ func (l *Locator) Locate(ip string) (country, region string) {
 	return country, record.Country.ISOCode
 }
 
-// Close releases the database.
-func (l *Locator) Close() error {
-	if l == nil || l.db == nil {
-		return nil
+// Close ends the looks at the file.
+func (l *Locator) Close() {
+	if l != nil {
+		close(l.stop)
+		<-l.done
 	}
-	return l.db.Close()
 }
