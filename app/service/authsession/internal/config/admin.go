@@ -24,8 +24,8 @@ type Admin struct {
 	Tokens   AdminTokens `json:",optional"`
 	// AllowPlain lets a listener that is not on loopback do without TLS: for
 	// installs where something in front of it encrypts.
-	AllowPlain bool          `json:",optional"`
-	RateLimit  AdminRate     `json:",optional"`
+	AllowPlain bool `json:",optional"`
+	RateLimit  AdminRate
 	Timeout    time.Duration `json:",default=10s"`   // of a call, 100ms to 5m
 	KeepLog    time.Duration `json:",default=8760h"` // until a row of auth_admin_logs is removed; 0: never
 }

@@ -154,7 +154,9 @@ func (v *Verifier) refusal(parsed *jwt.Token, c *claims, err error) Refusal {
 			return known.why
 		}
 	}
-	switch { // a claim is missing
+	switch {
+	case !errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return Malformed
 	case c.ExpiresAt == nil:
 		return NoExpiry
 	case c.Issuer == "":

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	zconf "github.com/zeromicro/go-zero/core/conf"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+)
+
+func TestAdmin(t *testing.T) {
+	ours := admintest.NewAuthority(t)
+	server := ours.Server(t)
+	secret := admintest.File(t, "secret", []byte(admintest.Secret+"\n"))
+	short := admintest.File(t, "short", []byte("0123456789abcdef"))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	require.NoError(t, err)
+	public := admintest.File(t, "public.pem", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	load := func(block string) (Admin, error) {
+		var c Config
+		err := zconf.LoadFromYamlBytes([]byte(file+"Admin: {"+block+"}"), &c)
+		return c.Admin, err
+	}
+	const (
+		local  = "ListenOn: 127.0.0.1:1, "
+		remote = "ListenOn: 0.0.0.0:1, "
+	)
+	tokens := "Tokens: {HMACKeyFile: " + secret + "}"
+	encrypted := "CertFile: " + server.Cert + ", KeyFile: " + server.Key
+	clients := "ClientCAFile: " + ours.File + ", Clients: {ops.example.org: [sessions:read], root: [sessions:read, sessions:revoke]}"
+
+	for _, block := range []string{
+		"",
+		local + tokens,
+		"Rest: {Port: 1}, " + tokens,
+		"ListenOn: 'localhost:1', " + tokens,
+		"ListenOn: '[::1]:1', " + tokens,
+		local + "Tokens: {PublicKeyFile: " + public + "}",
+		local + "Tokens: {PublicKeyFile: " + public + ", Algorithm: ES256}",
+		remote + "AllowPlain: true, " + tokens,
+		remote + tokens + ", TLS: {" + encrypted + "}",
+		remote + "TLS: {" + encrypted + ", " + clients + "}",
+		local + tokens + ", KeepLog: 0s",
+	} {
+		_, err := load(block)
+		require.NoError(t, err, block)
+	}
+	for block, want := range map[string]string{
+		tokens:                                            "Admin names no listener",
+		"AllowPlain: true":                                "Admin names no listener",
+		local:                                             "Admin lets nobody in",
+		local + "TLS: {" + encrypted + "}":                "Admin lets nobody in",
+		"Rest: {Port: 70000}, " + tokens:                  "Admin.Rest.Port is no port",
+		"ListenOn: here, " + tokens:                       "Admin.ListenOn is no address",
+		remote + tokens:                                   "Admin.ListenOn listens on a network without TLS",
+		"ListenOn: ':1', " + tokens:                       "Admin.ListenOn listens on a network without TLS",
+		"ListenOn: 'example.org:1', " + tokens:            "Admin.ListenOn listens on a network without TLS",
+		"Rest: {Host: 0.0.0.0, Port: 1}, " + tokens:       "Admin.Rest.Host listens on a network without TLS",
+		local + "Tokens: {HMACKeyFile: " + short + "}":    "Admin.Tokens.HMACKeyFile holds 16 bytes, fewer than 32",
+		local + "Tokens: {HMACKeyFile: /nowhere/key}":     "Admin.Tokens.HMACKeyFile cannot be read",
+		local + "Tokens: {HMACKeyFile: " + public + "}":   "Admin.Tokens.HMACKeyFile is a PEM file",
+		local + "Tokens: {PublicKeyFile: " + secret + "}": "Admin.Tokens.PublicKeyFile is not PEM",
+		local + "Tokens: {HMACKeyFile: " + secret + ", PublicKeyFile: x}":                                   "Admin.Tokens.HMACKeyFile and PublicKeyFile are both set",
+		local + "Tokens: {PublicKeyFile: " + public + ", Algorithm: RS256}":                                 "Admin.Tokens.Algorithm is RS256",
+		local + "Tokens: {HMACKeyFile: " + secret + ", Algorithm: none}":                                    "Admin.Tokens.Algorithm is none",
+		local + "TLS: {" + encrypted + ", " + clients + "}, Tokens: {Issuer: us}":                           "Admin.Tokens names no key",
+		local + tokens + ", TLS: {CertFile: " + server.Cert + "}":                                           "names one of CertFile and KeyFile alone",
+		local + tokens + ", TLS: {CertFile: /nowhere, KeyFile: /nowhere}":                                   "Admin.TLS.CertFile or KeyFile cannot be used",
+		local + "TLS: {" + clients + "}":                                                                    "Admin.TLS.CertFile is missing",
+		local + "TLS: {" + encrypted + ", ClientCAFile: " + ours.File + "}":                                 "Admin.TLS.Clients names nobody",
+		local + "TLS: {" + encrypted + ", ClientCAFile: " + secret + ", Clients: {a: [sessions:read]}}":     "Admin.TLS.ClientCAFile holds no certificate",
+		local + "TLS: {" + encrypted + ", ClientCAFile: /nowhere, Clients: {a: [sessions:read]}}":           "Admin.TLS.ClientCAFile cannot be read",
+		local + "TLS: {" + encrypted + ", ClientCAFile: " + ours.File + ", Clients: {a: [sessions:write]}}": `Admin.TLS.Clients.a names the scope "sessions:write"`,
+		local + tokens + ", TLS: {" + encrypted + ", Clients: {a: [sessions:read]}}":                        "Admin.TLS.ClientCAFile is missing",
+		local + tokens + ", RateLimit: {PerSecond: 0}":                                                      "Admin.RateLimit has a value out of bounds",
+		local + tokens + ", RateLimit: {Burst: 0}":                                                          "Admin.RateLimit has a value out of bounds",
+		local + tokens + ", Timeout: 1ms":                                                                   "Admin.Timeout is out of bounds",
+		local + tokens + ", KeepLog: 1s":                                                                    "Admin.KeepLog is out of bounds",
+	} {
+		_, err := load(block)
+		require.ErrorContains(t, err, want, block)
+		require.NotContains(t, err.Error(), admintest.Secret[:8], "nothing of the key")
+	}
+
+	a, err := load(local + "TLS: {" + encrypted + ", " + clients + "}")
+	require.NoError(t, err)
+	names, err := a.Clients()
+	require.NoError(t, err)
+	require.Equal(t, []token.Scope{token.Read}, names["ops.example.org"].Scopes, "a name keeps its dots")
+	require.True(t, names["root"].May(token.Revoke))
+	require.Equal(t, AdminRate{PerSecond: 20, Burst: 40}, a.RateLimit)
+	require.Equal(t, 10*time.Second, a.Timeout)
+	require.Empty(t, a.RestAddress())
+}
+
+func TestAdminIsOffByDefault(t *testing.T) {
+	var c Config
+	require.NoError(t, zconf.LoadFromYamlBytes([]byte(file), &c))
+	require.False(t, c.Admin.Enabled())
+}
