@@ -139,6 +139,7 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 func (w *MainAuthWrapper) login(userID int64) {
 	if w.state == StateNormal && w.userID != userID {
 		w.offline()
+		w.dropPushes() // they are not for the new one
 	}
 	w.state, w.userID = StateNormal, userID
 	w.overruled = w.loading

@@ -25,7 +25,12 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 	}
 	if w.isReset(in.Updates) {
 		// It goes to all keys of the user and concerns the one it names.
-		if named := number(w.schema, updatesMessage, "auth_key_id", in.Updates); named == w.key {
+		switch named := number(w.schema, updatesMessage, "auth_key_id", in.Updates); {
+		case named != w.key:
+		case in.Notification: // another user took the key over: see who it is
+			w.doubted = true
+			w.loadState()
+		default:
 			w.revoke()
 		}
 		return

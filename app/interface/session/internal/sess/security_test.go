@@ -75,6 +75,27 @@ func TestResetConcernsTheNamedKeyOnly(t *testing.T) {
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
 }
 
+// A key that another user has taken over stays in use: its sign-in may be under
+// way. The former user's pushes are not for the new one.
+func TestResetThatNotifiesLooksAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	m := x.recv(1, x.method("help.getNearestDc"))
+	asked := count[*GetAuthState](x)
+	x.state = AuthState{State: StateNormal, UserID: alice + 1}
+	x.step(&PushUpdates{Notification: true, Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
+		map[string]any{"user_id": alice, "auth_key_id": permKey})})
+	require.Equal(t, asked+1, count[*GetAuthState](x))
+	require.Equal(t, StateNormal, x.w.state)
+	require.EqualValues(t, alice+1, x.w.userID)
+	require.Equal(t, 1, count[*SetOffline](x), "the former user is gone")
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok, "an answer in flight survives")
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	require.Len(t, x.take(), 1, "the new user's updates arrive")
+}
+
 // A key without a login was answered 500 AUTH_RESTART, so that clients never
 // logged out.
 func TestNoLoginIs401(t *testing.T) {

@@ -7,11 +7,8 @@ import (
 )
 
 // AuthsessionBindAuthKeyUser logs a user in on a key, and whoever was on it
-// out. It returns the hash that names this login in the list of devices.
-//
-// Nobody is told of the former user: to a session node "this key's login has
-// ended" ends the new login too, whose sign-in is just under way on this very
-// key, and by whose answer it learns of the new user.
+// out, and ends what the user's policy for concurrent logins does not let
+// stay. It returns the hash that names this login in the list of devices.
 func (c *Core) AuthsessionBindAuthKeyUser(in *authsession.TLAuthsessionBindAuthKeyUser) (*mtproto.Int64, error) {
 	if in.UserId == 0 {
 		return nil, errInput
@@ -24,7 +21,7 @@ func (c *Core) AuthsessionBindAuthKeyUser(in *authsession.TLAuthsessionBindAuthK
 	for fresh == 0 { // 0 means "all" and "this one" elsewhere
 		fresh = salts.Random()
 	}
-	hash, err := c.dao().BindUser(c.ctx, perm, in.UserId, fresh)
+	hash, err := c.manager().SignIn(c.ctx, perm, in.UserId, fresh, c.ownKey())
 	if err != nil {
 		return nil, c.fault("bindAuthKeyUser", err)
 	}

@@ -12,7 +12,7 @@ func (c *Core) AuthsessionGetAuthorizations(in *authsession.TLAuthsessionGetAuth
 	if err != nil {
 		return nil, err
 	}
-	devices, err := c.dao().Devices(c.ctx, in.UserId)
+	devices, err := c.manager().Devices(c.ctx, in.UserId)
 	if err != nil {
 		return nil, c.fault("getAuthorizations", err)
 	}
@@ -21,16 +21,15 @@ func (c *Core) AuthsessionGetAuthorizations(in *authsession.TLAuthsessionGetAuth
 		Constructor:    mtproto.TLConstructor_CRC32_account_authorizations,
 		Authorizations: make([]*mtproto.Authorization, 0, len(devices)),
 	}
-	for _, d := range devices {
-		a := c.authorization(&d.Client)
+	for i := range devices {
+		d := &devices[i]
+		a := sessionAuthorization(&d.Session)
 		a.PasswordPending = d.PasswordPending
-		a.DateCreated, a.DateActive = int32(d.Bound.DateCreated), int32(d.Bound.DateActivated)
 		if d.AuthKeyID != own {
-			a.Hash = d.Bound.Hash
 			out.Authorizations = append(out.Authorizations, a)
 			continue
 		}
-		a.Current = true
+		a.Current, a.Hash = true, 0
 		out.Authorizations = append([]*mtproto.Authorization{a}, out.Authorizations...)
 	}
 	return out, nil

@@ -15,7 +15,7 @@ func (c *Core) AuthsessionGetClient(in *authsession.TLAuthsessionGetClient) (*mt
 	}
 	out := &mtproto.String{}
 	if l.Client != nil {
-		out.V = device.Name(deviceOf(l.Client))
+		out.V = device.Name(l.Client.Device())
 	}
 	return out, nil
 }

@@ -15,7 +15,7 @@ func (c *Core) AuthsessionGetLangPack(in *authsession.TLAuthsessionGetLangPack) 
 	}
 	out := &mtproto.String{}
 	if l.Client != nil {
-		out.V = device.LangPack(deviceOf(l.Client))
+		out.V = device.LangPack(l.Client.Device())
 	}
 	return out, nil
 }

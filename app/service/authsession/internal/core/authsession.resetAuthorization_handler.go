@@ -1,6 +1,10 @@
 package core
 
 import (
+	"errors"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -17,13 +21,22 @@ func (c *Core) AuthsessionResetAuthorization(in *authsession.TLAuthsessionResetA
 		}
 		except = k.PermAuthKeyID // 0 for an unbound temp key: it is nobody's login
 	}
-	perms, err := c.dao().Revoke(c.ctx, in.UserId, in.Hash, except)
-	if err != nil {
-		return nil, c.fault("resetAuthorization", err)
+	which := sessions.Selection{UserID: in.UserId, Hash: in.Hash, ExceptAuthKeyID: except}
+	by := sessions.By{Reason: sessions.ByUser, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()}
+	var ended []sessions.Revoked
+	if in.UserId != 0 {
+		var err error
+		ended, err = c.manager().Revoke(c.ctx, which, by)
+		if err != nil && !errors.Is(err, sessions.ErrNotFound) {
+			return nil, c.fault("resetAuthorization", err)
+		}
 	}
-	if in.Hash != 0 && len(perms) == 0 {
+	if in.Hash != 0 && len(ended) == 0 {
 		return nil, errHash
 	}
-	c.tellSessions(in.UserId, perms)
-	return &authsession.Vector_Long{Datas: perms}, nil
+	out := &authsession.Vector_Long{Datas: make([]int64, len(ended))}
+	for i := range ended {
+		out.Datas[i] = ended[i].AuthKeyID
+	}
+	return out, nil
 }

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -10,19 +12,20 @@ import (
 // of a client that logs out: its node knows by the answer, which a push would
 // overtake and suppress.
 func (c *Core) AuthsessionUnbindAuthKeyUser(in *authsession.TLAuthsessionUnbindAuthKeyUser) (*mtproto.Bool, error) {
-	perm := int64(0)
+	which := sessions.Selection{UserID: in.UserId}
+	by := sessions.By{Reason: sessions.LoggedOut, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()}
 	if in.AuthKeyId != 0 {
-		var err error
-		if perm, err = c.perm("unbindAuthKeyUser", in.AuthKeyId); err != nil {
+		perm, err := c.perm("unbindAuthKeyUser", in.AuthKeyId)
+		if err != nil {
 			return nil, err
 		}
+		which.AuthKeyID, by.AnswerTo = perm, perm
 	}
-	ended, err := c.dao().UnbindUser(c.ctx, perm, in.UserId)
-	if err != nil {
+	if in.UserId == 0 { // nobody's logins
+		return boolTrue(), nil
+	}
+	if _, err := c.manager().Revoke(c.ctx, which, by); err != nil {
 		return nil, c.fault("unbindAuthKeyUser", err)
-	}
-	if perm == 0 {
-		c.tellSessions(in.UserId, ended)
 	}
 	return boolTrue(), nil
 }

@@ -3,9 +3,11 @@ package core
 import (
 	"encoding/json"
 	"net/netip"
+	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
@@ -45,10 +47,6 @@ func ipText(ip string) string {
 	return device.Text(ip, widthIP)
 }
 
-func deviceOf(c *dao.Client) device.Client {
-	return device.Client{APIID: c.APIID, LangPack: c.LangPack, AppVersion: c.AppVersion, SystemVersion: c.SystemVersion}
-}
-
 // authorization describes a device as the list of devices shows it; nil is a
 // device that has not introduced itself.
 func (c *Core) authorization(client *dao.Client) *mtproto.Authorization {
@@ -62,7 +60,38 @@ func (c *Core) authorization(client *dao.Client) *mtproto.Authorization {
 	}
 	a.DeviceModel, a.SystemVersion, a.AppVersion = client.DeviceModel, client.SystemVersion, client.AppVersion
 	a.ApiId, a.Ip = client.APIID, client.IP
-	a.AppName, a.Platform = device.App(deviceOf(client))
+	a.AppName, a.Platform = device.App(client.Device())
 	a.Country, a.Region = c.svcCtx.Geo.Locate(client.IP)
 	return a
+}
+
+// sessionAuthorization describes a session as the list of devices shows it.
+func sessionAuthorization(s *sessions.Session) *mtproto.Authorization {
+	return &mtproto.Authorization{
+		PredicateName:             "authorization",
+		Constructor:               mtproto.TLConstructor_CRC32_authorization,
+		OfficialApp:               true,
+		Hash:                      s.Hash,
+		DeviceModel:               s.DeviceModel,
+		Platform:                  s.Platform,
+		SystemVersion:             s.SystemVersion,
+		ApiId:                     s.APIID,
+		AppName:                   s.AppName,
+		AppVersion:                s.AppVersion,
+		DateCreated:               unix32(s.SignedIn),
+		DateActive:                unix32(s.LastActive),
+		Ip:                        s.IP,
+		Country:                   s.Country,
+		Region:                    s.Region,
+		Unconfirmed:               s.Unconfirmed,
+		EncryptedRequestsDisabled: s.EncryptedRequestsDisabled,
+		CallRequestsDisabled:      s.CallRequestsDisabled,
+	}
+}
+
+func unix32(t time.Time) int32 {
+	if t.IsZero() {
+		return 0
+	}
+	return int32(t.Unix())
 }

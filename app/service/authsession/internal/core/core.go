@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"slices"
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc/codes"
@@ -15,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -45,7 +45,8 @@ func New(ctx context.Context, svcCtx *svc.ServiceContext) *Core {
 	return &Core{ctx: ctx, svcCtx: svcCtx, Logger: logx.WithContext(ctx)}
 }
 
-func (c *Core) dao() *dao.Dao { return c.svcCtx.Dao }
+func (c *Core) dao() *dao.Dao              { return c.svcCtx.Dao }
+func (c *Core) manager() *sessions.Manager { return c.svcCtx.Manager }
 
 // fault turns an error of the store into the answer: a key that is not there
 // is 401, anything else 500, with the cause in the log alone. Never the other
@@ -95,16 +96,11 @@ func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error
 	return perm, l, nil
 }
 
-// tellSessions tells the session nodes of perm keys that a user's login on
-// them has ended; but never that of the key whose client waits for this call's
-// answer, where rpc_metadata names it: the answer could not be delivered. (A
-// stock BFF names none; who deletes an account is told 401 instead of true.)
-func (c *Core) tellSessions(userID int64, perms []int64) {
-	if md := rpcMetadata(c.ctx); md != nil {
-		perms = slices.DeleteFunc(slices.Clone(perms), func(id int64) bool { return id == md.PermAuthKeyId })
-	}
-	c.svcCtx.Sessions.Tell(c.ctx, userID, perms)
-}
+// ownKey is the perm key of the client that waits for this call's answer,
+// where rpc_metadata names it, else 0. Its session node is not told that its
+// login has ended: the answer could not be delivered. (A stock BFF names none;
+// who deletes an account is told 401 instead of true.)
+func (c *Core) ownKey() int64 { return rpcMetadata(c.ctx).GetPermAuthKeyId() }
 
 // rpcMetadata is the header that session sends with a client's call; nil when
 // there is none (a stock session sends none) or it cannot be read.

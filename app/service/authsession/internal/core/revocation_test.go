@@ -65,7 +65,14 @@ func TestSessionNodesAreToldBeforeTheCallReturns(t *testing.T) {
 	told(777, d[0])
 
 	c.login(d[1], 778)
-	told(777) // a sign-in is under way there
+	require.Equal(t, []testenv.Ended{{AuthKeyID: d[1].IntID(), UserID: 777, Replaced: true}}, sessions.Told(),
+		"not an end: a sign-in is under way there")
+	_, err = c.with(&metadata.RpcMetadata{PermAuthKeyId: d[1].IntID()}).AuthsessionBindAuthKeyUser(
+		&authsession.TLAuthsessionBindAuthKeyUser{AuthKeyId: d[1].IntID(), UserId: 779})
+	require.NoError(t, err)
+	told(777) // its node learns of it by the answer
+	c.login(d[1], 778)
+	require.Len(t, sessions.Told(), 1)
 	state, user := c.state(0, d[1])
 	require.Equal(t, []int64{6, 778}, []int64{int64(state), user})
 }

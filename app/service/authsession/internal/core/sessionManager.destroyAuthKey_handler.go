@@ -19,8 +19,8 @@ func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsessi
 	if err != nil {
 		return nil, c.fault("destroyAuthKey", err)
 	}
-	if gone.Perm {
-		c.tellSessions(gone.UserID, []int64{in.AuthKeyId})
+	if gone.Perm && in.AuthKeyId != c.ownKey() {
+		c.svcCtx.Sessions.Tell(c.ctx, gone.UserID, []int64{in.AuthKeyId})
 	}
 	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone.KeyIDs) > 0, AuthKeyIds: gone.KeyIDs}, nil
 }

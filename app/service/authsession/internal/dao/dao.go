@@ -24,6 +24,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/keyseal"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
@@ -62,6 +63,35 @@ type Dao struct {
 
 	sealer    *keyseal.Sealer
 	announces bool // there is a stream of events
+	// announcesTouched: signs of life are events, too.
+	announcesTouched bool
+
+	ttlDays       int64 // of users without a TTL of their own; 0: none
+	confirmWithin int64 // seconds; 0: every login counts as confirmed
+	policy        Policy
+	locate        Locator
+}
+
+// Locator names the place of an address; empty when it is not known.
+type Locator func(ip string) (country, region string)
+
+// UseLocator makes the store keep the place of every address with it. It is
+// called before the first use of the store, if at all.
+func (d *Dao) UseLocator(l Locator) { d.locate = l }
+
+// Widths of the columns of a place, in characters.
+const (
+	widthCountry = 128
+	widthRegion  = 16
+)
+
+// place is where an address is, made to fit its columns.
+func (d *Dao) place(ip string) (country, region string) {
+	if d.locate == nil || ip == "" {
+		return "", ""
+	}
+	country, region = d.locate(ip)
+	return device.Text(country, widthCountry), device.Text(region, widthRegion)
 }
 
 // New opens the store on a database whose schema is up to date; sealer says
@@ -79,6 +109,12 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 
 		sealer:    sealer,
 		announces: c.Events.Enabled(),
+
+		announcesTouched: c.Events.Enabled() && c.Events.Touched,
+
+		ttlDays:       int64(c.Sessions.TTLDays),
+		confirmWithin: int64(c.Sessions.ConfirmWithin / time.Second),
+		policy:        Policy{Strategy: c.Concurrency.Strategy, Limit: c.Concurrency.Limit},
 	}
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // Login is what is known of a perm key beside the key itself: the device that
 // uses it, the user bound to it. Its JSON form is stock's, with
-// PasswordPending added.
+// PasswordPending and Bound.ExpiresAt added.
 type Login struct {
 	Client          *Client  `json:"client,omitempty"`    // nil: the device has not introduced itself
 	BindUser        *Bound   `json:"bind_user,omitempty"` // nil: nobody is logged in
@@ -44,6 +44,9 @@ type Bound struct {
 	DateCreated          int64 `json:"date_created"`
 	DateActivated        int64 `json:"date_activated"`
 	AndroidPushSessionID int64 `json:"android_push_sessionId"`
+	// ExpiresAt is when the login expires unless it is used before; 0: never.
+	// A copy may lag behind: MySQL has the last word.
+	ExpiresAt int64 `json:"expires_at,omitempty"`
 }
 
 // Pending says that the second factor is owed.
@@ -68,6 +71,8 @@ type loginRow struct {
 	DateCreated   int64 `db:"date_created"`
 	DateActive    int64 `db:"date_active"`
 	PushSessionID int64 `db:"android_push_session_id"`
+	ClientActive  int64 `db:"client_active"`
+	TTLDays       int64 `db:"authorization_ttl_days"`
 
 	HasPending  int64 `db:"has_pending"`
 	PendingUser int64 `db:"pending_user"`
@@ -84,19 +89,32 @@ const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, ''
 const selectLogin = "SELECT " + clientColumns + "," +
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
+	" COALESCE(a.date_active, 0) AS client_active, COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
 	" COALESCE(p.auth_key_id, 0) AS has_pending, COALESCE(p.user_id, 0) AS pending_user" +
 	" FROM auth_key_infos i" +
 	" LEFT JOIN auths a ON a.auth_key_id = i.auth_key_id AND a.deleted = 0" +
 	" LEFT JOIN auth_users u ON u.auth_key_id = i.auth_key_id AND u.deleted = 0" +
+	" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id" +
 	" LEFT JOIN auth_password_pendings p ON p.auth_key_id = i.auth_key_id" +
 	" WHERE i.auth_key_id = ? ORDER BY u.date_active DESC, u.id DESC LIMIT 1"
 
 // nobody is the login of a key of which nothing is known.
 var nobody = &Login{}
 
-// Login returns what is known of a perm key; never nil. It is shared: it must
-// not be changed.
+// Login returns what is known of a perm key; never nil. A login that has
+// expired is ended first. The result is shared: it must not be changed.
 func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
+	l, err := d.cachedLogin(ctx, perm)
+	if err != nil || !d.seemsExpired(l) {
+		return l, err
+	}
+	if err := d.expire(ctx, perm, l.BindUser.UserID); err != nil {
+		return nil, err
+	}
+	return d.cachedLogin(ctx, perm)
+}
+
+func (d *Dao) cachedLogin(ctx context.Context, perm int64) (*Login, error) {
 	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), func(ctx context.Context) (*Login, bool, error) {
 		return d.loadLogin(ctx, perm)
 	})
@@ -104,6 +122,10 @@ func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
 		return l, err
 	}
 	return nobody, nil
+}
+
+func (d *Dao) seemsExpired(l *Login) bool {
+	return l.BindUser != nil && l.BindUser.ExpiresAt != 0 && l.BindUser.ExpiresAt <= d.Now()
 }
 
 func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
@@ -121,7 +143,8 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 	}
 	if row.UserID != 0 {
 		l.BindUser = &Bound{UserID: row.UserID, Hash: row.Hash, DateCreated: row.DateCreated,
-			DateActivated: row.DateActive, AndroidPushSessionID: row.PushSessionID}
+			DateActivated: row.DateActive, AndroidPushSessionID: row.PushSessionID,
+			ExpiresAt: d.expiry(max(row.DateActive, row.ClientActive), row.TTLDays)}
 	}
 	if row.HasPending != 0 {
 		l.PasswordPending = &Pending{UserID: row.PendingUser}
@@ -141,60 +164,55 @@ func (r *loginRow) client(perm int64) *Client {
 		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode}
 }
 
-// changeLogin runs a write that makes perm's login stale.
-func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session) error) error {
+// changeLogin runs a write that makes perm's login stale, and what else it
+// holds.
+func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session, hold func(...string)) error) error {
 	return d.cache.Change(ctx, func(hold func(...string)) error {
 		hold(dataCacheKey(perm))
-		return d.transact(ctx, write)
-	})
-}
-
-// SetLayer stores the layer a device speaks. An empty ip leaves the stored one.
-func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
-		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip, date_active) VALUES (?, ?, 0, 'null', ?, ?)"+
-			" ON DUPLICATE KEY UPDATE layer = VALUES(layer), client_ip = IF(VALUES(client_ip) = '', client_ip, VALUES(client_ip)),"+
-			" date_active = VALUES(date_active), deleted = 0",
-			perm, layer, ip, d.Now())
-		return err
-	})
-}
-
-// SetClient stores how a device introduced itself; the layer stays. Texts must
-// fit their columns, Params must be JSON. An empty IP leaves the stored one.
-func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
-		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, api_id, device_model, system_version, app_version, system_lang_code,"+
-			" lang_pack, lang_code, proxy, params, client_ip, date_active) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
-			" ON DUPLICATE KEY UPDATE api_id = VALUES(api_id), device_model = VALUES(device_model), system_version = VALUES(system_version),"+
-			" app_version = VALUES(app_version), system_lang_code = VALUES(system_lang_code), lang_pack = VALUES(lang_pack),"+
-			" lang_code = VALUES(lang_code), proxy = VALUES(proxy), params = VALUES(params),"+
-			" client_ip = IF(VALUES(client_ip) = '', client_ip, VALUES(client_ip)), date_active = VALUES(date_active), deleted = 0",
-			perm, c.APIID, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode,
-			c.LangPack, c.LangCode, c.Proxy, c.Params, c.IP, d.Now())
-		return err
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return write(ctx, tx, hold) })
 	})
 }
 
 // SetPushSession stores the session that Android's push goes to.
 func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ?", sessionID, perm, userID)
 		return err
 	})
 }
 
 // SetPending notes that the second factor is owed on perm (by userID, 0 when
-// not known yet), or no longer.
-func (d *Dao) SetPending(ctx context.Context, perm, userID int64, pending bool) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session) error {
-		query, args := "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", []any{perm}
-		if pending {
-			query = "INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (?, ?, ?)" +
-				" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), date_created = VALUES(date_created)"
-			args = []any{perm, userID, d.Now()}
+// not known yet), or no longer: then the sign-in is complete, and the logins
+// end that the user's policy does not let stay beside it.
+func (d *Dao) SetPending(ctx context.Context, perm, userID int64, pending bool) (ended []Ended, err error) {
+	query, args := "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", []any{perm}
+	if pending {
+		query = "INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (?, ?, ?)" +
+			" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), date_created = VALUES(date_created)"
+		args = []any{perm, userID, d.Now()}
+	}
+	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
+		ended = nil
+		if !pending { // orders this with sign-ins on the key
+			if err := lockKey(ctx, tx, perm); err != nil {
+				return err
+			}
 		}
-		_, err := tx.ExecCtx(ctx, query, args...)
+		result, err := tx.ExecCtx(ctx, query, args...)
+		if err != nil || pending {
+			return err
+		}
+		if cleared, err := result.RowsAffected(); err != nil || cleared == 0 {
+			return err
+		}
+		var users []int64 // a locking read, since lockUser comes before any plain one
+		if err := tx.QueryRowsCtx(ctx, &users, "SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 FOR UPDATE", perm); err != nil {
+			return err
+		}
+		if len(users) == 1 {
+			ended, err = d.enforce(ctx, tx, hold, perm, users[0])
+		}
 		return err
 	})
+	return ended, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -19,6 +20,7 @@ const (
 
 	errDeadlock    = 1213
 	errLockTimeout = 1205
+	errChanged     = 1020 // a row read before has changed (innodb_snapshot_isolation)
 )
 
 // OpenMysql opens a pool of its own, since go-zero's ignores the configured
@@ -75,6 +77,9 @@ func newConn(db *sql.DB) sqlx.SqlConn {
 	}))
 }
 
+// retried are errors of a transaction that lost against another.
+var retried = []uint16{errDeadlock, errLockTimeout, errChanged}
+
 // transact runs fn in a transaction, again when it lost a deadlock.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
 	return again(ctx, func() error { return d.conn.TransactCtx(ctx, fn) })
@@ -85,7 +90,7 @@ func again(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction()
 		var answer *mysql.MySQLError
-		if !errors.As(err, &answer) || answer.Number != errDeadlock && answer.Number != errLockTimeout || attempt == 5 {
+		if !errors.As(err, &answer) || !slices.Contains(retried, answer.Number) || attempt == 5 {
 			return err
 		}
 		select {

@@ -42,17 +42,11 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err err
 				}
 				gone.KeyIDs = append(gone.KeyIDs, temps...)
 				hold(dataCacheKey(id))
-				err = tx.QueryRowCtx(ctx, &gone.UserID, "SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 ORDER BY date_active DESC, id DESC LIMIT 1", id)
-				if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				if gone.UserID, err = d.endOn(ctx, tx, hold, id); err != nil {
 					return err
 				}
-				for _, query := range []string{
-					"UPDATE auth_users SET deleted = 1 WHERE auth_key_id = ? AND deleted = 0",
-					"DELETE FROM auth_password_pendings WHERE auth_key_id = ?",
-				} {
-					if _, err := tx.ExecCtx(ctx, query, id); err != nil {
-						return err
-					}
+				if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", id); err != nil {
+					return err
 				}
 			}
 			return deleteKeys(ctx, tx, hold, row.Perm, gone.KeyIDs)
@@ -63,6 +57,21 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err err
 	}
 	d.forgetSalts(ctx, gone.KeyIDs)
 	return gone, nil
+}
+
+// endOn ends the logins on a perm key that is being destroyed, and returns
+// whose the last one was.
+func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64) (userID int64, err error) {
+	live, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC", perm)
+	if err != nil || len(live) == 0 {
+		return 0, err
+	}
+	ids := make([]int64, len(live))
+	for i, r := range live {
+		ids[i] = r.ID
+	}
+	_, err = d.end(ctx, tx, hold, ids, ending{why: KeyDestroyed, actor: UserActor(live[0].UserID)})
+	return live[0].UserID, err
 }
 
 // DropTempKeys removes all temp keys of a perm key but those excepted, and

@@ -13,6 +13,7 @@ type Client struct {
 	LangPack      string
 	AppVersion    string
 	SystemVersion string
+	DeviceModel   string
 }
 
 // app is a client whose api_id is public.

@@ -123,50 +123,74 @@ func (n *Notifier) Close() {
 // has ended. It returns when all have answered, at the latest after 500 ms,
 // even when ctx ends before: the logins are over by then.
 func (n *Notifier) Tell(ctx context.Context, userID int64, perms []int64) {
-	if n == nil || len(perms) == 0 {
+	n.TellAll(ctx, map[int64][]int64{userID: perms})
+}
+
+// TellAll is Tell for several users at once, within the same time.
+func (n *Notifier) TellAll(ctx context.Context, users map[int64][]int64) {
+	if n == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	nodes := n.ring.Load()
-	keys := map[string][]int64{}
-	for _, perm := range perms {
-		owner := nodes.Owner(perm)
-		keys[owner] = append(keys[owner], perm)
+	logins := map[string][]login{}
+	for userID, perms := range users {
+		for _, perm := range perms {
+			owner := nodes.Owner(perm)
+			logins[owner] = append(logins[owner], login{userID, perm, false})
+		}
 	}
 	var wg sync.WaitGroup
-	for node, perms := range keys { // a silent node holds up its own keys alone
-		wg.Go(func() { n.tellNode(ctx, node, userID, perms) })
+	for node, ended := range logins { // a silent node holds up its own keys alone
+		wg.Go(func() { n.tellNode(ctx, node, ended) })
 	}
 	wg.Wait()
 }
 
-func (n *Notifier) tellNode(ctx context.Context, node string, userID int64, perms []int64) {
+// TellReplaced tells the node of a perm key that userID's login on it has
+// ended because somebody else's began: it has to look who that is.
+func (n *Notifier) TellReplaced(ctx context.Context, userID, perm int64) {
+	if n == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	n.tellNode(ctx, n.ring.Load().Owner(perm), []login{{userID, perm, true}})
+}
+
+// login is one that has ended.
+type login struct {
+	userID, perm int64
+	replaced     bool // by another on the same key
+}
+
+func (n *Notifier) tellNode(ctx context.Context, node string, ended []login) {
 	if node == "" {
-		pushes.Add(float64(len(perms)), "nobody")
-		logx.WithContext(ctx).Errorf("%d ended logins: %v", len(perms), errNobody)
+		pushes.Add(float64(len(ended)), "nobody")
+		logx.WithContext(ctx).Errorf("%d ended logins: %v", len(ended), errNobody)
 		return
 	}
 	client, done, err := n.client(node)
 	if err != nil {
-		n.failed(ctx, node, len(perms), err)
+		n.failed(ctx, node, len(ended), err)
 		return
 	}
 	defer done()
 	var wg sync.WaitGroup
 	var next atomic.Int64
-	errs := make([]error, len(perms))
-	for range min(parallel, len(perms)) {
+	errs := make([]error, len(ended))
+	for range min(parallel, len(ended)) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(perms); i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(ended); i = int(next.Add(1)) - 1 {
 				errs[i] = n.push(ctx, client, &session.TLSessionPushUpdatesData{
-					PermAuthKeyId: perms[i], Updates: accountReset(userID, perms[i])})
+					PermAuthKeyId: ended[i].perm, Notification: ended[i].replaced, Updates: accountReset(ended[i].userID, ended[i].perm)})
 			}
 		})
 	}
 	wg.Wait()
 	failures := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	pushes.Add(float64(len(perms)-len(failures)), "told")
+	pushes.Add(float64(len(ended)-len(failures)), "told")
 	if len(failures) > 0 {
 		n.failed(ctx, node, len(failures), failures[0])
 	}

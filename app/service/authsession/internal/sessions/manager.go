@@ -2,9 +2,12 @@ package sessions
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/revocation"
 )
 
@@ -15,23 +18,100 @@ type Manager struct {
 	nodes *revocation.Notifier
 }
 
+// New returns a manager of the logins in d that tells nodes of those it ends.
+func New(d *dao.Dao, nodes *revocation.Notifier) *Manager {
+	return &Manager{dao: d, nodes: nodes}
+}
+
 // List returns a page of the sessions that f selects, the latest first, and
 // the token of the next page, empty after the last. A page may be shorter than
 // asked for, even empty, with pages after it: every page costs the same,
 // however rare what f selects.
 func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, next string, err error) {
-	return nil, "", nil
+	before, err := f.position(p.Token)
+	if err != nil {
+		return nil, "", err
+	}
+	size := p.Size
+	if size <= 0 {
+		size = DefaultPageSize
+	}
+	wanted := dao.Wanted{UserID: f.UserID, DeviceType: f.DeviceType, APIID: f.APIID, Live: f.Active}
+	records, at, err := m.dao.Page(ctx, wanted, before, min(size, MaxPageSize))
+	if err != nil {
+		return nil, "", err
+	}
+	list = make([]Session, len(records))
+	for i := range records {
+		list[i] = session(&records[i])
+	}
+	return list, f.token(at), nil
 }
 
 // Get returns the session with the given hash, live or ended.
 func (m *Manager) Get(ctx context.Context, hash int64) (Session, error) {
-	return Session{}, ErrNotFound
+	records, err := m.dao.WithHash(ctx, hash)
+	if err != nil {
+		return Session{}, err
+	}
+	if len(records) == 0 {
+		return Session{}, ErrNotFound
+	}
+	return session(&records[0]), nil
 }
 
 // FindByKey returns the live session on a perm key, or on that which a temp
 // key is bound to.
 func (m *Manager) FindByKey(ctx context.Context, authKeyID int64) (Session, error) {
-	return Session{}, ErrNotFound
+	key, err := m.dao.Key(ctx, authKeyID)
+	if err == nil {
+		var record dao.Record
+		if record, err = m.dao.LiveOn(ctx, key.PermAuthKeyID); err == nil {
+			return session(&record), nil
+		}
+	}
+	if errors.Is(err, dao.ErrNotFound) {
+		err = ErrNotFound
+	}
+	return Session{}, err
+}
+
+// Devices lists the live sessions of a user, the one active last first, at
+// most 10,000, and says which of them owe the second factor.
+func (m *Manager) Devices(ctx context.Context, userID int64) ([]Device, error) {
+	records, err := m.dao.LiveOf(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Device, len(records))
+	for i := range records {
+		list[i] = Device{Session: session(&records[i]), PasswordPending: records[i].PasswordPending}
+	}
+	return list, nil
+}
+
+// SignIn logs a user in on a perm key and returns the session's hash; newHash
+// is it unless the user was logged in on the key before. It ends the session
+// of whoever was on the key, and what the user's policy does not let stay;
+// their session nodes are told, but that of the key answerTo.
+func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo int64) (hash int64, err error) {
+	done, err := m.dao.SignIn(ctx, perm, userID, newHash)
+	if err != nil {
+		return 0, err
+	}
+	m.tell(ctx, done.Ended, answerTo)
+	if len(done.Replaced) > 0 && perm != answerTo {
+		m.nodes.TellReplaced(ctx, done.Replaced[0].UserID, perm)
+	}
+	return done.Hash, nil
+}
+
+// SetPasswordPending notes that the second factor is owed on a perm key, or no
+// longer. With that a sign-in is complete, and the user's policy applies.
+func (m *Manager) SetPasswordPending(ctx context.Context, perm, userID int64, pending bool) error {
+	ended, err := m.dao.SetPending(ctx, perm, userID, pending)
+	m.tell(ctx, ended, perm)
+	return err
 }
 
 // Revoke ends the live sessions that s selects and returns them. A session
@@ -39,28 +119,152 @@ func (m *Manager) FindByKey(ctx context.Context, authKeyID int64) (Session, erro
 // one is ErrNotFound. When Revoke returns, the caches are clean and the session
 // nodes were told.
 func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, error) {
-	return nil, nil
+	ids, err := m.selected(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := m.dao.End(ctx, ids, by.Reason, by.Actor)
+	m.tell(ctx, ended, by.AnswerTo)
+	return revoked(ended), err
+}
+
+// selected returns the rows of the live sessions that s selects.
+func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err error) {
+	var records []dao.Record
+	switch {
+	case s.Hash != 0:
+		records, err = m.dao.WithHash(ctx, s.Hash)
+		if s.UserID != 0 {
+			records = slices.DeleteFunc(records, func(r dao.Record) bool { return r.UserID != s.UserID })
+		}
+		if err == nil && len(records) == 0 {
+			err = ErrNotFound
+		}
+	case s.UserID != 0:
+		records, err = m.dao.LiveOf(ctx, s.UserID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	records = slices.DeleteFunc(records, func(r dao.Record) bool {
+		return r.Reason != Live ||
+			s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
+			s.DeviceType != "" && r.DeviceType != s.DeviceType ||
+			s.ExceptHash != 0 && r.Hash == s.ExceptHash ||
+			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
+	})
+	slices.SortFunc(records, dao.NewestFirst)
+	for _, r := range records[min(max(s.KeepNewest, 0), len(records)):] {
+		ids = append(ids, r.ID)
+	}
+	return ids, nil
 }
 
 // RevokeInactive ends up to limit sessions that nobody has used for olderThan,
 // or, where their user has a TTL, for that. It returns how many, and whether
 // there may be more. A dry run only counts.
 func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by By) (n int, more bool, err error) {
-	return 0, false, nil
+	before := m.dao.Now() - int64(olderThan/time.Second)
+	if dryRun {
+		ids, err := m.dao.Idle(ctx, before, limit+1)
+		return min(len(ids), limit), len(ids) > limit, err
+	}
+	for n < limit {
+		batch := min(limit-n, inactiveBatch)
+		ids, err := m.dao.Idle(ctx, before, batch)
+		if err != nil || len(ids) == 0 {
+			return n, false, err
+		}
+		ended, err := m.dao.EndIdle(ctx, ids, before, by.Actor)
+		if err != nil {
+			return n, true, err
+		}
+		m.tell(ctx, ended, by.AnswerTo)
+		n += len(ended)
+		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
+			return n, false, nil
+		}
+	}
+	return n, true, nil
 }
+
+// inactiveBatch is how many sessions end in one transaction.
+const inactiveBatch = 500
 
 // Policy returns what a user's own settings are; zero members are as
 // configured for all.
-func (m *Manager) Policy(ctx context.Context, userID int64) (Policy, error) { return Policy{}, nil }
+func (m *Manager) Policy(ctx context.Context, userID int64) (Policy, error) {
+	p, err := m.dao.Policy(ctx, userID)
+	return Policy{TTLDays: p.TTLDays, Strategy: Strategy(p.Strategy), Limit: p.Limit}, err
+}
 
 // SetPolicy replaces a user's own settings. A strategy governs sign-ins from
 // then on; a TTL counts at once.
-func (m *Manager) SetPolicy(ctx context.Context, userID int64, p Policy) error { return nil }
+func (m *Manager) SetPolicy(ctx context.Context, userID int64, p Policy) error {
+	return m.dao.SetPolicy(ctx, userID, dao.Policy{TTLDays: p.TTLDays, Strategy: string(p.Strategy), Limit: p.Limit})
+}
+
+// SetTTL replaces a user's TTL alone (account.setAuthorizationTTL); it counts
+// at once.
+func (m *Manager) SetTTL(ctx context.Context, userID int64, days int) error {
+	return m.dao.SetTTL(ctx, userID, days)
+}
+
+// Change changes what a user may set of one of their live sessions
+// (account.changeAuthorizationSettings); a hash that is not one is ErrNotFound.
+func (m *Manager) Change(ctx context.Context, userID, hash int64, s Settings) error {
+	err := m.dao.ChangeLogin(ctx, userID, hash, dao.LoginSettings(s))
+	if errors.Is(err, dao.ErrNotFound) {
+		return ErrNotFound
+	}
+	return err
+}
 
 // Statistics counts all sessions. It reads an index from end to end.
-func (m *Manager) Statistics(ctx context.Context) (Statistics, error) { return Statistics{}, nil }
+func (m *Manager) Statistics(ctx context.Context) (Statistics, error) {
+	counts, err := m.dao.Count(ctx)
+	if err != nil {
+		return Statistics{}, err
+	}
+	out := Statistics{Ended: counts.Ended, Unconfirmed: counts.Unconfirmed, ByDeviceType: map[string]int64{}}
+	for kind, n := range counts.Live {
+		if kind == "" { // of a stock node, which does not classify
+			kind = device.Other
+		}
+		out.ByDeviceType[kind] += n
+		out.Live += n
+	}
+	return out, nil
+}
 
-// New returns a manager of the logins in d that tells nodes of those it ends.
-func New(d *dao.Dao, nodes *revocation.Notifier) *Manager {
-	return &Manager{dao: d, nodes: nodes}
+// tell tells session nodes of ended sessions, but that of the key answerTo.
+func (m *Manager) tell(ctx context.Context, ended []dao.Ended, answerTo int64) {
+	users := map[int64][]int64{}
+	for _, e := range ended {
+		if e.AuthKeyID != answerTo {
+			users[e.UserID] = append(users[e.UserID], e.AuthKeyID)
+		}
+	}
+	m.nodes.TellAll(ctx, users)
+}
+
+func revoked(ended []dao.Ended) []Revoked {
+	list := make([]Revoked, len(ended))
+	for i := range ended {
+		list[i] = Revoked{Session: session(&ended[i].Record), TempAuthKeyIDs: ended[i].TempKeyIDs}
+	}
+	return list
+}
+
+func session(r *dao.Record) Session {
+	app, platform := device.App(r.Client.Device())
+	return Session{
+		Hash: r.Hash, UserID: r.UserID, AuthKeyID: r.AuthKeyID,
+		DeviceType: r.DeviceType, DeviceModel: r.Client.DeviceModel, Platform: platform, SystemVersion: r.Client.SystemVersion,
+		AppName: app, AppVersion: r.Client.AppVersion, LangCode: r.Client.LangCode, APIID: r.Client.APIID, Layer: r.Client.Layer,
+		IP: r.Client.IP, Country: r.Country, Region: r.Region,
+		SignedIn: dao.Time(r.SignedIn), LastActive: dao.Time(r.LastActive), ExpiresAt: dao.Time(r.ExpiresAt),
+		RevokedAt: dao.Time(r.RevokedAt), RevokeReason: r.Reason, RevokedBy: r.RevokedBy,
+		Unconfirmed: r.Unconfirmed, EncryptedRequestsDisabled: r.EncryptedRequestsDisabled, CallRequestsDisabled: r.CallRequestsDisabled,
+	}
 }

@@ -60,7 +60,7 @@ const (
 	LoggedOut        = dao.LoggedOut        // by its own client
 	ByUser           = dao.ByUser           // by another of the user's clients
 	ByAdmin          = dao.ByAdmin          // over the admin API
-	TTLExpired       = dao.TTLExpired       // nobody used it for as long as the user's setting says
+	TTLExpired       = dao.TTLExpired       // nobody used it for as long as its TTL
 	Inactive         = dao.Inactive         // nobody used it for as long as the clean-up was told
 	ConcurrentLogin  = dao.ConcurrentLogin  // a sign-in on another device, by policy
 	ReplacedOnKey    = dao.ReplacedOnKey    // another user signed in on the same key
@@ -72,6 +72,25 @@ const (
 type By struct {
 	Reason Reason
 	Actor  string // "user:1", "admin:alice", "cleanup"; empty: it has no name
+	// AnswerTo is the perm key whose client waits for the answer of this call,
+	// 0 when none does. Its session node is not told, since the push would
+	// overtake the answer and suppress it: it knows by the answer.
+	AnswerTo int64
+}
+
+// Device is a session as its user's list of devices shows it.
+type Device struct {
+	Session
+	PasswordPending bool // the second factor is owed
+}
+
+// Settings are what a user may set of a session
+// (core.telegram.org/method/account.changeAuthorizationSettings); nil leaves a
+// member as it is.
+type Settings struct {
+	Confirmed                 bool // true: it was the user; false leaves it as it is
+	EncryptedRequestsDisabled *bool
+	CallRequestsDisabled      *bool
 }
 
 // Filter selects sessions; its zero value selects all.

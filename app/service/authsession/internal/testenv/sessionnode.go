@@ -18,7 +18,10 @@ import (
 )
 
 // Ended is an ended login that a session node was told of.
-type Ended struct{ AuthKeyID, UserID int64 }
+type Ended struct {
+	AuthKeyID, UserID int64
+	Replaced          bool // by another user's on the same key
+}
 
 // SessionNode is a session node as far as pushes go.
 type SessionNode struct {
@@ -70,6 +73,7 @@ func (n *SessionNode) SessionPushUpdatesData(ctx context.Context, in *session.TL
 	if predicate != "updateAccountResetAuthorization" || ended.AuthKeyID != in.GetPermAuthKeyId() {
 		n.t.Errorf("push of key %d: %q of key %d", in.GetPermAuthKeyId(), predicate, ended.AuthKeyID)
 	}
+	ended.Replaced = in.GetNotification()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.told = append(n.told, ended)

@@ -1,0 +1,151 @@
+package dao
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+)
+
+// endBatch is how many logins end in one transaction.
+const endBatch = 500
+
+const widthActor = 64 // characters of revoked_by
+
+// Ended is a login that a call ended.
+type Ended struct {
+	Record
+	TempKeyIDs []int64 // bound to its key, media temp keys too
+}
+
+// End ends those of the logins with the given row ids that are live, and
+// returns them. After an error it returns those that have ended all the same.
+func (d *Dao) End(ctx context.Context, ids []int64, why Reason, actor string) (ended []Ended, err error) {
+	for batch := range slices.Chunk(ids, endBatch) {
+		var done []Ended
+		err := d.cache.Change(ctx, func(hold func(...string)) error {
+			return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+				done, err = d.end(ctx, tx, hold, batch, ending{why: why, actor: actor})
+				return err
+			})
+		})
+		if err != nil {
+			return ended, fmt.Errorf("ending sessions: %w", err)
+		}
+		ended = append(ended, done...)
+	}
+	return ended, nil
+}
+
+// ending is how logins end.
+type ending struct {
+	why   Reason
+	actor string
+	// idle, when set, says why a login that was read under lock ends; Live: it
+	// does not.
+	idle func(*Record) Reason
+}
+
+// lockedRow is what may change while a login is not locked.
+type lockedRow struct {
+	ID         int64 `db:"id"`
+	DateActive int64 `db:"date_active"`
+}
+
+// end marks those of the logins that are live as ended, keeping their dates,
+// and tells of it. Owed passwords stay owed: a log-out opens no way past them.
+func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), ids []int64, how ending) (ended []Ended, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var locked []lockedRow
+	err = tx.QueryRowsCtx(ctx, &locked, "SELECT id, date_active FROM auth_users WHERE id IN ("+placeholders(len(ids))+
+		") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
+	if err != nil || len(locked) == 0 {
+		return nil, err
+	}
+	active := make(map[int64]int64, len(locked))
+	for _, r := range locked {
+		active[r.ID] = r.DateActive
+	}
+	rows, err := d.records(ctx, tx, "u.id IN ("+placeholders(len(ids))+") ORDER BY u.id", anys(ids)...)
+	if err != nil {
+		return nil, err
+	}
+	now := d.Now()
+	byReason := map[Reason][]int64{}
+	for _, r := range rows {
+		dateActive, live := active[r.ID]
+		if !live {
+			continue
+		}
+		if dateActive > r.LastActive { // touched since this transaction began to read
+			r.ExpiresAt += dateActive - r.LastActive
+			r.LastActive = dateActive
+		}
+		r.Reason = how.why
+		if how.idle != nil {
+			if r.Reason = how.idle(&r); r.Reason == Live {
+				continue
+			}
+		}
+		r.RevokedAt, r.RevokedBy = now, device.Text(how.actor, widthActor)
+		r.Unconfirmed = false
+		hold(dataCacheKey(r.AuthKeyID))
+		byReason[r.Reason] = append(byReason[r.Reason], r.ID)
+		ended = append(ended, Ended{Record: r})
+	}
+	for why, ids := range byReason {
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, unconfirmed_until = 0"+
+			" WHERE id IN ("+placeholders(len(ids))+")", append([]any{now, int64(why), device.Text(how.actor, widthActor)}, anys(ids)...)...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := d.nameTempKeys(ctx, tx, ended); err != nil {
+		return nil, err
+	}
+	return ended, d.announce(ctx, tx, d.endEvents(ended)...)
+}
+
+// nameTempKeys notes the temp keys of ended logins.
+func (d *Dao) nameTempKeys(ctx context.Context, tx sqlx.Session, ended []Ended) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	perms := make([]int64, len(ended))
+	for i, e := range ended {
+		perms[i] = e.AuthKeyID
+	}
+	var rows []bindRow
+	err := tx.QueryRowsCtx(ctx, &rows, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE perm_auth_key_id IN ("+
+		placeholders(len(perms))+") AND auth_key_id <> perm_auth_key_id ORDER BY auth_key_id", anys(perms)...)
+	if err != nil {
+		return err
+	}
+	for i := range ended {
+		for _, r := range rows {
+			if r.Perm == ended[i].AuthKeyID {
+				ended[i].TempKeyIDs = append(ended[i].TempKeyIDs, r.ID)
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Dao) endEvents(ended []Ended) []events.Event {
+	list := make([]events.Event, len(ended))
+	for i := range ended {
+		e := &ended[i].Record
+		kind := events.Revoked
+		if e.Reason == TTLExpired || e.Reason == Inactive {
+			kind = events.Expired
+		}
+		list[i] = events.Event{Type: kind, At: d.now(), Session: e.snapshot(), Reason: e.Reason.String(), Actor: e.RevokedBy}
+	}
+	return list
+}

@@ -1,0 +1,325 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+)
+
+// Record is all that is known of one login, live or ended. Its times are Unix
+// seconds, 0 when not known.
+type Record struct {
+	ID         int64
+	AuthKeyID  int64
+	UserID     int64
+	Hash       int64
+	Client     Client
+	Country    string // of Client.IP
+	Region     string
+	DeviceType string
+
+	SignedIn   int64
+	LastActive int64
+	ExpiresAt  int64 // unless it is used before
+	OwnTTL     bool  // ExpiresAt is by a setting of the user
+
+	Reason    Reason // Live: it has not ended
+	RevokedAt int64
+	RevokedBy string
+
+	Unconfirmed               bool
+	EncryptedRequestsDisabled bool
+	CallRequestsDisabled      bool
+	PasswordPending           bool
+}
+
+type recordRow struct {
+	ID          int64  `db:"id"`
+	AuthKeyID   int64  `db:"auth_key_id"`
+	UserID      int64  `db:"user_id"`
+	Hash        int64  `db:"hash"`
+	DateCreated int64  `db:"date_created"`
+	DateActive  int64  `db:"date_active"`
+	Deleted     int64  `db:"deleted"`
+	DeviceType  string `db:"device_type"`
+	RevokedAt   int64  `db:"revoked_at"`
+	Reason      int64  `db:"revoke_reason"`
+	RevokedBy   string `db:"revoked_by"`
+	Unconfirmed int64  `db:"unconfirmed_until"`
+	NoEncrypted int64  `db:"encrypted_requests_disabled"`
+	NoCalls     int64  `db:"call_requests_disabled"`
+	Updated     int64  `db:"updated"`
+
+	HasClient      int64  `db:"has_client"`
+	ClientActive   int64  `db:"client_active"`
+	IP             string `db:"client_ip"`
+	Country        string `db:"country"`
+	Region         string `db:"region"`
+	Layer          int32  `db:"layer"`
+	APIID          int32  `db:"api_id"`
+	DeviceModel    string `db:"device_model"`
+	SystemVersion  string `db:"system_version"`
+	AppVersion     string `db:"app_version"`
+	SystemLangCode string `db:"system_lang_code"`
+	LangPack       string `db:"lang_pack"`
+	LangCode       string `db:"lang_code"`
+
+	TTLDays     int64 `db:"authorization_ttl_days"`
+	HasPending  int64 `db:"has_pending"`
+	PendingUser int64 `db:"pending_user"`
+}
+
+const (
+	recordColumns = "u.id, u.auth_key_id, u.user_id, u.hash, u.date_created, u.date_active, u.deleted, u.device_type," +
+		" u.revoked_at, u.revoke_reason, u.revoked_by, u.unconfirmed_until, u.encrypted_requests_disabled, u.call_requests_disabled," +
+		" UNIX_TIMESTAMP(u.updated_at) AS updated, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
+		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
+		" COALESCE(p.auth_key_id, 0) AS has_pending, COALESCE(p.user_id, 0) AS pending_user"
+	recordJoins = " LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
+		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id" +
+		" LEFT JOIN auth_password_pendings p ON p.auth_key_id = u.auth_key_id"
+	selectRecords = "SELECT " + recordColumns + " FROM auth_users u" + recordJoins + " WHERE "
+
+	day = 86400
+)
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryRowsCtx(ctx context.Context, v any, query string, args ...any) error
+}
+
+// records reads the records that the rest of the statement selects.
+func (d *Dao) records(ctx context.Context, q querier, where string, args ...any) ([]Record, error) {
+	return d.recordsOf(ctx, q, selectRecords+where, args...)
+}
+
+func (d *Dao) recordsOf(ctx context.Context, q querier, query string, args ...any) ([]Record, error) {
+	var rows []recordRow
+	if err := q.QueryRowsCtx(ctx, &rows, query, args...); err != nil {
+		return nil, fmt.Errorf("sessions: %w", err)
+	}
+	list := make([]Record, len(rows))
+	for i := range rows {
+		list[i] = d.record(&rows[i])
+	}
+	return list, nil
+}
+
+func (d *Dao) record(r *recordRow) Record {
+	out := Record{
+		ID: r.ID, AuthKeyID: r.AuthKeyID, UserID: r.UserID, Hash: r.Hash,
+		Client: Client{PredicateName: "clientSession", AuthKeyID: r.AuthKeyID, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
+			DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
+			SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode},
+		Country: r.Country, Region: r.Region, DeviceType: r.DeviceType,
+		SignedIn: r.DateCreated, LastActive: r.DateActive,
+		EncryptedRequestsDisabled: r.NoEncrypted != 0, CallRequestsDisabled: r.NoCalls != 0,
+		PasswordPending: r.HasPending != 0,
+	}
+	if out.DeviceType == "" { // of a stock node
+		out.DeviceType = device.Type(out.Client.Device())
+	}
+	if out.Country == "" { // seen by a stock node, or before there was a database
+		out.Country, out.Region = d.place(r.IP)
+	}
+	switch {
+	case r.Deleted == 0:
+		out.LastActive = max(r.DateActive, r.ClientActive)
+		out.ExpiresAt = d.expiry(out.LastActive, r.TTLDays)
+		out.OwnTTL = r.TTLDays > 0
+		out.Unconfirmed = r.Unconfirmed > d.Now()
+	case r.RevokedAt != 0 && r.Reason != 0 && r.DateActive != 0:
+		out.Reason, out.RevokedAt, out.RevokedBy = Reason(r.Reason), r.RevokedAt, r.RevokedBy
+	default: // a stock node wipes the dates and leaves the rest
+		out.Reason, out.RevokedAt = EndedByStockNode, r.Updated
+	}
+	return out
+}
+
+// expiry is when a login that was last active then expires; ttlDays 0 is the
+// configured one. 0: never. A login that no date is known of does not expire.
+func (d *Dao) expiry(lastActive, ttlDays int64) int64 {
+	if ttlDays == 0 {
+		ttlDays = d.ttlDays
+	}
+	if ttlDays == 0 || lastActive == 0 {
+		return 0
+	}
+	return lastActive + ttlDays*day
+}
+
+// Device is what the classification of devices looks at.
+func (c *Client) Device() device.Client {
+	return device.Client{APIID: c.APIID, LangPack: c.LangPack, AppVersion: c.AppVersion, SystemVersion: c.SystemVersion, DeviceModel: c.DeviceModel}
+}
+
+// snapshot is a record as events show it.
+func (r *Record) snapshot() events.Snapshot {
+	app, platform := device.App(r.Client.Device())
+	return events.Snapshot{
+		Hash: r.Hash, UserID: r.UserID, AuthKeyID: r.AuthKeyID,
+		DeviceType: r.DeviceType, DeviceModel: r.Client.DeviceModel, Platform: platform, SystemVersion: r.Client.SystemVersion,
+		AppName: app, AppVersion: r.Client.AppVersion, LangCode: r.Client.LangCode, APIID: r.Client.APIID, Layer: r.Client.Layer,
+		IP: r.Client.IP, Country: r.Country, Region: r.Region,
+		SignedIn: Time(r.SignedIn), LastActive: Time(r.LastActive), ExpiresAt: Time(r.ExpiresAt), Unconfirmed: r.Unconfirmed,
+	}
+}
+
+// Time converts Unix seconds; 0 is the zero time.
+func Time(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// maxDevices bounds a user's list.
+const maxDevices = 10_000
+
+// LiveOf lists the live logins of a user, the one active last first, at most
+// 10,000, from MySQL in one statement.
+func (d *Dao) LiveOf(ctx context.Context, userID int64) ([]Record, error) {
+	return d.liveOf(ctx, d.conn, userID)
+}
+
+func (d *Dao) liveOf(ctx context.Context, q querier, userID int64) ([]Record, error) {
+	return d.records(ctx, q, "u.user_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT ?", userID, maxDevices)
+}
+
+// WithHash lists the logins with a hash: one, unless a stock node made it.
+func (d *Dao) WithHash(ctx context.Context, hash int64) ([]Record, error) {
+	if hash == 0 { // rows that have none
+		return nil, nil
+	}
+	return d.records(ctx, d.conn, "u.hash = ? ORDER BY u.deleted, u.id DESC", hash)
+}
+
+// LiveOn returns the live login on a perm key; ErrNotFound when there is none.
+func (d *Dao) LiveOn(ctx context.Context, perm int64) (Record, error) {
+	list, err := d.records(ctx, d.conn, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT 1", perm)
+	if err != nil || len(list) == 0 {
+		return Record{}, orNotFound(err)
+	}
+	return list[0], nil
+}
+
+func orNotFound(err error) error {
+	if err == nil {
+		return ErrNotFound
+	}
+	return err
+}
+
+// Wanted selects records; its zero value selects all.
+type Wanted struct {
+	UserID     int64
+	DeviceType string
+	APIID      int32
+	Live       *bool // nil: both
+}
+
+const (
+	windowRows = 5000 // that a statement looks at
+	maxWindows = 8    // that a page looks at
+)
+
+// Page returns up to limit records with ids below before, the highest first,
+// and what to continue before, 0 after the last. It looks at 40,000 rows at
+// most, and returns what it has found by then.
+func (d *Dao) Page(ctx context.Context, w Wanted, before int64, limit int) (list []Record, next int64, err error) {
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	where, args := w.where()
+	want := limit + 1 // to know whether there are more
+	for window := 0; window < maxWindows && len(list) < want && before > 0; window++ {
+		from, index := int64(0), ""
+		if w.UserID == 0 {
+			index = " FORCE INDEX (PRIMARY)"
+			if from, err = d.windowStart(ctx, before); err != nil {
+				return nil, 0, err
+			}
+		}
+		query := "SELECT " + recordColumns + " FROM auth_users u" + index + recordJoins +
+			" WHERE " + where + "u.id < ? AND u.id >= ? ORDER BY u.id DESC LIMIT ?"
+		page, err := d.recordsOf(ctx, d.conn, query, append(append([]any{}, args...), before, from, want)...)
+		if err != nil {
+			return nil, 0, err
+		}
+		before = from
+		if len(page) == want {
+			before = page[want-1].ID
+		}
+		for _, r := range page {
+			if w.DeviceType == "" || r.DeviceType == w.DeviceType {
+				list = append(list, r)
+			}
+		}
+	}
+	if len(list) > limit {
+		return list[:limit], list[limit-1].ID, nil
+	}
+	return list, before, nil
+}
+
+// windowStart is the lowest id of the window below before; 0 when the window
+// reaches the end.
+func (d *Dao) windowStart(ctx context.Context, before int64) (from int64, err error) {
+	err = d.conn.QueryRowCtx(ctx, &from, "SELECT id FROM auth_users WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?", before, windowRows-1)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("sessions: %w", err)
+	}
+	return from, nil
+}
+
+func (w *Wanted) where() (where string, args []any) {
+	if w.UserID != 0 {
+		where, args = "u.user_id = ? AND ", append(args, w.UserID)
+	}
+	if w.Live != nil {
+		where, args = where+"u.deleted = ? AND ", append(args, !*w.Live)
+	}
+	if w.DeviceType != "" { // a stock node's rows have none
+		where, args = where+"u.device_type IN (?, '') AND ", append(args, w.DeviceType)
+	}
+	if w.APIID != 0 {
+		where, args = where+"a.api_id = ? AND ", append(args, w.APIID)
+	}
+	return where, args
+}
+
+// Counts are numbers of logins.
+type Counts struct {
+	Ended       int64
+	Unconfirmed int64
+	Live        map[string]int64 // by device type; "" are a stock node's
+}
+
+// Count counts all logins, from one index.
+func (d *Dao) Count(ctx context.Context) (Counts, error) {
+	out := Counts{Live: map[string]int64{}}
+	var rows []struct {
+		DeviceType  string `db:"device_type"`
+		N           int64  `db:"n"`
+		Unconfirmed int64  `db:"unconfirmed"`
+	}
+	err := d.conn.QueryRowsCtx(ctx, &rows, "SELECT device_type, COUNT(*) AS n, CAST(SUM(unconfirmed_until > ?) AS SIGNED) AS unconfirmed"+
+		" FROM auth_users WHERE deleted = 0 GROUP BY device_type", d.Now())
+	if err != nil {
+		return Counts{}, fmt.Errorf("sessions: %w", err)
+	}
+	for _, r := range rows {
+		out.Live[r.DeviceType] += r.N
+		out.Unconfirmed += r.Unconfirmed
+	}
+	if err := d.conn.QueryRowCtx(ctx, &out.Ended, "SELECT COUNT(*) FROM auth_users WHERE deleted = 1"); err != nil {
+		return Counts{}, fmt.Errorf("sessions: %w", err)
+	}
+	return out, nil
+}

@@ -1,0 +1,164 @@
+package dao
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+)
+
+// Strategies of Policy, as they are stored.
+const (
+	Unlimited          = "none"
+	LimitPerDeviceType = "limit-per-device-type"
+	OnePerDeviceType   = "one-per-device-type"
+	OneLogin           = "one"
+)
+
+// Policy is what holds for a user's logins. Zero members are as configured.
+type Policy struct {
+	TTLDays  int    `db:"authorization_ttl_days"`
+	Strategy string `db:"strategy"`
+	Limit    int    `db:"limit_n"`
+}
+
+const selectPolicy = "SELECT authorization_ttl_days, strategy, limit_n FROM auth_user_settings WHERE user_id = ?"
+
+// Policy returns a user's own settings.
+func (d *Dao) Policy(ctx context.Context, userID int64) (p Policy, err error) {
+	err = d.conn.QueryRowCtx(ctx, &p, selectPolicy, userID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Policy{}, fmt.Errorf("user settings: %w", err)
+	}
+	return p, nil
+}
+
+// SetPolicy replaces a user's own settings.
+func (d *Dao) SetPolicy(ctx context.Context, userID int64, p Policy) error {
+	return d.changeSettings(ctx, userID, func(stored *Policy) { *stored = p })
+}
+
+// SetTTL replaces a user's TTL; 0 is the configured one.
+func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
+	return d.changeSettings(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+}
+
+func (d *Dao) changeSettings(ctx context.Context, userID int64, change func(*Policy)) error {
+	err := d.cache.Change(ctx, func(hold func(...string)) error {
+		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			p, err := lockUser(ctx, tx, userID)
+			if err != nil {
+				return err
+			}
+			before := p.TTLDays
+			change(&p)
+			if p.TTLDays != before { // copies of the user's logins say when they expire
+				var keys []int64
+				if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
+					return err
+				}
+				for _, key := range keys {
+					hold(dataCacheKey(key))
+				}
+			}
+			_, err = tx.ExecCtx(ctx, "UPDATE auth_user_settings SET authorization_ttl_days = ?, strategy = ?, limit_n = ? WHERE user_id = ?",
+				p.TTLDays, p.Strategy, p.Limit, userID)
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("user settings: %w", err)
+	}
+	return nil
+}
+
+// LoginSettings are what a user may set of a login; nil leaves a member.
+type LoginSettings struct {
+	Confirmed                 bool
+	EncryptedRequestsDisabled *bool
+	CallRequestsDisabled      *bool
+}
+
+// ChangeLogin changes a live login of a user; ErrNotFound when there is none
+// with that hash.
+func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettings) error {
+	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		found, err := d.records(ctx, tx, "u.hash = ? AND u.user_id = ? AND u.deleted = 0 LIMIT 1", hash, userID)
+		if err != nil || len(found) == 0 || hash == 0 {
+			return orNotFound(err)
+		}
+		r := &found[0]
+		if s.EncryptedRequestsDisabled != nil {
+			r.EncryptedRequestsDisabled = *s.EncryptedRequestsDisabled
+		}
+		if s.CallRequestsDisabled != nil {
+			r.CallRequestsDisabled = *s.CallRequestsDisabled
+		}
+		query := "UPDATE auth_users SET encrypted_requests_disabled = ?, call_requests_disabled = ?"
+		if s.Confirmed {
+			r.Unconfirmed = false
+			query += ", unconfirmed_until = 0"
+		}
+		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ?", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
+			return err
+		}
+		return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
+	})
+	if err != nil {
+		return fmt.Errorf("session settings: %w", err)
+	}
+	return nil
+}
+
+// lockUser makes all sign-ins of a user wait for the end of this transaction,
+// and returns the user's settings. It must come before the transaction's first
+// plain read, which then sees what the one before has done.
+func lockUser(ctx context.Context, tx sqlx.Session, userID int64) (p Policy, err error) {
+	// Not SELECT … FOR UPDATE: where there is no row it locks out nobody.
+	if _, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_settings(user_id) VALUES (?) ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)", userID); err != nil {
+		return Policy{}, err
+	}
+	return p, tx.QueryRowCtx(ctx, &p, selectPolicy+" FOR UPDATE", userID)
+}
+
+// surplus returns those of a user's live logins that may not stay beside one
+// of the given type on the key perm: the ones idle the longest.
+func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) (ids []int64) {
+	p := d.policy
+	if own.Strategy != "" {
+		p.Strategy = own.Strategy
+	}
+	if own.Limit != 0 {
+		p.Limit = own.Limit
+	}
+	keep := 0 // beside the new one
+	sameType := true
+	switch p.Strategy {
+	case LimitPerDeviceType:
+		keep = max(p.Limit, 1) - 1
+	case OnePerDeviceType:
+	case OneLogin:
+		sameType = false
+	default:
+		return nil
+	}
+	others := slices.DeleteFunc(slices.Clone(live), func(r Record) bool {
+		return r.AuthKeyID == perm || sameType && r.DeviceType != deviceType
+	})
+	slices.SortFunc(others, NewestFirst)
+	for _, r := range others[min(keep, len(others)):] {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// NewestFirst orders logins by when they were last active.
+func NewestFirst(a, b Record) int {
+	return cmp.Or(cmp.Compare(b.LastActive, a.LastActive), cmp.Compare(b.ID, a.ID))
+}

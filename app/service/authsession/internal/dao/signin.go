@@ -1,0 +1,169 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strconv"
+
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+)
+
+// SignIn is what a sign-in did.
+type SignIn struct {
+	Hash int64 // names the login
+	// Replaced was logged in on the same key: at most one, but of stock nodes.
+	Replaced []Ended
+	// Ended are the user's logins that the policy did not let stay.
+	Ended []Ended
+}
+
+// SignIn logs userID in on perm and out whoever was on it, and ends what the
+// user's policy does not let stay, in one transaction. Logging in again keeps
+// hash and date; newHash is used for a first login. While a second factor is
+// owed on the key, the policy waits until SetPending clears that.
+func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
+	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
+		done = SignIn{}
+		// The key's row orders all sign-ins on a key, the user's all of a user.
+		if err := lockKey(ctx, tx, perm); err != nil {
+			return err
+		}
+		policy, err := lockUser(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		onKey, err := d.records(ctx, tx, "u.auth_key_id = ? ORDER BY u.id", perm)
+		if err != nil {
+			return err
+		}
+		live, err := d.liveOf(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		actor := UserActor(userID)
+		if done.Replaced, err = d.end(ctx, tx, hold, foreign(onKey, userID), ending{why: ReplacedOnKey, actor: actor}); err != nil {
+			return err
+		}
+		client, pending, err := d.client(ctx, tx, perm)
+		if err != nil {
+			return err
+		}
+		kind := device.Type(client.Device())
+		if !pending {
+			if done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, kind), ending{why: ConcurrentLogin, actor: actor}); err != nil {
+				return err
+			}
+		}
+		unconfirmedUntil := int64(0)
+		if d.confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
+			unconfirmedUntil = d.Now() + d.confirmWithin
+		}
+		done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, kind, unconfirmedUntil)
+		return err
+	})
+	if err != nil {
+		return SignIn{}, err
+	}
+	return done, nil
+}
+
+// UserActor names a user as the one who ended a login.
+func UserActor(userID int64) string { return "user:" + strconv.FormatInt(userID, 10) }
+
+func lockKey(ctx context.Context, tx sqlx.Session, perm int64) error {
+	var locked int64
+	err := tx.QueryRowCtx(ctx, &locked, "SELECT auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", perm)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// foreign are the live logins of others than userID.
+func foreign(list []Record, userID int64) (ids []int64) {
+	for _, r := range list {
+		if r.UserID != userID && r.Reason == Live {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// client is the device that uses a key (none: a zero one), and whether a
+// second factor is owed on it.
+func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (c Client, pending bool, err error) {
+	var row loginRow
+	if err := tx.QueryRowCtx(ctx, &row, selectLogin, perm); err != nil {
+		return Client{}, false, err
+	}
+	return *row.client(perm), row.HasPending != 0, nil
+}
+
+// storeLogin makes the row of a login on perm live and tells of a login that
+// was not. A row that has ended is history that goes on.
+func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, kind string, unconfirmedUntil int64) (hash int64, err error) {
+	now := d.Now()
+	hash, signedIn, wasLive := newHash, now, false
+	if i := slices.IndexFunc(onKey, func(r Record) bool { return r.UserID == userID }); i >= 0 {
+		before := &onKey[i]
+		wasLive = before.Reason == Live
+		if before.Hash != 0 {
+			hash = before.Hash
+		}
+		if before.SignedIn != 0 { // stock wipes it when it revokes
+			signedIn = before.SignedIn
+		}
+	}
+	revive := ""
+	if !wasLive {
+		revive = ", unconfirmed_until = VALUES(unconfirmed_until)"
+	}
+	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until)"+
+		" VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
+		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = ''"+revive,
+		perm, userID, hash, signedIn, now, kind, unconfirmedUntil)
+	if err != nil {
+		return 0, err
+	}
+	stored, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.user_id = ?", perm, userID)
+	if err != nil || len(stored) == 0 {
+		return 0, err
+	}
+	if err := d.storePlace(ctx, tx, perm, stored[0].Client.IP); err != nil || wasLive {
+		return hash, err
+	}
+	return hash, d.announce(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
+}
+
+// storePlace keeps with a device where it signed in, unless that is known.
+func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip string) error {
+	country, region := d.place(ip)
+	if country == "" && region == "" {
+		return nil
+	}
+	_, err := tx.ExecCtx(ctx, "UPDATE auths SET country = ?, region = ? WHERE auth_key_id = ? AND client_ip = ?", country, region, perm, ip)
+	return err
+}
+
+// enforce ends what the policy of the user logged in on perm does not let
+// stay, now that this sign-in is complete.
+func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold func(...string), perm, userID int64) ([]Ended, error) {
+	policy, err := lockUser(ctx, tx, userID)
+	if err != nil {
+		return nil, err
+	}
+	live, err := d.liveOf(ctx, tx, userID)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(live, func(r Record) bool { return r.AuthKeyID == perm })
+	if i < 0 {
+		return nil, nil
+	}
+	return d.end(ctx, tx, hold, d.surplus(policy, live, perm, live[i].DeviceType), ending{why: ConcurrentLogin, actor: UserActor(userID)})
+}
