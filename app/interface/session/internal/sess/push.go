@@ -165,6 +165,14 @@ func (w *MainAuthWrapper) deliverHeld() {
 	}
 }
 
+// catchUp tells the session that takes updates now of those that were lost
+// with another. It need not ask for anything first.
+func (w *MainAuthWrapper) catchUp() {
+	if w.missed && w.state == StateNormal {
+		w.deliverHeld()
+	}
+}
+
 func (w *MainAuthWrapper) dropHeld() {
 	w.countN(CountPushesLost, len(w.held))
 	w.held, w.missed = nil, len(w.held) > 0 || w.missed

@@ -214,3 +214,26 @@ func TestPushedResultTooLong(t *testing.T) {
 	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), make([]byte, 4<<20)...)})
 	require.Equal(t, "500 RESPONSE_TOO_LONG", x.rpcError(x.take(), m.ID))
 }
+
+// Updates that were lost with the session that took them are announced to
+// another that is there, though it only pings.
+func TestUpdatesLostWithTheirSession(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(2, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("DE"))
+	x.login(1)
+	x.ackAll(2)
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	require.Equal(t, []int{1}, pushed(x.take()), "into a connection that is dead")
+	for range 6 {
+		x.advance(time.Minute)
+		x.recv(2, tlPing(1))
+	}
+	var told []int
+	for _, m := range x.take() {
+		if m.SessionID == 2 {
+			told = append(told, pushed([]sent{m})...)
+		}
+	}
+	require.Contains(t, told, -1)
+}

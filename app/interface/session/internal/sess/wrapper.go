@@ -83,6 +83,7 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 		w.expire()
 	}
 	w.dispatch(in)
+	w.catchUp()
 	w.pump()
 	w.announce()
 	handover := w.bind()
