@@ -75,9 +75,10 @@ func (t *toProto) lookup(m *Message, pos int) *program {
 
 // boxed writes field tag, length and object for the boxed object at pos.
 func (t *toProto) boxed(s *step, pos, o int) (int, int) {
+	in, buf := t.in, t.buf
 	var p *program
-	if in := t.in; len(in)-pos >= 4 { // lookup, which would be a call
-		p = t.s.constructors.get(binary.LittleEndian.Uint32(in[pos:]))
+	if cap(in)-pos >= 4 { // lookup, which would be a call
+		p = t.s.constructors.get(binary.LittleEndian.Uint32(in[pos:cap(in)]))
 	}
 	if p == nil || p.msg != s.msg {
 		t.lookup(s.msg, pos) // says why
@@ -86,26 +87,31 @@ func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 	if t.depth == MaxDepth {
 		return t.fail(ErrLimit{"depth", pos}), o
 	}
-	if len(t.buf)-o < p.room && t.grow(o, p.room) == nil {
-		return fail, o
+	if cap(buf)-o < p.room || cap(buf)-o < room {
+		if t.grow(o, p.room+room) == nil {
+			return fail, o
+		}
+		return t.boxed(s, pos, o)
 	}
-	w := (*window)(t.buf[o:])
+	w := (*window)(buf[o:cap(buf)])
 	binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 	prefix := int(p.prefix & 3)
 	head := int(s.tagSize&3) + prefix
 	*(*[headRoom]byte)(w[head:]) = p.head
 	start := o + head
 	if o = start + int(p.headSize); p.headSize > headRoom {
-		copy(t.buf[start:], p.longHead)
+		copy(buf[start:], p.longHead)
 	}
-	pos += 4
 	if p.flat != nil {
-		pos, o = t.flat(p, pos, o)
+		pos, o = t.flat(p, pos+4, o)
 	} else {
-		pos, o = t.fields(p, pos, o)
+		pos, o = t.fields(p, pos+4, o)
 	}
 	if n := o - start; n < 0x80 && prefix == 1 {
 		t.buf[start-1] = byte(n)
+		return pos, o
+	} else if n >= 0x80 && n < 1<<14 && prefix == 2 {
+		binary.LittleEndian.PutUint16(t.buf[start-2:], uint16(n&0x7f|0x80|n>>7<<8))
 		return pos, o
 	}
 	if pos < 0 {
@@ -377,16 +383,18 @@ func (t *toProto) steps(p *program, f *frame, from, to, pos, o int) (int, int) {
 // content copies n bytes of the input from position from to o, and returns t.buf, nil on an error. Short content that has
 // something behind it, as most has, is copied by the word, which takes no call.
 func (t *toProto) content(from, n, o int) []byte {
-	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
-		return nil
+	in, buf := t.in, t.buf
+	if cap(buf)-o < n+room {
+		if buf = t.grow(o, n+room); buf == nil {
+			return nil
+		}
 	}
-	src, dst := t.in[from:], t.buf[o:]
-	if n <= 32 && len(src) >= 32 {
-		*(*[32]byte)(dst) = *(*[32]byte)(src)
+	if n <= room && cap(in)-from >= room {
+		*(*window)(buf[o:cap(buf)]) = *(*window)(in[from:cap(in)])
 	} else {
-		copy(dst, src[:n])
+		copy(buf[o:], in[from:from+n])
 	}
-	return t.buf
+	return buf
 }
 
 // pass returns the position after a value that is written later.

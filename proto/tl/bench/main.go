@@ -114,7 +114,7 @@ func compete(all []contestant, rounds int, turn time.Duration) []measured {
 	for i := range all {
 		slices.Sort(times[i])
 		slices.Sort(cpus[i])
-		out[i].ns, out[i].cpu = times[i][rounds/2], cpus[i][rounds/2]
+		out[i].ns, out[i].cpu = times[i][0], cpus[i][0]
 	}
 	return out
 }
