@@ -223,11 +223,7 @@ func (p *probe) toDH(h *wire.Handshake) {
 
 func (p *probe) exchange(h *wire.Handshake) *wire.Key {
 	p.toDH(h)
-	q, err := h.ClientDH(nil)
-	p.must("a query", err)
-	answer, err := h.Ask(q)
-	p.must("dh_gen_ok", err)
-	k, err := h.Finish(answer)
+	k, err := h.Complete()
 	p.must("dh_gen_ok", err)
 	return k
 }

@@ -92,13 +92,24 @@ func (c *client) exchange(pub exchange.PublicKey, dc, expiresIn int) exchange.Cl
 // ping sends an encrypted ping.
 func (c *client) ping(key crypto.AuthKey, salt, sessionID, pingID int64) {
 	c.t.Helper()
+	c.encrypted(key, salt, sessionID, &mt.PingRequest{PingID: pingID})
+}
+
+// request sends an encrypted message.
+func (c *client) request(key crypto.AuthKey, sessionID int64, m bin.Encoder) {
+	c.t.Helper()
+	c.encrypted(key, 1, sessionID, m)
+}
+
+func (c *client) encrypted(key crypto.AuthKey, salt, sessionID int64, m bin.Encoder) {
+	c.t.Helper()
 	var b bin.Buffer
 	require.NoError(c.t, crypto.NewClientCipher(rand.Reader).Encrypt(key, crypto.EncryptedMessageData{
 		Salt:      salt,
 		SessionID: sessionID,
 		MessageID: proto.NewMessageIDGen(time.Now).New(proto.MessageFromClient),
 		SeqNo:     1,
-		Message:   &mt.PingRequest{PingID: pingID},
+		Message:   m,
 	}, &b))
 	c.send(b.Raw())
 }

@@ -39,6 +39,7 @@ type conn struct {
 	ids      *proto.MessageIDGen
 	out      *outbox
 	sessions map[sessionKey]struct{} // of the reading goroutine
+	closeAt  time.Time               // as ping_delay_disconnect asked, likewise; zero: it did not
 
 	once sync.Once
 	gone chan struct{}
@@ -87,7 +88,11 @@ func (c *conn) serve(ctx context.Context) {
 		if len(c.sessions) > 0 {
 			idle = c.gw.cfg.IdleTimeout
 		}
-		_ = c.net.SetReadDeadline(time.Now().Add(idle))
+		deadline := time.Now().Add(idle)
+		if !c.closeAt.IsZero() && c.closeAt.Before(deadline) {
+			deadline = c.closeAt
+		}
+		_ = c.net.SetReadDeadline(deadline)
 		raw, quickAck, err := stream.ReadPacket(nil)
 		if err == nil {
 			err = c.receive(ctx, raw, quickAck)
@@ -131,6 +136,13 @@ func (c *conn) receive(ctx context.Context, raw []byte, quickAck bool) error {
 
 // forward hands an opened packet to the session service.
 func (c *conn) forward(ctx context.Context, key *authKey, p packet, quickAck bool) error {
+	seen := look(p.payload)
+	if seen.flood {
+		return c.fail(codeFlood)
+	}
+	if seen.linger > 0 {
+		c.closeAt = time.Now().Add(seen.linger)
+	}
 	k := sessionKey{key.IntID(), p.sessionID}
 	if _, known := c.sessions[k]; !known && len(c.sessions) >= maxSessions {
 		return c.fail(codeFlood)
@@ -149,7 +161,7 @@ func (c *conn) forward(ctx context.Context, key *authKey, p packet, quickAck boo
 	if c.gw.hub.join(k, key, c) {
 		data.ConnType = 1
 	}
-	if err := c.gw.backend.SendData(ctx, data); err != nil {
+	if err := c.gw.backend.SendData(ctx, data, func() { c.keyGone(k.authKeyID) }); err != nil {
 		c.log.Warn("packet not taken by session", "auth_key_id", k.authKeyID, "session_id", k.sessionID, "err", err)
 		return nil // the client sends again what is not acknowledged
 	}
@@ -158,6 +170,15 @@ func (c *conn) forward(ctx context.Context, key *authKey, p packet, quickAck boo
 		return c.out.put(item{frame: frame.Out{Token: p.token}})
 	}
 	return nil
+}
+
+// keyGone tells the client that session does not know the key any more, though
+// this gateway still did (PFS-19).
+func (c *conn) keyGone(id int64) {
+	c.gw.keys.forget(id)
+	if err := c.fail(codeNotFound); err != nil {
+		c.close()
+	}
 }
 
 // plain answers a handshake message (KEY-1).

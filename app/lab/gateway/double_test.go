@@ -20,6 +20,7 @@ import (
 // nothing behind it.
 type sessionDouble struct {
 	session.UnimplementedRPCSessionServer
+	session.UnimplementedRPCSessionStreamServer
 	addr string
 
 	mu      sync.Mutex
@@ -37,6 +38,7 @@ func startSession(t *testing.T) *sessionDouble {
 	s := &sessionDouble{addr: lis.Addr().String(), keys: map[int64]*mtproto.AuthKeyInfo{}}
 	srv := grpc.NewServer()
 	session.RegisterRPCSessionServer(srv, s)
+	session.RegisterRPCSessionStreamServer(srv, s)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(lis) }()
 	t.Cleanup(func() { srv.Stop(); <-done })
@@ -66,8 +68,38 @@ func (s *sessionDouble) SessionSetAuthKey(_ context.Context, q *session.TLSessio
 func (s *sessionDouble) SessionSendDataToSession(_ context.Context, q *session.TLSessionSendDataToSession) (*mtproto.Bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, known := s.keys[q.GetData().GetAuthKeyId()]; !known {
+		return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+	}
 	s.data = append(s.data, q.GetData())
 	return boolTrue(), nil
+}
+
+// SessionDataStream serves the same calls.
+func (s *sessionDouble) SessionDataStream(stream session.RPCSessionStream_SessionDataStreamServer) error {
+	for {
+		q, err := stream.Recv()
+		if err != nil {
+			return nil // the gateway is done
+		}
+		out := &session.SessionStreamResponse{RequestId: q.GetRequestId(), Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
+		switch r := q.GetPayload().(type) {
+		case *session.SessionStreamRequest_SendData:
+			_, err = s.SessionSendDataToSession(stream.Context(), r.SendData)
+		case *session.SessionStreamRequest_CloseSession:
+			_, err = s.SessionCloseSession(stream.Context(), r.CloseSession)
+		case *session.SessionStreamRequest_QueryAuthKey:
+			var key *mtproto.AuthKeyInfo
+			key, err = s.SessionQueryAuthKey(stream.Context(), r.QueryAuthKey)
+			out.Payload = &session.SessionStreamResponse_AuthKey{AuthKey: key}
+		}
+		if err != nil {
+			out.Payload = &session.SessionStreamResponse_Error{Error: &session.SessionStreamError{Code: int32(status.Code(err)), Message: status.Convert(err).Message()}}
+		}
+		if err := stream.Send(out); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *sessionDouble) SessionCloseSession(_ context.Context, q *session.TLSessionCloseSession) (*mtproto.Bool, error) {

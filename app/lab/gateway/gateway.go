@@ -28,7 +28,8 @@ type Backend interface {
 	// QueryAuthKey returns upstream.ErrUnknownKey for a key that is not there.
 	QueryAuthKey(ctx context.Context, id int64) (*mtproto.AuthKeyInfo, error)
 	SetAuthKey(ctx context.Context, q *session.TLSessionSetAuthKey) error
-	SendData(ctx context.Context, data *session.SessionClientData) error
+	// SendData calls gone, at once or later, when the packet's key is unknown.
+	SendData(ctx context.Context, data *session.SessionClientData, gone func()) error
 	CloseSession(ctx context.Context, ev *session.SessionClientEvent) error
 }
 

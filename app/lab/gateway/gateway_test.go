@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,8 +46,13 @@ type lab struct {
 
 func start(t *testing.T, change func(*gateway.Config)) *lab {
 	t.Helper()
+	return startWith(t, upstream.Config{}, change)
+}
+
+func startWith(t *testing.T, up upstream.Config, change func(*gateway.Config)) *lab {
+	t.Helper()
 	s := startSession(t)
-	pool := upstream.New(upstream.Config{})
+	pool := upstream.New(up)
 	pool.Update([]string{s.addr})
 	t.Cleanup(pool.Close)
 	cfg := gateway.Config{Key: rsaKey(), Backend: pool, PrimeBits: 20}
@@ -346,4 +352,50 @@ func TestKeyFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("no key"), 0o600))
 	_, err = gateway.LoadKey(path)
 	require.Error(t, err)
+}
+
+// PING-2: a connection ends as ping_delay_disconnect asked, unless it is asked
+// again; other packets do not count.
+func TestPingDelayDisconnect(t *testing.T) {
+	l := start(t, nil)
+	c := dial(t, l.gw.Addr(), dialects()[1])
+	r := c.exchange(l.pub, 2, 0)
+	begin := time.Now()
+	c.request(r.AuthKey, 7, &mt.PingDelayDisconnectRequest{PingID: 1, DisconnectDelay: 600})
+	c.request(r.AuthKey, 7, &mt.PingDelayDisconnectRequest{PingID: 2, DisconnectDelay: 1})
+	c.request(r.AuthKey, 7, &mt.PingRequest{PingID: 3})
+	c.isCutOff()
+	require.Greater(t, time.Since(begin), 900*time.Millisecond)
+	eventually(t, func() bool { return len(l.session.closings()) == 1 })
+	require.Len(t, l.session.received(), 3)
+}
+
+// TR-10: -429, and session never hears of it.
+func TestLimitsOfOnePacket(t *testing.T) {
+	l := start(t, nil)
+	c := dial(t, l.gw.Addr(), dialects()[1])
+	r := c.exchange(l.pub, 2, 0)
+	c.request(r.AuthKey, 7, &mt.MsgsAck{MsgIDs: make([]int64, 8193)})
+	c.failsWith(-429)
+	require.Empty(t, l.session.received())
+}
+
+// PFS-19: a key that session has dropped is dead at once, though this gateway
+// had it in its cache.
+func TestDroppedKey(t *testing.T) {
+	for _, stream := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stream=%t", stream), func(t *testing.T) {
+			l := startWith(t, upstream.Config{Stream: stream}, nil)
+			c := dial(t, l.gw.Addr(), dialects()[1])
+			r := c.exchange(l.pub, 2, 0)
+			c.ping(r.AuthKey, 1, 7, 1)
+			eventually(t, func() bool { return len(l.session.received()) == 1 })
+			l.session.forget(r.AuthKey.IntID())
+			c.ping(r.AuthKey, 1, 7, 2)
+			c.failsWith(-404)
+			c.ping(r.AuthKey, 1, 7, 3)
+			c.failsWith(-404)
+			require.Len(t, l.session.received(), 1)
+		})
+	}
 }

@@ -61,9 +61,7 @@ func (c *keyCache) get(ctx context.Context, id int64) (*authKey, error) {
 	switch {
 	case err == nil:
 	case errors.Is(err, upstream.ErrUnknownKey):
-		c.mu.Lock()
-		delete(c.keys, id)
-		c.mu.Unlock()
+		c.forget(id)
 		return nil, err
 	case ok:
 		return cached.key, nil // better than to cut every client off
@@ -76,6 +74,12 @@ func (c *keyCache) get(ctx context.Context, id int64) (*authKey, error) {
 	}
 	c.put(id, key)
 	return key, nil
+}
+
+func (c *keyCache) forget(id int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.keys, id)
 }
 
 func (c *keyCache) put(id int64, key *authKey) {

@@ -19,6 +19,9 @@ import (
 // StepTimeout is how long one answer of a key exchange may take.
 const StepTimeout = 30 * time.Second
 
+// maxRetries is how often dh_gen_retry is obeyed.
+const maxRetries = 4
+
 // ignoredSkew: server_time counts whole seconds.
 const ignoredSkew = 3 * time.Second
 
@@ -38,6 +41,7 @@ type Handshake struct {
 	Inner    mt.ServerDHInnerData
 	Asked    time.Time // when the parameters were asked for
 	value    crypto.Key
+	retryID  int64 // of the key that the server did not want; 0: none
 }
 
 // NewHandshake draws the nonces.
@@ -65,14 +69,39 @@ func Exchange(c *Conn, key *rsa.PublicKey, dc, expiresIn int) (*Key, error) {
 	if err := h.ReadDH(answer); err != nil {
 		return nil, err
 	}
-	last, err := h.ClientDH(nil)
-	if err != nil {
-		return nil, err
+	return h.Complete()
+}
+
+// Complete takes the last step, again where the server asks for another key
+// (KEY-20): it may have that one already, or failed to store it.
+func (h *Handshake) Complete() (*Key, error) {
+	for tries := 0; ; tries++ {
+		q, err := h.ClientDH(nil)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := h.Ask(q)
+		if err != nil {
+			return nil, fmt.Errorf("set_client_DH_params: %w", err)
+		}
+		var again mt.DhGenRetry
+		if tries == maxRetries || again.Decode(&bin.Buffer{Buf: answer}) != nil {
+			return h.Finish(answer)
+		}
+		if again.NewNonceHash2 != h.nonceHash(2) {
+			return nil, errors.New("wrong new_nonce_hash2 (KEY-20)")
+		}
+		aux := h.value.AuxHash()
+		h.retryID = int64(binary.LittleEndian.Uint64(aux[:]))
 	}
-	if answer, err = h.Ask(last); err != nil {
-		return nil, fmt.Errorf("set_client_DH_params: %w", err)
-	}
-	return h.Finish(answer)
+}
+
+// nonceHash is new_nonce_hash1 to 3 (KEY-20).
+func (h *Handshake) nonceHash(n byte) (out bin.Int128) {
+	aux := h.value.AuxHash()
+	sum := sha1.Sum(append(append(h.NewNonce[:], n), aux[:]...)) //nolint:gosec
+	copy(out[:], sum[4:])
+	return out
 }
 
 // Ask sends a plain message and returns the body of the answer.
@@ -213,7 +242,7 @@ func (h *Handshake) ClientDH(gb *big.Int) (*mt.SetClientDHParamsRequest, error) 
 	}
 	new(big.Int).Exp(new(big.Int).SetBytes(h.Inner.GA), b, prime).FillBytes(h.value[:])
 	var buf bin.Buffer
-	in := &mt.ClientDHInnerData{Nonce: h.Nonce, ServerNonce: h.ResPQ.ServerNonce, GB: gb.Bytes()}
+	in := &mt.ClientDHInnerData{Nonce: h.Nonce, ServerNonce: h.ResPQ.ServerNonce, RetryID: h.retryID, GB: gb.Bytes()}
 	if err := in.Encode(&buf); err != nil {
 		return nil, err
 	}
@@ -228,7 +257,7 @@ func (h *Handshake) Finish(answer []byte) (*Key, error) {
 	if err := ok.Decode(&bin.Buffer{Buf: answer}); err != nil {
 		return nil, fmt.Errorf("not dh_gen_ok: %w", err)
 	}
-	if ok.NewNonceHash1 != crypto.NonceHash1(h.NewNonce, h.value) {
+	if ok.NewNonceHash1 != h.nonceHash(1) {
 		return nil, errors.New("wrong new_nonce_hash1 (KEY-20)")
 	}
 	skew := time.Unix(int64(h.Inner.ServerTime), 0).Sub(h.Asked.Truncate(time.Second))

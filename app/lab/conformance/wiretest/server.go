@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -52,18 +53,24 @@ func Serve(t testing.TB, f func(*frame.Stream)) (addr string) {
 	return lis.Addr().String()
 }
 
-// ServeKeys answers key exchanges, and sealed packets with what answer makes
+// ServeKeys answers key exchanges, the first one with dh_gen_retry before it
+// takes its key, and sealed packets with what answer makes
 // of them in the latest key. A nil answer, or a packet that does not open, ends
 // the connection.
 func ServeKeys(t testing.TB, answer func(*crypto.EncryptedMessageData) []crypto.EncryptedMessageData) string {
 	t.Helper()
 	var (
-		mu  sync.Mutex
-		key crypto.AuthKey
+		mu    sync.Mutex
+		key   crypto.AuthKey
+		tried bool
 	)
 	srv, err := keyex.NewServer(keyex.Config{Key: RSAKey(), DC: 2, PrimeBits: 20, Register: func(_ context.Context, k keyex.NewKey) error {
 		mu.Lock()
 		defer mu.Unlock()
+		if !tried {
+			tried = true
+			return errors.New("not yet")
+		}
 		key = k.Key
 		return nil
 	}})

@@ -47,6 +47,7 @@ type (
 	pending struct {
 		request *session.SessionStreamRequest
 		answer  chan answer // nil: nobody waits
+		gone    func()      // called when the key is unknown; nil: nobody cares
 		moved   bool        // it has been redirected already
 	}
 
@@ -89,9 +90,9 @@ func (l *link) query(ctx context.Context, q *session.TLSessionQueryAuthKey) (*mt
 }
 
 // post sends and does not wait; what comes back is logged, or followed when it
-// is a redirect.
-func (l *link) post(q *session.SessionStreamRequest) error {
-	return l.send(pending{request: q})
+// is a redirect. gone is called when it says that the key is unknown.
+func (l *link) post(q *session.SessionStreamRequest, gone func()) error {
+	return l.send(pending{request: q, gone: gone})
 }
 
 func (l *link) send(p pending) error {
@@ -172,9 +173,13 @@ func (l *link) settle(p pending, a answer) {
 	if a.err == nil {
 		return
 	}
+	if p.gone != nil && isUnknownKey(a.err) {
+		p.gone()
+		return
+	}
 	if to, ok := redirect(a.err); ok && !p.moved {
 		l.wg.Go(func() {
-			if err := l.pool.forward(to, proto.CloneOf(p.request)); err != nil {
+			if err := l.pool.forward(to, proto.CloneOf(p.request), p.gone); err != nil {
 				l.pool.cfg.Log.Warn("packet lost at a redirect", "node", l.addr, "to", to, "err", err)
 			}
 		})

@@ -34,10 +34,10 @@ func (n *node) close() {
 }
 
 // forward sends a request that another node refused to the node it named.
-func (p *Pool) forward(to string, q *session.SessionStreamRequest) error {
+func (p *Pool) forward(to string, q *session.SessionStreamRequest, gone func()) error {
 	n, known := p.node(to)
 	if !known {
 		return ErrNoNode
 	}
-	return n.link.send(pending{request: q, moved: true})
+	return n.link.send(pending{request: q, moved: true, gone: gone})
 }

@@ -208,10 +208,15 @@ func (p *Pool) QueryAuthKey(ctx context.Context, id int64) (info *mtproto.AuthKe
 		}
 		return err
 	})
-	if s, _ := status.FromError(err); err != nil && s.Code() == codeUnauthorized && s.Message() == keyUnregistered {
+	if isUnknownKey(err) {
 		return nil, ErrUnknownKey
 	}
 	return info, err
+}
+
+func isUnknownKey(err error) bool {
+	s, _ := status.FromError(err)
+	return err != nil && s.Code() == codeUnauthorized && s.Message() == keyUnregistered
 }
 
 // SetAuthKey stores a new key, always by a unary call.
@@ -226,16 +231,22 @@ func (p *Pool) SetAuthKey(ctx context.Context, q *session.TLSessionSetAuthKey) e
 }
 
 // SendData hands a client's packet to its session. With streams it returns
-// when the packet is on its way, and q belongs to the pool.
-func (p *Pool) SendData(ctx context.Context, data *session.SessionClientData) error {
-	return p.call(ctx, data.GetPermAuthKeyId(), func(ctx context.Context, n *node) error {
+// when the packet is on its way, and q belongs to the pool. gone is called, at
+// once or later, when session knows the packet's key no longer.
+func (p *Pool) SendData(ctx context.Context, data *session.SessionClientData, gone func()) error {
+	err := p.call(ctx, data.GetPermAuthKeyId(), func(ctx context.Context, n *node) error {
 		q := &session.TLSessionSendDataToSession{Data: data}
 		if p.cfg.Stream {
-			return n.link.post(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{SendData: q}})
+			return n.link.post(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{SendData: q}}, gone)
 		}
 		_, err := n.rpc.SessionSendDataToSession(ctx, q)
 		return err
 	})
+	if isUnknownKey(err) {
+		gone()
+		return nil
+	}
+	return err
 }
 
 // CloseSession tells that the last connection of a session is gone.
@@ -243,7 +254,7 @@ func (p *Pool) CloseSession(ctx context.Context, ev *session.SessionClientEvent)
 	return p.call(ctx, ev.GetPermAuthKeyId(), func(ctx context.Context, n *node) error {
 		q := &session.TLSessionCloseSession{Client: ev}
 		if p.cfg.Stream {
-			return n.link.post(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_CloseSession{CloseSession: q}})
+			return n.link.post(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_CloseSession{CloseSession: q}}, nil)
 		}
 		_, err := n.rpc.SessionCloseSession(ctx, q)
 		return err

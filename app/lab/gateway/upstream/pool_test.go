@@ -166,7 +166,7 @@ func TestDataReachesTheOwner(t *testing.T) {
 		ring := upstream.NewRing(a.addr, b.addr)
 		want := map[string]int{}
 		for key := int64(-20); key < 20; key++ {
-			require.NoError(t, p.SendData(context.Background(), data(key)))
+			require.NoError(t, p.SendData(context.Background(), data(key), ignore))
 			owner, _ := ring.Owner(key)
 			want[owner]++
 		}
@@ -185,7 +185,7 @@ func TestOneRedirectIsFollowed(t *testing.T) {
 		for owner := ""; owner != a.addr; key++ {
 			owner, _ = ring.Owner(key + 1)
 		}
-		require.NoError(t, p.SendData(context.Background(), data(key)))
+		require.NoError(t, p.SendData(context.Background(), data(key), ignore))
 		eventually(t, func() bool { return b.received() == 1 })
 		require.Zero(t, a.received())
 	})
@@ -195,7 +195,7 @@ func TestRedirectToAStrangerIsAnError(t *testing.T) {
 	a := startNode(t)
 	p := newPool(t, false, a.addr)
 	a.set(status.Error(700, "REDIRECT_TO_10.9.9.9:1"))
-	require.ErrorContains(t, p.SendData(context.Background(), data(1)), "10.9.9.9:1")
+	require.ErrorContains(t, p.SendData(context.Background(), data(1), ignore), "10.9.9.9:1")
 }
 
 func TestUnknownKey(t *testing.T) {
@@ -219,7 +219,7 @@ func TestPacketsWaitForANode(t *testing.T) {
 		a := startNode(t)
 		p := newPool(t, stream)
 		sent := make(chan error, 1)
-		go func() { sent <- p.SendData(context.Background(), data(1)) }()
+		go func() { sent <- p.SendData(context.Background(), data(1), ignore) }()
 		p.Update([]string{a.addr})
 		require.NoError(t, <-sent)
 		eventually(t, func() bool { return a.received() == 1 })
@@ -230,7 +230,7 @@ func TestNoNodeInTime(t *testing.T) {
 	p := newPool(t, false)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	require.ErrorIs(t, p.SendData(ctx, data(1)), upstream.ErrNoNode)
+	require.ErrorIs(t, p.SendData(ctx, data(1), ignore), upstream.ErrNoNode)
 }
 
 func TestSilentNodeLeavesTheRingUntilTheNextChange(t *testing.T) {
@@ -242,13 +242,13 @@ func TestSilentNodeLeavesTheRingUntilTheNextChange(t *testing.T) {
 	for owner := ""; owner != a.addr; key++ {
 		owner, _ = ring.Owner(key + 1)
 	}
-	require.Error(t, p.SendData(context.Background(), data(key)), "two failures")
-	require.NoError(t, p.SendData(context.Background(), data(key)), "the third one moves the key")
+	require.Error(t, p.SendData(context.Background(), data(key), ignore), "two failures")
+	require.NoError(t, p.SendData(context.Background(), data(key), ignore), "the third one moves the key")
 	require.Equal(t, 1, b.received())
 
 	a.set(nil)
 	p.Update([]string{a.addr, b.addr})
-	require.NoError(t, p.SendData(context.Background(), data(key)))
+	require.NoError(t, p.SendData(context.Background(), data(key), ignore))
 	require.Equal(t, 1, a.received())
 }
 
@@ -257,7 +257,7 @@ func TestStreamReopens(t *testing.T) {
 	p := newPool(t, true, a.addr)
 	for i, n := range []*sessionNode{a, b, a} {
 		p.Update([]string{n.addr})
-		require.NoError(t, p.SendData(context.Background(), data(1)))
+		require.NoError(t, p.SendData(context.Background(), data(1), ignore))
 		eventually(t, func() bool { return a.received()+b.received() == i+1 })
 	}
 	require.Equal(t, 2, a.received())
@@ -270,7 +270,7 @@ func TestOrderIsKeptInAStream(t *testing.T) {
 	for i := range n {
 		d := data(1)
 		d.Salt = int64(i)
-		require.NoError(t, p.SendData(context.Background(), d))
+		require.NoError(t, p.SendData(context.Background(), d, ignore))
 	}
 	require.NoError(t, p.CloseSession(context.Background(), &session.SessionClientEvent{PermAuthKeyId: 1}))
 	eventually(t, func() bool { return a.received() == n })
@@ -278,3 +278,5 @@ func TestOrderIsKeptInAStream(t *testing.T) {
 		require.EqualValues(t, i, d.GetSalt())
 	}
 }
+
+func ignore() {}
