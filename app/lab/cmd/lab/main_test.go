@@ -23,6 +23,10 @@ func TestExitCodes(t *testing.T) {
 		{"service without a name", []string{"service"}, exitUsage},
 		{"service of no such name", []string{"service", "bff"}, exitUsage},
 		{"help of service", []string{"service", "--help"}, exitOK},
+		{"help of bench", []string{"bench", "--help"}, exitOK},
+		{"bench with an unknown mix", []string{"bench", "--mix", "sing=1"}, exitUsage},
+		{"bench of a gateway without its key", []string{"bench", "--addr", "127.0.0.1:1"}, exitUsage},
+		{"bench with a phone and no gateway", []string{"bench", "--phone", "99", "--code", "1"}, exitUsage},
 		{"tl without a verb", []string{"tl"}, exitUsage},
 		{"tl with an unknown verb", []string{"tl", "sing"}, exitUsage},
 	} {
