@@ -117,6 +117,23 @@ func (w *MainAuthWrapper) closeSlots(s *session) {
 	s.http.slots = nil
 }
 
+// releaseSlots has all open requests answered now, with what is there: what
+// else they wait for will not come from this node.
+func (w *MainAuthWrapper) releaseSlots() {
+	for s := range w.sessions() {
+		if s.http == nil {
+			continue
+		}
+		for i := range s.http.slots {
+			s.http.slots[i].until = w.now
+		}
+		s.touch()
+	}
+	for l := range w.lists() {
+		w.releaseHeld(l)
+	}
+}
+
 // httpGone forgets a request whose reader left.
 func (w *MainAuthWrapper) httpGone(gone Slot) {
 	for s := range w.sessions() {

@@ -203,3 +203,28 @@ func TestHTTPRepeats(t *testing.T) {
 	require.Len(t, msgs, 2)
 	require.Equal(t, lost[0].Message, msgs[0].Message)
 }
+
+// A key that goes elsewhere leaves no reader waiting: neither one that polls
+// nor one whose packet waits for salts.
+func TestHTTPDrain(t *testing.T) {
+	x := newWorld(t, false)
+	x.post(1, 1, x.msg(1, x.method("help.getNearestDc")), 20*time.Second)
+	_, greeted := x.takeReply(1)
+	require.True(t, greeted)
+	x.post(1, 1, x.msg(1, tlHTTPWait(5000, 5000, 20_000)), 20*time.Second)
+	x.step(&Drain{})
+	_, ok := x.takeReply(1)
+	require.False(t, ok, "an answer is on its way")
+	x.post(2, 1, x.msg(1, tlHTTPWait(5000, 5000, 20_000)), 20*time.Second)
+	x.salts = false
+	other := x.data(7, x.msg(7, tlPing(1)))
+	other.AuthKeyID, other.KeyType = tempKey, TempKey
+	other.ServerID, other.HTTP, other.HTTPUntil = "", 3, x.now+int64(20*time.Second)
+	x.step(other)
+	x.answer("help.getNearestDc", nearestDC("DE"))
+	require.True(t, x.out.Drained)
+	for slot := range Slot(3) {
+		_, ok := x.takeReply(slot + 1)
+		require.True(t, ok, "slot %d", slot+1)
+	}
+}

@@ -83,10 +83,23 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 func (w *MainAuthWrapper) expireHeld(l *SessionList) {
 	for _, d := range l.held {
 		if d.HTTP != 0 && d.HTTPUntil <= w.now {
-			w.out.Replies = append(w.out.Replies, Reply{Slot: d.HTTP})
-			d.HTTP = 0
+			w.releaseReader(d)
 		}
 	}
+}
+
+// releaseHeld lets all of them go.
+func (w *MainAuthWrapper) releaseHeld(l *SessionList) {
+	for _, d := range l.held {
+		if d.HTTP != 0 {
+			w.releaseReader(d)
+		}
+	}
+}
+
+func (w *MainAuthWrapper) releaseReader(d *Data) {
+	w.out.Replies = append(w.out.Replies, Reply{Slot: d.HTTP})
+	d.HTTP = 0
 }
 
 // closesAt is when an online session goes offline, and when an offline one

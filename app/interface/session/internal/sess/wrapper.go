@@ -87,6 +87,9 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	w.pump()
 	w.announce()
 	handover := w.bind()
+	if w.drained() {
+		w.releaseSlots()
+	}
 	for s := range w.sessions() {
 		if s.dirty {
 			w.flush(s)
@@ -176,15 +179,18 @@ func (w *MainAuthWrapper) call(r Request) Ticket {
 	return w.ticket
 }
 
+// drained reports whether a wrapper that drains has nothing in flight.
+func (w *MainAuthWrapper) drained() bool {
+	return w.draining && w.running == 0 && !w.awaitsAnswer()
+}
+
 // finish says when the wrapper wants to be woken, and whether it is still
 // needed.
 func (w *MainAuthWrapper) finish() {
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
-	if w.draining {
-		w.out.Drained = w.running == 0 && !w.awaitsAnswer()
-	}
+	w.out.Drained = w.drained()
 	if !idle || len(w.held) > 0 {
 		return
 	}
