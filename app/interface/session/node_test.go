@@ -480,3 +480,17 @@ func TestNoKeysInTheLog(t *testing.T) {
 	require.NotContains(t, log.String(), "SECRETKEY")
 	require.NotContains(t, log.String(), base64.StdEncoding.EncodeToString([]byte("SECRETKEY")))
 }
+
+// PFS-19: a gateway that still has a dropped or expired temp key in its cache
+// is told, and so is its client, in words upon which it makes another key.
+func TestDeadTempKeyIsTold(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.login(n, permA, 77)
+	d := c.device(tempT, 1, permA) // authsession knows of no such key
+	data, id := d.data(getUsers)
+	_, err := n.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
+	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+	requireError(t, d.result(id), 401, "AUTH_KEY_PERM_EMPTY")
+	require.Zero(t, c.bff.count("/mtproto.RPCUsers/users_getUsers"))
+}

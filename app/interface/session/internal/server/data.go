@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
@@ -51,7 +52,13 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, d
 		done(errInput)
 		return
 	}
-	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), done, func(k keys.Key) {
+	refused := func(err error) {
+		if errors.Is(err, errUnregistered) {
+			s.dead(d)
+		}
+		done(err)
+	}
+	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), refused, func(k keys.Key) {
 		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from)
 		switch {
 		case p.owner != "" && from == follows:
@@ -65,6 +72,19 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, d
 			done(asStatus(s.svc.Runloop.Post(p.key, p.unbound, data(d, k))))
 		}
 	})
+}
+
+// dead tells the client of a temp key that has expired or was dropped, where
+// its gateway still has the key and so keeps silent: its calls are refused
+// with 401 AUTH_KEY_PERM_EMPTY, upon which clients make and bind another one
+// (rule PFS-19; core.telegram.org/api/pfs). Any other 401 would log them out.
+func (s *Server) dead(d *session.SessionClientData) {
+	kind := sess.KeyType(d.GetKeyType())
+	if kind != sess.TempKey && kind != sess.MediaTempKey {
+		return
+	}
+	// Where it does not fit it is lost, as everything else that the key sends.
+	_ = s.svc.Runloop.Post(d.GetAuthKeyId(), true, data(d, keys.Key{Type: kind}))
 }
 
 // resolve finds out what a transport key is and goes on with that, or ends

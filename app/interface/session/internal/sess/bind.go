@@ -111,8 +111,8 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	return nil
 }
 
-// onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions,
-// but for the one that asked.
+// onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions.
+// To one that dropped its own key the answer is the last that leaves.
 func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 	if e != nil {
 		if a.s.list != nil {
@@ -128,9 +128,13 @@ func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 	}
 	for _, key := range gone.Keys {
 		for l := range w.lists() {
-			if l.authKeyID == key && l != a.s.list && l.keyType != PermKey {
-				w.dropList(l)
+			if l.authKeyID != key || l.keyType == PermKey {
+				continue
 			}
+			if l == a.s.list {
+				w.flush(a.s)
+			}
+			w.dropList(l)
 		}
 	}
 }
