@@ -34,10 +34,10 @@ type Server struct {
 	config Config
 	rpc    *rpcserver.Server
 
-	mu      sync.Mutex
-	svcCtx  *svc.ServiceContext // nil until the store is open
-	sweeper *lifecycle.Sweeper  // nil until the service is published
-	admin   *admin.Server       // nil until the store is open, or when it is off
+	mu     sync.Mutex
+	svcCtx *svc.ServiceContext // nil until the store is open
+	work   *lifecycle.Work     // nil until the service is published
+	admin  *admin.Server       // nil until the store is open, or when it is off
 }
 
 // New prepares the service; nothing is opened yet.
@@ -86,7 +86,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.sweeper = lifecycle.StartSweeper(svcCtx.Dao, s.config.Sweep)
+	s.work = lifecycle.StartWork(svcCtx.Dao, svcCtx.Manager, s.config)
 	s.mu.Unlock()
 	logx.Infof("%s serves on %s, published as %s", s.config.Name, s.config.ListenOn, rpcserver.PublishedAddress(s.config.ListenOn))
 	return nil
@@ -109,16 +109,16 @@ func (s *Server) startAdmin(ctx context.Context, db *sql.DB) error {
 func (s *Server) Failed() <-chan error { return s.rpc.Failed() }
 
 // Stop takes the service out of etcd, lets the calls in flight finish until
-// ctx ends, and closes the store; a sweep ends with its batch. It may be called after a failed Start.
+// ctx ends, and closes the store; background work ends with its batch. It may be called after a failed Start.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	swept := s.sweeper.Stop()
+	rested := s.work.Stop()
 	api := s.admin
 	s.mu.Unlock()
 	administered := make(chan error, 1)
 	go func() { administered <- api.Stop(ctx) }()
 	err := errors.Join(s.rpc.Stop(ctx), <-administered)
-	<-swept
+	<-rested
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.svcCtx != nil {

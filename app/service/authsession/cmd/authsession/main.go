@@ -22,10 +22,13 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "ctl" {
 		return ctl.Run(os.Args[2:], os.Getenv, os.Stdout, os.Stderr)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "cleanup" {
+		return cleanup(os.Args[2:], os.Stdout, os.Stderr)
+	}
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
-	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.")
+	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.")
 	if over {
 		return code
 	}

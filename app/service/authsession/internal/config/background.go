@@ -57,10 +57,15 @@ func (c Cleanup) validate(t Touch) error {
 	if c.Period <= 0 || c.BatchSize < 1 || c.BatchSize > 5000 || c.Sleep < 0 || c.Sleep > 30*time.Second || c.JitterPct < 0 || c.JitterPct > 50 {
 		return &conf.KeyError{Key: "Cleanup", Problem: "has a value out of bounds", Fix: "Period above 0, BatchSize from 1 to 5000, Sleep from 0 to 30s, JitterPct from 0 to 50; or Enabled: false"}
 	}
-	// MySQL lags behind a session's life by DBInterval, and by what a node had
-	// not written when it died.
-	if least := max(time.Hour, 3*t.DBInterval); c.InactiveAfter < least {
+	if least := t.leastInactive(); c.InactiveAfter < least {
 		return &conf.KeyError{Key: "Cleanup.InactiveAfter", Problem: "is so short that sessions in use would end", Fix: "set it to " + least.String() + " or more"}
 	}
 	return nil
 }
+
+// leastInactive is how long a session must be idle to be taken for one: MySQL
+// lags behind by DBInterval, and by what a node had not written when it died.
+func (t Touch) leastInactive() time.Duration { return max(time.Hour, 3*t.DBInterval) }
+
+// LeastInactive bounds Cleanup.InactiveAfter, and what else is asked for.
+func (c *Config) LeastInactive() time.Duration { return c.Touch.leastInactive() }

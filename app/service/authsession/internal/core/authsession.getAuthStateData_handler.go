@@ -18,7 +18,7 @@ const (
 // AuthsessionGetAuthStateData returns how far a key has come, whose it is, and
 // on which device.
 func (c *Core) AuthsessionGetAuthStateData(in *authsession.TLAuthsessionGetAuthStateData) (*authsession.AuthKeyStateData, error) {
-	_, l, err := c.login("getAuthStateData", in.AuthKeyId)
+	perm, l, err := c.login("getAuthStateData", in.AuthKeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +32,7 @@ func (c *Core) AuthsessionGetAuthStateData(in *authsession.TLAuthsessionGetAuthS
 		out.UserId = l.PasswordPending.UserID
 	}
 	if u := l.BindUser; u != nil {
+		c.seen(perm)
 		out.UserId = u.UserID
 		if u.AndroidPushSessionID != 0 {
 			out.AndroidPushSessionId = wrapperspb.Int64(u.AndroidPushSessionID)

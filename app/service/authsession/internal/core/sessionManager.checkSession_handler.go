@@ -18,6 +18,7 @@ func (c *Core) CheckSession(in *authsession.CheckSessionRequest) (*authsession.C
 	}
 	out := &authsession.CheckSessionReply{PermAuthKeyId: perm, PasswordPending: l.PasswordPending != nil}
 	if l.BindUser != nil && l.PasswordPending == nil {
+		c.seen(perm)
 		out.Valid, out.UserId = true, l.BindUser.UserID
 	}
 	return out, nil

@@ -1,29 +1,64 @@
 package core
 
 import (
-	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"slices"
+	"sync"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
-// maxTouches of one call.
-const maxTouches = 1000
+const (
+	maxTouches    = 1000 // of one call
+	checkParallel = 16   // logins that are looked at side by side
+)
 
-// TouchSessions stores when perm keys were last active, and tells which of
-// them nobody is logged in on.
+// TouchSessions notes when perm keys were last active, and tells which of them
+// nobody is logged in on. Each key is looked at once in Touch.CacheInterval; of
+// those that cannot be looked at nothing is said.
 func (c *Core) TouchSessions(in *authsession.TouchSessionsRequest) (*authsession.TouchSessionsReply, error) {
 	if len(in.Touches) > maxTouches {
 		return nil, errInput
 	}
-	now := c.dao().Now()
-	touches := make([]dao.Touch, 0, len(in.Touches))
+	var look []int64
 	for _, t := range in.Touches {
-		if t != nil {
-			touches = append(touches, dao.Touch{AuthKeyID: t.AuthKeyId, DateActive: min(t.DateActive, now), IP: ipText(t.Ip)})
+		if t != nil && t.AuthKeyId != 0 &&
+			c.svcCtx.Touch.Seen(touch.Touch{AuthKeyID: t.AuthKeyId, Seen: t.DateActive, IP: ipText(t.Ip)}) {
+			look = append(look, t.AuthKeyId)
 		}
 	}
-	revoked, err := c.dao().Touch(c.ctx, touches)
-	if err != nil {
-		return nil, c.fault("touchSessions", err)
+	return &authsession.TouchSessionsReply{RevokedAuthKeyIds: c.loggedOut(look)}, nil
+}
+
+// loggedOut returns those of the perm keys that nobody is logged in on.
+func (c *Core) loggedOut(perms []int64) (gone []int64) {
+	var (
+		wg sync.WaitGroup
+		mu sync.Mutex
+	)
+	share := (len(perms) + checkParallel - 1) / checkParallel
+	for part := range slices.Chunk(perms, max(share, 1)) {
+		wg.Go(func() {
+			for _, perm := range part {
+				l, err := c.dao().Login(c.ctx, perm)
+				if err != nil {
+					c.Errorf("touchSessions: %v", err)
+					return // the others would fail, too
+				}
+				if l.BindUser == nil {
+					mu.Lock()
+					gone = append(gone, perm)
+					mu.Unlock()
+				}
+			}
+		})
 	}
-	return &authsession.TouchSessionsReply{RevokedAuthKeyIds: revoked}, nil
+	wg.Wait()
+	return gone
+}
+
+// seen notes a sign of life of a perm key that somebody is logged in on, as far
+// as calls show it: sessions of stock send no others.
+func (c *Core) seen(perm int64) {
+	c.svcCtx.Touch.Seen(touch.Touch{AuthKeyID: perm, Seen: c.dao().Now()})
 }

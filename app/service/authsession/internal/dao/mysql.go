@@ -12,6 +12,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 )
 
 const (
@@ -81,8 +82,16 @@ func newConn(db *sql.DB) sqlx.SqlConn {
 var retried = []uint16{errDeadlock, errLockTimeout, errChanged}
 
 // transact runs fn in a transaction, again when it lost a deadlock.
+// Background work that has lost its lock changes nothing.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
-	return again(ctx, func() error { return d.conn.TransactCtx(ctx, fn) })
+	return again(ctx, func() error {
+		return d.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			if err := dblock.Check(ctx, tx); err != nil {
+				return err
+			}
+			return fn(ctx, tx)
+		})
+	})
 }
 
 // again runs a transaction up to five times, as long as it loses deadlocks.

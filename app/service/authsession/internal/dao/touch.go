@@ -1,116 +1,151 @@
 package dao
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
 )
 
-// Touch is a sign of life of a perm key.
-type Touch struct {
-	AuthKeyID  int64
-	DateActive int64  // Unix seconds
-	IP         string // empty: unchanged
-}
+// Touches is where signs of life go: to Redis, in the form
+//
+//	auth_seen_<perm>   "<seen> <claimed>", Unix seconds; two intervals
+//
+// and to MySQL.
+type Touches struct{ d *Dao }
 
-// touchBatch keeps the statements small.
-const touchBatch = 200
+// Touches returns the store's end of package touch.
+func (d *Dao) Touches() Touches { return Touches{d} }
 
-// Touch stores when keys were last active and from where, never moving a date
-// back, and returns those of them that nobody is logged in on.
-func (d *Dao) Touch(ctx context.Context, touches []Touch) (revoked []int64, err error) {
-	// Sorted, so that two batches lock their rows in one order.
-	touches = slices.Clone(touches)
-	slices.SortFunc(touches, func(a, b Touch) int {
-		return cmp.Or(cmp.Compare(a.AuthKeyID, b.AuthKeyID), cmp.Compare(b.DateActive, a.DateActive))
-	})
-	touches = slices.CompactFunc(touches, func(a, b Touch) bool { return a.AuthKeyID == b.AuthKeyID })
-	for batch := range slices.Chunk(touches, touchBatch) {
-		gone, err := d.touchBatch(ctx, batch)
-		if err != nil {
-			return nil, err
+// shareScript notes a sign of life. It returns the newest, and 1 when MySQL has
+// not been written for an interval: whoever is told so writes.
+// ARGV: seen, now, the interval in seconds.
+const shareScript = `
+local seen, claimed = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
+seen, claimed = tonumber(seen) or 0, tonumber(claimed) or 0
+local now, interval, write = tonumber(ARGV[2]), tonumber(ARGV[3]), 0
+seen = math.max(seen, tonumber(ARGV[1]))
+if now - claimed >= interval then claimed, write = now, 1 end
+redis.call('SET', KEYS[1], string.format('%d %d', seen, claimed), 'EX', 2 * interval)
+return {seen, write}`
+
+// Share implements touch.Shared.
+func (t Touches) Share(ctx context.Context, list []touch.Touch, interval time.Duration) ([]touch.Noted, error) {
+	calls := make([]redisring.Call, len(list))
+	for i, one := range list {
+		calls[i] = redisring.Call{Key: "auth_seen_" + strconv.FormatInt(one.AuthKeyID, 10), Args: []any{one.Seen, t.d.Now(), int64(interval / time.Second)}}
+	}
+	results, err := t.d.rings[0].RunEach(ctx, shareScript, calls)
+	if err != nil {
+		return nil, fmt.Errorf("signs of life: %w", err)
+	}
+	notes := make([]touch.Noted, len(list))
+	for i, result := range results {
+		pair, _ := result.([]any)
+		if len(pair) != 2 {
+			return nil, fmt.Errorf("signs of life: Redis answers %T", result)
 		}
-		revoked = append(revoked, gone...)
+		notes[i].Seen, _ = pair[0].(int64)
+		notes[i].Write = pair[1] == int64(1)
 	}
-	return revoked, nil
+	return notes, nil
 }
 
-func (d *Dao) touchBatch(ctx context.Context, batch []Touch) (revoked []int64, err error) {
-	ids := make([]int64, len(batch))
-	var dates, ips strings.Builder
-	var dateArgs, ipArgs []any
-	for i, t := range batch {
-		ids[i] = t.AuthKeyID
-		dates.WriteString(" WHEN ? THEN ?")
-		dateArgs = append(dateArgs, t.AuthKeyID, t.DateActive)
-	}
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
+// Store implements touch.Store, with one UPDATE for all dates, and one for the
+// addresses that are others than before.
+func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
+	d := t.d
+	ids, dates := byKey(list, func(one touch.Touch) any { return one.Seen })
+	in := "(" + placeholders(len(ids)) + ")"
+	err := d.cache.Change(ctx, func(hold func(...string)) error {
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			in := "(" + placeholders(len(ids)) + ")"
-			var live []int64
-			if err := tx.QueryRowsCtx(ctx, &live, "SELECT DISTINCT auth_key_id FROM auth_users WHERE auth_key_id IN "+in+" AND deleted = 0", anys(ids)...); err != nil {
-				return err
-			}
-			revoked = slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return slices.Contains(live, id) })
-			if len(live) == 0 {
-				return nil
-			}
-			_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+dates.String()+
-				" ELSE date_active END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(slices.Clone(dateArgs), anys(ids)...)...)
+			result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
+				strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
 			if err != nil {
 				return err
 			}
-			moved, err := d.moved(ctx, tx, batch, live)
-			if err != nil || len(moved) == 0 {
+			if err := d.move(ctx, tx, hold, list); err != nil {
 				return err
 			}
-			ips.Reset()
-			ipArgs = ipArgs[:0]
-			movedIDs := make([]int64, len(moved))
-			for i, t := range moved {
-				hold(dataCacheKey(t.AuthKeyID))
-				ips.WriteString(" WHEN ? THEN ?")
-				ipArgs = append(ipArgs, t.AuthKeyID, t.IP)
-				movedIDs[i] = t.AuthKeyID
+			changed, err := result.RowsAffected()
+			if err != nil || changed == 0 || !d.announcesTouched {
+				return err
 			}
-			_, err = tx.ExecCtx(ctx, "UPDATE auths SET client_ip = CASE auth_key_id"+ips.String()+
-				" ELSE client_ip END WHERE auth_key_id IN ("+placeholders(len(moved))+")", append(ipArgs, anys(movedIDs)...)...)
-			return err
+			touched, err := d.records(ctx, tx, "u.auth_key_id IN "+in+" AND u.deleted = 0 ORDER BY u.id", ids...)
+			if err != nil {
+				return err
+			}
+			told := make([]events.Event, len(touched))
+			for i := range touched {
+				told[i] = events.Event{Type: events.Touched, At: d.now(), Session: touched[i].snapshot()}
+			}
+			return d.announce(ctx, tx, told...)
 		})
 	})
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("signs of life: %w", err)
 	}
-	return revoked, nil
+	return nil
 }
 
-// moved returns the touches of live keys whose address is not the stored one.
-func (d *Dao) moved(ctx context.Context, tx sqlx.Session, batch []Touch, live []int64) ([]Touch, error) {
-	batch = slices.DeleteFunc(slices.Clone(batch), func(t Touch) bool { return t.IP == "" || !slices.Contains(live, t.AuthKeyID) })
-	if len(batch) == 0 {
-		return nil, nil
+// move stores the addresses of live logins that are others than before.
+func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold func(...string), list []touch.Touch) error {
+	list = slices.DeleteFunc(slices.Clone(list), func(one touch.Touch) bool { return one.IP == "" })
+	if len(list) == 0 {
+		return nil
 	}
-	ids := make([]int64, len(batch))
-	for i, t := range batch {
-		ids[i] = t.AuthKeyID
-	}
+	ids, _ := byKey(list, func(touch.Touch) any { return nil })
 	var rows []struct {
 		AuthKeyID int64  `db:"auth_key_id"`
 		IP        string `db:"client_ip"`
 	}
-	err := tx.QueryRowsCtx(ctx, &rows, "SELECT auth_key_id, client_ip FROM auths WHERE auth_key_id IN ("+placeholders(len(ids))+")", anys(ids)...)
+	err := tx.QueryRowsCtx(ctx, &rows, "SELECT a.auth_key_id, a.client_ip FROM auths a JOIN auth_users u ON u.auth_key_id = a.auth_key_id AND u.deleted = 0"+
+		" WHERE a.auth_key_id IN ("+placeholders(len(ids))+")", ids...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	stored := make(map[int64]string, len(rows))
 	for _, r := range rows {
 		stored[r.AuthKeyID] = r.IP
 	}
-	return slices.DeleteFunc(batch, func(t Touch) bool {
-		ip, known := stored[t.AuthKeyID]
-		return !known || ip == t.IP
-	}), nil
+	list = slices.DeleteFunc(list, func(one touch.Touch) bool {
+		ip, live := stored[one.AuthKeyID]
+		return !live || ip == one.IP
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	var sets, args []any
+	for _, column := range []func(touch.Touch) any{
+		func(one touch.Touch) any { return one.IP },
+		func(one touch.Touch) any { country, _ := d.place(one.IP); return country },
+		func(one touch.Touch) any { _, region := d.place(one.IP); return region },
+	} {
+		ids, args = byKey(list, column)
+		sets = append(sets, args...)
+	}
+	for _, one := range list {
+		hold(dataCacheKey(one.AuthKeyID))
+	}
+	cases := "CASE auth_key_id" + strings.Repeat(" WHEN ? THEN ?", len(list)) + " END"
+	_, err = tx.ExecCtx(ctx, "UPDATE auths SET client_ip = "+cases+", country = "+cases+", region = "+cases+
+		" WHERE auth_key_id IN ("+placeholders(len(list))+")", append(sets, ids...)...)
+	return err
+}
+
+// byKey returns the keys, and the arguments of a CASE over them.
+func byKey(list []touch.Touch, value func(touch.Touch) any) (ids, cases []any) {
+	for _, one := range list {
+		ids = append(ids, one.AuthKeyID)
+		cases = append(cases, one.AuthKeyID, value(one))
+	}
+	return ids, cases
 }

@@ -6,13 +6,12 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/geoip"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/revocation"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
 )
 
 // ServiceContext lives as long as the service; the handlers only read it.
@@ -24,6 +23,8 @@ type ServiceContext struct {
 	Sessions *revocation.Notifier
 	// Manager is the session manager.
 	Manager *sessions.Manager
+	// Touch takes signs of life of logins.
+	Touch *touch.Recorder
 }
 
 // New opens the store on db, whose schema must be up to date, and the place
@@ -42,21 +43,22 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 	}
 	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes}
 	s.Manager = sessions.New(s.Dao, nodes)
+	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), c.Touch, now)
 	if err := s.Dao.CheckSealed(ctx); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
 	if c.GeoIP.Path != "" {
-		if s.Geo, err = geoip.Open(c.GeoIP.Path); err != nil {
-			logx.Errorf("config key GeoIP.Path: %s cannot be used, country and region stay empty: %v", c.GeoIP.Path, err)
-		}
+		s.Geo = geoip.Follow(c.GeoIP.Path, max(c.GeoIP.ReloadInterval, time.Second))
 	}
+	s.Dao.UseLocator(s.Geo.Locate)
 	return s, nil
 }
 
 // Close ends the store and what stands beside it.
 func (s *ServiceContext) Close() error {
 	s.Sessions.Close()
-	_ = s.Geo.Close()
+	s.Touch.Close() // writes, with places
+	s.Geo.Close()
 	return s.Dao.Close()
 }

@@ -73,6 +73,7 @@ func Config(dsn, redisAddress string) config.Config {
 		Mysql:  config.Mysql{DSN: dsn, Active: 16, Idle: 16, IdleTimeout: time.Minute, DisableStmtLog: true},
 		Cache:  node,
 		KV:     node,
+		Touch:  config.Touch{CacheInterval: time.Minute, DBInterval: 10 * time.Minute},
 		Events: config.Events{Stream: "events", MaxLen: 1000, Poll: 10 * time.Millisecond, Batch: 100},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 )
 
@@ -20,3 +21,9 @@ func (d *Dao) announce(ctx context.Context, tx sqlx.Session, list ...events.Even
 
 // StartRelay starts publishing what was announced; Stop it before Close.
 func (d *Dao) StartRelay(c config.Events) *events.Relay { return events.StartRelay(d.db, d.kv, c) }
+
+// Lock takes a lock of the database for a piece of background work; see
+// package dblock.
+func (d *Dao) Lock(ctx context.Context, name string) (*dblock.Lock, error) {
+	return dblock.Take(ctx, d.db, name)
+}

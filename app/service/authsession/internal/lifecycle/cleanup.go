@@ -1,0 +1,197 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/metric"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+)
+
+var (
+	cleanedSessions = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "cleanup",
+		Name:      "sessions_total",
+		Help:      "Sessions that were ended because nobody used them.",
+	})
+	cleanupRuns = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "cleanup",
+		Name:      "runs_total",
+		Help:      "Runs of the clean-up by result: done, limit, busy (another node is at it), stopped, error.",
+		Labels:    []string{"result"},
+	})
+)
+
+// Results of a clean-up.
+const (
+	CleanupDone    = "done"
+	CleanupLimit   = "limit"   // as many as were to be ended; there may be more
+	CleanupBusy    = "busy"    // another node is at it
+	CleanupStopped = "stopped" // told to, after the batch under way
+	CleanupError   = "error"
+)
+
+const cleanupLock = "authsession.cleanup"
+
+// Cleanup is one run that ends the sessions nobody uses.
+//
+// One run at a time holds the database's lock. The sessions end in transactions
+// of other connections, so each of those checks the run's token: a node that
+// has lost the lock, without having noticed, changes nothing.
+type Cleanup struct {
+	Dao     *dao.Dao
+	Manager *sessions.Manager
+
+	OlderThan time.Duration // idle for; a user's own TTL goes first
+	Batch     int           // sessions at a time
+	Sleep     time.Duration // in between
+	Limit     int           // in all; 0: no limit
+	DryRun    bool          // count only
+	Actor     string
+}
+
+// CleanupSummary is what came of a run.
+type CleanupSummary struct {
+	Result   string
+	Sessions int // ended, or, in a dry run, to be ended
+	Batches  int
+	Took     time.Duration
+}
+
+// Run runs until nothing is left to do, or ctx ends: then what is under way is
+// finished.
+func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
+	began := time.Now()
+	defer func() {
+		s.Took = time.Since(began)
+		if err != nil {
+			s.Result = CleanupError
+		}
+	}()
+	lock, err := c.Dao.Lock(ctx, cleanupLock)
+	if errors.Is(err, dblock.ErrTaken) {
+		return CleanupSummary{Result: CleanupBusy}, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	defer lock.Release()
+	work, err := lock.Fenced(context.WithoutCancel(ctx))
+	if err != nil {
+		return s, err
+	}
+	for {
+		if err := lock.Held(work); err != nil {
+			return s, err
+		}
+		batch := c.batch(s.Sessions)
+		n, more, err := c.Manager.RevokeInactive(work, c.OlderThan, batch, c.DryRun, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+		if s.Sessions += n; n > 0 {
+			s.Batches++
+		}
+		switch {
+		case err != nil:
+			return s, err
+		case !more:
+			s.Result = CleanupDone
+			return s, nil
+		case c.DryRun, c.Limit > 0 && s.Sessions >= c.Limit:
+			s.Result = CleanupLimit
+			return s, nil
+		case !sleep(ctx, c.Sleep):
+			s.Result = CleanupStopped
+			return s, nil
+		}
+	}
+}
+
+// allSessions is more than a dry run counts.
+const allSessions = 10_000_000
+
+// batch is how many sessions to end next, when done are. A dry run changes
+// nothing, and so has to count all at once.
+func (c Cleanup) batch(done int) int {
+	switch {
+	case c.DryRun && c.Limit > 0:
+		return c.Limit
+	case c.DryRun:
+		return allSessions
+	case c.Limit > 0:
+		return min(c.Batch, c.Limit-done)
+	}
+	return c.Batch
+}
+
+// firstCleanup is when a node looks first, at the latest: soon enough for nodes
+// that never live for a whole period.
+const firstCleanup = 5 * time.Minute
+
+// Cleaner runs the clean-up now and then.
+type Cleaner struct {
+	run  Cleanup
+	conf config.Cleanup
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// StartCleaner starts one; Stop ends it. Nil, when it is not enabled.
+func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
+	if !c.Enabled {
+		return nil
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	cleaner := &Cleaner{
+		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Actor: "cleanup"},
+		conf: c, stop: stop, done: make(chan struct{}),
+	}
+	go cleaner.loop(ctx)
+	return cleaner
+}
+
+// Stop makes the batch under way the last. The channel is closed when nothing
+// is under way any more.
+func (c *Cleaner) Stop() (stopped <-chan struct{}) {
+	if c == nil {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	c.stop()
+	return c.done
+}
+
+func (c *Cleaner) loop(ctx context.Context) {
+	defer close(c.done)
+	wait := rand.N(min(firstCleanup, c.conf.Period))
+	for sleep(ctx, wait) {
+		s, err := c.run.Run(ctx)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return
+		}
+		cleanupRuns.Inc(s.Result)
+		cleanedSessions.Add(float64(s.Sessions))
+		switch {
+		case err != nil:
+			logx.Errorf("clean-up: %d unused sessions ended in %d batches and %v, then: %v", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), err)
+		case s.Result != CleanupBusy:
+			logx.Infof("clean-up: %d unused sessions ended in %d batches and %v: %s", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), s.Result)
+		}
+		wait = c.pause()
+	}
+}
+
+// pause is Period, give or take JitterPct: nodes that were started together
+// drift apart.
+func (c *Cleaner) pause() time.Duration {
+	jitter := c.conf.Period / 100 * time.Duration(c.conf.JitterPct)
+	return c.conf.Period - jitter + rand.N(2*jitter+1)
+}
