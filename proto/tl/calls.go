@@ -151,16 +151,17 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 	}
 	t := toTLs.Get().(*toTL)
 	t.s, t.buf, t.start, t.layer = s, spare(dst), len(dst), layer-s.minLayer
+	pb = pb[:len(pb):len(pb)]
 	o := fail
 	switch m.shape {
 	case tlset.Union:
-		o = t.object(m, pb, len(dst))
+		o = t.object(m, pb, 0, len(dst))
 	case tlset.Request:
 		if p := t.request(m, pb); p != nil {
-			o = t.body(p, pb, 0, len(dst))
+			o = t.body(p, pb, 0, 0, len(dst))
 		}
 	default:
-		o = t.body(m.whole, pb, 0, len(dst))
+		o = t.body(m.whole, pb, 0, 0, len(dst))
 	}
 	out, err := t.buf, t.err
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 
 // request finds the method version that the request message b names.
 func (t *toTL) request(m *Message, b []byte) *program {
-	id, ok := lastVarint(b, 1)
+	id, ok := lastVarint(b, 0, 1)
 	p := t.s.requests.get(uint32(id))
 	switch {
 	case ok && p != nil && p.msg == m:
@@ -202,7 +203,7 @@ func (s *Schema) Predicate(message string, pb []byte) string {
 		return ""
 	}
 	t := toTL{s: s}
-	if p := t.predicate(m, pb); p != nil {
+	if p := t.predicate(m, pb, 0); p != nil {
 		return p.name
 	}
 	return ""

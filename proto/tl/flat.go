@@ -72,11 +72,10 @@ func (t *toProto) flat(p *program, pos, o int) (int, int) {
 }
 
 // flat writes the fields of a flat object from the message b, where they begin at pos: first all zero, then each in its place.
-func (t *toTL) flat(p *program, b []byte, pos, o int) int {
+func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
 	if len(t.buf)-o < p.fixed+room && t.grow(o, p.fixed+room) == nil {
 		return fail
 	}
-	headed := pos > 0
 	if !p.noCrc {
 		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
 		o += 4

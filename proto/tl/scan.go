@@ -7,10 +7,10 @@ import (
 
 // scan walks over the fields of a message from pos on, notes in l.spans where those of l.p lie, in l.todo which of them to
 // write, and computes the flags words. Of a field that occurs several times the last occurrence counts; unknown fields
-// are passed over. When l.p was chosen by the head of the message, which ends at pos, and another predicate follows, scan
-// fails with errRenamed.
-func (t *toTL) scan(l *level, pos int) bool {
-	b, p, headed := l.b, l.p, pos > 0
+// are passed over. When l.p was chosen by the head of the message, and another predicate follows, scan fails with
+// errRenamed.
+func (t *toTL) scan(l *level, pos int, headed bool) bool {
+	b, p := l.b, l.p
 	again := false       // a field occurred twice: the flags words need another look
 	renamed := uint64(0) // where the last predicate after the first lies
 	for pos < len(b) {
@@ -135,15 +135,16 @@ func (l *level) flags() {
 // errRenamed asks to choose the constructor again, by the last predicate.
 var errRenamed = errors.New("tl: another predicate follows")
 
-// predicate finds which constructor the union message b is: the last predicate counts, else the id in field 2.
-func (t *toTL) predicate(m *Message, b []byte) *predicate {
-	name, ok := lastBytes(b, 1)
-	if !ok {
-		t.fail(ErrMalformed{"protobuf", 0})
+// predicate finds which constructor the union message b[pos:] is: the last predicate counts, else the id in field 2.
+func (t *toTL) predicate(m *Message, b []byte, pos int) *predicate {
+	from, to := last(b, pos, 1<<3|wireBytes)
+	if from < 0 {
+		t.fail(ErrMalformed{"protobuf", pos})
 		return nil
 	}
+	name := b[from:to]
 	if len(name) == 0 {
-		id, ok := lastVarint(b, 2)
+		id, ok := lastVarint(b, pos, 2)
 		if p := t.s.constructors.get(uint32(id)); ok && p != nil && p.msg == m {
 			return p.pred
 		}
@@ -153,36 +154,6 @@ func (t *toTL) predicate(m *Message, b []byte) *predicate {
 		t.fail(ErrUnknownPredicate{m.name, string(name[:min(len(name), 64)])})
 	}
 	return p
-}
-
-// headed finds the constructor version whose head is the start of b, as it is in what Go's protobuf writes; nil when
-// there is none. The id is taken out of the place where it must be; comparing the whole head makes sure.
-func (t *toTL) headed(m *Message, b []byte) *program {
-	if len(b) < 2 || b[1] >= 0x80 {
-		return nil
-	}
-	at := 2 + int(b[1]) + 1
-	if len(b)-at < 8 {
-		return nil
-	}
-	v := binary.LittleEndian.Uint64(b[at:])
-	id := v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000 | v>>3&0xfe00000 | v>>4&0xf0000000
-	p := t.s.constructors.get(uint32(id))
-	if p == nil || p.msg != m || len(b) < int(p.headSize) {
-		return nil
-	}
-	if n := int(p.headSize) - 16; n >= 0 && n <= 16 { // most: two words overlap, which takes no call
-		if *(*[16]byte)(b) == *(*[16]byte)(p.head[:]) && *(*[16]byte)(b[n:]) == *(*[16]byte)(p.head[n:]) {
-			return p
-		}
-	} else if n <= headRoom-16 {
-		if string(b[:n+16]) == string(p.head[:n+16]) {
-			return p
-		}
-	} else if string(b[:n+16]) == string(p.longHead) {
-		return p
-	}
-	return nil
 }
 
 // fieldAt reads the field at pos: its tag, and its value in b[from:to]. next is negative when there is none.
@@ -236,10 +207,10 @@ func countVarints(b []byte) (n uint32, ok bool) {
 	return n, true
 }
 
-// last finds the value of the last field with the tag: b[from:to], where from is 0 when there is none and negative when b is
-// malformed.
-func last(b []byte, tag uint32) (from, to int) {
-	for pos := 0; pos < len(b); {
+// last finds the value of the last field of b[pos:] with the tag: b[from:to], where from is 0 when there is none and
+// negative when b is malformed.
+func last(b []byte, pos int, tag uint32) (from, to int) {
+	for pos < len(b) {
 		t, start, end, next := fieldAt(b, pos)
 		if next < 0 {
 			return fail, fail
@@ -252,18 +223,9 @@ func last(b []byte, tag uint32) (from, to int) {
 	return from, to
 }
 
-// lastBytes finds the last occurrence of the length-delimited field n; ok is false when b is malformed.
-func lastBytes(b []byte, n uint32) (v []byte, ok bool) {
-	from, to := last(b, n<<3|wireBytes)
-	if from < 0 {
-		return nil, false
-	}
-	return b[from:to], true
-}
-
-// lastVarint finds the last occurrence of the varint field n; ok is false when b is malformed or has none.
-func lastVarint(b []byte, n uint32) (v uint64, ok bool) {
-	from, _ := last(b, n<<3|wireVarint)
+// lastVarint finds the last occurrence of the varint field n in b[pos:]; ok is false when that is malformed or has none.
+func lastVarint(b []byte, pos int, n uint32) (v uint64, ok bool) {
+	from, _ := last(b, pos, n<<3|wireVarint)
 	if from <= 0 {
 		return 0, false
 	}
@@ -271,17 +233,17 @@ func lastVarint(b []byte, n uint32) (v uint64, ok bool) {
 	return v, true
 }
 
-// wrappedNumber reads field 1 of the Int32Value, Int64Value or DoubleValue b.
-func wrappedNumber(b []byte, k kind) (v uint64, ok bool) {
+// wrappedNumber reads field 1 of the Int32Value, Int64Value or DoubleValue b[pos:].
+func wrappedNumber(b []byte, pos int, k kind) (v uint64, ok bool) {
 	tag := uint32(1<<3 | wireVarint)
 	if k == kDoubleWrap {
 		tag = 1<<3 | wireFixed
-	} else if len(b) > 1 && uint32(b[0]) == tag { // and nothing else, as a rule
-		if v, next := varint(b, 1); next == len(b) {
+	} else if len(b)-pos > 1 && uint32(b[pos]) == tag { // and nothing else, as a rule
+		if v, next := varint(b, pos+1); next == len(b) {
 			return v, true
 		}
 	}
-	from, to := last(b, tag)
+	from, to := last(b, pos, tag)
 	switch {
 	case from <= 0:
 		return 0, from == 0
@@ -293,15 +255,12 @@ func wrappedNumber(b []byte, k kind) (v uint64, ok bool) {
 	return v, true
 }
 
-// wrappedString finds field 1 of the StringValue b[start:end]: b[from:to]; from is negative when it is malformed.
-func wrappedString(b []byte, start, end int) (from, to int) {
-	if end-start > 1 && b[start] == 1<<3|wireBytes { // and nothing else, as a rule
-		if n, next := varint(b[:end], start+1); next > 0 && n == uint64(end-next) {
+// wrappedString finds field 1 of the StringValue b[pos:end]: b[from:to]; from is negative when it is malformed.
+func wrappedString(b []byte, pos, end int) (from, to int) {
+	if end-pos > 1 && b[pos] == 1<<3|wireBytes { // and nothing else, as a rule
+		if n, next := varint(b[:end], pos+1); next > 0 && n == uint64(end-next) {
 			return next, end
 		}
 	}
-	if from, to = last(b[start:end], 1<<3|wireBytes); from < 0 {
-		return fail, fail
-	}
-	return start + from, start + to
+	return last(b[:end], pos, 1<<3|wireBytes)
 }

@@ -8,9 +8,9 @@ import "encoding/binary"
 // written again by scan and write; then, and for the rest of the call, stream is not tried any more, so that the detour is
 // made once, however deep messages nest.
 
-// stream writes id and fields of the message b, whose fields begin at pos. ok is false when the message needs the other way.
+// stream writes id and fields of the message whose fields are b[pos:]. ok is false when the message needs the other way.
 // This is the hot loop. Its state lies in l as far as it can: what is a variable is saved around each call.
-func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
+func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, ok bool) {
 	if len(t.buf)-o < room && t.grow(o, room) == nil {
 		return fail, true
 	}
@@ -19,7 +19,6 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 	if p.holds {
 		l.spans = t.push(len(p.fields))
 	}
-	headed := pos > 0
 	if !p.noCrc {
 		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
 		o += 4
@@ -31,10 +30,12 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 	}
 	for pos < len(b) {
 		// The tag, and what the program knows of it.
-		start := pos
-		tag := uint32(b[pos])
-		if pos++; tag >= 0x80 && pos < len(b) {
-			tag = tag&0x7f | uint32(b[pos])<<7 // when this is not the end of the tag, it is none of p's
+		start, x := pos, word(b, pos)
+		tag := uint32(x & 0xff)
+		x >>= 8
+		if pos++; tag >= 0x80 {
+			tag = tag&0x7f | uint32(x&0xff)<<7 // when this is not the end of the tag, it is none of p's
+			x >>= 8
 			pos++
 		}
 		f := &foreign
@@ -51,20 +52,22 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 		}
 
 		// The value: a number, or b[from:pos]. Nobody writes zero or nothing, but it might take back an earlier value.
-		var v uint64
+		v := x & 0x7f
 		if tag&7 == wireFixed {
 			if len(b)-pos < 8 {
 				return o, false
 			}
 			v = binary.LittleEndian.Uint64(b[pos:])
 			pos += 8
-		} else if pos < len(b) && b[pos] < 0x80 {
-			v = uint64(b[pos])
+		} else if x&0x80 == 0 {
 			pos++
 		} else if v, pos = longVarint(b, pos); pos < 0 {
 			return o, false
 		}
 		from := pos
+		if pos > len(b) {
+			return o, false
+		}
 		if tag&7 == wireBytes {
 			if v > uint64(len(b)-pos) {
 				return o, false
@@ -116,7 +119,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			o += 8
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
-			v, ok := wrappedNumber(b[from:pos], f.kind)
+			v, ok := wrappedNumber(b[:pos], from, f.kind)
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from}), true
 			}
@@ -137,7 +140,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 
 		case kObject:
 			s := &p.write.steps[f.slot]
-			end := t.object(s.msg, b[from:pos], o)
+			end := t.object(s.msg, b[:pos], from, o)
 			if end < 0 && s.word != 0 && t.lacking() {
 				if p.sharing(s.word, s.mask) != nil {
 					return o, false
@@ -153,11 +156,11 @@ func (t *toTL) stream(p *program, b []byte, pos, o int) (end int, ok bool) {
 			before := o
 			switch f.kind {
 			case kObjects:
-				o = t.element(p.write.steps[f.slot].msg, b[from:pos], o)
+				o = t.element(p.write.steps[f.slot].msg, b[:pos], from, o)
 			case kStrings:
 				o = t.string(b, from, pos, o)
 			default:
-				o = t.bareObject(p.write.steps[f.slot].msg, b[from:pos], o)
+				o = t.bareObject(p.write.steps[f.slot].msg, b[:pos], from, o)
 			}
 			if o > before {
 				l.n++

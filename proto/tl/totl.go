@@ -26,7 +26,7 @@ type toTL struct {
 
 // span is what scan found of one field.
 type span struct {
-	v uint64 // the value of a varint or double; else start<<32 | end in the message
+	v uint64 // the value of a varint or double; else start<<32 | end in the input
 	n uint32 // elements of a repeated field; else meaningless
 }
 
@@ -36,7 +36,7 @@ func bounds(v uint64) (start, end int) { return int(v >> 32), int(v & 0xffffffff
 // level is the state of one message while it is written.
 type level struct {
 	p     *program
-	b     []byte
+	b     []byte              // the input up to where the message ends
 	spans []span              // by slot; only those of seen mean anything
 	seen  stepSet             // slots that scan found
 	todo  stepSet             // steps to run
@@ -66,49 +66,79 @@ func (t *toTL) grow(o, n int) []byte {
 	return t.buf
 }
 
-// object writes the union message b as a boxed object. What the client's layer lacks becomes the closest thing it has.
-func (t *toTL) object(m *Message, b []byte, o int) int {
-	p := t.headed(m, b)
-	if p == nil {
-		return t.named(m, b, o)
+// object writes the union message b[pos:] as a boxed object. What the client's layer lacks becomes the closest thing it has.
+//
+// Most messages begin with the head of a constructor, as Go's protobuf writes it. Then the id is taken out of the place
+// where it must be, behind a predicate as long as the message says; comparing the whole head makes sure.
+func (t *toTL) object(m *Message, b []byte, pos, o int) int {
+	var p *program
+	if len(b)-pos >= 2 {
+		if at := pos + 2 + int(b[pos+1]) + 1; cap(b)-at >= 8 {
+			v := binary.LittleEndian.Uint64(b[at:cap(b)])
+			id := v&0x7f | v>>1&0x3f80 | v>>2&0x1fc000 | v>>3&0xfe00000 | v>>4&0xf0000000
+			p = t.s.constructors.get(uint32(id))
+		}
 	}
+	if p == nil || p.msg != m || !p.heads(b, pos) {
+		return t.named(m, b, pos, o)
+	}
+	start := pos
+	pos += int(p.headSize)
 	var end int
-	if layer := int16(t.layer); layer >= p.first && layer <= p.last {
-		end = t.body(p, b, int(p.headSize), o)
+	if layer := int16(t.layer); layer < p.first || layer > p.last {
+		end = t.version(p.pred, b, start, pos, o)
+	} else if p.flat != nil && t.depth < MaxDepth {
+		end = t.flat(p, b, pos, o, true)
 	} else {
-		end = t.version(p.pred, b, int(p.headSize), o)
+		end = t.body(p, b, start, pos, o)
 	}
 	if end >= 0 {
 		return end
 	}
 	if t.err == errRenamed { //nolint:errorlint // private, never wrapped
 		t.err = nil
-		return t.named(m, b, o)
+		return t.named(m, b, start, o)
 	}
-	return t.instead(m, p.pred, b, o)
+	return t.instead(m, p.pred, b, start, o)
+}
+
+// heads reports whether b[pos:] begins with the head of p.
+func (p *program) heads(b []byte, pos int) bool {
+	n := int(p.headSize)
+	if len(b)-pos < n {
+		return false
+	}
+	if cap(b)-pos >= 32 && n >= 16 && n <= 32 { // most: two words overlap, which takes no call
+		head := b[pos:cap(b)]
+		return *(*[16]byte)(head) == *(*[16]byte)(p.head[:]) && *(*[16]byte)(head[n-16:]) == *(*[16]byte)(p.head[n-16:])
+	}
+	if n <= headRoom {
+		return string(b[pos:pos+n]) == string(p.head[:n])
+	}
+	return string(b[pos:pos+n]) == string(p.longHead)
 }
 
 // named is object for a message that does not begin with the head of a constructor.
-func (t *toTL) named(m *Message, b []byte, o int) int {
-	pred := t.predicate(m, b)
+func (t *toTL) named(m *Message, b []byte, pos, o int) int {
+	pred := t.predicate(m, b, pos)
 	if pred == nil {
 		return fail
 	}
-	if end := t.version(pred, b, 0, o); end >= 0 {
+	if end := t.version(pred, b, pos, pos, o); end >= 0 {
 		return end
 	}
-	return t.instead(m, pred, b, o)
+	return t.instead(m, pred, b, pos, o)
 }
 
 // instead writes another constructor in the place of pred when the layer is what pred failed for.
-func (t *toTL) instead(m *Message, pred *predicate, b []byte, o int) int {
+func (t *toTL) instead(m *Message, pred *predicate, b []byte, pos, o int) int {
 	for _, other := range m.lacking {
 		if other == pred || other.byLayer[t.layer] == nil || !t.lacking() {
 			continue
 		}
 		first := t.err
 		t.err = nil
-		if end := t.version(other, b, 0, o); end >= 0 {
+		if end := t.version(other, b, pos, pos, o); end >= 0 {
 			t.substituted++
 			return end
 		}
@@ -117,13 +147,13 @@ func (t *toTL) instead(m *Message, pred *predicate, b []byte, o int) int {
 	return fail
 }
 
-// version writes b, whose fields begin at pos, as the layer's version of a constructor.
-func (t *toTL) version(pred *predicate, b []byte, pos, o int) int {
+// version writes b[start:], whose fields begin at pos, as the layer's version of a constructor.
+func (t *toTL) version(pred *predicate, b []byte, start, pos, o int) int {
 	p := pred.byLayer[t.layer]
 	if p == nil {
 		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
 	}
-	return t.body(p, b, pos, o)
+	return t.body(p, b, start, pos, o)
 }
 
 // lacking reports whether the error is one that a substitute can mend.
@@ -142,28 +172,28 @@ func (t *toTL) push(n int) []span {
 	return t.spans[base:]
 }
 
-// body writes id and fields of a constructor or method from the message b. See scan for pos. Whether it succeeds or not,
-// it leaves depth and spans as they were.
-func (t *toTL) body(p *program, b []byte, pos, o int) int {
+// body writes id and fields of a constructor or method from the message b[start:]. When p was chosen by the head of the
+// message, pos is where that ends; else it is start. Whether it succeeds or not, it leaves depth and spans as they were.
+func (t *toTL) body(p *program, b []byte, start, pos, o int) int {
 	if t.depth == MaxDepth {
 		return t.fail(ErrLimit{"depth", 0})
 	}
 	if p.flat != nil {
-		return t.flat(p, b, pos, o)
+		return t.flat(p, b, pos, o, pos > start)
 	}
 	t.depth++
 	spans := len(t.spans)
 	end, ok := fail, false
 	if p.numbers != nil && !t.plain {
 		substituted, dropped := t.substituted, t.dropped
-		if end, ok = t.stream(p, b, pos, o); !ok {
+		if end, ok = t.stream(p, b, pos, o, pos > start); !ok {
 			t.err = nil
 			t.spans = t.spans[:spans]
 			t.plain, t.substituted, t.dropped = true, substituted, dropped
 		}
 	}
 	if !ok {
-		end = t.scanned(p, b, pos, o)
+		end = t.scanned(p, b, pos, o, pos > start)
 	}
 	t.spans = t.spans[:spans]
 	t.depth--
@@ -171,12 +201,12 @@ func (t *toTL) body(p *program, b []byte, pos, o int) int {
 }
 
 // scanned is body in two passes: scan, then write.
-func (t *toTL) scanned(p *program, b []byte, pos, o int) int {
+func (t *toTL) scanned(p *program, b []byte, pos, o int, headed bool) int {
 	var l level // field by field: a literal is built aside and copied in wider words than it was written in, which stalls
 	l.p, l.b, l.spans = p, b, t.push(len(p.fields))
 	spans := len(t.spans)
 	l.todo[0], l.todo[1] = p.write.base[0], p.write.base[1]
-	if !t.scan(&l, pos) {
+	if !t.scan(&l, pos, headed) {
 		return fail
 	}
 	if len(p.shared) != 0 {
@@ -269,7 +299,7 @@ func (t *toTL) write(l *level, o int) int {
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
 			from, to := bounds(f.v)
-			v, ok := wrappedNumber(l.b[from:to], s.kind)
+			v, ok := wrappedNumber(l.b[:to], from, s.kind)
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from})
 			}
@@ -309,7 +339,7 @@ func (t *toTL) write(l *level, o int) int {
 
 		case kBoxed:
 			from, to := bounds(f.v)
-			if o = t.object(s.msg, l.b[from:to], o); o < 0 {
+			if o = t.object(s.msg, l.b[:to], from, o); o < 0 {
 				return fail
 			}
 			buf = t.buf
@@ -323,29 +353,34 @@ var absent span
 // string writes the TL string b[from:to]. Short ones that have something behind them, as most have, are copied by the
 // word, which takes no call.
 func (t *toTL) string(b []byte, from, to, o int) int {
-	n := to - from
+	n, buf := to-from, t.buf
 	if n > maxString {
 		return t.fail(ErrLimit{"string", from})
 	}
-	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
-		return fail
+	if cap(buf)-o < n+2*room {
+		if buf = t.grow(o, n+2*room); buf == nil {
+			return fail
+		}
 	}
-	src, dst := b[from:], t.buf[o:]
-	if n <= 32 && len(src) >= 32 {
-		w := (*window)(dst)
-		w[0] = byte(n)
-		*(*[32]byte)(w[1:]) = *(*[32]byte)(src)
-		binary.LittleEndian.PutUint32(w[n+1:], 0)
+	if dst := buf[o:cap(buf)]; n < room && cap(b)-from >= room {
+		dst[0] = byte(n)
+		*(*window)(dst[1:]) = *(*window)(b[from:cap(b)])
+		binary.LittleEndian.PutUint32(dst[n+1:], 0)
 		return o + (n+4)&^3
 	}
-	head := 1
+	return t.longString(b[from:to], o)
+}
+
+// longString is string for all content; there is room.
+func (t *toTL) longString(src []byte, o int) int {
+	dst, n, head := t.buf[o:], len(src), 1
 	if n < 254 {
 		dst[0] = byte(n)
 	} else {
 		binary.LittleEndian.PutUint32(dst, 254|uint32(n)<<8)
 		head = 4
 	}
-	n = head + copy(dst[head:], src[:n])
+	n = head + copy(dst[head:], src)
 	binary.LittleEndian.PutUint32(dst[n:], 0)
 	return o + (n+3)&^3
 }

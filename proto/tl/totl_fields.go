@@ -8,7 +8,7 @@ func (t *toTL) field(l *level, s *step, f *span, o int) int {
 		return t.empty(l.p, s, o)
 	}
 	from, to := bounds(f.v)
-	end := t.object(s.msg, l.b[from:to], o)
+	end := t.object(s.msg, l.b[:to], from, o)
 	if end >= 0 || s.word == 0 || !t.lacking() {
 		return end
 	}
@@ -38,7 +38,7 @@ func (t *toTL) empty(parent *program, s *step, o int) int {
 	if s.msg.absent != nil {
 		if p := s.msg.absent.byLayer[t.layer]; p != nil {
 			t.substituted++
-			return t.body(p, nil, 0, o)
+			return t.body(p, nil, 0, 0, o)
 		}
 	}
 	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
@@ -91,12 +91,12 @@ func (t *toTL) vector(l *level, s *step, f *span, o int) int {
 			o = t.string(l.b, from, to, o)
 		case s.kind == kObjects:
 			at := o
-			if o = t.element(s.msg, l.b[from:to], o); o == at {
+			if o = t.element(s.msg, l.b[:to], from, o); o == at {
 				left--
 				binary.LittleEndian.PutUint32(t.buf[count:], left)
 			}
 		default:
-			o = t.bareObject(s.msg, l.b[from:to], o)
+			o = t.bareObject(s.msg, l.b[:to], from, o)
 		}
 		if o < 0 {
 			return fail
@@ -116,8 +116,8 @@ func (t *toTL) openVector(s *step, o int, n uint32) int {
 }
 
 // element writes an object of a vector, or leaves it out when the client's layer lacks it and the vector can do without.
-func (t *toTL) element(m *Message, b []byte, o int) int {
-	end := t.object(m, b, o)
+func (t *toTL) element(m *Message, b []byte, pos, o int) int {
+	end := t.object(m, b, pos, o)
 	if end >= 0 || !m.drop || !t.lacking() {
 		return end
 	}
@@ -126,13 +126,13 @@ func (t *toTL) element(m *Message, b []byte, o int) int {
 	return o
 }
 
-// bareObject writes the fields of the union inside the box b, without an id.
-func (t *toTL) bareObject(m *Message, b []byte, o int) int {
-	inner, ok := lastBytes(b, 1)
-	if !ok {
-		return t.fail(ErrMalformed{"protobuf", 0})
+// bareObject writes the fields of the union inside the box b[pos:], without an id.
+func (t *toTL) bareObject(m *Message, b []byte, pos, o int) int {
+	from, to := last(b, pos, 1<<3|wireBytes)
+	if from < 0 {
+		return t.fail(ErrMalformed{"protobuf", pos})
 	}
-	return t.body(m.bare, inner, 0, o)
+	return t.body(m.bare, b[:to], from, from, o)
 }
 
 // numbers writes one occurrence of a repeated number: a packed list or a single varint. scan has checked it,

@@ -71,12 +71,16 @@ func varint(b []byte, pos int) (v uint64, next int) {
 	return longVarint(b, pos)
 }
 
+// longVarint reads by the word where b has capacity, which takes no loop.
 func longVarint(b []byte, pos int) (v uint64, next int) {
-	if len(b)-pos >= 8 {
-		x := binary.LittleEndian.Uint64(b[pos:])
+	if cap(b)-pos >= 10 && pos >= 0 {
+		x := binary.LittleEndian.Uint64(b[pos:cap(b)])
 		if ends := ^x & more; ends != 0 {
 			ends ^= ends - 1 // up to the last bit of the last byte
-			return gather(x & ends), pos + bits.Len64(ends)>>3
+			if pos += bits.Len64(ends) >> 3; pos > len(b) {
+				return 0, fail
+			}
+			return gather(x & ends), pos
 		}
 		if len(b)-pos >= 10 {
 			c, d := uint64(b[pos+8]), uint64(b[pos+9])
@@ -101,6 +105,24 @@ func longVarint(b []byte, pos int) (v uint64, next int) {
 		}
 	}
 	return 0, fail
+}
+
+// word is the eight bytes at pos, as far as b has capacity, and zeros behind.
+func word(b []byte, pos int) uint64 {
+	if cap(b)-pos >= 8 {
+		return binary.LittleEndian.Uint64(b[pos:cap(b)])
+	}
+	return lastWord(b[pos:])
+}
+
+// lastWord is word at the end of the input.
+//
+//go:noinline
+func lastWord(b []byte) (x uint64) {
+	for i, c := range b {
+		x |= uint64(c) << (8 * i)
+	}
+	return x
 }
 
 // str finds the content of the TL string at pos: in[from:to], and where the next value starts. next is negative when
