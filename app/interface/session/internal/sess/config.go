@@ -25,7 +25,7 @@ func (c *Config) SetDefaults() {
 	}{
 		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
 		{&c.HeldPackets, 32}, {&c.HeldBytes, 1 << 20}, {&c.HeldPushes, 100},
-		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20},
+		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
 		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 5},
@@ -79,6 +79,7 @@ func (c *Config) Validate() error {
 		{"Window", c.Window, 16, 1 << 16},
 		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
 		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},
+		{"AnswerBytes", c.AnswerBytes, c.OutboxBytes, 1 << 30},
 		{"ContainerIn", c.ContainerIn, 2, 1 << 16},
 		{"ContainerOut", c.ContainerOut, 2, 1024},
 		{"ContainerBytes", c.ContainerBytes, 1 << 10, 1 << 24},

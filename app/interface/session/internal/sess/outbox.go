@@ -77,8 +77,7 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	}
 	// What is left are answers. Those that were sent once give way, oldest
 	// first; a repeated request is told so.
-	const patience = 4
-	for len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > patience*w.cfg.OutboxBytes {
+	for len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > w.cfg.AnswerBytes {
 		i := slices.IndexFunc(s.sent, func(m outMsg) bool { return m.kind == outAnswer })
 		if i < 0 {
 			return

@@ -50,6 +50,30 @@ func TestOutboxOverflow(t *testing.T) {
 	}
 }
 
+// Sixteen files of half a megabyte that were sent and not acknowledged were one
+// packet that no gateway took, for ever.
+func TestLargeAnswersAreRepeatedInPacketsThatFit(t *testing.T) {
+	x := newWorld(t, false)
+	var calls []wire.Message
+	for range 16 {
+		calls = append(calls, x.recv(1, x.method("help.getNearestDc")))
+		x.answer("help.getNearestDc", nearestDC(incompressible(512<<10)))
+	}
+	x.take()
+	d := x.data(1, x.msg(1, tlPing(1)))
+	d.NewConn = true
+	x.step(d)
+	for _, s := range x.sends {
+		require.LessOrEqual(t, len(s.Payload), x.cfg.PayloadBytes)
+	}
+	msgs := x.take()
+	for _, m := range calls {
+		_, ok := result(msgs, m.ID)
+		require.True(t, ok)
+	}
+	require.Zero(t, x.counts[CountAnswersLost])
+}
+
 // A client that never acknowledges does not get everything for ever; what was
 // forgotten is said to be when it is asked for.
 func TestAnswersAreForgottenAtLast(t *testing.T) {
