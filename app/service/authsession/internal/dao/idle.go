@@ -7,28 +7,28 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
-// Two searches for idle logins: of users without a TTL of their own, by when
+// Two ways to idle logins: of users without a TTL of their own, by when
 // they were last active, and of users with one, user by user. A stock node
 // moves the date of the device alone.
 const (
-	selectIdle = "SELECT u.id FROM auth_users u FORCE INDEX (idx_deleted_active)" +
+	selectIdle = " FROM auth_users u FORCE INDEX (idx_deleted_active)" +
 		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id AND s.authorization_ttl_days > 0" +
 		" LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" WHERE u.deleted = 0 AND u.date_active < ? AND s.user_id IS NULL" +
-		" AND COALESCE(a.date_active, 0) < ? AND (u.date_active > 0 OR a.date_active > 0) ORDER BY u.date_active, u.id LIMIT ?"
-	selectExpired = "SELECT u.id FROM auth_user_settings s FORCE INDEX (idx_ttl)" +
+		" AND COALESCE(a.date_active, 0) < ? AND (u.date_active > 0 OR a.date_active > 0)"
+	selectExpired = " FROM auth_user_settings s FORCE INDEX (idx_ttl)" +
 		" STRAIGHT_JOIN auth_users u FORCE INDEX (idx_user_deleted_active) ON u.user_id = s.user_id AND u.deleted = 0" +
 		" AND u.date_active < ? - s.authorization_ttl_days * 86400" +
 		" LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" WHERE s.authorization_ttl_days > 0 AND COALESCE(a.date_active, 0) < ? - s.authorization_ttl_days * 86400" +
-		" AND (u.date_active > 0 OR a.date_active > 0) LIMIT ?"
+		" AND (u.date_active > 0 OR a.date_active > 0)"
 )
 
 // Idle returns the row ids of up to limit live logins that nobody has used
 // since before (Unix seconds), or, where their user has a TTL, for that.
 // Logins of which no date is known are not idle.
 func (d *Dao) Idle(ctx context.Context, before int64, limit int) (ids []int64, err error) {
-	if err := d.conn.QueryRowsCtx(ctx, &ids, selectIdle, before, before, limit); err != nil {
+	if err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT u.id"+selectIdle+" ORDER BY u.date_active, u.id LIMIT ?", before, before, limit); err != nil {
 		return nil, fmt.Errorf("idle sessions: %w", err)
 	}
 	if len(ids) >= limit {
@@ -36,10 +36,26 @@ func (d *Dao) Idle(ctx context.Context, before int64, limit int) (ids []int64, e
 	}
 	var more []int64
 	now := d.Now()
-	if err := d.conn.QueryRowsCtx(ctx, &more, selectExpired, now, now, limit-len(ids)); err != nil {
+	if err := d.conn.QueryRowsCtx(ctx, &more, "SELECT u.id"+selectExpired+" LIMIT ?", now, now, limit-len(ids)); err != nil {
 		return nil, fmt.Errorf("expired sessions: %w", err)
 	}
 	return append(ids, more...), nil
+}
+
+// CountIdle counts what Idle would return for any limit.
+func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
+	now := d.Now()
+	for _, q := range []struct {
+		from string
+		time int64
+	}{{selectIdle, before}, {selectExpired, now}} {
+		var part int
+		if err := d.conn.QueryRowCtx(ctx, &part, "SELECT COUNT(*)"+q.from, q.time, q.time); err != nil {
+			return 0, fmt.Errorf("idle sessions: %w", err)
+		}
+		n += part
+	}
+	return n, nil
 }
 
 // EndIdle ends those of the logins that are idle still, in one transaction.
@@ -65,8 +81,7 @@ func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor stri
 }
 
 // expire looks in MySQL whether a login whose cached copy says so has really
-// expired, and ends it then. Either way the copy is renewed. It reports
-// whether the login has ended.
+// expired, and ends it then. Either way the copy is renewed.
 func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 	err := d.cache.Change(ctx, func(hold func(...string)) error {
 		hold(dataCacheKey(perm))

@@ -166,8 +166,8 @@ func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err e
 func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by By) (n int, more bool, err error) {
 	before := m.dao.Now() - int64(olderThan/time.Second)
 	if dryRun {
-		ids, err := m.dao.Idle(ctx, before, limit+1)
-		return min(len(ids), limit), len(ids) > limit, err
+		n, err := m.dao.CountIdle(ctx, before)
+		return min(n, limit), n > limit, err
 	}
 	for n < limit {
 		batch := min(limit-n, inactiveBatch)

@@ -49,7 +49,7 @@ type Session struct {
 }
 
 // Live reports whether the session was not revoked.
-func (s *Session) Live() bool { return s.RevokeReason == Live }
+func (s Session) Live() bool { return s.RevokeReason == Live }
 
 // Reason says why a session ended.
 type Reason = dao.Reason
