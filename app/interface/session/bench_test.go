@@ -1,70 +1,133 @@
 package session
 
 import (
+	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
-	"google.golang.org/grpc"
+	"github.com/stretchr/testify/require"
 
-	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// countingGateway has streams and counts pongs.
-type countingGateway struct {
-	gateway.UnimplementedRPCGatewayStreamServer
-	pongs atomic.Int64
-}
+// The benchmarks of this file are the whole way of a packet and its answer
+// through a node: from a gateway to a gateway over loopback, with the peers in
+// the same process, so that a profile shows all of it.
 
-func (g *countingGateway) GatewayDataStream(s gateway.RPCGatewayStream_GatewayDataStreamServer) error {
-	for {
-		in, err := s.Recv()
-		if err != nil {
-			return err
-		}
-		for _, m := range messages(in.GetSendData().GetPayload()) {
-			if m.constructor() == pong {
-				g.pongs.Add(1)
-			}
-		}
-		if err := s.Send(&gateway.GatewayStreamResponse{Success: true}); err != nil {
-			return err
-		}
-	}
-}
+const (
+	senders = 64 // devices
+	onTheir = 16 // packets of a device on their way at most
+)
 
-// BenchmarkPing is the whole way of a packet and its answer through a node:
-// from a gateway's stream to a gateway's stream, over loopback, with both
-// gateways in the same process.
-func BenchmarkPing(b *testing.B) {
+// drive has the devices send b.N packets between them, by unary calls or
+// through a stream, and waits for as many answers.
+func drive(b *testing.B, streaming bool, body []byte, counts uint32, person func(c *cluster, i int) *device) {
 	c := startCluster(b)
-	gate := &countingGateway{}
-	c.serve("gateway", func(g *grpc.Server) { gateway.RegisterRPCGatewayStreamServer(g, gate) })
+	gate := c.serveMail(streaming)
 	n := c.start()
-	const keys = 64
-	var devices [keys]*device
-	for i := range devices {
-		id := int64(1000 + i)
-		c.auth.add(id, 0, 0)
-		devices[i] = c.device(id, 0, id)
+	deliver := func(in *session.SessionClientData) error {
+		_, err := n.rpc.SessionSendDataToSession(context.Background(), &session.TLSessionSendDataToSession{Data: in})
+		return err
 	}
-	s := openStream(b, n)
-	go func() {
-		for {
-			if _, err := s.rpc.Recv(); err != nil {
-				return
+	if streaming {
+		s := openStream(b, n)
+		go func() {
+			for {
+				if _, err := s.rpc.Recv(); err != nil {
+					return
+				}
+			}
+		}()
+		var mu sync.Mutex
+		deliver = func(in *session.SessionClientData) error {
+			mu.Lock()
+			defer mu.Unlock()
+			return s.rpc.Send(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{
+				SendData: &session.TLSessionSendDataToSession{Data: in}}})
+		}
+	}
+	var sent atomic.Int64
+	work := func(d *device, answers, acks chan int64) error {
+		onWay := 0
+		for sent.Add(1) <= int64(b.N) {
+			if err := deliver(d.message(body, true)); err != nil {
+				return err
+			}
+			for onWay++; onWay >= onTheir || onWay > 0 && len(answers) > 0; onWay-- {
+				<-answers
+			}
+			if due := len(acks); due >= 16 {
+				ids := make([]int64, due)
+				for k := range ids {
+					ids[k] = <-acks
+				}
+				if err := deliver(d.message(ackOf(ids...), false)); err != nil {
+					return err
+				}
 			}
 		}
-	}()
+		for range onWay {
+			<-answers
+		}
+		return nil
+	}
+	var all []func() error
+	for i := range senders {
+		d := person(c, i)
+		answers, acks := make(chan int64, 4*onTheir), make(chan int64, 1024)
+		gate.on(d.session, func(m message) {
+			if m.constructor() == counts {
+				answers <- m.id
+			}
+			if m.constructor() != pong {
+				acks <- m.id
+			}
+		})
+		require.NoError(b, deliver(d.message(body, true)))
+		<-answers // salts, login and connections are there
+		all = append(all, func() error { return work(d, answers, acks) })
+	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	for i := range b.N {
-		data, _ := devices[i%keys].data(ping)
-		s.send(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{
-			SendData: &session.TLSessionSendDataToSession{Data: data}}})
-		if i%1024 == 0 { // at most so many on the way
-			eventually(b, "pongs", func() bool { return gate.pongs.Load() >= int64(i-1024) })
-		}
+	var wg sync.WaitGroup
+	for _, work := range all {
+		wg.Go(func() {
+			if err := work(); err != nil {
+				b.Error(err)
+			}
+		})
 	}
-	eventually(b, "pongs", func() bool { return gate.pongs.Load() >= int64(b.N) })
+	wg.Wait()
+}
+
+// BenchmarkPing is pings and their pongs.
+func BenchmarkPing(b *testing.B) {
+	each(b, func(b *testing.B, streaming bool) {
+		drive(b, streaming, ping, pong, func(c *cluster, i int) *device {
+			id := c.auth.add(int64(1000+i), 0, 0)
+			return c.device(id, 0, id)
+		})
+	})
+}
+
+// BenchmarkCall is API calls, their answers from a BFF, and the clients'
+// acknowledgments.
+func BenchmarkCall(b *testing.B) {
+	each(b, func(b *testing.B, streaming bool) {
+		drive(b, streaming, getUsers, rpcResult, func(c *cluster, i int) *device {
+			c.bff.on("/mtproto.RPCUsers/users_getUsers", func(context.Context) ([]byte, error) { return nil, nil })
+			return c.user(int64(1000+i), int64(77+i))
+		})
+	})
+}
+
+func each(b *testing.B, f func(b *testing.B, streaming bool)) {
+	for _, streaming := range []bool{false, true} {
+		name := "unary"
+		if streaming {
+			name = "stream"
+		}
+		b.Run(name, func(b *testing.B) { f(b, streaming) })
+	}
 }

@@ -38,16 +38,23 @@ func ackOf(messageIDs ...int64) []byte {
 	return b
 }
 
-// post sends a message of d; one without content keeps the seqno's count.
-func (p *process) post(d *device, body []byte, content bool) int64 {
-	data, id := d.data(body)
+// message is a packet with one message; one without content does not count
+// in the seqno.
+func (d *device) message(body []byte, content bool) *session.SessionClientData {
+	data, _ := d.data(body)
 	if !content {
 		d.seq--
 		binary.LittleEndian.PutUint32(data.Payload[8:], uint32(d.seq*2))
 	}
+	return data
+}
+
+// post sends a message of d and returns its id.
+func (p *process) post(d *device, body []byte, content bool) int64 {
+	data := d.message(body, content)
 	_, err := p.rpc.SessionSendDataToSession(context.Background(), &session.TLSessionSendDataToSession{Data: data})
 	require.NoError(p.tb, err)
-	return id
+	return d.last
 }
 
 func (c *cluster) user(perm, user int64) *device {
@@ -70,17 +77,11 @@ func answerGetState(context.Context) ([]byte, error) {
 //
 //	go test -run '^$' -bench PingingProcess -benchtime 1x ./app/interface/session
 func BenchmarkPingingProcess(b *testing.B) {
-	for _, streaming := range []bool{false, true} {
-		name := "unary"
-		if streaming {
-			name = "stream"
+	each(b, func(b *testing.B, streaming bool) {
+		for b.Loop() {
+			pingMinute(b, streaming, number(b, "PINGING_KEYS", 10_000))
 		}
-		b.Run(name, func(b *testing.B) {
-			for b.Loop() {
-				pingMinute(b, streaming, number(b, "PINGING_KEYS", 10_000))
-			}
-		})
-	}
+	})
 }
 
 func pingMinute(b *testing.B, streaming bool, keys int) {
