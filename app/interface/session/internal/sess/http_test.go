@@ -228,3 +228,23 @@ func TestHTTPDrain(t *testing.T) {
 		require.True(t, ok, "slot %d", slot+1)
 	}
 }
+
+// Sessions that go to a perm key, perhaps on another node, leave no reader
+// waiting: the answer to the bind goes out before them.
+func TestHTTPBind(t *testing.T) {
+	x := newWorld(t, true)
+	bind := x.msg(1, tlBind(permKey))
+	x.post(1, 1, bind, 20*time.Second)
+	x.takeReply(1)
+	x.post(2, 1, x.msg(1, tlHTTPWait(5000, 5000, 20_000)), 20*time.Second)
+	_, ok := x.takeReply(2)
+	require.False(t, ok)
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+	require.NotNil(t, x.adopted)
+	msgs, ok := x.takeReply(2)
+	require.True(t, ok)
+	answer, ok := result(msgs, bind.ID)
+	require.True(t, ok)
+	require.Equal(t, wire.AppendBool(nil, true), answer)
+}

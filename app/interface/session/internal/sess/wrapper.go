@@ -87,7 +87,7 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	w.pump()
 	w.announce()
 	handover := w.bind()
-	if w.drained() {
+	if handover != nil || w.drained() {
 		w.releaseSlots()
 	}
 	for s := range w.sessions() {
