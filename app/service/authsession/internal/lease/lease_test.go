@@ -3,15 +3,10 @@ package lease
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/big"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	crand "crypto/rand"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
@@ -216,85 +211,4 @@ func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.LessOrEqual(t, loads.Load(), int64(2), "latecomers find the value or share the read")
-}
-
-func pause(t testing.TB) {
-	n, err := crand.Int(crand.Reader, big.NewInt(int64(2*time.Millisecond)))
-	require.NoError(t, err)
-	time.Sleep(time.Duration(n.Int64()))
-}
-
-// Readers and writers on two nodes, every step delayed at random: no read
-// shows a version older than the newest whose write had ended when the read
-// began. broken, a write that only deletes afterwards, is caught at it.
-func TestHistory(t *testing.T) {
-	address := os.Getenv("TEST_REDIS_ADDR")
-	if address == "" {
-		address = miniredis.RunT(t).Addr()
-	}
-	run := func(t *testing.T, span time.Duration, write func(c *Cache, key string, commit func())) (violations int64) {
-		key := fmt.Sprintf("history-%d", time.Now().UnixNano())
-		nodes := []*Cache{open(t, address), open(t, address)}
-		var committed, finished, bad atomic.Int64
-		var order sync.Mutex
-		committed.Store(1)
-		finished.Store(1)
-		end := time.Now().Add(span)
-		var wg sync.WaitGroup
-		for i := range 4 {
-			c := nodes[i%2]
-			wg.Go(func() { // a writer
-				for time.Now().Before(end) {
-					var mine int64
-					write(c, key, func() {
-						pause(t)
-						order.Lock()
-						mine = committed.Add(1)
-						order.Unlock()
-						pause(t)
-					})
-					for old := finished.Load(); old < mine && !finished.CompareAndSwap(old, mine); old = finished.Load() {
-					}
-					pause(t)
-				}
-			})
-			for range 3 { // readers
-				wg.Go(func() {
-					for time.Now().Before(end) {
-						atLeast := finished.Load()
-						v, err := Load(context.Background(), c, "test", key, func(context.Context) (*value, bool, error) {
-							pause(t)
-							v := &value{N: committed.Load()}
-							pause(t)
-							return v, true, nil
-						})
-						if err != nil {
-							t.Errorf("%v", err)
-							return
-						}
-						if v.N < atLeast {
-							bad.Add(1)
-						}
-					}
-				})
-			}
-		}
-		wg.Wait()
-		return bad.Load()
-	}
-	t.Run("ours", func(t *testing.T) {
-		require.Zero(t, run(t, 3*time.Second, func(c *Cache, key string, commit func()) {
-			_ = c.Change(context.Background(), func(hold func(...string)) error {
-				hold(key)
-				commit()
-				return nil
-			})
-		}))
-	})
-	t.Run("broken", func(t *testing.T) {
-		require.NotZero(t, run(t, 3*time.Second, func(c *Cache, key string, commit func()) {
-			commit()
-			_ = c.ring.Delete(context.Background(), key)
-		}), "the checker sees nothing")
-	})
 }
