@@ -27,6 +27,7 @@ type limiter struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	swept   time.Time // when full buckets were last removed
 }
 
 type bucket struct {
@@ -62,7 +63,8 @@ func (l *limiter) bucket(who string, now time.Time) *bucket {
 	if b := l.buckets[who]; b != nil {
 		return b
 	}
-	if len(l.buckets) >= maxBuckets {
+	if len(l.buckets) >= maxBuckets && now.Sub(l.swept) >= time.Second {
+		l.swept = now
 		for name, b := range l.buckets {
 			if b.TokensAt(now) >= float64(l.conf.Burst) { // as good as a new one
 				delete(l.buckets, name)

@@ -1,0 +1,166 @@
+package admin
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+func signed(t *testing.T, method jwt.SigningMethod, key any, changes jwt.MapClaims) string {
+	c := jwt.MapClaims{"sub": "mallory", "exp": time.Now().Add(time.Hour).Unix(), "scope": "sessions:read sessions:revoke"}
+	for name, value := range changes {
+		c[name] = value
+		if value == nil {
+			delete(c, name)
+		}
+	}
+	text, err := jwt.NewWithClaims(method, c).SignedString(key)
+	require.NoError(t, err)
+	return text
+}
+
+// refusedOnAllWays asks for a change over REST, gRPC and ctl, and holds the
+// answers and the rows of the audit log against what is wanted.
+func (a *api) refusedOnAllWays(bearer string, code codes.Code, want audit.Entry) {
+	a.t.Helper()
+	before := len(a.written())
+	answer, text, err := a.call("DELETE", "/v1/sessions/4611686018427387905", bearer, "")
+	require.NoError(a.t, err)
+	require.Equal(a.t, answers[code].http, answer.StatusCode, text)
+	require.Contains(a.t, text, `{"error":{"code":"`+answers[code].name+`","message":"`)
+	require.NotEmpty(a.t, answer.Header.Get("WWW-Authenticate"))
+
+	ctx, client := a.client(bearer)
+	_, err = client.RevokeSession(ctx, &pb.RevokeSessionRequest{Hash: 1<<62 + 1})
+	require.Equal(a.t, code, status.Code(err), "%v", err)
+
+	exit, stdout, stderr := a.ctl(bearer, "revoke", "4611686018427387905")
+	require.Equal(a.t, 3, exit, stderr)
+	require.Empty(a.t, stdout)
+	require.Contains(a.t, stderr, code.String())
+
+	require.Empty(a.t, a.sessions.calls(), "nothing was asked of the manager")
+	written := a.written()[before:]
+	require.Len(a.t, written, 3)
+	for i, transport := range []string{"rest", "grpc", "grpc"} {
+		want := want
+		want.Transport, want.Method, want.ClientIP, want.Code = transport, "RevokeSession", "127.0.0.1", answers[code].name
+		require.Equal(a.t, want, written[i])
+		if bearer != "" && len(bearer) > 8 {
+			require.NotContains(a.t, strings.Join([]string{written[i].Request, written[i].Caller, written[i].Reason}, " "), bearer[len(bearer)-8:])
+		}
+	}
+}
+
+// Whoever may not is refused, on each of the three ways, and written down in
+// the database.
+func TestBadTokensAreRefusedAndWrittenDown(t *testing.T) {
+	a := serve(t, true, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}")
+	secret := []byte(admintest.Secret)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	for name, tc := range map[string]struct {
+		token  string
+		reason token.Refusal
+	}{
+		"missing":          {"", token.Missing},
+		"rubbish":          {"rubbish", token.Malformed},
+		"wrong secret":     {signed(t, jwt.SigningMethodHS256, []byte(strings.Repeat("wrong!", 8)), nil), token.Signature},
+		"expired":          {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), token.Expired},
+		"not yet valid":    {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"nbf": time.Now().Add(time.Minute).Unix()}), token.NotYetValid},
+		"without exp":      {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": nil}), token.NoExpiry},
+		"none":             {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), token.Algorithm},
+		"HS512":            {signed(t, jwt.SigningMethodHS512, secret, nil), token.Algorithm},
+		"RS256":            {signed(t, jwt.SigningMethodRS256, rsaKey, nil), token.Algorithm},
+		"without subject":  {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"sub": ""}), token.Subject},
+		"longer than 8 KB": {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"x": strings.Repeat("x", 9000)}), token.Malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := *a
+			a.t = t
+			a.refusedOnAllWays(tc.token, codes.Unauthenticated, audit.Entry{Reason: string(tc.reason)})
+		})
+	}
+	t.Run("narrower scope", func(t *testing.T) {
+		a := *a
+		a.t = t
+		a.refusedOnAllWays(reader(t), codes.PermissionDenied, audit.Entry{Caller: "alice", Reason: "scope"})
+	})
+	t.Run("no scope", func(t *testing.T) {
+		a := *a
+		a.t = t
+		a.refusedOnAllWays(signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"scope": ""}), codes.PermissionDenied, audit.Entry{Caller: "mallory", Reason: "scope"})
+	})
+}
+
+// A public key as the secret of an HMAC, where tokens are RS256.
+func TestThePublicKeyIsNoSecret(t *testing.T) {
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(&rsaKey.PublicKey)
+	require.NoError(t, err)
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	a := serve(t, true, "Tokens: {PublicKeyFile: "+admintest.File(t, "public.pem", public)+", Issuer: us, Audience: here}")
+	ours := jwt.MapClaims{"iss": "us", "aud": "here"}
+
+	code, text := a.must("GET", "/v1/statistics", signed(t, jwt.SigningMethodRS256, rsaKey, ours), "")
+	require.Equal(t, 200, code, text)
+	a.sessions.asked = nil
+	a.refusedOnAllWays(signed(t, jwt.SigningMethodHS256, public, ours), codes.Unauthenticated, audit.Entry{Reason: "token_algorithm"})
+	a.refusedOnAllWays(signed(t, jwt.SigningMethodRS256, rsaKey, jwt.MapClaims{"iss": "them", "aud": "here"}), codes.Unauthenticated, audit.Entry{Reason: "token_issuer"})
+	a.refusedOnAllWays(signed(t, jwt.SigningMethodRS256, rsaKey, jwt.MapClaims{"iss": "us", "aud": "there"}), codes.Unauthenticated, audit.Entry{Reason: "token_audience"})
+}
+
+// Every method needs its scope, and no other.
+func TestEveryMethodNeedsItsScope(t *testing.T) {
+	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}")
+	for _, r := range routes {
+		path := strings.NewReplacer(":hash", "4611686018427387905", ":user_id", "777", ":auth_key_id", "-5").Replace(r.path)
+		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}"}[r.method]
+		right, wrong := reader(t), revoker(t)
+		if methods[r.method].scope == token.Revoke {
+			right, wrong = wrong, right
+		}
+		code, text := a.must(r.verb, path, wrong, body)
+		require.Equal(t, 403, code, "%s %s: %s", r.verb, path, text)
+		code, text = a.must(r.verb, path, right, body)
+		require.Less(t, code, 300, "%s %s: %s", r.verb, path, text)
+	}
+	require.Len(t, methods, len(pb.SessionAdmin_ServiceDesc.Methods))
+	for _, m := range pb.SessionAdmin_ServiceDesc.Methods {
+		require.Contains(t, methods, m.MethodName)
+		require.NotEmpty(t, methods[m.MethodName].scope)
+	}
+}
+
+// The header has one form.
+func TestTheHeaderIsRead(t *testing.T) {
+	a := serve(t, false, plainTokens)
+	good := reader(t)
+	for header, want := range map[string]int{
+		"Bearer " + good:             200,
+		"bearer " + good:             200,
+		"Bearer   " + good:           200,
+		good:                         401,
+		"Basic " + good:              401,
+		"Bearer":                     401,
+		"Bearer " + good + " " + "x": 401,
+	} {
+		code, text := a.must("GET", "/v1/config", "", "", "Authorization", header)
+		require.Equal(t, want, code, "%s: %s", header[:6], text)
+	}
+}
