@@ -181,6 +181,10 @@ func (m *Manager) Count() (n int) {
 	return n
 }
 
+// Timers returns how many keys wait on the timing wheel. It looks at all of
+// it.
+func (m *Manager) Timers() int { return m.wheel.hung() }
+
 // Load returns how many API calls run and how many wait for their turn.
 func (m *Manager) Load() (running, waiting int) { return m.rpcQueue.Load() }
 

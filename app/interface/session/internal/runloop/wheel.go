@@ -117,3 +117,15 @@ func (w *wheel) unhook(a *actor) {
 	a.timer.next, a.timer.prev = nil, nil
 	a.timer.hungAt.Store(0)
 }
+
+// hung is how many timers are on the wheel.
+func (w *wheel) hung() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.slots {
+		for ; a != nil; a = a.timer.next {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/proto/authsession"
+	"github.com/tgsession/tgsession/proto/mtproto"
+)
+
+// storage is authsession: keys, bindings, logins and what clients told. It is
+// the truth of a run.
+type storage struct {
+	c      *cluster
+	keys   map[int64]*storedKey
+	logins map[int64]*login // by perm key
+	told   map[int64]*authsession.ClientSession
+}
+
+type storedKey struct {
+	kind int32
+	perm int64
+}
+
+// login is a user on a perm key.
+type login struct {
+	user    int64
+	since   int64
+	pushID  int64
+	pending bool
+}
+
+func newStorage(c *cluster) *storage {
+	return &storage{c: c, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, told: map[int64]*authsession.ClientSession{}}
+}
+
+// userOf is who is logged in with a perm key; 0: nobody.
+func (a *storage) userOf(perm int64) int64 {
+	if l := a.logins[perm]; l != nil {
+		return l.user
+	}
+	return 0
+}
+
+// bind logs a user in, as a BFF does.
+func (a *storage) bind(perm, user int64) {
+	a.c.note("auth", "logs in", perm, user)
+	if l := a.logins[perm]; l != nil && l.user == user {
+		return
+	}
+	a.logins[perm] = &login{user: user, since: a.c.now}
+}
+
+// unbind ends a login.
+func (a *storage) unbind(perm int64) {
+	a.c.note("auth", "ends a login", perm)
+	delete(a.logins, perm)
+	a.c.watch.loginEnded(perm)
+}
+
+// destroy removes keys for good.
+func (a *storage) destroy(ids ...int64) {
+	for _, id := range ids {
+		a.c.note("auth", "removes a key", id)
+		delete(a.keys, id)
+	}
+}
+
+// tempKeys are the temp keys that speak for a perm key, in the order of the
+// clients' list.
+func (a *storage) tempKeys(perm int64) (ids []int64) {
+	for _, id := range a.c.made {
+		if k := a.keys[id]; k != nil && k.kind != int32(sess.PermKey) && k.perm == perm {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (a *storage) resolve(id int64) (perm int64, err error) {
+	k := a.keys[id]
+	switch {
+	case k == nil:
+		return 0, status.Error(401, "AUTH_KEY_UNREGISTERED")
+	case k.perm == 0:
+		return 0, status.Error(401, "AUTH_KEY_PERM_EMPTY")
+	}
+	return k.perm, nil
+}
+
+var yes = &mtproto.Bool{PredicateName: "boolTrue"}
+
+// serve answers the calls of RPCAuthsession and RPCSessionManager that session
+// makes.
+func (a *storage) serve(_ context.Context, method string, in any) (any, error) {
+	switch in := in.(type) {
+	case *authsession.TLAuthsessionGetPermAuthKeyId:
+		perm, err := a.resolve(in.GetAuthKeyId())
+		return &mtproto.Int64{V: perm}, err
+	case *authsession.TLAuthsessionQueryAuthKey:
+		k := a.keys[in.GetAuthKeyId()]
+		if k == nil {
+			return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+		}
+		return &mtproto.AuthKeyInfo{PredicateName: "authKeyInfo", AuthKeyId: in.GetAuthKeyId(), AuthKeyType: k.kind, PermAuthKeyId: k.perm}, nil
+	case *authsession.TLAuthsessionSetAuthKey:
+		k := in.GetAuthKey()
+		a.keys[k.GetAuthKeyId()] = &storedKey{kind: k.GetAuthKeyType(), perm: k.GetPermAuthKeyId()}
+		a.c.made = append(a.c.made, k.GetAuthKeyId())
+		return yes, nil
+	case *authsession.TLAuthsessionGetAuthStateData:
+		return a.stateOf(in.GetAuthKeyId())
+	case *authsession.TLAuthsessionGetFutureSalts:
+		return a.salts(in.GetAuthKeyId()), nil
+	case *authsession.TLAuthsessionBindTempAuthKey:
+		return a.bindTemp(in)
+	case *authsession.TLAuthsessionSetLayer:
+		return a.tell(in.GetAuthKeyId(), func(c *authsession.ClientSession) { c.Layer = in.GetLayer() })
+	case *authsession.TLAuthsessionSetInitConnection:
+		return a.tell(in.GetAuthKeyId(), func(c *authsession.ClientSession) {
+			c.Ip, c.ApiId, c.DeviceModel, c.AppVersion = in.GetIp(), in.GetApiId(), in.GetDeviceModel(), in.GetAppVersion()
+			c.SystemVersion, c.SystemLangCode = in.GetSystemVersion(), in.GetSystemLangCode()
+			c.LangPack, c.LangCode = in.GetLangPack(), in.GetLangCode()
+		})
+	case *authsession.TLAuthsessionSetAndroidPushSessionId:
+		if l := a.logins[in.GetAuthKeyId()]; l != nil {
+			l.pushID = in.GetSessionId()
+		}
+		return yes, nil
+	case *authsession.SetPasswordPendingRequest:
+		return &authsession.SetPasswordPendingReply{}, nil
+	case *authsession.DestroyAuthKeyRequest:
+		return a.destroyKey(in.GetAuthKeyId()), nil
+	case *authsession.DropTempAuthKeysRequest:
+		ids := a.tempKeys(in.GetPermAuthKeyId())
+		a.destroy(ids...)
+		return &authsession.DropTempAuthKeysReply{AuthKeyIds: ids}, nil
+	}
+	return nil, status.Error(codes.Unimplemented, method)
+}
+
+func (a *storage) stateOf(id int64) (*authsession.AuthKeyStateData, error) {
+	perm, err := a.resolve(id)
+	if err != nil {
+		return nil, err
+	}
+	s := &authsession.AuthKeyStateData{AuthKeyId: id, KeyState: int32(sess.StateNew), Client: a.told[perm]}
+	if a.told[perm] != nil {
+		s.KeyState = int32(sess.StateUnauthorized)
+	}
+	if l := a.logins[perm]; l != nil {
+		s.KeyState, s.UserId = int32(sess.StateNormal), l.user
+		if l.pushID != 0 {
+			s.AndroidPushSessionId = wrapperspb.Int64(l.pushID)
+		}
+	}
+	return s, nil
+}
+
+func (a *storage) tell(id int64, change func(*authsession.ClientSession)) (any, error) {
+	perm, err := a.resolve(id)
+	if err != nil {
+		return nil, err
+	}
+	now := &authsession.ClientSession{AuthKeyId: perm}
+	if old := a.told[perm]; old != nil {
+		now.Ip, now.Layer, now.ApiId, now.DeviceModel = old.GetIp(), old.GetLayer(), old.GetApiId(), old.GetDeviceModel()
+		now.AppVersion, now.SystemVersion, now.SystemLangCode = old.GetAppVersion(), old.GetSystemVersion(), old.GetSystemLangCode()
+		now.LangPack, now.LangCode = old.GetLangPack(), old.GetLangCode()
+	}
+	change(now)
+	a.told[perm] = now
+	return yes, nil
+}
+
+func (a *storage) bindTemp(in *authsession.TLAuthsessionBindTempAuthKey) (any, error) {
+	// The encrypted message names the temp key; a client of ours writes the
+	// name alone.
+	temp := first64(in.GetEncryptedMessage())
+	k, perm := a.keys[temp], a.keys[in.GetPermAuthKeyId()]
+	if k == nil || perm == nil || perm.kind != int32(sess.PermKey) {
+		return nil, status.Error(400, "ENCRYPTED_MESSAGE_INVALID")
+	}
+	a.c.note("auth", "binds", temp, in.GetPermAuthKeyId())
+	k.perm = in.GetPermAuthKeyId()
+	if _, again := a.c.watch.bound[temp]; !again {
+		a.c.watch.bound[temp] = a.c.now
+	}
+	return yes, nil
+}
+
+func (a *storage) destroyKey(id int64) *authsession.DestroyAuthKeyReply {
+	k := a.keys[id]
+	if k == nil {
+		return &authsession.DestroyAuthKeyReply{}
+	}
+	ids := []int64{id}
+	if k.kind == int32(sess.PermKey) {
+		ids = append(ids, a.tempKeys(id)...)
+		a.c.watch.ended[id] = true
+		a.unbind(id)
+	}
+	a.destroy(ids...)
+	return &authsession.DestroyAuthKeyReply{Destroyed: true, AuthKeyIds: ids}
+}
+
+func first64(b []byte) int64 {
+	r := wire.NewReader(b)
+	return r.Long()
+}
+
+const saltTime = int64(1800)
+
+// salts are consecutive half hours of a key, from the last that ended on.
+func (a *storage) salts(key int64) *mtproto.FutureSalts {
+	out := &mtproto.FutureSalts{}
+	first := a.c.now/int64(time.Second)/saltTime - 1
+	for i := first; i < first+8; i++ {
+		out.Salts = append(out.Salts, &mtproto.TLFutureSalt{Data2: &mtproto.FutureSalt{
+			ValidSince: int32(i * saltTime), ValidUntil: int32((i + 1) * saltTime), Salt: saltOf(key, i), //nolint:gosec // until 2038
+		}})
+	}
+	return out
+}
+
+func saltOf(key, window int64) int64 { return (key ^ window*0x5851f42d4c957f2d) & (1<<63 - 1) }

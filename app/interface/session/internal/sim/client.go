@@ -1,0 +1,345 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// client is a device of a user: it keeps to the protocol, over a network that
+// does not.
+type client struct {
+	c     *cluster
+	name  string
+	ip    string
+	user  int64
+	layer int32
+	pfs   bool
+	http  bool
+	skew  time.Duration // how far its clock is ahead, as far as it does not know
+
+	perm, temp int64 // keys; 0: none yet
+	bound      bool  // the temp key is
+	making     bool  // a key is being made
+	told       bool  // initConnection was
+	builds     int32
+	loggedIn   bool
+	since      int64 // when it logged in
+	quietUntil int64 // it has gone away until then
+	away       bool  // for good
+
+	sessions []*csession
+	salts    map[int64]int64 // by transport key
+}
+
+func newClient(c *cluster, i int) *client {
+	cl := &client{
+		c: c, name: fmt.Sprintf("client%d", i+1), ip: fmt.Sprintf("192.0.2.%d", i+1),
+		user: 7001 + int64(i/2), layer: pick(c.scheduler, []int32{223, 214, 181}), pfs: c.chance(2), http: c.chance(4),
+		skew:  pick(c.scheduler, []time.Duration{0, 0, 5 * time.Second, -5 * time.Second, 25 * time.Second, 200 * time.Second, -400 * time.Second}),
+		salts: map[int64]int64{},
+	}
+	c.after(c.between(0, time.Second), cl.live)
+	return cl
+}
+
+// live is what a client does of itself, time and again.
+func (cl *client) live() {
+	if cl.away {
+		return
+	}
+	pause := cl.c.between(50*time.Millisecond, 2500*time.Millisecond)
+	if cl.c.weather == calm {
+		pause = time.Second
+	}
+	cl.c.after(pause, cl.live)
+	if cl.c.now < cl.quietUntil {
+		return
+	}
+	if !cl.ready() {
+		return
+	}
+	if cl.c.weather == calm {
+		cl.settle()
+		return
+	}
+	cl.act()
+}
+
+// key is the transport key.
+func (cl *client) key() int64 {
+	if cl.pfs {
+		return cl.temp
+	}
+	return cl.perm
+}
+
+// ready brings the client to where it can call the API: keys, a session, a
+// binding. False: it is not there yet.
+func (cl *client) ready() bool {
+	switch {
+	case cl.perm == 0:
+		cl.makeKey(sess.PermKey, &cl.perm)
+		return false
+	case cl.pfs && cl.temp == 0:
+		cl.makeKey(sess.TempKey, &cl.temp)
+		return false
+	}
+	if len(cl.sessions) == 0 {
+		cl.open()
+	}
+	s := cl.sessions[0]
+	if cl.pfs && !cl.bound {
+		if !s.calling(bindKey) {
+			s.bind()
+		} else {
+			s.insist()
+		}
+		return false
+	}
+	return true
+}
+
+// makeKey makes a key with a gateway, which stores it.
+func (cl *client) makeKey(kind sess.KeyType, to *int64) {
+	if cl.making {
+		return
+	}
+	cl.making = true
+	id := cl.c.newKey()
+	info := &mtproto.AuthKeyInfo{PredicateName: "authKeyInfo", AuthKeyId: id, AuthKeyType: int32(kind)}
+	if kind == sess.PermKey {
+		info.PermAuthKeyId = id
+	} else {
+		info.TempAuthKeyId = id
+	}
+	cl.c.spawn(func() {
+		defer func() { cl.making = false }()
+		cl.c.sleep(cl.c.latency())
+		n := cl.c.nodes[cl.c.ring.Owner(id)]
+		if n == nil {
+			return
+		}
+		ok, err := n.srv.SessionSetAuthKey(context.Background(), &session.TLSessionSetAuthKey{AuthKey: info})
+		if err != nil || ok.GetPredicateName() != "boolTrue" || n.dead {
+			return
+		}
+		cl.c.note(cl.name, "has a new key", id, int64(kind))
+		if cl.c.chance(2) { // else it guesses, and is corrected
+			cl.salts[id] = saltOf(id, cl.c.now/1e9/saltTime)
+		}
+		*to = id
+	})
+}
+
+// open opens a session, as the first of the client's.
+func (cl *client) open() *csession {
+	s := newSession(cl)
+	s.files = len(cl.sessions) > 0 && cl.c.weather != calm && cl.c.chance(4)
+	cl.sessions = append([]*csession{s}, cl.sessions...)
+	cl.c.note(cl.name, "opens a session", s.key, s.id)
+	return s
+}
+
+// abandon gives a session up, and what was asked in it.
+func (cl *client) abandon(s *csession) {
+	s.gone = true
+	cl.sessions = slices.DeleteFunc(cl.sessions, func(o *csession) bool { return o == s })
+	if s.link != nil {
+		s.link.close()
+	}
+}
+
+// rotate gives up the temp key.
+func (cl *client) rotate() {
+	cl.c.note(cl.name, "gives up its temp key", cl.temp)
+	for len(cl.sessions) > 0 {
+		cl.abandon(cl.sessions[0])
+	}
+	cl.temp, cl.bound = 0, false
+}
+
+// begin gives up all keys.
+func (cl *client) begin() {
+	cl.c.note(cl.name, "gives up its keys", cl.perm)
+	cl.rotate()
+	cl.perm, cl.loggedIn, cl.told = 0, false, false
+}
+
+// keyUnknown is a gateway's word that there is no such key.
+func (cl *client) keyUnknown(key int64) {
+	if key != cl.perm && key != cl.temp || key == 0 {
+		return
+	}
+	a := cl.c.storage
+	k := a.keys[key]
+	cl.c.watch.check(k == nil || cl.c.watch.ended[k.perm], "keys", "%s: key %x is there, but gateways do not get it", cl.name, key)
+	if key == cl.temp && a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm] {
+		cl.rotate()
+		return
+	}
+	cl.begin()
+}
+
+// gateway is one to connect to.
+func (cl *client) gateway() *gateway {
+	g := pick(cl.c.scheduler, cl.c.gateways)
+	if g.away {
+		for _, g := range cl.c.gateways {
+			if !g.away {
+				return g
+			}
+		}
+	}
+	return g
+}
+
+// act does one of the things that clients do.
+func (cl *client) act() {
+	c := cl.c
+	s := pick(c.scheduler, cl.sessions)
+	switch n := c.rnd.IntN(100); {
+	case !cl.loggedIn && n < 30:
+		if first := cl.sessions[0]; !first.calling(signIn) {
+			first.call(signIn)
+		}
+	case n < 30:
+		s.call(pick(c.scheduler, []string{anyone, anyone, member, state}))
+	case n < 36:
+		s.callAfter(pick(c.scheduler, []string{anyone, member}))
+	case n < 42:
+		s.ping(0)
+	case n < 45:
+		s.ping(int32(10 + c.rnd.IntN(80))) //nolint:gosec // small
+	case n < 53:
+		s.repeat()
+	case n < 58:
+		s.askStates()
+	case n < 61:
+		s.askAgain()
+	case n < 64:
+		s.dropAnswer()
+	case n < 66:
+		s.futureSalts()
+	case n < 72:
+		s.reconnect(c.chance(2))
+	case n < 75:
+		if len(cl.sessions) < 3 {
+			cl.open()
+		}
+	case n < 77:
+		cl.destroySession(s)
+	case n < 79 && cl.loggedIn:
+		if c.chance(4) && !s.calling(logOut) {
+			s.call(logOut)
+		}
+	case n < 80 && cl.pfs:
+		if c.chance(3) {
+			cl.rotate()
+		}
+	case n < 81:
+		if c.chance(8) && !s.calling(destroyKey) {
+			s.destroyKey()
+		}
+	case n < 83:
+		cl.rest()
+	default:
+		s.flush()
+	}
+	for _, s := range cl.sessions {
+		s.poll()
+	}
+}
+
+// rest goes away for a while: as long as a session stays, or longer.
+func (cl *client) rest() {
+	d := cl.c.between(5*time.Second, 100*time.Second)
+	if cl.c.chance(4) {
+		d = cl.c.between(100*time.Second, 500*time.Second)
+	}
+	cl.c.note(cl.name, "rests", int64(d/time.Second))
+	cl.quietUntil = cl.c.now + int64(d)
+	for _, s := range cl.sessions {
+		if s.link != nil && cl.c.chance(2) {
+			if cl.c.chance(2) {
+				s.link.close()
+			} else {
+				s.link.drop()
+			}
+		}
+	}
+}
+
+// destroySession ends a session by another one's word.
+func (cl *client) destroySession(s *csession) {
+	for _, other := range cl.sessions {
+		if other != s && other.key == s.key {
+			cl.c.note(s.name, "destroys a session", other.id)
+			cl.abandon(other)
+			s.destroySession(other.id)
+			return
+		}
+	}
+}
+
+// settle is what a client does when all is well: it finishes what it began.
+func (cl *client) settle() {
+	if !cl.loggedIn {
+		if first := cl.sessions[0]; !first.calling(signIn) {
+			first.call(signIn)
+		}
+	}
+	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files }) {
+		cl.open()
+	}
+	for _, s := range slices.Clone(cl.sessions) {
+		if !s.gone {
+			s.settle()
+		}
+	}
+}
+
+// waits reports what the client still waits for; empty: nothing.
+func (cl *client) waits() string {
+	switch {
+	case cl.perm == 0 || cl.pfs && !cl.bound:
+		return "has no key"
+	case !cl.loggedIn:
+		return "is not logged in"
+	}
+	for _, s := range cl.sessions {
+		if !s.settled {
+			return fmt.Sprintf("has not settled session %x", s.id)
+		}
+		if len(s.calls) > 0 {
+			call := s.calls[0]
+			return fmt.Sprintf("has no answer to %s, message %x of session %x of key %x", call.method, call.m.ID, s.id, s.key)
+		}
+	}
+	return ""
+}
+
+// has reports whether a session is one of the client's.
+func (cl *client) has(id int64) bool {
+	return slices.ContainsFunc(cl.sessions, func(s *csession) bool { return s.id == id })
+}
+
+// leave goes for good, without a word or with one.
+func (cl *client) leave() {
+	cl.away = true
+	for _, s := range cl.sessions {
+		if s.link == nil {
+			continue
+		}
+		if cl.c.chance(2) {
+			s.link.close()
+		} else {
+			s.link.drop()
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// cluster is one run.
+type cluster struct {
+	*scheduler
+	trace trace
+
+	schema  *tl.Schema
+	config  config.Config
+	limits  sess.Config // of the machines
+	weather weather
+	down    map[string]bool // peers that are away
+
+	storage *storage
+	bff     *bff
+	status  *presence
+	sync    *syncer
+	watch   *watch
+
+	addrs    []string         // of session nodes
+	nodes    map[string]*node // those that run
+	listed   []string         // those that etcd lists
+	version  int              // of that list
+	ring     *shard.Ring      // of it
+	gateways []*gateway
+	clients  []*client
+
+	made    []int64 // all keys, in the order they were stored
+	hashes  map[byte]bool
+	answers int
+}
+
+func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage) *cluster {
+	c := &cluster{
+		scheduler: newScheduler(seed), trace: newTrace(out), schema: schema,
+		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
+	}
+	c.configure()
+	c.weather = storm(c.scheduler)
+	c.watch = newWatch(c, sabotage)
+	c.storage, c.bff = newStorage(c), newBFF(c)
+	c.status, c.sync = &presence{c: c}, &syncer{c: c, made: map[string]int32{}}
+	for i := range 3 {
+		addr := fmt.Sprintf("10.0.0.%d:20120", i+1)
+		c.addrs = append(c.addrs, addr)
+		c.join(addr)
+	}
+	for i := range 2 {
+		c.gateways = append(c.gateways, newGateway(c, fmt.Sprintf("10.0.1.%d:20110", i+1)))
+	}
+	for i := range 3 + c.rnd.IntN(3) {
+		c.clients = append(c.clients, newClient(c, i))
+	}
+	return c
+}
+
+// configure draws limits, mostly small ones, so that a run reaches them.
+func (c *cluster) configure() {
+	s := &c.config.Session
+	if !c.chance(3) {
+		s.MaxSessions, s.MaxInFlight, s.MaxQueued = 5, 1+c.rnd.IntN(4), 4+c.rnd.IntN(8)
+		s.HeldPackets, s.HeldPushes = 2+c.rnd.IntN(8), 2+c.rnd.IntN(8)
+		s.OutboxMessages, s.OutboxBytes, s.AnswerBytes = 8+c.rnd.IntN(24), 16<<10, 64<<10
+		s.ContainerOut, s.ContainerBytes = 2+c.rnd.IntN(6), 8<<10
+		s.DetailedFrom = 1024
+		s.DataChannel, s.DataChannelBytes = 2+c.rnd.IntN(8), 16<<10
+		s.Calls, s.PeerCalls = 4+c.rnd.IntN(16), 4+c.rnd.IntN(16)
+	}
+	c.config.SetDefaults()
+	c.limits = c.config.Sess()
+	c.limits.SetDefaults()
+}
+
+func (c *cluster) note(who, what string, args ...int64) { c.trace.note(c.now, who, what, args...) }
+
+// newKey makes the id of a key. Ids in one run fall into different shards of
+// the runLoop's map, whose order within a shard is nobody's choice.
+func (c *cluster) newKey() int64 {
+	for {
+		key := c.id()
+		shard := byte(uint64(key) * 0x9e3779b97f4a7c15 >> 56)
+		if !c.hashes[shard] || len(c.hashes) > 240 {
+			c.hashes[shard] = true
+			return key
+		}
+	}
+}
+
+// join starts a node and lists it.
+func (c *cluster) join(addr string) {
+	c.note(addr[:8], "joins")
+	n := newNode(c, addr)
+	c.nodes[addr] = n
+	n.svc.Shard.Update(c.listed)
+	c.list(append(slices.Clone(c.listed), addr))
+}
+
+// crash ends a node at once: what it knew is gone. etcd finds out later.
+func (c *cluster) crash(addr string) {
+	n := c.nodes[addr]
+	if n == nil {
+		return
+	}
+	c.note(addr[:8], "crashes")
+	n.dead = true
+	delete(c.nodes, addr)
+	c.watch.lost(n)
+	c.after(c.between(time.Second, 8*time.Second), func() { c.unlist(addr) })
+}
+
+// leave ends a node as an operator does: first its listing, then its work.
+func (c *cluster) leave(addr string) {
+	n := c.nodes[addr]
+	if n == nil || n.gone {
+		return
+	}
+	c.note(addr[:8], "leaves")
+	n.gone = true
+	c.unlist(addr)
+	n.svc.Shard.Leave()
+	drained := n.svc.Runloop.StartDrain()
+	limit := c.now + int64(20*time.Second)
+	var wait func()
+	wait = func() {
+		select {
+		case <-drained:
+		default:
+			if c.now < limit && !n.dead {
+				c.after(10*time.Millisecond, wait)
+				return
+			}
+		}
+		n.svc.Runloop.Slots.AnswerAll()
+		n.svc.Runloop.Offline()
+		c.after(c.between(100*time.Millisecond, 3*time.Second), func() {
+			if !n.dead {
+				c.note(addr[:8], "is gone")
+				n.dead = true
+				delete(c.nodes, addr)
+				c.watch.lost(n)
+			}
+		})
+	}
+	wait()
+}
+
+func (c *cluster) unlist(addr string) {
+	if c.nodes[addr] != nil && !c.nodes[addr].gone {
+		return // it is back already
+	}
+	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
+}
+
+// list changes what etcd lists. Everybody hears of it in their own time.
+func (c *cluster) list(addrs []string) {
+	slices.Sort(addrs)
+	addrs = slices.Compact(addrs)
+	c.listed = addrs
+	c.version++
+	version := c.version
+	c.ring = shard.NewRing(addrs)
+	hear := func(f func()) {
+		c.after(c.between(time.Millisecond, 400*time.Millisecond), func() {
+			if version == c.version { // etcd tells the latest state
+				f()
+			}
+		})
+	}
+	for _, addr := range c.addrs {
+		if n := c.nodes[addr]; n != nil {
+			hear(func() {
+				if !n.dead {
+					n.svc.Shard.Update(addrs)
+				}
+			})
+		}
+	}
+	for _, g := range c.gateways {
+		hear(func() { g.update(addrs) })
+	}
+}
+
+// ownerOf is the user whose device has a perm key.
+func (c *cluster) ownerOf(perm int64) int64 {
+	for _, cl := range c.clients {
+		if cl.perm == perm {
+			return cl.user
+		}
+	}
+	return 0
+}
+
+func (c *cluster) gatewayOf(id string) *gateway {
+	for _, g := range c.gateways {
+		if g.id == id {
+			return g
+		}
+	}
+	return nil
+}
+
+// settled reports whether all nodes have the ring of etcd.
+func (c *cluster) settled() bool {
+	for _, addr := range c.addrs {
+		if n := c.nodes[addr]; n != nil && !slices.Equal(n.svc.Shard.Ring().Nodes(), c.listed) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/app/internal/passthrough"
+)
+
+// conn is a node's gRPC connection to a peer. A call takes virtual time, and
+// meets what calls meet: it may be lost on its way, done and its answer lost,
+// slow, or refused at once. Deadlines are virtual, those of contexts are not
+// looked at.
+type conn struct {
+	c       *cluster
+	from    *node
+	peer    string
+	timeout time.Duration
+	// serve answers a call in a fiber, which may wait.
+	serve func(ctx context.Context, method string, in any) (any, error)
+}
+
+var (
+	errUnavailable = status.Error(codes.Unavailable, "connection refused")
+	errDeadline    = status.Error(codes.DeadlineExceeded, "context deadline exceeded")
+)
+
+// Invoke makes a call. It must be called in a fiber.
+func (k *conn) Invoke(ctx context.Context, method string, in, out any, _ ...grpc.CallOption) error {
+	defer k.c.watch.panics("call of " + k.peer)
+	deadline := k.c.now + int64(k.timeout)
+	fate := k.c.fateOf(k.peer)
+	late := func() error {
+		k.c.sleep(time.Duration(deadline - k.c.now))
+		return errDeadline
+	}
+	switch {
+	case k.from.dead || fate == refused || k.c.down[k.peer]:
+		k.c.sleep(k.c.latency() / 4)
+		return errUnavailable
+	case fate == lost:
+		return late()
+	}
+	if !k.c.sleep(k.c.latency()) {
+		return errUnavailable
+	}
+	answer, err := k.serve(ctx, method, in)
+	k.c.sleep(k.c.latency())
+	switch {
+	case k.from.dead || k.c.ended || fate == cut:
+		return errUnavailable
+	case fate == unanswered:
+		return late()
+	case k.c.now > deadline:
+		return errDeadline
+	case err != nil:
+		return err
+	}
+	switch out := out.(type) {
+	case *passthrough.Frame:
+		*out = answer.(passthrough.Frame) //nolint:forcetypeassert // the BFF's
+	case proto.Message:
+		proto.Merge(out, answer.(proto.Message)) //nolint:forcetypeassert // the peer's
+	}
+	return nil
+}
+
+// NewStream is not used by what is simulated.
+func (k *conn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, errUnavailable
+}
+
+// Close does nothing: a connection that is not used costs nothing.
+func (k *conn) Close() error { return nil }

@@ -1,0 +1,319 @@
+package sim
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// receive takes a packet of the server.
+func (s *csession) receive(packet []byte) {
+	if s.gone || s.c.away || s.c.c.now < s.c.quietUntil && s.c.http {
+		return
+	}
+	r := wire.NewReader(packet)
+	r.Long() // salt
+	id := r.Long()
+	m := wire.Message{ID: r.Long(), Seq: r.Int()}
+	r.Int()
+	m.Body = r.Rest()
+	s.watch(r.OK() && id == s.id, "identity", "a packet of session %x", id)
+	members := []wire.Message{m}
+	if kind, _ := wire.PeekID(m.Body); kind == wire.IDMsgContainer {
+		members, _ = wire.Members(nil, m.Body, 1024)
+	}
+	for _, m := range members {
+		if !s.gone {
+			s.hear(m)
+		}
+	}
+}
+
+func (s *csession) watch(ok bool, invariant, format string, args ...any) {
+	s.c.c.watch.check(ok, invariant, "%v: "+format, append([]any{s}, args...)...)
+}
+
+// hear takes one message. One that it has is acknowledged again.
+func (s *csession) hear(m wire.Message) {
+	hash := hashOf(m.Body)
+	before, known := s.got[m.ID]
+	s.watch(!known || before == hash, "ids", "message %x has two contents", m.ID)
+	s.got[m.ID] = hash
+	if m.Seq&1 != 0 {
+		s.acknowledge(m.ID)
+	}
+	if known {
+		return
+	}
+	body, err := unzip(m.Body)
+	s.watch(err == nil, "containers", "message %x does not inflate: %v", m.ID, err)
+	kind, _ := wire.PeekID(body)
+	r := wire.NewReader(body)
+	r.ID()
+	s.c.c.note(s.name, "hears", s.id, m.ID, int64(kind))
+	switch kind {
+	case wire.IDNewSessionCreated:
+		first, unique, salt := r.Long(), r.Long(), r.Long()
+		s.renewed(m.ID, first, unique, salt)
+	case wire.IDRPCResult:
+		s.answered(r.Long(), r.Rest())
+	case wire.IDBadMsgNotification, wire.IDBadServerSalt:
+		bad, _, code := r.Long(), r.Int(), wire.BadMsg(r.Int())
+		if code == wire.BadSalt {
+			s.c.salts[s.key] = r.Long()
+		}
+		s.corrected(m.ID, bad, code)
+	case wire.IDMsgsStateInfo:
+		req := r.Long()
+		s.informed(req, r.Bytes())
+	case wire.IDMsgDetailedInfo:
+		r.Long()
+		s.announced(r.Long())
+	case wire.IDMsgNewDetailedInfo:
+		s.announced(r.Long())
+	case wire.IDPong:
+		req, ping := r.Long(), r.Long()
+		s.watch(s.pings[req] == ping, "identity", "a pong of ping %x", ping)
+	case wire.IDUpdatesTooLong:
+		s.c.c.watch.told(s.c, timeOf(m.ID))
+	case idUpdateShort:
+		r.ID()
+		s.c.c.watch.seen(s.c, r.Int())
+	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone:
+	default:
+		s.watch(false, "containers", "message %x of unknown kind %x", m.ID, kind)
+	}
+}
+
+func hashOf(b []byte) uint64 {
+	h := uint64(14695981039346656037)
+	for _, v := range b {
+		h = (h ^ uint64(v)) * 1099511628211
+	}
+	return h
+}
+
+// acknowledge notes what to acknowledge, soon.
+func (s *csession) acknowledge(id int64) {
+	if !slices.Contains(s.acks, id) {
+		s.acks = append(s.acks, id)
+	}
+	if !s.acking {
+		s.acking = true
+		s.c.c.after(s.c.c.between(50*time.Millisecond, 3*time.Second), func() {
+			s.acking = false
+			if s.c.c.now >= s.c.quietUntil && !s.c.away {
+				s.flush()
+			}
+		})
+	}
+}
+
+// renewed takes new_session_created: the server knows nothing of messages
+// below first (https://core.telegram.org/mtproto/service_messages#new-session-creation-notification).
+func (s *csession) renewed(id, first, unique, salt int64) {
+	s.c.c.note(s.name, "is told of a new session", s.id, first, unique)
+	s.c.c.watch.told(s.c, timeOf(id))
+	s.c.salts[s.key] = salt
+	for _, call := range slices.Clone(s.calls) {
+		if call.m.ID < first && !call.over {
+			s.renew(call)
+		}
+	}
+}
+
+// corrected takes bad_msg_notification and bad_server_salt.
+func (s *csession) corrected(id, bad int64, code wire.BadMsg) {
+	s.c.c.note(s.name, "is corrected", s.id, bad, int64(code))
+	switch code {
+	case wire.BadTooLow, wire.BadTooHigh:
+		s.c.skew = time.Duration(timeOf(id) - s.c.c.now)
+		if code == wire.BadTooHigh && s.lastID > idAt(s.c.c.now+int64(s.c.skew)) {
+			s.restart()
+			return
+		}
+	case wire.BadTooOld, wire.BadSalt:
+	default:
+		s.watch(false, "corrections", "bad_msg_notification %d of message %x, which is good", code, bad)
+	}
+	messages := s.packets[bad]
+	if messages == nil {
+		if call := s.byID[bad]; call != nil {
+			messages = []wire.Message{call.m}
+		}
+	}
+	var again []wire.Message
+	for _, m := range messages {
+		call := s.byID[m.ID]
+		if call == nil || call.over || call.m.ID != m.ID {
+			continue
+		}
+		if code != wire.BadSalt {
+			s.give(call, call.m.Body)
+		}
+		again = append(again, call.m)
+	}
+	s.send(again...)
+}
+
+// restart goes on in a new session, since the ids of this one lie ahead.
+func (s *csession) restart() {
+	s.c.abandon(s)
+	n := s.c.open()
+	for _, call := range s.calls {
+		if call.method != dropAnswer {
+			body := call.m.Body
+			n.calls = append(n.calls, call)
+			call.s = n
+			n.give(call, body)
+			n.send(call.m)
+		}
+	}
+	s.calls = nil
+}
+
+// informed takes msgs_state_info.
+func (s *csession) informed(req int64, info []byte) {
+	ids, asked := s.asked[req]
+	s.watch(asked && len(ids) == len(info), "identity", "msgs_state_info of %x", req)
+	if !asked || len(ids) != len(info) {
+		return
+	}
+	for i, id := range ids {
+		call := s.byID[id]
+		if call == nil || call.over || call.m.ID != id {
+			continue
+		}
+		switch info[i] & 7 {
+		case 1:
+			s.renew(call)
+		case 2, 3:
+			s.again(call)
+		default:
+			call.known = true
+		}
+	}
+}
+
+// announced takes word of an answer that is too large to be repeated.
+func (s *csession) announced(answer int64) {
+	if _, has := s.got[answer]; has {
+		s.acknowledge(answer)
+		return
+	}
+	m := s.message(tlLongs(wire.IDMsgResendReq, answer), true)
+	s.asked[m.ID] = []int64{answer}
+	s.send(m)
+}
+
+// answered takes rpc_result.
+func (s *csession) answered(req int64, raw []byte) {
+	call := s.byID[req]
+	s.watch(call != nil, "identity", "an answer to %x, which was not asked", req)
+	object, err := unzip(raw)
+	s.watch(err == nil, "containers", "the answer to %x does not inflate: %v", req, err)
+	if call == nil || err != nil {
+		return
+	}
+	s.c.c.note(s.name, "has its answer", s.id, req)
+	s.judge(call, req, object)
+	if call.s != s || call.over {
+		return
+	}
+	call.over = true
+	s.calls = slices.DeleteFunc(s.calls, func(c *ccall) bool { return c == call })
+	s.conclude(call, object)
+}
+
+// judge compares an answer with what the BFF gave to this very call.
+func (s *csession) judge(call *ccall, req int64, object []byte) {
+	r := wire.NewReader(object)
+	switch kind := r.ID(); kind {
+	case wire.IDRPCError:
+		code := r.Int()
+		s.judgeError(call, req, code, string(r.Bytes()))
+	case wire.IDRPCAnswerDroppedRunning, wire.IDRPCAnswerDropped, wire.IDRPCAnswerUnknown:
+		dropped := slices.ContainsFunc(s.dropped(), func(c *ccall) bool { return c == call })
+		s.watch(call.method == dropAnswer || dropped, "identity", "call %x is dropped, which nobody asked for", req)
+	default:
+		switch call.method {
+		case bindKey:
+			s.watch(kind == wire.IDTrue, "identity", "bind %x is answered %x", req, kind)
+		case signIn:
+			s.watch(kind == idAuthorization || kind == idAuthorizationOld, "identity", "sign-in %x is answered %x", req, kind)
+		case destroyKey:
+			s.watch(kind == wire.IDDestroyAuthKeyOK || kind == wire.IDDestroyAuthKeyNone || kind == wire.IDDestroyAuthKeyFail,
+				"identity", "destroy_auth_key %x is answered %x", req, kind)
+		default:
+			given := s.c.c.bff.given[callID{s.key, s.id, req}]
+			s.watch(slices.ContainsFunc(given, func(o outcome) bool { return bytes.Equal(o.object, object) }),
+				"identity", "the answer to %s, message %x, is another's", call.method, req)
+		}
+	}
+}
+
+func (s *csession) dropped() (calls []*ccall) {
+	for _, call := range s.drops {
+		calls = append(calls, call)
+	}
+	return calls
+}
+
+// The errors that are the session's own.
+var ownErrors = map[int32][]string{
+	-503: {"Timeout"},
+	400:  {"MSG_WAIT_TIMEOUT"},
+	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY"},
+	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
+	500:  {"INTERNAL_SERVER_ERROR", "context deadline exceeded", "busy", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
+}
+
+func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
+	s.c.c.note(s.name, text, s.id, req, int64(code))
+	given := s.c.c.bff.given[callID{s.key, s.id, req}]
+	ok := slices.Contains(ownErrors[code], text) ||
+		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
+	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)
+	if code == 401 {
+		s.c.c.watch.refused(s, call, text)
+	}
+}
+
+// conclude does what the answer to a call means.
+func (s *csession) conclude(call *ccall, object []byte) {
+	cl := s.c
+	r := wire.NewReader(object)
+	kind := r.ID()
+	failed := kind == wire.IDRPCError
+	code := r.Int()
+	switch call.method {
+	case dropAnswer:
+		victim := s.drops[call.m.ID]
+		if kind == wire.IDRPCAnswerDropped && victim != nil && !victim.over {
+			victim.over = true
+			s.calls = slices.DeleteFunc(s.calls, func(c *ccall) bool { return c == victim })
+		}
+	case bindKey:
+		cl.bound = cl.bound || !failed && s.key == cl.temp
+	case signIn:
+		if !failed {
+			cl.loggedIn, cl.since = true, cl.c.now
+		}
+	case logOut:
+		if !failed {
+			cl.loggedIn = false
+		}
+	case destroyKey:
+		if kind == wire.IDDestroyAuthKeyOK || kind == wire.IDDestroyAuthKeyNone {
+			cl.begin()
+			return
+		}
+	case member:
+		s.settled = s.settled || cl.c.weather == calm && !failed
+	}
+	if failed && code == 401 && (call.method == signIn || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0) {
+		cl.begin()
+	}
+}

@@ -1,0 +1,279 @@
+package sim
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// Sabotage stands between a machine and its node, and breaks something. It
+// shows that the invariants can fail.
+type Sabotage func(m runloop.Machine, key, now int64, in sess.Input, out *sess.Effects)
+
+// machine is a real state machine with somebody looking over its shoulder.
+type machine struct {
+	*sess.MainAuthWrapper
+	n       *node
+	key     int64
+	made    int64
+	revoked int64 // when it heard that its login has ended; 0: it has not
+	now     sess.View
+	before  sess.View
+}
+
+func (w *watch) machine(n *node, key int64, real *sess.MainAuthWrapper) runloop.Machine {
+	m := &machine{MainAuthWrapper: real, n: n, key: key, made: w.c.now}
+	w.machines[m] = struct{}{}
+	w.c.note(n.addr[:8], "makes a machine", key)
+	return m
+}
+
+// Step is the machine's, watched.
+func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
+	w := m.n.c.watch
+	if m.n.dead || m.n.c.ended {
+		return // nobody sees what it does
+	}
+	defer w.panics("machine")
+	m.heard(w, in)
+	m.now, m.before = m.before, m.now
+	if w.sabotage != nil {
+		w.sabotage(m.MainAuthWrapper, m.key, now, in, out)
+	} else {
+		m.MainAuthWrapper.Step(now, in, out)
+	}
+	m.Inspect(&m.now)
+	for i := range out.Counts {
+		w.counts[out.Counts[i].What] += out.Counts[i].N
+	}
+	m.tell(w, in, out)
+	w.bounded(m)
+	for i := range out.Sends {
+		s := &out.Sends[i]
+		w.packet(m, m.life(w, s.AuthKeyID, s.SessionID), s.AuthKeyID, s.SessionID, s.Payload)
+	}
+	for _, r := range out.Replies {
+		if len(r.Payload) > 0 {
+			w.reply(m, r.Payload)
+		}
+	}
+	for _, c := range out.Calls {
+		if call, ok := c.Request.(*sess.InvokeMethod); ok {
+			w.once(m, &call.Meta)
+		}
+	}
+}
+
+// tell puts a step into the trace: what came in, and what came of it.
+func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
+	what, id := "", int64(0)
+	switch in := in.(type) {
+	case *sess.Data:
+		what, id = "takes a packet", in.SessionID
+	case *sess.ConnNew:
+		what, id = "hears of a connection", in.SessionID
+	case *sess.ConnClosed:
+		what, id = "hears of a connection's end", in.SessionID
+	case *sess.SendFailed:
+		what, id = "hears that a packet failed", in.SessionID
+	case *sess.PushUpdates:
+		what, id = "takes update", int64(w.c.sync.serialOf(in.Updates))
+	case *sess.PushSessionUpdates:
+		what, id = "takes a session's update", int64(w.c.sync.serialOf(in.Updates))
+	case *sess.PushRPCResult:
+		what, id = "takes a promised result", in.ReqMsgID
+	case *sess.CallDone:
+		if what = "has an outcome"; in.Err != nil {
+			what, id = "has an error", int64(in.Err.Code)
+		}
+	case *sess.Adopt:
+		what = "adopts sessions"
+	case *sess.Drain:
+		what = "drains"
+	case *sess.Tick:
+		what = "wakes"
+	}
+	w.c.note(m.n.addr[:8], what, m.key, id, int64(len(out.Sends)<<8+len(out.Calls)))
+}
+
+// heard notes word that the key's login has ended.
+func (m *machine) heard(w *watch, in sess.Input) {
+	if p, ok := in.(*sess.PushUpdates); ok && m.revoked == 0 {
+		user := w.c.ownerOf(m.key)
+		if bytes.Equal(p.Updates, reset(w.c.schema, user, m.key)) {
+			m.revoked = w.c.now
+		}
+	}
+}
+
+// life is a session of the server, from its making to its end.
+type life struct {
+	invoked map[int64]bool // messages that were given to the BFF
+	unique  int64          // of new_session_created
+	lastID  int64
+	lastSeq int32
+}
+
+// life finds the session that a packet is of, as it is or was before the step.
+func (m *machine) life(w *watch, key, id int64) *life {
+	for _, view := range [2]*sess.View{&m.now, &m.before} {
+		for i := range view.Sessions {
+			if s := &view.Sessions[i]; s.ID == id && (s.AuthKeyID == key || key == 0) {
+				l := w.lives[s.Life]
+				if l == nil {
+					l = &life{invoked: map[int64]bool{}}
+					w.lives[s.Life] = l
+				}
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// Invariant: a message is given to the BFF at most once in the life of its
+// session.
+func (w *watch) once(m *machine, meta *sess.Meta) {
+	l := m.life(w, meta.AuthKeyID, meta.SessionID)
+	if l == nil {
+		return
+	}
+	w.check(!l.invoked[meta.MsgID], "at most once", "message %x of session %x is invoked again", meta.MsgID, meta.SessionID)
+	l.invoked[meta.MsgID] = true
+}
+
+// Invariant: what a key may hold is bounded.
+func (w *watch) bounded(m *machine) {
+	c, v := &w.c.limits, &m.now
+	// What a temp key brings along comes on top, and what a packet brings
+	// may leave only with it.
+	w.check(len(v.Sessions) <= c.MaxSessions+64, "bounds", "key %x has %d sessions", m.key, len(v.Sessions))
+	w.check(v.Calls <= 2*(c.MaxQueued+c.MaxInFlight), "bounds", "key %x has %d calls", m.key, v.Calls)
+	w.check(v.Running <= 2*c.MaxInFlight, "bounds", "key %x has %d calls at BFFs", m.key, v.Running)
+	w.check(v.HeldPushes <= c.HeldPushes, "bounds", "key %x holds %d pushes", m.key, v.HeldPushes)
+	w.check(v.HeldPackets <= 3*c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
+	for i := range v.Sessions {
+		s := &v.Sessions[i]
+		w.check(s.Window <= c.Window+c.Window/8+1, "bounds", "session %x remembers %d ids", s.ID, s.Window)
+		w.check(s.Messages <= c.OutboxMessages+32, "bounds", "session %x holds %d messages", s.ID, s.Messages)
+		w.check(s.Bytes <= c.AnswerBytes+1<<16, "bounds", "session %x holds %d bytes", s.ID, s.Bytes)
+		w.check(s.Acks <= c.Window, "bounds", "session %x owes %d acknowledgments", s.ID, s.Acks)
+	}
+}
+
+// reply looks at a packet that answers an HTTP request.
+func (w *watch) reply(m *machine, payload []byte) {
+	r := wire.NewReader(payload)
+	r.Long()
+	id := r.Long()
+	for _, view := range [2]*sess.View{&m.now, &m.before} {
+		for i := range view.Sessions {
+			if s := &view.Sessions[i]; s.ID == id {
+				w.packet(m, m.life(w, s.AuthKeyID, id), s.AuthKeyID, id, payload)
+				return
+			}
+		}
+	}
+}
+
+// packet looks at a packet for a client.
+func (w *watch) packet(m *machine, l *life, key, id int64, payload []byte) {
+	r := wire.NewReader(payload)
+	r.Long()
+	w.check(r.Long() == id, "identity", "a packet for session %x names another", id)
+	outer := wire.Message{ID: r.Long(), Seq: r.Int()}
+	size := int(r.Int())
+	outer.Body = r.Rest()
+	w.check(r.OK() && size == len(outer.Body) && size%4 == 0, "containers", "packet %x is malformed", outer.ID)
+	w.check(len(payload) <= w.c.limits.PayloadBytes, "containers", "packet %x has %d bytes", outer.ID, len(payload))
+	members := []wire.Message{outer}
+	kind, _ := wire.PeekID(outer.Body)
+	if kind == wire.IDMsgContainer {
+		var err error
+		members, err = wire.Members(nil, outer.Body, w.c.limits.ContainerOut)
+		w.check(err == nil, "containers", "container %x: %v", outer.ID, err)
+		for _, x := range members {
+			inside, _ := wire.PeekID(x.Body)
+			w.check(x.ID < outer.ID && x.Seq <= outer.Seq && inside != wire.IDMsgContainer,
+				"containers", "message %x (seqno %d) in container %x (seqno %d)", x.ID, x.Seq, outer.ID, outer.Seq)
+		}
+		w.numbered(l, key, id, outer, append(members, outer)...)
+	} else {
+		w.numbered(l, key, id, outer, outer)
+	}
+	for _, x := range members {
+		w.silent(m, x)
+	}
+}
+
+// Invariant: message ids grow and are never used twice, their low bits say
+// what they are, and seqnos count what is content-related.
+func (w *watch) numbered(l *life, key, session int64, outer wire.Message, messages ...wire.Message) {
+	for _, x := range messages {
+		id, hash := messageID{key, session, x.ID}, hashOf(x.Body)
+		if before, known := w.ids[id]; known {
+			w.check(before == hash && x.ID != outer.ID || before == hash && len(messages) == 1,
+				"ids", "message id %x of session %x is used twice", x.ID, session)
+			continue
+		}
+		w.ids[id] = hash
+		kind, _ := wire.PeekID(x.Body)
+		bits, content := nature(kind)
+		w.check(x.ID&3 == bits, "ids", "message %x of kind %x", x.ID, kind)
+		w.check(x.Seq&1 != 0 == content, "seqnos", "message %x of kind %x has seqno %d", x.ID, kind, x.Seq)
+		if kind == wire.IDNewSessionCreated && l != nil {
+			r := wire.NewReader(x.Body[12:])
+			unique := r.Long()
+			w.check(l.unique == 0, "greetings", "session %x is announced twice", session)
+			l.unique = unique
+		}
+		if l == nil {
+			continue
+		}
+		w.check(x.ID > l.lastID, "ids", "message id %x of session %x does not grow", x.ID, session)
+		w.check(x.Seq > l.lastSeq || !content && x.Seq == l.lastSeq, "seqnos", "seqno %d of message %x follows %d", x.Seq, x.ID, l.lastSeq)
+		l.lastID, l.lastSeq = x.ID, x.Seq
+	}
+}
+
+// nature is what the protocol says of a kind of message: the low bits of its
+// id (https://core.telegram.org/mtproto/description#message-identifier-msg-id), and
+// whether it is content-related.
+func nature(kind uint32) (bits int64, content bool) {
+	switch kind {
+	case wire.IDRPCResult:
+		return 1, true
+	case wire.IDPong, wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDMsgsStateInfo, wire.IDFutureSalts,
+		wire.IDDestroySessionOK, wire.IDDestroySessionNone:
+		return 1, false
+	case wire.IDMsgContainer, wire.IDMsgsAck, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo:
+		return 3, false
+	}
+	return 3, true
+}
+
+// Invariant: a second after its login was ended, a key hears nothing but
+// refusals.
+func (w *watch) silent(m *machine, x wire.Message) {
+	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
+		return
+	}
+	switch kind, _ := wire.PeekID(x.Body); kind {
+	case wire.IDRPCResult:
+		r := wire.NewReader(x.Body[wire.ResultHeader:])
+		switch r.ID() {
+		case wire.IDRPCError, wire.IDRPCAnswerUnknown, wire.IDRPCAnswerDropped, wire.IDRPCAnswerDroppedRunning,
+			wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
+		default:
+			w.check(false, "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
+		}
+	case idUpdateShort, wire.IDGzipPacked, wire.IDUpdatesTooLong:
+		w.check(false, "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
+	}
+}
+
+// clock is a time of a run as its trace has it.
+func clock(at int64) string { return time.Duration(at - epoch).String() }

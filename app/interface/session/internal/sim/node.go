@@ -1,0 +1,338 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/breaker"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
+	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/server"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+const (
+	peerTimeout = 2 * time.Second
+	callTimeout = 5 * time.Second
+	margin      = 200 * time.Millisecond // a handler answers this long before its deadline
+	wheelTurn   = 20 * time.Millisecond
+)
+
+// node is one life of a session node: the real parts, on virtual time.
+type node struct {
+	c    *cluster
+	addr string
+	svc  *svc.ServiceContext
+	srv  *server.Server
+	dead bool // it crashed, or has left
+	gone bool // it leaves: nobody shall find it any more
+
+	dispatcher *dispatch.Dispatcher
+	polls      []*poll
+	reports    way // to status
+}
+
+// poll is an HTTP request that waits for its packet.
+type poll struct {
+	key    int64
+	slot   sess.Slot
+	packet <-chan []byte
+	done   func(payload []byte)
+	over   bool
+}
+
+func newNode(c *cluster, addr string) *node {
+	n := &node{c: c, addr: addr}
+	s := &svc.ServiceContext{Config: c.config, Schema: c.schema, Shard: shard.New(addr)}
+	s.Auth = peers.NewAuthSession(n.conn("auth", peerTimeout, c.storage.serve), addr, peerTimeout)
+	spawn := func(f func()) {
+		c.spawn(func() {
+			if !n.dead {
+				f()
+			}
+		})
+	}
+	s.Keys = keys.New(keys.Options{
+		Lookup: s.Auth.Lookup, Timeout: peerTimeout, Now: func() time.Time { return time.Unix(0, c.now) }, Spawn: spawn,
+		Size: 4096, Fresh: c.config.Session.KeyRefresh, Unbound: time.Second, PerKey: 256, Lookups: c.config.Session.PeerCalls,
+	})
+	s.Auth.Keys = s.Keys
+	s.Nodes = peers.NewNodes(func(to string) (peers.Conn, error) {
+		return n.conn("node", peerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
+			return c.forwarded(ctx, to, in)
+		}), nil
+	}, spawn)
+	routes := dispatch.Routes{}
+	for _, group := range c.schema.Groups() {
+		routes[group] = n.conn("bff", callTimeout, c.bff.serve)
+	}
+	n.dispatcher = dispatch.New(dispatch.Options{
+		Schema: c.schema, Routes: routes, ServerID: addr, Timeout: callTimeout, MediaTimeout: callTimeout,
+		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },
+	})
+	s.Runloop = runloop.New(runloop.Options{
+		New: func(key int64, unbound bool) runloop.Machine {
+			return c.watch.machine(n, key, sess.New(key, unbound, &c.limits, c.schema, c))
+		},
+		Send:         n.send,
+		Notify:       n.notify,
+		Execute:      n.execute,
+		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
+		Now:          func() int64 { return c.now },
+		Spawn:        spawn,
+		MailboxItems: c.config.Session.DataChannel,
+		MailboxBytes: c.config.Session.DataChannelBytes,
+		CallLimit:    c.config.Session.Calls,
+		PeerLimit:    c.config.Session.PeerCalls,
+	})
+	s.Shard.OnChange(func(_, now *shard.Ring) {
+		s.Nodes.Keep(now.Has)
+		s.Runloop.Release(func(key int64) bool { return now.Owner(key) == addr })
+	})
+	n.svc, n.srv = s, server.New(s)
+	n.turn()
+	return n
+}
+
+func (n *node) conn(peer string, timeout time.Duration, serve func(context.Context, string, any) (any, error)) *conn {
+	return &conn{c: n.c, from: n, peer: peer, timeout: timeout, serve: serve}
+}
+
+// turn turns the timing wheel, and brings the answers to HTTP requests.
+func (n *node) turn() {
+	if n.dead {
+		return
+	}
+	n.svc.Runloop.Advance()
+	n.c.after(wheelTurn, n.turn)
+}
+
+func (n *node) execute(r sess.Request) (sess.Result, *sess.RPCError) {
+	if call, ok := r.(*sess.InvokeMethod); ok {
+		result, err := n.dispatcher.Invoke(call)
+		if err != nil {
+			return nil, err
+		}
+		return result, nil
+	}
+	return n.svc.Auth.Execute(r)
+}
+
+// send is the way of a packet to its gateway.
+func (n *node) send(key int64, s sess.Send) {
+	if n.dead {
+		return
+	}
+	n.c.gatewayOf(s.ServerID).fromNode(n, key, s)
+}
+
+// failed tells the wrapper that a packet did not reach a connection.
+func (n *node) failed(key int64, s sess.Send) {
+	if !n.dead {
+		_, _ = n.svc.Runloop.Tell(key, &sess.SendFailed{ServerID: s.ServerID, AuthKeyID: s.AuthKeyID, SessionID: s.SessionID})
+	}
+}
+
+func (n *node) notify(r sess.Request) {
+	if n.dead {
+		return
+	}
+	at := max(n.c.now+int64(n.c.latency()), n.reports.last+1)
+	n.reports.last = at
+	n.c.at(at, func() { n.c.status.take(n.addr, r) })
+}
+
+// take serves a request whose answer is a status. It answers in time, as the
+// real handler does, even when the request still waits.
+func (n *node) take(ctx context.Context, in any, follow bool, timeout time.Duration, done func(error)) {
+	answered, settled := false, false
+	answer := func(err error) {
+		if !answered && !n.dead {
+			answered = true
+			done(err)
+		}
+	}
+	known := n.srv.Take(ctx, in, follow, func(err error) {
+		n.c.watch.check(!settled, "handlers", "%T is answered twice", in)
+		settled = true
+		answer(err)
+	})
+	n.c.watch.check(known, "handlers", "%T is not served", in)
+	n.c.after(timeout-margin, func() { answer(status.Error(500, "INTERNAL_SERVER_ERROR")) })
+	n.c.after(handlerTime, func() { n.c.watch.check(settled || n.dead, "handlers", "%T is never answered", in) })
+}
+
+// handlerTime is the longest that a handler may hold on to a request: a lookup
+// and a request sent on, each with one before it in its lane.
+const handlerTime = 60 * time.Second
+
+// takeHTTP serves a packet that came over HTTP: like the real handler, but for
+// the goroutine that waits.
+func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeout time.Duration, done func(payload []byte, err error)) {
+	until := n.c.now + int64(timeout-margin)
+	slot, packet := n.svc.Runloop.Slots.Open()
+	p := &poll{slot: slot, packet: packet}
+	end := func(payload []byte, err error) {
+		if p.over || n.dead {
+			return
+		}
+		p.over = true
+		n.svc.Runloop.Slots.Close(slot)
+		done(payload, err)
+	}
+	p.done = func(payload []byte) { end(payload, nil) }
+	n.srv.TakeHTTP(ctx, d, slot, time.Unix(0, until), func(key int64, owner string, err error) {
+		switch {
+		case err != nil:
+			end(nil, err)
+		case owner != "":
+			left := time.Duration(until - n.c.now)
+			n.c.callHTTP(owner, d, left, true, end)
+		default:
+			p.key = key
+			n.polls = append(n.polls, p)
+		}
+	})
+	n.c.at(until+int64(margin/2), func() {
+		if p.over || n.dead {
+			return
+		}
+		if p.key != 0 && len(packet) == 0 {
+			n.c.watch.check(false, "handlers", "an HTTP request of %x was not answered by its deadline", p.key)
+		}
+		end(nil, nil)
+	})
+}
+
+// answerPolls gives HTTP requests the packets that are there.
+func (n *node) answerPolls() {
+	waiting := n.polls[:0]
+	for _, p := range n.polls {
+		if len(p.packet) > 0 {
+			p.done(<-p.packet)
+		}
+		if !p.over {
+			waiting = append(waiting, p)
+		}
+	}
+	clear(n.polls[len(waiting):])
+	n.polls = waiting
+}
+
+// The cluster's side of a call.
+
+// call brings a request to a node, and the status back.
+func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, done func(error)) {
+	over := false
+	end := func(err error) {
+		if !over {
+			over = true
+			done(err)
+		}
+	}
+	fate := c.fateOf("session")
+	c.after(timeout, func() { end(errDeadline) })
+	if fate == lost {
+		return
+	}
+	c.after(c.latency(), func() {
+		n := c.nodes[addr]
+		if n == nil || n.dead || fate == refused {
+			c.after(c.latency(), func() { end(errUnavailable) })
+			return
+		}
+		came := c.now
+		n.take(context.Background(), in, follow, timeout, func(err error) {
+			if err == nil {
+				c.watch.accepted(in, came)
+			}
+			switch fate {
+			case unanswered:
+				return
+			case cut:
+				err = errUnavailable
+			}
+			c.after(c.latency(), func() { end(err) })
+		})
+	})
+}
+
+// callHTTP brings a packet that came over HTTP to a node, and what it answers
+// back.
+func (c *cluster) callHTTP(addr string, d *session.SessionClientData, timeout time.Duration, relayed bool, done func([]byte, error)) {
+	ctx := context.Background()
+	if relayed {
+		ctx = incoming(peers.Forwarded(ctx))
+	}
+	over := false
+	end := func(payload []byte, err error) {
+		if !over {
+			over = true
+			done(payload, err)
+		}
+	}
+	fate := c.fateOf("session")
+	c.after(timeout, func() { end(nil, errDeadline) })
+	if fate == lost {
+		return
+	}
+	c.after(c.latency(), func() {
+		n := c.nodes[addr]
+		if n == nil || n.dead || fate == refused {
+			end(nil, errUnavailable)
+			return
+		}
+		n.takeHTTP(ctx, d, timeout, func(payload []byte, err error) {
+			if fate == arrives {
+				c.after(c.latency(), func() { end(payload, err) })
+			}
+		})
+	})
+}
+
+// forwarded is a request that one node sends on to another.
+func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, error) {
+	n := c.nodes[addr]
+	if n == nil || n.dead {
+		return nil, errUnavailable
+	}
+	ctx = incoming(ctx)
+	if q, ok := in.(*session.TLSessionQueryAuthKey); ok {
+		return n.srv.SessionQueryAuthKey(ctx, q)
+	}
+	w := c.wait()
+	err := errDeadline
+	n.take(ctx, in, false, peerTimeout, func(e error) {
+		err = e
+		w.end()
+	})
+	w.expire(peerTimeout)
+	if !w.wait() {
+		return nil, errUnavailable
+	}
+	return yes, err
+}
+
+// incoming is the context of a request at the one who gets it.
+func incoming(ctx context.Context) context.Context {
+	md, _ := grpcmetadata.FromOutgoingContext(ctx)
+	return grpcmetadata.NewIncomingContext(context.Background(), md)
+}
+
+// retryable reports whether a gateway calls another node after an error.
+func retryable(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.DeadlineExceeded
+}
+
+var _ grpc.ClientConnInterface = (*conn)(nil)

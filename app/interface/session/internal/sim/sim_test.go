@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+func TestMain(m *testing.M) {
+	logx.Disable()
+	leaktest.Main(m)
+}
+
+func schemaOf(t testing.TB) *tl.Schema {
+	t.Helper()
+	s, err := loadSchema()
+	require.NoError(t, err)
+	return s
+}
+
+func fromEnv(name string, otherwise uint64) uint64 {
+	v, err := strconv.ParseUint(cmp.Or(os.Getenv(name), strconv.FormatUint(otherwise, 10)), 10, 64)
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", name, err))
+	}
+	return v
+}
+
+// TestSeeds runs SIM_SEEDS seeds from SIM_START on, as many at a time as there
+// are processors. `make sim` calls it with many; without being told it takes
+// few. SIM_TRACE prints everything that happens.
+func TestSeeds(t *testing.T) {
+	start, seeds := fromEnv("SIM_START", 1), fromEnv("SIM_SEEDS", 3)
+	schema := schemaOf(t)
+	o := Options{}
+	if os.Getenv("SIM_TRACE") != "" {
+		o.Trace = os.Stdout
+	}
+	var next, finished, steps atomic.Uint64
+	var virtual atomic.Int64
+	var failed atomic.Pointer[Failure]
+	next.Store(start)
+	began, mu, said := time.Now(), sync.Mutex{}, time.Now()
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for failed.Load() == nil {
+				seed := next.Add(1) - 1
+				if seed >= start+seeds {
+					return
+				}
+				r := Run(seed, schema, o)
+				if r.Failure != nil {
+					failed.CompareAndSwap(nil, r.Failure)
+					return
+				}
+				finished.Add(1)
+				steps.Add(uint64(r.Steps)) //nolint:gosec // positive
+				virtual.Add(int64(r.Time))
+				mu.Lock()
+				if time.Since(said) > 10*time.Second {
+					said = time.Now()
+					fmt.Printf("%d of %d seeds (to %d) in %v\n", finished.Load(), seeds, seed, time.Since(began).Round(time.Second))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if f := failed.Load(); f != nil {
+		t.Fatal(report(f))
+	}
+	t.Logf("%d seeds from %d on, %d steps, %v of virtual time, in %v: every invariant held", finished.Load(), start, steps.Load(),
+		time.Duration(virtual.Load()).Round(time.Minute), time.Since(began).Round(100*time.Millisecond))
+}
+
+// report is what a failing seed prints.
+func report(f *Failure) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v\n\nWhat led to it:\n", f)
+	for _, s := range f.Steps {
+		fmt.Fprintln(&b, " ", s)
+	}
+	fmt.Fprintf(&b, "\nReplay it with\n  make sim START=%d SEEDS=1 SIM_TRACE=1\n", f.Seed)
+	return b.String()
+}
+
+// A seed decides everything.
+func TestDeterminism(t *testing.T) {
+	schema := schemaOf(t)
+	first := Run(1, schema, Options{})
+	again := Run(1, schema, Options{})
+	require.Equal(t, first.Hash, again.Hash)
+	require.Equal(t, first.Steps, again.Steps)
+	require.NotEqual(t, first.Hash, Run(2, schema, Options{}).Hash)
+}

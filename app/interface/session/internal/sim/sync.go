@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// presence is the status service: which node a user's keys can be reached at.
+type presence struct {
+	c      *cluster
+	online []entry // in the order they came
+}
+
+type entry struct {
+	user, key int64
+	node      string
+	until     int64 // Unix seconds
+}
+
+// take hears of a key from a node. Reports may be lost.
+func (p *presence) take(node string, r sess.Request) {
+	if p.c.chance(p.c.weather.fault) {
+		return
+	}
+	switch r := r.(type) {
+	case *sess.SetOnline:
+		p.c.note("status", "online", r.AuthKeyID, r.UserID)
+		p.forget(r.UserID, r.AuthKeyID)
+		p.online = append(p.online, entry{r.UserID, r.AuthKeyID, node, r.Expires})
+	case *sess.SetOffline:
+		p.c.note("status", "offline", r.AuthKeyID, r.UserID)
+		p.forget(r.UserID, r.AuthKeyID)
+	}
+}
+
+func (p *presence) forget(user, key int64) {
+	p.online = slices.DeleteFunc(p.online, func(e entry) bool {
+		return e.user == user && e.key == key || e.until < p.c.now/1e9
+	})
+}
+
+// syncer is sync: it brings what happens to users to their sessions.
+type syncer struct {
+	c      *cluster
+	serial int32
+	made   map[string]int32 // serials by encoded updates
+}
+
+// news makes the next update.
+func (s *syncer) news() []byte {
+	s.serial++
+	b := update(s.c.schema, s.serial)
+	s.made[string(b)] = s.serial
+	return b
+}
+
+// serialOf tells which update this is; 0: none.
+func (s *syncer) serialOf(updates []byte) int32 { return s.made[string(updates)] }
+
+// push tells all keys of a user something new.
+func (s *syncer) push(user int64) {
+	updates := s.news()
+	for _, e := range s.c.status.online {
+		if e.user != user || e.until < s.c.now/1e9 {
+			continue
+		}
+		s.c.note("sync", "pushes", e.key, int64(s.serial))
+		s.c.watch.pushing(s.serial, e.key, 0)
+		s.c.call(e.node, &session.TLSessionPushUpdatesData{PermAuthKeyId: e.key, Updates: updates}, false, peerTimeout, func(error) {})
+	}
+}
+
+// pushTo tells one session something.
+func (s *syncer) pushTo(perm, key, id int64) {
+	updates := s.news()
+	s.c.note("sync", "pushes to a session", key, id, int64(s.serial))
+	s.c.watch.pushing(s.serial, perm, id)
+	s.c.call(s.c.ring.Owner(perm), &session.TLSessionPushSessionUpdatesData{
+		PermAuthKeyId: perm, AuthKeyId: key, SessionId: id, Updates: updates,
+	}, false, peerTimeout, func(error) {})
+}
+
+// revoke ends the login of a key, as another device of its user does.
+func (s *syncer) revoke(perm int64) {
+	user := s.c.storage.userOf(perm)
+	if user == 0 {
+		return
+	}
+	s.c.note("sync", "revokes", perm, user)
+	s.c.storage.unbind(perm)
+	updates := reset(s.c.schema, user, perm)
+	for _, e := range s.c.status.online {
+		if e.user == user {
+			s.c.call(e.node, &session.TLSessionPushUpdatesData{PermAuthKeyId: e.key, Updates: updates}, false, peerTimeout, func(error) {})
+		}
+	}
+}
