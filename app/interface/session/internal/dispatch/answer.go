@@ -9,9 +9,12 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
-// Codes of gRPC statuses that BFFs answer with beside gRPC's own (PEERS.md,
-// "Errors").
-const codeNotReturned codes.Code = 700 // the answer comes later, pushed
+// What BFFs answer instead of a result (PEERS.md, "Errors"): the promise of one
+// that is pushed later. The same code with another text promises nothing.
+const (
+	codeNotReturned codes.Code = 700
+	notReturned                = "NOTRETURN_CLIENT"
+)
 
 // outcome of a call that ended with err.
 type outcome int
@@ -39,7 +42,10 @@ func translate(err error) (outcome, *sess.RPCError) {
 	case 303, 400, 401, 403, 404, 406, 420, 500:
 		return answered, &sess.RPCError{Code: int32(code), Message: s.Message()}
 	case codeNotReturned:
-		return pushed, nil
+		if s.Message() == notReturned {
+			return pushed, nil
+		}
+		return answered, &sess.RPCError{Code: 400, Message: s.Message()}
 	case codes.Unimplemented:
 		return noRoute, nil
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Internal, codes.DataLoss:

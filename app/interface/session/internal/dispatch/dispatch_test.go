@@ -158,6 +158,7 @@ func TestErrorsAsClientsSeeThem(t *testing.T) {
 		{"420", status.Error(420, "FLOOD_WAIT_30"), answered, e(420, "FLOOD_WAIT_30")},
 		{"500", status.Error(500, "RPC_CALL_FAIL"), answered, e(500, "RPC_CALL_FAIL")},
 		{"700", status.Error(700, "NOTRETURN_CLIENT"), pushed, nil},
+		{"700, but no promise", status.Error(700, "MIGRATED_TO_CHANNEL"), answered, &sess.RPCError{Code: 400, Message: "MIGRATED_TO_CHANNEL"}},
 		{"unimplemented", status.Error(codes.Unimplemented, "unknown service"), noRoute, nil},
 		{"deadline", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), faulty, e(500, "context deadline exceeded")},
 		{"database", status.Error(600, "duplicate entry"), faultyOnce, e(500, "duplicate entry")},

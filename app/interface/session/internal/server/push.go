@@ -50,7 +50,7 @@ func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, from send
 	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushRpcResultData(ctx, in)
 		return err
-	}, &sess.PushRPCResult{SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
+	}, &sess.PushRPCResult{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
 }
 
 func (s *Server) push(permAuthKeyID int64, from sender, done func(error),

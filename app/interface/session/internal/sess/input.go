@@ -83,6 +83,7 @@ type (
 	// PushRPCResult brings the answer that a BFF promised by status 700: a
 	// whole serialized rpc_result.
 	PushRPCResult struct {
+		AuthKeyID int64 // transport key that asked; senders may not know it
 		SessionID int64
 		ReqMsgID  int64
 		RPCResult []byte

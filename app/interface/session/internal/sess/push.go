@@ -1,8 +1,6 @@
 package sess
 
 import (
-	"slices"
-
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -260,15 +258,11 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 
 // onPushedResult completes a call that a BFF promised a result for.
 func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
-	i := slices.IndexFunc(w.calls, func(c *pendingCall) bool {
-		return c.meta.MsgID == in.ReqMsgID && c.meta.SessionID == in.SessionID &&
-			(c.phase == phasePushed || c.phase == phaseRunning)
-	})
-	if i < 0 {
+	c := w.promised(in)
+	if c == nil {
 		w.count(CountResultsOrphan)
 		return
 	}
-	c := w.calls[i]
 	if req, ok := wire.ResultOf(in.RPCResult); !ok || req != in.ReqMsgID {
 		w.count(CountEncodeFailed)
 		w.fault("pushed result", c.method, wire.ErrPacket)
@@ -278,4 +272,22 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 	if c.s.list != nil && !c.answered {
 		w.answer(c.s, in.ReqMsgID, in.RPCResult)
 	}
+}
+
+// promised finds the call that a pushed result answers. Two transport keys may
+// have used the same ids: then it is the call of the key that the result
+// names. Not every sender names it.
+func (w *MainAuthWrapper) promised(in *PushRPCResult) (found *pendingCall) {
+	for _, c := range w.calls {
+		if c.meta.MsgID != in.ReqMsgID || c.meta.SessionID != in.SessionID || c.phase != phasePushed && c.phase != phaseRunning {
+			continue
+		}
+		if c.meta.AuthKeyID == in.AuthKeyID {
+			return c
+		}
+		if found == nil {
+			found = c
+		}
+	}
+	return found
 }

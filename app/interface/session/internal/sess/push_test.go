@@ -153,6 +153,33 @@ func TestPushedResult(t *testing.T) {
 	require.Zero(t, x.w.running)
 }
 
+// The sessions of two keys may have the same id, and their calls, too.
+func TestPushedResultIsForTheKeyItNames(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.msg(1, x.method("help.getNearestDc"))
+	temp := x.data(1, m)
+	temp.AuthKeyID, temp.KeyType = tempKey, TempKey
+	x.step(x.data(1, m))
+	x.step(temp)
+	for range 2 {
+		ticket, _ := x.invoked("help.getNearestDc")
+		x.finish(ticket, &MethodResult{Pushed: true}, nil)
+	}
+	x.take()
+	whole := append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)
+	for _, key := range []int64{tempKey, 0} { // who does not say it means who is left
+		x.step(&PushRPCResult{AuthKeyID: key, SessionID: 1, ReqMsgID: m.ID, RPCResult: whole})
+		sends := x.sends
+		_, ok := result(x.take(), m.ID)
+		require.True(t, ok)
+		if key != 0 {
+			require.Len(t, sends, 1)
+			require.Equal(t, key, sends[0].AuthKeyID)
+		}
+	}
+	require.Empty(t, x.w.calls)
+}
+
 func TestSessionPush(t *testing.T) {
 	x := newWorld(t, false)
 	x.recv(1, tlPing(1))
