@@ -103,6 +103,9 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 				w.logout(StateUnauthorized)
 			}
 		}
+		// What refuses calls must have been read, not failed to be: the next
+		// one reads it again.
+		w.doubted = w.doubted || fault == errInternal && w.state != StateNormal
 		w.regate(fault)
 		return
 	}

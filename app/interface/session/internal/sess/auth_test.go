@@ -49,6 +49,8 @@ func TestFaultIsNo401(t *testing.T) {
 	y.now += int64(5 * time.Second)
 	m = y.recv(1, y.method("updates.getState"))
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", y.rpcError(y.take(), m.ID))
+	m = y.recv(1, y.method("updates.getState"))
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", y.rpcError(y.take(), m.ID), "a failed read is none, however recent")
 	y.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
 	y.now += int64(5 * time.Second)
 	m = y.recv(1, y.method("updates.getState"))
