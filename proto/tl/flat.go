@@ -24,7 +24,7 @@ func flatten(order []step) []flatField {
 	offset := 0
 	for _, s := range order {
 		size := s.kind.fixed(s.size)
-		if size == 0 || s.word != 0 {
+		if size == 0 || s.word != 0 || offset+size > room {
 			return nil
 		}
 		flat = append(flat, flatField{s.kind, uint8(size), s.tagSize, uint16(offset), s.tag, s.tagBytes})
@@ -73,17 +73,15 @@ func (t *toProto) flat(p *program, pos, o int) (int, int) {
 
 // flat writes the fields of a flat object from the message b, where they begin at pos: first all zero, then each in its place.
 func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
-	if len(t.buf)-o < p.fixed+room && t.grow(o, p.fixed+room) == nil {
+	if len(t.buf)-o < 3*room && t.grow(o, 3*room) == nil {
 		return fail
 	}
 	if !p.noCrc {
 		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
 		o += 4
 	}
-	out := t.buf[o:]
-	for i := 0; i < p.fixed; i += 8 {
-		binary.LittleEndian.PutUint64(out[i:], 0)
-	}
+	out := (*[2 * room]byte)(t.buf[o:])
+	*(*window)(out[:]) = window{}
 	for i := range p.flat { // in ascending order, as most writers write
 		f := &p.flat[i]
 		if pos >= len(b) {
@@ -98,9 +96,9 @@ func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
 		}
 		pos = next
 		if f.kind == kInt {
-			binary.LittleEndian.PutUint32(out[f.offset:], uint32(v))
+			binary.LittleEndian.PutUint32(out[f.offset%room:], uint32(v))
 		} else {
-			binary.LittleEndian.PutUint64(out[f.offset:], v)
+			binary.LittleEndian.PutUint64(out[f.offset%room:], v)
 		}
 	}
 	for pos < len(b) { // the rest in any order
@@ -122,7 +120,7 @@ func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
 		if tag != uint32(f.tag) {
 			continue
 		}
-		at := out[f.offset:]
+		at := out[f.offset%room:]
 		switch f.kind {
 		case kInt:
 			v, _ := varint(b, from)

@@ -11,7 +11,8 @@ import "encoding/binary"
 // stream writes id and fields of the message whose fields are b[pos:]. ok is false when the message needs the other way.
 // This is the hot loop. Its state lies in l as far as it can: what is a variable is saved around each call.
 func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, ok bool) {
-	if len(t.buf)-o < room && t.grow(o, room) == nil {
+	w := t.window(o)
+	if w == nil {
 		return fail, true
 	}
 	var l level
@@ -20,7 +21,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 		l.spans = t.push(len(p.fields))
 	}
 	if !p.noCrc {
-		binary.LittleEndian.PutUint32(t.buf[o:], p.id)
+		binary.LittleEndian.PutUint32(w[:], p.id)
 		o += 4
 	}
 	if p.flagged { // as write does
@@ -106,16 +107,16 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 		} else if l.last > bit || f.kind < kStrings || f.kind > kBareObjects {
 			return o, false
 		}
-		if len(t.buf)-o < room && t.grow(o, room) == nil {
+		if w = t.window(o); w == nil {
 			return fail, true
 		}
 		switch f.kind {
 		case kInt:
-			binary.LittleEndian.PutUint32(t.buf[o:], uint32(v))
+			binary.LittleEndian.PutUint32(w[:], uint32(v))
 			o += 4
 
 		case kLong, kDouble:
-			binary.LittleEndian.PutUint64(t.buf[o:], v)
+			binary.LittleEndian.PutUint64(w[:], v)
 			o += 8
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
@@ -123,7 +124,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 			if !ok {
 				return t.fail(ErrMalformed{"wrapper", from}), true
 			}
-			binary.LittleEndian.PutUint64(t.buf[o:], v)
+			binary.LittleEndian.PutUint64(w[:], v)
 			if o += 8; f.kind == kIntWrap {
 				o -= 4
 			}

@@ -66,6 +66,22 @@ func (t *toTL) grow(o, n int) []byte {
 	return t.buf
 }
 
+// window is the output from o on; nil when it gets too long.
+func (t *toTL) window(o int) *window {
+	buf := t.buf
+	if cap(buf)-o >= room {
+		return (*window)(buf[o:cap(buf)])
+	}
+	return t.farther(o)
+}
+
+func (t *toTL) farther(o int) *window {
+	if t.grow(o, room) == nil {
+		return nil
+	}
+	return (*window)(t.buf[o:])
+}
+
 // object writes the union message b[pos:] as a boxed object. What the client's layer lacks becomes the closest thing it has.
 //
 // Most messages begin with the head of a constructor, as Go's protobuf writes it. Then the id is taken out of the place
@@ -241,7 +257,7 @@ var errAgain = errors.New("tl: write again")
 
 // write executes the steps. This is the hot loop.
 func (t *toTL) write(l *level, o int) int {
-	buf, steps := t.buf, l.p.write.steps
+	steps := l.p.write.steps
 	block, todo := 0, l.todo[0]
 	for {
 		if todo == 0 {
@@ -251,12 +267,10 @@ func (t *toTL) write(l *level, o int) int {
 			todo = l.todo[block]
 			continue
 		}
-		if len(buf)-o < room {
-			if buf = t.grow(o, room); buf == nil {
-				return fail
-			}
+		w := t.window(o)
+		if w == nil {
+			return fail
 		}
-		w := (*window)(buf[o:])
 		bit := bits.TrailingZeros64(todo)
 		s := &steps[block*64+bit]
 		f := &absent
@@ -283,19 +297,16 @@ func (t *toTL) write(l *level, o int) int {
 			if o = t.string(l.b, from, to, o); o < 0 {
 				return fail
 			}
-			buf = t.buf
 
 		case kObject:
 			if o = t.field(l, s, f, o); o < 0 {
 				return fail
 			}
-			buf = t.buf
 
 		case kObjects, kInts, kLongs, kStrings, kBareObjects:
 			if o = t.vector(l, s, f, o); o < 0 {
 				return fail
 			}
-			buf = t.buf
 
 		case kIntWrap, kLongWrap, kDoubleWrap:
 			from, to := bounds(f.v)
@@ -317,7 +328,6 @@ func (t *toTL) write(l *level, o int) int {
 			if o = t.string(l.b, from, to, o); o < 0 {
 				return fail
 			}
-			buf = t.buf
 
 		case kRaw:
 			from, to := bounds(f.v)
@@ -330,19 +340,16 @@ func (t *toTL) write(l *level, o int) int {
 
 		case kQuery:
 			from, to := bounds(f.v)
-			if len(buf)-o < to-from+room {
-				if buf = t.grow(o, to-from+room); buf == nil {
-					return fail
-				}
+			if len(t.buf)-o < to-from && t.grow(o, to-from) == nil {
+				return fail
 			}
-			o += copy(buf[o:], l.b[from:to])
+			o += copy(t.buf[o:], l.b[from:to])
 
 		case kBoxed:
 			from, to := bounds(f.v)
 			if o = t.object(s.msg, l.b[:to], from, o); o < 0 {
 				return fail
 			}
-			buf = t.buf
 		}
 	}
 }
@@ -353,26 +360,25 @@ var absent span
 // string writes the TL string b[from:to]. Short ones that have something behind them, as most have, are copied by the
 // word, which takes no call.
 func (t *toTL) string(b []byte, from, to, o int) int {
-	n, buf := to-from, t.buf
-	if n > maxString {
-		return t.fail(ErrLimit{"string", from})
-	}
-	if cap(buf)-o < n+2*room {
-		if buf = t.grow(o, n+2*room); buf == nil {
-			return fail
-		}
-	}
-	if dst := buf[o:cap(buf)]; n < room && cap(b)-from >= room {
-		dst[0] = byte(n)
-		*(*window)(dst[1:]) = *(*window)(b[from:cap(b)])
-		binary.LittleEndian.PutUint32(dst[n+1:], 0)
-		return o + (n+4)&^3
+	buf, n := t.buf, uint(to-from)
+	if n < room && cap(b)-from >= room && cap(buf)-o >= 2*room {
+		w := (*[2 * room]byte)(buf[o:cap(buf)])
+		w[0] = byte(n)
+		*(*window)(w[1:]) = *(*window)(b[from:cap(b)])
+		binary.LittleEndian.PutUint32(w[n+1:], 0)
+		return o + int(n+4)&^3
 	}
 	return t.longString(b[from:to], o)
 }
 
-// longString is string for all content; there is room.
+// longString is string for all content.
 func (t *toTL) longString(src []byte, o int) int {
+	if len(src) > maxString {
+		return t.fail(ErrLimit{"string", 0})
+	}
+	if len(t.buf)-o < len(src)+room && t.grow(o, len(src)+room) == nil {
+		return fail
+	}
 	dst, n, head := t.buf[o:], len(src), 1
 	if n < 254 {
 		dst[0] = byte(n)
