@@ -152,7 +152,8 @@ func (w *MainAuthWrapper) login(userID int64) {
 func (w *MainAuthWrapper) logout(to State) {
 	if w.state == StateNormal {
 		w.offline()
-		w.dropPushes()
+		// A login that turns out to go on is told what it lost meanwhile.
+		w.missed = w.dropPushes() && to == StateUnknown
 		w.pushID, w.updates = 0, nil
 		for s := range w.sessions() {
 			s.subscribed = false

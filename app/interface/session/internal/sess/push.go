@@ -176,14 +176,18 @@ func (w *MainAuthWrapper) dropHeld() {
 	w.held, w.missed = nil, len(w.held) > 0 || w.missed
 }
 
-// dropPushes forgets all updates: their login has ended.
-func (w *MainAuthWrapper) dropPushes() {
+// dropPushes forgets all updates: their login has ended. It reports whether
+// there were any.
+func (w *MainAuthWrapper) dropPushes() (lost bool) {
+	lost = len(w.held) > 0 || w.missed
 	w.held, w.missed, w.pushAsked = nil, false, false
 	for s := range w.sessions() {
 		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
 			w.countN(CountPushesLost, n)
+			lost = true
 		}
 	}
+	return lost
 }
 
 // subscribe notes that a call makes its session one that takes updates (rules

@@ -264,3 +264,17 @@ func TestUpdatesLostWithTheirSession(t *testing.T) {
 	}
 	require.Contains(t, told, -1)
 }
+
+// A log-out that failed ends nothing, but what was on its way is gone: the
+// client is told to fetch it.
+func TestUpdatesLostByFailedLogOut(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	require.Equal(t, []int{1}, pushed(x.take()))
+	x.recv(1, x.method("auth.logOut"))
+	x.fail("auth.logOut", 500, "INTERNAL_SERVER_ERROR")
+	require.Empty(t, pushed(x.take()))
+	x.recv(1, x.method("help.getNearestDc"))
+	require.Equal(t, []int{-1}, pushed(x.take()))
+}
