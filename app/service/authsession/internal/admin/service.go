@@ -208,14 +208,16 @@ func by(ctx context.Context) sessions.By {
 	return sessions.By{Reason: sessions.ByAdmin, Actor: actorPrefix + callerOf(ctx)}
 }
 
+// message is a session as it goes out. Texts come from devices.
 func message(s *sessions.Session) *pb.Session {
+	text := func(t string) string { return strings.ToValidUTF8(t, "\uFFFD") }
 	return &pb.Session{
 		Hash: s.Hash, UserId: s.UserID, AuthKeyId: s.AuthKeyID,
-		DeviceType: s.DeviceType, DeviceModel: s.DeviceModel, Platform: s.Platform, SystemVersion: s.SystemVersion,
-		AppName: s.AppName, AppVersion: s.AppVersion, LangCode: s.LangCode, ApiId: s.APIID, Layer: s.Layer,
-		Ip: s.IP, Country: s.Country, Region: s.Region,
+		DeviceType: s.DeviceType, DeviceModel: text(s.DeviceModel), Platform: text(s.Platform), SystemVersion: text(s.SystemVersion),
+		AppName: text(s.AppName), AppVersion: text(s.AppVersion), LangCode: text(s.LangCode), ApiId: s.APIID, Layer: s.Layer,
+		Ip: text(s.IP), Country: text(s.Country), Region: text(s.Region),
 		SignedIn: timestamp(s.SignedIn), LastActive: timestamp(s.LastActive), ExpiresAt: timestamp(s.ExpiresAt), RevokedAt: timestamp(s.RevokedAt),
-		RevokeReason: s.RevokeReason.String(), RevokedBy: s.RevokedBy, Unconfirmed: s.Unconfirmed,
+		RevokeReason: s.RevokeReason.String(), RevokedBy: text(s.RevokedBy), Unconfirmed: s.Unconfirmed,
 	}
 }
 
