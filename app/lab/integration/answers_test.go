@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,12 +23,18 @@ var (
 	anywhereDC = &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1}
 )
 
+// answered is the call that a message answers; 0: none.
+func answered(m message) int64 {
+	if m.constructor() != mtp.ResultTypeID {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(m.body[4:]))
+}
+
 // answer waits for the answer of a call, as a message.
 func (c *client) answer(msgID int64) message {
 	c.t.Helper()
-	return c.await("rpc_result", func(m message) bool {
-		return m.constructor() == mtp.ResultTypeID && int64(binary.LittleEndian.Uint64(m.body[4:])) == msgID
-	})
+	return c.await("rpc_result", func(m message) bool { return answered(m) == msgID })
 }
 
 // Weakness 18: a wrapper around nothing that can be read was never answered.
@@ -74,8 +81,7 @@ func TestWeakness20UnroutedCallCostsOnlyItself(t *testing.T) {
 	want := map[int64]string{ids[0]: "400 METHOD_NOT_IMPL", ids[1]: "500 INTERNAL_SERVER_ERROR", ids[2]: ""}
 	got := map[int64]string{}
 	cl.await("three answers", func(m message) bool {
-		if m.constructor() == mtp.ResultTypeID {
-			id, text := int64(binary.LittleEndian.Uint64(m.body[4:])), ""
+		if id, text := answered(m), ""; id != 0 {
 			var e mt.RPCError
 			if decode(inflate(t, m.body[12:]), &e) == nil {
 				text = fmt.Sprint(e.ErrorCode, " ", e.ErrorMessage)
@@ -229,13 +235,13 @@ func TestWeakness36LargeAnswersTravelInPacketsThatFit(t *testing.T) {
 	eventually(t, "the BFF answered all", func() bool { return len(c.bff.seen(getFile)) == len(calls) })
 	cl.redial()
 	cl.send(encode(t, &mt.PingRequest{PingID: 1}), true)
-	answered := map[int64]bool{}
-	for len(answered) < len(calls) {
+	got := map[int64]bool{}
+	for len(got) < len(calls) {
 		m, ok := cl.next(5 * time.Second)
-		require.True(t, ok, "%d of %d answers", len(answered), len(calls))
-		if m.constructor() == mtp.ResultTypeID {
+		require.True(t, ok, "%d of %d answers", len(got), len(calls))
+		if id := answered(m); slices.Contains(calls, id) {
 			require.Greater(t, len(m.body), len(file), "the file itself")
-			answered[int64(binary.LittleEndian.Uint64(m.body[4:]))] = true
+			got[id] = true
 		}
 	}
 	cl.ping()

@@ -330,10 +330,7 @@ func (c *client) awaitConstructor(id uint32) message {
 // result waits for the answer of a call and returns its body.
 func (c *client) result(msgID int64) []byte {
 	c.t.Helper()
-	m := c.await("rpc_result", func(m message) bool {
-		return m.constructor() == mtp.ResultTypeID && int64(binary.LittleEndian.Uint64(m.body[4:])) == msgID
-	})
-	return inflate(c.t, m.body[12:])
+	return inflate(c.t, c.answer(msgID).body[12:])
 }
 
 // rpcError waits for the answer of a call, which has to be an rpc_error.

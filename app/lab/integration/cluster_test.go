@@ -31,19 +31,20 @@ type cluster struct {
 // (app, etc, etc2); extra is appended to session.yaml.
 func startCluster(t *testing.T, variant, extra string) *cluster {
 	t.Helper()
-	return newCluster(t, variant, extra)
+	return newCluster(t, variant, "", extra)
 }
 
-// newCluster is startCluster; change edits session.yaml.
-func newCluster(t testing.TB, variant, extra string, change ...func(string) string) *cluster {
+// newCluster is startCluster; both is appended to both files, and change edits
+// session.yaml.
+func newCluster(t testing.TB, variant, both, extra string, change ...func(string) string) *cluster {
 	t.Helper()
 	c := &cluster{stores: startServers(t), t: t}
 	c.gateway = c.playGateway(t, true)
 	c.status = c.playStatus(t)
 	c.bffs = c.playBFF(t)
 	c.bff = c.bffs.role()
-	c.authsession = c.startAuthsession(t, variant+"-authsession.yaml")
-	c.session = c.startSession(t, variant+"-session.yaml", extra, change...)
+	c.authsession = c.startAuthsession(t, variant+"-authsession.yaml", both)
+	c.session = c.startSession(t, variant+"-session.yaml", both+extra, change...)
 	c.conn = dial(t, c.session.addr)
 	c.auth = authsession.NewRPCAuthsessionClient(dial(t, c.authsession.addr))
 	return c

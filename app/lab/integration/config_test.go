@@ -111,7 +111,7 @@ func TestConfigurationWarnings(t *testing.T) {
 	s.playGateway(t, true)
 	s.playStatus(t)
 	s.playBFF(t)
-	auth := s.startAuthsession(t, "app-authsession.yaml")
+	auth := s.startAuthsession(t, "app-authsession.yaml", "")
 	require.Contains(t, auth.output.String(), "QueryTimeout", "an ignored key of the stock file")
 
 	nobody := fmt.Sprintf("127.0.0.1:%d", freePort(t))

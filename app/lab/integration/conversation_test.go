@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/gotd/td/bin"
@@ -102,7 +101,7 @@ func count(messages []message, constructor uint32) (n int) {
 // resultOf finds the answer to a call among messages.
 func (c *client) resultOf(messages []message, msgID int64) (body []byte, ok bool) {
 	for _, m := range messages {
-		if m.constructor() == mtp.ResultTypeID && int64(binary.LittleEndian.Uint64(m.body[4:])) == msgID {
+		if answered(m) == msgID {
 			return inflate(c.t, m.body[12:]), true
 		}
 	}

@@ -94,9 +94,6 @@ func TestWeakness26IdsAreJudgedByTheSpecification(t *testing.T) {
 // Weakness 27: the messages and wrappers that say how a call is to be made, or
 // that it is not wanted any more, had no effect.
 func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
-	dc := &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1}
-	getDC := &tg.HelpGetNearestDCRequest{}
-
 	t.Run("rpc_drop_answer", func(t *testing.T) {
 		c := share(t)
 		cl := c.newUser(newUserID())
@@ -112,7 +109,7 @@ func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
 		require.EqualValues(t, mt.RPCAnswerDroppedRunningTypeID, drop(call))
 		release()
 		require.EqualValues(t, mt.RPCAnswerUnknownTypeID, drop(cl.msgID()))
-		c.answer(nearestDC, dc)
+		c.answer(nearestDC, anywhereDC)
 		done := cl.call(getDC)
 		cl.result(done)
 		require.EqualValues(t, mt.RPCAnswerDroppedTypeID, drop(done))
@@ -122,7 +119,7 @@ func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
 			c := share(t)
 			cl := c.newUser(newUserID())
 			release := c.hold(getUsers, &tg.UserClassVector{})
-			c.answer(nearestDC, dc)
+			c.answer(nearestDC, anywhereDC)
 			first := cl.call(getSelf)
 			second := cl.call(wrap(first))
 			eventually(t, "the first call runs", func() bool { return len(c.bff.seen(getUsers)) == 1 })
@@ -142,7 +139,7 @@ func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
 		c := share(t)
 		cl := c.newClient()
 		c.login(cl.key, newUserID())
-		c.answer(nearestDC, dc)
+		c.answer(nearestDC, anywhereDC)
 		file, main := c.open(cl.key), c.open(cl.key)
 		main.result(main.call(initialised(t, getDC)))
 		file.result(file.call(&tg.InvokeWithoutUpdatesRequest{Query: getDC})) // the latest, but for files
@@ -153,7 +150,7 @@ func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
 	t.Run("msg_copy", func(t *testing.T) {
 		c := share(t)
 		cl := c.newUser(newUserID())
-		c.answer(nearestDC, dc)
+		c.answer(nearestDC, anywhereDC)
 		inner := cl.members(encode(t, getDC))[0]
 		var b bin.Buffer
 		b.PutID(mt.MsgCopyTypeID)
@@ -223,8 +220,8 @@ func TestWeakness40ReorderedPacketsResetNothing(t *testing.T) {
 	c := share(t)
 	cl := c.newClient()
 	c.login(cl.key, newUserID())
-	c.answer(nearestDC, &tg.NearestDC{Country: "ZZ", ThisDC: 1, NearestDC: 1})
-	m := cl.members(encode(t, &tg.HelpGetNearestDCRequest{}), encode(t, &tg.HelpGetNearestDCRequest{}), encode(t, &mt.PingRequest{}))
+	c.answer(nearestDC, anywhereDC)
+	m := cl.members(encode(t, getDC), encode(t, getDC), encode(t, &mt.PingRequest{}))
 	for i := len(m) - 1; i >= 0; i-- {
 		require.NoError(t, cl.sendPacket(packet(m[i].ID, int32(m[i].SeqNo), m[i].Body)))
 	}

@@ -183,11 +183,12 @@ func (s *service) ready(srv *stores, key string) {
 	})
 }
 
-// startAuthsession starts authsession from a stock file, with migrations on.
-func (s *stores) startAuthsession(t testing.TB, file string) *service {
+// startAuthsession starts authsession from a stock file, with extra lines and
+// migrations on.
+func (s *stores) startAuthsession(t testing.TB, file, extra string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	path := s.render(t, file, addr, "")
+	path := s.render(t, file, addr, extra)
 	out, err := command(built.AuthSession, "-f", path, "-migrate").CombinedOutput()
 	require.NoError(t, err, string(out))
 	svc := start(t, built.AuthSession, addr, "-f", path)

@@ -43,11 +43,14 @@ func startShared(t *testing.T) {
 			change := func(file string) string {
 				return strings.Replace(file, `"/mtproto.RPCNsfw": "bff.bff"`, `"/mtproto.RPCNsfw": "bff.bf"`, 1)
 			}
-			shared.cluster = newCluster(shared.life, "etc2", fmt.Sprintf("Session:\n  IdleClose: %s\n", sharedIdle), change)
+			// So many tests at once on a small machine are a load that go-zero
+			// sheds, unless it is told not to.
+			const noShedding = "CpuThreshold: 0\n"
+			shared.cluster = newCluster(shared.life, "etc2", noShedding, fmt.Sprintf("Session:\n  IdleClose: %s\n", sharedIdle), change)
 			shared.life.outlives()
 		})
 	} else {
-		newCluster(t, "", "") // skips
+		newCluster(t, "", "", "") // skips
 	}
 	if shared.cluster == nil {
 		t.Fatal("the shared cluster did not start: see the test that tried")

@@ -78,7 +78,7 @@ func TestRestartKeepsLogins(t *testing.T) {
 	cl := c.newUser(1)
 	c.session.stop(syscall.SIGTERM)
 	c.authsession.stop(syscall.SIGTERM)
-	c.authsession = c.startAuthsession(t, "etc-authsession.yaml")
+	c.authsession = c.startAuthsession(t, "etc-authsession.yaml", "")
 	c.session = c.startSession(t, "etc-session.yaml", "")
 
 	again := newClient(t, dial(t, c.session.addr), c.gateway, cl.key)

@@ -77,9 +77,7 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 			w.state = StateUnauthorized
 		}
 	case askPushSession:
-		if in.Err != nil {
-			w.pushID = 0
-		}
+		w.pushUnsaved = in.Err != nil // told again when the client says it again
 	case askMark:
 		w.onMarked(a.call, in.Err)
 	case askClear:

@@ -194,8 +194,8 @@ func (w *MainAuthWrapper) dropPushes() (lost bool) {
 // UPD-2, UPD-8 and INIT-7).
 func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	s := c.s
-	if c.trait&traitDevice != 0 && c.device != 0 && c.device != w.pushID {
-		w.pushID = c.device
+	if c.trait&traitDevice != 0 && c.device != 0 && (c.device != w.pushID || w.pushUnsaved) {
+		w.pushID, w.pushUnsaved = c.device, false
 		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.userID, SessionID: c.device})
 	}
 	if s.list == nil || s.list.media() {

@@ -53,6 +53,8 @@ type MainAuthWrapper struct {
 	draining   bool
 	missed     bool // updates were lost while no session was there
 	pushAsked  bool // the push session is to be woken when it comes
+
+	pushUnsaved bool // storage did not take pushID
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
