@@ -272,6 +272,10 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 		w.fault("pushed result", c.method, wire.ErrPacket)
 		return
 	}
+	if w.state == StateRevoked { // rule ERR-1: it came too late
+		w.refuse(c, errUnregistered)
+		return
+	}
 	w.finishCall(c)
 	if c.s.list != nil && !c.answered {
 		w.answer(c.s, in.ReqMsgID, in.RPCResult)
