@@ -53,7 +53,7 @@ func (cl *client) live() {
 	if cl.away {
 		return
 	}
-	pause := cl.c.between(50*time.Millisecond, 2500*time.Millisecond)
+	pause := cl.c.between(20*time.Millisecond, 1200*time.Millisecond)
 	if cl.c.weather == calm {
 		pause = time.Second
 	}
@@ -208,8 +208,10 @@ func (cl *client) act() {
 		if first := cl.sessions[0]; !first.calling(signIn) {
 			first.call(signIn)
 		}
-	case n < 30:
+	case n < 27:
 		s.call(pick(c.scheduler, []string{anyone, anyone, member, state}))
+	case n < 30:
+		s.burst()
 	case n < 36:
 		s.callAfter(pick(c.scheduler, []string{anyone, member}))
 	case n < 42:

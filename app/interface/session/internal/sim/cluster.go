@@ -60,7 +60,7 @@ func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage
 	for i := range 2 {
 		c.gateways = append(c.gateways, newGateway(c, fmt.Sprintf("10.0.1.%d:20110", i+1)))
 	}
-	for i := range 3 + c.rnd.IntN(3) {
+	for i := range 3 + c.rnd.IntN(4) {
 		c.clients = append(c.clients, newClient(c, i))
 	}
 	return c

@@ -50,18 +50,18 @@ func (c *cluster) answerPolls() {
 
 // storm is the part of a run in which things go wrong.
 func (c *cluster) storm() {
-	until := c.now + int64(c.between(40*time.Second, 200*time.Second))
+	until := c.now + int64(c.between(60*time.Second, 400*time.Second))
 	var trouble, news func()
 	trouble = func() {
 		if c.now < until {
 			c.trouble()
-			c.after(c.between(500*time.Millisecond, 15*time.Second), trouble)
+			c.after(c.between(300*time.Millisecond, 12*time.Second), trouble)
 		}
 	}
 	news = func() {
 		if c.now < until {
 			c.news()
-			c.after(c.between(50*time.Millisecond, 3*time.Second), news)
+			c.after(c.between(20*time.Millisecond, 2*time.Second), news)
 		}
 	}
 	c.after(5*time.Second, trouble)

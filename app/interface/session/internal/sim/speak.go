@@ -229,6 +229,26 @@ func (s *csession) call(method string) {
 	}
 }
 
+// burst calls several methods in one packet, in order as far as it says so.
+func (s *csession) burst() {
+	var messages []wire.Message
+	for range 2 + s.c.c.rnd.IntN(6) {
+		if len(s.calls) >= maxCalls {
+			break
+		}
+		call := &ccall{s: s, method: pick(s.c.c.scheduler, []string{anyone, member}), madeAt: s.c.c.now, member: s.c.loggedIn}
+		body := s.body(call.method)
+		if n := len(messages); n > 0 && s.c.c.chance(3) {
+			call.after = true
+			body = append(appendLong(appendID(nil, wire.IDInvokeAfterMsg), messages[n-1].ID), query(s.c.c.schema, call.method)...)
+		}
+		s.calls = append(s.calls, call)
+		s.give(call, body)
+		messages = append(messages, call.m)
+	}
+	s.send(messages...)
+}
+
 // callAfter calls a method after another call, which may be there or not.
 func (s *csession) callAfter(method string) {
 	if len(s.calls) >= maxCalls {
@@ -297,14 +317,9 @@ func (s *csession) insist() {
 	s.poll()
 }
 
-// again sends a call again: under its id, or under another when that has
-// become too old for a server that does not know it.
+// again sends a call again under its id. When that has become too old, a
+// server that does not know it says so.
 func (s *csession) again(call *ccall) {
-	const old = 200 * time.Second
-	if s.c.c.now+int64(s.c.skew)-timeOf(call.m.ID) > int64(old) {
-		s.renew(call)
-		return
-	}
 	call.sentAt = s.c.c.now
 	s.send(call.m)
 }

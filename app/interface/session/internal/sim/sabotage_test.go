@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
+
+// Each invariant can fail: a machine that is broken in one way is found out,
+// soon, and by an invariant that is about that.
+func TestSabotageIsFound(t *testing.T) {
+	const seeds = 20
+	for _, x := range []struct {
+		name       string
+		sabotage   func() Sabotage
+		invariants []string
+	}{
+		{"a running call is forgotten, and run again", runTwice, []string{"at most once"}},
+		{"answers are lost with their connection", loseAnswers, []string{"convergence"}},
+		{"an update goes to another key", missendUpdates, []string{"identity"}},
+		{"seqnos stand still", freezeSeqnos, []string{"seqnos", "containers"}},
+		{"message ids are used again", freezeIDs, []string{"ids", "containers"}},
+		{"new sessions are not announced", hide(wire.IDNewSessionCreated), []string{"convergence"}},
+		{"lost updates are not announced", hide(wire.IDUpdatesTooLong, wire.IDNewSessionCreated), []string{"convergence"}},
+		{"a revocation is not heard", ignoreRevocation, []string{"revocation", "keys", "convergence"}},
+		{"a fault logs the client out", blameFaults, []string{"refusals"}},
+		{"a key is never let go", neverDone, []string{"leaks"}},
+		{"an HTTP request is not answered", forgetReaders, []string{"handlers"}},
+		{"a step panics", panicAtTimes, []string{"panics"}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := uint64(1); seed <= seeds; seed++ {
+				f := Run(seed, schemaOf(t), Options{Sabotage: x.sabotage()}).Failure
+				if f != nil {
+					require.Contains(t, x.invariants, f.Invariant, report(f))
+					require.NotEmpty(t, f.Steps)
+					t.Logf("found at seed %d: %s", seed, f.Text)
+					return
+				}
+			}
+			require.Fail(t, "not found", "in %d seeds", seeds)
+		})
+	}
+}
+
+func runTwice() Sabotage {
+	n := 0
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, in, out)
+		for _, c := range slices.Clone(out.Calls) {
+			if r, ok := c.Request.(*sess.InvokeMethod); ok {
+				if n++; n%50 == 0 {
+					out.Calls = append(out.Calls, sess.Call{Ticket: c.Ticket + 1<<40, Request: r})
+				}
+			}
+		}
+	}
+}
+
+// loseAnswers forgets what a new connection should repeat.
+func loseAnswers() Sabotage {
+	lost := map[int64]bool{}
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, in, out)
+		d, ok := in.(*sess.Data)
+		fresh := ok && d.NewConn
+		filter(out, func(x wire.Message) bool {
+			req, isResult := wire.ResultOf(x.Body)
+			lost[req] = lost[req] || isResult && fresh
+			return isResult && lost[req]
+		})
+	}
+}
+
+func missendUpdates() Sabotage {
+	var stolen []byte
+	var from int64
+	return func(m runloop.Machine, key, now int64, in sess.Input, out *sess.Effects) {
+		if p, ok := in.(*sess.PushUpdates); ok && !isReset(p) {
+			if stolen != nil && from != key {
+				p.Updates = stolen
+			}
+			stolen, from = slices.Clone(p.Updates), key
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func freezeSeqnos() Sabotage {
+	return rewrite(func(x wire.Message) wire.Message {
+		if x.Seq&1 != 0 {
+			x.Seq = 1
+		}
+		return x
+	})
+}
+
+func freezeIDs() Sabotage {
+	return rewrite(func(x wire.Message) wire.Message {
+		x.ID &^= 0xffffffff &^ 3
+		return x
+	})
+}
+
+func hide(kinds ...uint32) func() Sabotage {
+	return func() Sabotage {
+		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+			m.Step(now, in, out)
+			filter(out, func(x wire.Message) bool {
+				kind, _ := wire.PeekID(x.Body)
+				return slices.Contains(kinds, kind)
+			})
+		}
+	}
+}
+
+func ignoreRevocation() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if p, ok := in.(*sess.PushUpdates); ok && isReset(p) {
+			in = &sess.Tick{}
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func blameFaults() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if done, ok := in.(*sess.CallDone); ok && done.Err != nil && done.Err.Message == "INTERNAL_SERVER_ERROR" {
+			done.Err = &sess.RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func neverDone() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, in, out)
+		out.Done = false
+	}
+}
+
+func forgetReaders() Sabotage {
+	n := 0
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok && d.HTTP != 0 {
+			if n++; n%10 == 0 {
+				d.HTTP = 0
+			}
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func panicAtTimes() Sabotage {
+	n := 0
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if n++; n%1000 == 0 {
+			panic("sabotage")
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func isReset(p *sess.PushUpdates) bool { return bytes.Contains(p.Updates, []byte("AccountReset")) }
+
+// rewrite changes each message that leaves.
+func rewrite(change func(wire.Message) wire.Message) Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, in, out)
+		for i := range out.Sends {
+			out.Sends[i].Payload = repack(out.Sends[i].Payload, func(x wire.Message) (wire.Message, bool) { return change(x), true })
+		}
+	}
+}
+
+// filter removes messages that leave.
+func filter(out *sess.Effects, gone func(wire.Message) bool) {
+	keep := func(x wire.Message) (wire.Message, bool) { return x, !gone(x) }
+	out.Sends = slices.DeleteFunc(out.Sends, func(s sess.Send) bool { return repack(s.Payload, keep) == nil })
+	for i := range out.Sends {
+		out.Sends[i].Payload = repack(out.Sends[i].Payload, keep)
+	}
+	for i := range out.Replies {
+		if len(out.Replies[i].Payload) > 0 {
+			out.Replies[i].Payload = repack(out.Replies[i].Payload, keep)
+		}
+	}
+}
+
+// repack takes a packet apart and puts it together again with the messages
+// that change keeps; nil when it keeps none.
+func repack(payload []byte, change func(wire.Message) (wire.Message, bool)) []byte {
+	r := wire.NewReader(payload)
+	salt, session := r.Long(), r.Long()
+	outer := wire.Message{ID: r.Long(), Seq: r.Int()}
+	r.Int()
+	outer.Body = r.Rest()
+	if kind, _ := wire.PeekID(outer.Body); kind == wire.IDMsgContainer {
+		members, _ := wire.Members(nil, outer.Body, 1024)
+		var kept []wire.Message
+		for _, x := range members {
+			if x, keep := change(x); keep {
+				kept = append(kept, x)
+			}
+		}
+		if len(kept) == 0 && len(members) > 0 {
+			return nil
+		}
+		outer.Body = wire.AppendContainer(nil, len(kept))
+		for _, x := range kept {
+			outer.Body = append(wire.AppendMessageHeader(outer.Body, x.ID, x.Seq, len(x.Body)), x.Body...)
+		}
+	} else {
+		var keep bool
+		if outer, keep = change(outer); !keep {
+			return nil
+		}
+	}
+	return append(wire.AppendPacketHeader(nil, salt, session, outer.ID, outer.Seq, len(outer.Body)), outer.Body...)
+}
