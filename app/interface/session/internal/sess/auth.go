@@ -172,7 +172,12 @@ func (w *MainAuthWrapper) revoke() {
 	w.logout(StateRevoked)
 	w.dropPushes()
 	for s := range w.sessions() {
-		s.discard(func(m *outMsg) bool { return m.content() })
+		s.discard(func(m *outMsg) bool {
+			if r := s.window.find(m.req); r != nil && m.kind == outAnswer {
+				r.flags |= recvLost // who asks again is refused, not left in silence
+			}
+			return m.content()
+		})
 		s.greeted = true
 	}
 	for _, c := range slices.Clone(w.calls) {

@@ -301,6 +301,21 @@ func TestRevoked(t *testing.T) {
 	require.True(t, x.out.Done)
 }
 
+// An answer that a revocation keeps from a client is not replaced by silence:
+// the call that asks for it again is refused.
+func TestRevokedAnswerIsRefused(t *testing.T) {
+	x := newWorld(t, false)
+	m := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok, "into a connection that is dead")
+	x.step(&Revoked{})
+	d := x.data(1, m)
+	d.NewConn = true
+	x.step(d)
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+}
+
 // Whoever deletes the account learns that it is gone, although the news that
 // every login has ended comes first.
 func TestDeletedAccountIsConfirmed(t *testing.T) {

@@ -143,7 +143,11 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	switch {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
-		w.answerError(s, m.ID, 500, "ANSWER_FORGOTTEN")
+		e := &RPCError{500, "ANSWER_FORGOTTEN"}
+		if w.state == StateRevoked {
+			e = errUnregistered
+		}
+		w.answerError(s, m.ID, e.Code, e.Message)
 		return
 	case w.repeatAnswer(s, m.ID):
 		return
