@@ -256,7 +256,7 @@ func nature(kind uint32) (bits int64, content bool) {
 }
 
 // Invariant: a second after its login was ended, a key hears nothing but
-// refusals.
+// refusals, and that it was bound before.
 func (w *watch) silent(m *machine, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
@@ -265,7 +265,7 @@ func (w *watch) silent(m *machine, x wire.Message) {
 	case wire.IDRPCResult:
 		r := wire.NewReader(x.Body[wire.ResultHeader:])
 		switch r.ID() {
-		case wire.IDRPCError, wire.IDRPCAnswerUnknown, wire.IDRPCAnswerDropped, wire.IDRPCAnswerDroppedRunning,
+		case wire.IDTrue, wire.IDRPCError, wire.IDRPCAnswerUnknown, wire.IDRPCAnswerDropped, wire.IDRPCAnswerDroppedRunning,
 			wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 		default:
 			w.check(false, "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
