@@ -1,18 +1,18 @@
 # Targets for operators and engineers; `make` lists them.
 SHELL   := bash
-TOOLS   := go tool -modfile=$(CURDIR)/.ci/tools/go.mod
+TOOLS   := CGO_ENABLED=0 go tool -modfile=$(CURDIR)/.ci/tools/go.mod
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/tgsession/tgsession/app/internal/buildinfo.Version=$(VERSION)
 LAB     := CGO_ENABLED=0 go run -C app/lab ./cmd/lab
 FUZZTIME ?= 1m
+SEEDS ?= 200
+START ?= 1
 
-# Packages of the lab that hold the embedded servers: their own code is not
-# race-clean, so they are tested without the detector (and share the build
-# of the demo).
-EMBEDDED := ./embedded/... ./cluster/...
+# One way to build, so that the dependencies are compiled once (.ci/env).
+export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test-unit test-integration lint proto bench bench-tl fuzz clean
+.PHONY: help demo run build test test-unit test-integration sim lint proto bench bench-tl fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,8 +24,8 @@ run: ## start everything on embedded parts and leave it running (Ctrl-C ends it)
 	@$(LAB) run
 
 build: ## build session and authsession into teamgramd/bin
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o teamgramd/bin/session ./app/interface/session/cmd/session
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o teamgramd/bin/authsession ./app/service/authsession/cmd/authsession
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o teamgramd/bin/session ./app/interface/session/cmd/session
+	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o teamgramd/bin/authsession ./app/service/authsession/cmd/authsession
 
 test: ## run all tests; finds, starts or installs MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test all
@@ -36,21 +36,24 @@ test-unit: ## run the tests that need no server
 test-integration: ## run the tests against real MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test integration
 
+sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
+	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
+
 lint: ## run the linters
 	$(TOOLS) golangci-lint run ./...
 	cd app/lab && $(TOOLS) golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 	cd proto/tl/bench && $(TOOLS) golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 
 proto: ## regenerate everything generated: gRPC code and the embedded TL tables
-	cd .ci/tools && go build -o $(CURDIR)/.cache/protogen ./protogen
+	cd .ci/tools && CGO_ENABLED=0 go build -o $(CURDIR)/.cache/protogen ./protogen
 	.cache/protogen
-	go generate ./proto/tl/...
+	CGO_ENABLED=0 go generate ./proto/tl/...
 
 bench: ## run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+	CGO_ENABLED=0 go test -run '^$$' -bench . -benchmem ./...
 
 bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
-	@go run -C proto/tl/bench .
+	@CGO_ENABLED=0 go run -C proto/tl/bench .
 
 fuzz: ## run every fuzz target for FUZZTIME (1m)
 	@.ci/fuzz $(FUZZTIME)
