@@ -39,7 +39,7 @@ func Statements() []string {
 	return out
 }
 
-// Applied is one migration that Migrate ran.
+// Applied is one migration that was run, forth or back.
 type Applied struct {
 	File string
 	Took time.Duration
@@ -52,6 +52,38 @@ type Applied struct {
 // large; every statement leaves the tables usable by a stock authsession while
 // it runs and afterwards.
 func Migrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
+	p, err := provider(db)
+	if err != nil {
+		return nil, err
+	}
+	results, err := p.Up(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("schema migration: %w", err)
+	}
+	return outcome(results), nil
+}
+
+// Unmigrate takes back what Migrate has done, the last first, and returns it:
+// the tables of a stock install stay, with their rows, and so does the width of
+// auths.client_ip. What only our columns and tables know is lost: lifetimes of
+// temp keys (they live for ever then, as in a stock install), why and when
+// sessions ended, users' own settings, events that are not published. Nobody
+// has to: stock nodes run on the migrated schema. No node of ours may run
+// meanwhile; stock nodes may.
+func Unmigrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
+	p, err := provider(db)
+	if err != nil {
+		return nil, err
+	}
+	results, err := p.DownTo(ctx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("schema migration: %w", err)
+	}
+	return outcome(results), nil
+}
+
+// provider runs the migrations on db, one process at a time.
+func provider(db *sql.DB) (*goose.Provider, error) {
 	locker, err := lock.NewMySQLTableLocker(
 		lock.WithTableName(lockTable),
 		lock.WithTableLockTimeout(time.Second, 300),
@@ -64,20 +96,16 @@ func Migrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
 	if err != nil {
 		return nil, err
 	}
-	provider, err := goose.NewProvider(goose.DialectMySQL, db, files,
+	return goose.NewProvider(goose.DialectMySQL, db, files,
 		goose.WithTableName(versionTable), goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return nil, err
-	}
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("schema migration: %w", err)
-	}
-	applied := make([]Applied, len(results))
+}
+
+func outcome(results []*goose.MigrationResult) []Applied {
+	out := make([]Applied, len(results))
 	for i, r := range results {
-		applied[i] = Applied{File: r.Source.Path, Took: r.Duration}
+		out[i] = Applied{File: r.Source.Path, Took: r.Duration}
 	}
-	return applied, nil
+	return out
 }
 
 // Check reports the first table that db lacks.
