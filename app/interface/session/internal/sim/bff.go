@@ -58,7 +58,7 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 	b.c.note("bff", m.Name, id.key, id.session, id.msg)
 	b.c.watch.invoked(m, md)
 	work := b.c.between(0, 60*time.Millisecond)
-	bad := b.c.weather != calm
+	bad := !b.c.healed
 	if bad && b.c.chance(8) {
 		work = b.c.between(0, 7*time.Second)
 	}

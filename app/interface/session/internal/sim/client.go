@@ -54,7 +54,7 @@ func (cl *client) live() {
 		return
 	}
 	pause := cl.c.between(20*time.Millisecond, 1200*time.Millisecond)
-	if cl.c.weather == calm {
+	if cl.c.healed {
 		pause = time.Second
 	}
 	cl.c.after(pause, cl.live)
@@ -64,7 +64,7 @@ func (cl *client) live() {
 	if !cl.ready() {
 		return
 	}
-	if cl.c.weather == calm {
+	if cl.c.healed {
 		cl.settle()
 		return
 	}
@@ -140,7 +140,7 @@ func (cl *client) makeKey(kind sess.KeyType, to *int64) {
 // open opens a session, as the first of the client's.
 func (cl *client) open() *csession {
 	s := newSession(cl)
-	s.files = len(cl.sessions) > 0 && cl.c.weather != calm && cl.c.chance(4)
+	s.files = len(cl.sessions) > 0 && !cl.c.healed && cl.c.chance(4)
 	cl.sessions = append([]*csession{s}, cl.sessions...)
 	cl.c.note(cl.name, "opens a session", s.key, s.id)
 	return s

@@ -21,6 +21,7 @@ type cluster struct {
 	config  config.Config
 	limits  sess.Config // of the machines
 	weather weather
+	healed  bool // the storm is over
 	down    map[string]bool // peers that are away
 
 	storage *storage

@@ -117,6 +117,7 @@ func (s *csession) renewed(id, first, unique, salt int64) {
 	s.c.c.note(s.name, "is told of a new session", s.id, first, unique)
 	s.c.c.watch.told(s.c, timeOf(id))
 	s.c.salts[s.key] = salt
+	s.settled = false
 	for _, call := range slices.Clone(s.calls) {
 		if call.m.ID < first && !call.over {
 			s.renew(call)
@@ -311,7 +312,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 			return
 		}
 	case member:
-		s.settled = s.settled || cl.c.weather == calm && !failed
+		s.settled = s.settled || cl.c.healed && !failed
 	}
 	if failed && code == 401 && (call.method == signIn || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0) {
 		cl.begin()

@@ -138,7 +138,7 @@ func (c *cluster) news() {
 // heal ends the storm.
 func (c *cluster) heal() {
 	c.note("weather", "calms down")
-	c.weather = calm
+	c.weather, c.healed = calm, true
 	clear(c.down)
 	for _, addr := range c.addrs {
 		c.rejoin(addr)
