@@ -17,7 +17,8 @@ var (
 // keep bounds the scratch memory a pooled transcoder may hold on to, in elements.
 const keep = 1 << 16
 
-// RequestToProto turns the method call at the start of in into its request message. n is how much of in it took; a
+// RequestToProto turns the method call at the start of in into its request message, and repairs strings that are not UTF-8.
+// n is how much of in it took; a
 // wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
 func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
 	if len(in) > MaxInput {
@@ -25,6 +26,7 @@ func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, e
 	}
 	t := s.begin(dst, in)
 	o := len(dst)
+	t.text = true
 	if p := t.method(); p != nil {
 		n, o = t.body(p, 4, o)
 		m = p.method
@@ -64,6 +66,7 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 			n, o = t.body(p, 4, o)
 		}
 	case tlset.Request:
+		t.text = true
 		if p := t.method(); p != nil && p.msg != m {
 			t.fail(ErrUnexpectedConstructor{p.id, m.name, 0})
 		} else if p != nil {

@@ -74,6 +74,7 @@ func (c *compiler) step(p *program, t tlset.Param, words map[string]uint8) (step
 		s.size = 32
 	}
 	s.bare = strings.HasPrefix(typ, "vector<")
+	s.text = strings.HasSuffix(have.Kind, "string") && !strings.Contains(typ, "bytes") && !slices.Contains(numbersAsStrings, p.msg.name)
 	if name, isMsg := strings.CutPrefix(f.Kind, "msg."); isMsg {
 		s.msg = c.s.messages[name]
 		if s.msg == nil {

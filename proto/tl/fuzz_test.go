@@ -36,6 +36,7 @@ func typed(t require.TestingT, err error) {
 func FuzzToProto(f *testing.F) {
 	s := load(f, tl.Default)
 	seeds(f, func(v *vector) { f.Add(v.Message, v.tl(f)) })
+	f.Add("TL_account_checkUsername", []byte("\x6c\xd8\x14\x27\x06a\xff\xffb\xd0\x00"))
 	f.Fuzz(func(t *testing.T, message string, in []byte) {
 		dst := []byte("before")
 		out, n, err := s.ObjectToProto(dst, message, in)

@@ -46,6 +46,7 @@ type step struct {
 	size     uint8 // kRaw: bytes. kMark: bytes to pass; 0 for a string, or for an object when msg is set
 	late     uint8 // kMark, kSeek: index into frame.marks; kFlags: which word
 	bare     bool  // vectors: no 0x1cb5c415 in front
+	text     bool  // strings: to be UTF-8
 }
 
 // numbered is what stream needs to know of the field with a certain number, small since tables crowd the cache.

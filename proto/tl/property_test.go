@@ -151,9 +151,11 @@ func (g *generator) value(t *rapid.T, b []byte, typ string, depth int, optional 
 		return append(b, rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, typ)...)
 	case "!X":
 		return binary.LittleEndian.AppendUint32(b, 0xc4f9186b) // help.getConfig
-	case "string", "bytes":
+	case "string":
+		return appendTLString(b, []byte(strings.ToValidUTF8(string(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, typ)), "")))
+	case "bytes":
 		least := 0
-		if optional && typ == "bytes" {
+		if optional {
 			least = 1
 		}
 		return appendTLString(b, rapid.SliceOfN(rapid.Byte(), least, 300).Draw(t, typ))

@@ -14,6 +14,7 @@ type toProto struct {
 	buf   []byte // the output: all of its capacity
 	start int    // where in buf the call began
 	depth int
+	text  bool // strings are to be UTF-8, see utf8.go
 	err   error
 
 	offsets []int  // start of each step's output, for shuffles; a stack
@@ -248,7 +249,12 @@ func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int
 			if next < 0 {
 				return t.truncated(pos), o
 			}
-			if n := to - from; n != 0 {
+			if s.text && t.text && !valid(in[from:to]) {
+				if o = t.repaired(s, in[from:to], o); o < 0 {
+					return fail, o
+				}
+				buf = t.buf
+			} else if n := to - from; n != 0 {
 				binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 				o += tag + putVarint(w, tag, uint64(n))
 				if buf = t.content(from, n, o); buf == nil {
@@ -315,6 +321,13 @@ func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int
 			if next < 0 {
 				return t.truncated(pos), o
 			}
+			if pos = next; s.text && t.text && !valid(in[from:to]) {
+				if o = t.repaired(s, in[from:to], o); o < 0 {
+					return fail, o
+				}
+				buf = t.buf
+				continue
+			}
 			binary.LittleEndian.PutUint16(w[:], s.tagBytes)
 			w[tag] = 0
 			o += tag + 1
@@ -329,7 +342,6 @@ func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int
 				}
 				o += n
 			}
-			pos = next
 
 		case kQuery:
 			if n := len(in) - pos; n != 0 {

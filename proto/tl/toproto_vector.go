@@ -40,6 +40,13 @@ func (t *toProto) vector(s *step, pos, o int) (int, int) {
 			if next < 0 {
 				return t.truncated(pos), o
 			}
+			pos = next
+			if s.text && t.text && !valid(in[from:to]) {
+				if o = t.repaired(s, in[from:to], o); o < 0 {
+					return fail, o
+				}
+				continue
+			}
 			if len(t.buf)-o < room && t.grow(o, room) == nil {
 				return fail, o
 			}
@@ -50,7 +57,6 @@ func (t *toProto) vector(s *step, pos, o int) (int, int) {
 				return fail, o
 			}
 			o += to - from
-			pos = next
 		}
 	case kInts:
 		return t.numbers(s, 4, in[pos:pos+4*n], pos, o)
