@@ -62,12 +62,22 @@ func (w *MainAuthWrapper) isReset(updates []byte) bool {
 // deliver gives updates to the best session, or keeps them for one.
 func (w *MainAuthWrapper) deliver(p heldPush) {
 	s := w.updatesSession()
+	w.notify(&p, s)
 	if s == nil {
 		w.holdPush(p)
 	} else {
 		w.push(s, p.updates)
 	}
-	if p.notify && w.pushID != 0 && (s == nil || s.id != w.pushID) {
+}
+
+// notify wakes the session that takes push messages, once, unless it is s,
+// which gets the updates themselves.
+func (w *MainAuthWrapper) notify(p *heldPush, s *session) {
+	if !p.notify || w.pushID == 0 {
+		return
+	}
+	p.notify = false
+	if s == nil || s.id != w.pushID {
 		w.wakePushSession()
 	}
 }
@@ -150,6 +160,9 @@ func (w *MainAuthWrapper) deliverHeld() {
 	}
 	s := w.updatesSession()
 	if s == nil {
+		for i := range w.held {
+			w.notify(&w.held[i], nil)
+		}
 		return
 	}
 	held := w.held

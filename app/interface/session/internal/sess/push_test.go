@@ -106,6 +106,17 @@ func TestPushSession(t *testing.T) {
 	y.step(&PushUpdates{Notification: true, Updates: y.updates(1)})
 	require.Equal(t, []int{-1}, pushed(y.take()))
 
+	z := newWorld(t, false) // the push comes before the state is known
+	z.states = false
+	z.recv(sid, tlPing(1))
+	z.step(&PushUpdates{Notification: true, Updates: z.updates(1)})
+	require.Empty(t, pushed(z.take()))
+	ticket, _ := find[*GetAuthState](z, nil)
+	z.finish(ticket, &AuthState{State: StateNormal, UserID: alice, PushSessionID: sid}, nil)
+	require.Equal(t, []int{-1}, pushed(z.take()))
+	z.recv(1, z.method("help.getNearestDc"))
+	require.Equal(t, []int{1}, pushed(z.take()), "woken once")
+
 	for token, want := range map[string]int64{"7": 7, "-7": -7, "x": 0, "": 0, "99999999999999999999": 0} {
 		require.Equal(t, want, deviceSession(tlDevice(7, token)), token)
 		require.Equal(t, want, deviceSession(wire.AppendBytes(tlInt(tlID(wire.IDRegisterDeviceOld), 7), token)), token)

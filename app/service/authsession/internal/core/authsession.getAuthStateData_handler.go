@@ -71,5 +71,7 @@ func clientSession(c *dao.Client) *authsession.ClientSession {
 		SystemLangCode: c.SystemLangCode,
 		LangPack:       c.LangPack,
 		LangCode:       c.LangCode,
+		Proxy:          c.Proxy,
+		Params:         c.Params,
 	}
 }

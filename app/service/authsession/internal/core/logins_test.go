@@ -344,9 +344,15 @@ func TestTextsAreMadeToFit(t *testing.T) {
 	require.Equal(t, "😀", c.text("SELECT app_version FROM auths WHERE auth_key_id = ?", k.IntID()))
 	require.EqualValues(t, 512, c.number("SELECT LENGTH(proxy) FROM auths WHERE auth_key_id = ?", k.IntID()))
 	require.Equal(t, "null", c.text("SELECT params FROM auths WHERE auth_key_id = ?", k.IntID()))
-	_, err = c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1, Params: `{"tz": 7}`})
+	_, err = c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1, Proxy: "socks", Params: `{"tz": 7}`})
 	require.NoError(t, err)
 	require.Contains(t, c.text("SELECT params FROM auths WHERE auth_key_id = ?", k.IntID()), `"tz"`)
+	for i := range 2 { // from MySQL, then from the cache
+		s, err := c.on(i).AuthsessionGetAuthStateData(&authsession.TLAuthsessionGetAuthStateData{AuthKeyId: k.IntID()})
+		require.NoError(t, err)
+		require.Equal(t, "socks", s.Client.Proxy)
+		require.JSONEq(t, `{"tz": 7}`, s.Client.Params)
+	}
 }
 
 func TestAndroidPushSession(t *testing.T) {

@@ -33,8 +33,8 @@ type Client struct {
 	SystemLangCode string `json:"system_lang_code,omitempty"`
 	LangPack       string `json:"lang_pack,omitempty"`
 	LangCode       string `json:"lang_code,omitempty"`
-	Proxy          string `json:"-"` // written, never read back
-	Params         string `json:"-"`
+	Proxy          string `json:"proxy,omitempty"`
+	Params         string `json:"params,omitempty"` // JSON; empty stands for null
 }
 
 // Bound is the user of a perm key. Dates are Unix seconds.
@@ -65,6 +65,8 @@ type loginRow struct {
 	SystemLangCode string `db:"system_lang_code"`
 	LangPack       string `db:"lang_pack"`
 	LangCode       string `db:"lang_code"`
+	Proxy          string `db:"proxy"`
+	Params         string `db:"params"`
 
 	UserID        int64 `db:"user_id"`
 	Hash          int64 `db:"hash"`
@@ -86,7 +88,7 @@ const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, ''
 
 // One statement, so that its parts are of one moment. Where stock left several
 // users on one key, the one active last counts.
-const selectLogin = "SELECT " + clientColumns + "," +
+const selectLogin = "SELECT " + clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
 	" COALESCE(a.date_active, 0) AS client_active, COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
@@ -159,9 +161,13 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 }
 
 func (r *loginRow) client(perm int64) *Client {
-	return &Client{PredicateName: "clientSession", AuthKeyID: perm, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
+	c := &Client{PredicateName: "clientSession", AuthKeyID: perm, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
 		DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
-		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode}
+		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode, Proxy: r.Proxy, Params: r.Params}
+	if c.Params == "null" {
+		c.Params = ""
+	}
+	return c
 }
 
 // changeLogin runs a write that makes perm's login stale, and what else it
