@@ -22,6 +22,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/server"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
+	schema "github.com/tgsession/tgsession/deploy/sql"
 	pb "github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -136,12 +137,21 @@ func (s *Server) Budget() time.Duration { return rpcserver.Budget(s.config.RpcSe
 // Migrate brings the configured database's schema up to date and returns the
 // names of the migrations that were applied.
 func Migrate(ctx context.Context, c Config) ([]string, error) {
-	applied, err := lifecycle.Migrate(ctx, c.Mysql)
-	names := make([]string, len(applied))
-	for i, a := range applied {
-		names[i] = a.File
+	return names(lifecycle.Migrate(ctx, c.Mysql))
+}
+
+// Unmigrate takes them back, down to the tables of a stock install. No node
+// may run meanwhile.
+func Unmigrate(ctx context.Context, c Config) ([]string, error) {
+	return names(lifecycle.Unmigrate(ctx, c.Mysql))
+}
+
+func names(done []schema.Applied, err error) ([]string, error) {
+	list := make([]string, len(done))
+	for i, d := range done {
+		list[i] = d.File
 	}
-	return names, err
+	return list, err
 }
 
 // Reseal stores all auth keys as KeyEncryption says: encrypted with its key,

@@ -27,6 +27,7 @@ func run() int {
 	}
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
+	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost, and no node may run")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
 	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.")
 	if over {
@@ -44,15 +45,21 @@ func run() int {
 		c.GeoIP.Path = *places
 	}
 
-	if *migrate {
-		applied, err := authsession.Migrate(context.Background(), c)
+	if *migrate || *unmigrate {
+		change, done := authsession.Migrate, "applied"
+		if *unmigrate {
+			change, done = authsession.Unmigrate, "taken back:"
+		}
+		list, err := change(context.Background(), c)
 		if err != nil {
 			return rpcserver.Fail(program, err)
 		}
-		for _, name := range applied {
-			fmt.Println("applied", name)
+		for _, name := range list {
+			fmt.Println(done, name)
 		}
-		fmt.Println("the schema is up to date")
+		if *migrate {
+			fmt.Println("the schema is up to date")
+		}
 		return 0
 	}
 

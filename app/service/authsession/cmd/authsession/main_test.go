@@ -64,11 +64,14 @@ func TestTheShippedFileLoads(t *testing.T) {
 func TestMigrateFlag(t *testing.T) {
 	v := values(t, testenv.DSN(t, false))
 	path := file(t, "stock-app.yaml", v)
-	for _, want := range []string{"applied 00001_stock_tables.sql\n", "the schema is up to date\n"} {
-		p := start(t, "-f", path, "-migrate")
+	for _, step := range []struct{ flag, want string }{
+		{"-migrate", "applied 00001_stock_tables.sql\n"}, {"-migrate", "the schema is up to date\n"},
+		{"-unmigrate", "taken back: 00001_stock_tables.sql\n"}, {"-migrate", "applied 00002_lifetimes_and_pendings.sql\n"},
+	} {
+		p := start(t, "-f", path, step.flag)
 		code, _ := p.exit(20 * time.Second)
 		require.Zero(t, code, p.output())
-		require.Contains(t, p.output(), want)
+		require.Contains(t, p.output(), step.want)
 	}
 }
 

@@ -35,15 +35,24 @@ func OpenDatabase(ctx context.Context, c config.Mysql) (*sql.DB, error) {
 
 // Migrate applies what is missing of the schema, and logs and returns it.
 func Migrate(ctx context.Context, c config.Mysql) ([]schema.Applied, error) {
+	return change(ctx, c, "applied", schema.Migrate)
+}
+
+// Unmigrate takes the schema back to that of a stock install.
+func Unmigrate(ctx context.Context, c config.Mysql) ([]schema.Applied, error) {
+	return change(ctx, c, "taken back", schema.Unmigrate)
+}
+
+func change(ctx context.Context, c config.Mysql, done string, run func(context.Context, *sql.DB) ([]schema.Applied, error)) ([]schema.Applied, error) {
 	c.Active, c.Idle = max(c.Active, 3), 0 // goose's lock keeps a connection of its own busy
 	db, err := dao.OpenMysql(ctx, c, true)
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	applied, err := schema.Migrate(ctx, db)
-	for _, a := range applied {
-		logx.Infof("schema migration %s applied in %v", a.File, a.Took)
+	list, err := run(ctx, db)
+	for _, a := range list {
+		logx.Infof("schema migration %s %s in %v", a.File, done, a.Took)
 	}
-	return applied, err
+	return list, err
 }
