@@ -250,6 +250,8 @@ func (cl *client) act() {
 		}
 	case n < 83:
 		cl.rest()
+	case n < 85:
+		s.nonsense()
 	default:
 		s.flush()
 	}

@@ -21,7 +21,7 @@ type cluster struct {
 	config  config.Config
 	limits  sess.Config // of the machines
 	weather weather
-	healed  bool // the storm is over
+	healed  bool            // the storm is over
 	down    map[string]bool // peers that are away
 
 	storage *storage
@@ -49,7 +49,7 @@ func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage
 		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
 	}
 	c.configure()
-	c.weather = storm(c.scheduler)
+	c.blow(storm(c.scheduler))
 	c.watch = newWatch(c, sabotage)
 	c.storage, c.bff = newStorage(c), newBFF(c)
 	c.status, c.sync = &presence{c: c}, &syncer{c: c, made: map[string]int32{}}
@@ -76,7 +76,7 @@ func (c *cluster) configure() {
 		s.OutboxMessages, s.OutboxBytes, s.AnswerBytes = 8+c.rnd.IntN(24), 16<<10, 64<<10
 		s.ContainerOut, s.ContainerBytes = 2+c.rnd.IntN(6), 8<<10
 		s.DetailedFrom = 1024
-		s.DataChannel, s.DataChannelBytes = 2+c.rnd.IntN(8), 16<<10
+		s.DataChannel, s.DataChannelBytes = 1+c.rnd.IntN(5), 8<<10
 		s.Calls, s.PeerCalls = 4+c.rnd.IntN(16), 4+c.rnd.IntN(16)
 	}
 	c.config.SetDefaults()

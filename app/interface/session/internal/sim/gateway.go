@@ -220,7 +220,7 @@ func (g *gateway) toNode(sessionID, hashed int64, in any, tries int) {
 func (g *gateway) sendTo(addr string, sessionID, hashed int64, in any, tries int) {
 	g.c.call(addr, in, !g.stream, gatewayTimeout, func(err error) {
 		if err != nil {
-			g.c.note(g.id[:8], "is refused", sessionID, int64(status.Code(err)))
+			g.c.note(g.id[:8], refusal(err), sessionID, int64(status.Code(err)))
 			g.forget(in, err)
 		}
 		if err == nil || g.stream || tries == 0 {
@@ -234,6 +234,19 @@ func (g *gateway) sendTo(addr string, sessionID, hashed int64, in any, tries int
 			g.toNode(sessionID, hashed, in, tries-1)
 		}
 	})
+}
+
+// refusal is what a trace says of a node's error.
+func refusal(err error) string {
+	switch status.Code(err) {
+	case 420:
+		return "is told that a mailbox is full"
+	case 700:
+		return "is redirected"
+	case 401:
+		return "is told that a key is unknown"
+	}
+	return "is refused"
 }
 
 // forget drops what is known of a key that a node refuses, so that its next
@@ -287,7 +300,7 @@ func (g *gateway) post(s *csession, salt int64, payload []byte, answer func([]by
 		}
 		g.c.callHTTP(g.ring.Owner(s.key), d, httpTimeout, false, func(packet []byte, err error) {
 			if err != nil {
-				g.c.note(g.id[:8], "is refused", s.id, int64(status.Code(err)))
+				g.c.note(g.id[:8], refusal(err), s.id, int64(status.Code(err)))
 				if status.Code(err) == 401 {
 					delete(g.known, s.key)
 				}

@@ -274,7 +274,7 @@ var ownErrors = map[int32][]string{
 func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
 	s.c.c.note(s.name, text, s.id, req, int64(code))
 	given := s.c.c.bff.given[callID{s.key, s.id, req}]
-	ok := slices.Contains(ownErrors[code], text) ||
+	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 ||
 		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
 	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)
 	if code == 401 {

@@ -302,6 +302,7 @@ func (c *cluster) callHTTP(addr string, d *session.SessionClientData, timeout ti
 
 // forwarded is a request that one node sends on to another.
 func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, error) {
+	c.note("session", "is sent on")
 	n := c.nodes[addr]
 	if n == nil || n.dead {
 		return nil, errUnavailable

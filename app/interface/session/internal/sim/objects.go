@@ -70,8 +70,9 @@ func object(method, tag string, size int) []byte {
 	switch method {
 	case anyone: // nearestDc
 		text := []byte(tag)
+		few := 1 + uint64(size%2)*25 // letters: it shrinks by all or by little
 		for n := uint64(len(tag)); len(text) < size; n = n*6364136223846793005 + 1442695040888963407 {
-			text = append(text, byte('a'+n>>33%26)) // does not shrink by much
+			text = append(text, byte('a'+n>>33%few))
 		}
 		return appendInt(appendInt(wire.AppendBytes(appendID(nil, 0x8e1a1775), text), 1), 1)
 	case state: // updates.state

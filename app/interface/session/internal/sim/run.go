@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -20,6 +21,8 @@ type Result struct {
 	Steps   int
 	Time    time.Duration // virtual
 	Failure *Failure      // nil: every invariant held
+
+	Happened map[string]int // what a trace says, and what machines count
 }
 
 // Run lives through one seed: a storm, then fair weather in which everything
@@ -35,7 +38,12 @@ func Run(seed uint64, schema *tl.Schema, o Options) Result {
 	if f := c.watch.failure; f != nil {
 		f.Seed = seed
 	}
-	return Result{Hash: c.trace.hash, Steps: c.trace.count, Time: time.Duration(c.now - epoch), Failure: c.watch.failure}
+	for what, n := range c.watch.counts {
+		c.trace.kinds[sess.Counter(what).String()] += n //nolint:gosec // few
+	}
+	return Result{
+		Hash: c.trace.hash, Steps: c.trace.count, Time: time.Duration(c.now - epoch), Failure: c.watch.failure, Happened: c.trace.kinds,
+	}
 }
 
 func (c *cluster) failed() bool { return c.watch.failure != nil }
@@ -90,7 +98,7 @@ func (c *cluster) trouble() {
 	case 5:
 		pick(c.scheduler, c.gateways).crash(c.between(100*time.Millisecond, 8*time.Second))
 	case 6:
-		c.weather = storm(c.scheduler)
+		c.blow(storm(c.scheduler))
 	case 7:
 		if c.chance(3) {
 			c.revoke(pick(c.scheduler, c.clients))
@@ -138,7 +146,8 @@ func (c *cluster) news() {
 // heal ends the storm.
 func (c *cluster) heal() {
 	c.note("weather", "calms down")
-	c.weather, c.healed = calm, true
+	c.blow(calm)
+	c.healed = true
 	clear(c.down)
 	for _, addr := range c.addrs {
 		c.rejoin(addr)

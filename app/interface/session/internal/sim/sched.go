@@ -16,6 +16,7 @@ type scheduler struct {
 	rnd    *rand.Rand
 	ended  bool
 	each   func() // after each event
+	busy   int    // once in so many times a processor is not there at once; 0: always
 
 	running *fiber
 	idle    []*fiber
@@ -33,11 +34,13 @@ func (e *event) before(o *event) bool {
 	return e.at < o.at || e.at == o.at && e.serial < o.serial
 }
 
-// epoch is when every run begins: somewhere inside a half hour, as salts go.
-const epoch = int64(1_790_000_123) * 1e9
+// epoch is when a run begins, at the earliest.
+const epoch = int64(1_790_000_100) * 1e9
 
 func newScheduler(seed uint64) *scheduler {
-	return &scheduler{now: epoch, rnd: rand.New(rand.NewPCG(seed, 0x5e5510))} //nolint:gosec // not a secret: a run must repeat
+	s := &scheduler{rnd: rand.New(rand.NewPCG(seed, 0x5e5510))} //nolint:gosec // not a secret: a run must repeat
+	s.now = epoch + int64(s.between(0, 30*time.Minute))         // anywhere in the time of a salt
+	return s
 }
 
 // after has f happen in d.
@@ -103,7 +106,11 @@ type fiber struct {
 // spawn has f run as a fiber, soon: when exactly is the seed's choice, as it
 // is the operating system's in life. It is a lane.Spawn.
 func (s *scheduler) spawn(f func()) {
-	s.after(time.Duration(s.rnd.Int64N(int64(100*time.Microsecond))), func() { s.run(f) })
+	wait := s.between(0, 100*time.Microsecond)
+	if s.chance(s.busy) {
+		wait = s.between(0, 200*time.Millisecond)
+	}
+	s.after(wait, func() { s.run(f) })
 }
 
 func (s *scheduler) run(f func()) {

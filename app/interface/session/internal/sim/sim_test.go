@@ -107,3 +107,30 @@ func TestDeterminism(t *testing.T) {
 	require.Equal(t, first.Steps, again.Steps)
 	require.NotEqual(t, first.Hash, Run(2, schema, Options{}).Hash)
 }
+
+// What is simulated happens, and happens often: a simulation that avoids what
+// is difficult proves nothing.
+func TestEverythingHappens(t *testing.T) {
+	happened := map[string]int{}
+	for seed := range uint64(40) {
+		r := Run(seed+1, schemaOf(t), Options{})
+		if r.Failure != nil {
+			t.Fatal(report(r.Failure))
+		}
+		for what, n := range r.Happened {
+			happened[what] += n
+		}
+	}
+	for _, what := range []string{
+		"joins", "leaves", "crashes", "is away", "drains", "adopts sessions", "revokes", "removes a key", "binds", "logs in", "ends a login",
+		"refuses a call", "loses a call", "never answers a call", "breaks off a call",
+		"is redirected", "is sent on", "is told that a mailbox is full", "is told that a key is unknown", "hears that a packet failed",
+		"takes update", "takes a session's update", "takes a promised result", "gives up its temp key", "destroys a session", "rests",
+		"is told of a new session", "is corrected", "rpc_drop_answer",
+		"MSG_WAIT_TIMEOUT", "MSG_WAIT_FAILED", "FLOOD_WAIT_1", "AUTH_KEY_UNREGISTERED", "context deadline exceeded",
+		"bad_salt", "bad_too_low", "bad_too_high", "duplicates", "repeated", "pushes_lost", "held_dropped", "lenient_salt", "overload",
+		"unknown", "undecodable", "gzip_saved_bytes", "sessions_gone", "results_orphan", "refused",
+	} {
+		require.GreaterOrEqual(t, happened[what], 10, what)
+	}
+}

@@ -53,6 +53,7 @@ type ccall struct {
 
 // What clients call beside the API's methods.
 const (
+	nonsense   = "nonsense"
 	bindKey    = "auth.bindTempAuthKey"
 	destroyKey = "destroy_auth_key"
 	dropAnswer = "rpc_drop_answer"
@@ -268,6 +269,15 @@ func (s *csession) bind() {
 	b = appendInt(b, int32(cl.c.now/1e9)+86400) //nolint:gosec // until 2038
 	secret := append(appendLong(nil, cl.temp), make([]byte, 96)...)
 	s.start(bindKey, wire.AppendBytes(b, secret), func(c *ccall) { c.bindTo = cl.perm })
+}
+
+// nonsense calls what no server knows, or cannot read.
+func (s *csession) nonsense() {
+	b := appendID(nil, 0xdeadbeef)
+	if s.c.c.chance(2) {
+		b = query(s.c.c.schema, signIn)[:12]
+	}
+	s.start(nonsense, b)
 }
 
 func (s *csession) destroyKey() { s.start(destroyKey, appendID(nil, wire.IDDestroyAuthKey)) }

@@ -11,6 +11,7 @@ import (
 type trace struct {
 	hash  uint64
 	count int
+	kinds map[string]int // how often each thing happened
 	last  [50]step
 	out   io.Writer // nil: nobody reads along
 }
@@ -33,13 +34,16 @@ func (s step) String() string {
 	return text
 }
 
-func newTrace(out io.Writer) trace { return trace{hash: 14695981039346656037, out: out} }
+func newTrace(out io.Writer) trace {
+	return trace{hash: 14695981039346656037, kinds: map[string]int{}, out: out}
+}
 
 func (t *trace) note(at int64, who, what string, args ...int64) {
 	s := step{at: at, who: who, what: what}
 	copy(s.args[:], args)
 	t.last[t.count%len(t.last)] = s
 	t.count++
+	t.kinds[what]++
 	t.mix(uint64(at)) //nolint:gosec // a hash
 	for _, text := range [2]string{who, what} {
 		for i := range len(text) {

@@ -7,9 +7,13 @@ type weather struct {
 	drop, double, overtake int // packets between clients, gateways and nodes
 	slow                   int // messages that take seconds
 	fault                  int // calls that fail in one way or another
+	busy                   int // functions that wait for a processor
 }
 
 var calm = weather{}
+
+// blow changes the weather.
+func (c *cluster) blow(w weather) { c.weather, c.busy = w, w.busy }
 
 // storm is the weather of most of a run.
 func storm(s *scheduler) weather {
@@ -18,7 +22,8 @@ func storm(s *scheduler) weather {
 		double:   pick(s, []int{0, 10, 40}),
 		overtake: pick(s, []int{0, 4, 20}),
 		slow:     pick(s, []int{0, 30, 200}),
-		fault:    pick(s, []int{0, 6, 20, 60}),
+		fault:    pick(s, []int{0, 6, 20, 60, 200}),
+		busy:     pick(s, []int{0, 10, 100}),
 	}
 }
 
