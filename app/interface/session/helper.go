@@ -32,6 +32,7 @@ func New(c Config) (*Service, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	c.DropSpans()
 	node, err := svc.New(c)
 	if err != nil {
 		return nil, err
@@ -51,6 +52,7 @@ func New(c Config) (*Service, error) {
 		},
 		ServerOptions: []grpc.ServerOption{
 			grpc.UnaryInterceptor(server.Harmless),
+			grpc.NumStreamWorkers(unaryWorkers),
 			grpc.ReadBufferSize(bufferSize), grpc.WriteBufferSize(bufferSize),
 			grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(4 * windowSize),
 		},
@@ -64,6 +66,9 @@ func New(c Config) (*Service, error) {
 const (
 	bufferSize = 256 << 10
 	windowSize = 1 << 20
+	// Goroutines that serve one unary call after the other: a fresh one grows
+	// its stack anew for each. Calls beyond get one of their own.
+	unaryWorkers = 64
 	// A long poll is not slow, and no request of ours may be in a log.
 	slowCall = 30 * time.Second
 )

@@ -98,6 +98,28 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
+// DropSpans turns tracing off where Telemetry names nobody to collect spans:
+// go-zero would make some for every call, there and back, and throw them away.
+func (c *Config) DropSpans() {
+	if c.Telemetry.Endpoint != "" && !c.Telemetry.Disabled {
+		return
+	}
+	c.BFFProxyClients.Clients = slices.Clone(c.BFFProxyClients.Clients) // the caller's stay as they are
+	c.Middlewares.Trace = false
+	for _, client := range c.clients() {
+		client.Middlewares.Trace = false
+	}
+}
+
+// clients lists the peers.
+func (c *Config) clients() []*zrpc.RpcClientConf {
+	list := []*zrpc.RpcClientConf{&c.AuthSession, &c.StatusClient, &c.GatewayClient}
+	for i := range c.BFFProxyClients.Clients {
+		list = append(list, &c.BFFProxyClients.Clients[i])
+	}
+	return list
+}
+
 // Validate is called by the loader. It sets the defaults and refuses what
 // cannot work.
 func (c *Config) Validate() error {

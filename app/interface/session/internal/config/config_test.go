@@ -157,3 +157,28 @@ func TestClientsByEndpoints(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "127.0.0.1:1,127.0.0.1:2", c.ClientName(&c.BFFProxyClients.Clients[0]))
 }
+
+func TestSpansThatNobodyCollectsAreNotMade(t *testing.T) {
+	tracing := func(c *Config) (on int) {
+		for _, client := range c.clients() {
+			if client.Middlewares.Trace {
+				on++
+			}
+		}
+		if c.Middlewares.Trace {
+			on++
+		}
+		return on
+	}
+	c, _, err := load(t, stock)
+	require.NoError(t, err)
+	c.DropSpans()
+	all := len(c.clients()) + 1
+	require.Equal(t, all, tracing(&c), "Telemetry has an endpoint")
+
+	c.Telemetry.Endpoint = ""
+	dropped := c
+	dropped.DropSpans()
+	require.Zero(t, tracing(&dropped))
+	require.True(t, c.BFFProxyClients.Clients[0].Middlewares.Trace, "the caller's configuration is not touched")
+}
