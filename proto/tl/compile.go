@@ -148,7 +148,7 @@ func (c *compiler) methods() error {
 		if req == nil || req.shape != tlset.Request {
 			return fmt.Errorf("method %s#%08x: no request message %s", t.Name, t.ID, t.Request)
 		}
-		m := &Method{Name: t.Name, ID: t.ID, Path: t.Path, Result: t.Result, Request: req}
+		m := &Method{Name: t.Name, ID: t.ID, Path: t.Path, Result: t.Result, Request: req, layer: t.Layers.Newest()}
 		if err := c.reply(m); err != nil {
 			return fmt.Errorf("method %s#%08x: %w", t.Name, t.ID, err)
 		}
@@ -169,10 +169,13 @@ func (c *compiler) methods() error {
 			return fmt.Errorf("method %08x twice", t.ID)
 		}
 		m.program = p
-		c.s.byName[t.Name] = append(c.s.byName[t.Name], m) // versions stand newest first
+		c.s.byName[t.Name] = append(c.s.byName[t.Name], m)
 		if req.only = p; len(c.s.byName[t.Name]) > 1 {
 			req.only = nil
 		}
+	}
+	for _, versions := range c.s.byName {
+		slices.SortStableFunc(versions, func(a, b *Method) int { return b.layer - a.layer })
 	}
 	for g := range groups {
 		c.s.groups = append(c.s.groups, g)

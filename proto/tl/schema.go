@@ -57,6 +57,7 @@ type Method struct {
 	Reply   *Message // auth_Authorization, Vector_User; nil for wrappers
 
 	program *program
+	layer   int // the newest that has this version; 0 when no public schema says
 }
 
 // Wrapper reports whether the method carries another query, as invokeWithLayer does.
@@ -82,7 +83,8 @@ func (s *Schema) Method(id uint32) *Method {
 	return nil
 }
 
-// MethodByName returns all versions of a method by its TL name, newest first. The caller must not change the slice.
+// MethodByName returns all versions of a method by its TL name: that of the highest layer first, those of no known layer last.
+// The caller must not change the slice.
 func (s *Schema) MethodByName(name string) []*Method { return s.byName[name] }
 
 // Groups returns the names of the release's gRPC services, sorted. The caller must not change the slice.

@@ -107,6 +107,15 @@ func TestMethods(t *testing.T) {
 	require.Same(t, m, versions[0], "newest first")
 	require.Equal(t, uint32(0xbcd51581), versions[1].ID)
 
+	ids := func(name string) (ids []uint32) {
+		for _, m := range s.MethodByName(name) {
+			ids = append(ids, m.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []uint32{0xefea3803, 0x2e1ee318}, ids("langpack.getStrings"), "the version of no known layer last")
+	require.Equal(t, []uint32{0x545cd15a, 0xfe05dc9a, 0xfbf2340a}, ids("messages.sendMessage")[:3])
+
 	require.True(t, s.Method(0xda9b0d0d).Wrapper())
 	require.Equal(t, "Vector_User", s.MethodByName("users.getUsers")[0].Reply.Name())
 	require.Equal(t, "Vector_Messages_SearchCounter", s.MethodByName("messages.getSearchCounters")[0].Reply.Name())

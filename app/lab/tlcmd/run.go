@@ -30,18 +30,28 @@ const (
 	exitUsage
 )
 
-// Run executes "lab tl ARGS" and returns the exit code: 0, 1 when the work failed, 2 for wrong usage. A line that
+// Run executes "lab tl ARGS" and returns the exit code: 0, also for help, which goes to stdout; 1 when the work failed; 2 for
+// wrong arguments. A line that
 // transcode cannot transcode is an answer, not a failure.
 func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 || slices.Contains([]string{"-h", "--help", "help"}, args[0]) {
+	if len(args) == 0 {
 		help(stderr)
 		return exitUsage
 	}
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+		help(stdout)
+		return exitOK
+	}
 	fs := flag.NewFlagSet("lab tl "+args[0], flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.Usage = func() { help(stderr) }
+	fs.SetOutput(io.Discard)
 	tables := fs.String("tables", tl.Default, "table set")
-	if err := fs.Parse(args[1:]); err != nil {
+	switch err := fs.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		help(stdout)
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "lab tl %s: %v\n\n", args[0], err)
+		help(stderr)
 		return exitUsage
 	}
 	var err error
@@ -51,6 +61,7 @@ func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case "decode":
 		err = runDecode(*tables, fs.Args(), stdin, stdout)
 	default:
+		fmt.Fprintf(stderr, "lab tl: no command %q\n\n", args[0])
 		help(stderr)
 		return exitUsage
 	}

@@ -120,10 +120,17 @@ func TestTranscodeFlushes(t *testing.T) {
 }
 
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"help"}, {"unknown"}, {"transcode", "extra"}, {"decode", "00", "01"}, {"decode", "-bad"}} {
-		code, _, errs := run(t, "", args...)
+	for _, args := range [][]string{{"help"}, {"--help"}, {"-h"}, {"transcode", "--help"}, {"decode", "-h"}} {
+		code, out, errs := run(t, "", args...)
+		require.Equal(t, 0, code, args)
+		require.Contains(t, out, "usage:", args)
+		require.Empty(t, errs, args)
+	}
+	for _, args := range [][]string{{}, {"unknown"}, {"transcode", "extra"}, {"decode", "00", "01"}, {"decode", "-bad"}, {"transcode", "--tables"}} {
+		code, out, errs := run(t, "", args...)
 		require.Equal(t, 2, code, args)
 		require.Contains(t, errs, "usage:", args)
+		require.Empty(t, out, args)
 	}
 	code, _, errs := run(t, "", "transcode", "--tables", "/does/not/exist")
 	require.Equal(t, 1, code)

@@ -20,7 +20,8 @@ func TestUsage(t *testing.T) {
 		code int
 		out  string // in what is printed
 	}{
-		{"help", []string{"--help"}, exitOK, "usage: lab tlgen --proto DIR --tl FILE... [--base SET] --release NAME -o OUT"},
+		{"help", []string{"--help"}, exitOK, "usage: lab tlgen"},
+		{"help after other flags", []string{"--proto", "x", "-h"}, exitOK, "usage: lab tlgen --proto DIR --tl FILE... [--base SET] --release NAME -o OUT"},
 		{"nothing", nil, exitUsage, "--proto is missing"},
 		{"no tl", []string{"--proto", "x"}, exitUsage, "--tl is missing"},
 		{"no release", []string{"--proto", "x", "--tl", "y"}, exitUsage, "--release wants"},
@@ -32,9 +33,13 @@ func TestUsage(t *testing.T) {
 		{"no folder", []string{"--proto", "none", "--tl", "y", "--release", "a", "-o", "o"}, exitFailure, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var out bytes.Buffer
-			require.Equal(t, c.code, Run(c.args, &out, &out))
-			require.Contains(t, out.String(), c.out)
+			var out, errs bytes.Buffer
+			require.Equal(t, c.code, Run(c.args, &out, &errs))
+			if c.code == exitOK {
+				out, errs = errs, out
+			}
+			require.Contains(t, errs.String(), c.out)
+			require.Empty(t, out.String())
 		})
 	}
 }

@@ -42,6 +42,14 @@ func (l Layers) Clip(first, last int) Layers {
 
 func (l Layers) every() bool { return len(l) == 1 && l[0] == EveryLayer[0] }
 
+// Newest is the last layer of the list; 0 when the list names none, or every layer.
+func (l Layers) Newest() int {
+	if len(l) == 0 || l.every() {
+		return 0
+	}
+	return l[len(l)-1].Last
+}
+
 // compare orders by the last layer, then by the first.
 func (l Layers) compare(m Layers) int {
 	end := func(l Layers) (int, int) {
