@@ -1,0 +1,75 @@
+package sessions_test
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+// A list of a million sessions (TEST_LIST_ROWS, by make bench-authsession):
+// its last pages take no longer than twice its first ones, whatever it selects,
+// and every session is on one page.
+func TestAcceptance8PagesTakeTheSameTime(t *testing.T) {
+	rows, err := strconv.Atoi(os.Getenv("TEST_LIST_ROWS"))
+	if err != nil {
+		t.Skip("TEST_LIST_ROWS is not set: make bench-authsession sets it")
+	}
+	dsn := testenv.DSN(t, true)
+	db := testenv.Open(t, dsn)
+	began := time.Now()
+	testenv.Fill(t, db, rows, began.Unix(), "auths", "auth_users")
+	t.Logf("%d rows in %v", rows, time.Since(began).Round(time.Second))
+	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
+	pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
+	require.NoError(t, err)
+	d := dao.New(t.Context(), conf, pool, time.Now, nil)
+	t.Cleanup(func() { d.Close() })
+	m := sessions.New(d, nil)
+
+	yes := true
+	for name, f := range map[string]sessions.Filter{
+		"all":        {},
+		"live":       {Active: &yes},
+		"by device":  {DeviceType: "ios"},
+		"by app":     {APIID: 4},
+		"none there": {APIID: 99, DeviceType: "bot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var took []time.Duration
+			listed, token := 0, ""
+			for {
+				began := time.Now()
+				list, next, err := m.List(t.Context(), f, sessions.Page{Size: 500, Token: token})
+				took = append(took, time.Since(began))
+				require.NoError(t, err)
+				listed += len(list)
+				if token = next; next == "" {
+					break
+				}
+			}
+			if name == "all" {
+				require.Equal(t, rows, listed)
+			}
+			took = took[1:] // the first is before the server is warm
+			few := max(1, min(50, len(took)/4))
+			first, last := median(took[:few]), median(took[len(took)-few-1:len(took)-1])
+			t.Logf("%d sessions on %d pages; first pages %v, last pages %v, slowest %v", listed, len(took)+1,
+				first.Round(time.Microsecond), last.Round(time.Microsecond), slices.Max(took).Round(time.Microsecond))
+			require.LessOrEqual(t, last, 2*first)
+		})
+	}
+}
+
+func median(list []time.Duration) time.Duration {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}

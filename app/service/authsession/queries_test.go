@@ -1,0 +1,237 @@
+package authsession
+
+import (
+	"context"
+	"database/sql"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
+)
+
+// Every statement of the service is planned by a server with 20,000 rows and
+// more in each table, with the arguments that it comes with: none reads a table
+// from end to end, none sorts more than a few rows. That no statement is
+// forgotten is proven by the places in the code that run them.
+func TestNoStatementScansATable(t *testing.T) {
+	logx.Disable()
+	dsn := testenv.DSN(t, true)
+	const rows = 20_000
+	clock := testenv.NewClock()
+	db := testenv.Open(t, dsn)
+	testenv.Fill(t, db, rows, clock.Now().Unix())
+
+	plans := testenv.OpenPlans(t, dsn)
+	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
+	conf.Events.Touched = true
+	conf.Sessions.TTLDays = 180
+	t.Setenv("TEST_KEY", strings.Repeat("ab", 32))
+	conf.KeyEncryption.Env = "TEST_KEY"
+	conf.Concurrency = config.Concurrency{Strategy: "limit-per-device-type", Limit: 2}
+	s, err := svc.New(t.Context(), conf, plans.DB, clock.Now)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.Close() })
+	s.Dao.UseLocator(func(string) (country, region string) { return "Somewhere", "SW" })
+	everything(t, s, db, plans, conf, clock)
+
+	for statement, problem := range plans.Bad() {
+		t.Errorf("%s\n\t%s", statement, problem)
+	}
+	visited := plans.Sites()
+	total := 0
+	for _, call := range statementCalls(t) {
+		total++
+		if !slices.ContainsFunc(call.lines(), func(line int) bool { return visited[testenv.Site{File: call.file, Line: line}] }) {
+			t.Errorf("%s:%d is not planned here: let the test come by", call.file, call.from)
+		}
+	}
+	require.Greater(t, total, 60, "the places were found")
+	t.Logf("%d statements at %d places", plans.Statements(), total)
+}
+
+// A statement that scans is found out.
+func TestScansAreFound(t *testing.T) {
+	logx.Disable()
+	dsn := testenv.DSN(t, true)
+	testenv.Fill(t, testenv.Open(t, dsn), 20_000, time.Now().Unix(), "auth_users")
+	plans := testenv.OpenPlans(t, dsn)
+	t.Cleanup(func() { plans.DB.Close() })
+	for _, query := range []string{
+		"SELECT id FROM auth_users WHERE state = 1",
+		"SELECT id FROM auth_users WHERE deleted = 0 ORDER BY revoked_by LIMIT 1",
+		"UPDATE auth_users SET state = 0 WHERE android_push_session_id = 1",
+		"DELETE FROM auth_users WHERE revoked_at = 1",
+	} {
+		_, err := plans.DB.Exec(query)
+		require.NoError(t, err)
+		require.Contains(t, plans.Bad(), query)
+	}
+	_, err := plans.DB.Exec("UPDATE auth_users SET state = 0 WHERE id = ?", 5)
+	require.NoError(t, err)
+	require.Len(t, plans.Bad(), 4)
+}
+
+// everything calls whatever runs statements.
+func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.Plans, conf config.Config, clock *testenv.Clock) {
+	ctx, d, m := t.Context(), s.Dao, s.Manager
+	now := clock.Now().Unix()
+	ok := func(err error) { t.Helper(); require.NoError(t, err) }
+	one := func(results ...any) { t.Helper(); require.Nil(t, results[len(results)-1]) }
+
+	// keys
+	key := dao.Key{AuthKeyID: 77_000_001, PermAuthKeyID: 77_000_001, Body: make([]byte, 256)}
+	temp := dao.Key{AuthKeyID: 77_000_002, Type: dao.Temporary, Body: make([]byte, 256)}
+	ok(d.CreateKey(ctx, key, 0))
+	ok(d.CreateKey(ctx, temp, 86400))
+	ok(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, now+86400, func(int64) error { return nil }))
+	ok(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, now+86400, func(int64) error { return nil })) // stored plain
+	one(d.Key(ctx, key.AuthKeyID))
+	bounded, cancel := context.WithTimeout(ctx, time.Second) // the first of 40,000
+	_, _, _ = d.Reseal(bounded)
+	cancel()
+
+	// logins
+	ok(d.SetLayer(ctx, key.AuthKeyID, "10.0.0.1", 223))
+	one(d.Login(ctx, key.AuthKeyID))
+	one(m.SignIn(ctx, key.AuthKeyID, 100, 5, 0))
+	one(m.SignIn(ctx, key.AuthKeyID, 101, 6, 0)) // instead of the former
+	one(m.SignIn(ctx, 42, 101, 7, 0))
+	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 6, DeviceModel: "Pixel", SystemVersion: "SDK 36", AppVersion: "1", LangPack: "android", Params: "null", IP: "10.0.0.2"}))
+	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 1, DeviceModel: "iPhone", SystemVersion: "26", AppVersion: "2", LangPack: "ios", Params: "null", IP: "10.0.0.2"}))
+	ok(d.SetPushSession(ctx, key.AuthKeyID, 101, 9))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, false))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
+	one(m.Revoke(ctx, sessions.Selection{UserID: 101}, sessions.By{Reason: sessions.ByUser}))
+
+	// lists
+	yes, no := true, false
+	for _, f := range []sessions.Filter{{}, {UserID: 7}, {DeviceType: "ios"}, {APIID: 4}, {Active: &yes}, {Active: &no},
+		{UserID: 7, DeviceType: "ios", APIID: 5, Active: &yes}, {DeviceType: "bot", APIID: 99, Active: &no}} {
+		_, next, err := m.List(ctx, f, sessions.Page{})
+		ok(err)
+		if next != "" {
+			_, _, err = m.List(ctx, f, sessions.Page{Token: next, Size: 500})
+			ok(err)
+		}
+	}
+	one(m.Get(ctx, testenv.Hash(10)))
+	one(m.FindByKey(ctx, testenv.TempBase+15_001))
+	one(m.Devices(ctx, 3))
+	one(m.Statistics(ctx))
+
+	// settings
+	one(m.Policy(ctx, 12))
+	ok(m.SetPolicy(ctx, 12, sessions.Policy{TTLDays: 30, Strategy: sessions.OneSession}))
+	ok(m.SetTTL(ctx, 12, 60))
+	ok(m.Change(ctx, 1+21/testenv.LoginsAUser, testenv.Hash(21), sessions.Settings{Confirmed: true, CallRequestsDisabled: &yes}))
+
+	// ends
+	one(m.Revoke(ctx, sessions.Selection{Hash: testenv.Hash(30)}, sessions.By{Reason: sessions.ByAdmin}))
+	one(m.Revoke(ctx, sessions.Selection{UserID: 9, KeepNewest: 1}, sessions.By{Reason: sessions.ByAdmin}))
+	one(d.DropTempKeys(ctx, 50, nil))
+	one(d.DestroyKey(ctx, 51))
+	expired := int64(testenv.IdleEach + 7)
+	one(d.Login(ctx, expired)) // looked at in MySQL, since its time is over
+	for _, dry := range []bool{true, false} {
+		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, DryRun: dry, Actor: "test"}.Run(ctx))
+	}
+	clock.Advance(400 * 24 * time.Hour)
+	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
+	clock.Advance(-400 * 24 * time.Hour)
+
+	// signs of life
+	for id := range int64(700) {
+		s.Touch.Seen(touch.Touch{AuthKeyID: id, Seen: now, IP: "10.9.9.9"})
+	}
+	s.Touch.Flush(ctx)
+
+	// background work
+	sweep, err := d.StartSweep(ctx, 0)
+	ok(err)
+	for range 20 { // both kinds of ended keys
+		one(sweep.Batch(ctx, 500))
+	}
+	sweep.Close()
+	relay := d.StartRelay(conf.Events)
+	require.Eventually(t, func() bool {
+		var n int
+		ok(db.QueryRow("SELECT COUNT(*) FROM session_events").Scan(&n))
+		return n == 0
+	}, time.Minute, 10*time.Millisecond)
+	<-relay.Stop()
+	log := audit.New(plans.DB, clock.Now)
+	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
+	ok(err)
+	ok(log.Complete(ctx, id, "OK", 1))
+	one(log.Prune(context.Background(), -time.Hour, 100))
+}
+
+// statementCall is a place in the code that runs a statement.
+type statementCall struct {
+	file     string
+	from, to int
+}
+
+func (c statementCall) lines() (list []int) {
+	for line := c.from; line <= c.to; line++ {
+		list = append(list, line)
+	}
+	return list
+}
+
+// runners run statements; those of ours take a part of the statement.
+var runners = []string{"ExecCtx", "QueryRowCtx", "QueryRowsCtx", "ExecContext", "QueryContext", "QueryRowContext", "records", "recordsOf", "ended", "deleteRows", "clearMentions"}
+
+func statementCalls(t *testing.T) (list []statementCall) {
+	t.Helper()
+	root, err := filepath.Abs("internal")
+	require.NoError(t, err)
+	files := token.NewFileSet()
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/testenv/") {
+			return err
+		}
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, isCall := n.(*ast.CallExpr)
+			if !isCall {
+				return true
+			}
+			name := ""
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				name = f.Sel.Name
+			case *ast.Ident:
+				name = f.Name
+			}
+			if slices.Contains(runners, name) {
+				list = append(list, statementCall{path, files.Position(call.Pos()).Line, files.Position(call.End()).Line})
+			}
+			return true
+		})
+		return nil
+	}))
+	return list
+}
