@@ -7,12 +7,13 @@ LAB     := CGO_ENABLED=0 go run -C app/lab ./cmd/lab
 FUZZTIME ?= 1m
 SEEDS ?= 200
 START ?= 1
+SOAK     ?= 10m
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test-unit test-integration sim lint proto bench bench-tl fuzz clean
+.PHONY: help demo run build test test-unit test-integration sim lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,12 @@ bench: ## run the benchmarks
 
 bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
 	@CGO_ENABLED=0 go run -C proto/tl/bench .
+
+bench-authsession: ## a million sessions listed, two million logins migrated, cached calls beside a bare Redis read
+	@.ci/with-servers .ci/bench-authsession
+
+soak-authsession: ## hold what readers of the cache see against its promise for SOAK (10m)
+	@.ci/with-servers env TEST_SOAK=$(SOAK) go test -race -v -count=1 -timeout=0 -run History ./app/service/authsession/internal/lease ./app/service/authsession/internal/dao
 
 fuzz: ## run every fuzz target for FUZZTIME (1m)
 	@.ci/fuzz $(FUZZTIME)

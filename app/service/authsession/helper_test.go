@@ -35,7 +35,29 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // serve starts the service in this process, without etcd unless more of the
 // configuration says so, and returns a client as session has it.
-func serve(t *testing.T, more ...string) *client.Client {
+func serve(t testing.TB, more ...string) *client.Client {
+	t.Helper()
+	_, c := serveOn(t, testenv.DSN(t, false), more...)
+	return c
+}
+
+// serveOn does so on a database.
+func serveOn(t testing.TB, dsn string, more ...string) (*Server, *client.Client) {
+	t.Helper()
+	s := prepared(t, dsn, more...)
+	require.NoError(t, s.Start(t.Context()))
+	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
+	var conf zrpc.RpcClientConf
+	require.NoError(t, zconf.FillDefault(&conf))
+	conf.Endpoints = []string{s.config.ListenOn}
+	cli, err := zrpc.NewClient(conf)
+	require.NoError(t, err)
+	t.Cleanup(func() { cli.Conn().Close() })
+	return s, client.New(cli)
+}
+
+// prepared is a service that is not started yet.
+func prepared(t testing.TB, dsn string, more ...string) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -52,18 +74,10 @@ Mysql: {DSN: %q}
 Cache: [{Host: %q}]
 KV: [{Host: %q}]
 %s
-`, address, testenv.DSN(t, false), redis, redis, strings.Join(more, "\n")), &c))
+`, address, dsn, redis, redis, strings.Join(more, "\n")), &c))
 	s, err := New(c)
 	require.NoError(t, err)
-	require.NoError(t, s.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, s.Stop(context.Background())) })
-	var conf zrpc.RpcClientConf
-	require.NoError(t, zconf.FillDefault(&conf))
-	conf.Endpoints = []string{address}
-	cli, err := zrpc.NewClient(conf)
-	require.NoError(t, err)
-	t.Cleanup(func() { cli.Conn().Close() })
-	return client.New(cli)
+	return s
 }
 
 // Every call of both services has a handler: none is Unimplemented, none

@@ -63,6 +63,16 @@ func (p *Plans) Statements() int {
 	return len(p.seen)
 }
 
+// Runs is how often statements were run.
+func (p *Plans) Runs() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, times := range p.seen {
+		n += times
+	}
+	return n
+}
+
 // Bad are the statements that read a table or an index from end to end, or
 // sort much, and how.
 func (p *Plans) Bad() map[string]string {
