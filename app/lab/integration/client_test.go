@@ -110,10 +110,11 @@ type client struct {
 	pending []message // received, not yet asked for
 	http    bool      // packets go as HTTP requests do
 	ip      string
+	salt    int64 // as the server said last
 }
 
 func newClient(t testing.TB, conn grpc.ClientConnInterface, g *gatewayRole, k *authKey) *client {
-	c := &client{t: t, session: session.NewRPCSessionClient(conn), gateway: g, key: k, id: int64Random(), fresh: true, ip: "203.0.113.7"}
+	c := &client{t: t, session: session.NewRPCSessionClient(conn), gateway: g, key: k, id: int64Random(), fresh: true, ip: "203.0.113.7", salt: k.salt}
 	c.conn = g.open(connKey{k.id(), c.id})
 	return c
 }
@@ -154,7 +155,7 @@ func packet(id int64, seq int32, body []byte) []byte {
 func (c *client) sendPacket(payload []byte) error {
 	data := &session.SessionClientData{
 		ServerId: c.gateway.addr, AuthKeyId: c.key.id(), KeyType: c.key.typ, PermAuthKeyId: c.key.perm,
-		SessionId: c.id, ClientIp: c.ip, Salt: c.key.salt, Payload: payload,
+		SessionId: c.id, ClientIp: c.ip, Salt: c.salt, Payload: payload,
 	}
 	if c.http {
 		c.sendHTTP(data)
@@ -261,7 +262,7 @@ func (c *client) unpack(payload []byte) {
 	id, err := b.Long()
 	require.NoError(c.t, err)
 	require.Equal(c.t, c.id, id, "a packet of another session")
-	c.key.salt = salt
+	c.salt = salt
 	m := c.readMessage(&b)
 	require.Zero(c.t, b.Len(), "trailing bytes after the message")
 	if m.constructor() != mtp.MessageContainerTypeID {

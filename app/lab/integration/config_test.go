@@ -79,6 +79,22 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	t.Run("session with an unknown schema", func(t *testing.T) {
 		fails(t, soon, built.Session, edit(t, session, "Cache:", "Schema: 0.1.0\nCache:"), "Schema", "0.223.1")
 	})
+	t.Run("session with a table set that is not there", func(t *testing.T) {
+		fails(t, soon, built.Session, edit(t, session, "Cache:", "Schema: /nonexistent/0.224.0.tls\nCache:"),
+			"Schema", "/nonexistent/0.224.0.tls", "no such file", "0.223.1", "lab tlgen")
+	})
+	for name, text := range map[string]string{
+		"empty.tls":       "",
+		"text.tls":        "a page of the manual\n",
+		"cut.tls.zst":     "\x28\xb5\x2f\xfd\x04",
+		"unknown.tls.zst": "no zstd",
+	} {
+		t.Run("session with a broken table set, "+name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), name)
+			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			fails(t, soon, built.Session, edit(t, session, "Cache:", "Schema: "+file+"\nCache:"), "Schema", file, "0.223.1", "lab tlgen")
+		})
+	}
 	t.Run("authsession without DSN", func(t *testing.T) {
 		fails(t, soon, built.AuthSession, edit(t, authsession, "DSN:", "#DSN:"), "DSN")
 	})

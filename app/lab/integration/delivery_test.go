@@ -130,24 +130,3 @@ func TestWeakness04RevocationNeedsNoPush(t *testing.T) {
 	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
 	other.result(other.call(getSelf))
 }
-
-// A gateway that takes nothing delays the clients of no other gateway.
-func TestSilentGatewayDelaysNobodyElse(t *testing.T) {
-	for name, stream := range map[string]bool{"streams": true, "unary": false} {
-		t.Run(name, func(t *testing.T) {
-			c := startCluster(t, "etc", "")
-			silent := c.playGateway(t, stream)
-			stuck := newClient(t, c.conn, silent, c.newKey(0))
-			stuck.ping()
-			well := c.newClient()
-			well.ping()
-			release := silent.hold()
-			defer release()
-			for range 50 {
-				stuck.send(encode(t, &tg.HelpGetNearestDCRequest{}), true)
-			}
-			well.ping()
-			well.rpcError(well.call(getSelf)) // nobody is logged in
-		})
-	}
-}

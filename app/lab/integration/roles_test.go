@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,22 +26,30 @@ func boolean(v bool) *mtproto.Bool {
 	return &mtproto.Bool{PredicateName: "boolFalse", Constructor: mtproto.TLConstructor_CRC32_boolFalse}
 }
 
+// peer is a peer of the services that a test plays.
+type peer struct {
+	addr   string
+	server *grpc.Server
+	leave  func() // takes it out of etcd
+}
+
 // serve runs a gRPC server on loopback and registers it in etcd under key,
 // as a stock peer does.
-func (s *stores) serve(t testing.TB, key string, register func(*grpc.Server), opts ...grpc.ServerOption) string {
+func (s *stores) serve(t testing.TB, key string, register func(*grpc.Server), opts ...grpc.ServerOption) *peer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	server := grpc.NewServer(opts...)
-	register(server)
-	go func() { _ = server.Serve(l) }()
-	t.Cleanup(server.Stop)
+	p := &peer{addr: l.Addr().String(), server: grpc.NewServer(opts...)}
+	register(p.server)
+	go func() { _ = p.server.Serve(l) }()
+	t.Cleanup(p.server.Stop)
 	lease, err := s.Disc.Grant(t.Context(), 600)
 	require.NoError(t, err)
-	_, err = s.Disc.Put(t.Context(), key+"/"+strconv.FormatInt(int64(lease.ID), 10), l.Addr().String(), clientv3.WithLease(lease.ID))
+	_, err = s.Disc.Put(t.Context(), key+"/"+strconv.FormatInt(int64(lease.ID), 10), p.addr, clientv3.WithLease(lease.ID))
 	require.NoError(t, err)
-	t.Cleanup(func() { _, _ = s.Disc.Revoke(context.Background(), lease.ID) })
-	return l.Addr().String()
+	p.leave = func() { _, _ = s.Disc.Revoke(context.Background(), lease.ID) }
+	t.Cleanup(p.leave)
+	return p
 }
 
 // connKey is what a gateway looks connections up by.
@@ -50,7 +59,8 @@ type connKey struct{ authKeyID, sessionID int64 }
 // that the test opened.
 type gatewayRole struct {
 	gateway.UnimplementedRPCGatewayServer
-	addr string
+	*peer
+	streams atomic.Int32 // that session holds open
 
 	mu    sync.Mutex
 	conns map[connKey]chan []byte
@@ -59,7 +69,7 @@ type gatewayRole struct {
 
 func (s *stores) playGateway(t testing.TB, stream bool) *gatewayRole {
 	g := &gatewayRole{conns: map[connKey]chan []byte{}}
-	g.addr = s.serve(t, "interface.gateway", func(server *grpc.Server) {
+	g.peer = s.serve(t, "interface.gateway", func(server *grpc.Server) {
 		gateway.RegisterRPCGatewayServer(server, g)
 		if stream {
 			gateway.RegisterRPCGatewayStreamServer(server, &gatewayStreamRole{g: g})
@@ -131,6 +141,8 @@ type gatewayStreamRole struct {
 }
 
 func (s *gatewayStreamRole) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	s.g.streams.Add(1)
+	defer s.g.streams.Add(-1)
 	for {
 		in, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -152,10 +164,11 @@ type statusRole struct {
 
 	mu     sync.Mutex
 	online map[int64]*statuspb.SessionEntry // by perm key
+	gone   map[int64]int                    // how often a key was reported offline
 }
 
 func (s *stores) playStatus(t testing.TB) *statusRole {
-	r := &statusRole{online: map[int64]*statuspb.SessionEntry{}}
+	r := &statusRole{online: map[int64]*statuspb.SessionEntry{}, gone: map[int64]int{}}
 	s.serve(t, "service.status", func(server *grpc.Server) { statuspb.RegisterRPCStatusServer(server, r) })
 	return r
 }
@@ -171,6 +184,7 @@ func (r *statusRole) StatusSetSessionOffline(_ context.Context, in *statuspb.TLS
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.online, in.AuthKeyId)
+	r.gone[in.AuthKeyId]++
 	return boolean(true), nil
 }
 

@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +16,9 @@ import (
 	"github.com/tgsession/tgsession/app/lab/cluster"
 	"github.com/tgsession/tgsession/app/lab/demo"
 	"github.com/tgsession/tgsession/app/lab/integration/servers"
+	"github.com/tgsession/tgsession/app/lab/tlgencmd"
+	"github.com/tgsession/tgsession/app/lab/tlgencmd/printed"
+	"github.com/tgsession/tgsession/proto/tl"
 )
 
 var built servers.Binaries
@@ -29,6 +35,7 @@ func TestScenarioOnRealServers(t *testing.T) {
 		{"streams, intermediate", true, "", transport.Intermediate},
 		{"unary, full", false, "UseStreamGateway: false", transport.Full},
 		{"streams, abridged", true, "UseStreamGateway: true", transport.Abridged},
+		{"a generated schema", true, "Schema: " + generate(t), transport.Intermediate},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := servers.Start(t)
@@ -45,6 +52,29 @@ func TestScenarioOnRealServers(t *testing.T) {
 			}, func(step demo.Step) { t.Logf("%s (%s)", step.Name, step.Took.Round(time.Millisecond)) })
 			require.NoError(t, err)
 			require.Greater(t, passed, 20)
+			log, err := os.ReadFile(filepath.Join(c.Logs(), "session.log"))
+			require.NoError(t, err)
+			require.Equal(t, strings.Contains(tc.session, "Schema:"), strings.Contains(string(log), "schema generated ("))
 		})
 	}
+}
+
+// generate makes the table set of the newest release anew, as the operator of a newer one would: from .proto files and
+// the schema Telegram publishes. It returns the file for session.yaml.
+func generate(t *testing.T) string {
+	t.Helper()
+	set, err := tl.ReadSet(tl.Default)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for name, text := range printed.Protos(set) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	public, err := printed.Schemas()
+	require.NoError(t, err)
+	var out, errs bytes.Buffer
+	file := filepath.Join(dir, "generated.tls.zst")
+	require.Zero(t, tlgencmd.Run([]string{"--proto", dir, "--tl", filepath.Join(public, "telegram.tl"), filepath.Join(public, "mt.tl"),
+		"--base", tl.Default, "--release", "generated", "-o", file}, &out, &errs), errs.String())
+	require.Contains(t, out.String(), set.Hash())
+	return file
 }
