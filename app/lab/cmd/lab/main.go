@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/tgsession/tgsession/app/lab/conformance"
+	"github.com/tgsession/tgsession/app/lab/eventscmd"
 	"github.com/tgsession/tgsession/app/lab/tlcmd"
 	"github.com/tgsession/tgsession/app/lab/tlgencmd"
 )
@@ -31,6 +32,7 @@ func commands() []command {
 		{"demo", "start a whole cluster and drive it with real clients", runDemo},
 		{"conformance", "ask any gateway and session service whether they keep MTProto's rules", func(args []string) int { return conformance.Main(args, os.Stdout, os.Stderr) }},
 		{"bench", "put load on a cluster and tell how it bears it", runBench},
+		{"events", "print what happens to sessions: an example consumer of authsession's stream", func(args []string) int { return eventscmd.Run(args, os.Stdout, os.Stderr) }},
 		{"service", "be session or authsession, as run and demo start them", runService},
 		{"tl", "transcode and print TL", func(args []string) int { return tlcmd.Run(args, os.Stdin, os.Stdout, os.Stderr) }},
 		{"tlgen", "make the table set of a Teamgram release", func(args []string) int { return tlgencmd.Run(args, os.Stdout, os.Stderr) }},
