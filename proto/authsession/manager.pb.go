@@ -582,6 +582,823 @@ func (x *CheckSessionReply) GetPasswordPending() bool {
 	return false
 }
 
+// Session is one login. Times are Unix seconds, 0 when not known or none.
+type Session struct {
+	state                     protoimpl.MessageState `protogen:"open.v1"`
+	Hash                      int64                  `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"` // names the login; random, never 0
+	UserId                    int64                  `protobuf:"varint,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	AuthKeyId                 int64                  `protobuf:"varint,3,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"` // perm key
+	DeviceType                string                 `protobuf:"bytes,4,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // android, ios, desktop, web, bot, other
+	DeviceModel               string                 `protobuf:"bytes,5,opt,name=device_model,json=deviceModel,proto3" json:"device_model,omitempty"`
+	Platform                  string                 `protobuf:"bytes,6,opt,name=platform,proto3" json:"platform,omitempty"`
+	SystemVersion             string                 `protobuf:"bytes,7,opt,name=system_version,json=systemVersion,proto3" json:"system_version,omitempty"`
+	AppName                   string                 `protobuf:"bytes,8,opt,name=app_name,json=appName,proto3" json:"app_name,omitempty"`
+	AppVersion                string                 `protobuf:"bytes,9,opt,name=app_version,json=appVersion,proto3" json:"app_version,omitempty"`
+	LangCode                  string                 `protobuf:"bytes,10,opt,name=lang_code,json=langCode,proto3" json:"lang_code,omitempty"`
+	ApiId                     int32                  `protobuf:"varint,11,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`
+	Layer                     int32                  `protobuf:"varint,12,opt,name=layer,proto3" json:"layer,omitempty"`
+	Ip                        string                 `protobuf:"bytes,13,opt,name=ip,proto3" json:"ip,omitempty"`           // seen last
+	Country                   string                 `protobuf:"bytes,14,opt,name=country,proto3" json:"country,omitempty"` // of ip, "City, Country"; empty without a place database
+	Region                    string                 `protobuf:"bytes,15,opt,name=region,proto3" json:"region,omitempty"`
+	SignedIn                  int64                  `protobuf:"varint,16,opt,name=signed_in,json=signedIn,proto3" json:"signed_in,omitempty"`
+	LastActive                int64                  `protobuf:"varint,17,opt,name=last_active,json=lastActive,proto3" json:"last_active,omitempty"` // exact to the interval of touches
+	ExpiresAt                 int64                  `protobuf:"varint,18,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`    // unless it is used before; 0: never
+	RevokedAt                 int64                  `protobuf:"varint,19,opt,name=revoked_at,json=revokedAt,proto3" json:"revoked_at,omitempty"`    // 0: live
+	RevokeReason              string                 `protobuf:"bytes,20,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"`
+	RevokedBy                 string                 `protobuf:"bytes,21,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`
+	Unconfirmed               bool                   `protobuf:"varint,22,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // began beside others, and was not confirmed yet
+	EncryptedRequestsDisabled bool                   `protobuf:"varint,23,opt,name=encrypted_requests_disabled,json=encryptedRequestsDisabled,proto3" json:"encrypted_requests_disabled,omitempty"`
+	CallRequestsDisabled      bool                   `protobuf:"varint,24,opt,name=call_requests_disabled,json=callRequestsDisabled,proto3" json:"call_requests_disabled,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
+}
+
+func (x *Session) Reset() {
+	*x = Session{}
+	mi := &file_authsession_manager_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Session) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Session) ProtoMessage() {}
+
+func (x *Session) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Session.ProtoReflect.Descriptor instead.
+func (*Session) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Session) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *Session) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *Session) GetAuthKeyId() int64 {
+	if x != nil {
+		return x.AuthKeyId
+	}
+	return 0
+}
+
+func (x *Session) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *Session) GetDeviceModel() string {
+	if x != nil {
+		return x.DeviceModel
+	}
+	return ""
+}
+
+func (x *Session) GetPlatform() string {
+	if x != nil {
+		return x.Platform
+	}
+	return ""
+}
+
+func (x *Session) GetSystemVersion() string {
+	if x != nil {
+		return x.SystemVersion
+	}
+	return ""
+}
+
+func (x *Session) GetAppName() string {
+	if x != nil {
+		return x.AppName
+	}
+	return ""
+}
+
+func (x *Session) GetAppVersion() string {
+	if x != nil {
+		return x.AppVersion
+	}
+	return ""
+}
+
+func (x *Session) GetLangCode() string {
+	if x != nil {
+		return x.LangCode
+	}
+	return ""
+}
+
+func (x *Session) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+func (x *Session) GetLayer() int32 {
+	if x != nil {
+		return x.Layer
+	}
+	return 0
+}
+
+func (x *Session) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *Session) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Session) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Session) GetSignedIn() int64 {
+	if x != nil {
+		return x.SignedIn
+	}
+	return 0
+}
+
+func (x *Session) GetLastActive() int64 {
+	if x != nil {
+		return x.LastActive
+	}
+	return 0
+}
+
+func (x *Session) GetExpiresAt() int64 {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return 0
+}
+
+func (x *Session) GetRevokedAt() int64 {
+	if x != nil {
+		return x.RevokedAt
+	}
+	return 0
+}
+
+func (x *Session) GetRevokeReason() string {
+	if x != nil {
+		return x.RevokeReason
+	}
+	return ""
+}
+
+func (x *Session) GetRevokedBy() string {
+	if x != nil {
+		return x.RevokedBy
+	}
+	return ""
+}
+
+func (x *Session) GetUnconfirmed() bool {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return false
+}
+
+func (x *Session) GetEncryptedRequestsDisabled() bool {
+	if x != nil {
+		return x.EncryptedRequestsDisabled
+	}
+	return false
+}
+
+func (x *Session) GetCallRequestsDisabled() bool {
+	if x != nil {
+		return x.CallRequestsDisabled
+	}
+	return false
+}
+
+// ListSessions lists a user's logins, the latest first.
+type ListSessionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // required
+	DeviceType    string                 `protobuf:"bytes,2,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // empty: all
+	ApiId         int32                  `protobuf:"varint,3,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`               // 0: all
+	Active        *bool                  `protobuf:"varint,4,opt,name=active,proto3,oneof" json:"active,omitempty"`                    // true: live ones, false: ended ones, absent: both
+	PageSize      int32                  `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`      // 0: 100; more than 500 counts as 500
+	PageToken     string                 `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`    // from the page before
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionsRequest) Reset() {
+	*x = ListSessionsRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsRequest) ProtoMessage() {}
+
+func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ListSessionsRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *ListSessionsRequest) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetActive() bool {
+	if x != nil && x.Active != nil {
+		return *x.Active
+	}
+	return false
+}
+
+func (x *ListSessionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSessionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type ListSessionsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sessions      []*Session             `protobuf:"bytes,1,rep,name=sessions,proto3" json:"sessions,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"` // empty: that was all
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSessionsReply) Reset() {
+	*x = ListSessionsReply{}
+	mi := &file_authsession_manager_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSessionsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSessionsReply) ProtoMessage() {}
+
+func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSessionsReply.ProtoReflect.Descriptor instead.
+func (*ListSessionsReply) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListSessionsReply) GetSessions() []*Session {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
+func (x *ListSessionsReply) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GetSession returns one login: all that updateNewAuthorization
+// (core.telegram.org/constructor/updateNewAuthorization) tells of it, when a
+// sign-in has returned its hash. None: 404 SESSION_NOT_FOUND.
+type GetSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hash          int64                  `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"`                              // live or ended; or, when it is 0:
+	AuthKeyId     int64                  `protobuf:"varint,2,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"` // the live login on a key, perm or temp
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSessionRequest) Reset() {
+	*x = GetSessionRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSessionRequest) ProtoMessage() {}
+
+func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
+func (*GetSessionRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetSessionRequest) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *GetSessionRequest) GetAuthKeyId() int64 {
+	if x != nil {
+		return x.AuthKeyId
+	}
+	return 0
+}
+
+// RevokeSessions ends live logins of a user: the one with hash, or all, less
+// what the other fields keep. A hash that is not the user's is 400
+// HASH_INVALID; one that has ended already is no error.
+type RevokeSessionsRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	UserId          int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`                                // required
+	Hash            int64                  `protobuf:"varint,2,opt,name=hash,proto3" json:"hash,omitempty"`                                                  // 0: all of the user's
+	DeviceType      string                 `protobuf:"bytes,3,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`                     // only these; empty: any
+	ExceptHash      int64                  `protobuf:"varint,4,opt,name=except_hash,json=exceptHash,proto3" json:"except_hash,omitempty"`                    // but not this one
+	ExceptAuthKeyId int64                  `protobuf:"varint,5,opt,name=except_auth_key_id,json=exceptAuthKeyId,proto3" json:"except_auth_key_id,omitempty"` // nor the one on this key, perm or temp
+	KeepNewest      int32                  `protobuf:"varint,6,opt,name=keep_newest,json=keepNewest,proto3" json:"keep_newest,omitempty"`                    // nor as many of the rest, those active last
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RevokeSessionsRequest) Reset() {
+	*x = RevokeSessionsRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionsRequest) ProtoMessage() {}
+
+func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
+func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RevokeSessionsRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *RevokeSessionsRequest) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *RevokeSessionsRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *RevokeSessionsRequest) GetExceptHash() int64 {
+	if x != nil {
+		return x.ExceptHash
+	}
+	return 0
+}
+
+func (x *RevokeSessionsRequest) GetExceptAuthKeyId() int64 {
+	if x != nil {
+		return x.ExceptAuthKeyId
+	}
+	return 0
+}
+
+func (x *RevokeSessionsRequest) GetKeepNewest() int32 {
+	if x != nil {
+		return x.KeepNewest
+	}
+	return 0
+}
+
+type RevokeSessionsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Revoked       []*RevokedSession      `protobuf:"bytes,1,rep,name=revoked,proto3" json:"revoked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeSessionsReply) Reset() {
+	*x = RevokeSessionsReply{}
+	mi := &file_authsession_manager_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeSessionsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeSessionsReply) ProtoMessage() {}
+
+func (x *RevokeSessionsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeSessionsReply.ProtoReflect.Descriptor instead.
+func (*RevokeSessionsReply) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RevokeSessionsReply) GetRevoked() []*RevokedSession {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+type RevokedSession struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Hash           int64                  `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	AuthKeyId      int64                  `protobuf:"varint,2,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"`                         // perm key
+	TempAuthKeyIds []int64                `protobuf:"varint,3,rep,packed,name=temp_auth_key_ids,json=tempAuthKeyIds,proto3" json:"temp_auth_key_ids,omitempty"` // bound to it: nobody is logged in on them, either
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *RevokedSession) Reset() {
+	*x = RevokedSession{}
+	mi := &file_authsession_manager_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokedSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokedSession) ProtoMessage() {}
+
+func (x *RevokedSession) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokedSession.ProtoReflect.Descriptor instead.
+func (*RevokedSession) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *RevokedSession) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *RevokedSession) GetAuthKeyId() int64 {
+	if x != nil {
+		return x.AuthKeyId
+	}
+	return 0
+}
+
+func (x *RevokedSession) GetTempAuthKeyIds() []int64 {
+	if x != nil {
+		return x.TempAuthKeyIds
+	}
+	return nil
+}
+
+// ChangeSession sets what a user may set of a live login
+// (core.telegram.org/method/account.changeAuthorizationSettings). A hash that
+// is not the user's is 400 HASH_INVALID.
+type ChangeSessionRequest struct {
+	state                     protoimpl.MessageState `protogen:"open.v1"`
+	UserId                    int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Hash                      int64                  `protobuf:"varint,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	Confirmed                 bool                   `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`                                                                          // it was the user; false: as it is
+	EncryptedRequestsDisabled *bool                  `protobuf:"varint,4,opt,name=encrypted_requests_disabled,json=encryptedRequestsDisabled,proto3,oneof" json:"encrypted_requests_disabled,omitempty"` // absent: as it is
+	CallRequestsDisabled      *bool                  `protobuf:"varint,5,opt,name=call_requests_disabled,json=callRequestsDisabled,proto3,oneof" json:"call_requests_disabled,omitempty"`
+	unknownFields             protoimpl.UnknownFields
+	sizeCache                 protoimpl.SizeCache
+}
+
+func (x *ChangeSessionRequest) Reset() {
+	*x = ChangeSessionRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeSessionRequest) ProtoMessage() {}
+
+func (x *ChangeSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeSessionRequest.ProtoReflect.Descriptor instead.
+func (*ChangeSessionRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ChangeSessionRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *ChangeSessionRequest) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *ChangeSessionRequest) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
+}
+
+func (x *ChangeSessionRequest) GetEncryptedRequestsDisabled() bool {
+	if x != nil && x.EncryptedRequestsDisabled != nil {
+		return *x.EncryptedRequestsDisabled
+	}
+	return false
+}
+
+func (x *ChangeSessionRequest) GetCallRequestsDisabled() bool {
+	if x != nil && x.CallRequestsDisabled != nil {
+		return *x.CallRequestsDisabled
+	}
+	return false
+}
+
+type ChangeSessionReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeSessionReply) Reset() {
+	*x = ChangeSessionReply{}
+	mi := &file_authsession_manager_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeSessionReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeSessionReply) ProtoMessage() {}
+
+func (x *ChangeSessionReply) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeSessionReply.ProtoReflect.Descriptor instead.
+func (*ChangeSessionReply) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{19}
+}
+
+// SetAuthorizationTTL sets after how many idle days a user's logins end
+// (core.telegram.org/method/account.setAuthorizationTTL); it counts at once.
+type SetAuthorizationTTLRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Days          int32                  `protobuf:"varint,2,opt,name=days,proto3" json:"days,omitempty"` // at most 3650; 0: as configured
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAuthorizationTTLRequest) Reset() {
+	*x = SetAuthorizationTTLRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAuthorizationTTLRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAuthorizationTTLRequest) ProtoMessage() {}
+
+func (x *SetAuthorizationTTLRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAuthorizationTTLRequest.ProtoReflect.Descriptor instead.
+func (*SetAuthorizationTTLRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetAuthorizationTTLRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *SetAuthorizationTTLRequest) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+type SetAuthorizationTTLReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAuthorizationTTLReply) Reset() {
+	*x = SetAuthorizationTTLReply{}
+	mi := &file_authsession_manager_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAuthorizationTTLReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAuthorizationTTLReply) ProtoMessage() {}
+
+func (x *SetAuthorizationTTLReply) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAuthorizationTTLReply.ProtoReflect.Descriptor instead.
+func (*SetAuthorizationTTLReply) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{21}
+}
+
 var File_authsession_manager_proto protoreflect.FileDescriptor
 
 const file_authsession_manager_proto_rawDesc = "" +
@@ -619,13 +1436,96 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x12'\n" +
 	"\x10perm_auth_key_id\x18\x02 \x01(\x03R\rpermAuthKeyId\x12\x17\n" +
 	"\auser_id\x18\x03 \x01(\x03R\x06userId\x12)\n" +
-	"\x10password_pending\x18\x04 \x01(\bR\x0fpasswordPending2\xd4\x03\n" +
+	"\x10password_pending\x18\x04 \x01(\bR\x0fpasswordPending\"\xfd\x05\n" +
+	"\aSession\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\x03R\x06userId\x12\x1e\n" +
+	"\vauth_key_id\x18\x03 \x01(\x03R\tauthKeyId\x12\x1f\n" +
+	"\vdevice_type\x18\x04 \x01(\tR\n" +
+	"deviceType\x12!\n" +
+	"\fdevice_model\x18\x05 \x01(\tR\vdeviceModel\x12\x1a\n" +
+	"\bplatform\x18\x06 \x01(\tR\bplatform\x12%\n" +
+	"\x0esystem_version\x18\a \x01(\tR\rsystemVersion\x12\x19\n" +
+	"\bapp_name\x18\b \x01(\tR\aappName\x12\x1f\n" +
+	"\vapp_version\x18\t \x01(\tR\n" +
+	"appVersion\x12\x1b\n" +
+	"\tlang_code\x18\n" +
+	" \x01(\tR\blangCode\x12\x15\n" +
+	"\x06api_id\x18\v \x01(\x05R\x05apiId\x12\x14\n" +
+	"\x05layer\x18\f \x01(\x05R\x05layer\x12\x0e\n" +
+	"\x02ip\x18\r \x01(\tR\x02ip\x12\x18\n" +
+	"\acountry\x18\x0e \x01(\tR\acountry\x12\x16\n" +
+	"\x06region\x18\x0f \x01(\tR\x06region\x12\x1b\n" +
+	"\tsigned_in\x18\x10 \x01(\x03R\bsignedIn\x12\x1f\n" +
+	"\vlast_active\x18\x11 \x01(\x03R\n" +
+	"lastActive\x12\x1d\n" +
+	"\n" +
+	"expires_at\x18\x12 \x01(\x03R\texpiresAt\x12\x1d\n" +
+	"\n" +
+	"revoked_at\x18\x13 \x01(\x03R\trevokedAt\x12#\n" +
+	"\rrevoke_reason\x18\x14 \x01(\tR\frevokeReason\x12\x1d\n" +
+	"\n" +
+	"revoked_by\x18\x15 \x01(\tR\trevokedBy\x12 \n" +
+	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\x12>\n" +
+	"\x1bencrypted_requests_disabled\x18\x17 \x01(\bR\x19encryptedRequestsDisabled\x124\n" +
+	"\x16call_requests_disabled\x18\x18 \x01(\bR\x14callRequestsDisabled\"\xca\x01\n" +
+	"\x13ListSessionsRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
+	"\vdevice_type\x18\x02 \x01(\tR\n" +
+	"deviceType\x12\x15\n" +
+	"\x06api_id\x18\x03 \x01(\x05R\x05apiId\x12\x1b\n" +
+	"\x06active\x18\x04 \x01(\bH\x00R\x06active\x88\x01\x01\x12\x1b\n" +
+	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x06 \x01(\tR\tpageTokenB\t\n" +
+	"\a_active\"m\n" +
+	"\x11ListSessionsReply\x120\n" +
+	"\bsessions\x18\x01 \x03(\v2\x14.authsession.SessionR\bsessions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
+	"\x11GetSessionRequest\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x1e\n" +
+	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\"\xd4\x01\n" +
+	"\x15RevokeSessionsRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\x03R\x04hash\x12\x1f\n" +
+	"\vdevice_type\x18\x03 \x01(\tR\n" +
+	"deviceType\x12\x1f\n" +
+	"\vexcept_hash\x18\x04 \x01(\x03R\n" +
+	"exceptHash\x12+\n" +
+	"\x12except_auth_key_id\x18\x05 \x01(\x03R\x0fexceptAuthKeyId\x12\x1f\n" +
+	"\vkeep_newest\x18\x06 \x01(\x05R\n" +
+	"keepNewest\"L\n" +
+	"\x13RevokeSessionsReply\x125\n" +
+	"\arevoked\x18\x01 \x03(\v2\x1b.authsession.RevokedSessionR\arevoked\"o\n" +
+	"\x0eRevokedSession\x12\x12\n" +
+	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x1e\n" +
+	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\x12)\n" +
+	"\x11temp_auth_key_ids\x18\x03 \x03(\x03R\x0etempAuthKeyIds\"\x9c\x02\n" +
+	"\x14ChangeSessionRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\x03R\x04hash\x12\x1c\n" +
+	"\tconfirmed\x18\x03 \x01(\bR\tconfirmed\x12C\n" +
+	"\x1bencrypted_requests_disabled\x18\x04 \x01(\bH\x00R\x19encryptedRequestsDisabled\x88\x01\x01\x129\n" +
+	"\x16call_requests_disabled\x18\x05 \x01(\bH\x01R\x14callRequestsDisabled\x88\x01\x01B\x1e\n" +
+	"\x1c_encrypted_requests_disabledB\x19\n" +
+	"\x17_call_requests_disabled\"\x14\n" +
+	"\x12ChangeSessionReply\"I\n" +
+	"\x1aSetAuthorizationTTLRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
+	"\x04days\x18\x02 \x01(\x05R\x04days\"\x1a\n" +
+	"\x18SetAuthorizationTTLReply2\xfe\x06\n" +
 	"\x11RPCSessionManager\x12b\n" +
 	"\x12setPasswordPending\x12&.authsession.SetPasswordPendingRequest\x1a$.authsession.SetPasswordPendingReply\x12V\n" +
 	"\x0edestroyAuthKey\x12\".authsession.DestroyAuthKeyRequest\x1a .authsession.DestroyAuthKeyReply\x12\\\n" +
 	"\x10dropTempAuthKeys\x12$.authsession.DropTempAuthKeysRequest\x1a\".authsession.DropTempAuthKeysReply\x12S\n" +
 	"\rtouchSessions\x12!.authsession.TouchSessionsRequest\x1a\x1f.authsession.TouchSessionsReply\x12P\n" +
-	"\fcheckSession\x12 .authsession.CheckSessionRequest\x1a\x1e.authsession.CheckSessionReplyB2Z0github.com/tgsession/tgsession/proto/authsessionb\x06proto3"
+	"\fcheckSession\x12 .authsession.CheckSessionRequest\x1a\x1e.authsession.CheckSessionReply\x12P\n" +
+	"\flistSessions\x12 .authsession.ListSessionsRequest\x1a\x1e.authsession.ListSessionsReply\x12B\n" +
+	"\n" +
+	"getSession\x12\x1e.authsession.GetSessionRequest\x1a\x14.authsession.Session\x12V\n" +
+	"\x0erevokeSessions\x12\".authsession.RevokeSessionsRequest\x1a .authsession.RevokeSessionsReply\x12S\n" +
+	"\rchangeSession\x12!.authsession.ChangeSessionRequest\x1a\x1f.authsession.ChangeSessionReply\x12e\n" +
+	"\x13setAuthorizationTTL\x12'.authsession.SetAuthorizationTTLRequest\x1a%.authsession.SetAuthorizationTTLReplyB2Z0github.com/tgsession/tgsession/proto/authsessionb\x06proto3"
 
 var (
 	file_authsession_manager_proto_rawDescOnce sync.Once
@@ -639,37 +1539,60 @@ func file_authsession_manager_proto_rawDescGZIP() []byte {
 	return file_authsession_manager_proto_rawDescData
 }
 
-var file_authsession_manager_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_authsession_manager_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_authsession_manager_proto_goTypes = []any{
-	(*SetPasswordPendingRequest)(nil), // 0: authsession.SetPasswordPendingRequest
-	(*SetPasswordPendingReply)(nil),   // 1: authsession.SetPasswordPendingReply
-	(*DestroyAuthKeyRequest)(nil),     // 2: authsession.DestroyAuthKeyRequest
-	(*DestroyAuthKeyReply)(nil),       // 3: authsession.DestroyAuthKeyReply
-	(*DropTempAuthKeysRequest)(nil),   // 4: authsession.DropTempAuthKeysRequest
-	(*DropTempAuthKeysReply)(nil),     // 5: authsession.DropTempAuthKeysReply
-	(*TouchSessionsRequest)(nil),      // 6: authsession.TouchSessionsRequest
-	(*SessionTouch)(nil),              // 7: authsession.SessionTouch
-	(*TouchSessionsReply)(nil),        // 8: authsession.TouchSessionsReply
-	(*CheckSessionRequest)(nil),       // 9: authsession.CheckSessionRequest
-	(*CheckSessionReply)(nil),         // 10: authsession.CheckSessionReply
+	(*SetPasswordPendingRequest)(nil),  // 0: authsession.SetPasswordPendingRequest
+	(*SetPasswordPendingReply)(nil),    // 1: authsession.SetPasswordPendingReply
+	(*DestroyAuthKeyRequest)(nil),      // 2: authsession.DestroyAuthKeyRequest
+	(*DestroyAuthKeyReply)(nil),        // 3: authsession.DestroyAuthKeyReply
+	(*DropTempAuthKeysRequest)(nil),    // 4: authsession.DropTempAuthKeysRequest
+	(*DropTempAuthKeysReply)(nil),      // 5: authsession.DropTempAuthKeysReply
+	(*TouchSessionsRequest)(nil),       // 6: authsession.TouchSessionsRequest
+	(*SessionTouch)(nil),               // 7: authsession.SessionTouch
+	(*TouchSessionsReply)(nil),         // 8: authsession.TouchSessionsReply
+	(*CheckSessionRequest)(nil),        // 9: authsession.CheckSessionRequest
+	(*CheckSessionReply)(nil),          // 10: authsession.CheckSessionReply
+	(*Session)(nil),                    // 11: authsession.Session
+	(*ListSessionsRequest)(nil),        // 12: authsession.ListSessionsRequest
+	(*ListSessionsReply)(nil),          // 13: authsession.ListSessionsReply
+	(*GetSessionRequest)(nil),          // 14: authsession.GetSessionRequest
+	(*RevokeSessionsRequest)(nil),      // 15: authsession.RevokeSessionsRequest
+	(*RevokeSessionsReply)(nil),        // 16: authsession.RevokeSessionsReply
+	(*RevokedSession)(nil),             // 17: authsession.RevokedSession
+	(*ChangeSessionRequest)(nil),       // 18: authsession.ChangeSessionRequest
+	(*ChangeSessionReply)(nil),         // 19: authsession.ChangeSessionReply
+	(*SetAuthorizationTTLRequest)(nil), // 20: authsession.SetAuthorizationTTLRequest
+	(*SetAuthorizationTTLReply)(nil),   // 21: authsession.SetAuthorizationTTLReply
 }
 var file_authsession_manager_proto_depIdxs = []int32{
 	7,  // 0: authsession.TouchSessionsRequest.touches:type_name -> authsession.SessionTouch
-	0,  // 1: authsession.RPCSessionManager.setPasswordPending:input_type -> authsession.SetPasswordPendingRequest
-	2,  // 2: authsession.RPCSessionManager.destroyAuthKey:input_type -> authsession.DestroyAuthKeyRequest
-	4,  // 3: authsession.RPCSessionManager.dropTempAuthKeys:input_type -> authsession.DropTempAuthKeysRequest
-	6,  // 4: authsession.RPCSessionManager.touchSessions:input_type -> authsession.TouchSessionsRequest
-	9,  // 5: authsession.RPCSessionManager.checkSession:input_type -> authsession.CheckSessionRequest
-	1,  // 6: authsession.RPCSessionManager.setPasswordPending:output_type -> authsession.SetPasswordPendingReply
-	3,  // 7: authsession.RPCSessionManager.destroyAuthKey:output_type -> authsession.DestroyAuthKeyReply
-	5,  // 8: authsession.RPCSessionManager.dropTempAuthKeys:output_type -> authsession.DropTempAuthKeysReply
-	8,  // 9: authsession.RPCSessionManager.touchSessions:output_type -> authsession.TouchSessionsReply
-	10, // 10: authsession.RPCSessionManager.checkSession:output_type -> authsession.CheckSessionReply
-	6,  // [6:11] is the sub-list for method output_type
-	1,  // [1:6] is the sub-list for method input_type
-	1,  // [1:1] is the sub-list for extension type_name
-	1,  // [1:1] is the sub-list for extension extendee
-	0,  // [0:1] is the sub-list for field type_name
+	11, // 1: authsession.ListSessionsReply.sessions:type_name -> authsession.Session
+	17, // 2: authsession.RevokeSessionsReply.revoked:type_name -> authsession.RevokedSession
+	0,  // 3: authsession.RPCSessionManager.setPasswordPending:input_type -> authsession.SetPasswordPendingRequest
+	2,  // 4: authsession.RPCSessionManager.destroyAuthKey:input_type -> authsession.DestroyAuthKeyRequest
+	4,  // 5: authsession.RPCSessionManager.dropTempAuthKeys:input_type -> authsession.DropTempAuthKeysRequest
+	6,  // 6: authsession.RPCSessionManager.touchSessions:input_type -> authsession.TouchSessionsRequest
+	9,  // 7: authsession.RPCSessionManager.checkSession:input_type -> authsession.CheckSessionRequest
+	12, // 8: authsession.RPCSessionManager.listSessions:input_type -> authsession.ListSessionsRequest
+	14, // 9: authsession.RPCSessionManager.getSession:input_type -> authsession.GetSessionRequest
+	15, // 10: authsession.RPCSessionManager.revokeSessions:input_type -> authsession.RevokeSessionsRequest
+	18, // 11: authsession.RPCSessionManager.changeSession:input_type -> authsession.ChangeSessionRequest
+	20, // 12: authsession.RPCSessionManager.setAuthorizationTTL:input_type -> authsession.SetAuthorizationTTLRequest
+	1,  // 13: authsession.RPCSessionManager.setPasswordPending:output_type -> authsession.SetPasswordPendingReply
+	3,  // 14: authsession.RPCSessionManager.destroyAuthKey:output_type -> authsession.DestroyAuthKeyReply
+	5,  // 15: authsession.RPCSessionManager.dropTempAuthKeys:output_type -> authsession.DropTempAuthKeysReply
+	8,  // 16: authsession.RPCSessionManager.touchSessions:output_type -> authsession.TouchSessionsReply
+	10, // 17: authsession.RPCSessionManager.checkSession:output_type -> authsession.CheckSessionReply
+	13, // 18: authsession.RPCSessionManager.listSessions:output_type -> authsession.ListSessionsReply
+	11, // 19: authsession.RPCSessionManager.getSession:output_type -> authsession.Session
+	16, // 20: authsession.RPCSessionManager.revokeSessions:output_type -> authsession.RevokeSessionsReply
+	19, // 21: authsession.RPCSessionManager.changeSession:output_type -> authsession.ChangeSessionReply
+	21, // 22: authsession.RPCSessionManager.setAuthorizationTTL:output_type -> authsession.SetAuthorizationTTLReply
+	13, // [13:23] is the sub-list for method output_type
+	3,  // [3:13] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_authsession_manager_proto_init() }
@@ -677,13 +1600,15 @@ func file_authsession_manager_proto_init() {
 	if File_authsession_manager_proto != nil {
 		return
 	}
+	file_authsession_manager_proto_msgTypes[12].OneofWrappers = []any{}
+	file_authsession_manager_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authsession_manager_proto_rawDesc), len(file_authsession_manager_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,11 +23,16 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RPCSessionManager_SetPasswordPending_FullMethodName = "/authsession.RPCSessionManager/setPasswordPending"
-	RPCSessionManager_DestroyAuthKey_FullMethodName     = "/authsession.RPCSessionManager/destroyAuthKey"
-	RPCSessionManager_DropTempAuthKeys_FullMethodName   = "/authsession.RPCSessionManager/dropTempAuthKeys"
-	RPCSessionManager_TouchSessions_FullMethodName      = "/authsession.RPCSessionManager/touchSessions"
-	RPCSessionManager_CheckSession_FullMethodName       = "/authsession.RPCSessionManager/checkSession"
+	RPCSessionManager_SetPasswordPending_FullMethodName  = "/authsession.RPCSessionManager/setPasswordPending"
+	RPCSessionManager_DestroyAuthKey_FullMethodName      = "/authsession.RPCSessionManager/destroyAuthKey"
+	RPCSessionManager_DropTempAuthKeys_FullMethodName    = "/authsession.RPCSessionManager/dropTempAuthKeys"
+	RPCSessionManager_TouchSessions_FullMethodName       = "/authsession.RPCSessionManager/touchSessions"
+	RPCSessionManager_CheckSession_FullMethodName        = "/authsession.RPCSessionManager/checkSession"
+	RPCSessionManager_ListSessions_FullMethodName        = "/authsession.RPCSessionManager/listSessions"
+	RPCSessionManager_GetSession_FullMethodName          = "/authsession.RPCSessionManager/getSession"
+	RPCSessionManager_RevokeSessions_FullMethodName      = "/authsession.RPCSessionManager/revokeSessions"
+	RPCSessionManager_ChangeSession_FullMethodName       = "/authsession.RPCSessionManager/changeSession"
+	RPCSessionManager_SetAuthorizationTTL_FullMethodName = "/authsession.RPCSessionManager/setAuthorizationTTL"
 )
 
 // RPCSessionManagerClient is the client API for RPCSessionManager service.
@@ -39,6 +44,11 @@ type RPCSessionManagerClient interface {
 	DropTempAuthKeys(ctx context.Context, in *DropTempAuthKeysRequest, opts ...grpc.CallOption) (*DropTempAuthKeysReply, error)
 	TouchSessions(ctx context.Context, in *TouchSessionsRequest, opts ...grpc.CallOption) (*TouchSessionsReply, error)
 	CheckSession(ctx context.Context, in *CheckSessionRequest, opts ...grpc.CallOption) (*CheckSessionReply, error)
+	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsReply, error)
+	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*Session, error)
+	RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsReply, error)
+	ChangeSession(ctx context.Context, in *ChangeSessionRequest, opts ...grpc.CallOption) (*ChangeSessionReply, error)
+	SetAuthorizationTTL(ctx context.Context, in *SetAuthorizationTTLRequest, opts ...grpc.CallOption) (*SetAuthorizationTTLReply, error)
 }
 
 type rPCSessionManagerClient struct {
@@ -99,6 +109,56 @@ func (c *rPCSessionManagerClient) CheckSession(ctx context.Context, in *CheckSes
 	return out, nil
 }
 
+func (c *rPCSessionManagerClient) ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSessionsReply)
+	err := c.cc.Invoke(ctx, RPCSessionManager_ListSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rPCSessionManagerClient) GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*Session, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Session)
+	err := c.cc.Invoke(ctx, RPCSessionManager_GetSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rPCSessionManagerClient) RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeSessionsReply)
+	err := c.cc.Invoke(ctx, RPCSessionManager_RevokeSessions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rPCSessionManagerClient) ChangeSession(ctx context.Context, in *ChangeSessionRequest, opts ...grpc.CallOption) (*ChangeSessionReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ChangeSessionReply)
+	err := c.cc.Invoke(ctx, RPCSessionManager_ChangeSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rPCSessionManagerClient) SetAuthorizationTTL(ctx context.Context, in *SetAuthorizationTTLRequest, opts ...grpc.CallOption) (*SetAuthorizationTTLReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetAuthorizationTTLReply)
+	err := c.cc.Invoke(ctx, RPCSessionManager_SetAuthorizationTTL_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RPCSessionManagerServer is the server API for RPCSessionManager service.
 // All implementations must embed UnimplementedRPCSessionManagerServer
 // for forward compatibility.
@@ -108,6 +168,11 @@ type RPCSessionManagerServer interface {
 	DropTempAuthKeys(context.Context, *DropTempAuthKeysRequest) (*DropTempAuthKeysReply, error)
 	TouchSessions(context.Context, *TouchSessionsRequest) (*TouchSessionsReply, error)
 	CheckSession(context.Context, *CheckSessionRequest) (*CheckSessionReply, error)
+	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsReply, error)
+	GetSession(context.Context, *GetSessionRequest) (*Session, error)
+	RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsReply, error)
+	ChangeSession(context.Context, *ChangeSessionRequest) (*ChangeSessionReply, error)
+	SetAuthorizationTTL(context.Context, *SetAuthorizationTTLRequest) (*SetAuthorizationTTLReply, error)
 	mustEmbedUnimplementedRPCSessionManagerServer()
 }
 
@@ -132,6 +197,21 @@ func (UnimplementedRPCSessionManagerServer) TouchSessions(context.Context, *Touc
 }
 func (UnimplementedRPCSessionManagerServer) CheckSession(context.Context, *CheckSessionRequest) (*CheckSessionReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckSession not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSessions not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) GetSession(context.Context, *GetSessionRequest) (*Session, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeSessions not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) ChangeSession(context.Context, *ChangeSessionRequest) (*ChangeSessionReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method ChangeSession not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) SetAuthorizationTTL(context.Context, *SetAuthorizationTTLRequest) (*SetAuthorizationTTLReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetAuthorizationTTL not implemented")
 }
 func (UnimplementedRPCSessionManagerServer) mustEmbedUnimplementedRPCSessionManagerServer() {}
 func (UnimplementedRPCSessionManagerServer) testEmbeddedByValue()                           {}
@@ -244,6 +324,96 @@ func _RPCSessionManager_CheckSession_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RPCSessionManager_ListSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).ListSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_ListSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).ListSessions(ctx, req.(*ListSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RPCSessionManager_GetSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).GetSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_GetSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).GetSession(ctx, req.(*GetSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RPCSessionManager_RevokeSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeSessionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).RevokeSessions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_RevokeSessions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).RevokeSessions(ctx, req.(*RevokeSessionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RPCSessionManager_ChangeSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ChangeSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).ChangeSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_ChangeSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).ChangeSession(ctx, req.(*ChangeSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RPCSessionManager_SetAuthorizationTTL_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetAuthorizationTTLRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).SetAuthorizationTTL(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_SetAuthorizationTTL_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).SetAuthorizationTTL(ctx, req.(*SetAuthorizationTTLRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RPCSessionManager_ServiceDesc is the grpc.ServiceDesc for RPCSessionManager service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -270,6 +440,26 @@ var RPCSessionManager_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "checkSession",
 			Handler:    _RPCSessionManager_CheckSession_Handler,
+		},
+		{
+			MethodName: "listSessions",
+			Handler:    _RPCSessionManager_ListSessions_Handler,
+		},
+		{
+			MethodName: "getSession",
+			Handler:    _RPCSessionManager_GetSession_Handler,
+		},
+		{
+			MethodName: "revokeSessions",
+			Handler:    _RPCSessionManager_RevokeSessions_Handler,
+		},
+		{
+			MethodName: "changeSession",
+			Handler:    _RPCSessionManager_ChangeSession_Handler,
+		},
+		{
+			MethodName: "setAuthorizationTTL",
+			Handler:    _RPCSessionManager_SetAuthorizationTTL_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

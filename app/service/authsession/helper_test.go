@@ -98,7 +98,7 @@ func TestEveryCallIsServed(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 21+5, calls)
+	require.Equal(t, 21+10, calls)
 }
 
 // The gateway compares the whole status, details included.

@@ -8,6 +8,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
@@ -78,8 +79,8 @@ func sessionAuthorization(s *sessions.Session) *mtproto.Authorization {
 		ApiId:                     s.APIID,
 		AppName:                   s.AppName,
 		AppVersion:                s.AppVersion,
-		DateCreated:               unix32(s.SignedIn),
-		DateActive:                unix32(s.LastActive),
+		DateCreated:               int32(unix(s.SignedIn)),
+		DateActive:                int32(unix(s.LastActive)),
 		Ip:                        s.IP,
 		Country:                   s.Country,
 		Region:                    s.Region,
@@ -89,9 +90,23 @@ func sessionAuthorization(s *sessions.Session) *mtproto.Authorization {
 	}
 }
 
-func unix32(t time.Time) int32 {
+// unix is a time in Unix seconds, 0 when there is none.
+func unix(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return int32(t.Unix())
+	return t.Unix()
+}
+
+// sessionMessage is a session as our own calls answer with it.
+func sessionMessage(s *sessions.Session) *authsession.Session {
+	return &authsession.Session{
+		Hash: s.Hash, UserId: s.UserID, AuthKeyId: s.AuthKeyID,
+		DeviceType: s.DeviceType, DeviceModel: s.DeviceModel, Platform: s.Platform, SystemVersion: s.SystemVersion,
+		AppName: s.AppName, AppVersion: s.AppVersion, LangCode: s.LangCode, ApiId: s.APIID, Layer: s.Layer,
+		Ip: s.IP, Country: s.Country, Region: s.Region,
+		SignedIn: unix(s.SignedIn), LastActive: unix(s.LastActive), ExpiresAt: unix(s.ExpiresAt),
+		RevokedAt: unix(s.RevokedAt), RevokeReason: s.RevokeReason.String(), RevokedBy: s.RevokedBy,
+		Unconfirmed: s.Unconfirmed, EncryptedRequestsDisabled: s.EncryptedRequestsDisabled, CallRequestsDisabled: s.CallRequestsDisabled,
+	}
 }

@@ -30,6 +30,7 @@ var (
 	errTempKeyBound     = status.Error(codes.Code(400), "TEMP_AUTH_KEY_ALREADY_BOUND")
 	errExpiresAt        = status.Error(codes.Code(400), "EXPIRES_AT_INVALID")
 	errHash             = status.Error(codes.Code(400), "HASH_INVALID")
+	errNoSession        = status.Error(codes.Code(404), "SESSION_NOT_FOUND")
 	errInternal         = status.Error(codes.Code(500), "INTERNAL_SERVER_ERROR")
 )
 

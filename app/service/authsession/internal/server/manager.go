@@ -33,3 +33,23 @@ func (s *manager) TouchSessions(ctx context.Context, in *authsession.TouchSessio
 func (s *manager) CheckSession(ctx context.Context, in *authsession.CheckSessionRequest) (*authsession.CheckSessionReply, error) {
 	return core.New(ctx, s.svcCtx).CheckSession(in)
 }
+
+func (s *manager) ListSessions(ctx context.Context, in *authsession.ListSessionsRequest) (*authsession.ListSessionsReply, error) {
+	return core.New(ctx, s.svcCtx).ListSessions(in)
+}
+
+func (s *manager) GetSession(ctx context.Context, in *authsession.GetSessionRequest) (*authsession.Session, error) {
+	return core.New(ctx, s.svcCtx).GetSession(in)
+}
+
+func (s *manager) RevokeSessions(ctx context.Context, in *authsession.RevokeSessionsRequest) (*authsession.RevokeSessionsReply, error) {
+	return core.New(ctx, s.svcCtx).RevokeSessions(in)
+}
+
+func (s *manager) ChangeSession(ctx context.Context, in *authsession.ChangeSessionRequest) (*authsession.ChangeSessionReply, error) {
+	return core.New(ctx, s.svcCtx).ChangeSession(in)
+}
+
+func (s *manager) SetAuthorizationTTL(ctx context.Context, in *authsession.SetAuthorizationTTLRequest) (*authsession.SetAuthorizationTTLReply, error) {
+	return core.New(ctx, s.svcCtx).SetAuthorizationTTL(in)
+}

@@ -147,10 +147,13 @@ const (
 	OneSession         Strategy = "one"                   // one session stays
 )
 
+// MaxTTLDays bounds a TTL.
+const MaxTTLDays = 3650
+
 // Policy is what holds for a user's sessions. Zero members are as configured
 // for all.
 type Policy struct {
-	TTLDays  int // idle days until a session expires, at most 3650
+	TTLDays  int // idle days until a session expires, at most MaxTTLDays
 	Strategy Strategy
 	Limit    int // of LimitPerDeviceType, at most 10000
 }

@@ -1,0 +1,78 @@
+package core
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
+	"github.com/tgsession/tgsession/proto/authsession"
+)
+
+// What a BFF may ask of the session manager.
+func TestSessionCalls(t *testing.T) {
+	c := start(t)
+	phone, tablet, stranger := c.device(), c.device(), c.device()
+	temp := c.key(dao.Temporary, 86400)
+	c.bind(tablet, temp)
+	phoneHash := c.login(phone, 777)
+	c.clock.Advance(time.Minute)
+	tabletHash := c.login(tablet, 777)
+	strangerHash := c.login(stranger, 888)
+	list := func(in *authsession.ListSessionsRequest) (hashes []int64) {
+		t.Helper()
+		out, err := c.on(1).ListSessions(in)
+		require.NoError(t, err)
+		for _, s := range out.Sessions {
+			require.Equal(t, in.UserId, s.UserId)
+			hashes = append(hashes, s.Hash)
+		}
+		return hashes
+	}
+	require.Equal(t, []int64{tabletHash, phoneHash}, list(&authsession.ListSessionsRequest{UserId: 777}))
+	first, err := c.on(0).ListSessions(&authsession.ListSessionsRequest{UserId: 777, PageSize: 1})
+	require.NoError(t, err)
+	require.Equal(t, []int64{phoneHash}, list(&authsession.ListSessionsRequest{UserId: 777, PageSize: 1, PageToken: first.NextPageToken}))
+
+	for _, in := range []*authsession.GetSessionRequest{{Hash: tabletHash}, {AuthKeyId: tablet.IntID()}, {AuthKeyId: temp.IntID()}} {
+		s, err := c.on(1).GetSession(in)
+		require.NoError(t, err)
+		require.Equal(t, []any{tabletHash, int64(777), "android", "Pixel", "Telegram Android", "10.1.2.3", c.clock.Now().Unix(), int64(0), ""},
+			[]any{s.Hash, s.UserId, s.DeviceType, s.DeviceModel, s.AppName, s.Ip, s.SignedIn, s.RevokedAt, s.RevokeReason})
+	}
+	_, err = c.on(0).GetSession(&authsession.GetSessionRequest{Hash: salts.Random()})
+	refused(t, err, 404, "SESSION_NOT_FOUND")
+
+	_, err = c.on(0).ChangeSession(&authsession.ChangeSessionRequest{UserId: 777, Hash: tabletHash, CallRequestsDisabled: new(true)})
+	require.NoError(t, err)
+	devices, err := c.on(1).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: phone.IntID()})
+	require.NoError(t, err)
+	require.True(t, devices.Authorizations[1].CallRequestsDisabled)
+	_, err = c.on(0).ChangeSession(&authsession.ChangeSessionRequest{UserId: 888, Hash: tabletHash, Confirmed: true})
+	refused(t, err, 400, "HASH_INVALID")
+
+	_, err = c.on(0).SetAuthorizationTTL(&authsession.SetAuthorizationTTLRequest{UserId: 777, Days: 7})
+	require.NoError(t, err)
+	s, err := c.on(1).GetSession(&authsession.GetSessionRequest{Hash: phoneHash})
+	require.NoError(t, err)
+	require.EqualValues(t, 7*86400, s.ExpiresAt-s.LastActive)
+	_, err = c.on(0).SetAuthorizationTTL(&authsession.SetAuthorizationTTLRequest{UserId: 777, Days: 3651})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+
+	_, err = c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777, Hash: strangerHash})
+	refused(t, err, 400, "HASH_INVALID")
+	out, err := c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777, ExceptAuthKeyId: phone.IntID()})
+	require.NoError(t, err)
+	require.Len(t, out.Revoked, 1)
+	require.Equal(t, []any{tabletHash, tablet.IntID(), []int64{temp.IntID()}},
+		[]any{out.Revoked[0].Hash, out.Revoked[0].AuthKeyId, out.Revoked[0].TempAuthKeyIds})
+	out, err = c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777, Hash: tabletHash})
+	require.NoError(t, err, "it has ended already")
+	require.Empty(t, out.Revoked)
+	require.Equal(t, []int64{tabletHash}, list(&authsession.ListSessionsRequest{UserId: 777, Active: new(false)}))
+	s, err = c.on(0).GetSession(&authsession.GetSessionRequest{Hash: tabletHash})
+	require.NoError(t, err)
+	require.Equal(t, []any{c.clock.Now().Unix(), "by-user", "user:777"}, []any{s.RevokedAt, s.RevokeReason, s.RevokedBy})
+}
