@@ -92,7 +92,7 @@ func (w *MainAuthWrapper) regate(fault *RPCError) {
 	}
 }
 
-// onState takes in what authsession knows of the key.
+// onState takes in what authsession knows of the key (PEERS.md, "Auth states").
 func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.loading = false
 	if st == nil {

@@ -25,7 +25,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	return nil
 }
 
-// onBound takes the outcome of auth.bindTempAuthKey.
+// onBound takes the outcome of auth.bindTempAuthKey (rules PFS-14 and PFS-17).
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
 	switch {
@@ -69,7 +69,8 @@ func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.calls, w.asks, w.bound = nil, nil, nil
 }
 
-// onAdopt takes over the sessions of a temp key that was just bound.
+// onAdopt takes over the sessions of a temp key that was just bound: they go on
+// under its perm key (rule PFS-2).
 func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	if h == nil || h.List == nil {
 		return
@@ -112,7 +113,8 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 }
 
 // onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions.
-// To one that dropped its own key the answer is the last that leaves.
+// To one that dropped its own key the answer is the last that leaves (rule
+// PFS-21).
 func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 	if e != nil {
 		if a.s.list != nil {

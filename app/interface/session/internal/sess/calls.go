@@ -39,7 +39,8 @@ type pendingCall struct {
 	answered bool // the client has its answer already: rpc_drop_answer
 }
 
-// onCall takes an API call with its wrappers.
+// onCall takes an API call with its wrappers
+// (https://core.telegram.org/api/invoking).
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)

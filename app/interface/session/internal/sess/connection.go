@@ -86,7 +86,7 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	}
 }
 
-// onConnNew readies a session for its packets.
+// onConnNew readies a session for its packets (PEERS.md, "session").
 func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	if in.SessionID == 0 || in.ServerID == "" {
 		return
@@ -97,7 +97,8 @@ func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	}
 }
 
-// onConnLost notes that a session's packets lead nowhere.
+// onConnLost notes that a session's packets lead nowhere (PEERS.md, "session"
+// and "gateway").
 func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64) {
 	for l := range w.lists() {
 		if l.authKeyID != authKeyID {

@@ -56,8 +56,8 @@ func (e *Effects) Reset() {
 	}
 }
 
-// Send is a packet for a gateway: salt, session_id, msg_id, seq_no, length
-// and body; the gateway pads and encrypts it.
+// Send is a packet for a gateway (PEERS.md, "gateway"): salt, session_id,
+// msg_id, seq_no, length and body; the gateway pads and encrypts it.
 type Send struct {
 	ServerID  string
 	AuthKeyID int64
@@ -65,7 +65,8 @@ type Send struct {
 	Payload   []byte
 }
 
-// Reply answers an HTTP response slot; an empty payload is an empty answer.
+// Reply answers an HTTP response slot (rule HTTP-2); an empty payload is an
+// empty answer.
 type Reply struct {
 	Slot    Slot
 	Payload []byte
@@ -82,21 +83,23 @@ type Call struct {
 type Request interface{ request() }
 
 type (
-	// InvokeMethod forwards an API call to the BFF that serves it.
+	// InvokeMethod forwards an API call to the BFF that serves it (PEERS.md,
+	// "BFF calls").
 	InvokeMethod struct {
 		Method *tl.Method
 		PB     []byte // the encoded request message
 		Meta   Meta
 	}
 
-	// GetAuthState reads what authsession knows of the wrapper's key.
+	// GetAuthState reads what authsession knows of the wrapper's key (PEERS.md,
+	// "Auth states").
 	GetAuthState struct{ AuthKeyID int64 }
 
-	// GetSalts reads the future salts of a transport key.
+	// GetSalts reads the future salts of a transport key (PEERS.md, "Salts").
 	GetSalts struct{ AuthKeyID int64 }
 
 	// BindTempKey is auth.bindTempAuthKey with the facts of the packet that
-	// carried it.
+	// carried it (PEERS.md, "bindTempAuthKey").
 	BindTempKey struct {
 		PermAuthKeyID    int64
 		Nonce            int64
@@ -105,41 +108,45 @@ type (
 		Meta             Meta
 	}
 
-	// SetLayer stores the layer of the wrapper's key.
+	// SetLayer stores the layer of the wrapper's key (rule INIT-1).
 	SetLayer struct {
 		AuthKeyID int64
 		IP        string
 		Layer     int32
 	}
 
-	// SetInitConnection stores what initConnection told.
+	// SetInitConnection stores what initConnection told (rule INIT-3).
 	SetInitConnection struct {
 		AuthKeyID int64
 		Client    ClientInfo
 	}
 
-	// SetPushSession stores the session that takes push messages.
+	// SetPushSession stores the session that takes push messages (PEERS.md,
+	// "Pushes").
 	SetPushSession struct {
 		AuthKeyID, UserID, SessionID int64
 	}
 
-	// SetPasswordPending marks or clears a login that owes its password.
+	// SetPasswordPending marks or clears a login that owes its password
+	// (PEERS.md, "Our own calls").
 	SetPasswordPending struct {
 		AuthKeyID int64
 		UserID    int64
 		Pending   bool
 	}
 
-	// DestroyKey removes a key from storage.
+	// DestroyKey removes a key from storage (rule KEY-23).
 	DestroyKey struct{ AuthKeyID int64 }
 
-	// DropTempKeys removes the temp keys of a perm key but those excepted.
+	// DropTempKeys removes the temp keys of a perm key but those excepted (rule
+	// PFS-21).
 	DropTempKeys struct {
 		PermAuthKeyID int64
 		Except        []int64
 	}
 
-	// SetOnline tells the status service that the key can be reached here.
+	// SetOnline tells the status service that the key can be reached here
+	// (PEERS.md, "status").
 	SetOnline struct {
 		UserID    int64
 		AuthKeyID int64
@@ -147,7 +154,8 @@ type (
 		Client    string
 		Expires   int64 // Unix seconds
 	}
-	// SetOffline tells the status service that nobody is there any more.
+	// SetOffline tells the status service that nobody is there any more
+	// (PEERS.md, "status").
 	SetOffline struct {
 		UserID    int64
 		AuthKeyID int64
@@ -184,15 +192,16 @@ type Meta struct {
 	Takeout       *Takeout // nil outside takeout and message ranges
 }
 
-// Takeout names the takeout or message range that a call was made in.
+// Takeout names the takeout or message range that a call was made in
+// (https://core.telegram.org/api/takeout).
 type Takeout struct {
 	ID           int64
 	MinID, MaxID int32
 	HasRange     bool
 }
 
-// ClientInfo is what initConnection and invokeWithLayer told. Strings are
-// valid UTF-8. Proxy and Params are JSON text, "null" when absent.
+// ClientInfo is what initConnection and invokeWithLayer told (rule INIT-2).
+// Strings are valid UTF-8. Proxy and Params are JSON text, "null" when absent.
 type ClientInfo struct {
 	IP             string
 	Layer          int32
@@ -208,7 +217,8 @@ type ClientInfo struct {
 }
 
 // Handover carries sessions from the wrapper of an unbound temp key to that
-// of its perm key. The sessions belong to whoever holds the Handover.
+// of its perm key (rule PFS-2). The sessions belong to whoever holds the
+// Handover.
 type Handover struct {
 	To    int64 // perm key id
 	List  *SessionList

@@ -2,7 +2,8 @@ package sess
 
 import "github.com/tgsession/tgsession/proto/tl"
 
-// KeyType is the kind of a transport key, as authsession stores it.
+// KeyType is the kind of a transport key, as authsession stores it (PEERS.md,
+// "Keys").
 type KeyType int32
 
 // Kinds of transport keys.
@@ -38,7 +39,8 @@ type (
 		HTTPUntil int64
 	}
 
-	// ConnNew says that a gateway opened a connection for a session.
+	// ConnNew says that a gateway opened a connection for a session (PEERS.md,
+	// "session").
 	ConnNew struct {
 		ServerID  string
 		AuthKeyID int64
@@ -47,7 +49,8 @@ type (
 		ClientIP  string
 	}
 
-	// ConnClosed says that a gateway has no connection left for a session.
+	// ConnClosed says that a gateway has no connection left for a session
+	// (PEERS.md, "session").
 	// It counts only while the session is answered through that gateway.
 	ConnClosed struct {
 		ServerID  string
@@ -55,33 +58,35 @@ type (
 		SessionID int64
 	}
 
-	// SendFailed says that a Send did not reach a connection: the gateway is
-	// gone or knows none. Content stays in the outbox.
+	// SendFailed says that a Send did not reach a connection (PEERS.md,
+	// "gateway"): the gateway is gone or knows none. Content stays in the
+	// outbox.
 	SendFailed struct {
 		ServerID  string
 		AuthKeyID int64
 		SessionID int64
 	}
 
-	// HTTPGone says that the reader of a response slot went away unanswered.
+	// HTTPGone says that the reader of a response slot went away unanswered
+	// (rule HTTP-2).
 	HTTPGone struct{ Slot Slot }
 
-	// PushUpdates brings updates for the key's user: an encoded
-	// mtproto.Updates.
+	// PushUpdates brings updates for the key's user (PEERS.md, "Pushes"): an
+	// encoded mtproto.Updates.
 	PushUpdates struct {
 		Notification bool // also wake the session that takes push messages
 		Updates      []byte
 	}
 
-	// PushSessionUpdates brings updates for one session.
+	// PushSessionUpdates brings updates for one session (PEERS.md, "Pushes").
 	PushSessionUpdates struct {
 		AuthKeyID int64
 		SessionID int64
 		Updates   []byte
 	}
 
-	// PushRPCResult brings the answer that a BFF promised by status 700: a
-	// whole serialized rpc_result.
+	// PushRPCResult brings the answer that a BFF promised by status 700
+	// (PEERS.md, "Errors"): a whole serialized rpc_result.
 	PushRPCResult struct {
 		AuthKeyID int64 // transport key that asked; senders may not know it
 		SessionID int64
@@ -89,8 +94,9 @@ type (
 		RPCResult []byte
 	}
 
-	// Revoked says that the key's login was ended elsewhere: from here on
-	// nothing is delivered and every call is refused.
+	// Revoked says that the key's login was ended elsewhere (rule ERR-1;
+	// PEERS.md, "Pushes"): from here on nothing is delivered and every call is
+	// refused.
 	Revoked struct{}
 
 	// CallDone completes a Call. Exactly one of Result and Err is set; both
@@ -130,7 +136,7 @@ func (*Drain) input()              {}
 type Result interface{ result() }
 
 type (
-	// MethodResult answers InvokeMethod.
+	// MethodResult answers InvokeMethod (PEERS.md, "BFF calls").
 	MethodResult struct {
 		// Method gives the type of PB; it differs from the invoked one where
 		// a call was rewritten for an old client.
@@ -140,7 +146,7 @@ type (
 		Pushed bool
 	}
 
-	// AuthState answers GetAuthState.
+	// AuthState answers GetAuthState (PEERS.md, "Auth states").
 	AuthState struct {
 		State         State
 		UserID        int64
@@ -148,10 +154,10 @@ type (
 		PushSessionID int64 // 0: none
 	}
 
-	// Salts answers GetSalts, oldest first.
+	// Salts answers GetSalts, oldest first (PEERS.md, "Salts").
 	Salts struct{ Salts []Salt }
 
-	// KeysGone answers DestroyKey and DropTempKeys.
+	// KeysGone answers DestroyKey and DropTempKeys (rules KEY-23 and PFS-21).
 	KeysGone struct {
 		Existed bool
 		Keys    []int64
@@ -163,13 +169,13 @@ func (*AuthState) result()    {}
 func (*Salts) result()        {}
 func (*KeysGone) result()     {}
 
-// Salt is valid in [Since, Until), Unix seconds.
+// Salt is valid in [Since, Until), Unix seconds (rule SALT-5).
 type Salt struct {
 	Since, Until int32
 	Salt         int64
 }
 
-// RPCError is an rpc_error, or a peer's refusal in the same terms.
+// RPCError is an rpc_error, or a peer's refusal in the same terms (rule RPC-2).
 type RPCError struct {
 	Code    int32
 	Message string

@@ -4,7 +4,8 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// onMessage handles one message, which came alone or in a container.
+// onMessage handles one message, which came alone or in a container (rules
+// MSGID-3 to MSGID-7).
 func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, outer bool) {
 	if m.ID&3 != 0 || m.ID <= 0 {
 		w.bad(s, m, wire.BadParity)

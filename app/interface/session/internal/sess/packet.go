@@ -4,7 +4,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// onData takes a packet in.
+// onData takes a packet in (rules SESS-1 and SESS-2).
 func (w *MainAuthWrapper) onData(d *Data) {
 	if d.SessionID == 0 { // rule SESS-2
 		w.refusePacket(d, CountMalformed)
@@ -38,7 +38,8 @@ type incoming struct {
 	fresh  bool // a message was accepted
 }
 
-// onPacket handles a packet: its salt, then its time, then what is in it.
+// onPacket handles a packet: its salt, then its time, then what is in it (rules
+// SALT-3, MSGID-3 and CONT-3).
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)

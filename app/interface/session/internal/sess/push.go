@@ -256,7 +256,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 	}
 }
 
-// onSessionPush delivers updates to one session.
+// onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 	if w.state == StateRevoked {
 		return
@@ -273,7 +273,8 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 	w.count(CountPushesLost)
 }
 
-// onPushedResult completes a call that a BFF promised a result for.
+// onPushedResult completes a call that a BFF promised a result for (PEERS.md,
+// "Pushes").
 func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 	c := w.promised(in)
 	if c == nil {

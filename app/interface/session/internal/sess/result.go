@@ -10,7 +10,8 @@ import (
 const needPassword = "SESSION_PASSWORD_NEEDED"
 
 // onMarked goes on with a call that may log in without its password: from now
-// on a crash leaves a key that still owes it.
+// on a crash leaves a key that still owes it (rule ERR-6; PEERS.md,
+// "Our own calls").
 func (w *MainAuthWrapper) onMarked(c *pendingCall, e *RPCError) {
 	if e != nil {
 		w.fault("password mark", c.method, e)
@@ -20,7 +21,7 @@ func (w *MainAuthWrapper) onMarked(c *pendingCall, e *RPCError) {
 	w.invoke(c)
 }
 
-// onMethodDone takes the outcome of an API call.
+// onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 	if r, ok := in.Result.(*MethodResult); ok && r.Pushed && in.Err == nil {
 		w.running--
@@ -61,7 +62,8 @@ func (w *MainAuthWrapper) clearMark(c *pendingCall) {
 }
 
 // onCleared gives the client its answer, now that a restart would not ask for
-// the password again. A failure is tried again a few times.
+// the password again (PEERS.md, "Our own calls"). A failure is tried again
+// a few times.
 func (w *MainAuthWrapper) onCleared(c *pendingCall, e *RPCError) {
 	const tries = 5
 	if c.tries++; e != nil && c.tries < tries {

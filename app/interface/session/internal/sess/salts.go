@@ -34,7 +34,7 @@ func (w *MainAuthWrapper) askSalts(l *SessionList, forSession *session) {
 }
 
 // onSalts takes salts in, or does without: a peer's fault never drops a packet
-// and never logs anybody out.
+// and never logs anybody out (rules SALT-8 and ERR-15).
 func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 	l.asking = false
 	if r == nil || len(r.Salts) == 0 {
@@ -154,7 +154,7 @@ func (w *MainAuthWrapper) onGetFutureSalts(s *session, m wire.Message) {
 	w.ask(a, &GetSalts{AuthKeyID: s.list.authKeyID})
 }
 
-// onFutureSalts completes get_future_salts.
+// onFutureSalts completes get_future_salts (rules SALT-5 and SALT-6).
 func (w *MainAuthWrapper) onFutureSalts(a ask, r *Salts) {
 	salts := []Salt(nil)
 	switch {

@@ -112,7 +112,7 @@ func (w *MainAuthWrapper) onHTTPWait(s *session, m wire.Message) {
 }
 
 // onHearsay takes note of what a client says of messages that we never ask
-// about, and does nothing.
+// about, and does nothing (rules STATE-7 and STATE-9).
 func (w *MainAuthWrapper) onHearsay(*session, wire.Message) {}
 
 // onDestroySession handles destroy_session (rule SESS-10): it ends another
@@ -142,6 +142,7 @@ func (w *MainAuthWrapper) onDestroyKey(s *session, m wire.Message) {
 	w.ask(ask{kind: askDestroy, s: s, msgID: m.ID}, &DestroyKey{AuthKeyID: s.list.authKeyID})
 }
 
+// onDestroyed completes destroy_auth_key (rule KEY-23).
 func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	id := uint32(wire.IDDestroyAuthKeyOK)
 	switch {

@@ -81,7 +81,8 @@ func (w *MainAuthWrapper) onResendReq(s *session, m wire.Message) {
 }
 
 // onResendAnswers handles msg_resend_ans_req, which names requests whose
-// answers are wanted again.
+// answers are wanted again (rule MSGID-6;
+// https://core.telegram.org/mtproto/service_messages_about_messages).
 func (w *MainAuthWrapper) onResendAnswers(s *session, m wire.Message) {
 	w.resend(s, m, func(req int64) (int, bool) {
 		i := slices.IndexFunc(s.sent, func(o outMsg) bool { return o.kind == outAnswer && o.req == req })

@@ -8,7 +8,7 @@ import (
 )
 
 // MainAuthWrapper is the state of one perm auth key, or of one temp key that is
-// not bound yet. It is not safe for concurrent use.
+// not bound yet (PEERS.md, "session"). It is not safe for concurrent use.
 type MainAuthWrapper struct {
 	key    int64
 	cfg    *Config
