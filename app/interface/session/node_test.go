@@ -127,7 +127,7 @@ func TestHandlersAnswerBeforeTheirDeadline(t *testing.T) {
 
 // Weakness 2: a temp key that claims another's perm key was that user from
 // its next packet on. Weakness 11: its failed bind killed the victim's state.
-func TestWeakness2ClaimedPermKeyIsNotBelieved(t *testing.T) {
+func TestWeakness02ClaimedPermKeyIsNotBelieved(t *testing.T) {
 	c := startCluster(t)
 	n := c.start()
 	c.login(n, permA, 77)
@@ -140,7 +140,7 @@ func TestWeakness2ClaimedPermKeyIsNotBelieved(t *testing.T) {
 }
 
 // Weakness 3: all HTTP clients shared one state and one user.
-func TestWeakness3HTTPClientsAreApart(t *testing.T) {
+func TestWeakness03HTTPClientsAreApart(t *testing.T) {
 	c := startCluster(t)
 	n := c.start()
 	c.login(n, permA, 77)
@@ -290,7 +290,7 @@ func TestRevocationIsFelt(t *testing.T) {
 }
 
 // Weakness 50: a key that moved is left to its new owner.
-func TestMovedKeysAreLetGo(t *testing.T) {
+func TestWeakness50MovedKeysAreLeftToTheirNewOwner(t *testing.T) {
 	c := startCluster(t)
 	a, b := c.start(), c.start()
 	foreign := func() int64 {

@@ -136,6 +136,7 @@ type authRole struct {
 	err   error           // answers everything
 	slow  int64           // this key's lookups wait
 	hold  chan struct{}
+	reads int // of auth states
 }
 
 func (a *authRole) add(id int64, kind int32, perm int64) int64 {
@@ -196,6 +197,7 @@ func (a *authRole) AuthsessionGetAuthStateData(ctx context.Context, in *authsess
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.reads++
 	user := a.users[k.PermAuthKeyId]
 	state := int32(4)
 	if user != 0 {

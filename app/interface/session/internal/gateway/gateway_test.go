@@ -245,7 +245,7 @@ func TestBrokenStreamIsOpenedAgain(t *testing.T) {
 
 // Weakness 54: a dead gateway froze everybody who sent to it, for two seconds
 // each time.
-func TestDeadGatewayHoldsUpNobody(t *testing.T) {
+func TestWeakness54DeadGatewayHoldsUpNobody(t *testing.T) {
 	dead, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
 	require.NoError(t, err)
 	defer dead.Close()
@@ -286,7 +286,7 @@ func TestBounds(t *testing.T) {
 }
 
 // Weakness 55: gateways that left were never let go.
-func TestGatewaysThatLeaveAreClosed(t *testing.T) {
+func TestWeakness55GatewaysThatLeaveAreClosed(t *testing.T) {
 	p := (&peer{}).start(t, withStreams)
 	g, f := newGateways(t)
 	g.Update([]string{p.addr, "10.0.0.9:1"})

@@ -91,9 +91,9 @@ const (
 	unbound = 0x5555
 )
 
-// Weakness 2 of the stock server: the perm key was believed to be the one
+// Weakness 2: the perm key was believed to be the one
 // that the packet named.
-func TestClaimsAreVerified(t *testing.T) {
+func TestWeakness02ClaimsAreVerified(t *testing.T) {
 	s := &store{keys: map[int64]Key{
 		perm:    {perm, sess.PermKey},
 		temp:    {perm, sess.TempKey},
@@ -176,7 +176,7 @@ func TestUnboundIsBelievedForAMoment(t *testing.T) {
 }
 
 // Weakness 56: one slow key held up all keys of its gateway.
-func TestPacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
+func TestWeakness56PacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
 	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}, hold: make(chan struct{})}
 	r := newResolver(t, s)
 	var got []int
@@ -200,7 +200,8 @@ func TestPacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
 	require.EqualValues(t, 1, s.asked.Load(), "one lookup for all")
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+// Weakness 57: what was remembered of keys grew with every key ever seen.
+func TestWeakness57RememberedKeysAreBounded(t *testing.T) {
 	s := &store{keys: map[int64]Key{}}
 	r := newResolver(t, s)
 	r.o.Size = 1024
