@@ -71,12 +71,15 @@ func TestWeakness23AnswersAreRepeatedAtOnceAfterReconnect(t *testing.T) {
 	require.Len(t, c.bff.seen(nearestDC), 1, "the call ran once")
 }
 
-// One login of a user is ended elsewhere: it gets nothing more and every call
-// is refused; the user's other device notices nothing.
+// Weakness 9: the news that one login of a user had ended goes to all the
+// user's keys, and ended the sessions of each, with the answers in flight.
 func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
 	c := share(t)
-	ended, other := c.newUser(9), c.newUser(9)
-	c.answer(getUsers, &tg.UserClassVector{})
+	user := newUserID()
+	ended, other := c.newUser(user), c.newUser(user)
+	release := c.hold(getUsers, &tg.UserClassVector{})
+	inFlight := other.call(getSelf)
+	eventually(t, "a call is in flight", func() bool { return len(c.bff.seen(getUsers)) == 1 })
 
 	number := func(name string) protowire.Number {
 		n, ok := c.bff.schema.FieldNumber("Updates", name)
@@ -84,7 +87,7 @@ func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
 		return protowire.Number(n)
 	}
 	reset := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updateAccountResetAuthorization")
-	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("user_id"), protowire.VarintType), 9)
+	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("user_id"), protowire.VarintType), uint64(user))
 	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("auth_key_id"), protowire.VarintType), uint64(ended.key.perm))
 	c.push(ended.key, reset)
 	c.push(other.key, reset) // sync tells all keys of the user
@@ -92,6 +95,8 @@ func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
 	e := ended.rpcError(ended.call(getSelf))
 	require.Equal(t, 401, e.ErrorCode)
 	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
+	release()
+	other.result(inFlight)
 	other.result(other.call(getSelf))
 
 	update := c.updates(&tg.UpdatesTooLong{})
