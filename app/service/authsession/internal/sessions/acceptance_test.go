@@ -115,10 +115,10 @@ func TestAcceptance3UsedSessionIsNeverCleaned(t *testing.T) {
 	for at := time.Duration(0); at < 40*days; at += step {
 		w.clock.Advance(step)
 		recorder.Seen(touch.Touch{AuthKeyID: key, Seen: w.clock.Now().Unix()})
-		if at%(15*time.Minute) == 0 {
+		if at%(30*time.Minute) == 0 {
 			recorder.Flush(t.Context())
 		}
-		if at%(12*time.Hour) == 0 {
+		if at%(2*days) == 0 {
 			s, err := w.cleanUp(0, 30*days).Run(t.Context())
 			require.NoError(t, err)
 			require.LessOrEqual(t, s.Sessions, 1)

@@ -53,6 +53,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 	conf.Session.Endpoints = []string{w.told.Address}
 	conf.Sessions.TTLDays = 180
 	conf.Mysql.Active, conf.Mysql.Idle = 32, 32
+	conf.Mysql.DSN += "&readTimeout=1m" // a crowd waits in line, and the machine may be busy
 	if change != nil {
 		change(&conf)
 	}
