@@ -43,6 +43,7 @@ type ServiceContext struct {
 	Status   *peers.Status
 	Nodes    *peers.Nodes
 
+	touches    *peers.Touches
 	dispatcher *dispatch.Dispatcher
 	release    *releasecheck.Check
 	gatewaySub *discov.Subscriber
@@ -61,7 +62,7 @@ func New(c config.Config) (*ServiceContext, error) {
 	schema, err := load(c.Schema)
 	if err != nil {
 		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", c.Schema, err),
-			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set"}
+			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set that lab tlgen has made"}
 	}
 	release, err := releasecheck.New(schema, c.Schema)
 	if err != nil {
@@ -109,6 +110,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	self := s.Shard.Self()
 	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
 	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
+	s.touches = peers.NewTouches(s.Auth)
 	s.Keys = keys.New(keys.Options{
 		Lookup:  s.Auth.Lookup,
 		Timeout: c.Session.PeerTimeout,
@@ -143,7 +145,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 			return sess.New(key, unbound, &cfg, s.Schema, rand.Reader)
 		},
 		Send:         s.Gateways.Send,
-		Notify:       s.Status.Notify,
+		Notify:       s.notify,
 		Execute:      s.execute,
 		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
 		Now:          func() int64 { return time.Now().UnixNano() },
@@ -172,6 +174,15 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 		return result, nil
 	}
 	return s.Auth.Execute(r)
+}
+
+// notify tells status who is online, which is a sign of life for authsession,
+// too.
+func (s *ServiceContext) notify(r sess.Request) {
+	if online, ok := r.(*sess.SetOnline); ok {
+		s.touches.Seen(online.AuthKeyID)
+	}
+	s.Status.Notify(r)
 }
 
 func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {

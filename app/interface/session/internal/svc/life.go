@@ -104,6 +104,9 @@ func (s *ServiceContext) Close() {
 	if s.gatewaySub != nil {
 		s.gatewaySub.Close()
 	}
+	if s.touches != nil {
+		s.touches.Close()
+	}
 	for _, c := range s.conns { // ends the calls that were not worth waiting for
 		_ = c.Close()
 	}

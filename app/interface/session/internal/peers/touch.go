@@ -1,0 +1,95 @@
+package peers
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/proto/authsession"
+)
+
+const (
+	touchEvery  = 20 * time.Second
+	touchBatch  = 1000    // keys in one call
+	maxTouching = 200_000 // keys between two rounds; what comes after them has to come again
+)
+
+// Touches tells authsession which logins are in use, in batches: without it
+// they would look idle there. (PEERS.md, "Our own calls".) A stock authsession
+// does not want to know.
+type Touches struct {
+	auth *AuthSession
+
+	mu   sync.Mutex
+	seen map[int64]int64 // Unix seconds by perm key
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// NewTouches starts it; Close ends it.
+func NewTouches(a *AuthSession) *Touches { return newTouches(a, touchEvery) }
+
+func newTouches(a *AuthSession, every time.Duration) *Touches {
+	ctx, stop := context.WithCancel(context.Background())
+	t := &Touches{auth: a, seen: map[int64]int64{}, stop: stop, done: make(chan struct{})}
+	go t.loop(ctx, every)
+	return t
+}
+
+// Seen notes that a perm key is in use now. It never blocks.
+func (t *Touches) Seen(perm int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, known := t.seen[perm]; known || len(t.seen) < maxTouching {
+		t.seen[perm] = time.Now().Unix()
+	}
+}
+
+// Close tells what is not told yet, for the time of a call or two, and ends.
+func (t *Touches) Close() {
+	t.stop()
+	<-t.done
+}
+
+func (t *Touches) loop(ctx context.Context, every time.Duration) {
+	defer close(t.done)
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+		t.tell()
+	}
+}
+
+// tell reports a round. What cannot be told is seen again within a minute, as
+// long as it is in use.
+func (t *Touches) tell() {
+	t.mu.Lock()
+	round := make([]*authsession.SessionTouch, 0, len(t.seen))
+	for perm, at := range t.seen {
+		round = append(round, &authsession.SessionTouch{AuthKeyId: perm, DateActive: at})
+	}
+	clear(t.seen)
+	t.mu.Unlock()
+	for batch := range slices.Chunk(round, touchBatch) {
+		ctx, cancel := context.WithTimeout(context.Background(), t.auth.timeout)
+		// Keys that nobody is logged in on any more come back. Whoever ended
+		// their logins has told the session nodes.
+		_, err := t.auth.manager.TouchSessions(ctx, &authsession.TouchSessionsRequest{Touches: batch})
+		cancel()
+		if err != nil {
+			if status.Code(err) != codes.Unimplemented {
+				faults.Errorf("authsession.touchSessions: %v", err)
+			}
+			return
+		}
+	}
+}
