@@ -59,8 +59,8 @@ type SessionAdminClient interface {
 	CleanUp(ctx context.Context, in *CleanUpRequest, opts ...grpc.CallOption) (*CleanUpReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(ctx context.Context, in *GetPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
-	// SetPolicy replaces it; the policy governs sign-ins from now on and ends no
-	// login by itself. Scope sessions:revoke.
+	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
+	// login by itself; a TTL counts at once. Scope sessions:revoke.
 	SetPolicy(ctx context.Context, in *SetPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
 	// GetStatistics counts. Scope sessions:read.
 	GetStatistics(ctx context.Context, in *GetStatisticsRequest, opts ...grpc.CallOption) (*Statistics, error)
@@ -186,8 +186,8 @@ type SessionAdminServer interface {
 	CleanUp(context.Context, *CleanUpRequest) (*CleanUpReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error)
-	// SetPolicy replaces it; the policy governs sign-ins from now on and ends no
-	// login by itself. Scope sessions:revoke.
+	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
+	// login by itself; a TTL counts at once. Scope sessions:revoke.
 	SetPolicy(context.Context, *SetPolicyRequest) (*Policy, error)
 	// GetStatistics counts. Scope sessions:read.
 	GetStatistics(context.Context, *GetStatisticsRequest) (*Statistics, error)

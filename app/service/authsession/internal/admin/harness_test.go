@@ -336,3 +336,11 @@ func (a *api) written() []audit.Entry {
 
 func reader(t *testing.T) string  { return admintest.Token(t, "alice", time.Hour, token.Read) }
 func revoker(t *testing.T) string { return admintest.Token(t, "bob", time.Hour, token.Revoke) }
+
+func dialed(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -32,6 +32,7 @@ type request struct {
 	*invocation
 	*flag.FlagSet
 	args []string // not parsed yet
+	help func()
 
 	address, tokenFile, ca, cert, key string
 	encrypt, plain                    bool
@@ -44,7 +45,8 @@ type request struct {
 func newRequest(v *invocation, c command, args []string) *request {
 	r := &request{invocation: v, FlagSet: flag.NewFlagSet(c.name, flag.ContinueOnError), args: args}
 	r.SetOutput(v.stderr)
-	r.Usage = func() {
+	r.Usage = func() {} // not for mistakes
+	r.help = func() {
 		r.SetOutput(v.stdout)
 		fmt.Fprintf(v.stdout, "Usage: authsession ctl %s [flags] %s\n\nTo %s.\n\n", c.name, c.args, c.about)
 		r.PrintDefaults()
@@ -70,21 +72,22 @@ func (r *request) remote() {
 }
 
 // parse reads the arguments: flags and others in any order, and only others
-// after "--".
+// after "--". A negative number is no flag.
 func (r *request) parse() (others []string, err error) {
 	for rest := r.args; len(rest) > 0; {
-		if err := r.Parse(rest); err != nil {
+		n := r.flags(rest)
+		if err := r.Parse(rest[:n]); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				r.help()
 				return nil, err
 			}
 			return nil, misuse("%s", "wrong flags") // flag has said which
 		}
-		used := len(rest) - r.NArg()
-		if used > 0 && rest[used-1] == "--" {
-			others = append(others, r.Args()...)
+		if rest = rest[n:]; len(rest) > 0 && rest[0] == "--" {
+			others = append(others, rest[1:]...)
 			break
 		}
-		if rest = r.Args(); len(rest) > 0 {
+		if len(rest) > 0 {
 			others, rest = append(others, rest[0]), rest[1:]
 		}
 	}
@@ -92,6 +95,25 @@ func (r *request) parse() (others []string, err error) {
 		return nil, misuse("-o must be table or json")
 	}
 	return others, nil
+}
+
+// flags counts the arguments at the beginning that are flags and their values.
+func (r *request) flags(args []string) (n int) {
+	for n < len(args) {
+		name, isFlag := strings.CutPrefix(args[n], "-")
+		if _, err := strconv.ParseInt(args[n], 10, 64); err == nil || !isFlag || name == "" || name == "-" {
+			return n
+		}
+		n++
+		f := r.Lookup(strings.TrimPrefix(name, "-"))
+		if f == nil { // unknown, or with its value
+			continue
+		}
+		if b, ok := f.Value.(interface{ IsBoolFlag() bool }); !ok || !b.IsBoolFlag() {
+			n = min(n+1, len(args))
+		}
+	}
+	return n
 }
 
 // nothing parses the arguments of a command that takes flags alone.
