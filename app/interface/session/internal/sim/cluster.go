@@ -22,6 +22,8 @@ type cluster struct {
 	limits  sess.Config // of the machines
 	weather weather
 	healed  bool            // the storm is over
+	silent  bool            // so is everything else
+	polls   int             // HTTP requests that nodes hold
 	down    map[string]bool // peers that are away
 
 	storage *storage
@@ -115,10 +117,17 @@ func (c *cluster) crash(addr string) {
 		return
 	}
 	c.note(addr[:8], "crashes")
-	n.dead = true
-	delete(c.nodes, addr)
-	c.watch.lost(n)
+	c.bury(n)
 	c.after(c.between(time.Second, 8*time.Second), func() { c.unlist(addr) })
+}
+
+// bury ends a node's life.
+func (c *cluster) bury(n *node) {
+	n.dead = true
+	delete(c.nodes, n.addr)
+	c.polls -= len(n.polls)
+	n.polls = nil
+	c.watch.lost(n)
 }
 
 // leave ends a node as an operator does: first its listing, then its work.
@@ -148,9 +157,7 @@ func (c *cluster) leave(addr string) {
 		c.after(c.between(100*time.Millisecond, 3*time.Second), func() {
 			if !n.dead {
 				c.note(addr[:8], "is gone")
-				n.dead = true
-				delete(c.nodes, addr)
-				c.watch.lost(n)
+				c.bury(n)
 			}
 		})
 	}

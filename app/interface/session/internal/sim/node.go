@@ -108,13 +108,17 @@ func (n *node) conn(peer string, timeout time.Duration, serve func(context.Conte
 	return &conn{c: n.c, from: n, peer: peer, timeout: timeout, serve: serve}
 }
 
-// turn turns the timing wheel, and brings the answers to HTTP requests.
+// turn turns the timing wheel.
 func (n *node) turn() {
 	if n.dead {
 		return
 	}
 	n.svc.Runloop.Advance()
-	n.c.after(wheelTurn, n.turn)
+	pause := wheelTurn
+	if n.c.silent && n.c.polls == 0 {
+		pause = 10 * wheelTurn // nobody counts on it
+	}
+	n.c.after(pause, n.turn)
 }
 
 func (n *node) execute(r sess.Request) (sess.Result, *sess.RPCError) {
@@ -201,6 +205,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 		default:
 			p.key = key
 			n.polls = append(n.polls, p)
+			n.c.polls++
 		}
 	})
 	n.c.at(until+int64(margin/2), func() {
@@ -225,6 +230,7 @@ func (n *node) answerPolls() {
 			waiting = append(waiting, p)
 		}
 	}
+	n.c.polls -= len(n.polls) - len(waiting)
 	clear(n.polls[len(waiting):])
 	n.polls = waiting
 }

@@ -153,10 +153,14 @@ func unzip(b []byte) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // zip packs a body as gzip_packed.
 func zip(body []byte) []byte {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := zippers.Get().(*gzip.Writer) //nolint:forcetypeassert // the pool's own
+	defer zippers.Put(z)
+	z.Reset(&b)
 	_, _ = z.Write(body) // a buffer takes everything
 	_ = z.Close()
 	return wire.AppendGzip(nil, b.Bytes())

@@ -49,6 +49,9 @@ func Run(seed uint64, schema *tl.Schema, o Options) Result {
 func (c *cluster) failed() bool { return c.watch.failure != nil }
 
 func (c *cluster) answerPolls() {
+	if c.polls == 0 {
+		return
+	}
 	for _, addr := range c.addrs {
 		if n := c.nodes[addr]; n != nil && len(n.polls) > 0 {
 			n.answerPolls()
@@ -192,6 +195,7 @@ func (c *cluster) unsettled() string {
 
 // Invariant: when all clients have gone, nothing is left of them.
 func (c *cluster) silence() {
+	c.silent = true
 	for _, cl := range c.clients {
 		cl.leave()
 	}
