@@ -106,6 +106,12 @@ func (a *AuthSession) Execute(r sess.Request) (sess.Result, *sess.RPCError) {
 			return nil, nil // a stock authsession: the state is in memory alone
 		}
 		return nil, refusal(err)
+	case *sess.SetTTL:
+		_, err := a.manager.SetAuthorizationTTL(ctx, &authsession.SetAuthorizationTTLRequest{UserId: r.UserID, Days: r.Days})
+		if status.Code(err) == codes.Unimplemented {
+			return nil, nil // a stock authsession: logins do not expire there
+		}
+		return nil, refusal(err)
 	case *sess.DestroyKey:
 		return a.destroyKey(ctx, r)
 	case *sess.DropTempKeys:

@@ -98,6 +98,13 @@ func (manager) SetPasswordPending(context.Context, *authsession.SetPasswordPendi
 	return &authsession.SetPasswordPendingReply{}, nil
 }
 
+func (manager) SetAuthorizationTTL(_ context.Context, in *authsession.SetAuthorizationTTLRequest) (*authsession.SetAuthorizationTTLReply, error) {
+	if in.UserId != 5 || in.Days != 7 {
+		return nil, status.Error(codes.Code(400), "INPUT_REQUEST_INVALID")
+	}
+	return &authsession.SetAuthorizationTTLReply{}, nil
+}
+
 func (manager) DestroyAuthKey(_ context.Context, in *authsession.DestroyAuthKeyRequest) (*authsession.DestroyAuthKeyReply, error) {
 	return &authsession.DestroyAuthKeyReply{Destroyed: true, AuthKeyIds: []int64{in.AuthKeyId, 1}}, nil
 }
@@ -171,6 +178,8 @@ func TestExecute(t *testing.T) {
 	require.Nil(t, rpcErr)
 	require.Equal(t, &sess.Salts{Salts: []sess.Salt{{Since: 1, Until: 2, Salt: -3}}}, salts)
 
+	_, rpcErr = a.Execute(&sess.SetTTL{UserID: 5, Days: 7})
+	require.Nil(t, rpcErr)
 	_, rpcErr = a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Pending: true})
 	require.Nil(t, rpcErr)
 	_, rpcErr = a.Execute(&sess.SetLayer{AuthKeyID: 1, Layer: 200})
@@ -227,7 +236,9 @@ func TestKeysGone(t *testing.T) {
 // Beside a stock authsession, what it cannot do is said where it is asked.
 func TestStockAuthsession(t *testing.T) {
 	_, a := newAuth(t, true)
-	_, rpcErr := a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Pending: true})
+	_, rpcErr := a.Execute(&sess.SetTTL{UserID: 5, Days: 7})
+	require.Nil(t, rpcErr)
+	_, rpcErr = a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Pending: true})
 	require.Nil(t, rpcErr)
 	gone, rpcErr := a.Execute(&sess.DropTempKeys{})
 	require.Nil(t, rpcErr)

@@ -16,6 +16,7 @@ const (
 	askMark  // password pending, before the API call
 	askClear // no password pending, after it
 	askMarkUser
+	askTTL
 	askDestroy
 	askDropTemp
 )
@@ -82,7 +83,7 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 		w.onMarked(a.call, in.Err)
 	case askClear:
 		w.onCleared(a.call, in.Err)
-	case askMarkUser:
+	case askMarkUser, askTTL:
 	case askDestroy:
 		gone, _ := in.Result.(*KeysGone)
 		w.onDestroyed(a, gone, in.Err)

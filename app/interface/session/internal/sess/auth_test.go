@@ -127,6 +127,19 @@ func (x *world) signedIn(user int) {
 	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(user)}, nil)
 }
 
+// How long logins last is the BFF's to accept, and authsession's to know.
+func TestSetAuthorizationTTL(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("account.setAuthorizationTTL", int32(7)))
+	require.Zero(t, count[*SetTTL](x), "the BFF has not accepted it yet")
+	x.answer("account.setAuthorizationTTL", tlID(0x997275b5))
+	require.Contains(t, x.calls, Request(&SetTTL{UserID: alice, Days: 7}))
+	x.recv(1, x.method("account.setAuthorizationTTL", int32(9)))
+	x.fail("account.setAuthorizationTTL", 400, "TTL_DAYS_INVALID")
+	require.Equal(t, 1, count[*SetTTL](x))
+}
+
 // A login is marked as owing its password before it is tried, and the mark is
 // gone before the client learns that it succeeded.
 func TestSignIn(t *testing.T) {

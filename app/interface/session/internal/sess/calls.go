@@ -30,6 +30,7 @@ type pendingCall struct {
 	deadline int64 // of phase; 0: none
 	result   *CallDone
 	device   int64 // session that account.registerDevice names; 0: none
+	ttlDays  int32 // what account.setAuthorizationTTL sets; 0: nothing
 	trait    trait
 	phase    phase
 	tries    uint8
@@ -91,6 +92,9 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	}
 	if c.trait&traitDevice != 0 {
 		c.device = deviceSession(q.body)
+	}
+	if c.trait&traitTTL != 0 {
+		c.ttlDays = ttlDays(q.body)
 	}
 	if len(q.after) > 0 {
 		c.deadline = w.now + int64(w.cfg.AfterWait)

@@ -135,6 +135,13 @@ type (
 		Pending   bool
 	}
 
+	// SetTTL stores after how many idle days a user's logins end (PEERS.md,
+	// "Our own calls").
+	SetTTL struct {
+		UserID int64
+		Days   int32
+	}
+
 	// DestroyKey removes a key from storage (rule KEY-23).
 	DestroyKey struct{ AuthKeyID int64 }
 
@@ -170,6 +177,7 @@ func (*SetLayer) request()           {}
 func (*SetInitConnection) request()  {}
 func (*SetPushSession) request()     {}
 func (*SetPasswordPending) request() {}
+func (*SetTTL) request()             {}
 func (*DestroyKey) request()         {}
 func (*DropTempKeys) request()       {}
 func (*SetOnline) request()          {}

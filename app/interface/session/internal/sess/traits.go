@@ -16,6 +16,7 @@ const (
 	traitFile                        // made on file connections: subscribes to nothing
 	traitDevice                      // account.registerDevice
 	traitEnds                        // ends every login of the user, its own with them
+	traitTTL                         // account.setAuthorizationTTL
 	traitDoubt                       // may change the login without saying so in its result
 )
 
@@ -82,6 +83,7 @@ var traits = map[string]trait{
 	"upload.saveBigFilePart":  traitFile,
 
 	"account.registerDevice":       traitDevice,
+	"account.setAuthorizationTTL":  traitTTL,
 	"account.updateStatus":         traitUpdates,
 	"updates.getState":             traitUpdates | traitSync,
 	"updates.getDifference":        traitUpdates | traitSync,
