@@ -232,8 +232,8 @@ func (c *compiler) wholes() error {
 			p := &program{msg: m, name: m.name, noCrc: true, room: headRoom, slots: []uint8{0, 1},
 				fields: []slotInfo{{tag: s.tag, coding: cBytes}}}
 			p.read.steps, p.write.steps = []step{s}, []step{s}
-			p.read.prepare()
-			p.write.prepare()
+			p.read.prepare(true)
+			p.write.prepare(false)
 			m.whole = p
 		}
 	}
@@ -262,7 +262,7 @@ func (c *compiler) schedule() error {
 	for _, o := range c.orders {
 		o.p.prefix = uint8(sizeVarint(uint64(estimate(int(o.p.headSize), o.steps, typical))))
 		o.p.schedule(o.steps)
-		o.p.read.prepare()
+		o.p.read.prepare(true)
 		o.p.number()
 		o.p.flagged = len(o.steps) > 0 && o.p.read.steps[0].kind == kFlags
 		box := c.s.messages["TL_"+o.p.name]
@@ -308,7 +308,7 @@ func (c *compiler) blocks() error {
 // number prepares stream, if it can write the program. Fields come too early that have a lower number than one that precedes
 // them in TL.
 func (p *program) number() {
-	if len(p.fields) > 64 || slices.ContainsFunc(p.write.steps, func(s step) bool {
+	if p.flat != nil || len(p.fields) > 64 || slices.ContainsFunc(p.write.steps, func(s step) bool {
 		return s.kind == kRaw || s.kind == kQuery || s.kind == kBoxed
 	}) {
 		return

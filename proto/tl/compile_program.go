@@ -34,7 +34,7 @@ func (c *compiler) program(p *program, params []tlset.Param) error {
 	if err := p.index(order); err != nil {
 		return err
 	}
-	p.write.prepare()
+	p.write.prepare(false)
 	p.flat = flatten(order)
 	for i, f := range p.flat {
 		p.fixed += int(f.size)

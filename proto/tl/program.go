@@ -74,7 +74,7 @@ const (
 	wireFixed  = 1
 	wireBytes  = 2
 	wireFixed4 = 5
-	noWire     = 7
+	noWire     = 8 // none that three bits can hold
 )
 
 // program transcodes one constructor or method version, in both directions. A payload of a few dozen KB pushes tables out of
@@ -151,8 +151,9 @@ func union(when *[32]uint64, v uint32) (steps uint64) {
 
 // add adds the steps of the flags that are on in the word.
 func (s *stepSet) add(w *flagWord, v uint32) {
-	v &= w.known
-	s[0] |= union(w.low, v)
+	if v &= w.known; v != 0 && w.low != nil {
+		s[0] |= union(w.low, v)
+	}
 	if w.high != nil {
 		s[1] |= union(w.high, v)
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// prepare fills in which steps run when.
-func (p *plan) prepare() {
+// prepare fills in which steps run when; what a flag runs is only asked when TL is read.
+func (p *plan) prepare(reads bool) {
 	for i := range p.steps {
 		s := &p.steps[i]
 		if s.kind != kTrue {
@@ -14,22 +14,25 @@ func (p *plan) prepare() {
 		}
 		if s.kind == kFlags {
 			for len(p.words) <= int(s.late) {
-				p.words = append(p.words, flagWord{low: new([32]uint64)})
+				p.words = append(p.words, flagWord{})
 			}
 		}
 		if s.word == 0 {
 			p.base.put(i)
+		}
+		if s.word == 0 || !reads {
 			continue
 		}
-		w, when := &p.words[s.word], p.words[s.word].low
+		w := &p.words[s.word]
+		when := &w.low
 		if i >= 64 {
-			if w.high == nil {
-				w.high = new([32]uint64)
-			}
-			when = w.high
+			when = &w.high
+		}
+		if *when == nil {
+			*when = new([32]uint64)
 		}
 		w.known |= s.mask
-		when[bits.TrailingZeros32(s.mask)&31] |= 1 << (i % 64)
+		(*when)[bits.TrailingZeros32(s.mask)&31] |= 1 << (i % 64)
 	}
 	p.steps = slices.Clone(p.steps) // without the room append left
 }

@@ -166,6 +166,8 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 			if o > before {
 				l.n++
 				binary.LittleEndian.PutUint32(t.buf[l.count:], l.n)
+			} else if o == before && f.word != 0 {
+				return o, false // all elements may go, and the flag with them
 			}
 
 		case kInts, kLongs:

@@ -66,9 +66,10 @@ func (t *toTL) completeGroups(l *level) {
 	}
 }
 
-// vector writes a repeated field: the elements scan counted, which usually stand next to each other.
+// vector writes a repeated field: the elements scan counted, which usually stand next to each other. An optional vector that
+// loses all its elements is left out.
 func (t *toTL) vector(l *level, s *step, f *span, o int) int {
-	left := f.n
+	start, left := o, f.n
 	o = t.openVector(s, o, left)
 	count := o - 4
 	if n := 8*int(left) + room; len(t.buf)-o < n && (s.kind == kInts || s.kind == kLongs) && t.grow(o, n) == nil {
@@ -101,6 +102,11 @@ func (t *toTL) vector(l *level, s *step, f *span, o int) int {
 		if o < 0 {
 			return fail
 		}
+	}
+	if left == 0 && f.n != 0 && s.word != 0 && l.p.sharing(s.word, s.mask) == nil {
+		l.words[s.word&maxWords] &^= s.mask
+		binary.LittleEndian.PutUint32(t.buf[l.at[s.word&maxWords]:], l.words[s.word&maxWords])
+		return start
 	}
 	return o
 }
