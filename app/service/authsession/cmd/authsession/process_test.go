@@ -135,7 +135,13 @@ func values(t *testing.T, dsn string) map[string]string {
 // serve starts the program on a configuration and waits until it serves.
 func serve(t *testing.T, name string, v map[string]string, flags ...string) (*process, *grpc.ClientConn) {
 	t.Helper()
-	p := start(t, append([]string{"-f", file(t, name, v)}, flags...)...)
+	return serveFile(t, file(t, name, v), v, flags...)
+}
+
+// serveFile does so on a file that has its values.
+func serveFile(t *testing.T, path string, v map[string]string, flags ...string) (*process, *grpc.ClientConn) {
+	t.Helper()
+	p := start(t, append([]string{"-f", path}, flags...)...)
 	p.listen, p.logs = v["LISTEN"], v["LOGS"]
 	conn, err := grpc.NewClient(p.listen, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)

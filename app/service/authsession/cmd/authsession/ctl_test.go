@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+// fences finds the code blocks of a Markdown text by language.
+func fences(t *testing.T, text, language string) string {
+	t.Helper()
+	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(text)
+	require.NotNil(t, found, language)
+	return found[1]
+}
+
+// The lines of the README work as they are printed, on the configuration that
+// it prints: ctl as a process, and curl.
+func TestTheReadmesAdminExamples(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("there is no curl")
+	}
+	text, err := os.ReadFile("../../../../../README.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), "## Admin API")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+
+	folder := t.TempDir()
+	key := filepath.Join(folder, "admin.key")
+	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
+	port := func() string {
+		_, p, err := net.SplitHostPort(freePort(t))
+		require.NoError(t, err)
+		return p
+	}
+	here := strings.NewReplacer("/etc/authsession/admin.key", key, "20452", port(), "20453", port())
+	v := values(t, testenv.DSN(t, true))
+	path := file(t, "stock-app.yaml", v)
+	stock, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(stock, []byte("\n"+here.Replace(fences(t, section, "yaml")))...), 0o600))
+	serveFile(t, path, v)
+
+	// authsession on the path is this test's own binary.
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "authsession"),
+		fmt.Appendf(nil, "#!/bin/sh\n%s=1 exec %q \"$@\"\n", childVariable, os.Args[0]), 0o700))
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command("bash", "-e", "-o", "pipefail", "-c", strings.ReplaceAll(here.Replace(fences(t, section, "bash")), "curl ", "curl -sS --fail-with-body "))
+	admin := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(here.Replace("127.0.0.1:20452"))
+	cmd.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "AUTHSESSION_ADMIN="+admin)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Run(), "%s%s", stdout.String(), stderr.String())
+	require.Empty(t, stderr.String())
+	for _, part := range []string{"HASH", "ENDED", "limit-per-device-type", "DRY RUN", "Usage: authsession ctl", `{"sessions":[],"next_page_token":""}`, `{"hashes":[]}`} {
+		require.Contains(t, stdout.String(), part)
+	}
+	rows := 0
+	require.NoError(t, testenv.Open(t, v["MYSQL"]).QueryRow("SELECT COUNT(*) FROM auth_admin_logs WHERE caller = 'alice' AND code = 'OK'").Scan(&rows))
+	require.Equal(t, 6, rows)
+}
