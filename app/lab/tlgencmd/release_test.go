@@ -2,8 +2,6 @@ package tlgencmd
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/lab/tlgencmd/printed"
 	"github.com/tgsession/tgsession/app/lab/tlgencmd/tltext"
 	"github.com/tgsession/tgsession/proto/tl"
 	"github.com/tgsession/tgsession/proto/tl/tlset"
@@ -40,7 +39,7 @@ func TestRebuildRelease(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{223, 0}, []int{schemas[0].layer, schemas[1].layer})
 	var rep report
-	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), schemas, &rep)
+	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), schemas, &rep)
 	require.NoError(t, err)
 	require.Equal(t, shippedHash, built.Hash(), "the hash depends on the .proto files alone")
 	require.Empty(t, rep.leftOut)
@@ -88,7 +87,7 @@ func TestRebuildLayers(t *testing.T) {
 		schemas = append(schemas, tlFile{layer: s.Layer, schema: s})
 	}
 	var rep report
-	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), schemas, &rep)
+	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), schemas, &rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.unmapped)
 	require.Empty(t, rep.notRegistered)
@@ -126,7 +125,7 @@ func TestRebuildOnBase(t *testing.T) {
 	schemas, err := readSchemas([]string{filepath.Join(gotdSchemas(t), "telegram.tl")})
 	require.NoError(t, err)
 	var rep report
-	built, err := generate("rebuilt", parseAll(t, printProtos(ours)), append(fromSet(before, schemas), schemas...), &rep)
+	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), append(fromSet(before, schemas), schemas...), &rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.unmapped)
 	require.Empty(t, rep.notInTL, "the two know every id")
@@ -203,10 +202,7 @@ func describe(set *tlset.Set) map[uint32]description {
 // gotdSchemas is the folder of the public schemas in the module cache.
 func gotdSchemas(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gotd/td").Output()
-	require.NoError(t, err)
-	dir := filepath.Join(strings.TrimSpace(string(out)), "_schema")
-	_, err = os.Stat(dir)
+	dir, err := printed.Schemas()
 	require.NoError(t, err)
 	return dir
 }

@@ -48,6 +48,7 @@ type ServiceContext struct {
 	release    *releasecheck.Check
 	gatewaySub *discov.Subscriber
 	conns      []*grpc.ClientConn
+	moved      chan struct{} // capacity 1: the ring has changed
 	stop       context.CancelFunc
 	busy       sync.WaitGroup
 }
@@ -157,8 +158,10 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)
-	s.busy.Add(1)
+	s.moved = make(chan struct{}, 1)
+	s.busy.Add(2)
 	go s.measure(ctx)
+	go s.followRing(ctx)
 }
 
 // execute makes the calls that keys ask for.
@@ -179,8 +182,16 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 // notify tells status who is online, which is a sign of life for authsession,
 // too.
 func (s *ServiceContext) notify(r sess.Request) {
-	if online, ok := r.(*sess.SetOnline); ok {
-		s.touches.Seen(online.AuthKeyID)
+	switch r := r.(type) {
+	case *sess.SetOnline:
+		if s.elsewhere(r.AuthKeyID) {
+			return
+		}
+		s.touches.Seen(r.AuthKeyID)
+	case *sess.SetOffline:
+		if s.elsewhere(r.AuthKeyID) {
+			return
+		}
 	}
 	s.Status.Notify(r)
 }
