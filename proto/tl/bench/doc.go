@@ -9,8 +9,8 @@
 // is measured here is less than that: unmarshal plus marshal stands for the former, unmarshal plus a walk over all values
 // for the latter, so that no reading or writing of TL is billed to the rival.
 //
-// The machine is rarely quiet. Contestants therefore take turns, round after round, and the medians are compared. Each turn
+// The machine is rarely quiet. Contestants therefore take turns, round after round, and the best turns are compared. Each turn
 // begins after a collection of garbage and is long enough to pay for one's own, as a server in steady state does; with
-// -turn=10ms collections hardly happen, and what is left is the codecs' work without that of the garbage collector. Run it
+// -turn=1ms there are no collections, and what is left is the codecs' work without that of the garbage collector. Run it
 // with `make bench-tl`; `go test -bench .` gives the same in Go's own form, for profiles.
 package main
