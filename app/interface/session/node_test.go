@@ -195,75 +195,6 @@ func TestHTTPAnswersInTime(t *testing.T) {
 	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
 }
 
-// keyOf finds a perm key that a node owns.
-func keyOf(t testing.TB, n *node, owner string) int64 {
-	t.Helper()
-	for key := int64(1); key < 10_000; key++ {
-		if o, _ := n.svc.Shard.Owner(key); o == owner {
-			return key
-		}
-	}
-	t.Fatal("no key")
-	return 0
-}
-
-func TestKeysOfOtherNodes(t *testing.T) {
-	c := startCluster(t)
-	a, b := c.start(), c.start()
-	for _, n := range []*node{a, b} {
-		n.svc.Shard.Update([]string{a.Address(), b.Address()})
-	}
-	foreign := keyOf(t, a, b.Address())
-	c.auth.add(foreign, 0, 0)
-	c.auth.users[foreign] = 5
-	ctx := t.Context()
-	d := c.device(foreign, 0, foreign)
-	data, _ := d.data(ping)
-
-	t.Run("a unary gateway is redirected", func(t *testing.T) {
-		_, err := a.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
-		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
-		event := &session.SessionClientEvent{AuthKeyId: foreign, PermAuthKeyId: foreign}
-		_, err = a.rpc.SessionCloseSession(ctx, &session.TLSessionCloseSession{Client: event})
-		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
-		_, err = a.rpc.SessionCreateSession(ctx, &session.TLSessionCreateSession{Client: event})
-		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
-		require.Zero(t, a.svc.Runloop.Count()+b.svc.Runloop.Count())
-	})
-	t.Run("HTTP is forwarded", func(t *testing.T) {
-		h, _ := c.device(foreign, 0, 0).data(ping)
-		h.ServerId = ""
-		out, err := a.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: h})
-		require.NoError(t, err)
-		require.NotEmpty(t, out.Payload)
-		require.Equal(t, 0, a.svc.Runloop.Count())
-		require.Equal(t, 1, b.svc.Runloop.Count())
-	})
-	t.Run("a stream is forwarded", func(t *testing.T) {
-		s := openStream(t, a)
-		body, _ := d.data(ping)
-		require.NotNil(t, s.ask(&session.SessionStreamRequest{RequestId: "1",
-			Payload: &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: body}}}).GetAck())
-		d.await("pong", func(m message) bool { return m.constructor() == pong })
-	})
-	t.Run("pushes are forwarded", func(t *testing.T) {
-		reset := resetAuthorization(5, foreign)
-		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: foreign, Updates: reset})
-		require.NoError(t, err)
-		eventually(t, "revoked on its node", func() bool { return b.svc.Runloop.Revoked(foreign) })
-		_, err = a.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: foreign})
-		requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
-	})
-	t.Run("no request is forwarded twice", func(t *testing.T) {
-		b.svc.Shard.Update([]string{a.Address()}) // rings that disagree
-		b.svc.Shard.Update([]string{a.Address(), b.Address()})
-		mine := keyOf(t, b, a.Address())
-		a.svc.Shard.Update([]string{b.Address()})
-		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: mine})
-		require.NoError(t, err)
-	})
-}
-
 // resetAuthorization is the push that ends a login.
 func resetAuthorization(user, authKeyID int64) []byte {
 	out := protowire.AppendTag(nil, 1, protowire.BytesType)
@@ -287,26 +218,6 @@ func TestRevocationIsFelt(t *testing.T) {
 		return status.Code(err) == 401
 	})
 	requireError(t, d.result(n.send(t, d, getUsers)), 401, "AUTH_KEY_UNREGISTERED")
-}
-
-// Weakness 50: a key that moved is left to its new owner.
-func TestWeakness50MovedKeysAreLeftToTheirNewOwner(t *testing.T) {
-	c := startCluster(t)
-	a, b := c.start(), c.start()
-	foreign := func() int64 {
-		a.svc.Shard.Update([]string{a.Address(), b.Address()})
-		key := keyOf(t, a, b.Address())
-		a.svc.Shard.Update([]string{a.Address()})
-		return key
-	}()
-	d := c.login(a, foreign, 77)
-	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
-	a.svc.Shard.Update([]string{a.Address(), b.Address()})
-	b.svc.Shard.Update([]string{a.Address(), b.Address()})
-	eventually(t, "gone from a", func() bool { return a.svc.Runloop.Count() == 0 })
-	d.result(b.send(t, d, getState))
-	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
-	require.Zero(t, c.stat.offline)
 }
 
 // streamClient asks over a stream.

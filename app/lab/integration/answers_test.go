@@ -70,12 +70,12 @@ func TestWeakness20UnroutedCallCostsOnlyItself(t *testing.T) {
 	c := share(t)
 	cl := c.newUser(newUserID())
 	c.answer(nearestDC, anywhereDC)
-	c.bff.on(getUsers, func(context.Context, bffCall) ([]byte, error) {
+	c.bff.on("/mtproto.RPCContacts/contacts_getContacts", func(context.Context, bffCall) ([]byte, error) {
 		return nil, status.Error(codes.Internal, "panic: runtime error: invalid memory address")
 	})
 	ids := cl.container(
 		encode(t, &tg.AccountGetContentSettingsRequest{}), // its group is misspelt in this cluster's IDMap
-		encode(t, getSelf),
+		encode(t, &tg.ContactsGetContactsRequest{}),
 		encode(t, getDC),
 	)
 	want := map[int64]string{ids[0]: "400 METHOD_NOT_IMPL", ids[1]: "500 INTERNAL_SERVER_ERROR", ids[2]: ""}

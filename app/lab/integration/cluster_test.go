@@ -31,6 +31,7 @@ type cluster struct {
 // (app, etc, etc2); extra is appended to session.yaml.
 func startCluster(t *testing.T, variant, extra string) *cluster {
 	t.Helper()
+	require.Nil(t, shared.cluster, "one cluster at a time: a test whose parts share one has to be parallel itself")
 	return newCluster(t, variant, "", extra)
 }
 

@@ -45,6 +45,7 @@ func TestWeakness53PushesAreTakenAtOnce(t *testing.T) {
 // done, so that a gateway that took nothing froze the key for two seconds a
 // packet.
 func TestWeakness54SilentGatewayDelaysNobodyElse(t *testing.T) {
+	t.Parallel()
 	for name, stream := range map[string]bool{"streams": true, "unary": false} {
 		t.Run(name, func(t *testing.T) {
 			c := share(t)
@@ -71,6 +72,7 @@ func TestWeakness54SilentGatewayDelaysNobodyElse(t *testing.T) {
 // Weakness 55: gateways that had left were never let go of, and one that died
 // took what was on its way with it.
 func TestWeakness55GatewaysComeAndGo(t *testing.T) {
+	t.Parallel()
 	t.Run("one that leaves is let go of", func(t *testing.T) {
 		c := share(t)
 		leaving := c.playGateway(t, true)

@@ -94,6 +94,7 @@ func TestWeakness26IdsAreJudgedByTheSpecification(t *testing.T) {
 // Weakness 27: the messages and wrappers that say how a call is to be made, or
 // that it is not wanted any more, had no effect.
 func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
+	t.Parallel()
 	t.Run("rpc_drop_answer", func(t *testing.T) {
 		c := share(t)
 		cl := c.newUser(newUserID())

@@ -70,6 +70,7 @@ func TestWeakness31DestroyedSessionTakesNoUpdatesAlong(t *testing.T) {
 // Weakness 33: updates were dropped while no session had asked for them, as
 // after a new state of the key or a new temp key.
 func TestWeakness33UpdatesWaitForASession(t *testing.T) {
+	t.Parallel()
 	arrives := func(c *cluster, cl *client) {
 		c.t.Helper()
 		c.push(cl.key, c.typing(7))
@@ -105,6 +106,7 @@ func TestWeakness33UpdatesWaitForASession(t *testing.T) {
 // named before it was there, and with every new state of the key; half of all
 // session ids could not be named at all.
 func TestWeakness34PushSessionIsWoken(t *testing.T) {
+	t.Parallel()
 	for name, form := range map[string]func(int64) string{
 		"signed":   func(id int64) string { return strconv.FormatInt(id, 10) },
 		"unsigned": func(id int64) string { return strconv.FormatUint(uint64(id), 10) },

@@ -64,6 +64,7 @@ func (c *cluster) queryKey(id int64) error {
 // Weakness 6: temp keys and their bindings never ended, and destroy_auth_key
 // said ok and destroyed nothing.
 func TestWeakness06KeysEnd(t *testing.T) {
+	t.Parallel()
 	t.Run("a temp key at its time", func(t *testing.T) {
 		c := share(t)
 		k := newKeyFor(t, c.conn, 1, time.Second)

@@ -64,6 +64,7 @@ type Session struct {
 	PeerTimeout      time.Duration `json:",optional"` // of a call to authsession or status. Zero value means 2 s
 	KeyCache         int           `json:",optional"` // transport keys remembered. Zero value means 1,048,576
 	KeyRefresh       time.Duration `json:",optional"` // age at which a binding is looked up again. Zero value means 60 s
+	ReleaseAfter     time.Duration `json:",optional"` // how long keys are kept that another node owns now, in case it goes again. Zero value means 3 s
 	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway. Zero value means 65536
 	GatewayBytes     int           `json:",optional"` // their bytes. Zero value means 64 MiB
 }
@@ -85,6 +86,7 @@ func (c *Config) SetDefaults() {
 	def(&s.PeerTimeout, 2*time.Second)
 	def(&s.KeyCache, 1<<20)
 	def(&s.KeyRefresh, time.Minute)
+	def(&s.ReleaseAfter, 3*time.Second)
 	def(&s.GatewayQueue, 1<<16)
 	def(&s.GatewayBytes, 64<<20)
 	def(&c.DrainTime, 20*time.Second)
@@ -183,6 +185,7 @@ func (c *Config) validateNode() error {
 		{"Session.CallTimeout", int64(s.CallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
 		{"Session.MediaCallTimeout", int64(s.MediaCallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
 		{"Session.PeerTimeout", int64(s.PeerTimeout), int64(10 * time.Millisecond), int64(time.Minute), duration},
+		{"Session.ReleaseAfter", int64(s.ReleaseAfter), int64(time.Millisecond), int64(time.Minute), duration},
 		{"Session.KeyRefresh", int64(s.KeyRefresh), int64(time.Second), int64(24 * time.Hour), duration},
 		{"DrainTime", int64(c.DrainTime), 0, int64(time.Hour), duration},
 	} {

@@ -66,8 +66,8 @@ func (s *Shard) Leave() {
 	defer s.mu.Unlock()
 	nodes := slices.DeleteFunc(slices.Clone(s.ring.Load().Nodes()), func(n string) bool { return n == s.self })
 	if len(nodes) > 0 {
+		s.left.Store(true) // first: whoever sees that ring sees why
 		s.ring.Store(NewRing(nodes))
-		s.left.Store(true)
 	}
 }
 

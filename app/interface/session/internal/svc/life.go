@@ -8,7 +8,6 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -59,21 +58,11 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 	return now
 }
 
-// ringChanged lets go of the keys that another node owns now. It runs in the
-// time of the etcd subscription, not of anybody's request.
-func (s *ServiceContext) ringChanged(_, now *shard.Ring) {
-	s.Nodes.Keep(now.Has)
-	self := s.Shard.Self()
-	if released := s.Runloop.Release(func(key int64) bool { return now.Owner(key) == self }); released > 0 {
-		metrics.Released.Add(float64(released))
-		logx.Infof("%d keys moved to other nodes", released)
-	}
-}
-
 // Drain ends the node's work when no peer can find it any more: answers in
 // flight are computed and delivered, status is told who was online, open HTTP
 // requests are answered. It returns by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
+	s.letGo() // nobody else's keys are reported offline
 	s.Shard.Leave()
 	within := func(d time.Duration, f func(context.Context) error) error {
 		bounded, cancel := context.WithTimeout(ctx, d)
