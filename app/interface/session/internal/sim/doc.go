@@ -1,9 +1,60 @@
-// Package sim runs whole clusters on virtual time, to find what no single
-// test thinks of. A seed decides everything that happens in a run: the same
-// seed has the same trace.
+// Package sim lives through whole clusters on virtual time, to find what no
+// single test thinks of. It serves tests alone:
 //
-//	clients ──▶ gateways ──▶ session nodes ──▶ authsession, BFF, status
-//	 3 to 6        2      ◀──      3      ◀── sync
+//	make sim SEEDS=200 START=1
+//	make sim START=4711 SEEDS=1 SIM_TRACE=1    replays one seed, and prints all of it
 //
-// It serves tests alone.
+// # A run
+//
+//	client1..6 ──▶ gateway1, 2 ──▶ session1, 2, 3 ──▶ authsession, BFF, status
+//	  TCP or HTTP   unary or     ◀──     ▲   │  ▲
+//	                streams              │   └──┘ redirects, requests sent on
+//	                              sync ──┘
+//
+// First a storm: packets are lost, doubled, late and out of order; calls are
+// refused, lost, cut off or done without an answer; peers are away for a while;
+// nodes crash, leave and join, so that keys move; gateways crash; clients have
+// wrong clocks, change gateways, sessions and keys, go away and come back, call,
+// repeat, drop, log out, and are revoked. Then the network heals, and everything
+// must come to its end. Then all clients go, and nothing may be left of them.
+//
+// # What decides
+//
+// One goroutine runs everything: a queue of events by virtual time, and fibers
+// (coroutines) for functions that wait. Whatever is a matter of chance, from the
+// latency of a packet to the moment at which a processor is there for a runLoop,
+// is drawn from the seed. So the same seed has the same trace, whose hash is
+// compared, and a failure replays.
+//
+// # What is real
+//
+// Of a node: the state machines (sess), their actors with mailboxes, timing
+// wheel, call queues, HTTP slots, draining and handing over (runloop), the
+// lanes and pools (lane), the resolution of transport keys (keys), the ring
+// (shard), the way of an API call to a BFF (dispatch), the calls to authsession
+// and other nodes (peers), and what the handlers do with a request (server). They
+// run as they are, on a clock and a starter of functions that are given to them.
+//
+// # What is modelled
+//
+// gRPC with its deadlines; the links to gateways (package gateway: here a packet
+// arrives, fails or is lost) and the reports to status; the handlers' waiting for
+// an answer (here a fallback at the deadline); go-zero's breakers, which are off;
+// etcd, which tells everyone the list of nodes in their own time; and the peers:
+// gateways as PEERS.md describes them, an authsession, a BFF whose answers say
+// whom they are for, status, sync. A client encrypts nothing: its packets carry
+// the id of their key, and what it gets is compared with what was given to that
+// key, session and message.
+//
+// # What must hold
+//
+// In every step (watch.go, machine.go): a message is given to the BFF at most
+// once in the life of its session; nobody gets what is another's; message ids,
+// seqnos and containers keep the rules; what a key holds is bounded; no good
+// message is called bad, and nobody who is logged in is refused; a revoked key
+// hears nothing; requests are answered once, and in time. In the end (run.go):
+// every call is answered, every update was seen or announced as missed, and
+// nothing is left.
+//
+// sabotage_test.go breaks machines in a dozen ways and asks that each is found.
 package sim

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 
@@ -98,14 +99,20 @@ func report(f *Failure) string {
 	return b.String()
 }
 
-// A seed decides everything.
+// A seed decides everything, also while other runs go on beside it.
 func TestDeterminism(t *testing.T) {
 	schema := schemaOf(t)
-	first := Run(1, schema, Options{})
-	again := Run(1, schema, Options{})
-	require.Equal(t, first.Hash, again.Hash)
-	require.Equal(t, first.Steps, again.Steps)
-	require.NotEqual(t, first.Hash, Run(2, schema, Options{}).Hash)
+	hashes := map[uint64]bool{}
+	for seed := range uint64(5) {
+		first := Run(seed, schema, Options{})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() { assert.Equal(t, first, Run(seed, schema, Options{})) })
+		}
+		wg.Wait()
+		hashes[first.Hash] = true
+	}
+	require.Len(t, hashes, 5)
 }
 
 // What is simulated happens, and happens often: a simulation that avoids what
