@@ -58,9 +58,14 @@ var sessionChecks = []check{
 		s.post(acknowledge(m.ID), false)
 		s.send(wire.Plain{MsgID: low, Body: ping(2)})
 		s.pong(low)
-		_, second := s.created()
-		p.check(second.FirstMsgID == low, "first_msg_id of the lower message", "%x", second.FirstMsgID)
-		p.check(second.UniqueID != 0 && first.FirstMsgID != low, "a notification of its own", "the first one")
+		s.fence()
+		// The message was overtaken on its way and is answered all the same. A
+		// server may say nothing: a second notification has clients repeat what
+		// is already there, and some of them fetch a difference.
+		if s.count(isCreated) > 0 {
+			_, second := s.created()
+			p.check(second.FirstMsgID == low, "first_msg_id of the lower message", "%x after %x", second.FirstMsgID, first.FirstMsgID)
+		}
 	}},
 	{rules: "SESS-8 UPD-4", title: "new_session_created, not acknowledged, on a new connection", run: func(p *probe) {
 		s := p.session()

@@ -362,12 +362,11 @@ func TestPingDelayDisconnect(t *testing.T) {
 	r := c.exchange(l.pub, 2, 0)
 	begin := time.Now()
 	c.request(r.AuthKey, 7, &mt.PingDelayDisconnectRequest{PingID: 1, DisconnectDelay: 600})
-	c.request(r.AuthKey, 7, &mt.PingDelayDisconnectRequest{PingID: 2, DisconnectDelay: 1})
+	c.request(r.AuthKey, 7, &mt.PingDelayDisconnectRequest{PingID: 2, DisconnectDelay: 2})
 	c.request(r.AuthKey, 7, &mt.PingRequest{PingID: 3})
 	c.isCutOff()
-	require.Greater(t, time.Since(begin), 900*time.Millisecond)
+	require.Greater(t, time.Since(begin), 1900*time.Millisecond)
 	eventually(t, func() bool { return len(l.session.closings()) == 1 })
-	require.Len(t, l.session.received(), 3)
 }
 
 // TR-10: -429, and session never hears of it.
