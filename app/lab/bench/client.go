@@ -72,6 +72,8 @@ type client struct {
 	acks []int64
 }
 
+// newClient makes a key and a session, and logs in where there is a number. On
+// an error nothing is left open.
 func (r *run) newClient(ctx context.Context, u *user) (*client, error) {
 	key, err := wire.Connect(ctx, r.Addr, r.Key, r.DC, 0)
 	if err != nil {
@@ -82,18 +84,26 @@ func (r *run) newClient(ctx context.Context, u *user) (*client, error) {
 		return nil, err
 	}
 	c := &client{r: r, s: wire.NewSession(conn, key), user: u}
-	if _, err := c.call(initialised(&tg.HelpGetNearestDCRequest{})); err != nil {
-		return c, err
+	if err := c.begin(); err != nil {
+		_ = conn.Close()
+		return nil, err
 	}
-	if u.phone == "" {
-		return c, nil
+	return c, nil
+}
+
+func (c *client) begin() error {
+	if _, err := c.call(initialised(&tg.HelpGetNearestDCRequest{})); err != nil {
+		return err
+	}
+	if c.user.phone == "" {
+		return nil
 	}
 	if err := c.logIn(); err != nil {
-		return c, fmt.Errorf("log in: %w", err)
+		return fmt.Errorf("log in: %w", err)
 	}
 	// From here on the session takes updates (core.telegram.org/api/updates).
-	_, err = c.call(&tg.UpdatesGetStateRequest{})
-	return c, err
+	_, err := c.call(&tg.UpdatesGetStateRequest{})
+	return err
 }
 
 func initialised(query bin.Object) bin.Encoder {

@@ -35,7 +35,8 @@ type Config struct {
 // Limits of the setup.
 const (
 	maxClients   = 10_000 // four digits
-	setupAtOnce  = 8      // key exchanges are work for the gateway
+	setupAtOnce  = 4      // key exchanges are work for the gateway
+	setupTries   = 3      // of a client: what is measured is the load, not how it begins
 	setupTimeout = time.Minute
 	grace        = 2 * time.Second // for what is on its way at the end
 )
@@ -123,7 +124,9 @@ func (r *run) setUp(ctx context.Context) ([]*client, error) {
 				u.phone = fmt.Sprintf("%s%04d", r.Phone, first/2)
 			}
 			for i := first; i < min(first+2, r.Clients) && errs[first] == nil && ctx.Err() == nil; i++ {
-				clients[i], errs[i] = r.newClient(ctx, u)
+				for try := 0; try < setupTries && (try == 0 || errs[i] != nil) && ctx.Err() == nil; try++ {
+					clients[i], errs[i] = r.newClient(ctx, u)
+				}
 			}
 		})
 	}
