@@ -18,6 +18,7 @@ import (
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
@@ -113,7 +114,7 @@ func (a *Server) Start(ctx context.Context) error {
 	if a.rest != nil {
 		var err error
 		if rest, err = net.Listen("tcp", a.rest.Addr); err != nil {
-			return fmt.Errorf("Admin.Rest: %s cannot be served: %w", a.rest.Addr, err)
+			return cannotListen("Admin.Rest.Port", err)
 		}
 	}
 	if a.rpc != nil {
@@ -121,7 +122,7 @@ func (a *Server) Start(ctx context.Context) error {
 			if rest != nil {
 				rest.Close()
 			}
-			return fmt.Errorf("Admin: %w", err)
+			return cannotListen("Admin.ListenOn", err)
 		}
 		logx.Infof("the admin API serves gRPC on %s", a.conf.ListenOn)
 	}
@@ -131,6 +132,10 @@ func (a *Server) Start(ctx context.Context) error {
 	}
 	a.running.Go(a.keeper.run)
 	return nil
+}
+
+func cannotListen(key string, err error) error {
+	return &conf.KeyError{Key: key, Problem: fmt.Sprintf("cannot be served (%v)", err), Fix: "end what listens there, or choose another"}
 }
 
 func (a *Server) serveREST(l net.Listener) {

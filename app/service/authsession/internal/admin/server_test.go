@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -72,7 +73,7 @@ func TestMetrics(t *testing.T) {
 	a.rows.fail = true
 	a.must("DELETE", "/v1/sessions/2", revoker(t), "")
 	answer := httptest.NewRecorder()
-	promhttp.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, line := range []string{
 		`authsession_admin_requests_total{code="OK",method="GetStatistics",transport="rest"} `,
 		`authsession_admin_requests_total{code="PERMISSION_DENIED",method="RevokeSession",transport="rest"} `,

