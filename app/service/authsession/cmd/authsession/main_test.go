@@ -137,7 +137,7 @@ func TestACallInFlightIsAnsweredOnSIGTERM(t *testing.T) {
 
 // go-zero logs requests, slow and failed statements, and unreadable cache
 // values: none of it may show a key.
-func TestNoKeyInAnyLog(t *testing.T) {
+func TestWeakness13NoKeyInAnyLog(t *testing.T) {
 	dsn := testenv.DSN(t, false)
 	v := values(t, dsn)
 	p, conn := serve(t, "stock-etc.yaml", v)

@@ -101,7 +101,7 @@ func TestAValidProofOpens(t *testing.T) {
 }
 
 // Stock skips all of these checks; each case is an attack it lets through.
-func TestEveryCheckOfTheBindMessage(t *testing.T) {
+func TestWeakness07EveryCheckOfTheBindMessage(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		spoil func(p *proof, r *Request)
@@ -135,7 +135,7 @@ func TestEveryCheckOfTheBindMessage(t *testing.T) {
 
 // Stock slices the message before it knows its length: 0, 8 and 23 bytes are
 // a panic there, and so is a single cipher block (40).
-func TestBindMessageOfAnyLengthIsRefusedWithoutPanic(t *testing.T) {
+func TestWeakness08BindMessageOfAnyLengthIsRefusedWithoutPanic(t *testing.T) {
 	whole := valid().sealed()
 	for _, n := range []int{0, 7, 8, 23, 24, 40, 56, 103} {
 		_, err := Open(&permKey, request(whole[:n]), carrier)

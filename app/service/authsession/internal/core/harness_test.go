@@ -38,6 +38,7 @@ type cluster struct {
 	// sessions are the session nodes that hear of ended logins; none unless a
 	// test sets them before node.
 	sessions []string
+	replicas []string             // in the configuration, likewise
 	mini     *miniredis.Miniredis // the Redis, when it is an embedded one
 }
 
@@ -66,6 +67,7 @@ func (c *cluster) node(redisAddress string) *svc.ServiceContext {
 	db, err := dao.OpenMysql(c.t.Context(), conf.Mysql, false)
 	require.NoError(c.t, err)
 	conf.Session.Endpoints = c.sessions
+	conf.Mysql.ReadDSN = c.replicas
 	s, err := svc.New(c.t.Context(), conf, db, c.clock.Now)
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { s.Close() })

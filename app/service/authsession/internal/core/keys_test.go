@@ -36,7 +36,7 @@ func TestKeysAreStoredAsStockStoresThem(t *testing.T) {
 }
 
 // Stock stores whatever it is sent.
-func TestSetAuthKeyRefusesWhatIsNoKey(t *testing.T) {
+func TestWeakness14SetAuthKeyRefusesWhatIsNoKey(t *testing.T) {
 	c := start(t)
 	k := randomKey(t)
 	for name, in := range map[string]*authsession.TLAuthsessionSetAuthKey{
@@ -85,7 +85,7 @@ func TestSettingAKeyTwiceIsFineAndChangesNothing(t *testing.T) {
 
 // A client's first packets may come before its key is stored. Stock goes on
 // answering 401 for a minute.
-func TestAKeyIsKnownAtOnceThoughItWasAskedForBefore(t *testing.T) {
+func TestWeakness60KeyIsKnownAtOnceThoughItWasAskedForBefore(t *testing.T) {
 	c := start(t)
 	k := randomKey(t)
 	for i := range 2 {
@@ -104,7 +104,7 @@ func TestAKeyIsKnownAtOnceThoughItWasAskedForBefore(t *testing.T) {
 
 // The owner of perm key A seals "perm = V" into the proof: with stock, its
 // temp key then acts as V, knowing no more of V than its key id.
-func TestBindRefusesForeignPermKey(t *testing.T) {
+func TestWeakness01BindRefusesForeignPermKey(t *testing.T) {
 	c := start(t)
 	attacker, victim, temp := c.key(0, 0), c.key(0, 0), c.key(1, 86400)
 	in := c.bindRequest(attacker, temp, func(i *crypto.BindAuthKeyInner) { i.PermAuthKeyID = victim.IntID() })
@@ -123,7 +123,7 @@ func TestBindRefusesForeignPermKey(t *testing.T) {
 
 // With stock, naming a perm key as the temp one rewrites that key's own row:
 // the victim's key then belongs to the attacker's account.
-func TestBindRefusesWhatIsNoTempKey(t *testing.T) {
+func TestWeakness07BindRefusesWhatIsNoTempKey(t *testing.T) {
 	c := start(t)
 	perm, victim, temp := c.key(0, 0), c.key(0, 0), c.key(1, 86400)
 	_, err := c.on(0).AuthsessionBindTempAuthKey(c.bindRequest(perm, victim, nil))
@@ -142,7 +142,7 @@ func TestBindRefusesWhatIsNoTempKey(t *testing.T) {
 	refused(t, err, 400, "ENCRYPTED_MESSAGE_INVALID")
 }
 
-func TestABoundTempKeyStaysWithItsPermKey(t *testing.T) {
+func TestWeakness07BoundTempKeyStaysWithItsPermKey(t *testing.T) {
 	c := start(t)
 	perm, other, temp := c.key(0, 0), c.key(0, 0), c.key(1, 86400)
 	c.bind(perm, temp)
@@ -164,7 +164,7 @@ func TestABoundTempKeyStaysWithItsPermKey(t *testing.T) {
 }
 
 // Stock slices the message before it knows its length: 13 "panic: ...".
-func TestBindOfAnyLengthIsAnAnswerNotAPanic(t *testing.T) {
+func TestWeakness08BindOfAnyLengthIsAnAnswerNotAPanic(t *testing.T) {
 	c := start(t)
 	perm, temp := c.key(0, 0), c.key(1, 86400)
 	whole := c.bindRequest(perm, temp, nil)
@@ -178,7 +178,7 @@ func TestBindOfAnyLengthIsAnAnswerNotAPanic(t *testing.T) {
 
 // In what the request travelled is checked when session tells it: an old bind
 // packet cannot be replayed in another session, message or under another key.
-func TestBindIsTiedToItsCarrier(t *testing.T) {
+func TestWeakness07BindIsTiedToItsCarrier(t *testing.T) {
 	c := start(t)
 	perm, temp := c.key(0, 0), c.key(1, 86400)
 	good := func() *metadata.RpcMetadata {
@@ -199,7 +199,7 @@ func TestBindIsTiedToItsCarrier(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTempKeysEnd(t *testing.T) {
+func TestWeakness06TempKeysEnd(t *testing.T) {
 	c := start(t)
 	perm, unbound, temp := c.key(0, 0), c.key(1, 60), c.key(1, 86400)
 	in := c.bindRequest(perm, temp, nil) // until 86430 s from now
@@ -238,7 +238,7 @@ func TestTempKeysEnd(t *testing.T) {
 	}
 }
 
-func TestDestroyAuthKey(t *testing.T) {
+func TestWeakness06DestroyAuthKey(t *testing.T) {
 	c := start(t)
 	perm := c.device()
 	temp, media, bystander := c.key(1, 86400), c.key(2, 86400), c.device()
@@ -298,7 +298,7 @@ func TestDropTempAuthKeys(t *testing.T) {
 
 // Old installs kept keys in Redis alone. Stock inserts a row for one on every
 // miss, and fails on the second.
-func TestLegacyKeysMoveToMySQLOnce(t *testing.T) {
+func TestWeakness69LegacyKeysMoveToMySQLOnce(t *testing.T) {
 	c := start(t)
 	client := redis.NewClient(&redis.Options{Addr: testenv.Variable(t, "TEST_REDIS_ADDR")})
 	defer client.Close()

@@ -74,7 +74,7 @@ func TestALoginWithoutADeviceIsALogin(t *testing.T) {
 
 // The second factor must survive whatever makes session load the state anew:
 // stock keeps it in memory, and answers "logged in" from then on.
-func TestAPendingPasswordIsRemembered(t *testing.T) {
+func TestWeakness05PendingPasswordIsRemembered(t *testing.T) {
 	c := start(t)
 	k := c.device()
 	state, _ := c.state(1, k)
@@ -123,7 +123,7 @@ func TestAPendingPasswordIsRemembered(t *testing.T) {
 }
 
 // Stock keeps a row per user and answers with any of them.
-func TestOneActiveUserAKey(t *testing.T) {
+func TestWeakness64OneActiveUserAKey(t *testing.T) {
 	c := start(t)
 	k := c.device()
 	first := c.login(k, 777)
@@ -253,7 +253,7 @@ func TestGetAuthorizations(t *testing.T) {
 }
 
 // One statement for any number of devices: stock reads the cache per device.
-func TestAThousandDevicesAreOneStatement(t *testing.T) {
+func TestWeakness70ThousandDevicesAreOneStatement(t *testing.T) {
 	c := start(t)
 	own := c.device()
 	c.login(own, 777)

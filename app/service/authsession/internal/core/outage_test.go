@@ -34,7 +34,7 @@ func TestLoginCacheFormIsStocks(t *testing.T) {
 
 // One failed statement: stock remembers "nobody is logged in" for a week, and
 // answers writes with success.
-func TestAFailedStatementIsAnErrorAndIsForgotten(t *testing.T) {
+func TestWeakness63FailedStatementIsAnErrorAndIsForgotten(t *testing.T) {
 	c := start(t)
 	k := c.device()
 	c.login(k, 777)

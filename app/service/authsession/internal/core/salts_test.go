@@ -18,7 +18,7 @@ func saltsOf(s *mtproto.FutureSalts) (values []int64) {
 	return values
 }
 
-func TestFutureSalts(t *testing.T) {
+func TestWeakness65FutureSalts(t *testing.T) {
 	c := start(t)
 	k := randomKey(t)
 	now := int32(c.clock.Now().Unix())
@@ -55,7 +55,7 @@ func TestFutureSalts(t *testing.T) {
 
 // Two callers refill at once: with stock, the second overwrites what the first
 // was told, and its client runs into bad_server_salt.
-func TestConcurrentRefillsAgree(t *testing.T) {
+func TestWeakness65ConcurrentRefillsAgree(t *testing.T) {
 	c := start(t)
 	k := c.key(0, 0)
 	for round := range 5 {
@@ -80,7 +80,7 @@ func TestConcurrentRefillsAgree(t *testing.T) {
 }
 
 // Without Redis every node derives the same salts, so a client keeps its own.
-func TestWithoutRedisNodesAgreeOnSalts(t *testing.T) {
+func TestWeakness66WithoutRedisNodesAgreeOnSalts(t *testing.T) {
 	c := startMini(t)
 	k := c.key(0, 0)
 	c.mini.Close()

@@ -4,10 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -75,4 +77,39 @@ func TestSessionCalls(t *testing.T) {
 	s, err = c.on(0).GetSession(&authsession.GetSessionRequest{Hash: tabletHash})
 	require.NoError(t, err)
 	require.Equal(t, []any{c.clock.Now().Unix(), "by-user", "user:777"}, []any{s.RevokedAt, s.RevokeReason, s.RevokedBy})
+}
+
+// Stock asks for the key of every row, to name temp keys, and forgets them.
+func TestWeakness67RevocationTakesFewStatements(t *testing.T) {
+	c := startMini(t)
+	dsn, err := mysql.ParseDSN(c.dsn)
+	require.NoError(t, err)
+	network := testenv.NewProxy(t, dsn.Addr)
+	dsn.Addr = network.Address
+	c.dsn = dsn.FormatDSN()
+	c.nodes[0] = c.node(c.mini.Addr())
+	const n = 300
+	for i := int64(1); i <= n; i++ {
+		c.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active) VALUES (?, 777, ?, 1, 1)", i, i)
+		c.exec("INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id) VALUES (?, 0, ?), (?, 1, ?)", i, i, n+i, i)
+	}
+	network.Requests.Store(0)
+	out, err := c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777})
+	require.NoError(t, err)
+	require.Less(t, network.Requests.Load(), int64(60))
+	require.Len(t, out.Revoked, n)
+	for _, r := range out.Revoked {
+		require.Equal(t, []int64{r.AuthKeyId + n}, r.TempAuthKeyIds)
+	}
+}
+
+// A replica may lag behind, or be out of reach: nothing is read from it.
+func TestWeakness62ReplicasAreNotRead(t *testing.T) {
+	c := startMini(t)
+	c.replicas = []string{"nobody:@tcp(127.0.0.1:1)/none"}
+	c.nodes[1] = c.node(c.mini.Addr())
+	k := c.device()
+	c.login(k, 777)
+	state, user := c.state(1, k)
+	require.Equal(t, []int64{6, 777}, []int64{int64(state), user})
 }

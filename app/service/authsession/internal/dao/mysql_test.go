@@ -13,7 +13,7 @@ import (
 )
 
 // go-zero's pool is 64 connections of a minute's life, whatever is configured.
-func TestThePoolIsAsConfigured(t *testing.T) {
+func TestWeakness68ThePoolIsAsConfigured(t *testing.T) {
 	db, err := OpenMysql(t.Context(), config.Mysql{DSN: testenv.DSN(t, false), Active: 7, Idle: 3, IdleTimeout: time.Hour}, false)
 	require.NoError(t, err)
 	defer db.Close()
@@ -31,14 +31,14 @@ func TestThePoolIsAsConfigured(t *testing.T) {
 }
 
 // go-zero's log shows a statement's arguments by what they say of themselves.
-func TestSecretsDoNotShow(t *testing.T) {
+func TestWeakness13SecretsDoNotShow(t *testing.T) {
 	s := secret("hidden")
 	for _, text := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %s %q", s, s, s, s), lang.Repr(s)} {
 		require.NotContains(t, text, "hidden")
 	}
 }
 
-func TestReplicasAreReportedAsUnused(t *testing.T) {
+func TestWeakness62ReplicasAreReportedAsUnused(t *testing.T) {
 	c := config.Config{Mysql: config.Mysql{ReadDSN: []string{"x"}}}
 	require.Len(t, c.Unused(), 1)
 	require.Contains(t, c.Unused()[0], "Mysql.ReadDSN")

@@ -58,7 +58,7 @@ func shows(text string, body []byte) bool {
 	return strings.Contains(text, base64.StdEncoding.EncodeToString(body[30:60])) || strings.Contains(text, string(body[30:60]))
 }
 
-func TestKeysAreSealedInMySQLAndRedis(t *testing.T) {
+func TestWeakness13KeysAreSealedInMySQLAndRedis(t *testing.T) {
 	s := newStore(t)
 	a, other := s.node(sealer(t, keyA, nil)), s.node(sealer(t, keyA, nil))
 	body := s.create(a, 100, Permanent)

@@ -74,7 +74,7 @@ func TestStockForms(t *testing.T) {
 
 // A failed read is an error, and nothing is remembered of it: stock caches it
 // as "nobody is logged in" for a week.
-func TestAFailedReadIsNotCached(t *testing.T) {
+func TestWeakness59FailedReadIsNotCached(t *testing.T) {
 	m := miniredis.RunT(t)
 	c := open(t, m.Addr())
 	_, err := Load(t.Context(), c, "test", "k", func(context.Context) (*value, bool, error) { return nil, false, errors.New("down") })
@@ -87,7 +87,7 @@ func TestAFailedReadIsNotCached(t *testing.T) {
 
 // The refill race: a read of the database before a write, its store after the
 // write's end. Each case lets something happen in between.
-func TestADelayedReadDoesNotBringBackTheOldState(t *testing.T) {
+func TestWeakness61DelayedReadDoesNotBringBackTheOldState(t *testing.T) {
 	for name, between := range map[string]func(m *miniredis.Miniredis, write func()){
 		"one write":             func(_ *miniredis.Miniredis, write func()) { write() },
 		"flushed, then a write": func(m *miniredis.Miniredis, write func()) { m.FlushAll(); write() },

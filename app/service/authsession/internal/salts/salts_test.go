@@ -109,7 +109,7 @@ func TestStockFormat(t *testing.T) {
 }
 
 // Stock draws salts from math/rand with the top bit always 0.
-func TestRandomSaltsUseAll64Bits(t *testing.T) {
+func TestWeakness14RandomSaltsUseAll64Bits(t *testing.T) {
 	var or, and int64 = 0, -1
 	for range 1000 {
 		s := Random()

@@ -18,6 +18,9 @@ type Proxy struct {
 
 	// MaxDelay holds each piece of data up for a random time below it.
 	MaxDelay atomic.Int64 // nanoseconds
+	// Requests counts pieces of data from clients. A client that waits for
+	// each answer makes one of every small request.
+	Requests atomic.Int64
 
 	target string
 	down   atomic.Bool
@@ -85,8 +88,8 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client) })
-	both.Go(func() { p.copy(client, server) })
+	both.Go(func() { p.copy(server, client, &p.Requests) })
+	both.Go(func() { p.copy(client, server, new(atomic.Int64)) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,7 +97,7 @@ func (p *Proxy) serve(client net.Conn) {
 	delete(p.conns, server)
 }
 
-func (p *Proxy) copy(to, from net.Conn) {
+func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64) {
 	defer to.Close()
 	defer from.Close()
 	piece := make([]byte, 32<<10)
@@ -104,6 +107,7 @@ func (p *Proxy) copy(to, from net.Conn) {
 			time.Sleep(time.Duration(rand.Int64N(delay)))
 		}
 		if n > 0 {
+			pieces.Add(1)
 			if _, err := to.Write(piece[:n]); err != nil {
 				return
 			}
