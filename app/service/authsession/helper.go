@@ -17,6 +17,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/allow"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
@@ -53,9 +54,14 @@ func New(c Config) (*Server, error) {
 		sqlx.DisableStmtLog()
 	}
 	sqlx.SetSlowThreshold(time.Duration(max(c.Mysql.SlowThreshold, 500)) * time.Millisecond)
+	peers, err := allow.Parse(c.AllowPeers)
+	if err != nil {
+		return nil, err
+	}
 	rpc, err := rpcserver.New(rpcserver.Options{
-		Conf:     c.RpcServerConf,
-		Register: func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		Conf:              c.RpcServerConf,
+		Register:          func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		UnaryInterceptors: []grpc.UnaryServerInterceptor{peers.Intercept},
 	})
 	if err != nil {
 		return nil, err

@@ -208,3 +208,16 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// Stock answers with keys to whoever asks. Peers send no credentials, but come
+// from known hosts.
+func TestWeakness13CallsOfStrangersAreRefused(t *testing.T) {
+	for networks, want := range map[string]codes.Code{
+		"[]":             401, // the key is not known
+		"[127.0.0.0/8]":  401,
+		"[192.0.2.0/24]": codes.PermissionDenied,
+	} {
+		_, err := serve(t, "AllowPeers: "+networks).AuthsessionQueryAuthKey(t.Context(), &pb.TLAuthsessionQueryAuthKey{AuthKeyId: 5})
+		require.Equal(t, want, status.Code(err), networks)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/zeromicro/go-zero/zrpc"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/allow"
 )
 
 // Config is the whole file.
@@ -31,6 +32,9 @@ type Config struct {
 	Events  Events
 	Touch   Touch
 	Cleanup Cleanup
+	// AllowPeers are the addresses and networks that calls may come from; none:
+	// all may.
+	AllowPeers []string `json:",optional"`
 	// KeyEncryption is off unless it names a key.
 	KeyEncryption KeyEncryption `json:",optional"`
 	// Admin is off unless it names a listener.
@@ -112,6 +116,9 @@ func (c *Config) Validate() error {
 				return &conf.KeyError{Key: fmt.Sprintf("%s[%d].Host", key, i), Problem: "is empty", Fix: "name a Redis, for example Host: 127.0.0.1:6379"}
 			}
 		}
+	}
+	if _, err := allow.Parse(c.AllowPeers); err != nil {
+		return &conf.KeyError{Key: "AllowPeers", Problem: "holds something else than hosts", Fix: err.Error() + "; name them like 10.0.0.7 or 10.0.0.0/8"}
 	}
 	if _, err := c.KeyEncryption.Sealer(); err != nil {
 		return err
