@@ -225,6 +225,20 @@ func TestOwedPasswordOutlivesOtherAttempts(t *testing.T) {
 	}
 }
 
+// A login that was ended elsewhere, unheard, lends nothing to one that owes its
+// password.
+func TestOwedPasswordEndsAnOldLogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.state = AuthState{State: StateNeedPassword}
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	require.False(t, x.isInvoked("updates.getState"))
+}
+
 // A second attempt waits for the first, whose mark it could clear.
 func TestLoginsRunOneAtATime(t *testing.T) {
 	x := newWorld(t, false)

@@ -169,10 +169,12 @@ func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError
 // owePassword notes that the login of a user waits for the password.
 func (w *MainAuthWrapper) owePassword(user string) {
 	id, err := strconv.ParseInt(user, 10, 64)
-	if err != nil || w.state == StateNormal || w.state == StateLoggedOut && id == 0 {
+	if err != nil || w.state == StateLoggedOut && id == 0 {
 		return
 	}
-	w.state, w.userID, w.overruled = StateNeedPassword, 0, w.loading
+	// A login that is still known here has ended elsewhere, unheard, or has
+	// been begun anew: what storage has owes the password.
+	w.logout(StateNeedPassword)
 	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Pending: true})
 }
 
