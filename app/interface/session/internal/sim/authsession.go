@@ -20,6 +20,8 @@ type storage struct {
 	c      *cluster
 	keys   map[int64]*storedKey
 	logins map[int64]*login // by perm key
+	owing  map[int64]bool   // perm keys whose login owes its password, for all that is known
+	owed   map[int64]int64  // when that was last said of them, or no longer
 	told   map[int64]*authsession.ClientSession
 }
 
@@ -33,11 +35,11 @@ type login struct {
 	user    int64
 	since   int64
 	pushID  int64
-	pending bool
+	checked bool // the password was given, if there is one
 }
 
 func newStorage(c *cluster) *storage {
-	return &storage{c: c, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, told: map[int64]*authsession.ClientSession{}}
+	return &storage{c: c, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, owing: map[int64]bool{}, owed: map[int64]int64{}, told: map[int64]*authsession.ClientSession{}}
 }
 
 // userOf is who is logged in with a perm key; 0: nobody.
@@ -57,8 +59,11 @@ func (a *storage) bind(perm, user int64) {
 	if l := a.logins[perm]; l != nil && l.user == user {
 		return
 	}
-	a.logins[perm] = &login{user: user, since: a.c.now}
+	a.logins[perm] = &login{user: user, since: a.c.now, checked: !hasPassword(user)}
 }
+
+// hasPassword reports whether a user's logins owe a password.
+func hasPassword(user int64) bool { return user%2 == 0 }
 
 // unbind ends a login.
 func (a *storage) unbind(perm int64) {
@@ -137,6 +142,10 @@ func (a *storage) serve(_ context.Context, method string, in any) (any, error) {
 		}
 		return yes, nil
 	case *authsession.SetPasswordPendingRequest:
+		a.owed[in.GetAuthKeyId()] = a.c.now
+		if delete(a.owing, in.GetAuthKeyId()); in.GetPending() {
+			a.owing[in.GetAuthKeyId()] = true
+		}
 		return &authsession.SetPasswordPendingReply{}, nil
 	case *authsession.DestroyAuthKeyRequest:
 		return a.destroyKey(in.GetAuthKeyId()), nil
@@ -162,6 +171,9 @@ func (a *storage) stateOf(id int64) (*authsession.AuthKeyStateData, error) {
 		if l.pushID != 0 {
 			s.AndroidPushSessionId = wrapperspb.Int64(l.pushID)
 		}
+	}
+	if a.owing[perm] {
+		s.KeyState = int32(sess.StateNeedPassword)
 	}
 	return s, nil
 }

@@ -28,6 +28,8 @@ type outcome struct {
 	text   string
 }
 
+const needPassword = "SESSION_PASSWORD_NEEDED"
+
 // bff serves the API: what it answers says whom it was asked by.
 type bff struct {
 	c      *cluster
@@ -37,7 +39,7 @@ type bff struct {
 
 func newBFF(c *cluster) *bff {
 	b := &bff{c: c, byPath: map[string]*tl.Method{}, given: map[callID][]outcome{}}
-	for _, name := range []string{anyone, state, member, signIn, logOut} {
+	for _, name := range []string{anyone, state, member, signIn, secret, logOut} {
 		m := c.schema.MethodByName(name)[0]
 		b.byPath[m.Path] = m
 	}
@@ -66,7 +68,7 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 		return nil, errUnavailable
 	}
 	o := b.work(m, md, id)
-	if bad && o.code == 0 && m.Name != signIn && m.Name != logOut {
+	if bad && o.code == 0 && m.Name != signIn && m.Name != secret && m.Name != logOut {
 		switch {
 		case b.c.chance(20):
 			o = outcome{code: 400, text: "SIMULATED"}
@@ -97,6 +99,17 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 			return outcome{code: 400, text: "PHONE_CODE_INVALID"}
 		}
 		b.c.storage.bind(perm, user)
+		if hasPassword(user) {
+			return outcome{code: 401, text: fmt.Sprintf("%s_%d", needPassword, user)}
+		}
+		return outcome{object: appendID(nil, idAuthorization)}
+	case secret:
+		l := b.c.storage.logins[perm]
+		if l == nil {
+			return outcome{code: 401, text: "AUTH_KEY_UNREGISTERED"}
+		}
+		b.c.note("bff", "accepts a password", perm)
+		l.checked = true
 		return outcome{object: appendID(nil, idAuthorization)}
 	case logOut:
 		b.c.storage.unbind(perm)
@@ -112,7 +125,7 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 }
 
 func (b *bff) encode(m *tl.Method, md *metadata.RpcMetadata, object []byte) (any, error) {
-	if m.Name == signIn {
+	if m.Name == signIn || m.Name == secret {
 		user := pb(b.c.schema, "User", "userEmpty", field{name: "id", value: b.c.storage.userOf(md.GetPermAuthKeyId())})
 		return passthrough.Frame(pb(b.c.schema, "auth_Authorization", "auth_authorization", field{name: "user", object: user})), nil
 	}

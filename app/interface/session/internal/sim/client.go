@@ -29,6 +29,7 @@ type client struct {
 	told       bool  // initConnection was
 	builds     int32
 	loggedIn   bool
+	owes       bool  // the password
 	since      int64 // when it logged in
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
@@ -168,7 +169,7 @@ func (cl *client) rotate() {
 func (cl *client) begin() {
 	cl.c.note(cl.name, "gives up its keys", cl.perm)
 	cl.rotate()
-	cl.perm, cl.loggedIn, cl.told = 0, false, false
+	cl.perm, cl.loggedIn, cl.owes, cl.told = 0, false, false, false
 }
 
 // keyUnknown is a gateway's word that there is no such key.
@@ -205,9 +206,7 @@ func (cl *client) act() {
 	s := pick(c.scheduler, cl.sessions)
 	switch n := c.rnd.IntN(100); {
 	case !cl.loggedIn && n < 30:
-		if first := cl.sessions[0]; !first.calling(signIn) {
-			first.call(signIn)
-		}
+		cl.signIn()
 	case n < 27:
 		s.call(pick(c.scheduler, []string{anyone, anyone, member, state}))
 	case n < 30:
@@ -260,6 +259,17 @@ func (cl *client) act() {
 	}
 }
 
+// signIn logs in, in one step or two.
+func (cl *client) signIn() {
+	method := signIn
+	if cl.owes {
+		method = secret
+	}
+	if first := cl.sessions[0]; !first.calling(signIn) && !first.calling(secret) {
+		first.call(method)
+	}
+}
+
 // rest goes away for a while: as long as a session stays, or longer.
 func (cl *client) rest() {
 	d := cl.c.between(5*time.Second, 100*time.Second)
@@ -294,9 +304,7 @@ func (cl *client) destroySession(s *csession) {
 // settle is what a client does when all is well: it finishes what it began.
 func (cl *client) settle() {
 	if !cl.loggedIn {
-		if first := cl.sessions[0]; !first.calling(signIn) {
-			first.call(signIn)
-		}
+		cl.signIn()
 	}
 	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files }) {
 		cl.open()

@@ -242,7 +242,7 @@ func (s *csession) judge(call *ccall, req int64, object []byte) {
 		switch call.method {
 		case bindKey:
 			s.watch(kind == wire.IDTrue, "identity", "bind %x is answered %x", req, kind)
-		case signIn:
+		case signIn, secret:
 			s.watch(kind == idAuthorization || kind == idAuthorizationOld, "identity", "sign-in %x is answered %x", req, kind)
 		case destroyKey:
 			s.watch(kind == wire.IDDestroyAuthKeyOK || kind == wire.IDDestroyAuthKeyNone || kind == wire.IDDestroyAuthKeyFail,
@@ -266,7 +266,7 @@ func (s *csession) dropped() (calls []*ccall) {
 var ownErrors = map[int32][]string{
 	-503: {"Timeout"},
 	400:  {"MSG_WAIT_TIMEOUT"},
-	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY"},
+	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY", needPassword},
 	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
 	500:  {"INTERNAL_SERVER_ERROR", "context deadline exceeded", "busy", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
 }
@@ -298,10 +298,11 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		}
 	case bindKey:
 		cl.bound = cl.bound || !failed && s.key == cl.temp
-	case signIn:
+	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since = true, cl.c.now
 		}
+		cl.owes = false
 	case logOut:
 		if !failed {
 			cl.loggedIn = false
@@ -314,7 +315,12 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	case member:
 		s.settled = s.settled || cl.c.healed && !failed
 	}
-	if failed && code == 401 && (call.method == signIn || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0) {
+	if !failed || code != 401 {
+		return
+	}
+	if string(r.Bytes()) == needPassword {
+		cl.loggedIn, cl.owes = false, true
+	} else if call.method == signIn || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
 		cl.begin()
 	}
 }

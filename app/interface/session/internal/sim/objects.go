@@ -50,13 +50,17 @@ const (
 	state  = "updates.getState"      // takes the updates
 	member = "account.getAccountTTL" // needs a login
 	signIn = "auth.signIn"
+	secret = "auth.checkPassword"
 	logOut = "auth.logOut"
 )
 
 // query is a call of a method.
 func query(schema *tl.Schema, method string) []byte {
 	b := appendID(nil, schema.MethodByName(method)[0].ID)
-	if method == signIn {
+	switch method {
+	case secret:
+		b = appendID(b, 0x9880f658) // inputCheckPasswordEmpty
+	case signIn:
 		b = appendInt(b, 1) // phone_code is there
 		for _, s := range []string{"+888", "hash", "12345"} {
 			b = wire.AppendBytes(b, s)

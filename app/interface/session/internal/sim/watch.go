@@ -97,6 +97,8 @@ func (w *watch) invoked(m *tl.Method, md *metadata.RpcMetadata) {
 		w.check(key.perm == perm, "identity", "%s: transport key %x is not of perm key %x", m.Name, md.GetAuthId(), perm)
 	}
 	if user := md.GetUserId(); user != 0 {
+		l := w.c.storage.logins[perm]
+		w.check(l == nil || l.checked || l.since > md.GetReceiveTime()*1e9, "password", "%s: user %d calls, who owes the password", m.Name, user)
 		owner := w.c.ownerOf(perm)
 		w.check(owner == 0 || owner == user, "identity", "%s: user %d calls with the key of %d", m.Name, user, owner)
 	}
@@ -116,8 +118,9 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 		w.check(!bound || at > call.madeAt-grace, "refusals", "%v: %s is answered %s, but the key is bound", s, call.method, text)
 		return
 	}
-	if !call.member {
-		return // it does not know of a login itself
+	owed := a.owing[k.perm] || a.owed[k.perm] > call.madeAt-grace
+	if !call.member || text == needPassword && owed {
+		return // it does not know of a login itself, or has begun another
 	}
 	l := a.logins[k.perm]
 	w.check(l == nil || l.since > call.madeAt-grace, "refusals", "%v: %s is answered %s, but there is a login", s, call.method, text)
