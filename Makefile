@@ -38,7 +38,7 @@ test-integration: ## run the tests against real MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test integration
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
-	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
+	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
 
 lint: ## run the linters
 	$(TOOLS) golangci-lint run ./...
