@@ -18,6 +18,11 @@
 // When Redis does not answer, reads go to the database. A write that could not
 // release its keys is followed up until it could; till then this node does not
 // ask the cache for them.
+//
+// The promise has one limit: a node that loses Redis for a whole write, while
+// others still reach it, cannot tell them. They may be shown the value of
+// before until the node is back, which it tries every second, or until the
+// value's life ends, should the node not come back.
 package lease
 
 import (

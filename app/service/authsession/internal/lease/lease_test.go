@@ -16,6 +16,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -211,4 +212,26 @@ func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.LessOrEqual(t, loads.Load(), int64(2), "latecomers find the value or share the read")
+}
+
+// The limit of the promise: what a node that is cut off alone has written, the
+// others see when it is back.
+func TestANodeThatIsCutOffAloneCleansUpWhenItIsBack(t *testing.T) {
+	m := miniredis.RunT(t)
+	network := testenv.NewProxy(t, m.Addr())
+	cut, other := open(t, network.Address), open(t, m.Addr())
+	var db atomic.Int64
+	db.Store(1)
+	require.EqualValues(t, 1, read(t, other, &db).N)
+	network.Cut()
+	require.NoError(t, cut.Change(t.Context(), func(hold func(...string)) error {
+		hold("k")
+		db.Store(2)
+		return nil
+	}))
+	require.EqualValues(t, 2, read(t, cut, &db).N)
+	require.EqualValues(t, 1, read(t, other, &db).N)
+	network.Mend()
+	require.Eventually(t, func() bool { return read(t, other, &db).N == 2 }, 10*time.Second, 10*time.Millisecond)
+	require.EqualValues(t, 2, read(t, cut, &db).N)
 }
