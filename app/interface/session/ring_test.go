@@ -134,3 +134,23 @@ func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
 	})
 	require.Equal(t, a.Address(), c.stat.node(77))
 }
+
+// A node that had a key for a moment reports it offline when it goes; the node
+// that has it again says otherwise.
+func TestReturnedKeysAreReportedAgain(t *testing.T) {
+	c := startCluster(t)
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond })
+	const passing = "127.0.0.1:1"
+	both := []string{a.Address(), passing}
+	a.svc.Shard.Update(both)
+	key := keyOf(t, a, passing)
+	a.svc.Shard.Update(both[:1])
+	c.login(a, key, 77)
+	eventually(t, "online", func() bool { return c.stat.node(77) == a.Address() })
+	a.svc.Shard.Update(both)
+	a.svc.Shard.Update(both[:1])
+	c.stat.mu.Lock()
+	delete(c.stat.online, 77) // the passing node's last word
+	c.stat.mu.Unlock()
+	eventually(t, "online again", func() bool { return c.stat.node(77) == a.Address() })
+}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
@@ -35,6 +36,7 @@ func (k Key) Unbound() bool { return k.Perm == 0 }
 type Claim struct {
 	Perm int64
 	Type int32 // 0 perm, 1 temp, 2 media temp; else unknown
+	Size int   // bytes of the packet, which waits while the key is being resolved
 }
 
 // Lookup asks authsession for a transport key. ErrUnregistered is the one
@@ -53,6 +55,7 @@ type Options struct {
 	// another node may bind it.
 	Unbound time.Duration
 	PerKey  int // packets of one key waiting for its resolution
+	Bytes   int // their bytes, over all keys; one packet always fits. 0: no bound
 	Lookups int // lookups under way at once; 16 times as many may wait
 }
 
@@ -60,6 +63,7 @@ type Options struct {
 type Resolver struct {
 	o      Options
 	lookup *lane.Pool
+	bytes  atomic.Int64 // that wait
 	shards [64]shard
 }
 
@@ -78,7 +82,12 @@ type entry struct {
 }
 
 // pending is a key whose packets wait, in order.
-type pending struct{ waiting []func(Key, error) }
+type pending struct{ waiting []waiter }
+
+type waiter struct {
+	f    func(Key, error)
+	size int
+}
 
 // New makes a resolver.
 func New(o Options) *Resolver {
@@ -108,10 +117,10 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 	s.mu.Lock()
 	if p := s.pending[authKeyID]; p != nil {
 		defer s.mu.Unlock()
-		if len(p.waiting) >= r.o.PerKey {
+		if len(p.waiting) >= r.o.PerKey || !r.reserve(claim.Size) {
 			return ErrBusy
 		}
-		p.waiting = append(p.waiting, f)
+		p.waiting = append(p.waiting, waiter{f, claim.Size})
 		return nil
 	}
 	now := r.o.Now().UnixMilli()
@@ -132,7 +141,11 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 		f(e.key, nil)
 		return nil
 	}
-	s.pending[authKeyID] = &pending{waiting: []func(Key, error){f}}
+	if !r.reserve(claim.Size) {
+		s.mu.Unlock()
+		return ErrBusy
+	}
+	s.pending[authKeyID] = &pending{waiting: []waiter{{f, claim.Size}}}
 	s.mu.Unlock()
 	if !r.lookup.Go(func() { r.resolve(authKeyID, claim) }) {
 		r.deliver(authKeyID, Key{}, ErrBusy)
@@ -163,6 +176,18 @@ func (r *Resolver) Forget(authKeyIDs ...int64) {
 		delete(s.old, id)
 		s.mu.Unlock()
 	}
+}
+
+// Waiting is how many bytes wait for keys.
+func (r *Resolver) Waiting() int { return int(r.bytes.Load()) }
+
+// reserve makes room for a packet that waits.
+func (r *Resolver) reserve(size int) bool {
+	if before := r.bytes.Add(int64(size)) - int64(size); before > 0 && size > 0 && r.o.Bytes > 0 && before+int64(size) > int64(r.o.Bytes) {
+		r.bytes.Add(-int64(size))
+		return false
+	}
+	return true
 }
 
 // Wait returns when no lookup is under way.
@@ -224,8 +249,9 @@ func (r *Resolver) deliver(id int64, key Key, err error) {
 		waiting := p.waiting
 		p.waiting = nil
 		s.mu.Unlock()
-		for _, f := range waiting {
-			f(key, err)
+		for _, w := range waiting {
+			r.bytes.Add(-int64(w.size))
+			w.f(key, err)
 		}
 	}
 }

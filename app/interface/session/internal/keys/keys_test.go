@@ -107,17 +107,17 @@ func TestWeakness02ClaimsAreVerified(t *testing.T) {
 		claim Claim
 		want  answer
 	}{
-		{"perm key, own id", perm, Claim{perm, 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"perm key over HTTP", perm, Claim{0, 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"perm key that names another's", perm, Claim{victim, 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"temp key", temp, Claim{perm, 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"temp key that names another's", temp, Claim{victim, 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"temp key that names none", temp, Claim{0, 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"media temp key", media, Claim{perm, 2}, answer{Key{perm, sess.MediaTempKey}, nil}},
-		{"unbound key that names another's", unbound, Claim{victim, 1}, answer{Key{0, sess.TempKey}, nil}},
-		{"unknown key", 0x9999, Claim{victim, 1}, answer{Key{}, ErrUnregistered}},
-		{"unknown key type", temp, Claim{perm, -1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"no key", 0, Claim{0, 0}, answer{Key{}, ErrUnregistered}},
+		{"perm key, own id", perm, Claim{Perm: perm, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"perm key over HTTP", perm, Claim{Perm: 0, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"perm key that names another's", perm, Claim{Perm: victim, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
+		{"temp key", temp, Claim{Perm: perm, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"temp key that names another's", temp, Claim{Perm: victim, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"temp key that names none", temp, Claim{Perm: 0, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"media temp key", media, Claim{Perm: perm, Type: 2}, answer{Key{perm, sess.MediaTempKey}, nil}},
+		{"unbound key that names another's", unbound, Claim{Perm: victim, Type: 1}, answer{Key{0, sess.TempKey}, nil}},
+		{"unknown key", 0x9999, Claim{Perm: victim, Type: 1}, answer{Key{}, ErrUnregistered}},
+		{"unknown key type", temp, Claim{Perm: perm, Type: -1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"no key", 0, Claim{Perm: 0, Type: 0}, answer{Key{}, ErrUnregistered}},
 	} {
 		require.Equal(t, c.want, resolve(t, r, c.id, c.claim), c.name)
 	}
@@ -127,12 +127,12 @@ func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
 	fault := errors.New("down")
 	s := &store{err: fault}
 	r := newResolver(t, s)
-	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, fault)
+	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, fault)
 	s.err = nil
-	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, ErrUnregistered)
+	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, ErrUnregistered)
 	s.set(temp, Key{perm, sess.TempKey})
 	for range 5 {
-		require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm)
+		require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).key.Perm)
 	}
 	require.EqualValues(t, 3, s.asked.Load())
 }
@@ -140,39 +140,39 @@ func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
 func TestRefreshBehindTheBackOfUse(t *testing.T) {
 	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}}
 	r := newResolver(t, s)
-	resolve(t, r, temp, Claim{perm, 1})
+	resolve(t, r, temp, Claim{Perm: perm, Type: 1})
 
 	s.clock.Add(int64(time.Minute / time.Millisecond))
 	s.err = errors.New("down")
-	require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm)
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).key.Perm)
 	r.Wait()
-	require.EqualValues(t, perm, resolve(t, r, temp, Claim{perm, 1}).key.Perm, "a fault changes nothing")
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).key.Perm, "a fault changes nothing")
 	require.EqualValues(t, 2, s.asked.Load())
 
 	s.clock.Add(int64(time.Minute / time.Millisecond))
 	s.err = nil
 	delete(s.keys, temp) // expired
-	resolve(t, r, temp, Claim{perm, 1})
+	resolve(t, r, temp, Claim{Perm: perm, Type: 1})
 	r.Wait()
-	require.ErrorIs(t, resolve(t, r, temp, Claim{perm, 1}).err, ErrUnregistered)
+	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, ErrUnregistered)
 }
 
 func TestUnboundIsBelievedForAMoment(t *testing.T) {
 	s := &store{keys: map[int64]Key{temp: {0, sess.MediaTempKey}}}
 	r := newResolver(t, s)
-	require.True(t, resolve(t, r, temp, Claim{0, 2}).key.Unbound())
+	require.True(t, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Unbound())
 	s.set(temp, Key{perm, sess.MediaTempKey}) // by another node
-	require.True(t, resolve(t, r, temp, Claim{0, 2}).key.Unbound())
+	require.True(t, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Unbound())
 	s.clock.Add(1000)
-	require.EqualValues(t, perm, resolve(t, r, temp, Claim{0, 2}).key.Perm)
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Perm)
 
 	s.set(unbound, Key{0, sess.MediaTempKey})
-	resolve(t, r, unbound, Claim{0, 2})
+	resolve(t, r, unbound, Claim{Perm: 0, Type: 2})
 	r.Bound(unbound, perm)
-	require.Equal(t, Key{perm, sess.MediaTempKey}, resolve(t, r, unbound, Claim{0, 2}).key)
+	require.Equal(t, Key{perm, sess.MediaTempKey}, resolve(t, r, unbound, Claim{Perm: 0, Type: 2}).key)
 	r.Forget(unbound)
 	delete(s.keys, unbound)
-	require.ErrorIs(t, resolve(t, r, unbound, Claim{0, 2}).err, ErrUnregistered)
+	require.ErrorIs(t, resolve(t, r, unbound, Claim{Perm: 0, Type: 2}).err, ErrUnregistered)
 }
 
 // Weakness 56: one slow key held up all keys of its gateway.
@@ -182,22 +182,45 @@ func TestWeakness56PacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
 	var got []int
 	done := make(chan struct{})
 	for i := range 4 {
-		require.NoError(t, r.Resolve(temp, Claim{perm, 1}, func(Key, error) {
+		require.NoError(t, r.Resolve(temp, Claim{Perm: perm, Type: 1}, func(Key, error) {
 			got = append(got, i)
 			if i == 0 { // comes while the others are being delivered
-				require.NoError(t, r.Resolve(temp, Claim{perm, 1}, func(Key, error) {
+				require.NoError(t, r.Resolve(temp, Claim{Perm: perm, Type: 1}, func(Key, error) {
 					got = append(got, 4)
 					close(done)
 				}))
 			}
 		}))
 	}
-	require.ErrorIs(t, r.Resolve(temp, Claim{perm, 1}, nil), ErrBusy)
-	require.EqualValues(t, perm, resolve(t, r, perm, Claim{perm, 0}).key.Perm)
+	require.ErrorIs(t, r.Resolve(temp, Claim{Perm: perm, Type: 1}, nil), ErrBusy)
+	require.EqualValues(t, perm, resolve(t, r, perm, Claim{Perm: perm, Type: 0}).key.Perm)
 	close(s.hold)
 	<-done
 	require.Equal(t, []int{0, 1, 2, 3, 4}, got)
 	require.EqualValues(t, 1, s.asked.Load(), "one lookup for all")
+}
+
+// What waits for keys is bounded by bytes, too, over all keys; one packet always
+// fits.
+func TestWaitingPacketsAreBoundedByBytes(t *testing.T) {
+	release := make(chan struct{})
+	r := New(Options{
+		Lookup:  func(context.Context, int64, Claim) (Key, error) { <-release; return Key{Perm: perm}, nil },
+		Timeout: time.Minute, Size: 1024, Fresh: time.Minute, Unbound: time.Second, PerKey: 100, Lookups: 4, Bytes: 1000,
+	})
+	var served atomic.Int64
+	claim := func(size int) Claim { return Claim{Type: int32(sess.TempKey), Size: size} }
+	take := func(Key, error) { served.Add(1) }
+	require.NoError(t, r.Resolve(1, claim(1500), take), "the only one")
+	require.ErrorIs(t, r.Resolve(1, claim(1), take), ErrBusy)
+	require.ErrorIs(t, r.Resolve(2, claim(1), take), ErrBusy, "of whichever key")
+	require.Equal(t, 1500, r.Waiting())
+	close(release)
+	r.Wait()
+	require.Zero(t, r.Waiting())
+	require.NoError(t, r.Resolve(2, claim(600), take))
+	r.Wait()
+	require.EqualValues(t, 2, served.Load())
 }
 
 // Weakness 57: what was remembered of keys grew with every key ever seen.

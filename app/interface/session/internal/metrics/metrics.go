@@ -49,6 +49,10 @@ var (
 	// GatewayQueue is bytes waiting for gateways.
 	GatewayQueue = gauge("gateway", "queue_bytes", "Bytes waiting for gateways.")
 
+	// Queued is bytes that wait: for keys to be resolved, or to be sent on to
+	// other nodes.
+	Queued = gauge("queue", "bytes", "Bytes that wait, by what for.", "queue")
+
 	// KeyLookups counts transport keys asked of authsession, by outcome.
 	KeyLookups = counter("keys", "lookups_total", "Transport keys asked of authsession.", "outcome")
 	// StatusDropped counts online and offline reports that status was too slow

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -17,13 +18,15 @@ const forwardedHeader = "x-session-forwarded"
 
 const (
 	forwardLanes = 256
-	forwardQueue = 1024 // requests waiting in one lane
+	forwardQueue = 1024     // requests waiting in one lane
+	forwardBytes = 64 << 20 // that wait in all lanes; one request always fits
 )
 
 // Nodes calls the other session nodes. It is safe for concurrent use.
 type Nodes struct {
 	dial  func(addr string) (Conn, error)
 	lanes *lane.Lanes
+	bytes atomic.Int64 // that wait
 
 	mu    sync.Mutex
 	conns map[string]Conn
@@ -59,8 +62,25 @@ func (n *Nodes) Client(addr string) (session.RPCSessionClient, error) {
 }
 
 // InOrder runs f after what was given for the same key before, without
-// waiting for it. False: too much waits.
-func (n *Nodes) InOrder(authKeyID int64, f func()) bool { return n.lanes.Go(authKeyID, f) }
+// waiting for it. f holds on to size bytes until then. False: too much waits.
+func (n *Nodes) InOrder(authKeyID int64, size int, f func()) bool {
+	held := int64(size)
+	if before := n.bytes.Add(held) - held; before > 0 && held > 0 && before+held > forwardBytes {
+		n.bytes.Add(-held)
+		return false
+	}
+	queued := n.lanes.Go(authKeyID, func() {
+		defer n.bytes.Add(-held)
+		f()
+	})
+	if !queued {
+		n.bytes.Add(-held)
+	}
+	return queued
+}
+
+// Waiting is how many bytes wait to be sent on.
+func (n *Nodes) Waiting() int { return int(n.bytes.Load()) }
 
 // Keep closes the connections to nodes that has does not know.
 func (n *Nodes) Keep(has func(addr string) bool) {

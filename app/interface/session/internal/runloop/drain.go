@@ -102,6 +102,16 @@ func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 	return released
 }
 
+// Remind has keys that match tell status again who is online: another node may
+// have said that nobody is.
+func (m *Manager) Remind(match func(authKeyID int64) bool) {
+	for _, a := range m.all() {
+		if !a.unbound && match(a.key) {
+			a.attend(&sess.Returned{})
+		}
+	}
+}
+
 // Mute lets status alone about a key, because another node has taken it over.
 func (m *Manager) Mute(authKeyID int64) {
 	if a := m.find(authKeyID); a != nil {

@@ -58,13 +58,13 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, d
 		}
 		done(err)
 	}
-	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), refused, func(k keys.Key) {
+	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) {
 		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from)
 		switch {
 		case p.owner != "" && from == follows:
 			done(redirect(p.owner))
 		case p.owner != "":
-			s.sendOn(p, done, func(ctx context.Context, node session.RPCSessionClient) error {
+			s.sendOn(p, len(d.GetPayload()), done, func(ctx context.Context, node session.RPCSessionClient) error {
 				_, err := node.SessionSendDataToSession(ctx, in)
 				return err
 			})
@@ -72,6 +72,11 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, d
 			done(asStatus(s.svc.Runloop.Post(p.key, p.unbound, data(d, k))))
 		}
 	})
+}
+
+// claim is what a packet says of its key.
+func claim(d *session.SessionClientData) keys.Claim {
+	return keys.Claim{Perm: d.GetPermAuthKeyId(), Type: d.GetKeyType(), Size: len(d.GetPayload())}
 }
 
 // dead tells the client of a temp key that has expired or was dropped, where
@@ -89,8 +94,8 @@ func (s *Server) dead(d *session.SessionClientData) {
 
 // resolve finds out what a transport key is and goes on with that, or ends
 // with done.
-func (s *Server) resolve(authKeyID, claimed int64, keyType int32, done func(error), next func(keys.Key)) {
-	err := s.svc.Keys.Resolve(authKeyID, keys.Claim{Perm: claimed, Type: keyType}, func(k keys.Key, err error) {
+func (s *Server) resolve(authKeyID int64, claim keys.Claim, done func(error), next func(keys.Key)) {
+	err := s.svc.Keys.Resolve(authKeyID, claim, func(k keys.Key, err error) {
 		if err != nil {
 			done(asStatus(err))
 			return
@@ -102,14 +107,15 @@ func (s *Server) resolve(authKeyID, claimed int64, keyType int32, done func(erro
 	}
 }
 
-// sendOn makes a request on another node, in the order of the key's requests.
-func (s *Server) sendOn(p place, done func(error), call func(context.Context, session.RPCSessionClient) error) {
+// sendOn makes a request of size bytes on another node, in the order of the
+// key's requests.
+func (s *Server) sendOn(p place, size int, done func(error), call func(context.Context, session.RPCSessionClient) error) {
 	node, err := s.node(p.owner)
 	if err != nil {
 		done(err)
 		return
 	}
-	queued := s.svc.Nodes.InOrder(p.key, func() {
+	queued := s.svc.Nodes.InOrder(p.key, size, func() {
 		ctx, cancel := context.WithTimeout(peers.Forwarded(context.Background()), s.svc.Config.Session.PeerTimeout)
 		defer cancel()
 		done(passOn(call(ctx, node)))

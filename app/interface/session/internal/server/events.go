@@ -56,13 +56,13 @@ func (s *Server) event(e *session.SessionClientEvent, from sender, done func(err
 		done(errInput)
 		return
 	}
-	s.resolve(e.GetAuthKeyId(), e.GetPermAuthKeyId(), e.GetKeyType(), done, func(k keys.Key) {
+	s.resolve(e.GetAuthKeyId(), keys.Claim{Perm: e.GetPermAuthKeyId(), Type: e.GetKeyType()}, done, func(k keys.Key) {
 		p := s.locate(e.GetAuthKeyId(), k, e.GetPermAuthKeyId(), from)
 		switch {
 		case p.owner != "" && from == follows:
 			done(redirect(p.owner))
 		case p.owner != "":
-			s.sendOn(p, done, sendOn)
+			s.sendOn(p, 0, done, sendOn)
 		default:
 			done(asStatus(here(p, k)))
 		}

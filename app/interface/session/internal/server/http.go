@@ -28,7 +28,7 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 	}
 	posted := make(chan outcome, 1)
 	done := func(err error) { posted <- outcome{err: err} }
-	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), done, func(k keys.Key) {
+	s.resolve(d.GetAuthKeyId(), claim(d), done, func(k keys.Key) {
 		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
 		if p.owner != "" || bounded.Err() != nil {
 			posted <- outcome{place: p}

@@ -33,32 +33,32 @@ func (s *Server) SessionPushRpcResultData(ctx context.Context, in *session.TLSes
 }
 
 func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushUpdatesData(ctx, in)
 		return err
 	}, &sess.PushUpdates{Notification: in.GetNotification(), Updates: in.GetUpdates()})
 }
 
 func (s *Server) pushSessionUpdates(in *session.TLSessionPushSessionUpdatesData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushSessionUpdatesData(ctx, in)
 		return err
 	}, &sess.PushSessionUpdates{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), Updates: in.GetUpdates()})
 }
 
 func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+	s.push(in.GetPermAuthKeyId(), len(in.GetRpcResultData()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushRpcResultData(ctx, in)
 		return err
 	}, &sess.PushRPCResult{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
 }
 
-func (s *Server) push(permAuthKeyID int64, from sender, done func(error),
+func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(error),
 	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
 ) {
 	if from != relaying {
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
-			s.sendOn(place{key: permAuthKeyID, owner: owner}, done, sendOn)
+			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
 			return
 		}
 	}

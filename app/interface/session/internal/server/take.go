@@ -45,7 +45,7 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 // neither, and then slot is answered by until.
 func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slot sess.Slot, until time.Time, done func(key int64, owner string, err error)) {
 	failed := func(err error) { done(0, "", err) }
-	s.resolve(d.GetAuthKeyId(), d.GetPermAuthKeyId(), d.GetKeyType(), failed, func(k keys.Key) {
+	s.resolve(d.GetAuthKeyId(), claim(d), failed, func(k keys.Key) {
 		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
 		if p.owner != "" {
 			done(p.key, p.owner, nil)

@@ -113,6 +113,10 @@ type (
 	// Tick says that the time asked for by Effects.WakeAt has come.
 	Tick struct{}
 
+	// Returned says that another node owned the key for a while, and may have
+	// told status (PEERS.md, "status") that nobody is there.
+	Returned struct{}
+
 	// Drain says that the node is about to stop: no new calls are invoked;
 	// Effects.Drained tells when every answer has left.
 	Drain struct{}
@@ -130,6 +134,7 @@ func (*Revoked) input()            {}
 func (*CallDone) input()           {}
 func (*Adopt) input()              {}
 func (*Tick) input()               {}
+func (*Returned) input()           {}
 func (*Drain) input()              {}
 
 // Result is what a Call came back with.

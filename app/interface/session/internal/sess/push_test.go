@@ -216,6 +216,17 @@ func TestUnwritableUpdates(t *testing.T) {
 
 // Status is told when it changes and before what it knows expires, and not
 // more often.
+// Another node owned the key for a while: status may have been told anything.
+func TestReturnedKeyIsAnnouncedAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.step(&Returned{})
+	require.Zero(t, count[*SetOnline](x))
+	x.login(1)
+	require.Equal(t, 1, count[*SetOnline](x))
+	x.step(&Returned{})
+	require.Equal(t, 2, count[*SetOnline](x))
+}
+
 func TestOnline(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)

@@ -128,6 +128,8 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onCallDone(in)
 	case *Adopt:
 		w.onAdopt(in.Handover)
+	case *Returned:
+		w.onlineAt = 0
 	case *Drain:
 		// No new calls, no presence; what is in flight is answered.
 		w.draining = true

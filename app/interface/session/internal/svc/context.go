@@ -48,7 +48,7 @@ type ServiceContext struct {
 	release    *releasecheck.Check
 	gatewaySub *discov.Subscriber
 	conns      []*grpc.ClientConn
-	moved      chan struct{} // capacity 1: the ring has changed
+	moves      ringMoves
 	stop       context.CancelFunc
 	busy       sync.WaitGroup
 }
@@ -119,6 +119,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Fresh:   c.Session.KeyRefresh,
 		Unbound: time.Second,
 		PerKey:  256,
+		Bytes:   64 << 20,
 		Lookups: c.Session.PeerCalls,
 	})
 	s.Auth.Keys = s.Keys
@@ -158,7 +159,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)
-	s.moved = make(chan struct{}, 1)
+	s.moves.changed = make(chan struct{}, 1)
 	s.busy.Add(2)
 	go s.measure(ctx)
 	go s.followRing(ctx)

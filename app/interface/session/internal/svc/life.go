@@ -29,6 +29,8 @@ func (s *ServiceContext) measure(ctx context.Context) {
 		case now := <-tick.C:
 			layers = s.measureLayers(layers)
 			metrics.GatewayQueue.Set(float64(s.Gateways.Sweep(now)))
+			metrics.Queued.Set(float64(s.Keys.Waiting()), "keys")
+			metrics.Queued.Set(float64(s.Nodes.Waiting()), "forward")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			running, waiting := s.Runloop.Load()
 			metrics.RPCQueue.Set(float64(running), "running")

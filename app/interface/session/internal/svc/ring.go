@@ -2,6 +2,8 @@ package svc
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -10,36 +12,64 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 )
 
+// ringMoves is what the ring was, for the keys that moved since.
+type ringMoves struct {
+	changed chan struct{} // capacity 1
+
+	mu   sync.Mutex
+	olds []*shard.Ring
+}
+
 // ringChanged runs in the time of the etcd subscription, so it only notes that
 // keys may have moved.
-func (s *ServiceContext) ringChanged(_, now *shard.Ring) {
+func (s *ServiceContext) ringChanged(old, now *shard.Ring) {
 	s.Nodes.Keep(now.Has)
+	m := &s.moves
+	m.mu.Lock()
+	m.olds = append(m.olds, old)
+	m.mu.Unlock()
 	select {
-	case s.moved <- struct{}{}:
+	case m.changed <- struct{}{}:
 	default:
 	}
 }
 
-// followRing lets go of the keys that other nodes own, a while after a change:
-// a node that comes and goes at once costs nobody's state. Until then such a
-// key gets nothing new here, and status hears nothing of it.
+// followRing lets go of the keys that other nodes own, a while after the last
+// change: a node that comes and goes at once costs nobody's state. Until then
+// such a key gets nothing new here, and status hears nothing of it.
 func (s *ServiceContext) followRing(ctx context.Context) {
 	defer s.busy.Done()
+	settled := time.NewTimer(0)
+	settled.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			settled.Stop()
 			return
-		case <-s.moved:
-		}
-		grace := time.NewTimer(s.Config.Session.ReleaseAfter)
-		select {
-		case <-ctx.Done():
-			grace.Stop()
-			return
-		case <-grace.C:
+		case <-s.moves.changed:
+			settled.Reset(s.Config.Session.ReleaseAfter)
+		case <-settled.C:
 			s.letGo()
+			s.takeBack()
 		}
 	}
+}
+
+// takeBack has status told of the keys that this node owns again: whoever had
+// them has said that nobody is there any more.
+func (s *ServiceContext) takeBack() {
+	m := &s.moves
+	m.mu.Lock()
+	olds := m.olds
+	m.olds = nil
+	m.mu.Unlock()
+	ring, self := s.Shard.Ring(), s.Shard.Self()
+	if s.Shard.Left() {
+		return
+	}
+	s.Runloop.Remind(func(key int64) bool {
+		return ring.Owner(key) == self && slices.ContainsFunc(olds, func(old *shard.Ring) bool { return old.Owner(key) != self })
+	})
 }
 
 // letGo releases the keys that the ring of this moment gives to other nodes. A
