@@ -26,6 +26,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	var t Target
 	fs.StringVar(&t.Addr, "addr", "", "`host:port` of the gateway to ask, over TCP")
+	fs.StringVar(&t.HTTP, "http", "", "`host:port` where it speaks HTTP (default the same)")
 	key := fs.String("rsa-key", "", "PEM `file` with the gateway's public RSA key")
 	fs.IntVar(&t.DC, "dc", 2, "`id` of its data centre")
 	only := fs.String("test", "", "ask about rules only whose id matches this `regexp`")

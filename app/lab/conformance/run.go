@@ -17,6 +17,7 @@ import (
 type Target struct {
 	Addr string         // host:port of a gateway
 	Key  *rsa.PublicKey // the one it proves itself with
+	HTTP string         // where it speaks HTTP. Empty means Addr
 	DC   int            // its data centre
 	// Phone and Code log in for the rules that need a user. Empty: these are
 	// skipped. A number without an account is signed up.
@@ -74,6 +75,7 @@ func Run(ctx context.Context, t *Target) ([]Row, error) {
 		return nil, err
 	}
 	t.Patience = cmp.Or(t.Patience, defaultPatience)
+	t.HTTP = cmp.Or(t.HTTP, t.Addr)
 	// Whoever is not there or has another key fails every rule in the same way.
 	if _, err := wire.Connect(ctx, t.Addr, t.Key, t.DC, 0); err != nil {
 		return nil, fmt.Errorf("conformance: no key exchange with %s: %w", t.Addr, err)

@@ -73,6 +73,10 @@ func (c *conn) serve(ctx context.Context) {
 	defer c.close()
 	_ = c.net.SetReadDeadline(time.Now().Add(c.gw.cfg.OpenTimeout))
 	stream, err := frame.Accept(c.net, c.gw.cfg.MaxPacket)
+	if errors.Is(err, frame.ErrHTTP) {
+		c.gw.web.serve(c.net, stream.Rest())
+		return
+	}
 	if err != nil {
 		c.log.Debug("no transport", "err", err)
 		return
@@ -183,15 +187,11 @@ func (c *conn) keyGone(id int64) {
 
 // plain answers a handshake message (KEY-1).
 func (c *conn) plain(ctx context.Context, raw []byte) error {
-	const head = 8 + 8 + 4
-	if len(raw) < head || len(raw) > maxPlain {
+	body, ok := plainBody(raw)
+	if !ok {
 		return c.fail(codeNotFound)
 	}
-	length := binary.LittleEndian.Uint32(raw[16:])
-	if uint64(length) > uint64(len(raw)-head) {
-		return c.fail(codeNotFound)
-	}
-	answer, err := c.exchange.Handle(ctx, raw[head:head+length])
+	answer, err := c.exchange.Handle(ctx, body)
 	if err != nil {
 		c.log.Debug("handshake refused", "err", err)
 		var refused *keyex.Error
@@ -200,10 +200,30 @@ func (c *conn) plain(ctx context.Context, raw []byte) error {
 		}
 		return err
 	}
-	out := make([]byte, 8, head+len(answer))
-	out = binary.LittleEndian.AppendUint64(out, uint64(c.ids.New(proto.MessageServerResponse)))
+	return c.out.put(item{frame: frame.Out{Packet: appendPlain(answer, c.ids)}})
+}
+
+// plainHead is auth_key_id, msg_id and length.
+const plainHead = 8 + 8 + 4
+
+// plainBody is what a plain message holds.
+func plainBody(raw []byte) (body []byte, ok bool) {
+	if len(raw) < plainHead || len(raw) > maxPlain {
+		return nil, false
+	}
+	length := binary.LittleEndian.Uint32(raw[16:])
+	if uint64(length) > uint64(len(raw)-plainHead) {
+		return nil, false
+	}
+	return raw[plainHead : plainHead+length], true
+}
+
+// appendPlain makes the plain message of an answer.
+func appendPlain(answer []byte, ids *proto.MessageIDGen) []byte {
+	out := make([]byte, 8, plainHead+len(answer))
+	out = binary.LittleEndian.AppendUint64(out, uint64(ids.New(proto.MessageServerResponse)))
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(answer)))
-	return c.out.put(item{frame: frame.Out{Packet: append(out, answer...)}})
+	return append(out, answer...)
 }
 
 // fail sends a transport error. The connection stays: clients begin a new

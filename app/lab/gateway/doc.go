@@ -1,11 +1,14 @@
 // Package gateway is a development gateway: clients speak real MTProto to it
-// over TCP, and it speaks to the session service by the contract of the stock
-// gateway and nothing else.
+// over TCP and HTTP, and it speaks to the session service by the contract of
+// the stock gateway and nothing else.
 //
 //	client ──frame──▶ conn ──▶ keyex   (plain messages: key exchange)
 //	                   │  └──▶ packet  (encrypted ones: open, check)
 //	                   ▼                    │
 //	                  hub ◀── RPCGateway    └──▶ upstream ──▶ session
+//
+// Clients that speak HTTP (http.go) share the port: a packet in each request,
+// and in its response what session answers it with.
 //
 // Goroutines: one that accepts; for each connection one that reads and one
 // that writes; those of gRPC. A connection's packets reach session in the

@@ -29,6 +29,7 @@ type sessionDouble struct {
 	data    []*session.SessionClientData
 	closed  []*session.SessionClientEvent
 	queries int
+	reply   []byte // to packets over HTTP
 }
 
 func startSession(t *testing.T) *sessionDouble {

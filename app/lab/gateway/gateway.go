@@ -31,6 +31,9 @@ type Backend interface {
 	// SendData calls gone, at once or later, when the packet's key is unknown.
 	SendData(ctx context.Context, data *session.SessionClientData, gone func()) error
 	CloseSession(ctx context.Context, ev *session.SessionClientEvent) error
+	// SendHTTP returns the payload that answers a packet; an empty one is
+	// none. It returns upstream.ErrUnknownKey for a key that is not there.
+	SendHTTP(ctx context.Context, data *session.SessionClientData) (payload []byte, err error)
 }
 
 // Config of a Gateway.
@@ -66,6 +69,9 @@ type Config struct {
 	OpenTimeout, IdleTimeout time.Duration
 	// WriteTimeout is how long one write may take. Zero means 15s.
 	WriteTimeout time.Duration
+	// HTTPWait is how long session may keep a request that came over HTTP.
+	// Zero means 30s, which is more than clients ask for.
+	HTTPWait time.Duration
 }
 
 func (c *Config) setDefaults() {
@@ -79,6 +85,7 @@ func (c *Config) setDefaults() {
 	c.OpenTimeout = cmp.Or(c.OpenTimeout, time.Minute)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Minute)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 15*time.Second)
+	c.HTTPWait = cmp.Or(c.HTTPWait, 30*time.Second)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -95,6 +102,7 @@ type Gateway struct {
 	keyex    *keyex.Server
 	keys     *keyCache
 	hub      *hub
+	web      *web
 	serverID string
 
 	clients net.Listener
@@ -136,7 +144,9 @@ func Start(cfg Config) (*Gateway, error) {
 	gatewaypb.RegisterRPCGatewayServer(g.rpc, &rpcServer{gw: g})
 	gatewaypb.RegisterRPCGatewayStreamServer(g.rpc, &rpcServer{gw: g})
 	grpc_health_v1.RegisterHealthServer(g.rpc, health.NewServer())
+	g.web = newWeb(g)
 	g.wg.Go(func() { _ = g.rpc.Serve(rpc) })
+	g.wg.Go(g.web.run)
 	g.wg.Go(g.accept)
 	return g, nil
 }
@@ -169,6 +179,7 @@ func (g *Gateway) Close() error {
 		c.close()
 	}
 	g.mu.Unlock()
+	g.web.close()
 	g.rpc.Stop()
 	g.wg.Wait()
 	return err

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/bits"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/gotd/td/mtproxy"
@@ -27,16 +28,17 @@ const (
 	Intermediate
 	Padded
 	Full
+	HTTP // a packet each way, and nothing that was not asked for
 )
 
 // String returns the name the documentation uses.
 func (t Transport) String() string {
-	return [...]string{"abridged", "intermediate", "padded intermediate", "full"}[t]
+	return [...]string{"abridged", "intermediate", "padded intermediate", "full", "HTTP"}[t]
 }
 
-// tag is what a client sends first. Full has none.
+// tag is what a client sends first. Full and HTTP have none.
 func (t Transport) tag() []byte {
-	return [...][]byte{{0xef}, {0xee, 0xee, 0xee, 0xee}, {0xdd, 0xdd, 0xdd, 0xdd}, nil}[t]
+	return [...][]byte{{0xef}, {0xee, 0xee, 0xee, 0xee}, {0xdd, 0xdd, 0xdd, 0xdd}, nil, nil}[t]
 }
 
 const (
@@ -51,7 +53,8 @@ const (
 // ErrTimeout says that nothing came in time. The connection can be used further.
 var ErrTimeout = errors.New("nothing came in time")
 
-// TransportError is a packet of four bytes with a negative code.
+// TransportError is a packet of four bytes with a negative code. An HTTP status
+// is one, too: 404 is -404.
 type TransportError int32
 
 // Error implements error.
@@ -73,6 +76,7 @@ type Conn struct {
 	quick    bool // a quick acknowledgement was asked for
 	readSeq  uint32
 	writeSeq uint32
+	asked    int // HTTP requests without a response
 }
 
 // Dial connects and chooses a transport. Obfuscated connections name dc.
@@ -98,7 +102,7 @@ func (c *Conn) greet(obfuscated bool, dc int) error {
 		return err
 	}
 	if len(tag) == 0 {
-		return errors.New("the full transport cannot be obfuscated")
+		return fmt.Errorf("the %s transport cannot be obfuscated", c.kind)
 	}
 	var four [4]byte
 	for i := range four {
@@ -128,6 +132,10 @@ func (c *Conn) frame(packet []byte, quick bool) []byte {
 		ask = quickBit
 	}
 	switch c.kind {
+	case HTTP:
+		c.asked++
+		out = fmt.Appendf(out, "POST /apiw1 HTTP/1.1\r\nHost: telegram\r\nContent-Length: %d\r\n\r\n", len(packet))
+		return append(out, packet...)
 	case Abridged:
 		n := len(packet) / 4
 		first := byte(ask >> 24)
@@ -159,6 +167,9 @@ func (c *Conn) frame(packet []byte, quick bool) []byte {
 // begins to come until the deadline, a TransportError for a packet that is
 // one, and any other error when the connection has ended.
 func (c *Conn) Read(deadline time.Time) (Frame, error) {
+	if c.kind == HTTP && c.asked == 0 {
+		return Frame{}, ErrTimeout
+	}
 	_ = c.net.SetReadDeadline(deadline)
 	if _, err := c.r.Peek(1); err != nil {
 		var timeout net.Error
@@ -176,8 +187,11 @@ func (c *Conn) Read(deadline time.Time) (Frame, error) {
 }
 
 func (c *Conn) read() (Frame, error) {
-	if c.kind == Abridged {
+	switch c.kind {
+	case Abridged:
 		return c.readAbridged()
+	case HTTP:
+		return c.readHTTP()
 	}
 	n, err := c.word()
 	if err != nil {
@@ -235,6 +249,26 @@ func (c *Conn) readAbridged() (Frame, error) {
 		return Frame{Packet: packet}, err
 	}
 	return Frame{}, fmt.Errorf("abridged length %#x", first)
+}
+
+// readHTTP reads a response; an empty one is no packet.
+func (c *Conn) readHTTP() (Frame, error) {
+	c.asked--
+	r, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return Frame{}, err
+	}
+	defer func() { _ = r.Body.Close() }()
+	packet, err := io.ReadAll(io.LimitReader(r.Body, maxPacket))
+	switch {
+	case err != nil:
+		return Frame{}, err
+	case r.StatusCode != http.StatusOK:
+		return Frame{}, TransportError(-int32(r.StatusCode)) //nolint:gosec // three digits
+	case len(packet) == 0:
+		return Frame{}, nil
+	}
+	return Frame{Packet: packet}, nil
 }
 
 func (c *Conn) readFull(n uint32) (Frame, error) {

@@ -37,8 +37,8 @@ func (t Transport) String() string {
 	}
 }
 
-// ErrHTTP is returned by Accept for a client that speaks HTTP. Nothing of its
-// request has been consumed.
+// ErrHTTP is returned by Accept for a client that speaks HTTP, with a stream of
+// no packets whose Rest is the request from its first byte on.
 var ErrHTTP = errors.New("frame: client speaks HTTP")
 
 // ErrTransport is returned by Accept when the first bytes name no transport.
@@ -54,12 +54,18 @@ const readBuffer = 4096
 func Accept(rw io.ReadWriter, maxPacket int) (*Stream, error) {
 	s := &Stream{r: bufio.NewReaderSize(rw, readBuffer), w: rw, max: maxPacket}
 	t, err := s.sniff()
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		s.transport = t
+		return s, nil
+	case errors.Is(err, ErrHTTP):
+		return s, err
 	}
-	s.transport = t
-	return s, nil
+	return nil, err
 }
+
+// Rest reads the connection behind what was consumed.
+func (s *Stream) Rest() io.Reader { return s.r }
 
 // sniff decides by as few bytes as possible, because an abridged client may
 // send a single one and wait.

@@ -249,6 +249,23 @@ func (p *Pool) SendData(ctx context.Context, data *session.SessionClientData, go
 	return err
 }
 
+// SendHTTP hands over a packet that came over HTTP and returns what answers it.
+// Session may keep it as long as ctx lasts. Its sender cannot know the perm
+// key, so the transport key chooses the node, which sends it on.
+func (p *Pool) SendHTTP(ctx context.Context, data *session.SessionClientData) ([]byte, error) {
+	find, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	n, err := p.owner(find, data.GetAuthKeyId())
+	cancel()
+	if err != nil {
+		return nil, err
+	}
+	out, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
+	if isUnknownKey(err) {
+		return nil, ErrUnknownKey
+	}
+	return out.GetPayload(), err
+}
+
 // CloseSession tells that the last connection of a session is gone.
 func (p *Pool) CloseSession(ctx context.Context, ev *session.SessionClientEvent) error {
 	return p.call(ctx, ev.GetPermAuthKeyId(), func(ctx context.Context, n *node) error {
