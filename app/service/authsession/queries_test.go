@@ -104,9 +104,15 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, now+86400, func(int64) error { return nil }))
 	ok(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, now+86400, func(int64) error { return nil })) // stored plain
 	one(d.Key(ctx, key.AuthKeyID))
-	bounded, cancel := context.WithTimeout(ctx, time.Second) // the first of 40,000
-	_, _, _ = d.Reseal(bounded)
-	cancel()
+	resealing, enough := context.WithCancel(ctx) // 40,000 keys are more than it takes
+	resealed := make(chan struct{})
+	go func() {
+		defer close(resealed)
+		_, _, _ = d.Reseal(resealing)
+	}()
+	require.Eventually(t, func() bool { return plans.Saw("UPDATE auth_keys SET body = ? WHERE auth_key_id = ? AND body = ?") }, time.Minute, time.Millisecond)
+	enough()
+	<-resealed
 
 	// logins
 	ok(d.SetLayer(ctx, key.AuthKeyID, "10.0.0.1", 223))

@@ -39,7 +39,7 @@ type stamp struct {
 func Follow(path string, interval time.Duration) *Locator {
 	l := &Locator{path: path, stop: make(chan struct{}), done: make(chan struct{})}
 	if !l.reload() && l.db.Load() == nil {
-		logx.Errorf("config key GeoIP.Path: %s is not there, country and region stay empty until it is", path)
+		logx.Errorf("config key GeoIP.Path: %s cannot be used, country and region stay empty until it is there", path)
 	}
 	go l.follow(interval)
 	return l

@@ -63,6 +63,13 @@ func (p *Plans) Statements() int {
 	return len(p.seen)
 }
 
+// Saw reports whether a statement was run.
+func (p *Plans) Saw(statement string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen[shape(statement)] > 0
+}
+
 // Runs is how often statements were run.
 func (p *Plans) Runs() (n int) {
 	p.mu.Lock()
