@@ -241,7 +241,7 @@ func TestKeysArePrintedAsWhatTheyAre(t *testing.T) {
 		text := fmt.Sprintf(format, k) + fmt.Sprintf(format, &k)
 		require.NotContains(t, text, "secret")
 		require.NotContains(t, text, fmt.Sprintf("%x", secret[:8]))
-		require.NotContains(t, text, fmt.Sprint(secret[:4])[1:10])
+		require.NotContains(t, text, fmt.Sprintf("%d", secret[:4])[1:10])
 	}
 }
 
