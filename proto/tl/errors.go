@@ -3,7 +3,7 @@ package tl
 import "fmt"
 
 // The errors of transcoding are values of the types below, to be told apart with errors.As. Offsets count from the
-// start of the input of the call; for protobuf input, from the start of the innermost message.
+// start of the input of the call.
 
 // ErrUnknownConstructor says that the TL input holds a constructor or method the table set does not know.
 type ErrUnknownConstructor struct {
@@ -43,7 +43,7 @@ func (e ErrTrailing) Error() string {
 	return fmt.Sprintf("tl: %d bytes follow the object that ends at offset %d", e.Bytes, e.Offset)
 }
 
-// ErrLimit says that the input exceeds a limit: depth, vector, string or output.
+// ErrLimit says that the input exceeds a limit: depth, vector, string or output. Offset is 0 where the place is not known.
 type ErrLimit struct {
 	What   string
 	Offset int

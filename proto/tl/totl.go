@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// toTL turns protobuf into TL. Protobuf fields may come in any order, so each message is first scanned, which notes where
-// every field of the chosen constructor lies, and then written in TL order. Methods that write take the position in the
-// output and return the one after what they wrote, or fail when they have set err.
+// toTL turns protobuf into TL. Methods that write take a message as b[pos:], where b is the input up to the message's end, and
+// the position in the output; they return the one after what they wrote, or fail when they have set err. The capacity of b is
+// the whole input: what reads by the word may look behind the end, but takes nothing from there.
 type toTL struct {
 	s     *Schema
 	buf   []byte // the output: all of its capacity

@@ -11,6 +11,6 @@
 //
 // The machine is rarely quiet. Contestants therefore take turns, round after round, and the best turns are compared. Each turn
 // begins after a collection of garbage and is long enough to pay for one's own, as a server in steady state does; with
-// -turn=1ms there are no collections, and what is left is the codecs' work without that of the garbage collector. Run it
+// -turn=1ms -garbage=0 there are no collections, and what is left is the codecs' work without that of the collector. Run it
 // with `make bench-tl`; `go test -bench .` gives the same in Go's own form, for profiles.
 package main

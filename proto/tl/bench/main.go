@@ -17,9 +17,10 @@ import (
 
 func main() {
 	rounds := flag.Int("rounds", 11, "how often each contestant has its turn")
-	turn := flag.Duration("turn", 60*time.Millisecond, "how long a turn takes: long enough to pay for one's own garbage")
+	turn := flag.Duration("turn", 60*time.Millisecond, "how long a turn takes at least")
+	garbage := flag.Uint64("garbage", 128, "how many MiB of garbage who makes any makes at least in a turn, to pay for it")
 	flag.Parse()
-	if err := race(*rounds, *turn); err != nil {
+	if err := race(*rounds, *turn, *garbage<<20); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -32,7 +33,7 @@ type measured struct {
 	bytes, objects uint64  // allocated per operation
 }
 
-func race(rounds int, turn time.Duration) error {
+func race(rounds int, turn time.Duration, garbage uint64) error {
 	s, messages, err := load()
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func race(rounds int, turn time.Duration) error {
 			return err
 		}
 		got := map[string]measured{}
-		for i, m := range compete(all, rounds, turn) {
+		for i, m := range compete(all, rounds, turn, garbage) {
 			got[all[i].name] = m
 			fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%.0f\t%.0f\t%d\t%d\t\n", p.name, len(in), all[i].name, m.ns, m.cpu, float64(len(in))/m.ns*1e3, m.bytes, m.objects)
 		}
@@ -90,7 +91,7 @@ func load() (*tl.Schema, protoreflect.MessageDescriptors, error) {
 
 // compete lets the contestants take turns and returns the best turn of each: what makes another turn slower is mostly somebody
 // else on the machine. What one leaves to the garbage collector is not billed to the next.
-func compete(all []contestant, rounds int, turn time.Duration) []measured {
+func compete(all []contestant, rounds int, turn time.Duration, garbage uint64) []measured {
 	out := make([]measured, len(all))
 	times, cpus := make([][]float64, len(all)), make([][]float64, len(all))
 	n := make([]int, len(all)) // operations in a turn
@@ -101,7 +102,9 @@ func compete(all []contestant, rounds int, turn time.Duration) []measured {
 				break
 			}
 		}
-		out[i].bytes, out[i].objects = allocated(c, 64)
+		if out[i].bytes, out[i].objects = allocated(c, 64); out[i].bytes > 0 {
+			n[i] = max(n[i], int(garbage/out[i].bytes))
+		}
 	}
 	for range rounds {
 		for i, c := range all {
