@@ -49,9 +49,9 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 // mayHaveChanged reports whether the state is worth a read before a call is
 // refused: a login may have been accepted on another device meanwhile. Not
 // on every call, for not everyone who is refused has a reason to hope; and a
-// password that is owed is paid here, or not at all.
+// password that a BFF asked for here is paid here, or not at all.
 func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
-	if c.asked || w.state == StateLoggedOut || w.state == StateNeedPassword {
+	if c.asked || w.state == StateLoggedOut || w.owed {
 		return false
 	}
 	return w.loading || w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh)
@@ -128,7 +128,7 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 	case StateNormal:
 		// An authsession that does not know of owed passwords counts such a
 		// login as complete.
-		if w.state != StateNeedPassword {
+		if !w.owed {
 			w.login(st.UserID)
 		}
 	case StateNew, StateWaitInit, StateNeedPassword:
@@ -145,7 +145,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.dropPushes() // they are not for the new one
 	}
 	w.state, w.userID = StateNormal, userID
-	w.overruled = w.loading
+	w.overruled, w.owed = w.loading, false
 }
 
 // logout ends the login of the key, if it has one; to is what the key is then.
@@ -160,7 +160,7 @@ func (w *MainAuthWrapper) logout(to State) {
 		}
 	}
 	w.state, w.userID = to, 0
-	w.overruled = w.loading
+	w.overruled, w.owed = w.loading, false
 }
 
 // revoke ends the key's login for good, from elsewhere: nothing more is

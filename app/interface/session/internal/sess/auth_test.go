@@ -239,6 +239,19 @@ func TestOwedPasswordEndsAnOldLogin(t *testing.T) {
 	require.False(t, x.isInvoked("updates.getState"))
 }
 
+// A mark that storage showed may be that of a sign-in which another node has
+// in work: when that is done, so is the mark.
+func TestOwedPasswordIsReadAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNeedPassword}
+	m := x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.now += int64(3 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	require.True(t, x.isInvoked("updates.getState"))
+}
+
 // A second attempt waits for the first, whose mark it could clear.
 func TestLoginsRunOneAtATime(t *testing.T) {
 	x := newWorld(t, false)

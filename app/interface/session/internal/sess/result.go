@@ -175,6 +175,7 @@ func (w *MainAuthWrapper) owePassword(user string) {
 	// A login that is still known here has ended elsewhere, unheard, or has
 	// been begun anew: what storage has owes the password.
 	w.logout(StateNeedPassword)
+	w.owed = true
 	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Pending: true})
 }
 

@@ -49,6 +49,7 @@ type MainAuthWrapper struct {
 	loading    bool  // the state is being read
 	doubted    bool  // the state may have changed elsewhere
 	overruled  bool  // the state has changed here since it was asked for
+	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
 	missed     bool // updates were lost while no session was there
