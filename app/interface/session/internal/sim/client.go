@@ -25,8 +25,10 @@ type client struct {
 
 	perm, temp int64 // keys; 0: none yet
 	bound      bool  // the temp key is
-	making     bool  // a key is being made
-	told       bool  // initConnection was
+	media      int64 // a media temp key; 0: none yet
+	mediaBound bool
+	making     bool // a key is being made
+	told       bool // initConnection was
 	builds     int32
 	loggedIn   bool
 	owes       bool  // the password
@@ -62,7 +64,7 @@ func (cl *client) live() {
 	if cl.c.now < cl.quietUntil {
 		return
 	}
-	if !cl.ready() {
+	if !cl.ready() || !cl.readyMedia() {
 		return
 	}
 	if cl.c.healed {
@@ -91,7 +93,7 @@ func (cl *client) ready() bool {
 		cl.makeKey(sess.TempKey, &cl.temp)
 		return false
 	}
-	if len(cl.sessions) == 0 {
+	if len(cl.sessions) == 0 || cl.sessions[0].media {
 		cl.open()
 	}
 	s := cl.sessions[0]
@@ -104,6 +106,43 @@ func (cl *client) ready() bool {
 		return false
 	}
 	return true
+}
+
+// readyMedia brings a client with temp keys to a session for media, under a key
+// of its own. False: something is under way.
+func (cl *client) readyMedia() bool {
+	i := slices.IndexFunc(cl.sessions, func(s *csession) bool { return s.media })
+	switch {
+	case !cl.pfs || cl.layer < 200:
+		return true
+	case cl.media == 0:
+		cl.makeKey(sess.MediaTempKey, &cl.media)
+		return false
+	case i < 0:
+		s := newSession(cl)
+		s.key, s.media = cl.media, true
+		cl.sessions = append(cl.sessions, s)
+		cl.c.note(cl.name, "opens a media session", s.key, s.id)
+		return false
+	case cl.mediaBound:
+		return true
+	}
+	if s := cl.sessions[i]; !s.calling(bindKey) {
+		s.bind()
+	} else {
+		s.insist()
+	}
+	return true
+}
+
+// loseMedia gives up the media temp key.
+func (cl *client) loseMedia() {
+	cl.media, cl.mediaBound = 0, false
+	for _, s := range slices.Clone(cl.sessions) {
+		if s.media {
+			cl.abandon(s)
+		}
+	}
 }
 
 // makeKey makes a key with a gateway, which stores it.
@@ -163,6 +202,7 @@ func (cl *client) rotate() {
 		cl.abandon(cl.sessions[0])
 	}
 	cl.temp, cl.bound = 0, false
+	cl.media, cl.mediaBound = 0, false
 }
 
 // begin gives up all keys.
@@ -174,17 +214,20 @@ func (cl *client) begin() {
 
 // keyUnknown is a gateway's word that there is no such key.
 func (cl *client) keyUnknown(key int64) {
-	if key != cl.perm && key != cl.temp || key == 0 {
+	if key != cl.perm && key != cl.temp && key != cl.media || key == 0 {
 		return
 	}
 	a := cl.c.storage
 	k := a.keys[key]
 	cl.c.watch.check(k == nil || cl.c.watch.ended[k.perm], "keys", "%s: key %x is there, but gateways do not get it", cl.name, key)
-	if key == cl.temp && a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm] {
+	switch alive := a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm]; {
+	case alive && key == cl.media:
+		cl.loseMedia()
+	case alive && key == cl.temp:
 		cl.rotate()
-		return
+	default:
+		cl.begin()
 	}
-	cl.begin()
 }
 
 // gateway is one to connect to.
@@ -204,6 +247,9 @@ func (cl *client) gateway() *gateway {
 func (cl *client) act() {
 	c := cl.c
 	s := pick(c.scheduler, cl.sessions)
+	if s.media && !cl.mediaBound {
+		s = cl.sessions[0]
+	}
 	switch n := c.rnd.IntN(100); {
 	case !cl.loggedIn && n < 30:
 		cl.signIn()
@@ -230,7 +276,7 @@ func (cl *client) act() {
 	case n < 72:
 		s.reconnect(c.chance(2))
 	case n < 75:
-		if len(cl.sessions) < 3 {
+		if len(cl.sessions) < 4 {
 			cl.open()
 		}
 	case n < 77:
@@ -292,7 +338,7 @@ func (cl *client) rest() {
 // destroySession ends a session by another one's word.
 func (cl *client) destroySession(s *csession) {
 	for _, other := range cl.sessions {
-		if other != s && other.key == s.key {
+		if other != s && other.key == s.key && !s.media {
 			cl.c.note(s.name, "destroys a session", other.id)
 			cl.abandon(other)
 			s.destroySession(other.id)
@@ -306,7 +352,7 @@ func (cl *client) settle() {
 	if !cl.loggedIn {
 		cl.signIn()
 	}
-	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files }) {
+	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media }) {
 		cl.open()
 	}
 	for _, s := range slices.Clone(cl.sessions) {
@@ -319,7 +365,7 @@ func (cl *client) settle() {
 // waits reports what the client still waits for; empty: nothing.
 func (cl *client) waits() string {
 	switch {
-	case cl.perm == 0 || cl.pfs && !cl.bound:
+	case cl.perm == 0 || cl.pfs && !cl.bound || cl.media != 0 && !cl.mediaBound:
 		return "has no key"
 	case !cl.loggedIn:
 		return "is not logged in"

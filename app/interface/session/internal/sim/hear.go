@@ -298,6 +298,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		}
 	case bindKey:
 		cl.bound = cl.bound || !failed && s.key == cl.temp
+		cl.mediaBound = cl.mediaBound || !failed && s.key == cl.media
 	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since = true, cl.c.now
@@ -312,7 +313,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 			cl.begin()
 			return
 		}
-	case member:
+	case s.probe():
 		s.settled = s.settled || cl.c.healed && !failed
 	}
 	if !failed || code != 401 {

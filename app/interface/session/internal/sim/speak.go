@@ -17,6 +17,7 @@ type csession struct {
 	link *link // nil: not connected
 	gone bool  // given up
 
+	media bool // it is for media, which needs no login here
 	files bool // it takes no updates, and says so with every call
 
 	lastID  int64
@@ -225,6 +226,9 @@ func (s *csession) body(method string) []byte {
 const maxCalls = 12
 
 func (s *csession) call(method string) {
+	if s.media {
+		method = anyone
+	}
 	if len(s.calls) < maxCalls {
 		s.start(method, s.body(method))
 	}
@@ -267,7 +271,7 @@ func (s *csession) bind() {
 	cl := s.c
 	b := appendLong(appendLong(appendID(nil, wire.IDBindTempAuthKey), cl.perm), cl.c.id())
 	b = appendInt(b, int32(cl.c.now/1e9)+86400) //nolint:gosec // until 2038
-	secret := append(appendLong(nil, cl.temp), make([]byte, 96)...)
+	secret := append(appendLong(nil, s.key), make([]byte, 96)...)
 	s.start(bindKey, wire.AppendBytes(b, secret), func(c *ccall) { c.bindTo = cl.perm })
 }
 
@@ -404,6 +408,14 @@ func (s *csession) poll() {
 	s.send(s.message(b, false))
 }
 
+// probe is a call that shows that the session works.
+func (s *csession) probe() string {
+	if s.media {
+		return anyone
+	}
+	return member
+}
+
 // settle finishes what the session began.
 func (s *csession) settle() {
 	c := s.c.c
@@ -411,8 +423,8 @@ func (s *csession) settle() {
 	case !s.c.http && (s.link == nil || s.reconnects == 0 || s.reconnects == 1 && c.now-s.movedAt > int64(70*time.Second)):
 		s.reconnects++
 		s.reconnect(true)
-	case !s.settled && !s.calling(member) && s.c.loggedIn:
-		s.call(member)
+	case !s.settled && !s.calling(s.probe()) && s.c.loggedIn:
+		s.call(s.probe())
 	case c.now/1e9%20 == 0:
 		s.ping(0) // it is there
 	}
