@@ -31,6 +31,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	fs.IntVar(&t.DC, "dc", 2, "`id` of its data centre")
 	only := fs.String("test", "", "ask about rules only whose id matches this `regexp`")
 	asJSON := fs.Bool("json", false, "print JSON in place of a table")
+	summary := fs.Bool("summary", false, "print how many rules of each chapter hold")
 	fs.StringVar(&t.Phone, "phone", "", "log in with this phone `number`, for the rules that need a user")
 	fs.StringVar(&t.Code, "code", "", "the login `code` that the number gets")
 	fs.DurationVar(&t.Patience, "patience", defaultPatience, "how long an answer may take")
@@ -75,8 +76,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	print := Print
-	if *asJSON {
+	switch {
+	case *asJSON:
 		print = PrintJSON
+	case *summary:
+		print = PrintSummary
 	}
 	if err := print(stdout, rows); err != nil || Failed(rows) {
 		return exitFailure

@@ -85,6 +85,12 @@ func TestTable(t *testing.T) {
 	require.False(t, Failed(rows()[2:3]))
 }
 
+func TestSummary(t *testing.T) {
+	var out bytes.Buffer
+	require.NoError(t, PrintSummary(&out, rows()))
+	require.Equal(t, "| rules | pass | fail | skip |\n|---|---|---|---|\n| Pings | 0 | 2 | 0 |\n| Order | 1 | 1 | 2 |\n", out.String())
+}
+
 func TestTableAsJSON(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, PrintJSON(&out, rows()))

@@ -36,6 +36,26 @@ func Print(w io.Writer, rows []Row) error {
 	return err
 }
 
+// PrintSummary writes a Markdown table of how many rules of each chapter hold.
+func PrintSummary(w io.Writer, rows []Row) error {
+	var chapters []string
+	counts := map[string]map[Status]int{}
+	for _, r := range rows {
+		if counts[r.Chapter] == nil {
+			chapters = append(chapters, r.Chapter)
+			counts[r.Chapter] = map[Status]int{}
+		}
+		counts[r.Chapter][r.Status]++
+	}
+	var b strings.Builder
+	b.WriteString("| rules | pass | fail | skip |\n|---|---|---|---|\n")
+	for _, c := range chapters {
+		fmt.Fprintf(&b, "| %s | %d | %d | %d |\n", c, counts[c][Pass], counts[c][Fail], counts[c][Skip])
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 // oneLine keeps what a server said on its line.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
