@@ -46,8 +46,8 @@ func database(city, country, code string) []byte {
 		text("country"), object(text("iso_code"), text(code), text("names"), object(text("en"), text(country))))
 	// One node; both of its records lead to the start of the data: node count
 	// plus the sixteen bytes of the separator.
-	tree := []byte{0, 0, 17, 0, 0, 17}
-	out := append(tree, make([]byte, 16)...)
+	out := []byte{0, 0, 17, 0, 0, 17}
+	out = append(out, make([]byte, 16)...)
 	out = append(out, data...)
 	out = append(out, "\xab\xcd\xefMaxMind.com"...)
 	return append(out, object(
