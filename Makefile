@@ -56,7 +56,7 @@ bench: ## run the benchmarks
 bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
 	@CGO_ENABLED=0 go run -C proto/tl/bench .
 
-bench-authsession: ## a million sessions listed, two million logins migrated, cached calls beside a bare Redis read
+bench-authsession: ## list a million sessions, migrate a stock install in use, time cached calls
 	@.ci/with-servers .ci/bench-authsession
 
 soak-authsession: ## hold what readers of the cache see against its promise for SOAK (10m)
