@@ -111,6 +111,9 @@ func (c *compiler) constructors() error {
 			}
 		}
 	}
+	for _, p := range c.preds {
+		p.shrink()
+	}
 	return c.unions()
 }
 

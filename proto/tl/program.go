@@ -214,7 +214,37 @@ func (p *program) sharing(word uint8, mask uint32) *group {
 // predicate is a constructor name with the version each client layer gets.
 type predicate struct {
 	name    string
+	only    *program   // not nil: the one version, which its layers first..last get and no other
 	byLayer []*program // index: layer - Schema.minLayer; nil: not in that layer
+}
+
+// at is the version for a layer, given as index; nil when the layer does not have the predicate.
+func (p *predicate) at(layer int) *program {
+	switch q := p.only; {
+	case q == nil:
+		return p.byLayer[layer]
+	case int(q.first) <= layer && layer <= int(q.last):
+		return q
+	}
+	return nil
+}
+
+// shrink gives up the list of a predicate with one version, as most have.
+func (p *predicate) shrink() {
+	var only *program
+	n := 0
+	for _, q := range p.byLayer {
+		if q == nil {
+			continue
+		}
+		if n++; only != nil && q != only {
+			return
+		}
+		only = q
+	}
+	if only != nil && n == int(only.last-only.first)+1 {
+		p.only, p.byLayer = only, nil
+	}
 }
 
 // ids finds programs by constructor id: open addressing, at most half full. Constructor ids are CRCs and need no hashing.

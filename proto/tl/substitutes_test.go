@@ -14,7 +14,7 @@ func TestSubstituteLists(t *testing.T) {
 		require.NotNil(t, pred)
 		out := &toTL{s: s}
 		for layer := range s.maxLayer - s.minLayer + 1 {
-			if p := pred.byLayer[layer]; p != nil {
+			if p := pred.at(layer); p != nil {
 				out.layer = layer
 				require.Positive(t, out.body(p, nil, 0, 0, 0), "%s at %d: %v", pred.name, s.minLayer+layer, out.err)
 			}

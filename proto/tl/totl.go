@@ -14,7 +14,7 @@ type toTL struct {
 	s     *Schema
 	buf   []byte // the output: all of its capacity
 	start int    // where in buf the call began
-	layer int    // index into predicate.byLayer
+	layer int    // index: the layer - Schema.minLayer
 	depth int
 	err   error
 
@@ -149,7 +149,7 @@ func (t *toTL) named(m *Message, b []byte, pos, o int) int {
 // instead writes another constructor in the place of pred when the layer is what pred failed for.
 func (t *toTL) instead(m *Message, pred *predicate, b []byte, pos, o int) int {
 	for _, other := range m.lacking {
-		if other == pred || other.byLayer[t.layer] == nil || !t.lacking() {
+		if other == pred || other.at(t.layer) == nil || !t.lacking() {
 			continue
 		}
 		first := t.err
@@ -165,7 +165,7 @@ func (t *toTL) instead(m *Message, pred *predicate, b []byte, pos, o int) int {
 
 // version writes b[start:], whose fields begin at pos, as the layer's version of a constructor.
 func (t *toTL) version(pred *predicate, b []byte, start, pos, o int) int {
-	p := pred.byLayer[t.layer]
+	p := pred.at(t.layer)
 	if p == nil {
 		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
 	}

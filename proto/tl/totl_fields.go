@@ -36,7 +36,7 @@ func (l *level) clear(word uint8, mask uint32) (shared bool) {
 // empty writes the constructor that says "nothing" in the place of an absent object.
 func (t *toTL) empty(parent *program, s *step, o int) int {
 	if s.msg.absent != nil {
-		if p := s.msg.absent.byLayer[t.layer]; p != nil {
+		if p := s.msg.absent.at(t.layer); p != nil {
 			t.substituted++
 			return t.body(p, nil, 0, 0, o)
 		}
@@ -57,7 +57,7 @@ func (t *toTL) completeGroups(l *level) {
 		l.todo[1] |= g.steps[1]
 		for _, slot := range g.objects {
 			m := l.p.write.steps[slot].msg
-			if !l.seen.has(int(slot)) && (m.absent == nil || m.absent.byLayer[t.layer] == nil) {
+			if !l.seen.has(int(slot)) && (m.absent == nil || m.absent.at(t.layer) == nil) {
 				l.clear(g.word, g.mask)
 				t.dropped++
 				break
