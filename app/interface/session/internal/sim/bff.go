@@ -69,14 +69,14 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 	}
 	o := b.work(m, md, id)
 	if bad && o.code == 0 && m.Name != signIn && m.Name != secret && m.Name != logOut {
-		switch {
-		case b.c.chance(20):
+		switch n := b.c.rnd.IntN(60); {
+		case n < 3:
 			o = outcome{code: 400, text: "SIMULATED"}
-		case b.c.chance(30):
+		case n < 5:
 			o = outcome{code: 420, text: "FLOOD_WAIT_7"}
-		case b.c.chance(30):
+		case n < 7:
 			return nil, status.Error(codes.ResourceExhausted, "busy")
-		case b.c.chance(15):
+		case n < 11:
 			b.given[id] = append(b.given[id], o)
 			b.promise(md, o)
 			return nil, status.Error(700, "NOTRETURN_CLIENT")

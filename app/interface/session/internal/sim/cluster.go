@@ -218,13 +218,3 @@ func (c *cluster) gatewayOf(id string) *gateway {
 	}
 	return nil
 }
-
-// settled reports whether all nodes have the ring of etcd.
-func (c *cluster) settled() bool {
-	for _, addr := range c.addrs {
-		if n := c.nodes[addr]; n != nil && !slices.Equal(n.svc.Shard.Ring().Nodes(), c.listed) {
-			return false
-		}
-	}
-	return true
-}
