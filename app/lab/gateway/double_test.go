@@ -81,7 +81,7 @@ func (s *sessionDouble) SessionDataStream(stream session.RPCSessionStream_Sessio
 	for {
 		q, err := stream.Recv()
 		if err != nil {
-			return nil // the gateway is done
+			return err // the gateway is done
 		}
 		out := &session.SessionStreamResponse{RequestId: q.GetRequestId(), Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
 		switch r := q.GetPayload().(type) {

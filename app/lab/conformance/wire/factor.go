@@ -31,14 +31,14 @@ func rho(n, c uint64) uint64 {
 		limit = 1 << 22
 	)
 	step := func(x uint64) uint64 { return (mulMod(x, x, n) + c) % n } // below 2^63, so the sum fits
-	x, y, start := uint64(0), uint64(2), uint64(2)
+	y := uint64(2)
 	for length, steps := 1, 0; steps < limit; length *= 2 {
-		x = y
+		x := y
 		for range length {
 			y = step(y)
 		}
 		for done := 0; done < length; done += batch {
-			start = y
+			start := y
 			product := uint64(1)
 			for range min(batch, length-done) {
 				y = step(y)
