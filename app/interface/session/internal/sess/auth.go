@@ -154,6 +154,8 @@ func (w *MainAuthWrapper) logout(to State) {
 		w.offline()
 		// A login that turns out to go on is told what it lost meanwhile.
 		w.missed = w.dropPushes() && to == StateUnknown
+	}
+	if to != StateUnknown {
 		w.pushID, w.updates = 0, nil
 		for s := range w.sessions() {
 			s.subscribed = false
