@@ -111,12 +111,8 @@ func (c *consumer) take(ctx context.Context, entries []redis.XMessage) (handled 
 // one handles an entry, unless its event was handled before. An entry that is
 // not for this version is passed over: it would stop the group for ever.
 func (c *consumer) one(entry redis.XMessage) (fresh bool, err error) {
-	body, _ := entry.Values["event"].(string)
-	var e Event
-	if json.Unmarshal([]byte(body), &e) != nil || e.Version != version || e.ID == "" {
-		return false, nil
-	}
-	if c.seen.has(e.ID) {
+	e, ok := decode(entry)
+	if !ok || c.seen.has(e.ID) {
 		return false, nil
 	}
 	if err := c.handle(e); err != nil {
@@ -124,6 +120,12 @@ func (c *consumer) one(entry redis.XMessage) (fresh bool, err error) {
 	}
 	c.seen.add(e.ID)
 	return true, nil
+}
+
+func decode(entry redis.XMessage) (e Event, ok bool) {
+	body, _ := entry.Values["event"].(string)
+	ok = json.Unmarshal([]byte(body), &e) == nil && e.Version == version && e.ID != ""
+	return e, ok
 }
 
 // recent remembers the last ids. Consumers with a database write the id with
