@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	readyTimeout = 30 * time.Second
+	readyTimeout = 2 * time.Minute  // on a machine that is busy with ten other tests
 	stopTimeout  = 40 * time.Second // more than a service takes by itself
 )
 
