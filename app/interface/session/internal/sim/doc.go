@@ -39,7 +39,8 @@
 //
 // gRPC with its deadlines; the links to gateways (package gateway: here a packet
 // arrives, fails or is lost) and the reports to status; the handlers' waiting for
-// an answer (here a fallback at the deadline); go-zero's breakers, which are off;
+// an answer (here a fallback at the deadline); go-zero's breakers, which are off,
+// and the reports of use to authsession, which nobody makes;
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
 // gateways as PEERS.md describes them, an authsession, a BFF whose answers say
 // whom they are for, status, sync. A client encrypts nothing: its packets carry
