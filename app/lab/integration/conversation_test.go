@@ -98,16 +98,6 @@ func count(messages []message, constructor uint32) (n int) {
 	return n
 }
 
-// resultOf finds the answer to a call among messages.
-func (c *client) resultOf(messages []message, msgID int64) (body []byte, ok bool) {
-	for _, m := range messages {
-		if answered(m) == msgID {
-			return inflate(c.t, m.body[12:]), true
-		}
-	}
-	return nil, false
-}
-
 // hangUp closes the connection: the gateway says so to session.
 func (c *client) hangUp() {
 	c.t.Helper()

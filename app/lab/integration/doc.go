@@ -15,5 +15,12 @@
 //	MariaDB, Redis, etcd         (package servers) named by TEST_MYSQL_DSN,
 //	                             TEST_REDIS_ADDR, TEST_ETCD_ENDPOINTS
 //
+// Starting a pair takes seconds, so tests that leave the services as they are
+// share one, in parallel (shared_test.go): each with keys, users and a BFF of
+// its own. The others start theirs first, one after another.
+//
+// Tests named TestWeaknessNN stage what the stock session service did wrong, by
+// the numbers of testdata/weaknesses.txt.
+//
 // The scenario is in the folder cluster.
 package integration
