@@ -1,7 +1,6 @@
 package testenv
 
 import (
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -104,7 +103,7 @@ func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64) {
 	for {
 		n, err := from.Read(piece)
 		if delay := p.MaxDelay.Load(); n > 0 && delay > 0 {
-			time.Sleep(time.Duration(rand.Int64N(delay)))
+			time.Sleep(time.Duration(rand.Int64N(delay))) //nolint:forbidigo // the delay is what it is for
 		}
 		if n > 0 {
 			pieces.Add(1)
@@ -112,7 +111,7 @@ func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64) {
 				return
 			}
 		}
-		if err == io.EOF || err != nil {
+		if err != nil {
 			return
 		}
 	}
