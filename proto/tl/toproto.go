@@ -86,7 +86,7 @@ func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 		return fail, o
 	}
 	if t.depth == MaxDepth {
-		return t.fail(ErrLimit{"depth", pos}), o
+		return t.fail(ErrLimit{"depth", pos + 4}), o
 	}
 	if cap(buf)-o < p.room || cap(buf)-o < room {
 		if t.grow(o, p.room+room) == nil {

@@ -368,13 +368,13 @@ func (t *toTL) string(b []byte, from, to, o int) int {
 		binary.LittleEndian.PutUint32(w[n+1:], 0)
 		return o + int(n+4)&^3
 	}
-	return t.longString(b[from:to], o)
+	return t.longString(b[from:to], from, o)
 }
 
-// longString is string for all content.
-func (t *toTL) longString(src []byte, o int) int {
+// longString is string for all content; it stands at from.
+func (t *toTL) longString(src []byte, from, o int) int {
 	if len(src) > maxString {
-		return t.fail(ErrLimit{"string", 0})
+		return t.fail(ErrLimit{"string", from})
 	}
 	if len(t.buf)-o < len(src)+room && t.grow(o, len(src)+room) == nil {
 		return fail
