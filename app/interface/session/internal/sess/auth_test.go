@@ -239,6 +239,21 @@ func TestOwedPasswordEndsAnOldLogin(t *testing.T) {
 	require.False(t, x.isInvoked("updates.getState"))
 }
 
+// Nor do the calls that it let in, and that wait for their turn.
+func TestOwedPasswordStopsWaitingCalls(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.MaxInFlight = 1 })
+	x.login(1)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	m := x.recv(1, x.method("updates.getState"))
+	free := x.recv(1, x.method("help.getNearestDc"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	require.False(t, x.isInvoked("updates.getState"))
+	_, r := x.invoked("help.getNearestDc")
+	require.Equal(t, free.ID, r.Meta.MsgID)
+	require.Zero(t, r.Meta.UserID)
+}
+
 // A mark that storage showed may be that of a sign-in which another node has
 // in work: when that is done, so is the mark.
 func TestOwedPasswordIsReadAgain(t *testing.T) {
