@@ -60,12 +60,14 @@ func (t *Touches) loop(ctx context.Context, every time.Duration) {
 	defer close(t.done)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-ctx.Done():
+			t.tell() // the last round, also of a loop that had no time to begin
+			return
 		case <-ticker.C:
+			t.tell()
 		}
-		t.tell()
 	}
 }
 
