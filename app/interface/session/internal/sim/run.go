@@ -136,7 +136,7 @@ func (c *cluster) news() {
 	cl := pick(c.scheduler, c.clients)
 	if len(cl.sessions) > 0 && c.chance(6) {
 		s := pick(c.scheduler, cl.sessions)
-		if cl.loggedIn {
+		if cl.loggedIn && !s.media { // those take none, and may not be bound yet
 			c.sync.pushTo(cl.perm, s.key, s.id)
 		}
 		return
