@@ -101,6 +101,7 @@ func TestACallInFlightIsAnsweredOnSIGTERM(t *testing.T) {
 	db := testenv.Open(t, dsn)
 	tx, err := db.Begin()
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() }) // else the database cannot be dropped
 	_, err = tx.Exec("UPDATE auth_key_infos SET deleted = 0, updated_at = NOW() WHERE auth_key_id = ?", k.IntID())
 	require.NoError(t, err)
 	_, err = tx.Exec("SELECT auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", k.IntID())
@@ -118,7 +119,7 @@ func TestACallInFlightIsAnsweredOnSIGTERM(t *testing.T) {
 		var waiting int
 		require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT auth_key_id FROM auth_key_infos%FOR UPDATE' AND db = DATABASE()").Scan(&waiting))
 		return waiting > 0
-	}, 5*time.Second, 5*time.Millisecond, "the call waits for the row")
+	}, 30*time.Second, 5*time.Millisecond, "the call waits for the row")
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	require.Eventually(t, func() bool {
 		l, err := net.Listen("tcp", p.listen)
