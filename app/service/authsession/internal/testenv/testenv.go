@@ -45,7 +45,10 @@ func DSN(t testing.TB, withSchema bool) string {
 	var suffix [6]byte
 	_, _ = rand.Read(suffix[:])
 	c.DBName = "authsession_" + hex.EncodeToString(suffix[:])
-	root, err := sql.Open("mysql", dsn)
+	server := c.Clone()
+	server.DBName = ""
+	server.Params = map[string]string{"lock_wait_timeout": "30"} // a transaction that a test left open fails it
+	root, err := sql.Open("mysql", server.FormatDSN())
 	require.NoError(t, err)
 	_, err = root.Exec("CREATE DATABASE " + c.DBName + " CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
 	require.NoError(t, err)
