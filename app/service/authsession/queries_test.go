@@ -233,7 +233,7 @@ func statementCalls(t *testing.T) (list []statementCall) {
 				name = f.Name
 			}
 			if slices.Contains(runners, name) {
-				list = append(list, statementCall{path, files.Position(call.Pos()).Line, files.Position(call.End()).Line})
+				list = append(list, statementCall{testenv.SiteFile(path), files.Position(call.Pos()).Line, files.Position(call.End()).Line})
 			}
 			return true
 		})

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -31,8 +32,17 @@ type Plans struct {
 
 // Site is a line of code that is on the stack when a statement is run.
 type Site struct {
-	File string // absolute
+	File string // from "internal/" on, however the binary was built
 	Line int
+}
+
+// SiteFile is path as a Site has it: -trimpath takes the checkout's folder away.
+func SiteFile(path string) string {
+	const service = "app/service/authsession/"
+	if i := strings.LastIndex(filepath.ToSlash(path), service); i >= 0 {
+		return filepath.ToSlash(path)[i+len(service):]
+	}
+	return path
 }
 
 // OpenPlans opens the database of dsn that way.
@@ -116,7 +126,7 @@ func (p *Plans) note(query string, args []driver.NamedValue) {
 	for more := true; more; {
 		var f runtime.Frame
 		f, more = frames.Next()
-		p.sites[Site{f.File, f.Line}] = true
+		p.sites[Site{SiteFile(f.File), f.Line}] = true
 	}
 	s := shape(query)
 	p.seen[s]++
