@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
@@ -63,7 +62,7 @@ type Options struct {
 type Resolver struct {
 	o      Options
 	lookup *lane.Pool
-	bytes  atomic.Int64 // that wait
+	room   *lane.Room // for the bytes that wait
 	shards [64]shard
 }
 
@@ -94,7 +93,7 @@ func New(o Options) *Resolver {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Resolver{o: o, lookup: lane.NewPool(o.Lookups, 16*o.Lookups, nil)}
+	r := &Resolver{o: o, room: lane.NewRoom(o.Bytes), lookup: lane.NewPool(o.Lookups, 16*o.Lookups, nil)}
 	r.lookup.Spawn = o.Spawn
 	for i := range r.shards {
 		r.shards[i].young = map[int64]entry{}
@@ -117,7 +116,7 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 	s.mu.Lock()
 	if p := s.pending[authKeyID]; p != nil {
 		defer s.mu.Unlock()
-		if len(p.waiting) >= r.o.PerKey || !r.reserve(claim.Size) {
+		if len(p.waiting) >= r.o.PerKey || !r.room.Take(claim.Size) {
 			return ErrBusy
 		}
 		p.waiting = append(p.waiting, waiter{f, claim.Size})
@@ -141,7 +140,7 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 		f(e.key, nil)
 		return nil
 	}
-	if !r.reserve(claim.Size) {
+	if !r.room.Take(claim.Size) {
 		s.mu.Unlock()
 		return ErrBusy
 	}
@@ -179,16 +178,7 @@ func (r *Resolver) Forget(authKeyIDs ...int64) {
 }
 
 // Waiting is how many bytes wait for keys.
-func (r *Resolver) Waiting() int { return int(r.bytes.Load()) }
-
-// reserve makes room for a packet that waits.
-func (r *Resolver) reserve(size int) bool {
-	if before := r.bytes.Add(int64(size)) - int64(size); before > 0 && size > 0 && r.o.Bytes > 0 && before+int64(size) > int64(r.o.Bytes) {
-		r.bytes.Add(-int64(size))
-		return false
-	}
-	return true
-}
+func (r *Resolver) Waiting() int { return r.room.Held() }
 
 // Wait returns when no lookup is under way.
 func (r *Resolver) Wait() { r.lookup.Wait() }
@@ -250,7 +240,7 @@ func (r *Resolver) deliver(id int64, key Key, err error) {
 		p.waiting = nil
 		s.mu.Unlock()
 		for _, w := range waiting {
-			r.bytes.Add(-int64(w.size))
+			r.room.Leave(w.size)
 			w.f(key, err)
 		}
 	}

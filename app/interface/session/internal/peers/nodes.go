@@ -3,7 +3,6 @@ package peers
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -26,7 +25,7 @@ const (
 type Nodes struct {
 	dial  func(addr string) (Conn, error)
 	lanes *lane.Lanes
-	bytes atomic.Int64 // that wait
+	room  *lane.Room // for the bytes that wait
 
 	mu    sync.Mutex
 	conns map[string]Conn
@@ -41,7 +40,7 @@ type Conn interface {
 // NewNodes makes Nodes that are dialled when they are first called; dial must
 // not wait. spawn starts what sends requests on; nil: goroutines.
 func NewNodes(dial func(addr string) (Conn, error), spawn lane.Spawn) *Nodes {
-	n := &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), conns: map[string]Conn{}}
+	n := &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), room: lane.NewRoom(forwardBytes), conns: map[string]Conn{}}
 	n.lanes.Spawn = spawn
 	return n
 }
@@ -64,23 +63,21 @@ func (n *Nodes) Client(addr string) (session.RPCSessionClient, error) {
 // InOrder runs f after what was given for the same key before, without
 // waiting for it. f holds on to size bytes until then. False: too much waits.
 func (n *Nodes) InOrder(authKeyID int64, size int, f func()) bool {
-	held := int64(size)
-	if before := n.bytes.Add(held) - held; before > 0 && held > 0 && before+held > forwardBytes {
-		n.bytes.Add(-held)
+	if !n.room.Take(size) {
 		return false
 	}
 	queued := n.lanes.Go(authKeyID, func() {
-		defer n.bytes.Add(-held)
+		defer n.room.Leave(size)
 		f()
 	})
 	if !queued {
-		n.bytes.Add(-held)
+		n.room.Leave(size)
 	}
 	return queued
 }
 
 // Waiting is how many bytes wait to be sent on.
-func (n *Nodes) Waiting() int { return int(n.bytes.Load()) }
+func (n *Nodes) Waiting() int { return n.room.Held() }
 
 // Keep closes the connections to nodes that has does not know.
 func (n *Nodes) Keep(has func(addr string) bool) {
