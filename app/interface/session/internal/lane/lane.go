@@ -26,6 +26,15 @@ type Lanes struct {
 // functions as they see fit; nil stands for the go statement.
 type Spawn func(f func())
 
+// Start starts f.
+func (s Spawn) Start(f func()) {
+	if s == nil {
+		go f()
+		return
+	}
+	s(f)
+}
+
 type lane struct {
 	mu      sync.Mutex
 	queue   []func()
@@ -51,11 +60,7 @@ func (l *Lanes) Go(key int64, f func()) bool {
 	if !ln.running {
 		ln.running = true
 		l.busy.Add()
-		if l.Spawn == nil {
-			go l.run(ln)
-		} else {
-			l.Spawn(func() { l.run(ln) })
-		}
+		l.Spawn.Start(func() { l.run(ln) })
 	}
 	return true
 }

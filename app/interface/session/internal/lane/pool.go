@@ -40,11 +40,7 @@ func (p *Pool) Go(f func()) bool {
 	}
 	p.running++
 	p.busy.Add()
-	if p.Spawn == nil {
-		go p.run(f)
-	} else {
-		p.Spawn(func() { p.run(f) })
-	}
+	p.Spawn.Start(func() { p.run(f) })
 	return true
 }
 

@@ -54,12 +54,8 @@ func (a *actor) post(in sess.Input) verdict { return a.put(in, false) }
 // put is post; what another actor had accepted already is owed a place.
 func (a *actor) put(in sess.Input, owed bool) verdict {
 	v, idle := a.queue(in, owed)
-	switch spawn := a.m.o.Spawn; {
-	case !idle:
-	case spawn == nil:
-		go a.runLoop()
-	default:
-		spawn(a.runLoop)
+	if idle {
+		a.m.o.Spawn.Start(a.runLoop)
 	}
 	return v
 }
