@@ -23,20 +23,13 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 	defer s.svc.Runloop.Slots.Close(slot)
 
 	type outcome struct {
-		place
-		err error
+		key   int64
+		owner string
+		err   error
 	}
 	posted := make(chan outcome, 1)
-	done := func(err error) { posted <- outcome{err: err} }
-	s.resolve(d.GetAuthKeyId(), claim(d), done, func(k keys.Key) {
-		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
-		if p.owner != "" || bounded.Err() != nil {
-			posted <- outcome{place: p}
-			return
-		}
-		deadline, _ := bounded.Deadline()
-		posted <- outcome{p, s.postHTTP(p, k, d, slot, deadline)}
-	})
+	deadline, _ := bounded.Deadline()
+	s.TakeHTTP(bounded, d, slot, deadline, func(key int64, owner string, err error) { posted <- outcome{key, owner, err} })
 	select {
 	case o := <-posted:
 		switch {

@@ -42,12 +42,13 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 
 // TakeHTTP begins to serve a packet that came over HTTP. done is called once:
 // with an error, with the owner of the key when that is another node, or with
-// neither, and then slot is answered by until.
+// neither, and then slot is answered by until. Once ctx has ended nothing is
+// taken.
 func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slot sess.Slot, until time.Time, done func(key int64, owner string, err error)) {
 	failed := func(err error) { done(0, "", err) }
 	s.resolve(d.GetAuthKeyId(), claim(d), failed, func(k keys.Key) {
 		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
-		if p.owner != "" {
+		if p.owner != "" || ctx.Err() != nil {
 			done(p.key, p.owner, nil)
 			return
 		}
