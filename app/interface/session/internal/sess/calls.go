@@ -254,3 +254,13 @@ func (w *MainAuthWrapper) awaitsAnswer() bool {
 	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool { return c.phase == phasePushed }) ||
 		slices.ContainsFunc(w.asks, func(a ask) bool { return a.s != nil })
 }
+
+// ttlDays reads account.setAuthorizationTTL; 0 is not a number of days.
+func ttlDays(body []byte) int32 {
+	r := wire.NewReader(body)
+	r.ID()
+	if days := r.Int(); r.Done() && days > 0 {
+		return days
+	}
+	return 0
+}

@@ -49,16 +49,6 @@ func (w *MainAuthWrapper) offline() {
 	w.call(&SetOffline{UserID: w.userID, AuthKeyID: w.key})
 }
 
-// ttlDays reads account.setAuthorizationTTL; 0 is not a number of days.
-func ttlDays(body []byte) int32 {
-	r := wire.NewReader(body)
-	r.ID()
-	if days := r.Int(); r.Done() && days > 0 {
-		return days
-	}
-	return 0
-}
-
 // deviceSession reads account.registerDevice: with token_type 7 the token is
 // the decimal id of the session that takes push messages. It returns 0 for
 // other tokens.

@@ -136,7 +136,7 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 // effects draws the conclusions from the outcome of a call (PEERS.md, "Auth
 // states"), by the request's method, and returns the error for the client.
 func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
-	if c.trait&traitTTL != 0 && e == nil && c.ttlDays > 0 {
+	if e == nil && c.ttlDays > 0 {
 		w.ask(ask{kind: askTTL}, &SetTTL{UserID: w.userID, Days: c.ttlDays})
 	}
 	if c.trait&(traitLogin|traitLoginHalf|traitLogOut|traitDoubt) == 0 {
