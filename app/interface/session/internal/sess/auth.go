@@ -156,6 +156,7 @@ func (w *MainAuthWrapper) logout(to State) {
 		w.missed = w.dropPushes() && to == StateUnknown
 	}
 	if to != StateUnknown {
+		w.missed = false // who logs in next has missed nothing
 		w.pushID, w.updates = 0, nil
 		for s := range w.sessions() {
 			s.subscribed = false

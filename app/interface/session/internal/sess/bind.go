@@ -75,6 +75,9 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	if h == nil || h.List == nil {
 		return
 	}
+	// Before this wrapper there was none that would have kept updates, but the
+	// sessions have been announced already.
+	w.missed = w.missed || w.empty() && !h.List.media()
 	slot := w.slot(h.List.keyType)
 	if *slot != nil {
 		w.dropList(*slot)

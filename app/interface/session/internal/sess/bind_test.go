@@ -224,3 +224,51 @@ func TestDrain(t *testing.T) {
 	x.advance(time.Second)
 	require.True(t, x.out.Drained)
 }
+
+// Updates that were pushed before the perm key had a wrapper went nowhere, and
+// the sessions that it adopts were announced before that: their client is told
+// to fetch what it missed. A login that begins afterwards has missed nothing.
+func TestAdoptedSessionsFetchTheDifference(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind   KeyType
+		login  bool // the key is logged in
+		others bool // a session was there to keep updates
+		want   []int
+	}{
+		"logged in":             {kind: TempKey, login: true, want: []int{-1}},
+		"logged in, with media": {kind: MediaTempKey, login: true},
+		"beside others":         {kind: TempKey, login: true, others: true},
+		"no login yet":          {kind: TempKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, true)
+			d := x.data(1, x.msg(1, tlBind(permKey)))
+			d.KeyType = c.kind
+			x.step(d)
+			ticket, _ := find[*BindTempKey](x, nil)
+			x.finish(ticket, nil, nil)
+			require.NotNil(t, x.adopted)
+
+			y := newWorld(t, false)
+			if !c.login {
+				y.state = AuthState{State: StateUnauthorized}
+			}
+			if c.others {
+				y.recv(8, y.method("updates.getState"))
+			}
+			y.step(&Adopt{Handover: x.adopted})
+			y.seqs, y.serial = x.seqs, x.serial
+			speak := func(body []byte) {
+				d := y.data(1, y.msg(1, body))
+				d.AuthKeyID, d.KeyType = tempKey, c.kind
+				y.step(d)
+			}
+			if !c.login {
+				speak(y.method("auth.signIn", int32(1), "1", "2", "3"))
+				y.signedIn(alice)
+			}
+			speak(y.method("help.getNearestDc"))
+			require.Equal(t, c.want, pushed(y.take()))
+		})
+	}
+}

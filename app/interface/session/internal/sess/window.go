@@ -23,7 +23,7 @@ const (
 const (
 	recvContainer uint8 = 1 << iota
 	recvFailed          // its call ended with an error
-	recvLost            // its answer was forgotten unacknowledged
+	recvLost            // its answer was forgotten or dropped unacknowledged
 )
 
 // received is one message of the client.

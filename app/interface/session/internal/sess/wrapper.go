@@ -163,6 +163,14 @@ func (w *MainAuthWrapper) sessions() iter.Seq[*session] {
 	}
 }
 
+// empty reports whether there is no session.
+func (w *MainAuthWrapper) empty() bool {
+	for range w.sessions() {
+		return false
+	}
+	return true
+}
+
 // slot is where the list of a key type hangs.
 func (w *MainAuthWrapper) slot(t KeyType) **SessionList {
 	switch t {
