@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -153,4 +156,53 @@ func TestReturnedKeysAreReportedAgain(t *testing.T) {
 	delete(c.stat.online, 77) // the passing node's last word
 	c.stat.mu.Unlock()
 	eventually(t, "online again", func() bool { return c.stat.node(77) == a.Address() })
+}
+
+// While keys move, nodes hear of it one after the other: a push may come to a
+// node that gave its key up, be sent on to one that has it no more, and belong
+// to a third.
+func TestPushesFindKeysThatMove(t *testing.T) {
+	c := startCluster(t)
+	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute } // nothing happens by itself
+	first, second, third := c.start(long), c.start(long), c.start(long)
+	all := []string{first.Address(), second.Address(), third.Address()}
+	third.svc.Shard.Update(all)
+	updatesTooLong := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
+	push := func(t *testing.T, key int64) {
+		t.Helper()
+		_, err := first.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updatesTooLong})
+		require.NoError(t, err)
+	}
+	heard := func(m message) bool { return m.constructor() == 0xe317af7e }
+	// A key of the third node that was the second's, as long as there were two.
+	key := int64(0)
+	two := shard.NewRing(all[:2])
+	for k := int64(1); key == 0; k++ {
+		if third.svc.Shard.Ring().Owner(k) == all[2] && two.Owner(k) == all[1] {
+			key = k
+		}
+	}
+	d := c.login(third, key, 77)
+
+	t.Run("the second node has heard, the first has not", func(t *testing.T) {
+		first.svc.Shard.Update(all[:2])
+		second.svc.Shard.Update(all)
+		push(t, key)
+		d.await("updatesTooLong", heard)
+	})
+	t.Run("the second node hears later", func(t *testing.T) {
+		second.svc.Shard.Update(all[:2])
+		push(t, key)
+		require.NotZero(t, second.svc.Strays.Waiting())
+		second.svc.Shard.Update(all)
+		d.await("updatesTooLong", heard)
+		eventually(t, "nothing waits", func() bool { return second.svc.Strays.Waiting() == 0 })
+	})
+	t.Run("it is not sent on a third time", func(t *testing.T) {
+		second.svc.Shard.Update(all[:2])
+		ctx := peers.Strayed(t.Context())
+		_, err := second.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updatesTooLong})
+		require.NoError(t, err)
+		require.Zero(t, second.svc.Strays.Waiting())
+	})
 }

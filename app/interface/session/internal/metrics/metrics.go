@@ -30,6 +30,9 @@ var (
 	// Foreign counts requests for keys of other nodes, by what became of them:
 	// redirected or forwarded.
 	Foreign = counter("shard", "foreign_total", "Requests for auth keys of other nodes.", "answer")
+	// Strays counts pushes that came while their keys moved between nodes:
+	// kept, and then delivered, sent on or lost; full: there was no room.
+	Strays = counter("shard", "strays_total", "Pushes that came to a node without their key.", "outcome")
 
 	// Calls counts API calls by group and the rpc_error code they ended with
 	// (0: none).

@@ -142,21 +142,32 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) b
 
 // Tell gives an input to the actor of a key, if there is one.
 func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
+	known, taken := m.tell(authKeyID, in, false)
+	if known && !taken {
+		err = ErrDataChannelFull
+	}
+	return known, err
+}
+
+// Owe is Tell for what the node has answered for already: it is never refused.
+func (m *Manager) Owe(authKeyID int64, in sess.Input) (known bool) {
+	known, _ = m.tell(authKeyID, in, true)
+	return known
+}
+
+func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known, taken bool) {
 	for {
 		a := m.find(authKeyID)
 		if a == nil {
-			return false, nil
+			return false, false
 		}
-		switch a.post(in) {
+		switch a.put(in, owed) {
 		case posted:
-			return true, nil
+			return true, true
 		case full:
-			return true, ErrDataChannelFull
+			return true, false
 		case moved:
-			if !m.inherit(a.heir, in, false) {
-				return true, ErrDataChannelFull
-			}
-			return true, nil
+			return true, m.inherit(a.heir, in, owed)
 		}
 	}
 }

@@ -3,13 +3,15 @@ package server
 import (
 	"context"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// The pushes come from sync. A key that is not in memory has no connection to
-// push to: its client asks for what it missed when it comes back.
+// The pushes come from sync. A key that is in no node's memory has no connection
+// to push to: its client asks for what it missed when it comes back.
 
 // SessionPushUpdatesData brings updates for a key's user.
 func (s *Server) SessionPushUpdatesData(ctx context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
@@ -56,12 +58,23 @@ func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, from send
 func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(error),
 	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
 ) {
-	if from != relaying {
+	if from < relaying {
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
 			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
 			return
 		}
 	}
-	_, err := s.svc.Runloop.Tell(permAuthKeyID, in)
+	known, err := s.svc.Runloop.Tell(permAuthKeyID, in)
+	if !known && from < strayed {
+		s.svc.Strays.Keep(stray.Push{
+			Key: permAuthKeyID, Size: size,
+			Deliver: func() bool { return s.svc.Runloop.Owe(permAuthKeyID, in) },
+			SendOn: func(owner string, done func(error)) {
+				s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
+					return sendOn(peers.Strayed(ctx), node)
+				})
+			},
+		})
+	}
 	done(asStatus(err))
 }

@@ -63,6 +63,7 @@ const (
 	follows  sender = iota // a unary gateway: it follows a redirect
 	stays                  // HTTP, streams and sync: the request is sent on
 	relaying               // another session node: it is served here
+	strayed                // one that had sent it on before: so are pushes, too
 )
 
 // place says where a key's wrapper is.
@@ -81,7 +82,7 @@ func (s *Server) locate(authKeyID int64, k keys.Key, claimed int64, from sender)
 	if k.Unbound() {
 		p.key, p.unbound, hashed = authKeyID, true, claimed
 	}
-	if from != relaying && hashed != 0 {
+	if from < relaying && hashed != 0 {
 		p.owner = s.ownerOf(hashed)
 	}
 	return p
@@ -116,7 +117,10 @@ func (s *Server) node(owner string) (session.RPCSessionClient, error) {
 }
 
 func from(ctx context.Context, s sender) sender {
-	if peers.WasForwarded(ctx) {
+	switch {
+	case peers.WasStrayed(ctx):
+		return strayed
+	case peers.WasForwarded(ctx):
 		return relaying
 	}
 	return s

@@ -139,7 +139,7 @@ func (c *cluster) leave(addr string) {
 	c.note(addr[:8], "leaves")
 	n.gone = true
 	c.unlist(addr)
-	n.svc.Shard.Leave()
+	n.svc.LeaveRing()
 	drained := n.svc.Runloop.StartDrain()
 	limit := c.now + int64(20*time.Second)
 	var wait func()

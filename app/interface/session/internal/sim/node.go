@@ -95,9 +95,14 @@ func newNode(c *cluster, addr string) *node {
 		CallLimit:    c.config.Session.Calls,
 		PeerLimit:    c.config.Session.PeerCalls,
 	})
-	s.Shard.OnChange(func(_, now *shard.Ring) {
-		s.Nodes.Keep(now.Has)
-		s.Runloop.Release(func(key int64) bool { return now.Owner(key) == addr })
+	s.FollowMoves(func(d time.Duration, f func()) (cancel func()) {
+		off := false
+		c.after(d, func() {
+			if !off && !n.dead {
+				f()
+			}
+		})
+		return func() { off = true }
 	})
 	n.svc, n.srv = s, server.New(s)
 	n.turn()

@@ -24,6 +24,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -42,6 +43,7 @@ type ServiceContext struct {
 	Auth     *peers.AuthSession
 	Status   *peers.Status
 	Nodes    *peers.Nodes
+	Strays   *stray.Keeper
 
 	touches    *peers.Touches
 	dispatcher *dispatch.Dispatcher
@@ -159,10 +161,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)
-	s.moves.changed = make(chan struct{}, 1)
-	s.busy.Add(2)
+	s.FollowMoves(nil)
+	s.busy.Add(1)
 	go s.measure(ctx)
-	go s.followRing(ctx)
 }
 
 // execute makes the calls that keys ask for.
@@ -205,7 +206,6 @@ func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {
 // follow subscribes to the session nodes and the gateways.
 func (s *ServiceContext) follow() error {
 	c := &s.Config
-	s.Shard.OnChange(s.ringChanged)
 	if len(c.Etcd.Hosts) > 0 && c.Etcd.Key != "" {
 		if err := s.Shard.Follow(c.Etcd, etcdPatience); err != nil {
 			return err

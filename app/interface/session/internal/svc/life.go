@@ -31,6 +31,7 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			metrics.GatewayQueue.Set(float64(s.Gateways.Sweep(now)))
 			metrics.Queued.Set(float64(s.Keys.Waiting()), "keys")
 			metrics.Queued.Set(float64(s.Nodes.Waiting()), "forward")
+			metrics.Queued.Set(float64(s.Strays.Waiting()), "stray")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			running, waiting := s.Runloop.Load()
 			metrics.RPCQueue.Set(float64(running), "running")
@@ -64,8 +65,7 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 // flight are computed and delivered, status is told who was online, open HTTP
 // requests are answered. It returns by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
-	s.letGo() // nobody else's keys are reported offline
-	s.Shard.Leave()
+	s.LeaveRing()
 	within := func(d time.Duration, f func(context.Context) error) error {
 		bounded, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
@@ -92,6 +92,7 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 // more.
 func (s *ServiceContext) Close() {
 	s.Shard.Close()
+	s.endMoves()
 	if s.gatewaySub != nil {
 		s.gatewaySub.Close()
 	}

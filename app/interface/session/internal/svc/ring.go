@@ -1,7 +1,6 @@
 package svc
 
 import (
-	"context"
 	"slices"
 	"sync"
 	"time"
@@ -10,49 +9,62 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 )
 
 // ringMoves is what the ring was, for the keys that moved since.
 type ringMoves struct {
-	changed chan struct{} // capacity 1
+	mu     sync.Mutex
+	olds   []*shard.Ring
+	cancel func()
 
-	mu   sync.Mutex
-	olds []*shard.Ring
+	settling sync.Mutex
 }
 
-// ringChanged runs in the time of the etcd subscription, so it only notes that
-// keys may have moved.
-func (s *ServiceContext) ringChanged(old, now *shard.Ring) {
-	s.Nodes.Keep(now.Has)
-	m := &s.moves
-	m.mu.Lock()
-	m.olds = append(m.olds, old)
-	m.mu.Unlock()
-	select {
-	case m.changed <- struct{}{}:
-	default:
+// FollowMoves readies the node for keys that move from now on. later runs what
+// is due in a while; nil: a timer.
+func (s *ServiceContext) FollowMoves(later stray.Later) {
+	if later == nil {
+		later = s.later
 	}
+	wait := s.Config.Session.ReleaseAfter
+	s.Strays = stray.New(s.Shard.Owner, wait, later)
+	s.Shard.OnChange(func(old, now *shard.Ring) {
+		s.Nodes.Keep(now.Has)
+		m := &s.moves
+		m.mu.Lock()
+		if m.cancel != nil {
+			m.cancel()
+		}
+		m.olds = append(m.olds, old)
+		m.cancel = later(wait, s.settle)
+		m.mu.Unlock()
+		s.Strays.Reconsider()
+	})
 }
 
-// followRing lets go of the keys that other nodes own, a while after the last
-// change: a node that comes and goes at once costs nobody's state. Until then
-// such a key gets nothing new here, and status hears nothing of it.
-func (s *ServiceContext) followRing(ctx context.Context) {
-	defer s.busy.Done()
-	settled := time.NewTimer(0)
-	settled.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			settled.Stop()
-			return
-		case <-s.moves.changed:
-			settled.Reset(s.Config.Session.ReleaseAfter)
-		case <-settled.C:
-			s.letGo()
-			s.takeBack()
+// later runs f in d, unless it is called off before.
+func (s *ServiceContext) later(d time.Duration, f func()) (cancel func()) {
+	s.busy.Add(1)
+	t := time.AfterFunc(d, func() {
+		defer s.busy.Done()
+		f()
+	})
+	return func() {
+		if t.Stop() {
+			s.busy.Done()
 		}
 	}
+}
+
+// settle lets go of the keys that other nodes own, a while after the last
+// change: a node that comes and goes at once costs nobody's state. Until then
+// such a key gets nothing new here, and status hears nothing of it.
+func (s *ServiceContext) settle() {
+	s.moves.settling.Lock()
+	defer s.moves.settling.Unlock()
+	s.letGo()
+	s.takeBack()
 }
 
 // takeBack has status told of the keys that this node owns again: whoever had
@@ -82,6 +94,26 @@ func (s *ServiceContext) letGo() {
 	if released := s.Runloop.Release(func(key int64) bool { return ring.Owner(key) == self }); released > 0 {
 		metrics.Released.Add(float64(released))
 		logx.Infof("%d keys moved to other nodes", released)
+	}
+}
+
+// LeaveRing takes a node that stops off its ring: what still comes, and what
+// it kept for keys that are not here, is for the others.
+func (s *ServiceContext) LeaveRing() {
+	s.letGo() // nobody else's keys are reported offline
+	s.Shard.Leave()
+	s.Strays.Reconsider()
+}
+
+// endMoves forgets what is still to be done about keys that moved.
+func (s *ServiceContext) endMoves() {
+	s.moves.mu.Lock()
+	if s.moves.cancel != nil {
+		s.moves.cancel()
+	}
+	s.moves.mu.Unlock()
+	if s.Strays != nil {
+		s.Strays.Close()
 	}
 }
 

@@ -1,0 +1,166 @@
+// Package stray keeps pushes whose key is on no node that they came to.
+//
+// A push comes to the node that status last named. While keys move, nodes hear
+// of it one after the other, so a push may come to one that gave the key up,
+// be sent on to one that does not have it any more, or not yet, and be lost
+// there while the client listens on a third. Instead it is kept until nodes
+// agree again, and then delivered, sent on, or, if the key is nowhere, let go:
+// its client asks for what it missed when it comes back.
+package stray
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+)
+
+const (
+	maxBytes = 16 << 20 // that wait; one push always fits
+	overhead = 4 << 10  // bytes that a push counts beside its own, which bounds their number
+	maxTries = 3        // of sending a push on
+)
+
+// Later runs f in d, unless cancel is called before.
+type Later func(d time.Duration, f func()) (cancel func())
+
+// Push is what came for a key.
+type Push struct {
+	Key  int64
+	Size int // bytes
+
+	// Deliver gives the push to its key here. False: the key is not here.
+	Deliver func() bool
+	// SendOn gives it to another node, and calls done once, then or later.
+	SendOn func(owner string, done func(error))
+}
+
+// Keeper keeps pushes for a time. It is safe for concurrent use.
+type Keeper struct {
+	owner func(key int64) (node string, mine bool)
+	keep  time.Duration
+	later Later
+	room  *lane.Room
+
+	mu     sync.Mutex
+	kept   []*kept // in the order they came
+	closed bool
+}
+
+type kept struct {
+	Push
+	tries  int
+	cancel func()
+}
+
+// New makes a Keeper of pushes that wait for as long as nodes may disagree
+// about who owns a key. owner says what this node thinks.
+func New(owner func(key int64) (node string, mine bool), keep time.Duration, later Later) *Keeper {
+	return &Keeper{owner: owner, keep: keep, later: later, room: lane.NewRoom(maxBytes)}
+}
+
+// Keep takes a push that could not be delivered. One for a key of another node
+// is sent on at once.
+func (k *Keeper) Keep(p Push) {
+	if !k.room.Take(p.Size + overhead) {
+		metrics.Strays.Inc("full")
+		return
+	}
+	metrics.Strays.Inc("kept")
+	if owner, mine := k.owner(p.Key); !mine {
+		k.sendOn(&kept{Push: p}, owner)
+		return
+	}
+	k.wait(&kept{Push: p})
+}
+
+func (k *Keeper) wait(p *kept) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		k.end(p, "lost")
+		return
+	}
+	k.kept = append(k.kept, p)
+	p.cancel = k.later(k.keep, func() { k.expire(p) })
+}
+
+// Reconsider sends on what belongs to another node since the ring changed.
+func (k *Keeper) Reconsider() {
+	type move struct {
+		p     *kept
+		owner string
+	}
+	var moves []move
+	k.mu.Lock()
+	k.kept = slices.DeleteFunc(k.kept, func(p *kept) bool {
+		owner, mine := k.owner(p.Key)
+		if !mine {
+			p.cancel()
+			moves = append(moves, move{p, owner})
+		}
+		return !mine
+	})
+	k.mu.Unlock()
+	for _, m := range moves {
+		k.sendOn(m.p, m.owner)
+	}
+}
+
+// expire decides about a push whose time is over.
+func (k *Keeper) expire(p *kept) {
+	k.mu.Lock()
+	i := slices.Index(k.kept, p)
+	if i >= 0 {
+		k.kept = slices.Delete(k.kept, i, i+1)
+	}
+	k.mu.Unlock()
+	if i < 0 {
+		return // it was sent on meanwhile
+	}
+	if p.Deliver() {
+		k.end(p, "delivered")
+	} else if owner, mine := k.owner(p.Key); !mine {
+		k.sendOn(p, owner)
+	} else {
+		k.end(p, "lost")
+	}
+}
+
+// sendOn gives a push to its owner. One that may not have arrived waits again:
+// updates are harmless twice.
+func (k *Keeper) sendOn(p *kept, owner string) {
+	p.tries++
+	p.SendOn(owner, func(err error) {
+		switch {
+		case err == nil:
+			k.end(p, "sent on")
+		case p.tries < maxTries:
+			k.wait(p)
+		default:
+			k.end(p, "lost")
+		}
+	})
+}
+
+func (k *Keeper) end(p *kept, outcome string) {
+	metrics.Strays.Inc(outcome)
+	k.room.Leave(p.Size + overhead)
+}
+
+// Waiting is how many bytes are kept.
+func (k *Keeper) Waiting() int { return k.room.Held() }
+
+// Close lets go of what is kept, and of what comes.
+func (k *Keeper) Close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	for _, p := range k.kept {
+		p.cancel()
+		k.end(p, "lost")
+	}
+	k.kept = nil
+}

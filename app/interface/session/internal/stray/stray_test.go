@@ -1,0 +1,124 @@
+package stray
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const self = "self"
+
+// world is a node whose ring and keys the test decides, and a clock without
+// time.
+type world struct {
+	k      *Keeper
+	owner  string
+	here   bool
+	err    error // of sending on
+	events []string
+	timers []*timer
+}
+
+type timer struct {
+	f   func()
+	off bool
+}
+
+func newWorld() *world {
+	w := &world{owner: self}
+	w.k = New(func(int64) (string, bool) { return w.owner, w.owner == self }, time.Second, func(d time.Duration, f func()) func() {
+		t := &timer{f: f}
+		w.timers = append(w.timers, t)
+		return func() { t.off = true }
+	})
+	return w
+}
+
+func (w *world) keep(name string, size int) {
+	w.k.Keep(Push{
+		Key: 1, Size: size,
+		Deliver: func() bool {
+			if w.here {
+				w.events = append(w.events, name+" delivered")
+			}
+			return w.here
+		},
+		SendOn: func(owner string, done func(error)) {
+			w.events = append(w.events, name+" to "+owner)
+			done(w.err)
+		},
+	})
+}
+
+// pass lets the time of all that waits now be over.
+func (w *world) pass() {
+	timers := w.timers
+	w.timers = nil
+	for _, t := range timers {
+		if !t.off {
+			t.f()
+		}
+	}
+}
+
+func TestKeeper(t *testing.T) {
+	for name, c := range map[string]struct {
+		then func(w *world)
+		want []string
+	}{
+		"nobody has the key":            {func(w *world) { w.pass() }, nil},
+		"the key comes":                 {func(w *world) { w.here = true; w.pass() }, []string{"a delivered", "b delivered"}},
+		"the ring changes":              {func(w *world) { w.owner = "n2"; w.k.Reconsider(); w.pass() }, []string{"a to n2", "b to n2"}},
+		"the ring has changed, unheard": {func(w *world) { w.owner = "n2"; w.pass() }, []string{"a to n2", "b to n2"}},
+		"the ring changes twice":        {func(w *world) { w.k.Reconsider(); w.owner = "n2"; w.k.Reconsider() }, []string{"a to n2", "b to n2"}},
+		"the other node is away for a moment": {func(w *world) {
+			w.owner, w.err = "n2", errors.New("away")
+			w.k.Reconsider()
+			w.err = nil
+			w.pass()
+		}, []string{"a to n2", "b to n2", "a to n2", "b to n2"}},
+		"the other node is away": {func(w *world) {
+			w.owner, w.err = "n2", errors.New("away")
+			for range 9 {
+				w.pass()
+			}
+		}, []string{"a to n2", "b to n2", "a to n2", "b to n2", "a to n2", "b to n2"}},
+		"the node ends": {func(w *world) { w.k.Close(); w.here = true; w.pass(); w.keep("c", 1) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.keep("a", 10)
+			w.keep("b", 10)
+			c.then(w)
+			require.Equal(t, c.want, w.events)
+			require.Zero(t, w.k.Waiting())
+			require.False(t, slices.ContainsFunc(w.timers, func(t *timer) bool { return !t.off }))
+		})
+	}
+}
+
+func TestForAnotherNodeAtOnce(t *testing.T) {
+	w := newWorld()
+	w.owner = "n2"
+	w.keep("a", 10)
+	require.Equal(t, []string{"a to n2"}, w.events)
+	require.Empty(t, w.timers)
+}
+
+func TestRoom(t *testing.T) {
+	w := newWorld()
+	for range 100 {
+		w.keep("a", 1<<20)
+	}
+	require.Len(t, w.timers, maxBytes/(1<<20+overhead))
+	require.LessOrEqual(t, w.k.Waiting(), maxBytes)
+	for range 1 << 20 {
+		w.keep("small", 0)
+	}
+	require.LessOrEqual(t, w.k.Waiting(), maxBytes, "what is small takes room, too")
+	w.pass()
+	require.Zero(t, w.k.Waiting())
+}
