@@ -183,7 +183,7 @@ func (w *MainAuthWrapper) repeatAnswer(s *session, req int64) bool {
 		return false
 	case a.id == 0: // about to be sent
 	case len(a.body) >= w.cfg.DetailedFrom:
-		w.note(s, wire.AppendDetailedInfo(nil, req, a.id, len(a.body)))
+		w.note(s, a.announcement())
 	default:
 		a.due = true
 		if s.http != nil {

@@ -120,6 +120,13 @@ func (x *world) updates(n int) []byte {
 	})
 }
 
+// largeUpdates does not shrink.
+func (x *world) largeUpdates(size int) []byte {
+	return x.pbObject("Updates", "updateShort", map[string]any{
+		"update": x.pbObject("Update", "updateUserPhone", map[string]any{"phone": []byte(incompressible(size))}), "date": 1,
+	})
+}
+
 const idUpdateShort = 0x78d4dec1
 
 // pushed returns the dates of the updates among messages, in order; -1 is

@@ -181,14 +181,36 @@ func (w *MainAuthWrapper) repeatAll(s *session) {
 	s.touch()
 }
 
-// repeatDue has what was sent long ago sent again.
+// repeatDue has what was sent long ago sent again. On a connection that lives
+// the client most likely has it, so a large message is announced first: the
+// client acknowledges it or asks for it (rules STATE-8 and STATE-9). Who does
+// neither gets it after all, the next time.
 func (w *MainAuthWrapper) repeatDue(s *session) {
+	var notes [][]byte
 	for i := range s.sent {
-		if at := s.sent[i].dueAt(w.cfg); at != 0 && at <= w.now {
-			s.sent[i].due = true
+		m := &s.sent[i]
+		switch at := m.dueAt(w.cfg); {
+		case at == 0 || at > w.now:
+		case m.tries == 1 && len(m.body) >= w.cfg.DetailedFrom:
+			m.tries, m.sentAt = 2, w.now
+			notes = append(notes, m.announcement())
+		default:
+			m.due = true
 		}
 	}
+	w.plan(s)
+	for _, n := range notes {
+		w.note(s, n)
+	}
 	s.touch()
+}
+
+// announcement tells of a message without its body.
+func (m *outMsg) announcement() []byte {
+	if m.kind == outAnswer {
+		return wire.AppendDetailedInfo(nil, m.req, m.id, len(m.body))
+	}
+	return wire.AppendNewDetailedInfo(nil, m.id, len(m.body))
 }
 
 // plan finds out when the next repetition is due.

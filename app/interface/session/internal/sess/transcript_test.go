@@ -96,7 +96,12 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		require.NoError(t, err)
 		x.advance(after)
 	case "push":
-		x.step(&PushUpdates{Updates: x.updates(int(number64(t, arg(0)))), Notification: td.HasArg("notify")})
+		updates := x.updates(int(number64(t, arg(0))))
+		if size := 0; td.HasArg("size") {
+			td.ScanArgs(t, "size", &size)
+			updates = x.largeUpdates(size)
+		}
+		x.step(&PushUpdates{Updates: updates, Notification: td.HasArg("notify")})
 	case "session-push":
 		x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: number64(t, arg(0)), Updates: x.updates(int(number64(t, arg(1))))})
 	case "closed":

@@ -30,6 +30,8 @@ func (d *dialogue) objectText(body []byte) string {
 		return fmt.Sprintf("msgs_state_info(%s, %v)", d.of(r.Long()), r.Bytes())
 	case wire.IDMsgDetailedInfo:
 		return fmt.Sprintf("msg_detailed_info(%s, answer %s, %d bytes, %d)", d.of(r.Long()), d.of(r.Long()), r.Int(), r.Int())
+	case wire.IDMsgNewDetailedInfo:
+		return fmt.Sprintf("msg_new_detailed_info(%s, %d bytes, %d)", d.of(r.Long()), r.Int(), r.Int())
 	case wire.IDFutureSalts:
 		return d.saltsText(&r)
 	case wire.IDDestroySessionOK:
