@@ -26,6 +26,7 @@ type actor struct {
 	running         bool         // a runLoop exists
 	gone            bool         // out of the map: post elsewhere
 	leaving         bool         // another node owns the key: answer what is in flight, then go
+	ring            uint32       // number of the ring that it was last looked at with
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
 
 	// Below, the runLoop's alone.
@@ -96,12 +97,25 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	if a.sessionDataChan == nil {
 		a.sessionDataChan = batches.Get().(*batch).items
 	}
+	if a.back() {
+		a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
+	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
 	if idle = !a.running; idle {
 		a.running = true
 		a.m.busy.Add()
 	}
 	return posted, idle
+}
+
+// back reports whether the key has been another node's for a while since the
+// actor was last looked at: then what it knows may not be so any more. a.mu is
+// held.
+func (a *actor) back() (back bool) {
+	if a.m.o.Back != nil && !a.unbound {
+		a.ring, back = a.m.o.Back(a.key, a.ring)
+	}
+	return back
 }
 
 // weight is how many bytes of the mailbox an input takes, and whether it

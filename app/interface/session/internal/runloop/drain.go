@@ -102,11 +102,14 @@ func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 	return released
 }
 
-// Remind has keys that match tell status again who is online: another node may
-// have said that nobody is.
-func (m *Manager) Remind(match func(authKeyID int64) bool) {
+// TakeBack tells the keys that this node owns again after another did: status
+// is to hear who is online, for that node may have said that nobody is.
+func (m *Manager) TakeBack() {
 	for _, a := range m.all() {
-		if !a.unbound && match(a.key) {
+		a.mu.Lock()
+		back := a.back()
+		a.mu.Unlock()
+		if back {
 			a.attend(&sess.Returned{})
 		}
 	}

@@ -37,6 +37,11 @@ type Options struct {
 
 	// Owns reports whether this node owns a perm key.
 	Owns func(authKeyID int64) bool
+	// Back reports whether this node owns a perm key again that was another's
+	// since the ring had the number last, and returns what number to ask with
+	// next; Serial is the number of now. nil: no key ever moves.
+	Back   func(authKeyID int64, last uint32) (seen uint32, back bool)
+	Serial func() uint32
 
 	Now func() int64 // Unix nanoseconds
 
@@ -223,6 +228,9 @@ func (m *Manager) obtain(key int64, unbound bool) *actor {
 	a := s.actors[key]
 	if a == nil {
 		a = &actor{m: m, key: key, unbound: unbound, machine: m.o.New(key, unbound)}
+		if m.o.Serial != nil {
+			a.ring = m.o.Serial()
+		}
 		s.actors[key] = a
 	}
 	return a

@@ -190,3 +190,32 @@ func TestDrainOfAnEmptyNode(t *testing.T) {
 	_, err := n.Drain(t.Context())
 	require.NoError(t, err)
 }
+
+// A key that was another node's for a while is told so before anything that
+// comes afterwards, once; and at the latest when the node takes its keys back.
+func TestKeysThatReturnAreToldFirst(t *testing.T) {
+	var mu sync.Mutex
+	log := map[int64][]string{}
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) {
+			mu.Lock()
+			defer mu.Unlock()
+			log[key] = append(log[key], fmt.Sprintf("%T", in)[len("*sess."):])
+		})
+	}, func(o *Options) {
+		o.Serial = func() uint32 { return 1 }
+		o.Back = func(key int64, last uint32) (uint32, bool) { return 2, last < 2 && key != 3 } // which alone never moved
+	})
+	for _, c := range []struct {
+		key     int64
+		unbound bool
+	}{{1, false}, {3, false}, {4, true}} {
+		require.NoError(t, n.Post(c.key, c.unbound, &sess.Data{}))
+		require.NoError(t, n.Post(c.key, c.unbound, &sess.Data{}))
+	}
+	n.obtain(2, false)
+	n.Wait()
+	n.TakeBack()
+	n.TakeBack()
+	require.Equal(t, map[int64][]string{1: {"Returned", "Data", "Data"}, 2: {"Returned"}, 3: {"Data", "Data"}, 4: {"Data", "Data"}}, log)
+}

@@ -166,6 +166,22 @@ func (w *MainAuthWrapper) logout(to State) {
 	w.overruled, w.owed = w.loading, false
 }
 
+// onReturned takes the key back from another node. What happened to its login
+// there has to be asked, what was pushed there to be fetched, and status to be
+// told again (PEERS.md, "status").
+func (w *MainAuthWrapper) onReturned() {
+	w.onlineAt = 0
+	if w.unbound || w.state == StateRevoked {
+		return
+	}
+	used := w.state == StateNormal
+	w.logout(StateUnknown)
+	w.missed = true
+	if used {
+		w.loadState()
+	}
+}
+
 // revoke ends the key's login for good, from elsewhere: nothing more is
 // delivered, and every call is refused.
 func (w *MainAuthWrapper) revoke() {

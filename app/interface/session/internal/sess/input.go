@@ -113,8 +113,9 @@ type (
 	// Tick says that the time asked for by Effects.WakeAt has come.
 	Tick struct{}
 
-	// Returned says that another node owned the key for a while, and may have
-	// told status (PEERS.md, "status") that nobody is there.
+	// Returned says that another node owned the key for a while: there its
+	// login may have changed, updates may have gone astray, and status (PEERS.md,
+	// "status") may have been told that nobody is there.
 	Returned struct{}
 
 	// Drain says that the node is about to stop: no new calls are invoked;

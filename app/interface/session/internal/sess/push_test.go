@@ -214,19 +214,61 @@ func TestUnwritableUpdates(t *testing.T) {
 	require.Len(t, x.faults, 1)
 }
 
-// Status is told when it changes and before what it knows expires, and not
-// more often.
-// Another node owned the key for a while: status may have been told anything.
+// Another node owned the key for a while: status may have been told anything,
+// updates may have gone anywhere.
 func TestReturnedKeyIsAnnouncedAgain(t *testing.T) {
 	x := newWorld(t, false)
 	x.step(&Returned{})
 	require.Zero(t, count[*SetOnline](x))
 	x.login(1)
+	x.take()
 	require.Equal(t, 1, count[*SetOnline](x))
 	x.step(&Returned{})
 	require.Equal(t, 2, count[*SetOnline](x))
+	require.Zero(t, count[*SetOffline](x))
+	require.Equal(t, []int{-1}, pushed(x.take()))
 }
 
+// Another node owned the key for a while: its login may be another, or none.
+func TestReturnedKeyAsksForItsLogin(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after AuthState
+		user          int64
+		refused       string
+	}{
+		"the same":        {before: AuthState{State: StateNormal, UserID: alice}, after: AuthState{State: StateNormal, UserID: alice}, user: alice},
+		"another":         {before: AuthState{State: StateNormal, UserID: alice}, after: AuthState{State: StateNormal, UserID: 78}, user: 78},
+		"none any more":   {before: AuthState{State: StateNormal, UserID: alice}, after: AuthState{State: StateUnauthorized}, refused: "401 AUTH_KEY_UNREGISTERED"},
+		"one after all":   {before: AuthState{State: StateUnauthorized}, after: AuthState{State: StateNormal, UserID: alice}, user: alice},
+		"half of one":     {before: AuthState{State: StateNormal, UserID: alice}, after: AuthState{State: StateNeedPassword}, refused: "401 SESSION_PASSWORD_NEEDED"},
+		"after a log-out": {before: AuthState{State: StateLoggedOut}, after: AuthState{State: StateNormal, UserID: alice}, user: alice},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			if x.state = c.before; c.before.State == StateLoggedOut {
+				x.state = AuthState{State: StateNormal, UserID: alice}
+				x.login(1)
+				x.recv(1, x.method("auth.logOut"))
+				x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+			} else {
+				x.recv(1, x.method("help.getNearestDc"))
+			}
+			x.take()
+			x.state = c.after
+			x.step(&Returned{})
+			m := x.recv(1, x.method("account.getAccountTTL"))
+			if c.refused != "" {
+				require.Equal(t, c.refused, x.rpcError(x.take(), m.ID))
+				return
+			}
+			_, r := x.invoked("account.getAccountTTL")
+			require.Equal(t, c.user, r.Meta.UserID)
+		})
+	}
+}
+
+// Status is told when it changes and before what it knows expires, and not
+// more often.
 func TestOnline(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)

@@ -130,7 +130,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *Adopt:
 		w.onAdopt(in.Handover)
 	case *Returned:
-		w.onlineAt = 0
+		w.onReturned()
 	case *Drain:
 		// No new calls, no presence; what is in flight is answered.
 		w.draining = true

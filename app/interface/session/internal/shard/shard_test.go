@@ -39,7 +39,7 @@ func TestShardNeverEmpties(t *testing.T) {
 func TestShardTellsOfAddedAndRemovedNodes(t *testing.T) {
 	s := New("10.0.0.1:20120")
 	var seen [][]string
-	s.OnChange(func(_, now *Ring) { seen = append(seen, now.Nodes()) })
+	s.OnChange(func(now *Ring) { seen = append(seen, now.Nodes()) })
 	s.Update(threeNodes[:1])
 	s.Update(threeNodes[:2])
 	s.Update([]string{threeNodes[1], threeNodes[0]}) // the same in another order
@@ -71,4 +71,57 @@ func TestLeave(t *testing.T) {
 	}
 	s.Update(threeNodes)
 	require.False(t, s.Ring().Has(s.Self()))
+}
+
+// A key that was another node's for however short a time is known as such.
+func TestBack(t *testing.T) {
+	key := int64(0) // the first node's before the second's, and that before the third's
+	for NewRing(threeNodes).Owner(key) != threeNodes[0] || NewRing(threeNodes[1:]).Owner(key) != threeNodes[1] {
+		key++
+	}
+	two, all, others := threeNodes[:2], threeNodes, threeNodes[1:]
+	for name, c := range map[string]struct {
+		self  string
+		rings [][]string
+		seen  int // rings that the key has seen
+		want  bool
+	}{
+		"nothing changed":            {self: threeNodes[0], rings: [][]string{two}, seen: 1},
+		"a change that spares it":    {self: threeNodes[0], rings: [][]string{two, all}, seen: 1},
+		"it is another's now":        {self: threeNodes[1], rings: [][]string{others, all}, seen: 1},
+		"it was another's":           {self: threeNodes[1], rings: [][]string{others, all, others}, seen: 1, want: true},
+		"it was, and has seen it":    {self: threeNodes[1], rings: [][]string{others, all, others, threeNodes[1:2]}, seen: 3},
+		"it was when it was made":    {self: threeNodes[1], rings: [][]string{others, all, others}, seen: 2, want: true},
+		"it was, several rings ago":  {self: threeNodes[1], rings: [][]string{others, two, others, threeNodes[1:2], others}, seen: 1, want: true},
+		"its own node is a late one": {self: threeNodes[1], rings: [][]string{two, all, others}, seen: 0, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := New(c.self)
+			seen := s.Serial()
+			for i, nodes := range c.rings {
+				s.Update(nodes)
+				if i < c.seen {
+					seen = s.Serial()
+				}
+			}
+			now, back := s.Back(key, seen)
+			require.Equal(t, c.want, back)
+			if _, mine := s.Owner(key); mine {
+				require.Equal(t, s.Serial(), now)
+				_, back = s.Back(key, now)
+				require.False(t, back)
+			} else {
+				require.Equal(t, seen, now, "to be looked at again")
+			}
+		})
+	}
+	s := New(threeNodes[1])
+	seen := s.Serial()
+	for range remembered {
+		s.Update(others)
+		s.Update(threeNodes[1:2])
+	}
+	_, back := s.Back(key, seen)
+	require.True(t, back, "too long ago to know")
+	require.Len(t, s.view.Load().past, remembered)
 }

@@ -88,6 +88,8 @@ func newNode(c *cluster, addr string) *node {
 		Notify:       n.notify,
 		Execute:      n.execute,
 		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
+		Back:         s.Shard.Back,
+		Serial:       s.Shard.Serial,
 		Now:          func() int64 { return c.now },
 		Spawn:        spawn,
 		MailboxItems: c.config.Session.DataChannel,

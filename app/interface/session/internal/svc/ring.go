@@ -1,7 +1,6 @@
 package svc
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -12,10 +11,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 )
 
-// ringMoves is what the ring was, for the keys that moved since.
+// ringMoves is what is to be done about keys that moved.
 type ringMoves struct {
 	mu     sync.Mutex
-	olds   []*shard.Ring
 	cancel func()
 
 	settling sync.Mutex
@@ -29,14 +27,13 @@ func (s *ServiceContext) FollowMoves(later stray.Later) {
 	}
 	wait := s.Config.Session.ReleaseAfter
 	s.Strays = stray.New(s.Shard.Owner, wait, later)
-	s.Shard.OnChange(func(old, now *shard.Ring) {
+	s.Shard.OnChange(func(now *shard.Ring) {
 		s.Nodes.Keep(now.Has)
 		m := &s.moves
 		m.mu.Lock()
 		if m.cancel != nil {
 			m.cancel()
 		}
-		m.olds = append(m.olds, old)
 		m.cancel = later(wait, s.settle)
 		m.mu.Unlock()
 		s.Strays.Reconsider()
@@ -64,24 +61,9 @@ func (s *ServiceContext) settle() {
 	s.moves.settling.Lock()
 	defer s.moves.settling.Unlock()
 	s.letGo()
-	s.takeBack()
-}
-
-// takeBack has status told of the keys that this node owns again: whoever had
-// them has said that nobody is there any more.
-func (s *ServiceContext) takeBack() {
-	m := &s.moves
-	m.mu.Lock()
-	olds := m.olds
-	m.olds = nil
-	m.mu.Unlock()
-	ring, self := s.Shard.Ring(), s.Shard.Self()
-	if s.Shard.Left() {
-		return
+	if !s.Shard.Left() {
+		s.Runloop.TakeBack()
 	}
-	s.Runloop.Remind(func(key int64) bool {
-		return ring.Owner(key) == self && slices.ContainsFunc(olds, func(old *shard.Ring) bool { return old.Owner(key) != self })
-	})
 }
 
 // letGo releases the keys that the ring of this moment gives to other nodes. A
