@@ -73,7 +73,8 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}
-	if waiting, bytes := w.waiting(); waiting >= w.cfg.MaxQueued || waiting > 0 && bytes+len(q.body) > w.cfg.QueuedBytes {
+	waiting, bytes, awaited := w.waiting()
+	if waiting >= w.cfg.MaxQueued || waiting > 0 && bytes+len(q.body) > w.cfg.QueuedBytes || awaited+len(q.after) > maxAfter {
 		w.count(CountOverload)
 		return &RPCError{420, "FLOOD_WAIT_1"}
 	}
@@ -104,14 +105,15 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	return nil
 }
 
-// waiting is how many calls are not answered nor at a BFF, and how large they are.
-func (w *MainAuthWrapper) waiting() (n, bytes int) {
+// waiting is how many calls are not answered nor at a BFF, how large they are,
+// and how many messages they wait for.
+func (w *MainAuthWrapper) waiting() (n, bytes, awaited int) {
 	for _, c := range w.calls {
 		if c.phase != phaseRunning {
-			n, bytes = n+1, bytes+len(c.pb)
+			n, bytes, awaited = n+1, bytes+len(c.pb), awaited+len(c.after)
 		}
 	}
-	return n, bytes
+	return n, bytes, awaited
 }
 
 // permKey is the perm key of the wrapper; 0 while there is none.
@@ -142,32 +144,36 @@ func (w *MainAuthWrapper) pump() {
 	if w.draining || w.bound != nil {
 		return
 	}
-	for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
-		c := w.calls[i]
-		if c.phase != phaseReady || w.saving > 0 && w.state != StateNormal {
-			continue
-		}
-		if len(c.after) > 0 {
-			switch refusal := w.awaits(c); {
-			case refusal == errWaiting:
-				continue
-			case refusal != nil:
-				w.refuse(c, refusal)
-				i = -1 // others may have waited for it
+	for again := true; again; {
+		again = false
+		for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
+			c := w.calls[i]
+			if c.phase != phaseReady || w.saving > 0 && w.state != StateNormal {
 				continue
 			}
-			c.after, c.deadline = nil, 0
+			if len(c.after) > 0 {
+				switch refusal := w.awaits(c); {
+				case refusal == errWaiting:
+					continue
+				case refusal != nil:
+					w.refuse(c, refusal)
+					i--
+					again = true // others may have waited for it
+					continue
+				}
+				c.after, c.deadline = nil, 0
+			}
+			if c.trait&traitsOwing != 0 && w.loggingIn() {
+				continue
+			}
+			w.running++
+			if c.trait&traitPending != 0 {
+				c.phase = phaseMarking
+				w.ask(ask{kind: askMark, call: c}, &SetPasswordPending{AuthKeyID: w.key, Pending: true})
+				continue
+			}
+			w.invoke(c)
 		}
-		if c.trait&traitsOwing != 0 && w.loggingIn() {
-			continue
-		}
-		w.running++
-		if c.trait&traitPending != 0 {
-			c.phase = phaseMarking
-			w.ask(ask{kind: askMark, call: c}, &SetPasswordPending{AuthKeyID: w.key, Pending: true})
-			continue
-		}
-		w.invoke(c)
 	}
 }
 

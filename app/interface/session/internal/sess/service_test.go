@@ -178,6 +178,53 @@ func TestOverloadByBytes(t *testing.T) {
 	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(x.take(), m.ID))
 }
 
+// So is what they wait for: each look at it costs a look at all calls.
+func TestOverloadByPredecessors(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, x.method("updates.getState"))
+	after := func(n int) []byte {
+		ids := make([]int64, n)
+		for i := range ids {
+			ids[i] = x.id(time.Second)
+		}
+		return append(tlLongs(wire.IDInvokeAfterMsgs, ids...), x.method("help.getNearestDc")...)
+	}
+	fits, over, plain := x.msg(1, after(1000)), x.msg(1, after(25)), x.msg(1, x.method("help.getNearestDc"))
+	x.step(x.data(1, x.container(1, fits, over, plain)))
+	msgs := x.take()
+	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(msgs, over.ID))
+	require.Empty(t, x.rpcError(msgs, fits.ID))
+	require.True(t, x.isInvoked("help.getNearestDc"), "what waits for nothing goes on")
+	x.advance(time.Second)
+	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(x.take(), fits.ID))
+	x.recv(1, after(1024))
+	require.Empty(t, x.take(), "there is room again")
+}
+
+// A chain of calls that stand in the wrong order fails link by link.
+func TestInvokeAfterChainFails(t *testing.T) {
+	x := newWorld(t, false)
+	first := x.recv(1, x.method("updates.getState"))
+	var chain []wire.Message
+	for range 250 {
+		chain = append(chain, x.msg(1, x.method("help.getNearestDc")))
+	}
+	for i := range chain {
+		after := first.ID
+		if i+1 < len(chain) {
+			after = chain[i+1].ID
+		}
+		chain[i].Body = append(tlLongs(wire.IDInvokeAfterMsgs, x.id(time.Second), after), chain[i].Body...)
+	}
+	x.step(x.data(1, x.container(1, chain...)))
+	x.take()
+	x.fail("updates.getState", 400, "X")
+	msgs := x.take()
+	for _, m := range chain {
+		require.Equal(t, "500 MSG_WAIT_FAILED", x.rpcError(msgs, m.ID))
+	}
+}
+
 // Takeouts and ranges reach the BFF with the call, in either order.
 func TestTakeout(t *testing.T) {
 	x := newWorld(t, false)

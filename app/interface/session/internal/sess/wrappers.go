@@ -24,7 +24,7 @@ var (
 	errInternal     = &RPCError{500, "INTERNAL_SERVER_ERROR"}
 )
 
-// maxAfter bounds how many messages invokeAfterMsgs may wait for.
+// maxAfter bounds how many messages the calls of a key may wait for.
 const maxAfter = 1024
 
 // peel takes the wrappers off a call, in whatever order they stand (rule
