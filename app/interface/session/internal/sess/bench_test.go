@@ -89,3 +89,28 @@ func BenchmarkCall(b *testing.B) {
 		x.w.Step(x.now, x.data(1, x.msg(1, tlAck(r.Long()))), &x.out)
 	}
 }
+
+// BenchmarkStateRequest asks for as many messages as one may, which the window
+// has forgotten, beside a full outbox and as many calls as may wait.
+func BenchmarkStateRequest(b *testing.B) {
+	x := newWorld(b, false)
+	for i := range x.cfg.OutboxMessages - 10 + x.cfg.MaxQueued {
+		x.recv(1, x.method("help.getNearestDc"))
+		if i < x.cfg.OutboxMessages-10 {
+			x.answer("help.getNearestDc", nearestDC("NL"))
+		}
+	}
+	ids := make([]int64, wire.MaxIDs)
+	for i := range ids {
+		ids[i] = 4
+	}
+	body := tlLongs(wire.IDMsgsStateReq, ids...)
+	for b.Loop() {
+		x.now += 1_000_000
+		x.out.Reset()
+		x.w.Step(x.now, x.data(1, x.msg(1, body)), &x.out)
+		if len(x.out.Sends) != 1 {
+			b.Fatal("no answer")
+		}
+	}
+}

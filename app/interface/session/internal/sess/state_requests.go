@@ -1,8 +1,6 @@
 package sess
 
 import (
-	"slices"
-
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -19,15 +17,25 @@ func (w *MainAuthWrapper) onStateReq(s *session, m wire.Message) {
 
 func (w *MainAuthWrapper) stateInfo(s *session, req int64, ids wire.Longs) {
 	info := make([]byte, ids.Len())
+	var kept map[int64]uint8
 	for i := range info {
-		info[i] = w.status(s, ids.At(i))
+		id := ids.At(i)
+		if info[i] = w.status(s, id); info[i] != stateForgotten || id&3 != 0 {
+			continue
+		}
+		if kept == nil {
+			kept = w.kept(s)
+		}
+		if state, ok := kept[id]; ok {
+			info[i] = state
+		}
 	}
 	s.unack(req) // rule ACK-6
 	w.reply(s, wire.AppendStateInfo(make([]byte, 0, 16+len(info)+7), req, info))
 }
 
-// status is the state byte of a message (rules STATE-2 to STATE-5). What is in
-// work or answered is never reported as lost, however long ago it came.
+// status is the state byte of a message (rules STATE-2 to STATE-5), as far as
+// the window goes.
 func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
 	if id&3 != 0 { // one of ours
 		if _, ok := s.findSent(id); ok {
@@ -42,13 +50,26 @@ func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
 		}
 		return r.state
 	}
-	if s.answerTo(id) != nil {
-		return stateReceived | stateAcked | stateCall | stateAnswered
-	}
-	if w.findCall(s, id) != nil {
-		return stateReceived | stateAcked | stateCall
-	}
 	return s.window.status(id)
+}
+
+// kept are the states of calls that are in work or answered, which are never
+// reported as lost, however long ago they came.
+func (w *MainAuthWrapper) kept(s *session) map[int64]uint8 {
+	states := map[int64]uint8{}
+	for _, c := range w.calls {
+		if c.s == s {
+			states[c.meta.MsgID] = stateReceived | stateAcked | stateCall
+		}
+	}
+	for _, list := range [2][]outMsg{s.sent, s.queue} {
+		for i := range list {
+			if list[i].kind == outAnswer {
+				states[list[i].req] = stateReceived | stateAcked | stateCall | stateAnswered
+			}
+		}
+	}
+	return states
 }
 
 // onAllInfo handles msgs_all_info (rule STATE-7): what the client says of our
@@ -84,9 +105,15 @@ func (w *MainAuthWrapper) onResendReq(s *session, m wire.Message) {
 // answers are wanted again (rule MSGID-6;
 // https://core.telegram.org/mtproto/service_messages_about_messages).
 func (w *MainAuthWrapper) onResendAnswers(s *session, m wire.Message) {
+	answers := make(map[int64]int, len(s.sent))
+	for i := range s.sent {
+		if s.sent[i].kind == outAnswer {
+			answers[s.sent[i].req] = i
+		}
+	}
 	w.resend(s, m, func(req int64) (int, bool) {
-		i := slices.IndexFunc(s.sent, func(o outMsg) bool { return o.kind == outAnswer && o.req == req })
-		return i, i >= 0
+		i, ok := answers[req]
+		return i, ok
 	})
 }
 

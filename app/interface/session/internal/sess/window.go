@@ -139,9 +139,11 @@ func (w *window) status(id int64) uint8 {
 	switch {
 	case ok:
 		return w.ids[i].state
+	case id <= w.floor:
+		return stateForgotten
 	case i == len(w.ids):
 		return stateAbove
-	case i == 0 || id <= w.floor:
+	case i == 0:
 		return stateForgotten
 	}
 	return stateMissing

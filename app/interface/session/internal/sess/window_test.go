@@ -56,6 +56,9 @@ func TestWindowStatus(t *testing.T) {
 	for id, want := range map[int64]uint8{96: stateForgotten, 100: 20, 104: stateMissing, 200: 20, 204: stateAbove} {
 		require.Equal(t, want, w.status(id), id)
 	}
+	w.drop(2)
+	require.Equal(t, stateForgotten, w.status(200))
+	require.Equal(t, stateAbove, w.status(204))
 }
 
 func TestWindowDisorder(t *testing.T) {
