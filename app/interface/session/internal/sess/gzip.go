@@ -74,6 +74,7 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 	limit := min(*budget, len(packed)*w.cfg.GunzipRatio)
 	buf := make([]byte, min(limit, 4*len(packed)+512))
 	n := 0
+	defer func() { *budget -= n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
 		if n += m; err == io.EOF { //nolint:errorlint // a reader's bare EOF
@@ -94,6 +95,5 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 		}
 		buf = append(buf, make([]byte, min(limit-n, n))...)
 	}
-	*budget -= n
 	return buf[:n], nil
 }

@@ -187,6 +187,19 @@ func TestGzipBomb(t *testing.T) {
 	require.Equal(t, "400 INPUT_FETCH_ERROR", x.rpcError(x.take(), m.ID))
 }
 
+// Many small bombs in one packet are worth no more than a large one.
+func TestGzipBombsShareABudget(t *testing.T) {
+	x := newWorld(t, false)
+	bomb := gzipped(t, make([]byte, 1<<20))
+	budget := x.cfg.GunzipBytes
+	for range 1000 {
+		_, err := x.w.inflate(bomb, &budget)
+		require.Error(t, err)
+		require.GreaterOrEqual(t, budget, 0)
+	}
+	require.Zero(t, budget)
+}
+
 // gzipped is body as gzip_packed.
 func gzipped(t testing.TB, body []byte) []byte {
 	t.Helper()
