@@ -152,6 +152,36 @@ func TestAcksTravelTogether(t *testing.T) {
 	require.EqualValues(t, wire.IDPong, msgs[1].constructor)
 }
 
+// What waits to be acknowledged has a limit, also where no way leads to the
+// client; on a live connection many acknowledgments do not wait.
+func TestAcksAreBounded(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.take()
+	odd := func() wire.Message {
+		var ms []wire.Message
+		for range 1024 {
+			m := x.msg(1, tlInt(tlID(wire.IDGetFutureSalts), 1)) // for its odd seqno
+			m.Body = wire.AppendPong(nil, 1, 1)
+			ms = append(ms, m)
+		}
+		return x.container(1, ms...)
+	}
+	x.step(x.data(1, odd()))
+	require.Len(t, x.takeOnly(wire.IDMsgsAck), 1)
+	require.Empty(t, x.w.mainAuth.find(1).acks)
+	for slot := range Slot(10) {
+		x.post(slot+1, 1, odd(), 7*time.Second)
+		x.step(&HTTPGone{Slot: slot + 1})
+	}
+	require.Len(t, x.w.mainAuth.find(1).acks, maxAcks)
+	x.post(11, 1, x.msg(1, tlPing(2)), 7*time.Second)
+	msgs, _ := x.takeReply(11)
+	require.Len(t, msgs, 2)
+	require.Len(t, msgs[0].Body, 12+8*maxAcks)
+	require.Empty(t, x.w.mainAuth.find(1).acks)
+}
+
 // Too many calls are told to wait; the others are served.
 func TestOverload(t *testing.T) {
 	x := newWorld(t, false, func(c *Config) { c.MaxInFlight, c.MaxQueued = 4, 8 })

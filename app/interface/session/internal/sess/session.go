@@ -95,13 +95,22 @@ func (s *session) nextSeq(content bool) int32 {
 	return 2*s.content - 1
 }
 
-// ack notes a message to acknowledge.
+// maxAcks bounds the acknowledgments that wait for a way to the client. A packet
+// may call for two thousand.
+const maxAcks = 4096
+
+// ack notes a message to acknowledge. What finds no room is acknowledged when
+// it comes again.
 func (s *session) ack(id, now int64, delay int64) {
-	if slices.Contains(s.acks, id) {
+	if len(s.acks) >= maxAcks || slices.Contains(s.acks, id) {
 		return
 	}
 	s.acks = append(s.acks, id)
-	if s.ackAt == 0 {
+	switch {
+	case len(s.acks) >= maxAcks/4: // company enough
+		s.ackAt = now
+		s.touch()
+	case s.ackAt == 0:
 		s.ackAt = now + delay
 	}
 }
