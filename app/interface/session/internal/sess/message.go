@@ -144,7 +144,7 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	switch {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
-		e := &RPCError{500, "ANSWER_FORGOTTEN"}
+		e := errForgotten
 		if w.state == StateRevoked {
 			e = errUnregistered
 		}

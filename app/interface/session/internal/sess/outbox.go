@@ -77,16 +77,61 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	}
 	// What is left are answers. Those that were sent once give way, oldest
 	// first; a repeated request is told so.
-	for len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.bytes > w.cfg.AnswerBytes {
-		i := slices.IndexFunc(s.sent, func(m outMsg) bool { return m.kind == outAnswer })
-		if i < 0 {
-			return
-		}
-		if r := s.window.find(s.sent[i].req); r != nil {
+	for w.crowded(s, 0) && w.forget(s, &s.sent) {
+	}
+	if s.server != "" {
+		return // the others leave at the end of the step
+	}
+	w.shrink(s)
+	room := 0
+	if s.reachable() { // one packet may be owed that many
+		room = w.cfg.ContainerIn
+	}
+	for w.crowded(s, room) && w.forget(s, &s.queue) {
+	}
+}
+
+// crowded reports whether even answers have to give way, with room for some
+// more.
+func (w *MainAuthWrapper) crowded(s *session, room int) bool {
+	return len(s.queue)+len(s.sent) > w.cfg.OutboxMessages+room || s.bytes > w.cfg.AnswerBytes
+}
+
+// forget drops the oldest answer of a list and says whether there was one.
+func (w *MainAuthWrapper) forget(s *session, list *[]outMsg) bool {
+	i := slices.IndexFunc(*list, func(m outMsg) bool { return m.kind == outAnswer || !m.content() })
+	if i < 0 {
+		return false
+	}
+	m := &(*list)[i]
+	s.bytes -= len(m.body)
+	if m.kind == outAnswer {
+		if r := s.window.find(m.req); r != nil {
 			r.flags |= recvLost
 		}
-		s.bytes -= len(s.sent[i].body)
-		s.sent = slices.Delete(s.sent, i, i+1)
+		w.count(CountAnswersLost)
+	}
+	*list = slices.Delete(*list, i, i+1)
+	return true
+}
+
+// shrink turns answers that found no way to the client into errors, oldest
+// first, until the rest is small enough: who asked has to be told something.
+func (w *MainAuthWrapper) shrink(s *session) {
+	for i := 0; i < len(s.queue) && s.bytes > w.cfg.AnswerBytes; i++ {
+		m := &s.queue[i]
+		if m.kind != outAnswer {
+			continue
+		}
+		body := wire.AppendError(wire.AppendResult(nil, m.req), errForgotten.Code, errForgotten.Message)
+		if len(body) >= len(m.body) {
+			continue
+		}
+		s.bytes -= len(m.body) - len(body)
+		m.body = body
+		if r := s.window.find(m.req); r != nil {
+			r.flags |= recvFailed
+		}
 		w.count(CountAnswersLost)
 	}
 }
@@ -101,14 +146,20 @@ func (w *MainAuthWrapper) tooLong(s *session) {
 // discard removes the messages that match and says how many there were.
 func (s *session) discard(match func(*outMsg) bool) (n int) {
 	remove := func(list []outMsg) []outMsg {
-		return slices.DeleteFunc(list, func(m outMsg) bool {
-			if !match(&m) {
-				return false
+		kept := 0
+		for i := range list {
+			if match(&list[i]) {
+				s.bytes -= len(list[i].body)
+				n++
+				continue
 			}
-			n++
-			s.bytes -= len(m.body)
-			return true
-		})
+			if kept != i {
+				list[kept] = list[i]
+			}
+			kept++
+		}
+		clear(list[kept:])
+		return list[:kept]
 	}
 	s.queue, s.sent = remove(s.queue), remove(s.sent)
 	s.compact()

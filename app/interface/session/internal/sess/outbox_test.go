@@ -92,6 +92,50 @@ func TestAnswersAreForgottenAtLast(t *testing.T) {
 	require.Equal(t, "500 ANSWER_FORGOTTEN", x.rpcError(x.take(), first.ID))
 }
 
+// Large answers that find no way to the client become errors, and many messages
+// are not kept for requests over HTTP that nobody waits for.
+func TestUnsentAnswersAreBounded(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	var calls []wire.Message
+	for range 64 {
+		calls = append(calls, x.recv(1, x.method("help.getNearestDc")))
+	}
+	x.take()
+	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1})
+	for range calls {
+		x.answer("help.getNearestDc", nearestDC(incompressible(1<<20)))
+	}
+	s := x.w.mainAuth.find(1)
+	require.LessOrEqual(t, s.bytes, x.cfg.AnswerBytes)
+	x.recv(1, tlPing(2))
+	msgs := x.take()
+	for i, m := range calls {
+		_, ok := result(msgs, m.ID)
+		require.True(t, ok, "something is said to each")
+		require.Equal(t, i < 49, x.rpcError(msgs, m.ID) == "500 ANSWER_FORGOTTEN", "the newest are kept: %d", i)
+	}
+	require.Equal(t, 49, x.counts[CountAnswersLost])
+	check(t, x)
+
+	x = newWorld(t, false)
+	wait := tlHTTPWait(60_000, 60_000, 60_000)
+	for slot := range Slot(10) {
+		ms := []wire.Message{x.msg(1, wait)}
+		for range 1000 {
+			ms = append(ms, x.msg(1, tlPing(1)))
+		}
+		x.post(slot+1, 1, x.container(1, ms...), 7*time.Second)
+		x.step(&HTTPGone{Slot: slot + 1})
+	}
+	s = x.w.mainAuth.find(1)
+	require.LessOrEqual(t, len(s.queue), x.cfg.OutboxMessages+x.cfg.ContainerIn)
+	x.post(11, 1, x.msg(1, tlPing(7)), 7*time.Second)
+	msgs, _ = x.takeReply(11)
+	require.EqualValues(t, wire.IDNewSessionCreated, msgs[0].constructor)
+	check(t, x)
+}
+
 // ACK-8: on a live connection repetitions are late, rare and few.
 func TestRepetitions(t *testing.T) {
 	x := newWorld(t, false)
