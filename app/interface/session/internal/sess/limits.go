@@ -18,7 +18,7 @@ type Limits struct {
 	// Limits of one session.
 	Window         int `json:",optional"` // message ids remembered (rule MSGID-5). Zero value means 400
 	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
-	OutboxBytes    int `json:",optional"` // the same in bytes. Zero value means 1 MiB
+	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
 
 	// Limits of one packet.

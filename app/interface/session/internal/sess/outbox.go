@@ -67,9 +67,13 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 }
 
 // overflow makes room: answers are kept as long as they can be, pushes
-// collapse into one updatesTooLong (rule UPD-5).
+// collapse into one updatesTooLong (rule UPD-5). Where bytes are short, it is by
+// their own: a file on its way to the client must not cost it every update.
 func (w *MainAuthWrapper) overflow(s *session) {
-	lost := s.discard(func(m *outMsg) bool { return m.kind == outPush })
+	lost := 0
+	if len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.pushBytes() > w.cfg.OutboxBytes {
+		lost = s.discard(func(m *outMsg) bool { return m.kind == outPush })
+	}
 	if lost > 0 {
 		w.countN(CountPushesLost, lost)
 		s.discard(func(m *outMsg) bool { return m.kind == outTooLong })
@@ -134,6 +138,18 @@ func (w *MainAuthWrapper) shrink(s *session) {
 		}
 		w.count(CountAnswersLost)
 	}
+}
+
+// pushBytes is the size of the updates that a session is to get.
+func (s *session) pushBytes() (n int) {
+	for _, list := range [2][]outMsg{s.queue, s.sent} {
+		for i := range list {
+			if list[i].kind == outPush {
+				n += len(list[i].body)
+			}
+		}
+	}
+	return n
 }
 
 // tooLong queues updatesTooLong, unless one is queued.

@@ -92,6 +92,23 @@ func TestAnswersAreForgottenAtLast(t *testing.T) {
 	require.Equal(t, "500 ANSWER_FORGOTTEN", x.rpcError(x.take(), first.ID))
 }
 
+// A client that downloads in the session that takes updates, and acknowledges
+// now and then, as gotd does, gets its updates themselves.
+func TestLargeAnswersLeaveUpdatesAlone(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	for range 8 {
+		x.recv(1, x.method("help.getNearestDc"))
+		x.answer("help.getNearestDc", nearestDC(incompressible(512<<10)))
+	}
+	x.take()
+	for i := range 3 {
+		x.step(&PushUpdates{Updates: x.updates(i)})
+	}
+	require.Equal(t, []int{0, 1, 2}, pushed(x.take()))
+	require.Zero(t, x.counts[CountPushesLost])
+}
+
 // Large answers that find no way to the client become errors, and many messages
 // are not kept for requests over HTTP that nobody waits for.
 func TestUnsentAnswersAreBounded(t *testing.T) {
