@@ -7,7 +7,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// freshFor is how long a message may go out under its id outside a container:
+// freshFor is how long a large message may go out again outside a container:
 // clients refuse ids older than 300 s (rule MSGID-8).
 const freshFor = 270 * time.Second
 
@@ -111,6 +111,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	if count == 0 {
 		return nil, nil
 	}
+	bare := count == 1 && (n == 0 || w.mayGoAlone(items[0]))
 	var ack outMsg // first in its container, so its id comes before the others'
 	if len(acks) > 0 {
 		ack.kind = outNote
@@ -119,7 +120,6 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	for _, m := range items[:n] {
 		w.stamp(s, m)
 	}
-	bare := count == 1 && (n == 0 || w.now-items[0].firstSent() < int64(freshFor))
 	body := size
 	if bare {
 		body -= wire.Container + wire.MessageHeader
@@ -146,6 +146,14 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	}
 	w.ackedOut(s, len(acks))
 	return payload, items[n:]
+}
+
+// mayGoAlone reports whether a message needs no container: what the client may
+// lack goes out again only inside one (rule STATE-6), unless clients refuse
+// members of its size (rule ENC-8).
+func (w *MainAuthWrapper) mayGoAlone(m *outMsg) bool {
+	large := wire.Container+wire.MessageHeader+len(m.body) > w.cfg.ContainerBytes
+	return m.sentAt == 0 || large && w.now-m.firstSent() < int64(freshFor)
 }
 
 // stamp gives a message its id and seqno if it has none, and notes the sending.

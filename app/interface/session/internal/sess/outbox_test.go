@@ -153,6 +153,41 @@ func TestUnsentAnswersAreBounded(t *testing.T) {
 	check(t, x)
 }
 
+// STATE-6, MSGID-8: what the client may lack goes out again in a container. What
+// is larger than clients take there goes alone, while its id is young (rule
+// ENC-8).
+func TestRepetitionsAreInContainers(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.ackAll(1)
+	again := func(size int) sent {
+		m := x.recv(1, x.method("help.getNearestDc"))
+		x.answer("help.getNearestDc", nearestDC(incompressible(size)))
+		first := x.take()
+		require.Len(t, first, 1)
+		require.False(t, first[0].inside)
+		x.recv(1, tlLongs(wire.IDMsgResendReq, first[0].ID))
+		msgs := x.take()
+		require.Len(t, msgs, 1)
+		require.Equal(t, first[0].Message, msgs[0].Message)
+		_, ok := result(msgs, m.ID)
+		require.True(t, ok)
+		return msgs[0]
+	}
+	require.True(t, again(10).inside)
+	require.True(t, again(1<<19).inside)
+	large := again(2 << 20)
+	require.False(t, large.inside)
+	for range 6 {
+		x.advance(50 * time.Second)
+		x.recv(1, tlPing(1))
+	}
+	x.take()
+	x.recv(1, tlLongs(wire.IDMsgResendReq, large.ID))
+	msgs := x.take()
+	require.True(t, msgs[0].inside)
+}
+
 // ACK-8: on a live connection repetitions are late, rare and few.
 func TestRepetitions(t *testing.T) {
 	x := newWorld(t, false)
