@@ -75,6 +75,9 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	const settled = 5 * time.Second // a client that flips between gateways repeats nothing
 	fresh := isNew || !s.online || s.server != server && w.now-s.lastSeen >= int64(settled)
 	s.lastSeen, s.online = w.now, true
+	if isNew {
+		s.pingDelay = 0 // asked for of another connection (rule PING-2)
+	}
 	if s.server != server {
 		s.server = server
 	}
