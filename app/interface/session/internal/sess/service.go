@@ -46,7 +46,8 @@ func serviceOf(id uint32) service {
 // when it comes again: its answer is not kept.
 func repeatable(id uint32) bool {
 	switch id {
-	case wire.IDPing, wire.IDPingDelayDisconnect, wire.IDGetFutureSalts, wire.IDMsgsStateReq, wire.IDMsgResendReq:
+	case wire.IDPing, wire.IDPingDelayDisconnect, wire.IDGetFutureSalts, wire.IDMsgsStateReq, wire.IDMsgResendReq,
+		wire.IDMsgResendAnsReq, wire.IDDestroySession:
 		return true
 	}
 	return false
