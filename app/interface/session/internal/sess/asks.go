@@ -33,6 +33,13 @@ type ask struct {
 	kind   askKind
 }
 
+// maxAsks bounds the calls to peers that a client causes with its own.
+const maxAsks = 64
+
+// busy reports whether peers are asked for as much as a client may cause. What
+// they would have been told is told when the client says it again.
+func (w *MainAuthWrapper) busy() bool { return len(w.asks) >= maxAsks }
+
 func (w *MainAuthWrapper) ask(a ask, r Request) {
 	a.ticket = w.call(r)
 	w.asks = append(w.asks, a)

@@ -62,10 +62,14 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		service(w, s, wire.Message{ID: m.ID, Seq: m.Seq, Body: q.body})
 		return nil
 	}
-	switch q.id {
-	case wire.IDBindTempAuthKey:
+	switch {
+	case q.id != wire.IDBindTempAuthKey && q.id != wire.IDDropTempAuthKeys:
+	case w.busy():
+		w.count(CountOverload)
+		return errFlood
+	case q.id == wire.IDBindTempAuthKey:
 		return w.onBind(s, in, m, q)
-	case wire.IDDropTempAuthKeys:
+	default:
 		return w.onDropTemp(s, m, q)
 	}
 	method := w.schema.Method(q.id)
@@ -76,7 +80,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	waiting, bytes, awaited := w.waiting()
 	if waiting >= w.cfg.MaxQueued || waiting > 0 && bytes+len(q.body) > w.cfg.QueuedBytes || awaited+len(q.after) > maxAfter {
 		w.count(CountOverload)
-		return &RPCError{420, "FLOOD_WAIT_1"}
+		return errFlood
 	}
 	pb, _, n, err := w.schema.RequestToProto(make([]byte, 0, len(q.body)+len(q.body)/4+16), q.body)
 	if err == nil && n != len(q.body) {

@@ -41,13 +41,20 @@ func (w *MainAuthWrapper) saveLayer(ip string) {
 	if !w.mayStore() || w.layer == 0 || w.layer == w.layerSaved {
 		return
 	}
-	w.layerSaved = w.layer
+	if w.layerSaved = w.layer; w.busy() {
+		w.layerSaved = -1
+		return
+	}
 	w.ask(ask{kind: askLayer}, &SetLayer{AuthKeyID: w.key, IP: ip, Layer: w.layer})
 }
 
 // saveClient stores what initConnection told.
 func (w *MainAuthWrapper) saveClient() {
 	if !w.mayStore() || w.told == nil {
+		return
+	}
+	if w.busy() {
+		w.told, w.client.hash = nil, 0
 		return
 	}
 	w.saving++

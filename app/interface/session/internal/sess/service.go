@@ -140,6 +140,11 @@ func (w *MainAuthWrapper) onDestroyKey(s *session, m wire.Message) {
 		w.malformed(s, m)
 		return
 	}
+	if w.busy() {
+		w.count(CountOverload)
+		w.answerError(s, m.ID, errFlood.Code, errFlood.Message)
+		return
+	}
 	w.ask(ask{kind: askDestroy, s: s, msgID: m.ID}, &DestroyKey{AuthKeyID: s.list.authKeyID})
 }
 

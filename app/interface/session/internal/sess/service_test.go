@@ -255,6 +255,55 @@ func TestInvokeAfterChainFails(t *testing.T) {
 	}
 }
 
+// So is what peers are asked for besides, whatever one packet holds; what they
+// were not told is told when the client says it again.
+func TestOverloadOfPeers(t *testing.T) {
+	packet := func(x *world, body func(i int) []byte) {
+		var ms []wire.Message
+		for i := range 300 {
+			ms = append(ms, x.msg(1, body(i)))
+		}
+		x.step(x.data(1, x.container(1, ms...)))
+		require.LessOrEqual(t, len(x.w.asks), maxAsks)
+	}
+	x := newWorld(t, false)
+	x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.others = false
+	client := func(i int) []byte {
+		b := tlInt(tlInt(tlID(wire.IDInitConnection), 0), int32(i))
+		for _, s := range []string{"Pixel 9", "SDK 36", "12.1.0", "en-us", "android", "en"} {
+			b = wire.AppendBytes(b, s)
+		}
+		return tlLayer(int32(200+i%2), append(b, x.method("help.getNearestDc")...))
+	}
+	packet(x, client)
+	for len(x.w.asks) > 0 {
+		for ticket, c := range x.open {
+			if _, ok := c.Request.(*InvokeMethod); !ok {
+				x.finish(ticket, nil, nil)
+			}
+		}
+	}
+	x.others = true
+	x.recv(1, client(299))
+	_, told := find(x, func(r *InvokeMethod) bool { return r.Meta.Layer == 201 })
+	require.NotNil(t, told)
+	last := x.calls[len(x.calls)-2:]
+	require.Equal(t, int32(201), last[0].(*SetLayer).Layer)
+	require.Equal(t, int32(299), last[1].(*SetInitConnection).Client.APIID)
+
+	x = newWorld(t, false)
+	packet(x, func(int) []byte { return tlID(wire.IDDestroyAuthKey) })
+	require.InDelta(t, 300-maxAsks, x.counts[CountOverload], 1)
+	x = newWorld(t, false)
+	packet(x, func(int) []byte { return tlLongs(wire.IDDropTempAuthKeys) })
+	require.InDelta(t, 300-maxAsks, x.counts[CountOverload], 1)
+	x = newWorld(t, true)
+	packet(x, func(int) []byte { return tlBind(permKey) })
+	require.InDelta(t, 300-maxAsks, x.counts[CountOverload], 1)
+}
+
 // Takeouts and ranges reach the BFF with the call, in either order.
 func TestTakeout(t *testing.T) {
 	x := newWorld(t, false)
