@@ -148,7 +148,9 @@ func (w *MainAuthWrapper) onDestroyKey(s *session, m wire.Message) {
 	w.ask(ask{kind: askDestroy, s: s, msgID: m.ID}, &DestroyKey{AuthKeyID: s.list.authKeyID})
 }
 
-// onDestroyed completes destroy_auth_key (rule KEY-23).
+// onDestroyed completes destroy_auth_key (rule KEY-23). tdesktop takes the answer
+// in an rpc_result only, TDLib only bare, and waits a minute for it; each passes
+// over the other form.
 func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	id := uint32(wire.IDDestroyAuthKeyOK)
 	switch {
@@ -162,6 +164,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	}
 	if a.s.list != nil {
 		w.answer(a.s, a.msgID, wire.AppendConstructor(wire.AppendResult(nil, a.msgID), id))
+		w.reply(a.s, wire.AppendConstructor(nil, id))
 	}
 }
 
