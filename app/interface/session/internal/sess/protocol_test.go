@@ -289,8 +289,8 @@ func TestFutureSaltsNumber(t *testing.T) {
 	}
 }
 
-// msg_new_detailed_info and msgs_all_info with short info panicked and took the
-// rest of the packet with them.
+// msg_new_detailed_info, and msgs_all_info with fewer or more states than ids,
+// panicked and took the rest of the packet with them.
 func TestHearsayCostsNothing(t *testing.T) {
 	x := newWorld(t, false)
 	ping := x.msg(1, tlPing(9))
@@ -298,9 +298,10 @@ func TestHearsayCostsNothing(t *testing.T) {
 		x.msg(1, wire.AppendNewDetailedInfo(nil, 1, 2)),
 		x.msg(1, wire.AppendDetailedInfo(nil, 1, 2, 3)),
 		x.msg(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, 1, 2, 3), "x")),
+		x.msg(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, 1), "xyz")),
 		x.msg(1, wire.AppendStateInfo(nil, 1, []byte{4})),
+		ping,
 	)))
-	x.step(x.data(1, x.container(1, ping)))
 	require.Len(t, x.takeOnly(wire.IDPong), 1)
 }
 
