@@ -40,8 +40,15 @@ func ReadInitConnection(r *Reader, old bool) InitConnection {
 	return c
 }
 
+// maxText is how much of what a client tells of itself is of interest: storage
+// has room for as many characters, and calls carry some of it with them.
+const maxText = 255
+
 // text reads a string.
-func (r *Reader) text() string { return strings.ToValidUTF8(string(r.Bytes()), "\uFFFD") }
+func (r *Reader) text() string {
+	b := r.Bytes()
+	return strings.ToValidUTF8(string(b[:min(len(b), maxText)]), "\uFFFD")
+}
 
 func (r *Reader) proxy() string {
 	r.expect(IDInputClientProxy)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/gotd/td/bin"
@@ -166,6 +167,14 @@ func TestReadInitConnection(t *testing.T) {
 		LangPack: "android", LangCode: "en",
 		Proxy: `{"address":"a\"b","port":443}`, Params: "{\"tz_offset\":3600,\"list\":[true,null,\"\uFFFD\"]}",
 	}, c)
+
+	long := text(appendInt(appendInt(nil, 0), 4), strings.Repeat("é", 200), "SDK", "12", "en-us", strings.Repeat("android", 1<<16), "en")
+	r = NewReader(long)
+	c = ReadInitConnection(&r, false)
+	require.True(t, r.Done())
+	require.Equal(t, strings.Repeat("é", 127)+"\uFFFD", c.DeviceModel)
+	require.Len(t, c.LangPack, 255)
+	require.Equal(t, "en", c.LangCode)
 
 	r = NewReader(append(append(bytes.Clone(client), proxy...), 9, 9, 9, 9))
 	c = ReadInitConnection(&r, true)
