@@ -74,14 +74,14 @@ func (w *MainAuthWrapper) nearSalts(all []Salt) []Salt {
 	return slices.Clone(all[from:min(len(all), from+keptSalts)])
 }
 
-// hold keeps a packet until the salts are there.
+// hold keeps a packet until the salts are there; one always fits.
 func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
-	if len(l.held) >= w.cfg.HeldPackets || int(l.heldBytes)+len(d.Payload) > w.cfg.HeldBytes {
+	if len(l.held) >= w.cfg.HeldPackets || len(l.held) > 0 && int(l.heldBytes)+len(d.Payload) > w.cfg.HeldBytes {
 		w.refusePacket(d, CountHeldDropped)
 		return
 	}
 	l.held = append(l.held, d)
-	l.heldBytes += int32(len(d.Payload)) //nolint:gosec // bounded by HeldBytes
+	l.heldBytes += int32(len(d.Payload)) //nolint:gosec // bounded by HeldBytes or one packet
 }
 
 func (w *MainAuthWrapper) dropHeldPackets(l *SessionList) {

@@ -66,6 +66,18 @@ func TestSaltBeforeTime(t *testing.T) {
 	require.EqualValues(t, wire.BadTooLow, x.takeOnly(wire.IDBadMsgNotification)[0].Body[16])
 }
 
+// A packet larger than all that may wait waits alone.
+func TestLargePacketWaitsForSalts(t *testing.T) {
+	x := newWorld(t, false)
+	x.salts = false
+	x.recv(1, x.method("auth.signIn", int32(1), incompressible(x.cfg.HeldBytes), "2", "3"))
+	x.recv(1, tlPing(1))
+	require.Equal(t, 1, x.counts[CountHeldDropped])
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	require.True(t, x.isInvoked("auth.signIn"))
+}
+
 // Packets wait while the salts of their key are read; they are read once.
 func TestPacketsWaitForSalts(t *testing.T) {
 	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 3 })
