@@ -18,6 +18,7 @@ type httpState struct {
 // httpSlot is an open request.
 type httpSlot struct {
 	slot      Slot
+	limit     int64 // its reader waits no longer
 	until     int64 // answered by then at the latest
 	maxDelay  int64 // rule HTTP-5, ns
 	waitAfter int64
@@ -52,13 +53,12 @@ func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
 	if s.http.first == 0 && len(s.queue) > 0 {
 		s.http.queued(w.now)
 	}
-	s.http.slots = append(s.http.slots, httpSlot{
-		slot:  slot,
-		until: min(until, w.now+int64(w.cfg.HTTPMaxWait)),
-	})
+	until = min(until, w.now+int64(w.cfg.HTTPMaxWait))
+	s.http.slots = append(s.http.slots, httpSlot{slot: slot, limit: until, until: until})
 }
 
-// httpWait applies http_wait to the request that carried it: the newest.
+// httpWait applies http_wait to the request that carried it: the newest. Of
+// several the last counts (rule HTTP-6).
 func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int32) {
 	if s.http == nil || len(s.http.slots) == 0 {
 		return // HTTP only (rule HTTP-4)
@@ -66,7 +66,7 @@ func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int3
 	ms := func(v int32) int64 { return int64(min(max(v, 0), 60_000)) * int64(time.Millisecond) }
 	slot := &s.http.slots[len(s.http.slots)-1]
 	slot.maxDelay, slot.waitAfter = ms(maxDelay), ms(waitAfter)
-	slot.until = min(slot.until, w.now+ms(maxWait))
+	slot.until = min(slot.limit, w.now+ms(maxWait))
 }
 
 // flushHTTP answers the open requests whose time has come.
