@@ -17,16 +17,15 @@ func (w *MainAuthWrapper) onStateReq(s *session, m wire.Message) {
 
 func (w *MainAuthWrapper) stateInfo(s *session, req int64, ids wire.Longs) {
 	info := make([]byte, ids.Len())
-	var kept map[int64]uint8
+	var table map[int64]uint8
 	for i := range info {
 		id := ids.At(i)
 		if info[i] = w.status(s, id); info[i] != stateForgotten || id&3 != 0 {
 			continue
 		}
-		if kept == nil {
-			kept = w.kept(s)
-		}
-		if state, ok := kept[id]; ok {
+		// What is in work or answered is never reported as lost, however
+		// long ago it came.
+		if state := w.kept(s, id, len(info), &table); state != 0 {
 			info[i] = state
 		}
 	}
@@ -53,19 +52,35 @@ func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
 	return s.window.status(id)
 }
 
-// kept are the states of calls that are in work or answered, which are never
-// reported as lost, however long ago they came.
-func (w *MainAuthWrapper) kept(s *session) map[int64]uint8 {
-	states := map[int64]uint8{}
+// kept is the state of a call that is in work or answered, one of n asked for;
+// 0: it is neither. For many it pays to make a table first.
+func (w *MainAuthWrapper) kept(s *session, id int64, n int, table *map[int64]uint8) uint8 {
+	const few = 16
+	switch {
+	case n > few && *table == nil:
+		*table = w.allKept(s)
+		fallthrough
+	case n > few:
+		return (*table)[id]
+	case s.answerTo(id) != nil:
+		return stateKept | stateAnswered
+	case w.findCall(s, id) != nil:
+		return stateKept
+	}
+	return 0
+}
+
+func (w *MainAuthWrapper) allKept(s *session) map[int64]uint8 {
+	states := make(map[int64]uint8, len(s.sent)+len(s.queue)+len(w.calls))
 	for _, c := range w.calls {
 		if c.s == s {
-			states[c.meta.MsgID] = stateReceived | stateAcked | stateCall
+			states[c.meta.MsgID] = stateKept
 		}
 	}
 	for _, list := range [2][]outMsg{s.sent, s.queue} {
 		for i := range list {
 			if list[i].kind == outAnswer {
-				states[list[i].req] = stateReceived | stateAcked | stateCall | stateAnswered
+				states[list[i].req] = stateKept | stateAnswered
 			}
 		}
 	}

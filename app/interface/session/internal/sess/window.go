@@ -17,6 +17,8 @@ const (
 	stateCall      uint8 = 32 // a call, in work or done
 	stateAnswered  uint8 = 64
 	stateConfirmed uint8 = 128 // the client has the answer
+
+	stateKept = stateReceived | stateAcked | stateCall // of a call that outlived the window
 )
 
 // What else a window knows of a message.
