@@ -333,6 +333,22 @@ func TestNewSessionOnce(t *testing.T) {
 	require.Empty(t, greetings())
 }
 
+// A session that is made anew says so by another unique_id (rule SESS-8).
+func TestNewSessionIsNewAgain(t *testing.T) {
+	x := newWorld(t, false)
+	seen := map[int64]bool{}
+	for range 3 {
+		x.recv(1, tlPing(1))
+		got := x.takeOnly(wire.IDNewSessionCreated)
+		require.Len(t, got, 1)
+		r := wire.NewReader(got[0].Body[4+8:])
+		seen[r.Long()] = true
+		x.advance(5 * time.Minute)
+		x.take()
+	}
+	require.Len(t, seen, 3)
+}
+
 // Packets that overtook each other reset the session.
 func TestReversedPacketsGreetOnce(t *testing.T) {
 	x := newWorld(t, false)
