@@ -81,7 +81,8 @@ func (s *csession) hear(m wire.Message) {
 	case idUpdateShort:
 		r.ID()
 		s.c.c.watch.seen(s.c, r.Int())
-	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone:
+	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone,
+		wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 	default:
 		s.watch(false, "containers", "message %x of unknown kind %x", m.ID, kind)
 	}

@@ -247,7 +247,8 @@ func nature(kind uint32) (bits int64, content bool) {
 	case wire.IDRPCResult:
 		return 1, true
 	case wire.IDPong, wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDMsgsStateInfo, wire.IDFutureSalts,
-		wire.IDDestroySessionOK, wire.IDDestroySessionNone:
+		wire.IDDestroySessionOK, wire.IDDestroySessionNone,
+		wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 		return 1, false
 	case wire.IDMsgContainer, wire.IDMsgsAck, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo:
 		return 3, false
