@@ -270,3 +270,32 @@ func TestUpdatesWaitForASession(t *testing.T) {
 	got := pushed(y.take())
 	require.Equal(t, -1, got[0], "too many: the client is told to fetch the difference")
 }
+
+// What was done, answered and acknowledged is not done again, however many
+// messages came since, while its id is young enough to be taken.
+func TestReplayIsNotDoneAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	call := x.msg(1, x.method("account.getAccountTTL"))
+	x.step(x.data(1, call))
+	x.answer("account.getAccountTTL", tlInt(tlID(0xb8d0afdf), 30))
+	x.ackAll(1)
+	for range 1000 {
+		x.recv(1, tlPing(1))
+	}
+	invoked := func() (n int) {
+		for _, r := range x.calls {
+			if m, ok := r.(*InvokeMethod); ok && m.Method.Name == "account.getAccountTTL" {
+				n++
+			}
+		}
+		return n
+	}
+	x.now += int64(x.cfg.MaxPast) - int64(time.Minute)
+	x.step(x.data(1, call))
+	require.Equal(t, 1, invoked())
+	x.now += int64(2 * time.Minute)
+	x.recv(1, tlPing(1)) // by now it is too old by itself
+	x.step(x.data(1, call))
+	require.Equal(t, 1, invoked())
+}

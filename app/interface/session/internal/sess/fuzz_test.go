@@ -162,7 +162,7 @@ func check(t testing.TB, x *world) {
 		if bytes != s.bytes {
 			t.Fatalf("outbox of %d bytes counts %d", bytes, s.bytes)
 		}
-		if len(s.window.ids) > x.cfg.Window+x.cfg.Window/8+1024 {
+		if len(s.window.ids) > windowSpan*x.cfg.Window+x.cfg.Window/8+1024 {
 			t.Fatalf("window of %d", len(s.window.ids))
 		}
 		if s.list == nil {

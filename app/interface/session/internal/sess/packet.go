@@ -63,7 +63,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	}
 	if in.fresh {
 		w.greet(s)
-		s.window.trim(w.cfg.Window)
+		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
 }
 

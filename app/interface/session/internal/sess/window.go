@@ -90,11 +90,22 @@ func (w *window) age(now int64) {
 	}
 }
 
-// trim forgets the oldest ids beyond limit. An eighth more may stay, so that
-// not every message moves the rest.
-func (w *window) trim(limit int) {
-	if n := len(w.ids); n > limit+limit/8 {
-		w.drop(n - limit)
+// windowSpan is how many times its limit a window may hold, of ids that are
+// young.
+const windowSpan = 8
+
+// trim forgets the oldest ids beyond limit. Those from young on stay while there
+// is room: their age alone would not refuse them, so they could be done twice
+// (rules MSGID-3 and MSGID-5). An eighth more may stay, so that not every
+// message moves the rest.
+func (w *window) trim(limit int, young int64) {
+	n := len(w.ids)
+	if n <= limit+limit/8 {
+		return
+	}
+	known, _ := w.search(young)
+	if drop := max(min(n-limit, known), n-windowSpan*limit); drop > limit/8 {
+		w.drop(drop)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 func TestWindow(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		const limit = 16
+		young := time.Duration(rapid.IntRange(0, 10_000).Draw(r, "young")) * time.Millisecond
 		var w window
 		all := map[int64]received{}
 		now := epoch
@@ -27,10 +28,11 @@ func TestWindow(t *testing.T) {
 			rec := received{id: id, seq: int32(len(all)), state: stateReceived}
 			all[id] = rec
 			w.insert(now, rec)
-			w.trim(limit)
+			w.trim(limit, idAt(now-int64(young)))
+			require.LessOrEqual(r, len(w.ids), windowSpan*limit+limit/8)
+			require.True(r, w.floor < idAt(now-int64(young)) || len(w.ids) >= windowSpan*limit, "forgotten while it is young")
 		}
 		require.True(r, slices.IsSortedFunc(w.ids, func(a, b received) int { return int(min(max(a.id-b.id, -1), 1)) }))
-		require.LessOrEqual(r, len(w.ids), limit+limit/8)
 		require.GreaterOrEqual(r, len(w.ids), min(limit, len(all)))
 		for id, rec := range all {
 			got := w.find(id)
@@ -85,7 +87,7 @@ func TestWindowStaysSmall(t *testing.T) {
 	for range 10_000 {
 		now += int64(time.Minute)
 		w.insert(now, received{id: idAt(now)})
-		w.trim(400)
+		w.trim(400, idAt(now-int64(5*time.Minute)))
 	}
 	require.LessOrEqual(t, cap(w.ids), 32)
 	for i := range int64(400) {

@@ -157,7 +157,7 @@ func (w *watch) bounded(m *machine) {
 	w.check(v.HeldPackets <= 3*c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
-		w.check(s.Window <= c.Window+c.Window/8+1, "bounds", "session %x remembers %d ids", s.ID, s.Window)
+		w.check(s.Window <= 9*c.Window, "bounds", "session %x remembers %d ids", s.ID, s.Window)
 		w.check(s.Messages <= c.OutboxMessages+32, "bounds", "session %x holds %d messages", s.ID, s.Messages)
 		w.check(s.Bytes <= c.AnswerBytes+1<<16, "bounds", "session %x holds %d bytes", s.ID, s.Bytes)
 		w.check(s.Acks <= c.Window, "bounds", "session %x owes %d acknowledgments", s.ID, s.Acks)
