@@ -254,6 +254,22 @@ func TestOwedPasswordStopsWaitingCalls(t *testing.T) {
 	require.Zero(t, r.Meta.UserID)
 }
 
+// Nor is any let in, while it is decided who the key's user is: the login at
+// hand may not be the key's any more.
+func TestCallsWaitForALogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	m := x.recv(1, x.method("account.getAccountTTL"))
+	x.recv(1, x.method("help.getNearestDc"))
+	require.True(t, x.isInvoked("help.getNearestDc"), "which needs no login")
+	require.False(t, x.isInvoked("account.getAccountTTL"))
+	x.fail("auth.signIn", 400, "PHONE_CODE_INVALID")
+	_, r := x.invoked("account.getAccountTTL")
+	require.Equal(t, m.ID, r.Meta.MsgID)
+	require.EqualValues(t, alice, r.Meta.UserID)
+}
+
 // A mark that storage showed may be that of a sign-in which another node has
 // in work: when that is done, so is the mark.
 func TestOwedPasswordIsReadAgain(t *testing.T) {

@@ -167,7 +167,7 @@ func (w *MainAuthWrapper) pump() {
 				}
 				c.after, c.deadline = nil, 0
 			}
-			if c.trait&traitsOwing != 0 && w.loggingIn() {
+			if w.mustWait(c) {
 				continue
 			}
 			w.running++
@@ -179,6 +179,13 @@ func (w *MainAuthWrapper) pump() {
 			w.invoke(c)
 		}
 	}
+}
+
+// mustWait reports whether a call has to wait for the outcome of another that
+// may log in: one of that kind, because each decides what password is owed, and
+// one that needs a login, because the one at hand may not be the key's any more.
+func (w *MainAuthWrapper) mustWait(c *pendingCall) bool {
+	return (c.trait&traitsOwing != 0 || w.wantsLogin(c.method.Name, c.trait)) && w.loggingIn()
 }
 
 // loggingIn reports whether a call is under way that decides what password is

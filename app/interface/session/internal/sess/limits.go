@@ -12,11 +12,11 @@ type Limits struct {
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
 	HeldPackets int `json:",optional"` // packets kept while the salts of a key are being read. Zero value means 32
-	HeldBytes   int `json:",optional"` // the same in bytes. Zero value means 1 MiB
+	HeldBytes   int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
 	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
 
 	// Limits of one session.
-	Window         int `json:",optional"` // message ids remembered (rule MSGID-5). Zero value means 400
+	Window         int `json:",optional"` // message ids remembered (rule MSGID-5), and up to eight times as many while they are younger than MaxPast. Zero value means 400
 	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB

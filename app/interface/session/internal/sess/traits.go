@@ -95,9 +95,11 @@ var noGzip = map[string]bool{"upload.File": true, "upload.WebFile": true, "uploa
 
 // needsLogin reports whether a method is refused in the state at hand.
 func (w *MainAuthWrapper) needsLogin(name string, t trait) bool {
-	if w.state == StateNormal {
-		return false
-	}
+	return w.state != StateNormal && w.wantsLogin(name, t)
+}
+
+// wantsLogin reports whether a call is one for those who are logged in.
+func (w *MainAuthWrapper) wantsLogin(name string, t trait) bool {
 	if allow, ok := w.cfg.noLogin[name]; ok {
 		return !allow
 	}
