@@ -22,7 +22,8 @@ const (
 // they would look idle there. (PEERS.md, "Our own calls".) A stock authsession
 // does not want to know.
 type Touches struct {
-	auth *AuthSession
+	auth  *AuthSession
+	ended func(perm, asked int64)
 
 	mu   sync.Mutex
 	seen map[int64]int64 // Unix seconds by perm key
@@ -31,12 +32,17 @@ type Touches struct {
 	done chan struct{}
 }
 
-// NewTouches starts it; Close ends it.
-func NewTouches(a *AuthSession) *Touches { return newTouches(a, touchEvery) }
+// NewTouches starts it; Close ends it. ended is called for the keys that nobody
+// is logged in on any more, with the time at which that was asked, Unix
+// nanoseconds: whoever ended a login tells its node, but may not have reached
+// it.
+func NewTouches(a *AuthSession, ended func(perm, asked int64)) *Touches {
+	return newTouches(a, ended, touchEvery)
+}
 
-func newTouches(a *AuthSession, every time.Duration) *Touches {
+func newTouches(a *AuthSession, ended func(perm, asked int64), every time.Duration) *Touches {
 	ctx, stop := context.WithCancel(context.Background())
-	t := &Touches{auth: a, seen: map[int64]int64{}, stop: stop, done: make(chan struct{})}
+	t := &Touches{auth: a, ended: ended, seen: map[int64]int64{}, stop: stop, done: make(chan struct{})}
 	go t.loop(ctx, every)
 	return t
 }
@@ -83,15 +89,17 @@ func (t *Touches) tell() {
 	t.mu.Unlock()
 	for batch := range slices.Chunk(round, touchBatch) {
 		ctx, cancel := context.WithTimeout(context.Background(), t.auth.timeout)
-		// Keys that nobody is logged in on any more come back. Whoever ended
-		// their logins has told the session nodes.
-		_, err := t.auth.manager.TouchSessions(ctx, &authsession.TouchSessionsRequest{Touches: batch})
+		asked := time.Now().UnixNano()
+		reply, err := t.auth.manager.TouchSessions(ctx, &authsession.TouchSessionsRequest{Touches: batch})
 		cancel()
 		if err != nil {
 			if status.Code(err) != codes.Unimplemented {
 				faults.Errorf("authsession.touchSessions: %v", err)
 			}
 			return
+		}
+		for _, perm := range reply.GetRevokedAuthKeyIds() {
+			t.ended(perm, asked)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type touchRole struct {
 	mu    sync.Mutex
 	calls []int // keys in each
 	keys  map[int64]bool
+	ended []int64
 	err   error
 }
 
@@ -30,7 +31,7 @@ func (r *touchRole) TouchSessions(_ context.Context, in *authsession.TouchSessio
 	for _, t := range in.Touches {
 		r.keys[t.AuthKeyId] = t.DateActive > 0
 	}
-	return &authsession.TouchSessionsReply{}, r.err
+	return &authsession.TouchSessionsReply{RevokedAuthKeyIds: r.ended}, r.err
 }
 
 func (r *touchRole) told() int {
@@ -41,7 +42,7 @@ func (r *touchRole) told() int {
 
 func TestLoginsInUseAreTold(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, 5*time.Millisecond)
+	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, 5*time.Millisecond)
 	touches.Seen(1)
 	touches.Seen(1)
 	touches.Seen(-2)
@@ -49,10 +50,26 @@ func TestLoginsInUseAreTold(t *testing.T) {
 	touches.Close()
 }
 
+// What authsession says of logins that have ended is passed on, with the time
+// at which it was asked.
+func TestEndedLoginsAreReported(t *testing.T) {
+	role := &touchRole{keys: map[int64]bool{}, ended: []int64{7}}
+	var ended []int64
+	began, at := time.Now().UnixNano(), int64(0)
+	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, func(perm, asked int64) {
+		ended, at = append(ended, perm), asked
+	}, time.Hour)
+	touches.Seen(7)
+	touches.Seen(8)
+	touches.Close()
+	require.Equal(t, []int64{7}, ended)
+	require.True(t, began <= at && at <= time.Now().UnixNano())
+}
+
 // The rest is told at the end, in calls of a bounded size.
 func TestTouchesAreBounded(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, time.Hour)
+	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
 	for i := range int64(maxTouching + 100) {
 		touches.Seen(i)
 	}
@@ -66,7 +83,7 @@ func TestTouchesAreBounded(t *testing.T) {
 // An authsession that cannot, or does not answer, is not asked for the rest.
 func TestAStockAuthsessionIsLeftAlone(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}, err: status.Error(codes.Unimplemented, "unknown service")}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, time.Hour)
+	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
 	for i := range int64(3 * touchBatch) {
 		touches.Seen(i)
 	}

@@ -144,6 +144,9 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.offline()
 		w.dropPushes() // they are not for the new one
 	}
+	if w.state != StateNormal || w.userID != userID {
+		w.loginAt = w.now
+	}
 	w.state, w.userID = StateNormal, userID
 	w.overruled, w.owed = w.loading, false
 }

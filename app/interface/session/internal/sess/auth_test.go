@@ -372,6 +372,33 @@ func TestRevoked(t *testing.T) {
 	require.True(t, x.out.Done)
 }
 
+// Word that nobody is logged in ends the login that was there when it was
+// asked for, and no other: a client that has logged out may log in again.
+func TestRevokedWhenAsked(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.now += int64(time.Second)
+	x.step(&Revoked{Asked: x.now})
+	m := x.recv(1, x.method("help.getNearestDc"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	require.True(t, x.w.Revoked())
+
+	y := newWorld(t, false)
+	y.login(1)
+	y.recv(1, y.method("auth.logOut"))
+	y.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+	y.now += int64(time.Second)
+	asked := y.now
+	y.step(&Revoked{Asked: asked})
+	y.now += int64(time.Second)
+	y.recv(1, y.method("auth.signIn", int32(1), "1", "2", "3"))
+	y.signedIn(alice)
+	y.step(&Revoked{Asked: asked})
+	y.recv(1, y.method("updates.getState"))
+	require.True(t, y.isInvoked("updates.getState"))
+	require.False(t, y.w.Revoked())
+}
+
 // An answer that a revocation keeps from a client is not replaced by silence:
 // the call that asks for it again is refused.
 func TestRevokedAnswerIsRefused(t *testing.T) {

@@ -96,8 +96,9 @@ type (
 
 	// Revoked says that the key's login was ended elsewhere (rule ERR-1;
 	// PEERS.md, "Pushes"): from here on nothing is delivered and every call is
-	// refused.
-	Revoked struct{}
+	// refused. Who asked says when, Unix nanoseconds: a login that has ended
+	// here, or began later, is not meant. 0: nobody asked.
+	Revoked struct{ Asked int64 }
 
 	// CallDone completes a Call. Exactly one of Result and Err is set; both
 	// nil is success without a result.

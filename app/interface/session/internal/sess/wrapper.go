@@ -31,6 +31,7 @@ type MainAuthWrapper struct {
 	wakeAt int64
 
 	userID   int64
+	loginAt  int64    // when it became the user
 	stateAt  int64    // when the state was last asked for
 	onlineAt int64    // when status was last told; 0: it thinks us offline
 	pushID   int64    // session that takes push messages; 0: none
@@ -124,7 +125,9 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:
-		w.revoke()
+		if in.Asked == 0 || w.state == StateNormal && w.loginAt <= in.Asked {
+			w.revoke()
+		}
 	case *CallDone:
 		w.onCallDone(in)
 	case *Adopt:

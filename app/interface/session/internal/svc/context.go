@@ -113,7 +113,6 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	self := s.Shard.Self()
 	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
 	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
-	s.touches = peers.NewTouches(s.Auth)
 	s.Keys = keys.New(keys.Options{
 		Lookup:  s.Auth.Lookup,
 		Timeout: c.Session.PeerTimeout,
@@ -159,6 +158,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		MailboxBytes: c.Session.DataChannelBytes,
 		CallLimit:    c.Session.Calls,
 		PeerLimit:    c.Session.PeerCalls,
+	})
+	s.touches = peers.NewTouches(s.Auth, func(perm, asked int64) {
+		_, _ = s.Runloop.Tell(perm, &sess.Revoked{Asked: asked}) // a control input is never refused
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
