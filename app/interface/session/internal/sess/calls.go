@@ -203,10 +203,14 @@ func (w *MainAuthWrapper) invoke(c *pendingCall) {
 	c.pb = nil
 }
 
-// refuse ends a call that was not invoked.
+// refuse ends a call by an error.
 func (w *MainAuthWrapper) refuse(c *pendingCall, e *RPCError) {
 	w.finishCall(c)
-	if c.s.list != nil && !c.answered {
+	switch {
+	case c.s.list == nil:
+	case c.answered: // rpc_drop_answer; but others may wait for the outcome
+		c.s.window.fail(c.meta.MsgID)
+	default:
 		w.answerError(c.s, c.meta.MsgID, e.Code, e.Message)
 	}
 }

@@ -322,9 +322,7 @@ func (w *MainAuthWrapper) tooLarge(body []byte) bool {
 
 // answerError answers a request by rpc_error.
 func (w *MainAuthWrapper) answerError(s *session, req int64, code int32, message string) {
-	if r := s.window.find(req); r != nil {
-		r.flags |= recvFailed
-	}
+	s.window.fail(req)
 	body := make([]byte, 0, wire.ResultHeader+12+len(message)+4)
 	w.answer(s, req, wire.AppendError(wire.AppendResult(body, req), code, message))
 }

@@ -96,8 +96,8 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		return
 	}
 	if c.answered { // rpc_drop_answer; but others may wait for the outcome
-		if r := c.s.window.find(c.meta.MsgID); r != nil && e != nil {
-			r.flags |= recvFailed
+		if e != nil {
+			c.s.window.fail(c.meta.MsgID)
 		}
 		return
 	}

@@ -72,6 +72,13 @@ func (w *window) find(id int64) *received {
 	return nil
 }
 
+// fail notes that the call of a message ended with an error.
+func (w *window) fail(id int64) {
+	if r := w.find(id); r != nil {
+		r.flags |= recvFailed
+	}
+}
+
 // insert adds a message that find does not know.
 func (w *window) insert(now int64, r received) {
 	if n := len(w.ids); n >= 16 && n == cap(w.ids) {
