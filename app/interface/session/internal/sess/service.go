@@ -145,7 +145,7 @@ func (w *MainAuthWrapper) onDestroyKey(s *session, m wire.Message) {
 		w.answerError(s, m.ID, errFlood.Code, errFlood.Message)
 		return
 	}
-	w.ask(ask{kind: askDestroy, s: s, msgID: m.ID}, &DestroyKey{AuthKeyID: s.list.authKeyID})
+	w.ask(ask{kind: askDestroy, list: s.list, s: s, msgID: m.ID}, &DestroyKey{AuthKeyID: s.list.authKeyID})
 }
 
 // onDestroyed completes destroy_auth_key (rule KEY-23). tdesktop takes the answer
@@ -159,12 +159,16 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	case gone != nil && !gone.Existed:
 		id = wire.IDDestroyAuthKeyNone
 	}
-	if e == nil && (a.s.list == nil || a.s.list.authKeyID == w.key) {
+	if e == nil && a.list.authKeyID == w.key {
 		w.revoke() // before the answer, which is the last that leaves
 	}
 	if a.s.list != nil {
 		w.answer(a.s, a.msgID, wire.AppendConstructor(wire.AppendResult(nil, a.msgID), id))
 		w.reply(a.s, wire.AppendConstructor(nil, id))
+	}
+	if e == nil && a.list.authKeyID != w.key && *w.slot(a.list.keyType) == a.list { // a temp key, which goes alone
+		w.flush(a.s)
+		w.dropList(a.list)
 	}
 }
 

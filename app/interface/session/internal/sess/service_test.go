@@ -338,3 +338,43 @@ func TestTakeout(t *testing.T) {
 	m := x.recv(1, tlLayer(223, tlPing(8)))
 	require.Equal(t, wire.AppendPong(nil, m.ID, 8), x.takeOnly(wire.IDPong)[0].Body, "a service message in a wrapper")
 }
+
+// KEY-23: a temp key that is destroyed takes its sessions along and nothing
+// else, even when the session that asked for it is gone by then.
+func TestDestroyedTempKeyGoesAlone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		newer int64 // temp key that replaced it before the answer
+	}{{"at hand", 0}, {"replaced", tempKey + 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			send := func(key int64, body []byte) wire.Message {
+				m := x.msg(2, body)
+				d := x.data(2, m)
+				d.AuthKeyID, d.KeyType = key, TempKey
+				x.step(d)
+				return m
+			}
+			send(tempKey, x.method("updates.getState"))
+			x.answer("updates.getState", updatesState())
+			m := send(tempKey, tlID(wire.IDDestroyAuthKey))
+			if c.newer != 0 {
+				send(c.newer, tlPing(1))
+			}
+			x.take()
+			ticket, _ := find[*DestroyKey](x, nil)
+			x.finish(ticket, &KeysGone{Existed: true, Keys: []int64{tempKey}}, nil)
+			_, answered := result(x.take(), m.ID)
+			require.Equal(t, c.newer == 0, answered)
+			require.False(t, x.w.Revoked())
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			for _, p := range x.take() {
+				require.Equal(t, int64(permKey), p.AuthKeyID)
+			}
+			require.Equal(t, c.newer != 0, x.w.tempAuth != nil)
+			x.recv(1, x.method("updates.getState"))
+			require.True(t, x.isInvoked("updates.getState"))
+		})
+	}
+}
