@@ -346,6 +346,32 @@ func TestLogOut(t *testing.T) {
 	require.True(t, y.isInvoked("updates.getState"))
 }
 
+// Who has logged out may log in again in ways that only authsession knows the
+// outcome of.
+func TestLoginElsewhereAfterLogOut(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("auth.logOut"))
+	x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+	reads := count[*GetAuthState](x)
+	for range 3 {
+		x.now += int64(time.Minute)
+		m := x.recv(1, x.method("updates.getState"))
+		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	}
+	require.Equal(t, reads, count[*GetAuthState](x), "nothing has changed")
+	x.recv(1, x.method("auth.importBotAuthorization", int32(0), int32(1), "hash", "token"))
+	ticket, r := x.invoked("auth.importBotAuthorization")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	x.states = false
+	x.recv(1, x.method("updates.getState"))
+	x.recv(1, x.method("help.getPromoData"))
+	read, _ := find[*GetAuthState](x, nil)
+	x.finish(read, &AuthState{State: StateNormal, UserID: alice}, nil)
+	require.True(t, x.isInvoked("updates.getState"))
+	require.True(t, x.isInvoked("help.getPromoData"))
+}
+
 // Revoked: nothing more is delivered, every call is refused.
 func TestRevoked(t *testing.T) {
 	x := newWorld(t, false)
