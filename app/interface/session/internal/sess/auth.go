@@ -121,6 +121,11 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	if w.pushID == 0 {
 		w.pushID = st.PushSessionID
 	}
+	if w.doubted { // meanwhile: what was read may be older
+		if w.loadState(); w.state != StateNormal {
+			return
+		}
+	}
 	w.regate(nil)
 	w.deliverHeld()
 }

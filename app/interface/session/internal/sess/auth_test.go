@@ -372,6 +372,28 @@ func TestLoginElsewhereAfterLogOut(t *testing.T) {
 	require.True(t, x.isInvoked("help.getPromoData"))
 }
 
+// What may have changed while the state was being read is read again, before
+// a call is refused for it.
+func TestDoubtDuringARead(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.importBotAuthorization", int32(0), int32(1), "hash", "token"))
+	x.states = false
+	x.now += int64(time.Minute)
+	refused := x.recv(1, x.method("updates.getState"))
+	old, _ := find[*GetAuthState](x, nil)
+	ticket, r := x.invoked("auth.importBotAuthorization")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	x.take()
+	x.recv(1, x.method("help.getPromoData"))
+	x.finish(old, &AuthState{State: StateUnauthorized}, nil)
+	require.Empty(t, x.rpcError(x.take(), refused.ID))
+	read, _ := find[*GetAuthState](x, nil)
+	x.finish(read, &AuthState{State: StateNormal, UserID: alice}, nil)
+	require.True(t, x.isInvoked("updates.getState"))
+	require.True(t, x.isInvoked("help.getPromoData"))
+}
+
 // Revoked: nothing more is delivered, every call is refused.
 func TestRevoked(t *testing.T) {
 	x := newWorld(t, false)
