@@ -174,6 +174,18 @@ func (w *MainAuthWrapper) logout(to State) {
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
+	if to == StateUnknown || to == StateRevoked {
+		return
+	}
+	for _, c := range slices.Clone(w.calls) { // let in by the login, and still here
+		switch {
+		case c.phase != phaseReady:
+		case w.needsLogin(c.method.Name, c.trait):
+			w.deny(c)
+		default:
+			c.meta.UserID = 0
+		}
+	}
 }
 
 // onReturned takes the key back from another node. What happened to its login

@@ -346,6 +346,32 @@ func TestLogOut(t *testing.T) {
 	require.True(t, y.isInvoked("updates.getState"))
 }
 
+// A login that has ended, here or unheard elsewhere, makes no more calls: not
+// even those that it let in, and that wait for their turn.
+func TestEndedLoginStopsWaitingCalls(t *testing.T) {
+	for _, here := range []bool{true, false} {
+		x := newWorld(t, false)
+		x.login(1)
+		running := x.recv(1, x.method("help.getNearestDc"))
+		waiting := x.recv(1, tlAfter(running.ID, x.method("updates.getState")))
+		open := x.recv(1, tlAfter(running.ID, x.method("help.getAppConfig", int32(0))))
+		if here {
+			x.recv(1, x.method("auth.logOut"))
+			x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+		} else {
+			x.w.stateAt -= int64(time.Hour)
+			x.state = AuthState{State: StateUnauthorized}
+			x.recv(1, x.method("help.getConfig"))
+		}
+		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), waiting.ID))
+		x.answer("help.getNearestDc", nearestDC("NL"))
+		require.False(t, x.isInvoked("updates.getState"))
+		_, call := x.invoked("help.getAppConfig")
+		require.Zero(t, call.Meta.UserID)
+		require.Equal(t, open.ID, call.Meta.MsgID)
+	}
+}
+
 // Who has logged out may log in again in ways that only authsession knows the
 // outcome of.
 func TestLoginElsewhereAfterLogOut(t *testing.T) {

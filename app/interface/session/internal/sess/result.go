@@ -1,7 +1,6 @@
 package sess
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -177,15 +176,6 @@ func (w *MainAuthWrapper) owePassword(user string) {
 	// been begun anew: what storage has owes the password.
 	w.logout(StateNeedPassword)
 	w.owed = true
-	for _, c := range slices.Clone(w.calls) { // let in by that login, and still here
-		switch {
-		case c.phase != phaseReady:
-		case w.needsLogin(c.method.Name, c.trait):
-			w.deny(c)
-		default:
-			c.meta.UserID = 0
-		}
-	}
 	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Pending: true})
 }
 
