@@ -150,6 +150,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 	if w.state == StateNormal && w.userID != userID {
 		w.offline()
 		w.dropPushes() // they are not for the new one
+		w.pushID = 0   // it registers its own
 	}
 	if w.state != StateNormal || w.userID != userID {
 		w.loginAt = w.now

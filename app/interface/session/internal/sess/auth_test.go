@@ -420,6 +420,19 @@ func TestDoubtDuringARead(t *testing.T) {
 	require.True(t, x.isInvoked("help.getPromoData"))
 }
 
+// The session that takes push messages is registered for each user.
+func TestPushSessionOfTheNextUser(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlDevice(7, "5"))
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.signedIn(alice + 1)
+	x.recv(1, tlDevice(7, "5"))
+	require.Equal(t, 2, count[*SetPushSession](x))
+	last := x.calls[len(x.calls)-2].(*SetPushSession)
+	require.Equal(t, SetPushSession{AuthKeyID: permKey, UserID: alice + 1, SessionID: 5}, *last)
+}
+
 // Revoked: nothing more is delivered, every call is refused.
 func TestRevoked(t *testing.T) {
 	x := newWorld(t, false)
