@@ -45,6 +45,7 @@ func TestEveryWrapperIsAnswered(t *testing.T) {
 		"cut initConnection":            {tlInit(nil)[:20], "400 INPUT_FETCH_ERROR"},
 		"takeout 0":                     {tlLong(tlID(wire.IDInvokeWithTakeout), 0), "403 TAKEOUT_REQUIRED"},
 		"takeout with a bad range":      {append(tlLong(tlID(wire.IDInvokeWithTakeout), 5), tlInt(tlID(wire.IDInvokeWithMessagesRange), 7)...), "400 TAKEOUT_QUERY_INVALID"},
+		"a bad range":                   {tlInt(tlID(wire.IDInvokeWithMessagesRange), 7), "400 INPUT_FETCH_ERROR"},
 		"container inside a layer":      {tlLayer(223, wire.AppendContainer(nil, 0)), "400 INPUT_METHOD_INVALID"},
 		"unknown object in an argument": {x.method("account.updateStatus", tlID(0xdeadbeef)), "400 INPUT_CONSTRUCTOR_INVALID"},
 		"trailing bytes":                {x.method("help.getNearestDc", int32(1)), "400 INPUT_FETCH_ERROR"},

@@ -85,7 +85,7 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 		}
 		if !r.OK() {
 			w.count(CountUndecodable)
-			if q.takeout != nil && q.id == wire.IDInvokeWithMessagesRange {
+			if q.id == wire.IDInvokeWithMessagesRange && q.takeout.ID != 0 {
 				return q, &RPCError{400, "TAKEOUT_QUERY_INVALID"}
 			}
 			return q, errFetch
