@@ -125,6 +125,31 @@ func TestHandlersAnswerBeforeTheirDeadline(t *testing.T) {
 	require.Less(t, time.Since(start), time.Second)
 }
 
+// Weakness 53: a push read the key's state where its sender waited, and was
+// answered with a status on which sync never again used the node.
+func TestWeakness53PushesDoNotWaitForAuthsession(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	c.auth.add(permA, 0, 0)
+	c.auth.slow, c.auth.hold = permA, make(chan struct{})
+	defer close(c.auth.hold)
+	push := func() {
+		t.Helper()
+		start := time.Now()
+		_, err := n.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: permA, Updates: resetAuthorization(77, permB)})
+		require.NoError(t, err)
+		require.Less(t, time.Since(start), time.Second, "stock waited two")
+	}
+	push()
+	require.Zero(t, n.svc.Runloop.Count(), "nobody is there")
+	d := c.device(permA, 0, permA)
+	n.send(t, d, getUsers) // waits for the state
+	for range 10 {
+		push()
+	}
+	require.Equal(t, 1, n.svc.Runloop.Count())
+}
+
 // Weakness 2: a temp key that claims another's perm key was that user from
 // its next packet on. Weakness 11: its failed bind killed the victim's state.
 func TestWeakness02ClaimedPermKeyIsNotBelieved(t *testing.T) {
