@@ -45,6 +45,12 @@ func (w *MainAuthWrapper) ask(a ask, r Request) {
 	w.asks = append(w.asks, a)
 }
 
+// isAsked reports whether a peer is being asked for what a message wants that is
+// no API call.
+func (w *MainAuthWrapper) isAsked(s *session, msgID int64) bool {
+	return slices.ContainsFunc(w.asks, func(a ask) bool { return a.s == s && a.msgID == msgID })
+}
+
 // onCallDone completes a call.
 func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 	for _, c := range w.calls {
