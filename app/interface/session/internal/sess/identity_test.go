@@ -30,6 +30,27 @@ func TestCallsCarryWhatTheyWereAcceptedWith(t *testing.T) {
 	require.EqualValues(t, 170, later.Meta.Layer)
 }
 
+// Who logs in makes no call of the time before, nor does who takes over.
+func TestCallsBelongToTheirLogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	user := func(method string) int64 {
+		_, r := x.invoked(method)
+		return r.Meta.UserID
+	}
+	first := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.recv(1, tlAfter(first.ID, x.method("help.getConfig")))
+	x.signedIn(alice)
+	require.Zero(t, user("help.getConfig"))
+
+	second := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.recv(1, tlAfter(second.ID, x.method("updates.getState")))
+	x.signedIn(alice + 1)
+	require.EqualValues(t, alice, user("updates.getState"))
+	x.recv(1, x.method("help.getNearestDc"))
+	require.EqualValues(t, alice+1, user("help.getNearestDc"))
+}
+
 // What waits for a session that takes updates is bounded by bytes, too.
 func TestHeldPushesAreBoundedByBytes(t *testing.T) {
 	x := newWorld(t, false)
