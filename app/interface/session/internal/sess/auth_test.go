@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -539,6 +540,18 @@ func TestClientInfoIsStoredOnChange(t *testing.T) {
 	y.step(d)
 	require.Zero(t, count[*SetInitConnection](y))
 	require.Zero(t, count[*SetLayer](y))
+}
+
+// Wherever the layer is stored, the address that goes with it is the client's:
+// a stock authsession would forget it otherwise.
+func TestLayerIsStoredWithAnAddress(t *testing.T) {
+	x := newWorld(t, false)
+	for _, layer := range []int32{200, 201} { // before the state is known, and after
+		x.recv(1, tlLayer(layer, x.method("help.getNearestDc")))
+		at := slices.IndexFunc(x.calls, func(r Request) bool { l, ok := r.(*SetLayer); return ok && l.Layer == layer })
+		require.Positive(t, at)
+		require.Equal(t, "192.0.2.1", x.calls[at].(*SetLayer).IP)
+	}
 }
 
 func TestClientName(t *testing.T) {

@@ -84,9 +84,11 @@ func (w *MainAuthWrapper) adoptClient(stored *ClientInfo) {
 	case known.hash:
 		w.told = nil
 	}
-	ip := ""
-	if w.told != nil {
-		ip = w.told.IP
+	ip := stored.IP
+	for s := range w.sessions() {
+		if s.layer == w.layer { // it told so
+			ip = s.ip
+		}
 	}
 	w.saveLayer(ip)
 	w.saveClient()
