@@ -329,16 +329,28 @@ func (c *client) awaitConstructor(id uint32) message {
 	return c.await(fmt.Sprintf("constructor %08x", id), func(m message) bool { return m.constructor() == id })
 }
 
-// result waits for the answer of a call and returns its body.
+// result waits for the answer of a call, which must be no rpc_error, and returns
+// its body.
 func (c *client) result(msgID int64) []byte {
 	c.t.Helper()
-	return inflate(c.t, c.answer(msgID).body[12:])
+	return resultOf(c.t, c.answer(msgID))
+}
+
+// resultOf is the body of an answer, which must be no rpc_error.
+func resultOf(t testing.TB, m message) []byte {
+	t.Helper()
+	body := inflate(t, m.body[12:])
+	var e mt.RPCError
+	if decode(body, &e) == nil {
+		require.Failf(t, "a call failed", "%d %s", e.ErrorCode, e.ErrorMessage)
+	}
+	return body
 }
 
 // rpcError waits for the answer of a call, which has to be an rpc_error.
 func (c *client) rpcError(msgID int64) mt.RPCError {
 	c.t.Helper()
-	body := c.result(msgID)
+	body := inflate(c.t, c.answer(msgID).body[12:])
 	var e mt.RPCError
 	require.NoError(c.t, e.Decode(&bin.Buffer{Buf: body}), "not an rpc_error: %x", body)
 	return e
