@@ -18,8 +18,9 @@ func (w *MainAuthWrapper) loadState() {
 // a fault of a peer never becomes a 401 (rule ERR-15).
 func (w *MainAuthWrapper) gate(c *pendingCall) {
 	switch {
-	case w.state == StateRevoked:
-		w.deny(c)
+	case w.over(c.s):
+		w.count(CountRefused)
+		w.refuse(c, errUnregistered)
 	case w.unbound:
 		switch {
 		case w.bound != nil: // another wrapper decides
@@ -68,16 +69,17 @@ func (w *MainAuthWrapper) recheck() {
 }
 
 // deny refuses a call for want of a login (rules ERR-1, ERR-3 and ERR-6).
-func (w *MainAuthWrapper) deny(c *pendingCall) {
+func (w *MainAuthWrapper) deny(c *pendingCall) { w.refuse(c, w.denial()) }
+
+func (w *MainAuthWrapper) denial() *RPCError {
 	w.count(CountRefused)
-	e := errUnregistered
 	switch {
-	case w.unbound && w.state != StateRevoked:
-		e = &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+	case w.unbound:
+		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	case w.state == StateNeedPassword:
-		e = &RPCError{401, "SESSION_PASSWORD_NEEDED"}
+		return &RPCError{401, "SESSION_PASSWORD_NEEDED"}
 	}
-	w.refuse(c, e)
+	return errUnregistered
 }
 
 // regate decides again about the calls that wait for the state.
@@ -155,7 +157,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 	if w.state != StateNormal || w.userID != userID {
 		w.loginAt = w.now
 	}
-	w.state, w.userID = StateNormal, userID
+	w.state, w.userID, w.ended = StateNormal, userID, false
 	w.overruled, w.owed = w.loading, false
 }
 
@@ -205,13 +207,14 @@ func (w *MainAuthWrapper) onReturned() {
 	}
 }
 
-// revoke ends the key's login for good, from elsewhere: nothing more is
-// delivered, and every call is refused.
+// revoke ends the key's login from elsewhere: nothing more is delivered to the
+// sessions that it had, and every call of theirs is refused.
 func (w *MainAuthWrapper) revoke() {
 	if w.state == StateRevoked {
 		return
 	}
 	w.logout(StateRevoked)
+	w.ended = true
 	w.dropPushes()
 	for s := range w.sessions() {
 		s.discard(func(m *outMsg) bool {
@@ -220,11 +223,23 @@ func (w *MainAuthWrapper) revoke() {
 			}
 			return m.content()
 		})
-		s.greeted = true
+		s.greeted, s.ended = true, true
 	}
 	for _, c := range slices.Clone(w.calls) {
 		if c.phase <= phaseReady || c.phase == phasePushed {
 			w.refuse(c, errUnregistered)
 		}
+	}
+}
+
+// over reports whether a session is of a login that was ended elsewhere.
+func (w *MainAuthWrapper) over(s *session) bool { return s.ended || w.state == StateRevoked }
+
+// reopen makes the key of an ended login one without a login, for a session that
+// is new: so a client that keeps its key can log in again. Official Android
+// clients do.
+func (w *MainAuthWrapper) reopen() {
+	if w.state == StateRevoked && !w.destroyed {
+		w.state, w.stateAt = StateUnauthorized, w.now
 	}
 }

@@ -83,8 +83,15 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 		w.dropList(*slot)
 	}
 	*slot = h.List
+	w.reopen()
 	if w.state == StateUnknown {
 		w.loadState()
+	}
+	for _, s := range h.List.sessions { // told under the temp key: rule INIT-1
+		if s.layer > 0 {
+			w.layer = s.layer
+			w.saveLayer(s.ip)
+		}
 	}
 	for _, c := range h.calls {
 		if c.s.list == nil {
@@ -92,7 +99,9 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 		}
 		c.meta.PermAuthKeyID = w.permKey()
 		w.calls = append(w.calls, c)
-		w.gate(c)
+		if c.phase <= phaseReady { // else it has been invoked, and its result is promised
+			w.gate(c)
+		}
 	}
 }
 
@@ -106,6 +115,9 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	}
 	if w.unbound {
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+	}
+	if w.state != StateUnknown && w.needsLogin("auth.dropTempAuthKeys", 0) {
+		return w.denial()
 	}
 	except := make([]int64, ids.Len())
 	for i := range except {

@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -271,4 +272,38 @@ func TestAdoptedSessionsFetchTheDifference(t *testing.T) {
 			require.Equal(t, c.want, pushed(y.take()))
 		})
 	}
+}
+
+// What a client told and was promised under its unbound temp key goes with its
+// sessions.
+func TestHandoverOfLayerAndPromise(t *testing.T) {
+	x := newWorld(t, true)
+	m := x.recv(1, tlLayer(200, x.method("help.getNearestDc")))
+	promise, _ := x.invoked("help.getNearestDc")
+	x.finish(promise, &MethodResult{Pushed: true}, nil)
+	x.recv(1, tlBind(permKey))
+	ticket, _ := find[*BindTempKey](x, nil)
+	x.finish(ticket, nil, nil)
+	require.NotNil(t, x.adopted)
+
+	y := newWorld(t, false)
+	y.step(&Adopt{Handover: x.adopted})
+	require.False(t, y.isInvoked("help.getNearestDc"), "it was")
+	layers := slices.DeleteFunc(slices.Clone(y.calls), func(r Request) bool { _, ok := r.(*SetLayer); return !ok })
+	require.Len(t, layers, 1)
+	require.EqualValues(t, 200, layers[0].(*SetLayer).Layer)
+	y.step(&PushRPCResult{AuthKeyID: tempKey, SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)})
+	_, ok := result(y.take(), m.ID)
+	require.True(t, ok)
+}
+
+// auth.dropTempAuthKeys is for those who are logged in.
+func TestDropTempKeysNeedsALogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("help.getNearestDc"))
+	x.take()
+	m := x.recv(1, tlLongs(wire.IDDropTempAuthKeys))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	require.Zero(t, count[*DropTempKeys](x))
 }

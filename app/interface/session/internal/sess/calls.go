@@ -45,7 +45,7 @@ type pendingCall struct {
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)
-	if refusal == nil && w.state == StateRevoked {
+	if refusal == nil && w.over(s) {
 		refusal = errUnregistered
 	}
 	if refusal == nil {

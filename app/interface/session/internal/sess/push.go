@@ -265,7 +265,7 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 		if l.authKeyID != in.AuthKeyID {
 			continue
 		}
-		if s := l.find(in.SessionID); s != nil {
+		if s := l.find(in.SessionID); s != nil && !s.ended {
 			w.push(s, in.Updates)
 			return
 		}
@@ -286,12 +286,18 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 		w.fault("pushed result", c.method, wire.ErrPacket)
 		return
 	}
-	if w.state == StateRevoked { // rule ERR-1: it came too late
+	if w.over(c.s) { // rule ERR-1: it came too late
 		w.refuse(c, errUnregistered)
 		return
 	}
 	w.finishCall(c)
-	if c.s.list != nil && !c.answered {
+	if c.s.list == nil {
+		return
+	}
+	if r := wire.NewReader(in.RPCResult[wire.ResultHeader:]); r.ID() == wire.IDRPCError {
+		c.s.window.fail(in.ReqMsgID) // rule AFTER-2
+	}
+	if !c.answered {
 		w.answer(c.s, in.ReqMsgID, in.RPCResult)
 	}
 }

@@ -85,7 +85,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		e = errInternal
 	}
 	switch {
-	case w.state != StateRevoked:
+	case !w.over(c.s):
 		e = w.effects(c, res, e)
 	case c.trait&traitEnds == 0: // what ended the login here may still say so
 		e = errUnregistered

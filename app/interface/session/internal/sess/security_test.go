@@ -221,3 +221,49 @@ func incompressible(n int) string {
 	}
 	return string(b)
 }
+
+// A login that was ended elsewhere is over for the sessions that it had. A
+// client that keeps its key logs in again in a new one.
+func TestLoginAfterRevocation(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.state = AuthState{State: StateUnauthorized}
+	x.step(&Revoked{})
+	x.take()
+	refused := func(sid int64, method string, args ...any) {
+		t.Helper()
+		m := x.recv(sid, x.method(method, args...))
+		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	}
+	refused(1, "updates.getState")
+	refused(1, "auth.signIn", int32(1), "1", "2", "3")
+	refused(2, "updates.getState")
+	require.True(t, x.w.Revoked())
+	m := x.recv(2, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.signedIn(alice)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.False(t, x.w.Revoked())
+	x.recv(2, x.method("updates.getState"))
+	require.True(t, x.isInvoked("updates.getState"))
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	x.answer("updates.getState", updatesState())
+	x.take()
+	refused(1, "updates.getState")
+	refused(1, "help.getNearestDc")
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(2)})
+	require.Empty(t, pushed(x.take()))
+}
+
+// A destroyed key is of no more use.
+func TestDestroyedKeyStaysRefused(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlID(wire.IDDestroyAuthKey))
+	ticket, _ := find[*DestroyKey](x, nil)
+	x.finish(ticket, &KeysGone{Existed: true}, nil)
+	x.take()
+	m := x.recv(2, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	require.True(t, x.w.Revoked())
+}

@@ -47,6 +47,7 @@ type session struct {
 	greeted    bool // new_session_created was queued
 	subscribed bool // called the API and may take updates (rule UPD-2)
 	noUpdates  bool // a file connection (rule INIT-7)
+	ended      bool // its login was ended elsewhere
 	dirty      bool // flush looks at it at the end of the step
 }
 

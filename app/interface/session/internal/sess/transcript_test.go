@@ -90,7 +90,11 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		}
 	case "result":
 		m := d.named[arg(0)]
-		x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)})
+		body := nearestDC("NL")
+		if len(td.CmdArgs) > 1 {
+			body = wire.AppendError(nil, int32(number64(t, arg(1))), arg(2))
+		}
+		x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), body...)})
 	case "advance":
 		after, err := time.ParseDuration(arg(0))
 		require.NoError(t, err)

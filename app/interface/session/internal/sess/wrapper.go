@@ -46,6 +46,8 @@ type MainAuthWrapper struct {
 	layerSaved int32 // what storage has; -1: not known
 	running    int32 // calls at a BFF
 	saving     int32 // initConnections on their way to storage
+	ended      bool  // its login was ended elsewhere, and none has begun since
+	destroyed  bool  // by destroy_auth_key
 	unbound    bool  // the key is a temp key of its own
 	loading    bool  // the state is being read
 	doubted    bool  // the state may have changed elsewhere
@@ -73,10 +75,10 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	return w
 }
 
-// Revoked reports whether the key's login was ended elsewhere: the key is of
-// no more use, and a gateway that asks for it is told so. It may be called
-// between steps.
-func (w *MainAuthWrapper) Revoked() bool { return w.state == StateRevoked }
+// Revoked reports whether the key's login was ended elsewhere and none has begun
+// since: a gateway that asks for the key is told that there is none. It may be
+// called between steps.
+func (w *MainAuthWrapper) Revoked() bool { return w.ended }
 
 // Step lets one thing happen at now, Unix nanoseconds, and appends to out what
 // the world is asked to do about it. now must not go back by more than the

@@ -115,6 +115,8 @@ type life struct {
 	unique  int64          // of new_session_created
 	lastID  int64
 	lastSeq int32
+	on      *machine
+	late    bool // it came to its machine when the key's login had been ended
 }
 
 // life finds the session that a packet is of, as it is or was before the step.
@@ -126,6 +128,9 @@ func (m *machine) life(w *watch, key, id int64) *life {
 				if l == nil {
 					l = &life{invoked: map[int64]bool{}}
 					w.lives[s.Life] = l
+				}
+				if l.on != m {
+					l.on, l.late = m, m.revoked != 0
 				}
 				return l
 			}
@@ -205,7 +210,7 @@ func (w *watch) packet(m *machine, l *life, key, id int64, payload []byte) {
 		w.numbered(l, key, id, outer, outer)
 	}
 	for _, x := range members {
-		w.silent(m, x)
+		w.silent(m, l, x)
 	}
 }
 
@@ -256,10 +261,11 @@ func nature(kind uint32) (bits int64, content bool) {
 	return 3, true
 }
 
-// Invariant: a second after its login was ended, a key hears nothing but
-// refusals, and that it was bound before.
-func (w *watch) silent(m *machine, x wire.Message) {
-	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
+// Invariant: a second after its login was ended, the sessions of a key hear
+// nothing but refusals, and that it was bound before. In later ones a client may
+// log in again.
+func (w *watch) silent(m *machine, l *life, x wire.Message) {
+	if m.revoked == 0 || l != nil && l.late || w.c.now < m.revoked+int64(time.Second) {
 		return
 	}
 	switch kind, _ := wire.PeekID(x.Body); kind {
