@@ -316,6 +316,26 @@ func TestWeakness46AKeyHasOneLifeAtATime(t *testing.T) {
 	require.LessOrEqual(t, n.Count(), 1)
 }
 
+// A timer that comes late for a key's last life leaves the next one alone.
+func TestWeakness46LateTimersLeaveTheNextLife(t *testing.T) {
+	inputs := 0
+	n := newNode(t, always(func(_ int64, _ sess.Input, out *sess.Effects) {
+		inputs++
+		out.Done = inputs == 2
+	}))
+	post := func() {
+		require.NoError(t, n.Post(7, false, &sess.Data{}))
+		n.Wait()
+	}
+	post()
+	last := n.find(7)
+	post()
+	require.Zero(t, n.Count())
+	post()
+	n.forget(last)
+	require.Equal(t, 1, n.Count())
+}
+
 func TestTellDoesNotMakeActors(t *testing.T) {
 	n := newNode(t, always(func(int64, sess.Input, *sess.Effects) {}))
 	known, err := n.Tell(1, &sess.PushUpdates{})
