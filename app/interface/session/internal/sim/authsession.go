@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -18,6 +19,7 @@ import (
 // the truth of a run.
 type storage struct {
 	c      *cluster
+	stock  bool // without RPCSessionManager, and with less to check a binding by
 	keys   map[int64]*storedKey
 	logins map[int64]*login // by perm key
 	owing  map[int64]bool   // perm keys whose login owes its password, for all that is known
@@ -32,14 +34,15 @@ type storedKey struct {
 
 // login is a user on a perm key.
 type login struct {
-	user    int64
-	since   int64
-	pushID  int64
-	checked bool // the password was given, if there is one
+	user      int64
+	since     int64
+	pushID    int64 // session that push messages wake; 0: none
+	pushSince int64
+	checked   bool // the password was given, if there is one
 }
 
 func newStorage(c *cluster) *storage {
-	return &storage{c: c, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, owing: map[int64]bool{}, owed: map[int64]int64{}, told: map[int64]*authsession.ClientSession{}}
+	return &storage{c: c, stock: c.chance(4), keys: map[int64]*storedKey{}, logins: map[int64]*login{}, owing: map[int64]bool{}, owed: map[int64]int64{}, told: map[int64]*authsession.ClientSession{}}
 }
 
 // userOf is who is logged in with a perm key; 0: nobody.
@@ -106,7 +109,11 @@ var yes = &mtproto.Bool{PredicateName: "boolTrue"}
 
 // serve answers the calls of RPCAuthsession and RPCSessionManager that session
 // makes.
-func (a *storage) serve(_ context.Context, method string, in any) (any, error) {
+func (a *storage) serve(ctx context.Context, method string, in any) (any, error) {
+	if a.stock && strings.HasPrefix(method, "/"+authsession.RPCSessionManager_ServiceDesc.ServiceName+"/") {
+		a.c.note("auth", "does not know a call")
+		return nil, status.Error(codes.Unimplemented, method)
+	}
 	switch in := in.(type) {
 	case *authsession.TLAuthsessionGetPermAuthKeyId:
 		perm, err := a.resolve(in.GetAuthKeyId())
@@ -127,7 +134,7 @@ func (a *storage) serve(_ context.Context, method string, in any) (any, error) {
 	case *authsession.TLAuthsessionGetFutureSalts:
 		return a.salts(in.GetAuthKeyId()), nil
 	case *authsession.TLAuthsessionBindTempAuthKey:
-		return a.bindTemp(in)
+		return a.bindTemp(ctx, in)
 	case *authsession.TLAuthsessionSetLayer:
 		return a.tell(in.GetAuthKeyId(), func(c *authsession.ClientSession) { c.Layer = in.GetLayer() })
 	case *authsession.TLAuthsessionSetInitConnection:
@@ -137,8 +144,9 @@ func (a *storage) serve(_ context.Context, method string, in any) (any, error) {
 			c.LangPack, c.LangCode = in.GetLangPack(), in.GetLangCode()
 		})
 	case *authsession.TLAuthsessionSetAndroidPushSessionId:
-		if l := a.logins[in.GetAuthKeyId()]; l != nil {
-			l.pushID = in.GetSessionId()
+		if l := a.logins[in.GetAuthKeyId()]; l != nil && l.pushID != in.GetSessionId() {
+			a.c.note("auth", "stores a session for push messages", in.GetAuthKeyId(), in.GetSessionId())
+			l.pushID, l.pushSince = in.GetSessionId(), a.c.now
 		}
 		return yes, nil
 	case *authsession.SetPasswordPendingRequest:
@@ -194,10 +202,19 @@ func (a *storage) tell(id int64, change func(*authsession.ClientSession)) (any, 
 	return yes, nil
 }
 
-func (a *storage) bindTemp(in *authsession.TLAuthsessionBindTempAuthKey) (any, error) {
-	// The encrypted message names the temp key; a client of ours writes the
-	// name alone.
-	temp := first64(in.GetEncryptedMessage())
+// bindTemp binds a temp key. The message for it says what else must be true of
+// the packet; a client of ours does not encrypt it.
+func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBindTempAuthKey) (any, error) {
+	r := wire.NewReader(in.GetEncryptedMessage())
+	temp, inSession, inMessage := r.Long(), r.Long(), r.Long()
+	if !a.stock { // that one is not told of the packet
+		md, err := caller(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ok := md.GetAuthId() == temp && md.GetSessionId() == inSession && md.GetClientMsgId() == inMessage
+		a.c.watch.check(ok, "identity", "the binding of %x came in another packet, it is said", temp)
+	}
 	k, perm := a.keys[temp], a.keys[in.GetPermAuthKeyId()]
 	if k == nil || perm == nil || perm.kind != int32(sess.PermKey) {
 		return nil, status.Error(400, "ENCRYPTED_MESSAGE_INVALID")
@@ -223,11 +240,6 @@ func (a *storage) destroyKey(id int64) *authsession.DestroyAuthKeyReply {
 	}
 	a.destroy(ids...)
 	return &authsession.DestroyAuthKeyReply{Destroyed: true, AuthKeyIds: ids}
-}
-
-func first64(b []byte) int64 {
-	r := wire.NewReader(b)
-	return r.Long()
 }
 
 const saltTime = int64(1800)

@@ -39,7 +39,7 @@ type bff struct {
 
 func newBFF(c *cluster) *bff {
 	b := &bff{c: c, byPath: map[string]*tl.Method{}, given: map[callID][]outcome{}}
-	for _, name := range []string{anyone, state, member, signIn, secret, logOut} {
+	for _, name := range []string{anyone, state, member, signIn, secret, logOut, register} {
 		m := c.schema.MethodByName(name)[0]
 		b.byPath[m.Path] = m
 	}

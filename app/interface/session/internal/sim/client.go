@@ -35,6 +35,7 @@ type client struct {
 	since      int64 // when it logged in
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
+	push       device
 
 	sessions []*csession
 	salts    map[int64]int64 // by transport key
@@ -93,7 +94,7 @@ func (cl *client) ready() bool {
 		cl.makeKey(sess.TempKey, &cl.temp)
 		return false
 	}
-	if len(cl.sessions) == 0 || cl.sessions[0].media {
+	if len(cl.sessions) == 0 || cl.sessions[0].media || cl.sessions[0].mute {
 		cl.open()
 	}
 	s := cl.sessions[0]
@@ -243,11 +244,13 @@ func (cl *client) gateway() *gateway {
 	return g
 }
 
+const maxSessions = 4 // that a client opens of its own accord
+
 // act does one of the things that clients do.
 func (cl *client) act() {
 	c := cl.c
 	s := pick(c.scheduler, cl.sessions)
-	if s.media && !cl.mediaBound {
+	if s.media && !cl.mediaBound || s.mute {
 		s = cl.sessions[0]
 	}
 	switch n := c.rnd.IntN(100); {
@@ -276,7 +279,7 @@ func (cl *client) act() {
 	case n < 72:
 		s.reconnect(c.chance(2))
 	case n < 75:
-		if len(cl.sessions) < 4 {
+		if len(cl.sessions) < maxSessions {
 			cl.open()
 		}
 	case n < 77:
@@ -290,13 +293,21 @@ func (cl *client) act() {
 			cl.rotate()
 		}
 	case n < 81:
-		if c.chance(8) && !s.calling(destroyKey) {
+		if c.chance(3) && !s.calling(destroyKey) {
 			s.destroyKey()
 		}
 	case n < 83:
 		cl.rest()
 	case n < 85:
 		s.nonsense()
+	case n < 88:
+		s.tellAll()
+	case n < 90:
+		s.tellOne()
+	case n < 93:
+		if cl.loggedIn && !s.media {
+			cl.register(s)
+		}
 	default:
 		s.flush()
 	}
@@ -352,7 +363,7 @@ func (cl *client) settle() {
 	if !cl.loggedIn {
 		cl.signIn()
 	}
-	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media }) {
+	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media && !s.mute }) {
 		cl.open()
 	}
 	for _, s := range slices.Clone(cl.sessions) {
@@ -380,11 +391,6 @@ func (cl *client) waits() string {
 		}
 	}
 	return ""
-}
-
-// has reports whether a session is one of the client's.
-func (cl *client) has(id int64) bool {
-	return slices.ContainsFunc(cl.sessions, func(s *csession) bool { return s.id == id })
 }
 
 // leave goes for good, without a word or with one.

@@ -15,7 +15,8 @@
 // refused, lost, cut off or done without an answer; peers are away for a while;
 // nodes crash, leave and join, so that keys move; gateways crash; clients have
 // wrong clocks, change gateways, sessions and keys, go away and come back, call,
-// repeat, drop, log out, and are revoked. Then the network heals, and everything
+// repeat (also as copies), drop, tell what they have, name a session that push
+// messages wake, log out, and are revoked. Then the network heals, and everything
 // must come to its end. Then all clients go, and nothing may be left of them.
 //
 // # What decides
@@ -43,8 +44,9 @@
 // an answer (here a fallback at the deadline); go-zero's breakers, which are off,
 // and the reports of use to authsession, which nobody makes;
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
-// gateways as PEERS.md describes them, an authsession, a BFF whose answers say
-// whom they are for, status, sync. A client encrypts nothing: its packets carry
+// gateways as PEERS.md describes them, an authsession (in some runs a stock one,
+// without the calls of our own), a BFF whose answers say whom they are for,
+// status, sync. A client encrypts nothing: its packets carry
 // the id of their key, and what it gets is compared with what was given to that
 // key, session and message.
 //
@@ -53,10 +55,11 @@
 // In every step (watch.go, machine.go): a message is given to the BFF at most
 // once in the life of its session; nobody gets what is another's; message ids,
 // seqnos and containers keep the rules; what a key holds is bounded; no good
-// message is called bad, and nobody who is logged in is refused; a revoked key
-// hears nothing; requests are answered once, and in time. In the end (run.go):
-// every call is answered, every update was seen or announced as missed, and
+// message is called bad, and nobody who is logged in is refused; what is
+// acknowledged is not sent again; a revoked key hears nothing; requests are
+// answered once, and in time. In the end (run.go): every call is answered, every
+// update was seen or announced as missed, whoever was to be woken was, and
 // nothing is left.
 //
-// sabotage_test.go breaks machines in a dozen ways and asks that each is found.
+// sabotage_test.go breaks machines in many ways and asks that each is found.
 package sim

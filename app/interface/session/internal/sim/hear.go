@@ -47,6 +47,9 @@ func (s *csession) hear(m wire.Message) {
 	if known {
 		return
 	}
+	if m.Seq&1 != 0 {
+		s.remember(m.ID)
+	}
 	body, err := unzip(m.Body)
 	s.watch(err == nil, "containers", "message %x does not inflate: %v", m.ID, err)
 	kind, _ := wire.PeekID(body)
@@ -70,17 +73,20 @@ func (s *csession) hear(m wire.Message) {
 		s.informed(req, r.Bytes())
 	case wire.IDMsgDetailedInfo:
 		r.Long()
+		s.c.c.note(s.name, "is told of a large answer", s.id)
 		s.announced(r.Long())
 	case wire.IDMsgNewDetailedInfo:
+		s.c.c.note(s.name, "is told of a large message", s.id)
 		s.announced(r.Long())
 	case wire.IDPong:
 		req, ping := r.Long(), r.Long()
 		s.watch(s.pings[req] == ping, "identity", "a pong of ping %x", ping)
+		s.settled = s.settled || s.mute && s.c.c.healed
 	case wire.IDUpdatesTooLong:
-		s.c.c.watch.told(s.c, timeOf(m.ID))
+		s.woken(timeOf(m.ID))
 	case idUpdateShort:
 		r.ID()
-		s.c.c.watch.seen(s.c, r.Int())
+		s.c.c.watch.seen(s, r.Int())
 	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone,
 		wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 	default:
@@ -116,7 +122,7 @@ func (s *csession) acknowledge(id int64) {
 // below first (https://core.telegram.org/mtproto/service_messages#new-session-creation-notification).
 func (s *csession) renewed(id, first, unique, salt int64) {
 	s.c.c.note(s.name, "is told of a new session", s.id, first, unique)
-	s.c.c.watch.told(s.c, timeOf(id))
+	s.woken(timeOf(id))
 	s.c.salts[s.key] = salt
 	s.settled = false
 	for _, call := range slices.Clone(s.calls) {
@@ -197,17 +203,6 @@ func (s *csession) informed(req int64, info []byte) {
 			call.known = true
 		}
 	}
-}
-
-// announced takes word of an answer that is too large to be repeated.
-func (s *csession) announced(answer int64) {
-	if _, has := s.got[answer]; has {
-		s.acknowledge(answer)
-		return
-	}
-	m := s.message(tlLongs(wire.IDMsgResendReq, answer), true)
-	s.asked[m.ID] = []int64{answer}
-	s.send(m)
 }
 
 // answered takes rpc_result.
@@ -302,12 +297,16 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		cl.mediaBound = cl.mediaBound || !failed && s.key == cl.media
 	case signIn, secret:
 		if !failed {
-			cl.loggedIn, cl.since = true, cl.c.now
+			cl.loggedIn, cl.since, cl.push = true, cl.c.now, device{}
 		}
 		cl.owes = false
 	case logOut:
 		if !failed {
 			cl.loggedIn = false
+		}
+	case register:
+		if !failed {
+			cl.registered(call.device)
 		}
 	case destroyKey:
 		if kind == wire.IDDestroyAuthKeyOK || kind == wire.IDDestroyAuthKeyNone {

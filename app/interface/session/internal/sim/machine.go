@@ -39,6 +39,7 @@ func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
 	}
 	defer w.panics("machine")
 	m.heard(w, in)
+	acked := acknowledged(in)
 	m.now, m.before = m.before, m.now
 	if w.sabotage != nil {
 		w.sabotage(m.MainAuthWrapper, m.key, now, in, out)
@@ -51,6 +52,9 @@ func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
 	}
 	m.tell(w, in, out)
 	w.bounded(m)
+	if d, ok := in.(*sess.Data); ok && len(acked) > 0 && m.understood(out) {
+		w.acknowledged(m.life(w, d.AuthKeyID, d.SessionID), acked)
+	}
 	for i := range out.Sends {
 		s := &out.Sends[i]
 		w.packet(m, m.life(w, s.AuthKeyID, s.SessionID), s.AuthKeyID, s.SessionID, s.Payload)
@@ -112,6 +116,7 @@ func (m *machine) heard(w *watch, in sess.Input) {
 // life is a session of the server, from its making to its end.
 type life struct {
 	invoked map[int64]bool // messages that were given to the BFF
+	acked   map[int64]bool // messages that the client says it has
 	unique  int64          // of new_session_created
 	lastID  int64
 	lastSeq int32
@@ -126,7 +131,7 @@ func (m *machine) life(w *watch, key, id int64) *life {
 			if s := &view.Sessions[i]; s.ID == id && (s.AuthKeyID == key || key == 0) {
 				l := w.lives[s.Life]
 				if l == nil {
-					l = &life{invoked: map[int64]bool{}}
+					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}}
 					w.lives[s.Life] = l
 				}
 				if l.on != m {
@@ -218,6 +223,7 @@ func (w *watch) packet(m *machine, l *life, key, id int64, payload []byte) {
 // what they are, and seqnos count what is content-related.
 func (w *watch) numbered(l *life, key, session int64, outer wire.Message, messages ...wire.Message) {
 	for _, x := range messages {
+		w.check(l == nil || !l.acked[x.ID], "acknowledgments", "message %x of session %x is sent again, which the client has", x.ID, session)
 		id, hash := messageID{key, session, x.ID}, hashOf(x.Body)
 		if before, known := w.ids[id]; known {
 			w.check(before == hash && x.ID != outer.ID || before == hash && len(messages) == 1,

@@ -52,6 +52,8 @@ const (
 	signIn = "auth.signIn"
 	secret = "auth.checkPassword"
 	logOut = "auth.logOut"
+
+	register = "account.registerDevice" // needs a login
 )
 
 // query is a call of a method.
@@ -85,6 +87,8 @@ func object(method, tag string, size int) []byte {
 			b = appendInt(b, number(tag)+i)
 		}
 		return b
+	case register:
+		return wire.AppendBool(nil, true)
 	case member: // accountDaysTTL
 		return appendInt(appendID(nil, 0xb8d0afdf), number(tag))
 	}

@@ -142,7 +142,7 @@ func (c *cluster) news() {
 		return
 	}
 	for range 1 + c.rnd.IntN(3) {
-		c.sync.push(cl.user)
+		c.sync.push(cl.user, c.chance(2))
 	}
 }
 
@@ -187,6 +187,9 @@ func (c *cluster) unsettled() string {
 			return cl.name + " " + text
 		}
 		if text := c.watch.missing(cl); text != "" {
+			return cl.name + " " + text
+		}
+		if text := c.watch.asleep(cl); text != "" {
 			return cl.name + " " + text
 		}
 	}

@@ -33,6 +33,11 @@ func TestSabotageIsFound(t *testing.T) {
 		{"a key is never let go", neverDone, []string{"leaks"}},
 		{"an HTTP request is not answered", forgetReaders, []string{"handlers"}},
 		{"a step panics", panicAtTimes, []string{"panics"}},
+		{"push messages wake nobody", wakeNobody, []string{"convergence"}},
+		{"copies are not opened", deafTo(wire.IDMsgCopy), []string{"convergence"}},
+		{"acknowledgments are not heard", deafTo(wire.IDMsgsAck), []string{"acknowledgments"}},
+		{"msgs_all_info is not heard", deafTo(wire.IDMsgsAllInfo), []string{"acknowledgments"}},
+		{"a binding names another message", misnameBindings, []string{"identity"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -165,6 +170,38 @@ func panicAtTimes() Sabotage {
 			panic("sabotage")
 		}
 		m.Step(now, in, out)
+	}
+}
+
+func wakeNobody() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if p, ok := in.(*sess.PushUpdates); ok {
+			p.Notification = false
+		}
+		m.Step(now, in, out)
+	}
+}
+
+// deafTo takes messages of a kind for some that mean nothing.
+func deafTo(kind uint32) func() Sabotage {
+	return func() Sabotage {
+		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+			if d, ok := in.(*sess.Data); ok {
+				d.Payload = bytes.ReplaceAll(d.Payload, appendID(nil, kind), appendID(nil, wire.IDMsgDetailedInfo))
+			}
+			m.Step(now, in, out)
+		}
+	}
+}
+
+func misnameBindings() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, in, out)
+		for i := range out.Calls {
+			if r, ok := out.Calls[i].Request.(*sess.BindTempKey); ok {
+				r.Meta.MsgID += 4
+			}
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type csession struct {
 
 	media bool // it is for media, which needs no login here
 	files bool // it takes no updates, and says so with every call
+	mute  bool // it calls nothing: it is there to be woken
 
 	lastID  int64
 	content int32
@@ -29,6 +30,7 @@ type csession struct {
 	pings   map[int64]int64   // ping_id by message
 	drops   map[int64]*ccall  // rpc_drop_answer by message
 	got     map[int64]uint64  // messages of the server: a hash of each
+	latest  []int64           // of them, the last that want to be acknowledged
 	acks    []int64
 	acking  bool
 	polls   int
@@ -36,6 +38,7 @@ type csession struct {
 	reconnects int  // since the weather is calm
 	settled    bool // it has called the API since
 	movedAt    int64
+	wokenAt    int64 // when it was last told that updates may be missing
 }
 
 // ccall is a message of a client that is answered by rpc_result.
@@ -45,10 +48,12 @@ type ccall struct {
 	m      wire.Message // as it was sent last
 	madeAt int64
 	sentAt int64
-	after  bool // waits for another
-	member bool // made with a login
-	known  bool // the server said that it has it
-	over   bool // answered, or needs no answer
+	after  bool  // waits for another
+	member bool  // made with a login
+	known  bool  // the server said that it has it
+	over   bool  // answered, or needs no answer
+	copies bool  // sent as msg_copy alone, while it is not known
+	device int64 // session that account.registerDevice names
 	bindTo int64
 }
 
@@ -100,6 +105,8 @@ func (s *csession) send(messages ...wire.Message) {
 			bindTo = call.bindTo
 		}
 	}
+	kept := messages
+	messages = s.copies(messages)
 	outer := messages[0]
 	if len(messages) > 1 || s.c.c.chance(10) {
 		body := wire.AppendContainer(nil, len(messages))
@@ -108,7 +115,7 @@ func (s *csession) send(messages ...wire.Message) {
 		}
 		outer = s.message(body, false)
 	}
-	s.packets[outer.ID] = messages
+	s.packets[outer.ID] = kept
 	s.c.c.note(s.name, "sends", s.id, outer.ID, int64(len(messages)))
 	payload := append(wire.AppendMessageHeader(nil, outer.ID, outer.Seq, len(outer.Body)), outer.Body...)
 	payload = append(payload, make([]byte, wire.MinPadding+s.c.c.rnd.IntN(30))...)
@@ -185,7 +192,7 @@ func (s *csession) reconnect(gracefully bool) {
 
 // start sends a call.
 func (s *csession) start(method string, body []byte, change ...func(*ccall)) *ccall {
-	call := &ccall{s: s, method: method, madeAt: s.c.c.now, member: s.c.loggedIn}
+	call := &ccall{s: s, method: method, madeAt: s.c.c.now, member: s.c.loggedIn, copies: s.c.c.chance(25)}
 	for _, f := range change {
 		f(call)
 	}
@@ -199,14 +206,19 @@ func (s *csession) start(method string, body []byte, change ...func(*ccall)) *cc
 // give gives a call a message of its own: its first or another one.
 func (s *csession) give(call *ccall, body []byte) {
 	call.m = s.message(body, true)
+	if call.bindTo != 0 {
+		call.m.Body = s.bindBody(call)
+	}
 	call.sentAt, call.known = s.c.c.now, false
 	s.byID[call.m.ID] = call
 }
 
-// body wraps a query as clients do.
-func (s *csession) body(method string) []byte {
+// body is a call of a method as clients make it.
+func (s *csession) body(method string) []byte { return s.wrap(query(s.c.c.schema, method)) }
+
+// wrap wraps a query as clients do.
+func (s *csession) wrap(b []byte) []byte {
 	cl := s.c
-	b := query(cl.c.schema, method)
 	if !cl.told || cl.c.chance(15) {
 		cl.told = true
 		if cl.c.chance(10) {
@@ -268,11 +280,16 @@ func (s *csession) callAfter(method string) {
 }
 
 func (s *csession) bind() {
-	cl := s.c
-	b := appendLong(appendLong(appendID(nil, wire.IDBindTempAuthKey), cl.perm), cl.c.id())
-	b = appendInt(b, int32(cl.c.now/1e9)+86400) //nolint:gosec // until 2038
-	secret := append(appendLong(nil, s.key), make([]byte, 96)...)
-	s.start(bindKey, wire.AppendBytes(b, secret), func(c *ccall) { c.bindTo = cl.perm })
+	s.start(bindKey, nil, func(c *ccall) { c.bindTo = s.c.perm })
+}
+
+// bindBody is auth.bindTempAuthKey in the message that a call has. What is
+// encrypted names the key, the session and the message that it comes in.
+func (s *csession) bindBody(call *ccall) []byte {
+	b := appendLong(appendLong(appendID(nil, wire.IDBindTempAuthKey), call.bindTo), s.c.c.id())
+	b = appendInt(b, int32(s.c.c.now/1e9)+86400) //nolint:gosec // until 2038
+	secret := appendLong(appendLong(appendLong(nil, s.key), s.id), call.m.ID)
+	return wire.AppendBytes(b, append(secret, make([]byte, 80)...))
 }
 
 // nonsense calls what no server knows, or cannot read.
@@ -423,6 +440,8 @@ func (s *csession) settle() {
 	case !s.c.http && (s.link == nil || s.reconnects == 0 || s.reconnects == 1 && c.now-s.movedAt > int64(70*time.Second)):
 		s.reconnects++
 		s.reconnect(true)
+	case !s.settled && s.mute:
+		s.ping(0)
 	case !s.settled && !s.calling(s.probe()) && s.c.loggedIn:
 		s.call(s.probe())
 	case c.now/1e9%20 == 0:

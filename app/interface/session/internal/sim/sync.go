@@ -59,16 +59,23 @@ func (s *syncer) news() []byte {
 // serialOf tells which update this is; 0: none.
 func (s *syncer) serialOf(updates []byte) int32 { return s.made[string(updates)] }
 
-// push tells all keys of a user something new.
-func (s *syncer) push(user int64) {
+// push tells all keys of a user something new; notify: also their sessions for
+// push messages.
+func (s *syncer) push(user int64, notify bool) {
 	updates := s.news()
 	for _, e := range s.c.status.online {
 		if e.user != user || e.until < s.c.now/1e9 {
 			continue
 		}
-		s.c.note("sync", "pushes", e.key, int64(s.serial))
-		s.c.watch.pushing(s.serial, e.key, 0)
-		s.c.call(e.node, &session.TLSessionPushUpdatesData{PermAuthKeyId: e.key, Updates: updates}, false, peerTimeout, func(error) {})
+		what := "pushes"
+		if notify {
+			what = "pushes a notification"
+		}
+		s.c.note("sync", what, e.key, int64(s.serial))
+		s.c.watch.pushing(s.serial, e.key, 0, notify)
+		s.c.call(e.node, &session.TLSessionPushUpdatesData{
+			PermAuthKeyId: e.key, Updates: updates, Notification: notify,
+		}, false, peerTimeout, func(error) {})
 	}
 }
 
@@ -76,7 +83,7 @@ func (s *syncer) push(user int64) {
 func (s *syncer) pushTo(perm, key, id int64) {
 	updates := s.news()
 	s.c.note("sync", "pushes to a session", key, id, int64(s.serial))
-	s.c.watch.pushing(s.serial, perm, id)
+	s.c.watch.pushing(s.serial, perm, id, false)
 	s.c.call(s.c.ring.Owner(perm), &session.TLSessionPushSessionUpdatesData{
 		PermAuthKeyId: perm, AuthKeyId: key, SessionId: id, Updates: updates,
 	}, false, peerTimeout, func(error) {})

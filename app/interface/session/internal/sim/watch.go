@@ -50,6 +50,8 @@ type pushID struct {
 // push is an update on its way to a key.
 type push struct {
 	session  int64 // 0: any
+	notify   bool  // the session for push messages is to be woken
+	woke     bool  // it got the update itself
 	accepted int64 // when the node that took it got it; 0: none has
 	seen     bool
 }
@@ -98,7 +100,9 @@ func (w *watch) invoked(m *tl.Method, md *metadata.RpcMetadata) {
 	}
 	if user := md.GetUserId(); user != 0 {
 		l := w.c.storage.logins[perm]
-		w.check(l == nil || l.checked || l.since > md.GetReceiveTime()*1e9, "password", "%s: user %d calls, who owes the password", m.Name, user)
+		// A stock authsession takes a login that owes its password for a whole
+		// one, and so does a node that has not heard of it itself.
+		w.check(w.c.storage.stock || l == nil || l.checked || l.since > md.GetReceiveTime()*1e9, "password", "%s: user %d calls, who owes the password", m.Name, user)
 		owner := w.c.ownerOf(perm)
 		w.check(owner == 0 || owner == user, "identity", "%s: user %d calls with the key of %d", m.Name, user, owner)
 	}
@@ -118,11 +122,14 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 		w.check(!bound || at > call.madeAt-grace, "refusals", "%v: %s is answered %s, but the key is bound", s, call.method, text)
 		return
 	}
+	l := a.logins[k.perm]
 	owed := a.owing[k.perm] || a.owed[k.perm] > call.madeAt-grace
+	if a.stock { // then a node knows, or nobody
+		owed = l == nil || hasPassword(l.user)
+	}
 	if !call.member || text == needPassword && owed {
 		return // it does not know of a login itself, or has begun another
 	}
-	l := a.logins[k.perm]
 	w.check(l == nil || l.since > call.madeAt-grace, "refusals", "%v: %s is answered %s, but there is a login", s, call.method, text)
 }
 
@@ -135,9 +142,9 @@ func (w *watch) loginEnded(perm int64) {
 }
 
 // pushing notes an update for a key.
-func (w *watch) pushing(serial int32, key, session int64) {
+func (w *watch) pushing(serial int32, key, session int64, notify bool) {
 	id := pushID{serial, key}
-	w.pushes[id] = &push{session: session}
+	w.pushes[id] = &push{session: session, notify: notify}
 	w.order = append(w.order, id)
 }
 
@@ -158,11 +165,13 @@ func (w *watch) acceptedPush(key int64, updates []byte, came int64) {
 }
 
 // Invariant: an update reaches the keys that it was pushed to, and no other.
-func (w *watch) seen(cl *client, serial int32) {
+func (w *watch) seen(s *csession, serial int32) {
+	cl := s.c
 	p := w.pushes[pushID{serial, cl.perm}]
 	w.check(p != nil, "identity", "%s: update %d was not for key %x", cl.name, serial, cl.perm)
 	if p != nil {
 		p.seen = true
+		p.woke = p.woke || s.id == cl.push.session
 	}
 }
 
@@ -180,7 +189,7 @@ func (w *watch) missing(cl *client) string {
 		p := w.pushes[id]
 		switch {
 		case id.key != cl.perm || p.seen || p.accepted == 0 || p.accepted <= max(l.since, cl.since):
-		case p.session != 0 && !cl.has(p.session):
+		case p.session != 0 && cl.session(p.session) == nil:
 		case w.toldAt[cl] < p.accepted:
 			return fmt.Sprintf("has not seen update %d (taken at %s), nor been told to fetch it", id.serial, clock(p.accepted))
 		}
