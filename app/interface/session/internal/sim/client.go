@@ -293,7 +293,7 @@ func (cl *client) act() {
 			cl.rotate()
 		}
 	case n < 81:
-		if c.chance(3) && !s.calling(destroyKey) {
+		if c.chance(4) && !s.calling(destroyKey) {
 			s.destroyKey()
 		}
 	case n < 83:

@@ -46,9 +46,9 @@
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
 // gateways as PEERS.md describes them, an authsession (in some runs a stock one,
 // without the calls of our own), a BFF whose answers say whom they are for,
-// status, sync. A client encrypts nothing: its packets carry
-// the id of their key, and what it gets is compared with what was given to that
-// key, session and message.
+// status, sync. A client encrypts nothing: its packets carry the id of their key,
+// and what it gets is compared with what was given to that key, session and
+// message.
 //
 // # What must hold
 //
@@ -57,8 +57,9 @@
 // seqnos and containers keep the rules; what a key holds is bounded; no good
 // message is called bad, and nobody who is logged in is refused; what is
 // acknowledged is not sent again; a revoked key hears nothing; requests are
-// answered once, and in time. In the end (run.go): every call is answered, every
-// update was seen or announced as missed, whoever was to be woken was, and
+// answered once, and in time; what a node takes comes to a machine, and a key that
+// is another's is let go (mailbox.go). In the end (run.go): every call is answered,
+// every update was seen or announced as missed, whoever was to be woken was, and
 // nothing is left.
 //
 // sabotage_test.go breaks machines in many ways and asks that each is found.

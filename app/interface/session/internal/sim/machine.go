@@ -18,14 +18,15 @@ type machine struct {
 	*sess.MainAuthWrapper
 	n       *node
 	key     int64
-	made    int64
+	unbound bool  // a temp key of its own
+	letGo   int64 // when another node got the key; 0: none has
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	now     sess.View
 	before  sess.View
 }
 
-func (w *watch) machine(n *node, key int64, real *sess.MainAuthWrapper) runloop.Machine {
-	m := &machine{MainAuthWrapper: real, n: n, key: key, made: w.c.now}
+func (w *watch) machine(n *node, key int64, unbound bool, real *sess.MainAuthWrapper) runloop.Machine {
+	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound}
 	w.machines[m] = struct{}{}
 	w.c.note(n.addr[:8], "makes a machine", key)
 	return m
@@ -38,13 +39,14 @@ func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
 		return // nobody sees what it does
 	}
 	defer w.panics("machine")
+	w.lingers(m)
 	m.heard(w, in)
 	acked := acknowledged(in)
 	m.now, m.before = m.before, m.now
 	if w.sabotage != nil {
-		w.sabotage(m.MainAuthWrapper, m.key, now, in, out)
+		w.sabotage(stepper{m}, m.key, now, in, out)
 	} else {
-		m.MainAuthWrapper.Step(now, in, out)
+		stepper{m}.Step(now, in, out)
 	}
 	m.Inspect(&m.now)
 	for i := range out.Counts {

@@ -82,12 +82,12 @@ func newNode(c *cluster, addr string) *node {
 	})
 	s.Runloop = runloop.New(runloop.Options{
 		New: func(key int64, unbound bool) runloop.Machine {
-			return c.watch.machine(n, key, sess.New(key, unbound, &c.limits, c.schema, c))
+			return c.watch.machine(n, key, unbound, sess.New(key, unbound, &c.limits, c.schema, c))
 		},
 		Send:         n.send,
 		Notify:       n.notify,
 		Execute:      n.execute,
-		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
+		Owns:         n.owns,
 		Back:         s.Shard.Back,
 		Serial:       s.Shard.Serial,
 		Now:          func() int64 { return c.now },
@@ -99,6 +99,7 @@ func newNode(c *cluster, addr string) *node {
 	})
 	s.FollowMoves(func(d time.Duration, f func()) (cancel func()) {
 		off := false
+		c.watch.letGo(n)
 		c.after(d, func() {
 			if !off && !n.dead {
 				f()
@@ -109,6 +110,15 @@ func newNode(c *cluster, addr string) *node {
 	n.svc, n.srv = s, server.New(s)
 	n.turn()
 	return n
+}
+
+// owns is asked of heirs. One elsewhere gets nothing: the client repeats it.
+func (n *node) owns(key int64) bool {
+	_, mine := n.svc.Shard.Owner(key)
+	if !mine {
+		n.c.watch.excused = n.c.now
+	}
+	return mine
 }
 
 func (n *node) conn(peer string, timeout time.Duration, serve func(context.Context, string, any) (any, error)) *conn {

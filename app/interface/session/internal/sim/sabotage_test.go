@@ -32,6 +32,8 @@ func TestSabotageIsFound(t *testing.T) {
 		{"a fault logs the client out", blameFaults, []string{"refusals"}},
 		{"a key is never let go", neverDone, []string{"leaks"}},
 		{"an HTTP request is not answered", forgetReaders, []string{"handlers"}},
+		{"packets are lost on their way to the machine", losePackets, []string{"mailboxes"}},
+		{"keys are let go without a word", ignoreDrain, []string{"lingering"}},
 		{"a step panics", panicAtTimes, []string{"panics"}},
 		{"push messages wake nobody", wakeNobody, []string{"convergence"}},
 		{"copies are not opened", deafTo(wire.IDMsgCopy), []string{"convergence"}},
@@ -187,7 +189,7 @@ func deafTo(kind uint32) func() Sabotage {
 	return func() Sabotage {
 		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
 			if d, ok := in.(*sess.Data); ok {
-				d.Payload = bytes.ReplaceAll(d.Payload, appendID(nil, kind), appendID(nil, wire.IDMsgDetailedInfo))
+				copy(d.Payload, bytes.ReplaceAll(d.Payload, appendID(nil, kind), appendID(nil, wire.IDMsgDetailedInfo)))
 			}
 			m.Step(now, in, out)
 		}
@@ -202,6 +204,27 @@ func misnameBindings() Sabotage {
 				r.Meta.MsgID += 4
 			}
 		}
+	}
+}
+
+func losePackets() Sabotage {
+	n := 0
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok && d.HTTP == 0 {
+			if n++; n%50 == 0 {
+				in = &sess.Tick{}
+			}
+		}
+		m.Step(now, in, out)
+	}
+}
+
+func ignoreDrain() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if _, ok := in.(*sess.Drain); ok {
+			in = &sess.Tick{}
+		}
+		m.Step(now, in, out)
 	}
 }
 

@@ -25,6 +25,8 @@ type watch struct {
 	bound    map[int64]int64       // when temp keys were bound
 	toldAt   map[*client]int64     // when a client was last told to fetch updates
 	machines map[*machine]struct{} // of nodes that live
+	handed   map[*byte]*handed     // packets, by where they are in memory
+	excused  int64                 // when packets were last lost as they may be
 	counts   [sess.Counters]int
 }
 
@@ -60,7 +62,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]uint64{}, pushes: map[pushID]*push{},
 		ended: map[int64]bool{}, revoked: map[int64]int64{}, bound: map[int64]int64{}, toldAt: map[*client]int64{},
-		machines: map[*machine]struct{}{},
+		machines: map[*machine]struct{}{}, handed: map[*byte]*handed{},
 	}
 }
 
@@ -84,6 +86,7 @@ func (w *watch) panics(where string) {
 
 // lost forgets the machines of a node that is gone.
 func (w *watch) lost(n *node) {
+	w.excused = w.c.now
 	for m := range w.machines {
 		if m.n == n {
 			delete(w.machines, m)
@@ -151,6 +154,8 @@ func (w *watch) pushing(serial int32, key, session int64, notify bool) {
 // accepted notes that a node has taken a request that came at a time.
 func (w *watch) accepted(in any, came int64) {
 	switch in := in.(type) {
+	case *session.TLSessionSendDataToSession:
+		w.took(in.GetData(), came)
 	case *session.TLSessionPushUpdatesData:
 		w.acceptedPush(in.GetPermAuthKeyId(), in.GetUpdates(), came)
 	case *session.TLSessionPushSessionUpdatesData:

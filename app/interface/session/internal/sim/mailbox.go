@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// handed is how often nodes have taken a packet, and how often machines have
+// got it.
+type handed struct{ taken, stepped int }
+
+const (
+	// stepTime is the longest that a packet waits for its machine, which may
+	// be another one's heir.
+	stepTime = 2 * time.Second
+	// drainTime is the longest that a machine has something in flight: calls
+	// that wait for their turn and results that were promised.
+	drainTime = 90 * time.Second
+)
+
+func (w *watch) handedOf(payload []byte) *handed {
+	h := w.handed[&payload[0]]
+	if h == nil {
+		h = &handed{}
+		w.handed[&payload[0]] = h
+	}
+	return h
+}
+
+// Invariant: a packet that a node says it has taken comes to a machine, unless
+// its node goes down, or the key has an heir elsewhere.
+func (w *watch) took(d *session.SessionClientData, came int64) {
+	h := w.handedOf(d.GetPayload())
+	h.taken++
+	n := h.taken // it may come twice
+	w.c.after(stepTime, func() {
+		w.check(h.stepped >= n || w.excused >= came, "mailboxes",
+			"a packet of session %x of key %x was taken at %s, and is gone", d.GetSessionId(), d.GetAuthKeyId(), clock(came))
+	})
+}
+
+// stepper is the real machine, at last.
+type stepper struct{ *machine }
+
+func (s stepper) Step(now int64, in sess.Input, out *sess.Effects) {
+	if d, ok := in.(*sess.Data); ok {
+		s.n.c.watch.handedOf(d.Payload).stepped++
+	}
+	s.MainAuthWrapper.Step(now, in, out)
+}
+
+// letGo notes, when the ring has changed, which machines of a node have keys
+// that are another's now. Temp keys of their own stay.
+func (w *watch) letGo(n *node) {
+	for m := range w.machines {
+		if m.n != n || m.unbound {
+			continue
+		}
+		if _, mine := n.svc.Shard.Owner(m.key); mine {
+			m.letGo = 0
+		} else if m.letGo == 0 {
+			m.letGo = w.c.now
+		}
+	}
+}
+
+// Invariant: a machine whose key is another node's ends when it has nothing in
+// flight.
+func (w *watch) lingers(m *machine) {
+	w.check(m.letGo == 0 || w.c.now < m.letGo+int64(drainTime), "lingering",
+		"%s still has key %x, which it let go at %s", m.n.addr, m.key, clock(m.letGo))
+}
