@@ -13,7 +13,7 @@ func (s *csession) copies(messages []wire.Message) []wire.Message {
 	out := slices.Clone(messages)
 	for i, m := range messages {
 		call := s.byID[m.ID]
-		if call == nil || call.m.ID != m.ID || !(call.copies && !call.known) && !s.c.c.chance(40) {
+		if call == nil || call.m.ID != m.ID || (!call.copies || call.known) && !s.c.c.chance(40) {
 			continue
 		}
 		body := wire.AppendMessageHeader(appendID(nil, wire.IDMsgCopy), m.ID, m.Seq, len(m.Body))
