@@ -16,8 +16,9 @@ const (
 	// be another one's heir.
 	stepTime = 2 * time.Second
 	// drainTime is the longest that a machine has something in flight: calls
-	// that wait for their turn and results that were promised.
-	drainTime = 90 * time.Second
+	// that wait for their turn and results that were promised; and how long a
+	// node waits for its ring to settle.
+	drainTime = 2 * time.Minute
 )
 
 func (w *watch) handedOf(payload []byte) *handed {
