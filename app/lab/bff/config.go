@@ -19,6 +19,10 @@ const (
 	SessionKey = "interface.session"
 	// DefaultCode is the login code of a server that names none.
 	DefaultCode = "12345"
+	// SlowMethod is a method that may be made slow (Config.Delay) for tests of
+	// what is in front of the server: it needs neither login nor arguments, and
+	// no client waits for it where there is no CDN.
+	SlowMethod = "help.getCdnConfig"
 )
 
 // Config says where the peers are and what the demo looks like. The zero

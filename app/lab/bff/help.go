@@ -15,6 +15,7 @@ func (s *Server) registerHelp() {
 	s.methods.OnHelpGetConfig(s.getConfig)
 	s.methods.OnHelpGetNearestDC(s.getNearestDC)
 	s.methods.OnHelpGetAppConfig(s.getAppConfig)
+	s.methods.OnHelpGetCDNConfig(s.getCDNConfig)
 }
 
 func (s *Server) getConfig(context.Context) (*tg.Config, error) {
@@ -77,4 +78,9 @@ func (s *Server) getNearestDC(context.Context) (*tg.NearestDC, error) {
 
 func (s *Server) getAppConfig(context.Context, int) (tg.HelpAppConfigClass, error) {
 	return &tg.HelpAppConfig{Config: &tg.JSONObject{}}, nil
+}
+
+// getCDNConfig is SlowMethod.
+func (s *Server) getCDNConfig(context.Context) (*tg.CDNConfig, error) {
+	return &tg.CDNConfig{}, nil
 }

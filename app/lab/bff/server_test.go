@@ -45,6 +45,10 @@ func TestHelp(t *testing.T) {
 	app, err := d.HelpGetAppConfig(t.Context(), 0)
 	require.NoError(t, err)
 	require.IsType(t, (*tg.HelpAppConfig)(nil), app)
+
+	cdn, err := d.HelpGetCDNConfig(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, cdn.PublicKeys)
 }
 
 func TestUsers(t *testing.T) {

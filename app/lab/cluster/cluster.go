@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/redis/go-redis/v9"
@@ -161,6 +162,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
+		Delay:       func(method string) time.Duration { return c.cfg.Slow[method] },
 		Logger:      c.cfg.BFFLog,
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"log/slog"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -31,6 +32,9 @@ type Config struct {
 	ListenOn string
 	// DC is the id of the data centre. Zero means 2.
 	DC int
+	// Slow is how long methods of the BFF (help.getCdnConfig) take longer than
+	// they have to.
+	Slow map[string]time.Duration
 	// StreamSession makes gateway and BFF use streams to session.
 	StreamSession bool
 

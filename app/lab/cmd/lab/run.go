@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"github.com/tgsession/tgsession/app/lab/bff"
 	"github.com/tgsession/tgsession/app/lab/cluster"
@@ -23,6 +24,9 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
+
+// slowTime is what bff.SlowMethod takes, less than session waits for it.
+const slowTime = 3 * time.Second
 
 func runCluster(args []string) int {
 	fs := flag.NewFlagSet("lab run", flag.ContinueOnError)
@@ -45,6 +49,7 @@ func runCluster(args []string) int {
 	}
 	defer closeLogs()
 	cfg.ListenOn = *listen
+	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 
 	ctx, stop := untilSignal()
 	defer stop()
@@ -72,6 +77,7 @@ func describe(w io.Writer, c *cluster.Cluster) {
 	}
 	fmt.Fprintf(t, "RSA public key\t%s\n", c.PublicKeyPath())
 	fmt.Fprintf(t, "its fingerprint\t%016x (%d)\n", uint64(c.Fingerprint()), c.Fingerprint())
+	fmt.Fprintf(t, "a slow method\t%s, %s\n", bff.SlowMethod, slowTime)
 	fmt.Fprintf(t, "logs\t%s\n", c.Logs())
 	_ = t.Flush()
 	fmt.Fprintf(w, `
