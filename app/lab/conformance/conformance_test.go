@@ -65,6 +65,8 @@ func rows() []Row {
 		{check: check{rules: "AFTER-1", title: "again"}},
 		{check: check{rules: "AFTER-1", title: "with a user"}, skipped: "needs --phone"},
 		{check: check{rules: "AFTER-2", title: "with a user"}, skipped: "needs --phone"},
+		{check: check{rules: "AFTER-2", title: "after a slow call"}, skipped: "needs --slow-method"},
+		{check: check{rules: "AFTER-2", title: "with another user"}, skipped: "needs --phone"},
 		{check: check{rules: "AFTER-4", title: "fine"}},
 	})
 }
@@ -122,6 +124,7 @@ func TestExitCodes(t *testing.T) {
 		{"a phone without a code", []string{"--addr", "a", "--rsa-key", "b", "--phone", "1"}, exitUsage},
 		{"a regexp that is none", []string{"--addr", "a", "--rsa-key", "b", "--test", "("}, exitUsage},
 		{"a word too many", []string{"--addr", "a", "--rsa-key", "b", "c"}, exitUsage},
+		{"a slow method that is none", []string{"--addr", "a", "--rsa-key", "b", "--slow-method", "help.getSlow"}, exitUsage},
 		{"data centre 0", []string{"--addr", "a", "--rsa-key", "b", "--dc", "0"}, exitUsage},
 	} {
 		t.Run(c.name, func(t *testing.T) {

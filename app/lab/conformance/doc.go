@@ -1,6 +1,7 @@
 // Package conformance asks an MTProto server whether it keeps the protocol's
 // rules, speaking as a client over TCP: to any gateway and session service,
-// without an account, and with one where a phone number and code are given.
+// without an account, and with one where a phone number and code are given, and
+// with slow calls where a method is known to be slow.
 //
 //	rules.txt   every rule, by chapter, and why some cannot be asked about
 //	check.go    a check: the rules it is about and a function on a probe

@@ -15,6 +15,17 @@ var errorText = regexp.MustCompile(`^[A-Z_0-9]+$`)
 
 func drop(id int64) []byte { return encode(&mt.RPCDropAnswerRequest{ReqMsgID: id}) }
 
+// dropped awaits the answers of a request that is dropped while it runs.
+func (s *session) dropped(request, cancel int64) {
+	got := wire.Message{Body: s.result(cancel)}
+	if got.Type() != mt.RPCAnswerDroppedRunningTypeID {
+		s.p.check(got.Type() == mt.RPCAnswerDroppedTypeID || got.Type() == mt.RPCAnswerUnknownTypeID, "an rpc_answer of some kind", "%s", describe(got))
+		s.p.skip("the request was over already")
+	}
+	original := wire.Message{Body: s.result(request)}
+	s.p.check(original.Type() == mt.RPCAnswerDroppedRunningTypeID, "the same for the request", "%s", describe(original))
+}
+
 var rpcChecks = []check{
 	{rules: "RPC-1", title: "one result of a call", run: func(p *probe) {
 		s := p.session()
@@ -41,13 +52,7 @@ var rpcChecks = []check{
 		call := s.member(encode(config), true)
 		cancel := s.member(drop(call.ID), true)
 		s.pack(call, cancel)
-		got := wire.Message{Body: s.result(cancel.ID)}
-		if got.Type() != mt.RPCAnswerDroppedRunningTypeID {
-			p.check(got.Type() == mt.RPCAnswerDroppedTypeID || got.Type() == mt.RPCAnswerUnknownTypeID, "an rpc_answer of some kind", "%s", describe(got))
-			p.skip("the request was over already")
-		}
-		original := wire.Message{Body: s.result(call.ID)}
-		p.check(original.Type() == mt.RPCAnswerDroppedRunningTypeID, "the same for the request", "%s", describe(original))
+		s.dropped(call.ID, cancel.ID)
 	}},
 	{rules: "RPC-7", title: "rpc_drop_answer of an answer not yet acknowledged", run: func(p *probe) {
 		s := p.session()

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,9 @@ type Target struct {
 	// Phone and Code log in for the rules that need a user. Empty: these are
 	// skipped. A number without an account is signed up.
 	Phone, Code string
+	// SlowMethod is a method (help.getCdnConfig) that the server takes seconds
+	// for, called with empty arguments. Empty: rules that need one are skipped.
+	SlowMethod string
 	// Only restricts the run to rules whose id it matches. Nil: all.
 	Only *regexp.Regexp
 	// Workers is how many checks run at a time. Zero means 8.
@@ -30,7 +34,9 @@ type Target struct {
 	// means 10s.
 	Patience time.Duration
 
-	logins sync.Mutex // held while one is made
+	slow     []byte        // a call of SlowMethod
+	slowFrom time.Duration // what it takes at least. Zero means 2s
+	logins   sync.Mutex    // held while one is made
 }
 
 const defaultWorkers = 8
@@ -74,7 +80,13 @@ func Run(ctx context.Context, t *Target) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.SlowMethod != "" {
+		if t.slow, err = emptyCall(t.SlowMethod); err != nil {
+			return nil, fmt.Errorf("conformance: %w", err)
+		}
+	}
 	t.Patience = cmp.Or(t.Patience, defaultPatience)
+	t.slowFrom = cmp.Or(t.slowFrom, defaultSlow)
 	t.HTTP = cmp.Or(t.HTTP, t.Addr)
 	// Whoever is not there or has another key fails every rule in the same way.
 	if _, err := wire.Connect(ctx, t.Addr, t.Key, t.DC, 0); err != nil {
@@ -144,7 +156,7 @@ func (t *Target) try(ctx context.Context, w *worker, c check) verdict {
 
 // table sums the verdicts up, rule by rule.
 func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
-	failures, skips, passed := map[string][]string{}, map[string]string{}, map[string]bool{}
+	failures, skips, passed := map[string][]string{}, map[string][]string{}, map[string]bool{}
 	for _, v := range verdicts {
 		for _, id := range strings.Fields(passive) {
 			passed[id] = passed[id] || v.heard
@@ -159,7 +171,7 @@ func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
 			case v.failure != "":
 				failures[id] = append(failures[id], v.check.title+": "+v.failure)
 			case v.skipped != "":
-				skips[id] = v.skipped
+				skips[id] = append(skips[id], v.skipped)
 			default:
 				passed[id] = true
 			}
@@ -176,8 +188,9 @@ func table(wanted func(string) bool, rules []rule, verdicts []verdict) []Row {
 			row.Status, row.Detail = Fail, strings.Join(failures[r.id], "; ")
 		case passed[r.id]:
 			row.Status, row.Detail = Pass, ""
-		case skips[r.id] != "":
-			row.Detail = skips[r.id]
+		case len(skips[r.id]) > 0:
+			slices.Sort(skips[r.id]) // checks end in any order
+			row.Detail = strings.Join(slices.Compact(skips[r.id]), "; ")
 		case r.why == "":
 			row.Detail = "no packet of the server was seen"
 		}

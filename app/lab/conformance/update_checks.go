@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gotd/td/bin"
@@ -47,12 +48,16 @@ func (s *session) authorization(id int64) bool {
 	return ok
 }
 
-// sendToSelf makes an update for the user's other devices.
-func (s *session) sendToSelf() {
-	s.result(s.call(initialised(&tg.MessagesSendMessageRequest{
-		Peer: &tg.InputPeerSelf{}, Message: "conformance " + time.Now().Format(time.RFC3339Nano), RandomID: wire.RandomLong(),
-	})))
+// newMessage is a message of the user's to themselves, unlike all others.
+func (s *session) newMessage() *tg.MessagesSendMessageRequest {
+	id := wire.RandomLong()
+	return &tg.MessagesSendMessageRequest{
+		Peer: &tg.InputPeerSelf{}, Message: fmt.Sprintf("conformance %s %016x", time.Now().Format(time.RFC3339Nano), uint64(id)), RandomID: id,
+	}
 }
+
+// sendToSelf makes an update for the user's other devices.
+func (s *session) sendToSelf() { s.result(s.call(initialised(s.newMessage()))) }
 
 func isUpdates(m wire.Message) bool {
 	switch m.Type() {

@@ -59,6 +59,19 @@ func Serve(t testing.TB, f func(*frame.Stream)) (addr string) {
 // the connection.
 func ServeKeys(t testing.TB, answer func(*crypto.EncryptedMessageData) []crypto.EncryptedMessageData) string {
 	t.Helper()
+	return ServePushes(t, func(in *crypto.EncryptedMessageData, push func(...crypto.EncryptedMessageData)) bool {
+		if answer == nil {
+			return false
+		}
+		push(answer(in)...)
+		return true
+	})
+}
+
+// ServePushes does the same, and take may push what it has to say at any time,
+// from any goroutine. The connection ends when it returns false.
+func ServePushes(t testing.TB, take func(in *crypto.EncryptedMessageData, push func(...crypto.EncryptedMessageData)) bool) string {
+	t.Helper()
 	var (
 		mu    sync.Mutex
 		key   crypto.AuthKey
@@ -77,41 +90,50 @@ func ServeKeys(t testing.TB, answer func(*crypto.EncryptedMessageData) []crypto.
 	require.NoError(t, err)
 	return Serve(t, func(s *frame.Stream) {
 		x := srv.NewExchange()
+		var writing sync.Mutex
+		write := func(outs ...frame.Out) error {
+			writing.Lock()
+			defer writing.Unlock()
+			return s.WritePackets(outs...)
+		}
 		for {
 			p, _, err := s.ReadPacket(nil)
 			if err != nil {
 				return
 			}
-			var outs []frame.Out
 			if [8]byte(p) == [8]byte{} {
-				body, err := x.Handle(context.Background(), p[20:])
-				if err != nil {
-					outs = append(outs, frame.Out{Packet: frame.TransportError(-404)})
-				} else {
+				out := frame.Out{Packet: frame.TransportError(-404)}
+				if body, err := x.Handle(context.Background(), p[20:]); err == nil {
 					var b bin.Buffer
 					b.PutLong(0)
 					b.PutLong(5)
 					b.PutInt(len(body))
-					outs = append(outs, frame.Out{Packet: append(b.Buf, body...)})
+					out.Packet = append(b.Buf, body...)
 				}
-			} else {
-				mu.Lock()
-				k := key
-				mu.Unlock()
-				cipher := crypto.NewServerCipher(rand.Reader)
-				in, err := cipher.DecryptFromBuffer(k, &bin.Buffer{Buf: p})
-				if err != nil || answer == nil {
+				if write(out) != nil {
 					return
 				}
-				for _, m := range answer(in) {
-					var b bin.Buffer
-					if cipher.Encrypt(k, m, &b) != nil {
-						return
-					}
-					outs = append(outs, frame.Out{Packet: b.Buf})
-				}
+				continue
 			}
-			if s.WritePackets(outs...) != nil {
+			mu.Lock()
+			k := key
+			mu.Unlock()
+			cipher := crypto.NewServerCipher(rand.Reader)
+			in, err := cipher.DecryptFromBuffer(k, &bin.Buffer{Buf: p})
+			if err != nil {
+				return
+			}
+			push := func(messages ...crypto.EncryptedMessageData) {
+				var outs []frame.Out
+				for _, m := range messages {
+					var b bin.Buffer
+					if cipher.Encrypt(k, m, &b) == nil {
+						outs = append(outs, frame.Out{Packet: b.Buf})
+					}
+				}
+				_ = write(outs...) // whoever left hears nothing
+			}
+			if !take(in, push) {
 				return
 			}
 		}
