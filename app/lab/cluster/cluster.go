@@ -162,6 +162,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
+		Passwords:   c.cfg.Passwords,
 		Delay:       func(method string) time.Duration { return c.cfg.Slow[method] },
 		Logger:      c.cfg.BFFLog,
 	})

@@ -32,6 +32,8 @@ type Config struct {
 	ListenOn string
 	// DC is the id of the data centre. Zero means 2.
 	DC int
+	// Passwords are second factors, by phone number in digits.
+	Passwords map[string]string
 	// Slow is how long methods of the BFF (help.getCdnConfig) take longer than
 	// they have to.
 	Slow map[string]time.Duration

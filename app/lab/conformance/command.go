@@ -34,6 +34,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	summary := fs.Bool("summary", false, "print how many rules of each chapter hold")
 	fs.StringVar(&t.Phone, "phone", "", "log in with this phone `number`, for the rules that need a user")
 	fs.StringVar(&t.Code, "code", "", "the login `code` that the number gets")
+	fs.StringVar(&t.PasswordPhone, "password-phone", "", "a `number` with the same code whose account has a password, for the rule that needs one")
 	fs.StringVar(&t.SlowMethod, "slow-method", "", "a `method` without arguments that takes seconds, for the rules that need a slow call; lab run has help.getCdnConfig")
 	fs.DurationVar(&t.Patience, "patience", defaultPatience, "how long an answer may take")
 	fs.IntVar(&t.Workers, "workers", defaultWorkers, "`checks` at a time")
@@ -55,6 +56,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return usage("--addr and --rsa-key are needed")
 	case (t.Phone == "") != (t.Code == ""):
 		return usage("--phone and --code belong together")
+	case t.PasswordPhone != "" && t.Code == "":
+		return usage("--password-phone needs --code")
 	case t.DC <= 0 || t.Workers <= 0 || t.Patience <= 0:
 		return usage("--dc, --workers and --patience are above 0")
 	}

@@ -122,6 +122,7 @@ func TestExitCodes(t *testing.T) {
 		{"a key that is none", []string{"--addr", "127.0.0.1:1", "--rsa-key", notKey}, exitUsage},
 		{"a file that is none", []string{"--addr", "127.0.0.1:1", "--rsa-key", notKey + "x"}, exitUsage},
 		{"a phone without a code", []string{"--addr", "a", "--rsa-key", "b", "--phone", "1"}, exitUsage},
+		{"a phone with a password and without a code", []string{"--addr", "a", "--rsa-key", "b", "--password-phone", "1"}, exitUsage},
 		{"a regexp that is none", []string{"--addr", "a", "--rsa-key", "b", "--test", "("}, exitUsage},
 		{"a word too many", []string{"--addr", "a", "--rsa-key", "b", "c"}, exitUsage},
 		{"a slow method that is none", []string{"--addr", "a", "--rsa-key", "b", "--slow-method", "help.getSlow"}, exitUsage},

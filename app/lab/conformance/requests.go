@@ -20,6 +20,9 @@ var (
 // personal needs a login.
 var personal = &tg.UpdatesGetStateRequest{}
 
+// selfHistory asks for the user's latest messages to themselves.
+var selfHistory = &tg.MessagesGetHistoryRequest{Peer: &tg.InputPeerSelf{}, Limit: 100}
+
 // nonsense is a method that there is not.
 var nonsense = binary.LittleEndian.AppendUint32(nil, 0xdeadbeef)
 
@@ -27,8 +30,10 @@ func ping(id int64) []byte { return encode(&mt.PingRequest{PingID: id}) }
 
 func acknowledge(ids ...int64) []byte { return encode(&mt.MsgsAck{MsgIDs: ids}) }
 
+const deviceModel = "Conformance"
+
 func initConnection(query bin.Object) *tg.InitConnectionRequest {
-	return &tg.InitConnectionRequest{APIID: 4, DeviceModel: "Conformance", SystemVersion: "1", AppVersion: "1.0", SystemLangCode: "en", LangCode: "en", Query: query}
+	return &tg.InitConnectionRequest{APIID: 4, DeviceModel: deviceModel, SystemVersion: "1", AppVersion: "1.0", SystemLangCode: "en", LangCode: "en", Query: query}
 }
 
 // initialised wraps a call as clients do at start.

@@ -23,6 +23,9 @@ type Target struct {
 	// Phone and Code log in for the rules that need a user. Empty: these are
 	// skipped. A number without an account is signed up.
 	Phone, Code string
+	// PasswordPhone is a number with the same code, whose account has a
+	// password too. Empty: rules that need one are skipped.
+	PasswordPhone string
 	// SlowMethod is a method (help.getCdnConfig) that the server takes seconds
 	// for, called with empty arguments. Empty: rules that need one are skipped.
 	SlowMethod string

@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"regexp"
-	"sync"
 	"testing"
 	"time"
 
@@ -41,49 +40,22 @@ type slowServer struct {
 	waits  bool          // invokeAfterMsg waits for it as long as it takes
 	code   int           // of MSG_WAIT_TIMEOUT
 
-	mu     sync.Mutex
-	last   int64
+	server
 	busy   bool
 	queued []func() // until it is over
-}
-
-// message is one of the server's with the next id. The caller holds mu.
-func (s *slowServer) message(in *crypto.EncryptedMessageData, seq int32, body []byte) crypto.EncryptedMessageData {
-	s.last = max(time.Now().Unix()<<32, s.last) + 4 | 1
-	return crypto.EncryptedMessageData{
-		Salt: in.Salt, SessionID: in.SessionID, MessageID: s.last, SeqNo: seq, MessageDataLen: int32(len(body)), MessageDataWithPadding: body,
-	}
 }
 
 // take serves the messages of a packet.
 func (s *slowServer) take(in *crypto.EncryptedMessageData, push func(...crypto.EncryptedMessageData)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	body := in.Data()
-	if (wire.Message{Body: body}).Type() != mt.MsgContainerTypeID {
-		s.serve(in, in.MessageID, body, push)
-		return true
-	}
-	for at := 8; at < len(body); {
-		b := bin.Buffer{Buf: body[at:]}
-		id, _ := b.Long()
-		_, _ = b.Int()
-		n, _ := b.Int()
-		s.serve(in, id, b.Buf[:n], push)
-		at += 16 + n
-	}
+	each(in, func(id int64, body []byte) { s.serve(in, id, body, push) })
 	return true
 }
 
 func (s *slowServer) serve(in *crypto.EncryptedMessageData, id int64, body []byte, push func(...crypto.EncryptedMessageData)) {
 	say := func(seq int32, e bin.Encoder) { push(s.message(in, seq, encode(e))) }
-	result := func(e bin.Encoder) {
-		var b bin.Buffer
-		b.PutID(mt.RPCResultTypeID)
-		b.PutLong(id)
-		b.Put(encode(e))
-		push(s.message(in, 1, b.Buf))
-	}
+	result := func(e bin.Encoder) { push(s.message(in, 1, result(id, encode(e)))) }
 	switch m := (wire.Message{Body: body}); {
 	case m.Type() == mt.PingRequestTypeID:
 		say(0, &mt.Pong{MsgID: id, PingID: m.Long(0)})

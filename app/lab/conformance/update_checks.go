@@ -4,49 +4,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
 )
-
-// user logs in and returns the key, a device of the user's of its own: updates
-// go to the session of a device that was used last, whichever check's it is.
-func (p *probe) user() *wire.Key {
-	if p.target.Phone == "" {
-		p.skip("needs --phone and --code")
-	}
-	s := p.sessionOf(p.newKey(0))
-	p.target.logins.Lock() // a new code replaces the one before
-	defer p.target.logins.Unlock()
-	s.login()
-	return s.Key
-}
-
-// login makes the session's key the user's. An unknown number is signed up.
-func (s *session) login() {
-	p := s.p
-	send := &tg.AuthSendCodeRequest{PhoneNumber: p.target.Phone, APIID: 4, APIHash: "014b35b6184100b085b0d0572f9b5103"}
-	sent, err := tg.DecodeAuthSentCode(&bin.Buffer{Buf: s.result(s.call(initialised(send)))})
-	p.must("auth.sentCode", err)
-	code, ok := sent.(*tg.AuthSentCode)
-	p.check(ok, "auth.sentCode", "%s", sent.TypeName())
-	sign := &tg.AuthSignInRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash}
-	sign.SetPhoneCode(p.target.Code)
-	if s.authorization(s.call(sign)) {
-		return
-	}
-	up := &tg.AuthSignUpRequest{PhoneNumber: p.target.Phone, PhoneCodeHash: code.PhoneCodeHash, FirstName: "Conformance"}
-	p.check(s.authorization(s.call(up)), "auth.authorization", "a request to sign up")
-}
-
-// authorization tells whether a call logged in, false when it asks to sign up.
-func (s *session) authorization(id int64) bool {
-	a, err := tg.DecodeAuthAuthorization(&bin.Buffer{Buf: s.result(id)})
-	s.p.must("auth.authorization", err)
-	_, ok := a.(*tg.AuthAuthorization)
-	return ok
-}
 
 // newMessage is a message of the user's to themselves, unlike all others.
 func (s *session) newMessage() *tg.MessagesSendMessageRequest {

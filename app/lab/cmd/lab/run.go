@@ -25,8 +25,13 @@ func untilSignal() (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// slowTime is what bff.SlowMethod takes, less than session waits for it.
-const slowTime = 3 * time.Second
+const (
+	// slowTime is what bff.SlowMethod takes, less than session waits for it.
+	slowTime = 3 * time.Second
+	// passwordPhone owes a password after the code, once it has signed up.
+	passwordPhone = "99966008"
+	password      = "hunter2"
+)
 
 func runCluster(args []string) int {
 	fs := flag.NewFlagSet("lab run", flag.ContinueOnError)
@@ -49,6 +54,7 @@ func runCluster(args []string) int {
 	}
 	defer closeLogs()
 	cfg.ListenOn = *listen
+	cfg.Passwords = map[string]string{passwordPhone: password}
 	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 
 	ctx, stop := untilSignal()
@@ -83,7 +89,7 @@ func describe(w io.Writer, c *cluster.Cluster) {
 	fmt.Fprintf(w, `
 A client connects to data centre %d at %s with that public key in place of
 its built-in ones, over any TCP transport. Any phone number logs in; the code
-is %s. With gotd/td:
+is %s. %s has a password, too: %s. With gotd/td:
 
   telegram.Options{
     DC:         %d,
@@ -92,5 +98,5 @@ is %s. With gotd/td:
   }
 
 Ctrl-C stops everything.
-`, c.DC(), c.Addr(), bff.DefaultCode, c.DC(), c.DC())
+`, c.DC(), c.Addr(), bff.DefaultCode, passwordPhone, password, c.DC(), c.DC())
 }

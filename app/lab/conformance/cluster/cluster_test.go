@@ -69,6 +69,8 @@ const (
 	budget   = 5 * time.Minute
 	patience = 30 * time.Second
 	slowTime = 3 * time.Second // less than session waits for a BFF
+
+	passwordPhone = "99966008"
 )
 
 // No rule fails, and README.md says how many are asked about.
@@ -80,6 +82,7 @@ func TestConformance(t *testing.T) {
 				Dir:           t.TempDir(),
 				Session:       []string{os.Args[0], "session"},
 				AuthSession:   []string{os.Args[0], "authsession"},
+				Passwords:     map[string]string{passwordPhone: "hunter2"},
 				Slow:          map[string]time.Duration{bff.SlowMethod: slowTime},
 				StreamSession: stream,
 			})
@@ -88,7 +91,7 @@ func TestConformance(t *testing.T) {
 			begin := time.Now()
 			rows, err := conformance.Run(t.Context(), &conformance.Target{
 				Addr: c.Addr(), Key: c.PublicKey(), DC: c.DC(), Phone: "99966007", Code: bff.DefaultCode,
-				SlowMethod: bff.SlowMethod, Patience: patience,
+				PasswordPhone: passwordPhone, SlowMethod: bff.SlowMethod, Patience: patience,
 			})
 			require.NoError(t, err)
 			took := time.Since(begin)

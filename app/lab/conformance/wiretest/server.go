@@ -54,9 +54,8 @@ func Serve(t testing.TB, f func(*frame.Stream)) (addr string) {
 }
 
 // ServeKeys answers key exchanges, the first one with dh_gen_retry before it
-// takes its key, and sealed packets with what answer makes
-// of them in the latest key. A nil answer, or a packet that does not open, ends
-// the connection.
+// takes its key, and sealed packets with what answer makes of them, in their
+// key. A nil answer, or a packet that does not open, ends the connection.
 func ServeKeys(t testing.TB, answer func(*crypto.EncryptedMessageData) []crypto.EncryptedMessageData) string {
 	t.Helper()
 	return ServePushes(t, func(in *crypto.EncryptedMessageData, push func(...crypto.EncryptedMessageData)) bool {
@@ -74,7 +73,7 @@ func ServePushes(t testing.TB, take func(in *crypto.EncryptedMessageData, push f
 	t.Helper()
 	var (
 		mu    sync.Mutex
-		key   crypto.AuthKey
+		keys  = map[[8]byte]crypto.AuthKey{}
 		tried bool
 	)
 	srv, err := keyex.NewServer(keyex.Config{Key: RSAKey(), DC: 2, PrimeBits: 20, Register: func(_ context.Context, k keyex.NewKey) error {
@@ -84,7 +83,7 @@ func ServePushes(t testing.TB, take func(in *crypto.EncryptedMessageData, push f
 			tried = true
 			return errors.New("not yet")
 		}
-		key = k.Key
+		keys[k.Key.ID] = k.Key
 		return nil
 	}})
 	require.NoError(t, err)
@@ -116,7 +115,7 @@ func ServePushes(t testing.TB, take func(in *crypto.EncryptedMessageData, push f
 				continue
 			}
 			mu.Lock()
-			k := key
+			k := keys[[8]byte(p)]
 			mu.Unlock()
 			cipher := crypto.NewServerCipher(rand.Reader)
 			in, err := cipher.DecryptFromBuffer(k, &bin.Buffer{Buf: p})
