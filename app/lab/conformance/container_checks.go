@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"encoding/binary"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/gotd/td/mt"
@@ -41,11 +43,26 @@ func (s *session) unserved(id int64) {
 	deadline := time.Now().Add(silence)
 	for {
 		m, err := s.Next(deadline)
-		if err != nil {
+		var broken wire.Note
+		switch {
+		case errors.As(err, &broken):
+			s.p.fail("refusal", "%v", err)
+		case err != nil:
 			return
 		}
 		s.p.check(!about(m, id), "refusal", "%s", describe(m))
 	}
+}
+
+// packed awaits a result that is packed where that pays.
+func (s *session) packed(id int64) {
+	m := s.resultMessage(id)
+	body, packed, err := wire.Inflate(m.Body[12:])
+	s.p.must("a result that inflates", err)
+	if again := wire.Gzip(body); len(body) < 512 || len(again) > len(body)*3/4 {
+		s.p.skip("the largest answer at hand is not worth packing")
+	}
+	s.p.check(packed || m.Packed, "gzip_packed", "%d bytes unpacked", len(body))
 }
 
 var containerChecks = []check{
@@ -137,13 +154,14 @@ var containerChecks = []check{
 	}},
 	{rules: "GZIP-2", title: "help.getConfig", run: func(p *probe) {
 		s := p.session()
-		m := s.resultMessage(s.call(config))
-		body, packed, err := wire.Inflate(m.Body[12:])
-		p.must("a result that inflates", err)
-		if again := wire.Gzip(body); len(body) < 512 || len(again) > len(body)*3/4 {
-			p.skip("the largest answer at hand is not worth packing")
-		}
-		p.check(packed || m.Packed, "gzip_packed", "%d bytes unpacked", len(body))
+		s.packed(s.call(config))
+	}},
+	{rules: "GZIP-2", title: "a dialog with a long message", run: func(p *probe) {
+		s := p.sessionOf(p.user())
+		long := s.newMessage()
+		long.Message += strings.Repeat(" and on and on", 200)
+		s.result(s.call(initialised(long)))
+		s.packed(s.call(selfHistory))
 	}},
 	{rules: "GZIP-3", title: "64 MiB of zeros in 64 KiB", run: func(p *probe) {
 		s := p.session()

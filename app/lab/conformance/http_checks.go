@@ -9,6 +9,9 @@ import (
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
 )
 
+// defaultHold is how long a request waits that does not say.
+const defaultHold = 25 * time.Second
+
 // dialHTTP opens a connection for POSTs. A gateway may do without HTTP.
 func (p *probe) dialHTTP() *wire.Conn {
 	c, err := wire.Dial(p.ctx, p.target.HTTP, wire.HTTP, false, p.target.DC)
@@ -40,14 +43,18 @@ func httpWait(maxDelay, waitAfter, maxWait int) []byte {
 // the reply holds.
 func (s *session) poll(members ...wire.Member) { s.ask(httpWait(0, 0, 0), members...) }
 
-// ask sends messages with an http_wait in one request, keeps what comes until
-// no reply is owed any more, and tells how many messages that was and how long
-// it took.
+// ask sends messages with an http_wait in one request and takes the replies.
 func (s *session) ask(wait []byte, members ...wire.Member) (count int, took time.Duration) {
-	before, begin := len(s.kept), time.Now()
 	s.pack(append(members, s.member(wait, false))...)
+	return s.replies()
+}
+
+// replies keeps what comes until no reply is owed any more, and tells how many
+// messages that was and how long it took.
+func (s *session) replies() (count int, took time.Duration) {
+	before, begin := len(s.kept), time.Now()
 	for {
-		m, err := s.Next(begin.Add(s.p.target.Patience + 30*time.Second))
+		m, err := s.Next(begin.Add(s.p.target.Patience + defaultHold + 5*time.Second))
 		switch {
 		case errors.Is(err, wire.ErrTimeout):
 			return len(s.kept) - before, time.Since(begin)
@@ -122,6 +129,15 @@ var httpChecks = []check{
 		p.check(took >= time.Second, "it after 1.2 s", "it after %s", took)
 		n, took = s.ask(httpWait(9000, 9000, 1000), s.member(ping(1), false))
 		p.check(n > 0 && took >= 800*time.Millisecond, "the pong after max_wait of 1 s", "%d messages after %s", n, took)
+	}},
+	// It may be shorter, where a call from gateway to session is.
+	{rules: "HTTP-8", title: "a request without http_wait and nothing to say to it", slow: true, run: func(p *probe) {
+		s := p.overHTTP(p.perm())
+		s.post(acknowledge(wire.RandomLong()|1), false)
+		n, took := s.replies()
+		p.check(n == 0, "an empty container", "%s", s.describeKept())
+		p.check(took >= time.Second, "a reply that is held back", "one after %s", took)
+		p.check(took <= defaultHold+p.target.Patience, "a reply within 25 s", "one after %s", took)
 	}},
 	{rules: "HTTP-9 TR-9", title: "a packet of an unknown key", run: func(p *probe) {
 		k := *p.perm()

@@ -58,6 +58,17 @@ var packetChecks = []check{
 		s.reconnect()
 		s.pong(s.post(ping(1), false))
 	}},
+	{rules: "ENC-7", title: "a packet of MTProto 1.0 behind those of 2.0", run: func(p *probe) {
+		s := p.session()
+		s.fence()
+		id := s.NextID()
+		packet, err := s.Key.SealV1(wire.Plain{Salt: s.Salt, Session: s.ID, MsgID: id, Seq: s.NextSeq(false), Body: ping(1)})
+		p.must("a packet", err)
+		p.must("an open connection", s.Conn.Write(packet, false))
+		s.unserved(id)
+		s.reconnect()
+		s.pong(s.post(ping(1), false))
+	}},
 	{rules: "SESS-2", title: "a packet of session 0", run: func(p *probe) {
 		s := p.session()
 		s.ID = 0

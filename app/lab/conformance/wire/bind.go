@@ -33,23 +33,33 @@ func (m BindMessage) Seal(perm *Key) ([]byte, error) {
 		m.PermID = perm.IntID()
 	}
 	le := binary.LittleEndian
-	plain := make([]byte, 16, 80)
+	plain := make([]byte, 16, 72)
 	_, _ = rand.Read(plain) // never fails
 	plain = le.AppendUint64(plain, uint64(m.MsgID))
 	plain = le.AppendUint32(plain, uint32(m.Seq))
 	plain = le.AppendUint32(plain, uint32(m.Length))
 	plain = append(plain, inner.Buf...)
-	msgKey := crypto.MessageKeyV1(plain)
-	pad := plain[len(plain) : (len(plain)+15)&^15]
-	_, _ = rand.Read(pad)
-	plain = plain[:len(plain)+len(pad)]
+	return sealV1(perm, m.PermID, plain)
+}
 
-	aesKey, iv := crypto.KeysV1(perm.Value, msgKey)
+// SealV1 encrypts a client's packet as MTProto 1.0 does, which knows nothing of
+// the padding that p asks for.
+func (k *Key) SealV1(p Plain) ([]byte, error) {
+	return sealV1(k, k.IntID(), p.encode()[:head+len(p.Body)])
+}
+
+// sealV1 pads and encrypts with a key that goes by an id.
+func sealV1(k *Key, id int64, plain []byte) ([]byte, error) {
+	msgKey := crypto.MessageKeyV1(plain)
+	pad := make([]byte, -len(plain)&(aes.BlockSize-1))
+	_, _ = rand.Read(pad) // never fails
+	plain = append(plain, pad...)
+	aesKey, iv := crypto.KeysV1(k.Value, msgKey)
 	block, err := aes.NewCipher(aesKey[:])
 	if err != nil {
 		return nil, err
 	}
-	out := le.AppendUint64(nil, uint64(m.PermID))
+	out := binary.LittleEndian.AppendUint64(nil, uint64(id))
 	out = append(out, msgKey[:]...)
 	sealed := make([]byte, len(plain))
 	ige.EncryptBlocks(block, iv[:], sealed, plain)

@@ -1,11 +1,14 @@
 package wire_test
 
 import (
+	"crypto/aes"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/gotd/ige"
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/mt"
@@ -228,6 +231,27 @@ func TestBindMessage(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, ours, len(theirs))
 	require.Equal(t, theirs[:8], ours[:8])
+}
+
+// A packet of MTProto 1.0 opens with its keys, and not as one of 2.0.
+func TestSealV1(t *testing.T) {
+	var value crypto.Key
+	_, _ = rand.Read(value[:])
+	k := &wire.Key{AuthKey: value.WithID()}
+	packet, err := k.SealV1(wire.Plain{Session: 7, MsgID: 4, Body: []byte("body")})
+	require.NoError(t, err)
+	require.Equal(t, k.ID[:], packet[:8])
+	_, err = crypto.NewServerCipher(rand.Reader).DecryptFromBuffer(k.AuthKey, &bin.Buffer{Buf: slices.Clone(packet)})
+	require.Error(t, err)
+
+	msgKey := bin.Int128(packet[8:24])
+	aesKey, iv := crypto.KeysV1(k.Value, msgKey)
+	block, err := aes.NewCipher(aesKey[:])
+	require.NoError(t, err)
+	plain := make([]byte, len(packet)-24)
+	ige.DecryptBlocks(block, iv[:], plain, packet[24:])
+	require.Equal(t, msgKey, crypto.MessageKeyV1(plain[:32+4]), "of what is not padding")
+	require.Equal(t, "body", string(plain[32:32+4]))
 }
 
 // Open refuses what no server may send.
