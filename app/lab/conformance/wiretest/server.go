@@ -107,7 +107,8 @@ func ServePushes(t testing.TB, take func(in *crypto.EncryptedMessageData, push f
 					b.PutLong(0)
 					b.PutLong(5)
 					b.PutInt(len(body))
-					out.Packet = append(b.Buf, body...)
+					b.Put(body)
+					out.Packet = b.Buf
 				}
 				if write(out) != nil {
 					return
