@@ -16,8 +16,9 @@ type actor struct {
 	m       *Manager
 	key     int64
 	timer   timer
-	unbound bool        // the key is a temp key of its own
-	revoked atomic.Bool // its login was ended elsewhere
+	unbound bool         // the key is a temp key of its own
+	revoked atomic.Bool  // its login was ended elsewhere
+	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex
 	sessionDataChan []sess.Input // what waits for the runLoop; nil while idle

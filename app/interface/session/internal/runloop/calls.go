@@ -25,8 +25,12 @@ func (a *actor) call(c sess.Call) {
 			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
 		}
 	default:
+		if _, ok := r.(*sess.BindTempKey); ok && a.unbound {
+			a.binding.Add(1)
+		}
 		if !a.m.peers.Go(func() { a.rpcRunLoop(c) }) {
 			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy})
+			a.failed(c)
 		}
 	}
 }
@@ -35,11 +39,19 @@ func (a *actor) call(c sess.Call) {
 func (a *actor) rpcRunLoop(c sess.Call) {
 	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
 	defer func() {
-		if a.post(done) == moved {
-			a.m.inherit(a.heir, done, true)
+		a.post(done) // whom a moved key left nobody waits for: see sess.Handover
+		if done.Err != nil {
+			a.failed(c)
 		}
 	}()
 	done.Result, done.Err = a.m.o.Execute(c.Request)
+}
+
+// failed notes that a call has failed, which may have been to bind the key.
+func (a *actor) failed(c sess.Call) {
+	if _, ok := c.Request.(*sess.BindTempKey); ok && a.unbound {
+		a.binding.Add(-1)
+	}
 }
 
 // notify tells status. A key that another node owns now is left to that node,

@@ -133,6 +133,18 @@ func (m *Manager) Post(authKeyID int64, unbound bool, in sess.Input) error {
 }
 
 func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) bool {
+	if d, ok := in.(*sess.Data); ok && !unbound && d.AuthKeyID != authKeyID {
+		// It must not overtake the sessions of its temp key, which come when
+		// what was called before the key was bound is answered.
+		if a := m.find(d.AuthKeyID); a != nil && a.binding.Load() > 0 {
+			switch a.put(in, owed) {
+			case posted:
+				return true
+			case full:
+				return false
+			}
+		}
+	}
 	for {
 		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
 		case posted:
@@ -251,10 +263,14 @@ func (m *Manager) forget(a *actor) {
 // heir that lives on another node gets nothing: the client repeats there what
 // it has no answer to. False: the heir's mailbox is full, and nothing is owed.
 func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
+	d, isData := in.(*sess.Data)
 	if !m.o.Owns(heir) {
+		if isData && d.HTTP != 0 {
+			m.Slots.answer(d.HTTP, nil)
+		}
 		return true
 	}
-	if d, ok := in.(*sess.Data); ok {
+	if isData {
 		d.Unbound = false
 	}
 	return m.put(heir, false, in, owed)

@@ -219,3 +219,51 @@ func TestKeysThatReturnAreToldFirst(t *testing.T) {
 	n.TakeBack()
 	require.Equal(t, map[int64][]string{1: {"Returned", "Data", "Data"}, 2: {"Returned"}, 3: {"Data", "Data"}, 4: {"Data", "Data"}}, log)
 }
+
+// Packets that are resolved as bound while their temp key is still about to
+// hand over its sessions do not overtake these.
+func TestPacketsDoNotOvertakeAHandover(t *testing.T) {
+	var mu sync.Mutex
+	var log []string
+	hold := make(chan struct{})
+	n := newNode(t, func(key int64, unbound bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			mu.Lock()
+			defer mu.Unlock()
+			log = append(log, fmt.Sprintf("%d %T", key, in))
+			switch in.(type) {
+			case *sess.Data:
+				if len(log) == 1 {
+					out.Calls = append(out.Calls, sess.Call{Request: &sess.BindTempKey{}}, sess.Call{Request: &sess.InvokeMethod{}})
+				}
+			case *sess.CallDone:
+				if len(log) > 3 {
+					out.Handover = &sess.Handover{To: 100}
+				}
+			}
+		})
+	}, func(o *Options) {
+		o.Execute = func(r sess.Request) (sess.Result, *sess.RPCError) {
+			if _, ok := r.(*sess.InvokeMethod); ok {
+				<-hold
+			}
+			return nil, nil
+		}
+	})
+	logged := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(log)
+	}
+	require.NoError(t, n.Post(5, true, &sess.Data{AuthKeyID: 5, Unbound: true}))
+	eventually(t, "bound", func() bool { return logged() == 2 })
+	require.NoError(t, n.Post(100, false, &sess.Data{AuthKeyID: 5}))
+	eventually(t, "taken", func() bool { return logged() == 3 })
+	close(hold)
+	n.Wait()
+	require.NoError(t, n.Post(100, false, &sess.Data{AuthKeyID: 5}))
+	n.Wait()
+	require.Equal(t, []string{
+		"5 *sess.Data", "5 *sess.CallDone", "5 *sess.Data", "5 *sess.CallDone", "100 *sess.Adopt", "100 *sess.Data",
+	}, log)
+}

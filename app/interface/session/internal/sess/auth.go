@@ -165,8 +165,12 @@ func (w *MainAuthWrapper) login(userID int64) {
 func (w *MainAuthWrapper) logout(to State) {
 	if w.state == StateNormal {
 		w.offline()
-		// A login that turns out to go on is told what it lost meanwhile.
-		w.missed = w.dropPushes() && to == StateUnknown
+		// A login that turns out to go on is told what it lost meanwhile, and
+		// so is its push session.
+		asked := w.pushAsked
+		lost := w.dropPushes()
+		w.missed = lost && to == StateUnknown
+		w.pushAsked = (lost || asked) && w.pushID != 0 && to == StateUnknown
 	}
 	if to != StateUnknown {
 		w.missed = false // who logs in next has missed nothing

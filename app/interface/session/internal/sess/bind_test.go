@@ -307,3 +307,18 @@ func TestDropTempKeysNeedsALogin(t *testing.T) {
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
 	require.Zero(t, count[*DropTempKeys](x))
 }
+
+// A key goes to its perm key with what it asked peers for answered.
+func TestHandoverWaitsForAnswers(t *testing.T) {
+	x := newWorld(t, true)
+	m := x.recv(1, tlID(wire.IDDestroyAuthKey))
+	x.recv(1, tlBind(permKey))
+	bind, _ := find[*BindTempKey](x, nil)
+	x.finish(bind, nil, nil)
+	require.Nil(t, x.adopted)
+	destroy, _ := find[*DestroyKey](x, nil)
+	x.finish(destroy, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	require.NotNil(t, x.adopted)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+}

@@ -144,10 +144,19 @@ func (w *MainAuthWrapper) holdPush(p heldPush) {
 	}
 	if len(w.held) >= w.cfg.HeldPushes || size > heldPushBytes {
 		w.countN(CountPushesLost, len(w.held)+1)
+		w.asleep()
+		w.pushAsked = w.pushAsked || p.notify
 		w.held, w.missed = nil, true
 		return
 	}
 	w.held = append(w.held, p)
+}
+
+// asleep has the push session woken later for what is about to be lost.
+func (w *MainAuthWrapper) asleep() {
+	for _, h := range w.held {
+		w.pushAsked = w.pushAsked || h.notify
+	}
 }
 
 // deliverHeld delivers what was held, now that the state may be known.
@@ -186,6 +195,7 @@ func (w *MainAuthWrapper) catchUp() {
 
 func (w *MainAuthWrapper) dropHeld() {
 	w.countN(CountPushesLost, len(w.held))
+	w.asleep()
 	w.held, w.missed = nil, len(w.held) > 0 || w.missed
 }
 

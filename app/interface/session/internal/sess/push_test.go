@@ -358,3 +358,35 @@ func TestPushedResultAfterRevocation(t *testing.T) {
 	require.Empty(t, x.w.calls)
 	require.Zero(t, x.w.running)
 }
+
+// A push session is woken for what a failed log-out made it miss.
+func TestPushSessionIsWokenAfterAFailedLogOut(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlDevice(7, "5"))
+	x.answer("account.registerDevice", wire.AppendBool(nil, true))
+	x.recv(5, tlPing(1))
+	x.take()
+	x.step(&PushUpdates{Notification: true, Updates: x.updates(1)})
+	require.ElementsMatch(t, []int{1, -1}, pushed(x.take())) // and this is lost
+	x.recv(1, x.method("auth.logOut"))
+	x.fail("auth.logOut", 500, "INTERNAL_SERVER_ERROR")
+	x.take()
+	x.now += int64(3 * time.Second)
+	x.recv(1, tlPing(1))
+	x.recv(5, tlPing(1))
+	require.Equal(t, []int{-1, -1}, pushed(x.take()), "both sessions")
+}
+
+// A push session is woken even if there were too many updates to keep.
+func TestPushSessionIsWokenForUpdatesLost(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HeldPushes = 2 })
+	x.states = false
+	x.recv(5, tlPing(1))
+	for i := range 3 {
+		x.step(&PushUpdates{Notification: true, Updates: x.updates(i)})
+	}
+	ticket, _ := find[*GetAuthState](x, nil)
+	x.finish(ticket, &AuthState{State: StateNormal, UserID: alice, PushSessionID: 5}, nil)
+	require.Equal(t, []int{-1}, pushed(x.take()))
+}

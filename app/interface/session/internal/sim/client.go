@@ -101,12 +101,28 @@ func (cl *client) ready() bool {
 	if cl.pfs && !cl.bound {
 		if !s.calling(bindKey) {
 			s.bind()
+			cl.meanwhile(s)
 		} else {
 			s.insist()
 		}
 		return false
 	}
 	return true
+}
+
+// meanwhile does not wait until the key is bound.
+func (cl *client) meanwhile(s *csession) {
+	for range cl.c.rnd.IntN(8) {
+		cl.c.after(cl.c.between(0, 200*time.Millisecond), func() {
+			switch {
+			case s.gone || cl.away || cl.temp != s.key:
+			case cl.c.chance(2):
+				s.ping(0)
+			default:
+				s.call(pick(cl.c.scheduler, []string{anyone, member}))
+			}
+		})
+	}
 }
 
 // readyMedia brings a client with temp keys to a session for media, under a key
