@@ -85,8 +85,7 @@ func (s *csession) hear(m wire.Message) {
 	case wire.IDUpdatesTooLong:
 		s.woken(timeOf(m.ID))
 	case idUpdateShort:
-		r.ID()
-		s.c.c.watch.seen(s, r.Int())
+		s.c.c.watch.seen(s, serialIn(&r))
 	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone,
 		wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 	default:

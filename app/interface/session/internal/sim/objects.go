@@ -109,6 +109,7 @@ const (
 	idAuthorizationOld = 0x33fb7bb8 // in layers that nobody has any more, and for clients that told none
 	idLoggedOut        = 0xc3a2835f
 	idUpdateShort      = 0x78d4dec1
+	idUpdateUserPhone  = 0x05492a13
 )
 
 // pb is an encoded protobuf object: a predicate and fields by name, ascending.
@@ -134,10 +135,23 @@ type field struct {
 	object []byte
 }
 
-// update is updates that a client tells apart by their date.
-func update(schema *tl.Schema, serial int32) []byte {
-	config := pb(schema, "Update", "updateConfig")
-	return pb(schema, "Updates", "updateShort", field{name: "update", object: config}, field{name: "date", value: int64(serial)})
+// update is updates that a client tells apart by their date. They hold a text of
+// some size, or none.
+func update(schema *tl.Schema, serial int32, text []byte) []byte {
+	inside := pb(schema, "Update", "updateConfig")
+	if len(text) > 0 {
+		inside = pb(schema, "Update", "updateUserPhone", field{name: "phone", object: text})
+	}
+	return pb(schema, "Updates", "updateShort", field{name: "update", object: inside}, field{name: "date", value: int64(serial)})
+}
+
+// serialIn is what update had put in, as a client gets it.
+func serialIn(r *wire.Reader) int32 {
+	if r.ID() == idUpdateUserPhone {
+		r.Long()
+		r.Bytes()
+	}
+	return r.Int()
 }
 
 // reset says that the login of a key has ended.

@@ -51,9 +51,21 @@ type syncer struct {
 // news makes the next update.
 func (s *syncer) news() []byte {
 	s.serial++
-	b := update(s.c.schema, s.serial)
+	b := update(s.c.schema, s.serial, s.text())
 	s.made[string(b)] = s.serial
 	return b
+}
+
+// text is what makes some updates large. It does not shrink much.
+func (s *syncer) text() []byte {
+	if !s.c.chance(8) {
+		return nil
+	}
+	text := make([]byte, 2000)
+	for i := range text {
+		text[i] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-"[s.c.rnd.IntN(64)]
+	}
+	return text
 }
 
 // serialOf tells which update this is; 0: none.
