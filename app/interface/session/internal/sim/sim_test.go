@@ -119,7 +119,7 @@ func TestDeterminism(t *testing.T) {
 // is difficult proves nothing.
 func TestEverythingHappens(t *testing.T) {
 	happened := map[string]int{}
-	for seed := range uint64(40) {
+	for seed := range uint64(80) {
 		r := Run(seed+1, schemaOf(t), Options{})
 		if r.Failure != nil {
 			t.Fatal(report(r.Failure))
