@@ -58,7 +58,7 @@ func (s *syncer) news() []byte {
 
 // text is what makes some updates large. It does not shrink much.
 func (s *syncer) text() []byte {
-	if !s.c.chance(3) {
+	if !s.c.chance(2) {
 		return nil
 	}
 	text := make([]byte, 2000)
