@@ -35,6 +35,8 @@ type actor struct {
 	online  int64 // the user that status knows as online here; 0: none
 	done    bool
 	drained bool
+	behind  bool // there are updates that the client may not have
+	left    bool // with those, for another node
 }
 
 // load is what counts towards the bounds of a mailbox.
@@ -145,6 +147,9 @@ func (a *actor) runLoop() {
 	var batch []sess.Input
 	for {
 		if batch = a.take(batch); batch == nil {
+			if a.left && a.m.o.Behind != nil {
+				a.m.o.Behind(a.key)
+			}
 			return
 		}
 		for i, in := range batch {
@@ -171,6 +176,7 @@ func (a *actor) take(last []sess.Input) []sess.Input {
 	a.running = false
 	if a.done || a.leaving && a.drained {
 		a.gone = true
+		a.left = a.leaving && a.behind
 		a.machine = nil
 		a.m.forget(a)
 		a.m.drained(a)
@@ -204,7 +210,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	if r := a.machine.Revoked(); r != a.revoked.Load() {
 		a.revoked.Store(r)
 	}
-	a.done = out.Done
+	a.done, a.behind = out.Done, out.Behind
 	a.m.wheel.wish(a, out.WakeAt)
 	if out.Drained && !a.drained {
 		a.drained = true

@@ -43,6 +43,10 @@ type Options struct {
 	Back   func(authKeyID int64, last uint32) (seen uint32, back bool)
 	Serial func() uint32
 
+	// Behind hears of a key that another node owns now and that is let go with
+	// updates which its client may not have. nil: nobody does.
+	Behind func(authKeyID int64)
+
 	Now func() int64 // Unix nanoseconds
 
 	Spawn lane.Spawn // starts runLoops and calls; nil: goroutines

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -110,19 +110,8 @@ func (s *Server) resolve(authKeyID int64, claim keys.Claim, done func(error), ne
 // sendOn makes a request of size bytes on another node, in the order of the
 // key's requests.
 func (s *Server) sendOn(p place, size int, done func(error), call func(context.Context, session.RPCSessionClient) error) {
-	node, err := s.node(p.owner)
-	if err != nil {
-		done(err)
-		return
-	}
-	queued := s.svc.Nodes.InOrder(p.key, size, func() {
-		ctx, cancel := context.WithTimeout(peers.Forwarded(context.Background()), s.svc.Config.Session.PeerTimeout)
-		defer cancel()
-		done(passOn(call(ctx, node)))
-	})
-	if !queued {
-		done(errFull)
-	}
+	metrics.Foreign.Inc("forwarded")
+	s.svc.SendOn(p.key, size, p.owner, func(err error) { done(passOn(err)) }, call)
 }
 
 func data(d *session.SessionClientData, k keys.Key) *sess.Data {

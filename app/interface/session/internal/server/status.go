@@ -44,8 +44,8 @@ func asStatus(err error) error {
 // passOn is the status of another service as ours: its refusals stay what
 // they are, without details; its faults are ours.
 func passOn(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, runloop.ErrDataChannelFull) {
+		return asStatus(err)
 	}
 	switch s := status.Convert(err); s.Code() {
 	case 400, 401, 403, 404, 406, 420, 500, codeRedirect:

@@ -163,17 +163,20 @@ func (w *MainAuthWrapper) login(userID int64) {
 
 // logout ends the login of the key, if it has one; to is what the key is then.
 func (w *MainAuthWrapper) logout(to State) {
+	goesOn := to == StateUnknown || to == StateNeedPassword // it may turn out so
 	if w.state == StateNormal {
 		w.offline()
-		// A login that turns out to go on is told what it lost meanwhile, and
-		// so is its push session.
+		// A login that goes on is told what it lost meanwhile, and so is its
+		// push session.
 		asked := w.pushAsked
 		lost := w.dropPushes()
-		w.missed = lost && to == StateUnknown
-		w.pushAsked = (lost || asked) && w.pushID != 0 && to == StateUnknown
+		w.missed = lost && goesOn
+		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
+	}
+	if !goesOn {
+		w.missed = false // who logs in next has missed nothing
 	}
 	if to != StateUnknown {
-		w.missed = false // who logs in next has missed nothing
 		w.pushID, w.updates = 0, nil
 		for s := range w.sessions() {
 			s.subscribed = false

@@ -30,8 +30,10 @@ type Effects struct {
 	Counts []Count
 	Faults []Fault
 
-	// Drained answers Drain: nothing is in flight any more.
+	// Drained answers Drain: nothing is in flight any more. Behind says that
+	// there are updates all the same that the client may not have.
 	Drained bool
+	Behind  bool
 
 	// Done says that the wrapper holds nothing worth keeping.
 	Done bool

@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"slices"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -197,6 +199,20 @@ func (w *MainAuthWrapper) dropHeld() {
 	w.countN(CountPushesLost, len(w.held))
 	w.asleep()
 	w.held, w.missed = nil, len(w.held) > 0 || w.missed
+}
+
+// behind reports whether there are updates that the client may not have.
+func (w *MainAuthWrapper) behind() bool {
+	if len(w.held) > 0 || w.missed {
+		return true
+	}
+	update := func(m outMsg) bool { return m.kind == outPush || m.kind == outTooLong }
+	for s := range w.sessions() {
+		if slices.ContainsFunc(s.queue, update) || slices.ContainsFunc(s.sent, update) {
+			return true
+		}
+	}
+	return false
 }
 
 // dropPushes forgets all updates: their login has ended. It reports whether

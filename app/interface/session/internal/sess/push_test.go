@@ -390,3 +390,21 @@ func TestPushSessionIsWokenForUpdatesLost(t *testing.T) {
 	x.finish(ticket, &AuthState{State: StateNormal, UserID: alice, PushSessionID: 5}, nil)
 	require.Equal(t, []int{-1}, pushed(x.take()))
 }
+
+// A login that seems to owe its password, and then does not, is told what it
+// lost meanwhile.
+func TestUpdatesLostToADoubtfulLogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	require.Equal(t, []int{1}, pushed(x.take()))
+	x.state = AuthState{State: StateNeedPassword}
+	x.advance(61 * time.Second)
+	x.recv(1, x.method("account.getAccountTTL"))
+	x.take()
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.advance(3 * time.Second)
+	x.recv(1, x.method("help.getNearestDc"))
+	x.recv(1, x.method("account.getAccountTTL"))
+	require.Contains(t, pushed(x.take()), -1)
+}

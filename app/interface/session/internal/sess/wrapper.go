@@ -209,6 +209,7 @@ func (w *MainAuthWrapper) finish() {
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
+	w.out.Behind = w.draining && w.behind()
 	if !idle || len(w.held) > 0 {
 		return
 	}

@@ -1,14 +1,20 @@
 package svc
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // ringMoves is what is to be done about keys that moved.
@@ -77,6 +83,46 @@ func (s *ServiceContext) letGo() {
 		metrics.Released.Add(float64(released))
 		logx.Infof("%d keys moved to other nodes", released)
 	}
+}
+
+// SendOn makes a request of size bytes on another node, in the order of the
+// key's requests, and calls done once, then or later.
+func (s *ServiceContext) SendOn(permAuthKeyID int64, size int, owner string, done func(error),
+	call func(context.Context, session.RPCSessionClient) error,
+) {
+	node, err := s.Nodes.Client(owner)
+	if err != nil {
+		done(err)
+		return
+	}
+	queued := s.Nodes.InOrder(permAuthKeyID, size, func() {
+		ctx, cancel := context.WithTimeout(peers.Forwarded(context.Background()), s.Config.Session.PeerTimeout)
+		defer cancel()
+		done(call(ctx, node))
+	})
+	if !queued {
+		done(runloop.ErrDataChannelFull)
+	}
+}
+
+// updatesTooLong is an mtproto.Updates by its predicate_name (PEERS.md, "Objects").
+var updatesTooLong = protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
+
+// Behind has the client of a key that was let go told to fetch updates, by the
+// node that has it now: this one took some for it before it heard of that
+// node, and they may not have arrived.
+func (s *ServiceContext) Behind(permAuthKeyID int64) {
+	in := &session.TLSessionPushUpdatesData{PermAuthKeyId: permAuthKeyID, Updates: updatesTooLong}
+	s.Strays.Keep(stray.Push{
+		Key: permAuthKeyID, Size: len(updatesTooLong),
+		Deliver: func() bool { return s.Runloop.Owe(permAuthKeyID, &sess.PushUpdates{Updates: updatesTooLong}) },
+		SendOn: func(owner string, done func(error)) {
+			s.SendOn(permAuthKeyID, len(updatesTooLong), owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
+				_, err := node.SessionPushUpdatesData(ctx, in)
+				return err
+			})
+		},
+	})
 }
 
 // LeaveRing takes a node that stops off its ring: what still comes, and what
