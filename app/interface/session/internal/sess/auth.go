@@ -157,6 +157,11 @@ func (w *MainAuthWrapper) login(userID int64) {
 	if w.state != StateNormal || w.userID != userID {
 		w.loginAt = w.now
 	}
+	if w.ended { // the client has begun anew, with all of its sessions
+		for s := range w.sessions() {
+			s.ended = false
+		}
+	}
 	w.state, w.userID, w.ended = StateNormal, userID, false
 	w.overruled, w.owed = w.loading, false
 }
