@@ -271,9 +271,12 @@ func nature(kind uint32) (bits int64, content bool) {
 
 // Invariant: a second after its login was ended, the sessions of a key hear
 // nothing but refusals, and that it was bound before. In later ones a client may
-// log in again.
+// log in again, and then all are served.
 func (w *watch) silent(m *machine, l *life, x wire.Message) {
 	if m.revoked == 0 || l != nil && l.late || w.c.now < m.revoked+int64(time.Second) {
+		return
+	}
+	if again := w.c.storage.logins[m.key]; again != nil && again.since > m.revoked {
 		return
 	}
 	switch kind, _ := wire.PeekID(x.Body); kind {
