@@ -198,6 +198,12 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 		d.await("updatesTooLong", heard)
 		eventually(t, "nothing waits", func() bool { return second.svc.Strays.Waiting() == 0 })
 	})
+	t.Run("its node has let go of it, with a push that nobody acknowledged", func(t *testing.T) {
+		first.svc.Shard.Update(all)
+		second.svc.Shard.Update(all)
+		second.svc.Behind(key)
+		d.await("updatesTooLong", heard)
+	})
 	t.Run("it is not sent on a third time", func(t *testing.T) {
 		second.svc.Shard.Update(all[:2])
 		ctx := peers.Strayed(t.Context())

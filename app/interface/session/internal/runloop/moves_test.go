@@ -267,3 +267,43 @@ func TestPacketsDoNotOvertakeAHandover(t *testing.T) {
 		"5 *sess.Data", "5 *sess.CallDone", "5 *sess.Data", "5 *sess.CallDone", "100 *sess.Adopt", "100 *sess.Data",
 	}, log)
 }
+
+// A key that is let go with updates on their way says so, when it has nothing
+// else to do.
+func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
+	hold := make(chan struct{})
+	var mu sync.Mutex
+	var behind []int64
+	n := newNode(t, func(key int64, _ bool) Machine {
+		draining, inFlight := false, false
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			switch in.(type) {
+			case *sess.Data:
+				inFlight = true
+				out.Calls = append(out.Calls, sess.Call{Request: &sess.InvokeMethod{}})
+			case *sess.CallDone:
+				inFlight = false
+			case *sess.Drain:
+				draining = true
+			}
+			out.Drained, out.Behind = draining && !inFlight, draining && key%2 == 0
+		})
+	}, func(o *Options) {
+		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
+		o.Behind = func(key int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			behind = append(behind, key)
+		}
+	})
+	for key := range int64(4) {
+		require.NoError(t, n.Post(key, false, &sess.Data{}))
+	}
+	require.Equal(t, 3, n.Release(func(key int64) bool { return key == 0 }))
+	close(hold)
+	n.Wait()
+	require.Equal(t, []int64{2}, behind)
+	_, err := n.Drain(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []int64{2}, behind, "a node that stops is missed by all")
+}
