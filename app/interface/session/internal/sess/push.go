@@ -296,7 +296,9 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 			return
 		}
 	}
+	// The session is gone, or not here yet: its client is told all the same.
 	w.count(CountPushesLost)
+	w.missed = w.missed || w.state == StateNormal
 }
 
 // onPushedResult completes a call that a BFF promised a result for (PEERS.md,

@@ -408,3 +408,14 @@ func TestUpdatesLostToADoubtfulLogin(t *testing.T) {
 	x.recv(1, x.method("account.getAccountTTL"))
 	require.Contains(t, pushed(x.take()), -1)
 }
+
+// Updates for a session that is gone are not lost silently.
+func TestUpdatesForASessionThatIsGone(t *testing.T) {
+	x := newWorld(t, false)
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 9, Updates: x.updates(1)})
+	x.recv(1, x.method("help.getNearestDc"))
+	require.Empty(t, pushed(x.take()), "nobody was logged in, as far as is known")
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 9, Updates: x.updates(1)})
+	require.Equal(t, []int{-1}, pushed(x.take()))
+	require.Equal(t, 2, x.counts[CountPushesLost])
+}
