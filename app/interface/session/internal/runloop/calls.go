@@ -39,7 +39,7 @@ func (a *actor) call(c sess.Call) {
 func (a *actor) rpcRunLoop(c sess.Call) {
 	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
 	defer func() {
-		a.post(done) // whom a moved key left nobody waits for: see sess.Handover
+		a.post(done) // a key that was handed over meanwhile waited for nothing more
 		if done.Err != nil {
 			a.failed(c)
 		}

@@ -1,0 +1,206 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A login is marked as owing its password before it is tried, and the mark is
+// gone before the client learns that it succeeded.
+func TestSignIn(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.others = false
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	require.False(t, x.isInvoked("auth.signIn"))
+	ticket, mark := find[*SetPasswordPending](x, nil)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Pending: true}, mark)
+	x.finish(ticket, nil, nil)
+	x.signedIn(alice)
+	_, ok := result(x.take(), m.ID)
+	require.False(t, ok)
+	ticket, mark = find[*SetPasswordPending](x, nil)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey}, mark)
+
+	x.finish(ticket, nil, &RPCError{500, "X"}) // tried again
+	x.advance(5 * time.Second)
+	ticket, _ = find[*SetPasswordPending](x, nil)
+	x.finish(ticket, nil, nil)
+	_, ok = result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, StateNormal, x.w.state)
+	x.recv(1, x.method("updates.getState"))
+	_, r := x.invoked("updates.getState")
+	require.EqualValues(t, alice, r.Meta.UserID)
+}
+
+// Without the mark there is no login: a crash would leave it open.
+func TestSignInNeedsItsMark(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.others = false
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	ticket, _ := find[*SetPasswordPending](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "X"})
+	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
+	require.Zero(t, count[*InvokeMethod](x))
+	require.Zero(t, x.w.running)
+	require.Len(t, x.faults, 1)
+}
+
+func TestSecondFactor(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	marks := x.marks()
+	require.Equal(t, []SetPasswordPending{
+		{AuthKeyID: permKey, Pending: true}, {AuthKeyID: permKey, UserID: 77, Pending: true},
+	}, marks)
+
+	x.state = AuthState{State: StateNeedPassword}
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID), "ERR-6")
+	require.False(t, x.w.needsLogin("account.getPassword", traits["account.getPassword"]))
+	require.False(t, x.w.needsLogin("account.deleteAccount", traits["account.deleteAccount"]))
+
+	// auth.checkPassword password:inputCheckPasswordEmpty#9880f658
+	m = x.recv(1, x.method("auth.checkPassword", tlID(0x9880f658)))
+	ticket, r := x.invoked("auth.checkPassword")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.Equal(t, SetPasswordPending{AuthKeyID: permKey}, x.marks()[2])
+	require.Equal(t, StateNormal, x.w.state)
+}
+
+// Who owes a password and asks for another code, or fails to sign in again,
+// owes it still: the mark is what a restart would go by.
+func TestOwedPasswordOutlivesOtherAttempts(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNeedPassword}
+	x.recv(1, x.method("auth.sendCode", "1", int32(4), "h", tlID(0xad253d78), int32(0)))
+	ticket, r := x.invoked("auth.sendCode")
+	x.finish(ticket, &MethodResult{Method: r.Method}, nil)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 400, "PHONE_CODE_INVALID")
+	for _, m := range x.marks() {
+		require.True(t, m.Pending, "the mark was cleared")
+	}
+}
+
+// A login that was ended elsewhere, unheard, lends nothing to one that owes its
+// password.
+func TestOwedPasswordEndsAnOldLogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.state = AuthState{State: StateNeedPassword}
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	require.False(t, x.isInvoked("updates.getState"))
+}
+
+// Nor do the calls that it let in, and that wait for their turn.
+func TestOwedPasswordStopsWaitingCalls(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.MaxInFlight = 1 })
+	x.login(1)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	m := x.recv(1, x.method("updates.getState"))
+	free := x.recv(1, x.method("help.getNearestDc"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	require.False(t, x.isInvoked("updates.getState"))
+	_, r := x.invoked("help.getNearestDc")
+	require.Equal(t, free.ID, r.Meta.MsgID)
+	require.Zero(t, r.Meta.UserID)
+}
+
+// Nor is any let in, while it is decided who the key's user is: the login at
+// hand may not be the key's any more.
+func TestCallsWaitForALogin(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	m := x.recv(1, x.method("account.getAccountTTL"))
+	x.recv(1, x.method("help.getNearestDc"))
+	require.True(t, x.isInvoked("help.getNearestDc"), "which needs no login")
+	require.False(t, x.isInvoked("account.getAccountTTL"))
+	x.fail("auth.signIn", 400, "PHONE_CODE_INVALID")
+	_, r := x.invoked("account.getAccountTTL")
+	require.Equal(t, m.ID, r.Meta.MsgID)
+	require.EqualValues(t, alice, r.Meta.UserID)
+}
+
+// A mark that storage showed may be that of a sign-in which another node has
+// in work: when that is done, so is the mark.
+func TestOwedPasswordIsReadAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNeedPassword}
+	m := x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.now += int64(3 * time.Second)
+	x.recv(1, x.method("updates.getState"))
+	require.True(t, x.isInvoked("updates.getState"))
+}
+
+// A second attempt waits for the first, whose mark it could clear.
+func TestLoginsRunOneAtATime(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.recv(1, x.method("auth.sendCode", "1", int32(4), "h", tlID(0xad253d78), int32(0)))
+	require.True(t, x.isInvoked("auth.signIn"))
+	require.False(t, x.isInvoked("auth.sendCode"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.True(t, x.isInvoked("auth.sendCode"))
+}
+
+func (x *world) marks() (out []SetPasswordPending) {
+	for _, r := range x.calls {
+		if m, ok := r.(*SetPasswordPending); ok {
+			out = append(out, *m)
+		}
+	}
+	return out
+}
+
+// A wrong code clears the mark; a fault does not, for nobody knows how far it
+// came.
+func TestMarkAfterFailure(t *testing.T) {
+	for _, c := range []struct {
+		code    int32
+		message string
+		marks   int
+	}{{400, "PHONE_CODE_INVALID", 2}, {500, "INTERNAL_SERVER_ERROR", 1}, {-503, "Timeout", 1}} {
+		x := newWorld(t, false)
+		x.state = AuthState{State: StateUnauthorized}
+		m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+		x.fail("auth.signIn", c.code, c.message)
+		require.NotEmpty(t, x.rpcError(x.take(), m.ID))
+		require.Len(t, x.marks(), c.marks, c.message)
+	}
+}
+
+// An authsession that knows nothing of owed passwords does not open the login.
+func TestOwedPasswordIsNotForgiven(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	x.take()
+	x.state = AuthState{State: StateNormal, UserID: 77}
+	for range 5 {
+		x.now += int64(time.Minute)
+		x.step(&PushUpdates{Updates: x.updates(1)})
+		m := x.recv(1, x.method("updates.getState"))
+		require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	}
+	require.Equal(t, StateNeedPassword, x.w.state)
+}
