@@ -76,7 +76,6 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	}
 	if lost > 0 {
 		w.countN(CountPushesLost, lost)
-		s.discard(func(m *outMsg) bool { return m.kind == outTooLong })
 		w.tooLong(s)
 	}
 	// What is left are answers. Those that were sent once give way, oldest
@@ -152,9 +151,11 @@ func (s *session) pushBytes() (n int) {
 	return n
 }
 
-// tooLong queues updatesTooLong, unless one is queued.
+// tooLong queues updatesTooLong, unless one is queued. It stands for those that
+// were sent before, too.
 func (w *MainAuthWrapper) tooLong(s *session) {
 	if !slices.ContainsFunc(s.queue, func(m outMsg) bool { return m.kind == outTooLong }) {
+		s.discard(func(m *outMsg) bool { return m.kind == outTooLong })
 		w.enqueue(s, outMsg{kind: outTooLong, body: wire.AppendConstructor(nil, wire.IDUpdatesTooLong)})
 	}
 }

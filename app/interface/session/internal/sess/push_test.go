@@ -419,3 +419,19 @@ func TestUpdatesForASessionThatIsGone(t *testing.T) {
 	require.Equal(t, []int{-1}, pushed(x.take()))
 	require.Equal(t, 2, x.counts[CountPushesLost])
 }
+
+// A push session that acknowledges nothing is owed one updatesTooLong, not one
+// for each time it was woken.
+func TestWokenWithoutAcknowledgment(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlDevice(7, "5"))
+	x.answer("account.registerDevice", wire.AppendBool(nil, true))
+	x.recv(5, tlPing(1))
+	x.ackAll(5)
+	for i := range 1000 {
+		x.step(&PushUpdates{Notification: true, Updates: x.updates(i)})
+	}
+	require.Len(t, x.w.mainAuth.find(5).sent, 1)
+	require.LessOrEqual(t, len(x.w.mainAuth.find(1).sent), x.cfg.OutboxMessages)
+}
