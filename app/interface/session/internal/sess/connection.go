@@ -43,7 +43,7 @@ func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 		w.drop(oldest)
 	}
 	w.reopen()
-	s := &session{id: id, list: l, lastSeen: w.now}
+	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)
 	return s
@@ -61,6 +61,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 		w.missed = true
 	}
 	s.list.remove(s)
+	w.lastID = max(w.lastID, s.lastID)
 	s.online = false
 	if w.updates == s {
 		w.updates = nil

@@ -30,6 +30,7 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
+	lastID   int64 // highest message id of sessions that are gone: they may come again
 	userID   int64
 	loginAt  int64    // when it became the user
 	stateAt  int64    // when the state was last asked for
