@@ -45,8 +45,8 @@ type pendingCall struct {
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)
-	if refusal == nil && w.over(s) {
-		refusal = errUnregistered
+	if refusal == nil && w.over(s) && (q.id != wire.IDBindTempAuthKey || w.destroyed) {
+		refusal = errUnregistered // but whose login has ended still has its keys
 	}
 	if refusal == nil {
 		refusal = w.accept(s, in, m, &q)

@@ -237,6 +237,10 @@ func TestLoginAfterRevocation(t *testing.T) {
 	}
 	refused(1, "updates.getState")
 	refused(1, "auth.signIn", int32(1), "1", "2", "3")
+	x.recv(1, tlBind(permKey))
+	bind, _ := find[*BindTempKey](x, nil)
+	x.finish(bind, nil, nil)
+	require.Len(t, x.takeOnly(wire.IDRPCResult), 1)
 	refused(2, "updates.getState")
 	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(2)})
 	require.Empty(t, pushed(x.take()))
@@ -264,7 +268,9 @@ func TestDestroyedKeyStaysRefused(t *testing.T) {
 	ticket, _ := find[*DestroyKey](x, nil)
 	x.finish(ticket, &KeysGone{Existed: true}, nil)
 	x.take()
-	m := x.recv(2, x.method("auth.signIn", int32(1), "1", "2", "3"))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	for _, body := range [][]byte{x.method("auth.signIn", int32(1), "1", "2", "3"), tlBind(permKey)} {
+		m := x.recv(2, body)
+		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+	}
 	require.True(t, x.w.Revoked())
 }
