@@ -227,12 +227,16 @@ func (w *watch) numbered(l *life, key, session int64, outer wire.Message, messag
 	for _, x := range messages {
 		w.check(l == nil || !l.acked[x.ID], "acknowledgments", "message %x of session %x is sent again, which the client has", x.ID, session)
 		id, hash := messageID{key, session, x.ID}, hashOf(x.Body)
-		if before, known := w.ids[id]; known {
+		if sent, known := w.ids[id]; known {
+			if sent.life != l && sent.at == w.c.now {
+				continue // an unbound key's session and its perm key's; no clock but this one stands still
+			}
+			before := sent.hash
 			w.check(before == hash && x.ID != outer.ID || before == hash && len(messages) == 1,
 				"ids", "message id %x of session %x is used twice", x.ID, session)
 			continue
 		}
-		w.ids[id] = hash
+		w.ids[id] = sentID{hash, l, w.c.now}
 		kind, _ := wire.PeekID(x.Body)
 		bits, content := nature(kind)
 		w.check(x.ID&3 == bits, "ids", "message %x of kind %x", x.ID, kind)

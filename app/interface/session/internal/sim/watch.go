@@ -17,7 +17,7 @@ type watch struct {
 	failure  *Failure
 
 	lives    map[any]*life         // sessions of the server, by identity
-	ids      map[messageID]uint64  // messages of the server: a hash of each
+	ids      map[messageID]sentID  // messages of the server
 	pushes   map[pushID]*push      // by update and key
 	order    []pushID              // of pushes
 	ended    map[int64]bool        // perm keys that were revoked or destroyed
@@ -44,6 +44,13 @@ func (f *Failure) Error() string {
 
 type messageID struct{ key, session, id int64 }
 
+// sentID is a message that was given an id: a hash of it, by whom, and when.
+type sentID struct {
+	hash uint64
+	life *life
+	at   int64
+}
+
 type pushID struct {
 	serial int32
 	key    int64
@@ -60,7 +67,7 @@ type push struct {
 
 func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
-		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]uint64{}, pushes: map[pushID]*push{},
+		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, pushes: map[pushID]*push{},
 		ended: map[int64]bool{}, revoked: map[int64]int64{}, bound: map[int64]int64{}, toldAt: map[*client]int64{},
 		machines: map[*machine]struct{}{}, handed: map[*byte]*handed{},
 	}
