@@ -280,7 +280,8 @@ func (w *watch) silent(m *machine, l *life, x wire.Message) {
 	if m.revoked == 0 || l != nil && l.late || w.c.now < m.revoked+int64(time.Second) {
 		return
 	}
-	if again := w.c.storage.logins[m.key]; again != nil && again.since > m.revoked {
+	if w.c.storage.logins[m.key] != nil {
+		m.revoked = 0 // logged in again, perhaps before the word came that it was out
 		return
 	}
 	switch kind, _ := wire.PeekID(x.Body); kind {
