@@ -263,7 +263,10 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phasePushed:
 			w.refuse(c, &RPCError{-503, "Timeout"})
 		case phaseClearing:
-			c.deadline = 0
+			if c.deadline = 0; w.draining { // see onCleared
+				w.conclude(c, c.result)
+				continue
+			}
 			w.clearMark(c)
 		}
 	}

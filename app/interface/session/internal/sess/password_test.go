@@ -204,3 +204,30 @@ func TestOwedPasswordIsNotForgiven(t *testing.T) {
 	}
 	require.Equal(t, StateNeedPassword, x.w.state)
 }
+
+// A node that lets a key go does not insist on clearing its mark: the next node
+// may have set another by then.
+func TestClearIsNotInsistedOnByANodeThatLetsGo(t *testing.T) {
+	for name, late := range map[string]bool{"tried once": true, "about to try again": false} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state, x.others = AuthState{State: StateUnauthorized}, false
+			m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+			mark, _ := find[*SetPasswordPending](x, nil)
+			x.finish(mark, nil, nil)
+			x.signedIn(alice)
+			if late {
+				x.step(&Drain{})
+			}
+			clearing, _ := find[*SetPasswordPending](x, nil)
+			x.finish(clearing, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+			if !late {
+				x.step(&Drain{})
+			}
+			x.advance(3 * time.Second)
+			require.Len(t, x.marks(), 2)
+			_, ok := result(x.take(), m.ID)
+			require.True(t, ok, "the client has its answer")
+		})
+	}
+}

@@ -63,10 +63,11 @@ func (w *MainAuthWrapper) clearMark(c *pendingCall) {
 
 // onCleared gives the client its answer, now that a restart would not ask for
 // the password again (PEERS.md, "Our own calls"). A failure is tried again
-// a few times.
+// a few times, but not by a node that lets the key go: on the next one a new
+// login may owe its password by then.
 func (w *MainAuthWrapper) onCleared(c *pendingCall, e *RPCError) {
 	const tries = 5
-	if c.tries++; e != nil && c.tries < tries {
+	if c.tries++; e != nil && c.tries < tries && !w.draining {
 		c.deadline = w.now + int64(w.cfg.AfterWait)<<c.tries
 		return
 	}
