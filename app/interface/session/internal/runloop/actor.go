@@ -36,7 +36,6 @@ type actor struct {
 	done    bool
 	drained bool
 	behind  bool // there are updates that the client may not have
-	left    bool // with those, for another node
 }
 
 // load is what counts towards the bounds of a mailbox.
@@ -146,8 +145,9 @@ func (a *actor) runLoop() {
 	defer effects.Put(out)
 	var batch []sess.Input
 	for {
-		if batch = a.take(batch); batch == nil {
-			if a.left && a.m.o.Behind != nil {
+		var left bool
+		if batch, left = a.take(batch); batch == nil {
+			if left && a.m.o.Behind != nil {
 				a.m.o.Behind(a.key)
 			}
 			return
@@ -163,25 +163,26 @@ func (a *actor) runLoop() {
 }
 
 // take returns the next batch, with the last one given back; nil ends the
-// runLoop.
-func (a *actor) take(last []sess.Input) []sess.Input {
+// runLoop. left says that the actor is gone for another node's sake, with
+// updates that its client may not have.
+func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	recycle(last)
 	a.taken, a.waiting = a.waiting, load{}
-	if next := a.sessionDataChan; next != nil {
+	if next = a.sessionDataChan; next != nil {
 		a.sessionDataChan = nil
-		return next
+		return next, false
 	}
 	a.running = false
 	if a.done || a.leaving && a.drained {
 		a.gone = true
-		a.left = a.leaving && a.behind
+		left = a.leaving && a.behind
 		a.machine = nil
 		a.m.forget(a)
 		a.m.drained(a)
 	}
-	return nil
+	return nil, left
 }
 
 // step feeds one input to the machine and does what it asks for. A panic
