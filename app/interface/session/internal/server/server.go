@@ -63,7 +63,7 @@ const (
 	follows  sender = iota // a unary gateway: it follows a redirect
 	stays                  // HTTP, streams and sync: the request is sent on
 	relaying               // another session node: it is served here
-	strayed                // one that had sent it on before: so are pushes, too
+	strayed                // one without the key of a push: not even that is sent on
 )
 
 // place says where a key's wrapper is.
