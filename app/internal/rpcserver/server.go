@@ -129,7 +129,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop ends the server in order; see the package's picture. Calls in flight
 // may finish until ctx ends, then their connections are cut. A second call
-// returns at once.
+// returns at once. A Stop so soon after Start that grpc has not begun to serve
+// leaves the port to it: it closes the port when it would have begun.
 func (s *Server) Stop(ctx context.Context) error {
 	err := error(nil)
 	s.stop.Do(func() { err = s.drain(ctx) })
