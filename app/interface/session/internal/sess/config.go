@@ -24,7 +24,7 @@ func (c *Config) SetDefaults() {
 		value int
 	}{
 		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
-		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100},
+		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 32},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
@@ -76,6 +76,7 @@ func (c *Config) Validate() error {
 		{"HeldPackets", c.HeldPackets, 1, 4096},
 		{"HeldBytes", c.HeldBytes, 1 << 10, 1 << 28},
 		{"HeldPushes", c.HeldPushes, 1, 4096},
+		{"HTTPRequests", c.HTTPRequests, 1, 4096},
 		{"Window", c.Window, 16, 1 << 16},
 		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
 		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},

@@ -55,6 +55,12 @@ func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
 	}
 	until = min(until, w.now+int64(w.cfg.HTTPMaxWait))
 	s.http.slots = append(s.http.slots, httpSlot{slot: slot, limit: until, until: until})
+	if over := len(s.http.slots) - w.cfg.HTTPRequests; over > 0 { // the oldest are answered with what there is
+		for i := range s.http.slots[:over] {
+			s.http.slots[i].until = w.now
+		}
+		s.touch()
+	}
 }
 
 // httpWait applies http_wait to the request that carried it: the newest. Of

@@ -67,6 +67,28 @@ func TestHTTPAnswer(t *testing.T) {
 	require.True(t, ok)
 }
 
+// Of more open requests than may be, the oldest is answered at once, and what
+// it waited for comes by the next.
+func TestHTTPRequestsAreBounded(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HTTPRequests = 2 })
+	x.post(1, 1, x.msg(1, tlPing(1)), 7*time.Second)
+	x.takeReply(1)
+	m := x.msg(1, x.method("help.getNearestDc"))
+	x.post(2, 1, m, 7*time.Second)
+	for slot := Slot(3); slot < 10; slot++ {
+		x.post(slot, 1, x.msg(1, tlHTTPWait(0, 0, 25000)), 7*time.Second)
+		_, ok := x.takeReply(slot - 2)
+		require.Equal(t, slot > 3, ok, slot)
+	}
+	_, ok := x.takeReply(9)
+	require.False(t, ok)
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	msgs, ok := x.takeReply(8)
+	require.True(t, ok)
+	_, ok = result(msgs, m.ID)
+	require.True(t, ok)
+}
+
 // HTTP-7: nothing to say until the end: an empty container.
 func TestHTTPNothingToSay(t *testing.T) {
 	x := newWorld(t, false)

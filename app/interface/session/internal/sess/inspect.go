@@ -11,6 +11,7 @@ type SessionView struct {
 	Messages  int // in the outbox
 	Bytes     int // of them
 	Acks      int // to be sent
+	Requests  int // open HTTP requests
 }
 
 // View is what a wrapper holds.
@@ -28,10 +29,14 @@ func (w *MainAuthWrapper) Inspect(v *View) {
 	for l := range w.lists() {
 		v.HeldPackets += len(l.held)
 		for _, s := range l.sessions {
-			v.Sessions = append(v.Sessions, SessionView{
+			view := SessionView{
 				Life: s, AuthKeyID: l.authKeyID, ID: s.id, Window: len(s.window.ids),
 				Messages: len(s.queue) + len(s.sent), Bytes: s.bytes, Acks: len(s.acks),
-			})
+			}
+			if s.http != nil {
+				view.Requests = len(s.http.slots)
+			}
+			v.Sessions = append(v.Sessions, view)
 		}
 	}
 }

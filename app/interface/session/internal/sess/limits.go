@@ -20,6 +20,7 @@ type Limits struct {
 	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
+	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Zero value means 32
 
 	// Limits of one packet.
 	ContainerIn    int `json:",optional"` // members accepted (rule CONT-2). Zero value means 1024

@@ -274,3 +274,19 @@ func TestDestroyedKeyStaysRefused(t *testing.T) {
 	}
 	require.True(t, x.w.Revoked())
 }
+
+// A key that may have been destroyed, or not, is asked after with its next call.
+func TestKeyThatMayBeDestroyedIsAskedAfter(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, tlID(wire.IDDestroyAuthKey))
+	ticket, _ := find[*DestroyKey](x, nil)
+	x.finish(ticket, nil, &RPCError{500, "X"})
+	x.take()
+	x.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	x.recv(1, x.method("account.getAccountTTL"))
+	x.fail("account.getAccountTTL", 400, "X")
+	x.take()
+	m := x.recv(1, x.method("account.getAccountTTL"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+}

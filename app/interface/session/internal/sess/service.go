@@ -163,6 +163,9 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 		w.destroyed = true
 		w.revoke() // before the answer, which is the last that leaves
 	}
+	if e != nil {
+		w.doubted = true // it may be gone all the same
+	}
 	if a.s.list != nil {
 		w.answer(a.s, a.msgID, wire.AppendConstructor(wire.AppendResult(nil, a.msgID), id))
 		w.reply(a.s, wire.AppendConstructor(nil, id))

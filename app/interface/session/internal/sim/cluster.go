@@ -77,6 +77,7 @@ func (c *cluster) configure() {
 		s.HeldPackets, s.HeldPushes = 2+c.rnd.IntN(8), 2+c.rnd.IntN(8)
 		s.OutboxMessages, s.OutboxBytes, s.AnswerBytes = 8+c.rnd.IntN(24), 16<<10, 64<<10
 		s.ContainerOut, s.ContainerBytes = 2+c.rnd.IntN(6), 8<<10
+		s.HTTPRequests = s.ContainerOut / 2
 		s.DetailedFrom = 64 << c.rnd.IntN(5)
 		s.DataChannel, s.DataChannelBytes = 1+c.rnd.IntN(5), 8<<10
 		s.Calls, s.PeerCalls = 4+c.rnd.IntN(16), 4+c.rnd.IntN(16)

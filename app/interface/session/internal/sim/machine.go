@@ -173,6 +173,7 @@ func (w *watch) bounded(m *machine) {
 		w.check(s.Messages <= c.OutboxMessages+32, "bounds", "session %x holds %d messages", s.ID, s.Messages)
 		w.check(s.Bytes <= c.AnswerBytes+1<<16, "bounds", "session %x holds %d bytes", s.ID, s.Bytes)
 		w.check(s.Acks <= c.Window, "bounds", "session %x owes %d acknowledgments", s.ID, s.Acks)
+		w.check(s.Requests <= c.HTTPRequests, "bounds", "session %x holds %d HTTP requests", s.ID, s.Requests)
 	}
 }
 
