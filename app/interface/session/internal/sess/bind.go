@@ -46,7 +46,10 @@ func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 // of it is at a BFF any more: its sessions go with the answer, so that the
 // client's next packet finds them with the perm key.
 func (w *MainAuthWrapper) bind() (h *Handover) {
-	if w.bound == nil || w.running > 0 || slices.ContainsFunc(w.asks, func(a ask) bool { return a.s != nil && a.kind != askFutureSalts }) {
+	waits := func(a ask) bool {
+		return a.s != nil && a.kind != askFutureSalts || a.kind == askSalts && len(a.list.held) > 0
+	}
+	if w.bound == nil || w.running > 0 || slices.ContainsFunc(w.asks, waits) {
 		return nil
 	}
 	a, list := w.bound, w.bound.list

@@ -57,6 +57,23 @@ func TestHandover(t *testing.T) {
 	require.Nil(t, y.w.mainAuth)
 }
 
+// Packets that wait for salts are taken in before their sessions move.
+func TestHandoverWaitsForHeldPackets(t *testing.T) {
+	x := newWorld(t, true)
+	x.recv(1, tlBind(permKey))
+	x.salts = false
+	x.advance(72 * time.Hour)
+	m := x.msg(1, tlPing(7))
+	x.step(x.data(1, m))
+	bind, _ := find[*BindTempKey](x, nil)
+	x.finish(bind, nil, nil)
+	require.Nil(t, x.adopted)
+	salts, _ := find[*GetSalts](x, nil)
+	x.finish(salts, &Salts{Salts: saltList(x.now)}, nil)
+	require.NotNil(t, x.adopted)
+	require.Len(t, x.takeOnly(wire.IDPong), 1)
+}
+
 // A session that is gone when its bind succeeds takes nobody else with it.
 func TestHandoverWithoutTheAsker(t *testing.T) {
 	x := newWorld(t, true)
