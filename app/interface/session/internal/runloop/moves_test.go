@@ -67,11 +67,10 @@ func TestHandoverToAnotherNodesKeyIsDropped(t *testing.T) {
 	require.EqualValues(t, 1, n.made.Load())
 }
 
-// Weakness 50: a moved key's status entry, by then the new owner's, was
-// deleted by the old owner; weakness 48: its answers were lost.
-func TestWeakness50ReleaseAnswersButSaysNothingToStatus(t *testing.T) {
-	hold := make(chan struct{})
-	machine := func(key int64, _ bool) Machine {
+// oneCall makes machines that have a call in flight once a packet has come, and
+// are drained when they were asked to and have none.
+func oneCall(then func(key int64, in sess.Input, draining bool, out *sess.Effects)) func(int64, bool) Machine {
+	return func(key int64, _ bool) Machine {
 		draining, inFlight := false, false
 		return script(func(_ int64, in sess.Input, out *sess.Effects) {
 			switch in.(type) {
@@ -80,16 +79,27 @@ func TestWeakness50ReleaseAnswersButSaysNothingToStatus(t *testing.T) {
 				out.Calls = append(out.Calls, sess.Call{Request: &sess.InvokeMethod{}})
 			case *sess.CallDone:
 				inFlight = false
-				out.Sends = append(out.Sends, sess.Send{AuthKeyID: key})
 			case *sess.Drain:
 				draining = true
 			}
-			if draining && !inFlight {
-				out.Drained = true
-				out.Calls = append(out.Calls, sess.Call{Request: &sess.SetOffline{AuthKeyID: key}})
-			}
+			out.Drained = draining && !inFlight
+			then(key, in, draining, out)
 		})
 	}
+}
+
+// Weakness 50: a moved key's status entry, by then the new owner's, was
+// deleted by the old owner; weakness 48: its answers were lost.
+func TestWeakness50ReleaseAnswersButSaysNothingToStatus(t *testing.T) {
+	hold := make(chan struct{})
+	machine := oneCall(func(key int64, in sess.Input, _ bool, out *sess.Effects) {
+		if _, done := in.(*sess.CallDone); done {
+			out.Sends = append(out.Sends, sess.Send{AuthKeyID: key})
+		}
+		if out.Drained {
+			out.Calls = append(out.Calls, sess.Call{Request: &sess.SetOffline{AuthKeyID: key}})
+		}
+	})
 	n := newNode(t, machine, func(o *Options) {
 		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
 	})
@@ -274,21 +284,9 @@ func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
 	hold := make(chan struct{})
 	var mu sync.Mutex
 	var behind []int64
-	n := newNode(t, func(key int64, _ bool) Machine {
-		draining, inFlight := false, false
-		return script(func(_ int64, in sess.Input, out *sess.Effects) {
-			switch in.(type) {
-			case *sess.Data:
-				inFlight = true
-				out.Calls = append(out.Calls, sess.Call{Request: &sess.InvokeMethod{}})
-			case *sess.CallDone:
-				inFlight = false
-			case *sess.Drain:
-				draining = true
-			}
-			out.Drained, out.Behind = draining && !inFlight, draining && key%2 == 0
-		})
-	}, func(o *Options) {
+	n := newNode(t, oneCall(func(key int64, _ sess.Input, draining bool, out *sess.Effects) {
+		out.Behind = draining && key%2 == 0
+	}), func(o *Options) {
 		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
 		o.Behind = func(key int64) {
 			mu.Lock()
