@@ -28,7 +28,7 @@ func (w *MainAuthWrapper) outcome(c *pendingCall, id int64) *RPCError {
 	if id == c.meta.MsgID {
 		return errWaitFailed
 	}
-	if w.findCall(c.s, id) != nil || w.isAsked(c.s, id) {
+	if w.findCall(c.s, id) != nil || w.findAsk(c.s, id) != nil {
 		return errWaiting
 	}
 	if r := c.s.window.find(id); r != nil {

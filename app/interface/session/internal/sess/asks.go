@@ -1,6 +1,10 @@
 package sess
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+)
 
 // askKind is what a call that is no API call is for.
 type askKind uint8
@@ -23,14 +27,15 @@ const (
 
 // ask is a call to a peer that is no API call.
 type ask struct {
-	ticket Ticket
-	list   *SessionList
-	s      *session
-	call   *pendingCall
-	msgID  int64
-	perm   int64 // key to bind to
-	n      int32
-	kind   askKind
+	ticket  Ticket
+	list    *SessionList
+	s       *session
+	call    *pendingCall
+	msgID   int64
+	perm    int64 // key to bind to
+	n       int32
+	kind    askKind
+	dropped bool // the client has its answer already: rpc_drop_answer
 }
 
 // maxAsks bounds the calls to peers that a client causes with its own.
@@ -45,10 +50,28 @@ func (w *MainAuthWrapper) ask(a ask, r Request) {
 	w.asks = append(w.asks, a)
 }
 
-// isAsked reports whether a peer is being asked for what a message wants that is
-// no API call.
-func (w *MainAuthWrapper) isAsked(s *session, msgID int64) bool {
-	return slices.ContainsFunc(w.asks, func(a ask) bool { return a.s == s && a.msgID == msgID })
+// findAsk finds what a peer is being asked for a message that is no API call.
+func (w *MainAuthWrapper) findAsk(s *session, msgID int64) *ask {
+	i := slices.IndexFunc(w.asks, func(a ask) bool { return a.s == s && a.msgID == msgID })
+	if i < 0 {
+		return nil
+	}
+	return &w.asks[i]
+}
+
+// respond gives the client what came of an ask: an error or an object.
+func (w *MainAuthWrapper) respond(a *ask, e *RPCError, object []byte) {
+	switch {
+	case a.s.list == nil:
+	case a.dropped: // but others may wait for the outcome
+		if e != nil {
+			a.s.window.fail(a.msgID)
+		}
+	case e != nil:
+		w.answerError(a.s, a.msgID, e.Code, e.Message)
+	default:
+		w.answer(a.s, a.msgID, append(wire.AppendResult(make([]byte, 0, wire.ResultHeader+len(object)), a.msgID), object...))
+	}
 }
 
 // onCallDone completes a call.

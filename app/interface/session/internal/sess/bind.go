@@ -28,14 +28,10 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 // onBound takes the outcome of auth.bindTempAuthKey (rules PFS-14 and PFS-17).
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
-	switch {
-	case e == nil && w.unbound && w.bound == nil && *w.slot(a.list.keyType) == a.list:
+	if e == nil && w.unbound && w.bound == nil && *w.slot(a.list.keyType) == a.list {
 		w.bound = &a
-	case a.s.list == nil:
-	case e != nil:
-		w.answerError(a.s, a.msgID, e.Code, e.Message)
-	default:
-		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
+	} else {
+		w.respond(&a, e, wire.AppendBool(nil, true))
 	}
 	if !w.binding && w.bound == nil {
 		w.regate(nil)
@@ -58,9 +54,7 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 			w.onFutureSalts(other, nil)
 		}
 	}
-	if a.s.list != nil {
-		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
-	}
+	w.respond(a, nil, wire.AppendBool(nil, true))
 	list.asking = false
 	return &Handover{To: a.perm, List: list, calls: w.calls}
 }
@@ -134,16 +128,8 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 // To one that dropped its own key the answer is the last that leaves (rule
 // PFS-21).
 func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
-	if e != nil {
-		if a.s.list != nil {
-			w.answerError(a.s, a.msgID, e.Code, e.Message)
-		}
-		return
-	}
-	if a.s.list != nil {
-		w.answer(a.s, a.msgID, wire.AppendBool(wire.AppendResult(nil, a.msgID), true))
-	}
-	if gone == nil {
+	w.respond(&a, e, wire.AppendBool(nil, true))
+	if e != nil || gone == nil {
 		return
 	}
 	for _, key := range gone.Keys {

@@ -69,7 +69,7 @@ func TestHandoverWaitsForHeldPackets(t *testing.T) {
 	x.finish(bind, nil, nil)
 	require.Nil(t, x.adopted)
 	salts, _ := find[*GetSalts](x, nil)
-	x.finish(salts, &Salts{Salts: saltList(x.now)}, nil)
+	x.finish(salts, &Salts{Salts: saltList(x.now, 8)}, nil)
 	require.NotNil(t, x.adopted)
 	require.Len(t, x.takeOnly(wire.IDPong), 1)
 }

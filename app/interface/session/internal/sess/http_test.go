@@ -193,7 +193,7 @@ func TestHTTPEverySlotIsAnswered(t *testing.T) {
 	require.True(t, ok, "waiting for salts")
 	require.Empty(t, msgs)
 	ticket, _ := find[*GetSalts](x, nil)
-	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 	x.post(4, 1, x.msg(1, tlPing(2)), 7*time.Second)
 	msgs, ok = x.takeReply(4)
 	require.True(t, ok)

@@ -54,9 +54,12 @@ func (x *world) method(name string, args ...any) []byte {
 	return b
 }
 
-func tlInit(query []byte) []byte {
+func tlInit(query []byte) []byte { return tlInitOf("12.1.0", query) }
+
+// tlInitOf is initConnection of an app's version.
+func tlInitOf(version string, query []byte) []byte {
 	b := tlInt(tlInt(tlID(wire.IDInitConnection), 0), 4)
-	for _, s := range []string{"Pixel 9", "SDK 36", "12.1.0", "en-us", "android", "en"} {
+	for _, s := range []string{"Pixel 9", "SDK 36", version, "en-us", "android", "en"} {
 		b = wire.AppendBytes(b, s)
 	}
 	return append(b, query...)
@@ -108,7 +111,7 @@ func (x *world) pbObject(message, predicate string, fields map[string]any) []byt
 // authorization is an auth.authorization of a user.
 func (x *world) authorization(user int) []byte {
 	return x.pbObject("auth_Authorization", "auth_authorization", map[string]any{
-		"user": x.pbObject("User", "userEmpty", map[string]any{"id": user}),
+		"user": x.pbObject("User", "user", map[string]any{"id": user}),
 	})
 }
 
@@ -120,10 +123,18 @@ func (x *world) updates(n int) []byte {
 	})
 }
 
-// largeUpdates does not shrink.
-func (x *world) largeUpdates(size int) []byte {
+// phoneUpdate is an update as large as its phone.
+func (x *world) phoneUpdate(phone string) []byte {
 	return x.pbObject("Updates", "updateShort", map[string]any{
-		"update": x.pbObject("Update", "updateUserPhone", map[string]any{"phone": []byte(incompressible(size))}), "date": 1,
+		"update": x.pbObject("Update", "updateUserPhone", map[string]any{"phone": []byte(phone)}), "date": 1,
+	})
+}
+
+// statusUpdate looks different in different layers.
+func (x *world) statusUpdate() []byte {
+	status := x.pbObject("UserStatus", "userStatusRecently", nil)
+	return x.pbObject("Updates", "updateShort", map[string]any{
+		"update": x.pbObject("Update", "updateUserStatus", map[string]any{"status_USERSTATUS": status}), "date": 1,
 	})
 }
 

@@ -74,7 +74,7 @@ func TestLargePacketWaitsForSalts(t *testing.T) {
 	x.recv(1, tlPing(1))
 	require.Equal(t, 1, x.counts[CountHeldDropped])
 	ticket, _ := find[*GetSalts](x, nil)
-	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 	require.True(t, x.isInvoked("auth.signIn"))
 }
 
@@ -90,7 +90,7 @@ func TestPacketsWaitForSalts(t *testing.T) {
 	require.Equal(t, 2, x.counts[CountHeldDropped])
 	ticket, r := find[*GetSalts](x, nil)
 	require.Equal(t, int64(permKey), r.AuthKeyID)
-	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 	require.Len(t, x.takeOnly(wire.IDPong), 3)
 }
 
@@ -119,7 +119,7 @@ func TestWithoutSalts(t *testing.T) {
 	require.Equal(t, 2, count[*GetSalts](x))
 	require.Len(t, x.takeOnly(wire.IDPong), 1, "nor waited for again")
 	ticket, _ = find[*GetSalts](x, nil)
-	x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 	d = x.data(1, x.msg(1, tlPing(4)))
 	d.Salt = 4712
 	x.step(d)

@@ -166,8 +166,8 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	if e != nil {
 		w.doubted = true // it may be gone all the same
 	}
-	if a.s.list != nil {
-		w.answer(a.s, a.msgID, wire.AppendConstructor(wire.AppendResult(nil, a.msgID), id))
+	w.respond(&a, nil, wire.AppendConstructor(nil, id))
+	if a.s.list != nil && !a.dropped {
 		w.reply(a.s, wire.AppendConstructor(nil, id))
 	}
 	if e == nil && a.list.authKeyID != w.key && *w.slot(a.list.keyType) == a.list { // a temp key, which goes alone
@@ -185,8 +185,7 @@ func (w *MainAuthWrapper) onDropAnswer(s *session, m wire.Message) {
 		return
 	}
 	body := wire.AppendResult(make([]byte, 0, wire.ResultHeader+20), m.ID)
-	if c := w.findCall(s, req); c != nil && !c.answered { // rule RPC-6
-		c.answered = true
+	if w.dropRunning(s, req) { // rule RPC-6
 		w.answer(s, m.ID, wire.AppendConstructor(body, wire.IDRPCAnswerDroppedRunning))
 		w.answer(s, req, wire.AppendConstructor(wire.AppendResult(nil, req), wire.IDRPCAnswerDroppedRunning))
 		return
@@ -203,4 +202,18 @@ func (w *MainAuthWrapper) onDropAnswer(s *session, m wire.Message) {
 		body = wire.AppendConstructor(body, wire.IDRPCAnswerUnknown)
 	}
 	w.answer(s, m.ID, body)
+}
+
+// dropRunning has a call that is in work end without an answer, and says whether
+// there is one.
+func (w *MainAuthWrapper) dropRunning(s *session, req int64) bool {
+	if c := w.findCall(s, req); c != nil && !c.answered {
+		c.answered = true
+		return true
+	}
+	if a := w.findAsk(s, req); a != nil && a.kind != askFutureSalts && !a.dropped { // that one is no call
+		a.dropped = true
+		return true
+	}
+	return false
 }

@@ -1,7 +1,6 @@
 package sess
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,7 +19,8 @@ import (
 //
 // Messages of the client are named by the dialogue, those of the server s1,
 // s2, ... as they appear; a message sent again keeps its name. A container is
-// printed as {...}, a message as name/seqno=text.
+// printed as {...}/seqno, a message as name/seqno=text. That ids say what they
+// have to is checked throughout (rules BAD-3, CONT-3 and MSGID-2).
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		d := &dialogue{}
@@ -39,6 +39,7 @@ type dialogue struct {
 	named map[string]wire.Message // of the client
 	names map[msgKey]string       // of all
 	sid   int64                   // session at hand
+	lives map[int64]string        // unique ids of sessions
 	ours  int
 	seen  int // calls printed
 }
@@ -60,6 +61,11 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 	switch td.Cmd {
 	case "packet":
 		d.packet(t, td)
+	case "draft": // not sent
+		d.sid = 1
+		for _, line := range strings.Split(strings.TrimSpace(td.Input), "\n") {
+			d.message(t, 1, line)
+		}
 	case "again":
 		x.step(d.data(t, td, d.named[arg(0)]))
 	case "answer":
@@ -77,16 +83,26 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		x.finish(ticket, nil, d.refusal(t, td))
 	case "dropped":
 		ticket, _ := find[*DropTempKeys](x, nil)
-		x.finish(ticket, &KeysGone{}, nil)
+		gone := &KeysGone{Existed: true}
+		for i := range td.CmdArgs {
+			gone.Keys = append(gone.Keys, number64(t, arg(i)))
+		}
+		x.finish(ticket, gone, nil)
 	case "destroyed":
 		ticket, _ := find[*DestroyKey](x, nil)
-		x.finish(ticket, &KeysGone{Existed: true}, nil)
+		if e := d.refusal(t, td); e != nil {
+			x.finish(ticket, nil, e)
+		} else {
+			x.finish(ticket, &KeysGone{Existed: !td.HasArg("none")}, nil)
+		}
 	case "salts":
 		ticket, _ := find[*GetSalts](x, nil)
 		if e := d.refusal(t, td); e != nil {
 			x.finish(ticket, nil, e)
 		} else {
-			x.finish(ticket, &Salts{Salts: saltList(x.now)}, nil)
+			count := int32(8)
+			td.MaybeScanArgs(t, "count", &count)
+			x.finish(ticket, &Salts{Salts: saltList(x.now, count)}, nil)
 		}
 	case "result":
 		m := d.named[arg(0)]
@@ -101,9 +117,15 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		x.advance(after)
 	case "push":
 		updates := x.updates(int(number64(t, arg(0))))
-		if size := 0; td.HasArg("size") {
+		switch size := 0; {
+		case td.HasArg("size"):
 			td.ScanArgs(t, "size", &size)
-			updates = x.largeUpdates(size)
+			updates = x.phoneUpdate(incompressible(size))
+		case td.HasArg("zeros"):
+			td.ScanArgs(t, "zeros", &size)
+			updates = x.phoneUpdate(string(make([]byte, size)))
+		case td.HasArg("status"):
+			updates = x.statusUpdate()
 		}
 		x.step(&PushUpdates{Updates: updates, Notification: td.HasArg("notify")})
 	case "session-push":
@@ -122,9 +144,9 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 	return d.effects(t)
 }
 
-// wrapper begins anew: wrapper [unbound] [state=N] [salts=manual].
+// wrapper begins anew: wrapper [unbound] [state=N] [salts=manual] [outbox=N] [window=N].
 func (d *dialogue) wrapper(t *testing.T, td *datadriven.TestData) {
-	*d = dialogue{x: newWorld(t, td.HasArg("unbound")), named: map[string]wire.Message{}, names: map[msgKey]string{}}
+	*d = dialogue{x: newWorld(t, td.HasArg("unbound")), named: map[string]wire.Message{}, names: map[msgKey]string{}, lives: map[int64]string{}}
 	for _, a := range td.CmdArgs {
 		switch a.Key {
 		case "state":
@@ -133,6 +155,19 @@ func (d *dialogue) wrapper(t *testing.T, td *datadriven.TestData) {
 			d.x.salts = false
 		case "outbox":
 			d.x.cfg.OutboxMessages = int(number64(t, a.Vals[0]))
+		case "window":
+			d.x.cfg.Window = int(number64(t, a.Vals[0]))
+		}
+	}
+	known := map[msgKey]bool{}
+	d.x.watch = func(s Send) { // a new id is of its time: clients set their clocks by it
+		for _, m := range parsePacket(t, s) {
+			for _, id := range [...]int64{m.ID, m.outer} {
+				if key := (msgKey{s.SessionID, id}); !known[key] {
+					known[key] = true
+					require.InDelta(t, d.x.now, timeOf(id), float64(time.Millisecond))
+				}
+			}
 		}
 	}
 }
@@ -153,6 +188,7 @@ func (d *dialogue) packet(t *testing.T, td *datadriven.TestData) {
 		m = members[0]
 	} else {
 		m = d.x.container(sid, members...)
+		td.MaybeScanArgs(t, "seq", &m.Seq)
 		if name := value(td, "container"); name != "" {
 			if old, ok := d.named[name]; ok {
 				m.ID = old.ID
@@ -161,29 +197,6 @@ func (d *dialogue) packet(t *testing.T, td *datadriven.TestData) {
 		}
 	}
 	d.x.step(d.data(t, td, m))
-}
-
-// data makes the packet of a message: [from=N] [via=gw1] [new] [salt=N] [key=temp|media] [http=SLOT].
-func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *Data {
-	sid := int64(1)
-	td.MaybeScanArgs(t, "from", &sid)
-	data := d.x.data(sid, m)
-	td.MaybeScanArgs(t, "via", &data.ServerID)
-	td.MaybeScanArgs(t, "salt", &data.Salt)
-	data.NewConn = td.HasArg("new")
-	if td.HasArg("http") {
-		var slot uint64
-		td.ScanArgs(t, "http", &slot)
-		data.ServerID, data.HTTP, data.HTTPUntil = "", Slot(slot), d.x.now+int64(7*time.Second)
-	}
-	key := ""
-	switch td.MaybeScanArgs(t, "key", &key); key {
-	case "temp":
-		data.AuthKeyID, data.KeyType = tempKey, TempKey
-	case "media":
-		data.AuthKeyID, data.KeyType = mediaKey, MediaTempKey
-	}
-	return data
 }
 
 // value is that of an argument; empty when it has none.
@@ -198,144 +211,6 @@ func value(td *datadriven.TestData, key string) string {
 
 func (d *dialogue) name(name string, m wire.Message) {
 	d.named[name], d.names[msgKey{d.sid, m.ID}] = m, name
-}
-
-// message reads "name: [wrapper=value ...] constructor [argument ...] [age=duration] [off=N] [seq=N]".
-func (d *dialogue) message(t *testing.T, sid int64, line string) wire.Message {
-	name, rest, ok := strings.Cut(line, ":")
-	require.True(t, ok, line)
-	words := strings.Fields(rest)
-	var wrap []func([]byte) []byte
-	age, seq, off := time.Duration(0), int64(-1), int64(0)
-	var plain []string
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		switch key {
-		case "layer":
-			layer := int32(number64(t, value))
-			wrap = append(wrap, func(q []byte) []byte { return tlLayer(layer, q) })
-		case "init":
-			wrap = append(wrap, tlInit)
-		case "quiet":
-			wrap = append(wrap, tlQuiet)
-		case "after":
-			id := d.id(t, value)
-			wrap = append(wrap, func(q []byte) []byte { return tlAfter(id, q) })
-		case "gzip":
-			wrap = append(wrap, func(q []byte) []byte { return gzipped(t, q) })
-		case "age":
-			var err error
-			age, err = time.ParseDuration(value)
-			require.NoError(t, err)
-		case "seq":
-			seq = number64(t, value)
-		case "off":
-			off = number64(t, value)
-		default:
-			plain = append(plain, word)
-		}
-	}
-	require.NotEmpty(t, plain, line)
-	body := d.body(t, sid, plain[0], plain[1:])
-	for i := len(wrap) - 1; i >= 0; i-- {
-		body = wrap[i](body)
-	}
-	m := d.x.msg(sid, body)
-	if age != 0 {
-		m.ID = d.x.id(-age)
-	}
-	if seq >= 0 {
-		m.Seq = int32(seq)
-	}
-	m.ID += off
-	d.name(strings.TrimSpace(name), m)
-	return m
-}
-
-// id finds a message by name; a number is itself, ahead an id to come.
-func (d *dialogue) id(t *testing.T, name string) int64 {
-	if name == "ahead" {
-		return d.x.id(time.Second)
-	}
-	for key, n := range d.names {
-		if n == name && key.sid == d.sid {
-			return key.id
-		}
-	}
-	return number64(t, name)
-}
-
-func (d *dialogue) body(t *testing.T, sid int64, what string, args []string) []byte {
-	arg := func(i int) int64 {
-		require.Greater(t, len(args), i, what)
-		return d.id(t, args[i])
-	}
-	ids := func() (out []int64) {
-		for i := range args {
-			out = append(out, arg(i))
-		}
-		return out
-	}
-	switch what {
-	case "ping":
-		return tlPing(arg(0))
-	case "ping_delay_disconnect":
-		return tlInt(tlLong(tlID(wire.IDPingDelayDisconnect), arg(0)), int32(arg(1)))
-	case "msgs_ack":
-		return tlAck(ids()...)
-	case "get_future_salts":
-		return tlInt(tlID(wire.IDGetFutureSalts), int32(arg(0)))
-	case "destroy_session":
-		return tlLong(tlID(wire.IDDestroySession), arg(0))
-	case "destroy_auth_key":
-		return tlID(wire.IDDestroyAuthKey)
-	case "rpc_drop_answer":
-		return tlLong(tlID(wire.IDRPCDropAnswer), arg(0))
-	case "msgs_state_req":
-		return tlLongs(wire.IDMsgsStateReq, ids()...)
-	case "msg_resend_req":
-		return tlLongs(wire.IDMsgResendReq, ids()...)
-	case "msgs_all_info":
-		return wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, arg(0)), []byte{byte(arg(1))})
-	case "http_wait":
-		return tlHTTPWait(int32(arg(0)), int32(arg(1)), int32(arg(2)))
-	case "msg_container":
-		return wire.AppendContainer(nil, 0)
-	case "msg_copy":
-		m := d.named[args[0]]
-		return append(wire.AppendMessageHeader(tlID(wire.IDMsgCopy), m.ID, m.Seq, len(m.Body)), m.Body...)
-	case "raw":
-		b, err := hex.DecodeString(args[0])
-		require.NoError(t, err)
-		return b
-	case "auth.bindTempAuthKey":
-		return tlBind(permKey)
-	case "auth.dropTempAuthKeys":
-		return tlLongs(wire.IDDropTempAuthKeys)
-	case "auth.signIn":
-		return d.x.method(what, int32(1), "1", "2", "3")
-	}
-	return d.x.method(what)
-}
-
-// object is what a BFF answers: [size=N] for a large one that does not shrink.
-func (d *dialogue) object(t *testing.T, method string, td *datadriven.TestData) []byte {
-	switch method {
-	case "updates.getState":
-		return updatesState()
-	case "auth.logOut":
-		return tlInt(tlID(0xc3a2835f), 0)
-	}
-	country := "NL"
-	if size := 0; td.HasArg("size") {
-		td.ScanArgs(t, "size", &size)
-		country = incompressible(size)
-	}
-	if size := 0; td.HasArg("zeros") {
-		td.ScanArgs(t, "zeros", &size)
-		country = string(make([]byte, size))
-	}
-	return nearestDC(country)
 }
 
 func (d *dialogue) refusal(t *testing.T, td *datadriven.TestData) *RPCError {
@@ -357,7 +232,7 @@ func (d *dialogue) effects(t *testing.T) string {
 	var b strings.Builder
 	x := d.x
 	for ; d.seen < len(x.calls); d.seen++ {
-		if text := describeCall(x.calls[d.seen], x); text != "" {
+		if text := d.callText(x.calls[d.seen]); text != "" {
 			fmt.Fprintln(&b, text)
 		}
 	}
@@ -388,27 +263,33 @@ func (d *dialogue) effects(t *testing.T) string {
 	return b.String()
 }
 
-func describeCall(r Request, x *world) string {
+func (d *dialogue) callText(r Request) string {
+	of := func(m *Meta) string { return d.names[msgKey{m.SessionID, m.MsgID}] }
 	switch r := r.(type) {
 	case *GetSalts:
-		if x.salts {
+		if d.x.salts {
 			return ""
 		}
-		return "call GetSalts"
+		return fmt.Sprintf("call GetSalts %d", r.AuthKeyID)
 	case *GetAuthState:
 		return ""
 	case *InvokeMethod:
-		return fmt.Sprintf("call %s user=%d layer=%d", r.Method.Name, r.Meta.UserID, r.Meta.Layer)
+		return fmt.Sprintf("call %s of %s user=%d layer=%d", r.Method.Name, of(&r.Meta), r.Meta.UserID, r.Meta.Layer)
 	case *BindTempKey:
-		return fmt.Sprintf("call BindTempKey %d to %d in session %d", r.Meta.AuthKeyID, r.PermAuthKeyID, r.Meta.SessionID)
+		return fmt.Sprintf("call BindTempKey %d to %d until %d by %s of session %d",
+			r.Meta.AuthKeyID, r.PermAuthKeyID, r.ExpiresAt, of(&r.Meta), r.Meta.SessionID)
+	case *DropTempKeys:
+		return fmt.Sprintf("call DropTempKeys of %d but %v", r.PermAuthKeyID, r.Except)
+	case *DestroyKey:
+		return fmt.Sprintf("call DestroyKey %d", r.AuthKeyID)
 	case *SetOnline:
 		return fmt.Sprintf("call SetOnline %d", r.UserID)
 	case *SetOffline:
 		return fmt.Sprintf("call SetOffline %d", r.UserID)
 	case *SetLayer:
-		return fmt.Sprintf("call SetLayer %d", r.Layer)
+		return fmt.Sprintf("call SetLayer %d of %d", r.Layer, r.AuthKeyID)
 	case *SetInitConnection:
-		return fmt.Sprintf("call SetInitConnection %s %s", r.Client.LangPack, r.Client.AppVersion)
+		return fmt.Sprintf("call SetInitConnection %s %s of %d", r.Client.LangPack, r.Client.AppVersion, r.AuthKeyID)
 	case *SetPasswordPending:
 		return fmt.Sprintf("call SetPasswordPending %v", r.Pending)
 	}
@@ -421,14 +302,14 @@ func (d *dialogue) packetText(t *testing.T, s Send) string {
 	d.sid = s.SessionID
 	var parts []string
 	for _, m := range msgs {
-		parts = append(parts, d.messageText(m))
+		parts = append(parts, d.messageText(t, m))
 	}
 	text := strings.Join(parts, ", ")
 	switch {
 	case msgs[0].constructor == wire.IDMsgContainer:
-		text = "{}"
+		text = fmt.Sprintf("{}/%d", msgs[0].outerSeq)
 	case msgs[0].inside:
-		text = "{" + text + "}"
+		text = fmt.Sprintf("{%s}/%d", text, msgs[0].outerSeq)
 	}
 	if msgs[0].salt != d.x.currentSalt() {
 		text += fmt.Sprintf(" salt=%d", msgs[0].salt)
@@ -436,7 +317,12 @@ func (d *dialogue) packetText(t *testing.T, s Send) string {
 	return text
 }
 
-func (d *dialogue) messageText(m sent) string {
+func (d *dialogue) messageText(t *testing.T, m sent) string {
+	if m.inside {
+		require.Equal(t, int64(idNotice), m.outer&3)
+		require.Greater(t, m.outer, m.ID)
+	}
+	require.Equal(t, side(m.constructor), m.ID&3, "%08x", m.constructor)
 	key := msgKey{m.SessionID, m.ID}
 	name, ok := d.names[key]
 	if !ok {

@@ -12,7 +12,11 @@ func (d *dialogue) objectText(body []byte) string {
 	r := wire.NewReader(body)
 	switch id := r.ID(); id {
 	case wire.IDNewSessionCreated:
-		return fmt.Sprintf("new_session_created(first %s)", d.of(r.Long()))
+		first, unique, salt := r.Long(), r.Long(), r.Long()
+		if d.lives[unique] == "" {
+			d.lives[unique] = fmt.Sprintf("life%d", len(d.lives)+1)
+		}
+		return fmt.Sprintf("new_session_created(first %s, %s, salt %d)", d.of(first), d.lives[unique], salt)
 	case wire.IDPong:
 		return fmt.Sprintf("pong(%s, %d)", d.of(r.Long()), r.Long())
 	case wire.IDMsgsAck:
@@ -60,24 +64,49 @@ func (d *dialogue) objectText(body []byte) string {
 		return "boolTrue"
 	case wire.IDDestroyAuthKeyOK:
 		return "destroy_auth_key_ok"
+	case wire.IDDestroyAuthKeyNone:
+		return "destroy_auth_key_none"
+	case wire.IDDestroyAuthKeyFail:
+		return "destroy_auth_key_fail"
 	case wire.IDUpdatesTooLong:
 		return "updatesTooLong"
 	case idUpdateShort:
-		r.ID()
+		switch update := r.ID(); update {
+		case 0xe5bdf8de:
+			r.Long()
+			return fmt.Sprintf("updateShort(updateUserStatus %08x)", r.ID())
+		case 0x05492a13:
+			r.Long()
+			return fmt.Sprintf("updateShort(updateUserPhone of %d)", len(r.Bytes()))
+		}
 		return fmt.Sprintf("updateShort(%d)", r.Int())
 	default:
 		switch id {
 		case 0x8e1a1775:
 			return "nearestDc"
+		case 0xa99fca4f:
+			return fmt.Sprintf("upload.cdnFile of %d", len(r.Bytes()))
 		case 0xa56c2a3e:
 			return "updates.state"
 		case 0xc3a2835f:
 			return "auth.loggedOut"
 		case 0x2ea2c0d4:
-			return "auth.authorization"
+			r.ID() // flags
+			return fmt.Sprintf("auth.authorization(user %08x)", r.ID())
 		}
 		return fmt.Sprintf("%08x", id)
 	}
+}
+
+// side is what the id of a message has to say of it: whether it answers one of
+// the client's (rule MSGID-2).
+func side(constructor uint32) int64 {
+	switch constructor {
+	case wire.IDNewSessionCreated, wire.IDMsgsAck, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo,
+		wire.IDUpdatesTooLong, wire.IDGzipPacked, idUpdateShort, wire.IDMsgContainer:
+		return idNotice
+	}
+	return idAnswer
 }
 
 // saltsText prints future_salts: each salt, by the minutes it is good for.
@@ -87,6 +116,9 @@ func (d *dialogue) saltsText(r *wire.Reader) string {
 	for range n {
 		since, until, salt := r.Int(), r.Int(), r.Long()
 		salts = append(salts, fmt.Sprintf("%d from %+dm to %+dm", salt, (since-now)/60, (until-now)/60))
+	}
+	if n > 8 {
+		salts = append(salts[:1], fmt.Sprintf("... %d more", n-1))
 	}
 	return fmt.Sprintf("future_salts(%s, %s)", d.of(req), strings.Join(salts, ", "))
 }

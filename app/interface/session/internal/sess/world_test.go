@@ -66,6 +66,7 @@ type world struct {
 	order    []Ticket
 	calls    []Request // all of them ever
 	adopted  *Handover
+	watch    func(Send) // sees what is sent when it is
 	counts   [Counters]int
 	faults   []Fault
 	seen     []int // updates
@@ -92,11 +93,11 @@ func newWorld(t testing.TB, unbound bool, change ...func(*Config)) *world {
 }
 
 // saltList is what authsession has: consecutive half hours.
-func saltList(now int64) []Salt {
+func saltList(now int64, count int32) []Salt {
 	first := int32(epoch/1e9) - 1800
 	i := max(0, (int32(now/1e9)-first)/1800-1)
 	var out []Salt
-	for n := range int32(8) {
+	for n := range count {
 		since := first + (i+n)*1800
 		out = append(out, Salt{Since: since, Until: since + 1800, Salt: int64(salt0 + i + n)})
 	}
@@ -114,6 +115,11 @@ func (x *world) step(in Input) {
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
 	x.sends = append(x.sends, x.out.Sends...)
 	x.replies = append(x.replies, x.out.Replies...)
+	if x.watch != nil {
+		for _, s := range x.out.Sends {
+			x.watch(s)
+		}
+	}
 	for _, c := range x.out.Counts {
 		x.counts[c.What] += c.N
 	}
@@ -137,7 +143,7 @@ func (x *world) autoAnswer(c *Call) {
 	switch c.Request.(type) {
 	case *GetSalts:
 		if x.salts {
-			x.finish(c.Ticket, &Salts{Salts: saltList(x.now)}, nil)
+			x.finish(c.Ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 		}
 	case *GetAuthState:
 		if x.states {
@@ -301,6 +307,7 @@ type sent struct {
 	inside      bool  // of a container
 	salt        int64 // of its packet
 	outer       int64 // id of the packet's message
+	outerSeq    int32
 	constructor uint32
 }
 
@@ -322,11 +329,11 @@ func parsePacket(t testing.TB, s Send) (out []sent) {
 		require.NoError(t, err)
 		inside = true
 		if len(members) == 0 {
-			return []sent{{Send: s, Message: m, salt: salt, outer: m.ID, constructor: wire.IDMsgContainer}}
+			return []sent{{Send: s, Message: m, salt: salt, outer: m.ID, outerSeq: m.Seq, constructor: wire.IDMsgContainer}}
 		}
 	}
 	for _, member := range members {
-		x := sent{Send: s, Message: member, inside: inside, salt: salt, outer: m.ID}
+		x := sent{Send: s, Message: member, inside: inside, salt: salt, outer: m.ID, outerSeq: m.Seq}
 		x.constructor, _ = wire.PeekID(member.Body)
 		out = append(out, x)
 	}
