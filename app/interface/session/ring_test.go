@@ -103,6 +103,23 @@ func TestWeakness50MovedKeysAreLeftToTheirNewOwner(t *testing.T) {
 	require.Zero(t, c.stat.offline)
 }
 
+// A node that stops says nothing to status of keys that another has taken over:
+// that one may have reported already.
+func TestStoppingNodeLeavesStatusToTheNewOwner(t *testing.T) {
+	c := startCluster(t)
+	a, b := c.start(), c.start()
+	both := []string{a.Address(), b.Address()}
+	a.svc.Shard.Update(both)
+	b.svc.Shard.Update(both)
+	d := c.login(a, keyOf(t, a, a.Address()), 77)
+	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
+	b.svc.Shard.Update(both[1:]) // a has left etcd, and its gateway knows
+	d.result(b.send(t, d, getState))
+	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
+	a.stop()
+	require.Equal(t, b.Address(), c.stat.node(77))
+}
+
 // A node that joins and is gone again costs no key its state, nor its place in
 // status.
 func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {

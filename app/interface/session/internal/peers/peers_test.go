@@ -290,6 +290,19 @@ func TestStatusKeepsOrder(t *testing.T) {
 	}, role.last), "%v", role.last)
 }
 
+// Whose key it is decides when a report is made, not when it is queued.
+func TestStatusHearsNothingOfKeysThatMovedMeanwhile(t *testing.T) {
+	role := &statusRole{}
+	s := NewStatus(serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) }), "10.0.0.1:20120", time.Second)
+	turn := make(chan struct{})
+	s.Elsewhere = func(key int64) bool { <-turn; return key == 5 }
+	s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})
+	s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 6})
+	close(turn)
+	require.NoError(t, s.Wait(t.Context()))
+	require.Equal(t, []string{"offline"}, role.log)
+}
+
 // Requests that wait for another node are bounded by bytes, too.
 func TestForwardedBytesAreBounded(t *testing.T) {
 	n := NewNodes(nil, nil)

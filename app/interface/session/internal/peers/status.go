@@ -28,6 +28,10 @@ type Status struct {
 	lanes    *lane.Lanes
 	serverID string
 	timeout  time.Duration
+
+	// Elsewhere reports whether another node owns a key now, and so reports of
+	// it: what this one still had to say may contradict that. nil: none does.
+	Elsewhere func(permAuthKeyID int64) bool
 }
 
 // NewStatus reports over conn, at most timeout a call. serverID is where sync
@@ -61,6 +65,9 @@ func (s *Status) Notify(r sess.Request) {
 		return
 	}
 	if !s.lanes.Go(key, func() {
+		if s.Elsewhere != nil && s.Elsewhere(key) {
+			return
+		}
 		// Twice, because what is not told now is told in most of a minute.
 		if s.try(report) != nil {
 			if err := s.try(report); err != nil {

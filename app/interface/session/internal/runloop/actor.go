@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
 
@@ -185,6 +186,9 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	return nil, left
 }
 
+// tickAgain is when a key is woken again whose waking went wrong.
+const tickAgain = 10 * time.Second
+
 // step feeds one input to the machine and does what it asks for. A panic
 // costs this input alone.
 func (a *actor) step(in sess.Input, out *sess.Effects) {
@@ -206,7 +210,10 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		a.logFault(f)
 	}
 	if !stepped {
-		return // what it wished before still holds
+		if _, tick := in.(*sess.Tick); tick { // its wish is used up; any other still holds
+			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
+		}
+		return
 	}
 	if r := a.machine.Revoked(); r != a.revoked.Load() {
 		a.revoked.Store(r)
@@ -243,21 +250,29 @@ func (a *actor) logFault(f sess.Fault) {
 // the map for a while, as a signpost for packets that were on their way.
 func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	a.m.inherit(h.To, &sess.Adopt{Handover: h}, true)
-	a.mu.Lock()
-	a.heir = h.To
-	a.done = false
-	queued := a.sessionDataChan
-	a.sessionDataChan = nil
-	a.mu.Unlock()
-	for _, in := range rest {
-		a.m.inherit(h.To, in, true)
-	}
-	for _, in := range queued {
-		a.m.inherit(h.To, in, true)
+	for more := true; more; {
+		for _, in := range rest {
+			a.m.inherit(h.To, in, true)
+		}
+		rest, more = a.leaveTo(h.To)
 	}
 	a.machine = nil
 	a.m.drained(a)
 	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
+}
+
+// leaveTo makes a point to its heir, unless something has come meanwhile, which
+// the heir is to get first.
+func (a *actor) leaveTo(heir int64) (queued []sess.Input, more bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken, a.waiting = a.waiting, load{}
+	if queued = a.sessionDataChan; queued != nil {
+		a.sessionDataChan = nil
+		return queued, true
+	}
+	a.heir, a.done = heir, false
+	return nil, false
 }
 
 // batch recycles mailboxes: most hold one packet and live for microseconds.

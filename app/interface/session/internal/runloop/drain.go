@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -9,9 +10,10 @@ import (
 
 // drain counts actors whose answers have not all left.
 type drain struct {
-	mu      sync.Mutex
-	pending map[*actor]struct{}
-	empty   chan struct{}
+	mu       sync.Mutex
+	released map[*actor]struct{} // out of the map, for another node's sake
+	pending  map[*actor]struct{}
+	empty    chan struct{}
 }
 
 // Drain asks every actor to finish: no new call is invoked, answers in flight
@@ -30,7 +32,7 @@ func (m *Manager) Drain(ctx context.Context) (late int, err error) {
 }
 
 // StartDrain begins what Drain waits for: the channel is closed when every
-// actor has finished.
+// actor has finished, those of released keys with them.
 func (m *Manager) StartDrain() <-chan struct{} {
 	actors := m.all()
 	d := &m.draining
@@ -39,15 +41,16 @@ func (m *Manager) StartDrain() <-chan struct{} {
 	for _, a := range actors {
 		d.pending[a] = struct{}{}
 	}
+	maps.Copy(d.pending, d.released)
 	empty := d.empty
+	if len(d.pending) == 0 {
+		close(empty)
+	}
 	d.mu.Unlock()
 	for _, a := range actors {
 		if a.attend(&sess.Drain{}) != posted {
 			m.drained(a)
 		}
-	}
-	if len(actors) == 0 {
-		close(empty)
 	}
 	return empty
 }
@@ -57,6 +60,7 @@ func (m *Manager) drained(a *actor) {
 	d := &m.draining
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	delete(d.released, a)
 	if _, ok := d.pending[a]; !ok {
 		return
 	}
@@ -115,17 +119,15 @@ func (m *Manager) TakeBack() {
 	}
 }
 
-// Mute lets status alone about a key, because another node has taken it over.
-func (m *Manager) Mute(authKeyID int64) {
-	if a := m.find(authKeyID); a != nil {
-		a.mu.Lock()
-		a.leaving = true
-		a.mu.Unlock()
-	}
-}
-
 // detach takes a out of the map while it goes on, for a time.
 func (m *Manager) detach(a *actor) {
+	d := &m.draining
+	d.mu.Lock()
+	if d.released == nil {
+		d.released = map[*actor]struct{}{}
+	}
+	d.released[a] = struct{}{}
+	d.mu.Unlock()
 	s := m.shard(a.key)
 	s.mu.Lock()
 	if s.actors[a.key] == a {
@@ -135,5 +137,7 @@ func (m *Manager) detach(a *actor) {
 	a.mu.Lock()
 	a.leaving = true
 	a.mu.Unlock()
-	a.attend(&sess.Drain{})
+	if a.attend(&sess.Drain{}) != posted {
+		m.drained(a)
+	}
 }

@@ -119,9 +119,18 @@ func (m *Manager) Start(ctx context.Context) {
 
 // Advance wakes the actors whose time has come.
 func (m *Manager) Advance() {
-	for _, a := range m.wheel.advance(m.o.Now()) {
+	now := m.o.Now()
+	m.wake(m.wheel.advance(now), now)
+}
+
+func (m *Manager) wake(due []*actor, now int64) {
+	for _, a := range due {
 		switch a.post(&sess.Tick{}) {
-		case moved, gone: // a signpost, or a race with its end
+		case moved: // a signpost; one that has just been set up stays
+			if a.timer.wakeAt.Load() <= now {
+				m.forget(a)
+			}
+		case gone: // a race with its end
 			m.forget(a)
 		}
 	}
@@ -149,6 +158,11 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) b
 			}
 		}
 	}
+	return m.place(authKeyID, unbound, in, owed)
+}
+
+// place is put for what may not wait for a handover, or is part of one.
+func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) bool {
 	for {
 		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
 		case posted:
@@ -277,7 +291,7 @@ func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
 	if isData {
 		d.Unbound = false
 	}
-	return m.put(heir, false, in, owed)
+	return m.place(heir, false, in, owed)
 }
 
 // all returns the actors of this moment.

@@ -278,6 +278,87 @@ func TestPacketsDoNotOvertakeAHandover(t *testing.T) {
 	}, log)
 }
 
+// What comes while a temp key is handed over stays behind what came before.
+func TestNothingOvertakesAHandoverUnderWay(t *testing.T) {
+	var log []int64
+	hold := make(chan struct{})
+	var n *node
+	asked := 0
+	n = newNode(t, func(int64, bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			switch d, _ := in.(*sess.Data); {
+			case d == nil:
+			case d.Salt == 0:
+				<-hold
+				out.Handover = &sess.Handover{To: 100}
+			default:
+				log = append(log, d.Salt)
+			}
+		})
+	}, func(o *Options) {
+		o.Owns = func(int64) bool { // asked of each that moves
+			if asked++; asked == 2 {
+				require.NoError(t, n.Post(5, true, &sess.Data{Salt: 4}))
+			}
+			return true
+		}
+	})
+	for salt := range int64(4) {
+		require.NoError(t, n.Post(5, true, &sess.Data{Salt: salt}))
+	}
+	close(hold)
+	n.Wait()
+	require.Equal(t, []int64{1, 2, 3, 4}, log)
+}
+
+// A timer that was due when a temp key was handed over does not take the
+// signpost away.
+func TestSignpostOutlivesTheTimerBeforeIt(t *testing.T) {
+	n := newNode(t, always(func(now int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok && d.Salt == 1 {
+			out.Handover = &sess.Handover{To: 100}
+		}
+		out.WakeAt = now + int64(time.Second)
+	}))
+	require.NoError(t, n.Post(5, true, &sess.Data{}))
+	n.Wait()
+	now := n.clock.Add(int64(2 * time.Second))
+	due := n.wheel.advance(now)
+	require.Len(t, due, 1)
+	require.NoError(t, n.Post(5, true, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.wake(due, now)
+	require.NotNil(t, n.find(5))
+	n.pass(signpostTime + time.Second)
+	n.Wait()
+	require.Nil(t, n.find(5))
+}
+
+// A key that was let go a moment ago has answers in flight, too.
+func TestDrainWaitsForReleasedKeys(t *testing.T) {
+	hold := make(chan struct{})
+	n := newNode(t, oneCall(func(key int64, in sess.Input, _ bool, out *sess.Effects) {
+		if _, done := in.(*sess.CallDone); done {
+			out.Sends = append(out.Sends, sess.Send{AuthKeyID: key})
+		}
+	}), func(o *Options) {
+		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
+	})
+	let := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(let)
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	require.Equal(t, 1, n.Release(func(int64) bool { return false }))
+	expired, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, err := n.Drain(expired)
+	require.Error(t, err)
+	require.Equal(t, 1, late)
+	let()
+	_, err = n.Drain(t.Context())
+	require.NoError(t, err)
+	require.Len(t, n.sends(), 1)
+}
+
 // A key that is let go with updates on their way says so, when it has nothing
 // else to do.
 func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {

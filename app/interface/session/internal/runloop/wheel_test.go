@@ -76,6 +76,29 @@ func TestTicksReachTheMachine(t *testing.T) {
 	require.EqualValues(t, 3, ticks.Load())
 }
 
+// A key whose waking goes wrong is woken again, and ends in time.
+func TestPanicInATickIsNotTheLast(t *testing.T) {
+	ticks := 0
+	n := newNode(t, always(func(now int64, in sess.Input, out *sess.Effects) {
+		if _, ok := in.(*sess.Tick); ok {
+			if ticks++; ticks == 1 {
+				panic("defect")
+			}
+			out.Done = true
+			return
+		}
+		out.WakeAt = now + int64(time.Second)
+	}))
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	for range 2 {
+		n.Wait()
+		n.pass(tickAgain + wheelTick)
+	}
+	n.Wait()
+	require.Equal(t, 2, ticks)
+	require.Zero(t, n.Count())
+}
+
 func TestStartTurnsTheWheel(t *testing.T) {
 	ticked := make(chan struct{}, 1)
 	n := newNode(t, always(func(now int64, in sess.Input, out *sess.Effects) {

@@ -94,9 +94,6 @@ func (s *Server) ownerOf(permAuthKeyID int64) string {
 	if mine {
 		return ""
 	}
-	if s.svc.Shard.Left() {
-		s.svc.Runloop.Mute(permAuthKeyID)
-	}
 	return owner
 }
 

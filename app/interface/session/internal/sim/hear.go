@@ -297,6 +297,9 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since, cl.push = true, cl.c.now, device{}
+			for _, other := range cl.sessions {
+				other.settled = false // what it called, another login did
+			}
 		}
 		cl.owes = false
 	case logOut:

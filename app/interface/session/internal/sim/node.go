@@ -171,7 +171,16 @@ func (n *node) notify(r sess.Request) {
 	}
 	at := max(n.c.now+int64(n.c.latency()), n.reports.last+1)
 	n.reports.last = at
-	n.c.at(at, func() { n.c.status.take(n.addr, r) })
+	key := int64(0)
+	switch r := r.(type) {
+	case *sess.SetOnline:
+		key = r.AuthKeyID
+	case *sess.SetOffline:
+		key = r.AuthKeyID
+	}
+	if !n.svc.Elsewhere(key) { // peers.Status asks late; what is under way it does not call back
+		n.c.at(at, func() { n.c.status.take(n.addr, r) })
+	}
 }
 
 // take serves a request whose answer is a status. It answers in time, as the

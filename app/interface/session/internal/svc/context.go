@@ -113,6 +113,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	self := s.Shard.Self()
 	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
 	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
+	s.Status.Elsewhere = s.Elsewhere
 	s.Keys = keys.New(keys.Options{
 		Lookup:  s.Auth.Lookup,
 		Timeout: c.Session.PeerTimeout,
@@ -189,16 +190,8 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 // notify tells status who is online, which is a sign of life for authsession,
 // too.
 func (s *ServiceContext) notify(r sess.Request) {
-	switch r := r.(type) {
-	case *sess.SetOnline:
-		if s.elsewhere(r.AuthKeyID) {
-			return
-		}
-		s.touches.Seen(r.AuthKeyID)
-	case *sess.SetOffline:
-		if s.elsewhere(r.AuthKeyID) {
-			return
-		}
+	if online, ok := r.(*sess.SetOnline); ok && !s.Elsewhere(online.AuthKeyID) {
+		s.touches.Seen(online.AuthKeyID)
 	}
 	s.Status.Notify(r)
 }

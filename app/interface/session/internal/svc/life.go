@@ -62,8 +62,9 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 }
 
 // Drain ends the node's work when no peer can find it any more: answers in
-// flight are computed and delivered, status is told who was online, open HTTP
-// requests are answered. It returns by ctx's deadline.
+// flight are computed and delivered, open HTTP requests are answered, and where
+// no other node takes the keys over, status is told who was online. It returns
+// by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
 	s.LeaveRing()
 	within := func(d time.Duration, f func(context.Context) error) error {

@@ -128,7 +128,7 @@ func (s *ServiceContext) Behind(permAuthKeyID int64) {
 // LeaveRing takes a node that stops off its ring: what still comes, and what
 // it kept for keys that are not here, is for the others.
 func (s *ServiceContext) LeaveRing() {
-	s.letGo() // nobody else's keys are reported offline
+	s.letGo()
 	s.Shard.Leave()
 	s.Strays.Reconsider()
 }
@@ -145,8 +145,10 @@ func (s *ServiceContext) endMoves() {
 	}
 }
 
-// elsewhere reports whether another node owns a key and reports it to status.
-func (s *ServiceContext) elsewhere(permAuthKeyID int64) bool {
+// Elsewhere reports whether another node owns a key and reports it to status.
+// So a node that stops leaves what status knows of its keys to those who take
+// them over: an entry that names it is replaced by the new owner's, or runs out.
+func (s *ServiceContext) Elsewhere(permAuthKeyID int64) bool {
 	_, mine := s.Shard.Owner(permAuthKeyID)
-	return !mine && !s.Shard.Left()
+	return !mine
 }
