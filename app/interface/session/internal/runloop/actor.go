@@ -29,6 +29,7 @@ type actor struct {
 	gone            bool         // out of the map: post elsewhere
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	ring            uint32       // number of the ring that it was last looked at with
+	early           bool         // made while nodes may have disagreed about who owns the key
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
 
 	// Below, the runLoop's alone.

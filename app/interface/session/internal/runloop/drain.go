@@ -106,15 +106,21 @@ func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 	return released
 }
 
-// TakeBack tells the keys that this node owns again after another did: status
-// is to hear who is online, for that node may have said that nobody is.
-func (m *Manager) TakeBack() {
+// Settle is for when the nodes agree about who owns a key, a while after a change
+// of the ring. Keys that this node owns again after another did are told:
+// status is to hear who is online, for that node may have said that nobody is.
+// So are those that came early: that node may have served them, too.
+func (m *Manager) Settle() {
 	for _, a := range m.all() {
 		a.mu.Lock()
-		back := a.back()
+		back, early := a.back(), a.early
+		a.early = false
 		a.mu.Unlock()
-		if back {
+		switch {
+		case back:
 			a.attend(&sess.Returned{})
+		case early:
+			a.attend(&sess.Settled{})
 		}
 	}
 }

@@ -42,6 +42,9 @@ type Options struct {
 	// next; Serial is the number of now. nil: no key ever moves.
 	Back   func(authKeyID int64, last uint32) (seen uint32, back bool)
 	Serial func() uint32
+	// Unsettled reports whether nodes may disagree about who owns a key; Settle
+	// is called when they no longer do. nil: they never do.
+	Unsettled func() bool
 
 	// Behind hears of a key that another node owns now and that is let go with
 	// updates which its client may not have. nil: nobody does.
@@ -261,6 +264,7 @@ func (m *Manager) obtain(key int64, unbound bool) *actor {
 		if m.o.Serial != nil {
 			a.ring = m.o.Serial()
 		}
+		a.early = m.o.Unsettled != nil && !unbound && m.o.Unsettled()
 		s.actors[key] = a
 	}
 	return a

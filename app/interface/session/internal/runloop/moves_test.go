@@ -225,9 +225,33 @@ func TestKeysThatReturnAreToldFirst(t *testing.T) {
 	}
 	n.obtain(2, false)
 	n.Wait()
-	n.TakeBack()
-	n.TakeBack()
+	n.Settle()
+	n.Settle()
 	require.Equal(t, map[int64][]string{1: {"Returned", "Data", "Data"}, 2: {"Returned"}, 3: {"Data", "Data"}, 4: {"Data", "Data"}}, log)
+}
+
+// A key that came before the nodes agreed whose it is hears when they do, once.
+func TestKeysThatCameEarlyAreToldWhenAllHasSettled(t *testing.T) {
+	var mu sync.Mutex
+	settled := map[int64]int{}
+	unsettled := true
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) {
+			mu.Lock()
+			defer mu.Unlock()
+			if _, ok := in.(*sess.Settled); ok {
+				settled[key]++
+			}
+		})
+	}, func(o *Options) { o.Unsettled = func() bool { return unsettled } })
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	require.NoError(t, n.Post(2, true, &sess.Data{})) // a temp key moves nowhere
+	unsettled = false
+	require.NoError(t, n.Post(3, false, &sess.Data{}))
+	n.Wait()
+	n.Settle()
+	n.Settle()
+	require.Equal(t, map[int64]int{1: 1}, settled)
 }
 
 // Packets that are resolved as bound while their temp key is still about to

@@ -116,12 +116,14 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	if w.state == StateRevoked {
 		return
 	}
+	known := w.state == StateNormal
 	if !w.overruled {
 		w.adoptState(st)
 	}
 	w.adoptClient(&st.Client)
-	if w.pushID == 0 {
-		w.pushID = st.PushSessionID
+	if w.pushID == 0 && st.PushSessionID != 0 {
+		// What was known of the key did not name it: it may have been due.
+		w.pushID, w.pushAsked = st.PushSessionID, w.pushAsked || known
 	}
 	if w.doubted { // meanwhile: what was read may be older
 		if w.loadState(); w.state != StateNormal {

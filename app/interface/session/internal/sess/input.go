@@ -119,6 +119,11 @@ type (
 	// "status") may have been told that nobody is there.
 	Returned struct{}
 
+	// Settled says that the nodes agree by now whose the key is. Before, another
+	// one may have served it, too, and stored what was not there yet when this
+	// one read it (PEERS.md, "authsession").
+	Settled struct{}
+
 	// Drain says that the node is about to stop: no new calls are invoked;
 	// Effects.Drained tells when every answer has left.
 	Drain struct{}
@@ -137,6 +142,7 @@ func (*CallDone) input()           {}
 func (*Adopt) input()              {}
 func (*Tick) input()               {}
 func (*Returned) input()           {}
+func (*Settled) input()            {}
 func (*Drain) input()              {}
 
 // Result is what a Call came back with.

@@ -435,3 +435,22 @@ func TestWokenWithoutAcknowledgment(t *testing.T) {
 	require.Len(t, x.w.mainAuth.find(5).sent, 1)
 	require.LessOrEqual(t, len(x.w.mainAuth.find(1).sent), x.cfg.OutboxMessages)
 }
+
+// What another node stored while both had the key is read once they agree, and a
+// session for push messages that was not known till then is woken for what it
+// may have missed.
+func TestPushSessionOfAnotherNodeIsFound(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(2, tlPing(1))
+	x.state.PushSessionID = 2
+	x.step(&PushUpdates{Updates: x.updates(1), Notification: true})
+	require.Equal(t, []int{1}, pushed(x.take()))
+	x.step(&Settled{})
+	x.recv(1, x.method("help.getNearestDc"))
+	msgs := x.takeOnly(wire.IDUpdatesTooLong)
+	require.Len(t, msgs, 1)
+	require.Equal(t, int64(2), msgs[0].SessionID)
+	x.recv(1, x.method("help.getNearestDc"))
+	require.Empty(t, x.takeOnly(wire.IDUpdatesTooLong))
+}

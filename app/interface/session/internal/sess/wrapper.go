@@ -137,6 +137,8 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onAdopt(in.Handover)
 	case *Returned:
 		w.onReturned()
+	case *Settled:
+		w.doubted = true // its next call reads again
 	case *Drain:
 		// No new calls, no presence; what is in flight is answered.
 		w.draining = true

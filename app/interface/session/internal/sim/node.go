@@ -90,6 +90,7 @@ func newNode(c *cluster, addr string) *node {
 		Owns:         n.owns,
 		Back:         s.Shard.Back,
 		Serial:       s.Shard.Serial,
+		Unsettled:    s.Unsettled,
 		Behind:       s.Behind,
 		Now:          func() int64 { return c.now },
 		Spawn:        spawn,

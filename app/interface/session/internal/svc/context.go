@@ -154,6 +154,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
 		Back:         s.Shard.Back,
 		Serial:       s.Shard.Serial,
+		Unsettled:    s.Unsettled,
 		Behind:       s.Behind,
 		Now:          func() int64 { return time.Now().UnixNano() },
 		MailboxItems: c.Session.DataChannel,

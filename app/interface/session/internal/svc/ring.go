@@ -3,6 +3,7 @@ package svc
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -19,6 +20,8 @@ import (
 
 // ringMoves is what is to be done about keys that moved.
 type ringMoves struct {
+	settled atomic.Uint32 // number of the last ring that has lasted for ReleaseAfter
+
 	mu     sync.Mutex
 	cancel func()
 
@@ -36,11 +39,12 @@ func (s *ServiceContext) FollowMoves(later stray.Later) {
 	s.Shard.OnChange(func(now *shard.Ring) {
 		s.Nodes.Keep(now.Has)
 		m := &s.moves
+		serial := s.Shard.Serial()
 		m.mu.Lock()
 		if m.cancel != nil {
 			m.cancel()
 		}
-		m.cancel = later(wait, s.settle)
+		m.cancel = later(wait, func() { s.settle(serial) })
 		m.mu.Unlock()
 		s.Strays.Reconsider()
 	})
@@ -63,14 +67,19 @@ func (s *ServiceContext) later(d time.Duration, f func()) (cancel func()) {
 // settle lets go of the keys that other nodes own, a while after the last
 // change: a node that comes and goes at once costs nobody's state. Until then
 // such a key gets nothing new here, and status hears nothing of it.
-func (s *ServiceContext) settle() {
+func (s *ServiceContext) settle(serial uint32) {
 	s.moves.settling.Lock()
 	defer s.moves.settling.Unlock()
 	s.letGo()
+	s.moves.settled.Store(serial) // before those that came until now are told
 	if !s.Shard.Left() {
-		s.Runloop.TakeBack()
+		s.Runloop.Settle()
 	}
 }
+
+// Unsettled reports whether nodes may disagree about who owns a key, because the
+// ring has changed a moment ago.
+func (s *ServiceContext) Unsettled() bool { return s.moves.settled.Load() != s.Shard.Serial() }
 
 // letGo releases the keys that the ring of this moment gives to other nodes. A
 // node that has left the ring releases nothing: it drains.
