@@ -276,6 +276,13 @@ func (a *actor) leaveTo(heir int64) (queued []sess.Input, more bool) {
 	return nil, false
 }
 
+// isSignpost reports whether the actor has handed its sessions over.
+func (a *actor) isSignpost() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.heir != 0
+}
+
 // batch recycles mailboxes: most hold one packet and live for microseconds.
 type batch struct{ items []sess.Input }
 

@@ -178,6 +178,15 @@ func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool)
 	}
 }
 
+// PostDead is Post for a temp key that is bound to nothing any more: its packets
+// do not follow sessions that it had a moment ago.
+func (m *Manager) PostDead(authKeyID int64, in *sess.Data) error {
+	if a := m.find(authKeyID); a != nil && a.isSignpost() {
+		m.forget(a)
+	}
+	return m.Post(authKeyID, true, in)
+}
+
 // Tell gives an input to the actor of a key, if there is one.
 func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
 	known, taken := m.tell(authKeyID, in, false)

@@ -302,6 +302,31 @@ func TestPacketsDoNotOvertakeAHandover(t *testing.T) {
 	}, log)
 }
 
+// A temp key that is dropped right after it was bound has nothing of its perm key
+// any more.
+func TestDeadKeyFollowsNoSignpost(t *testing.T) {
+	var log []int64
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			d, ok := in.(*sess.Data)
+			if !ok {
+				return
+			}
+			if d.Salt == 0 {
+				out.Handover = &sess.Handover{To: 100}
+			}
+			log = append(log, key)
+		})
+	})
+	for salt := range int64(2) {
+		require.NoError(t, n.Post(5, true, &sess.Data{Salt: salt}))
+		n.Wait()
+	}
+	require.NoError(t, n.PostDead(5, &sess.Data{Salt: 2}))
+	n.Wait()
+	require.Equal(t, []int64{5, 100, 5}, log)
+}
+
 // What comes while a temp key is handed over stays behind what came before.
 func TestNothingOvertakesAHandoverUnderWay(t *testing.T) {
 	var log []int64

@@ -89,7 +89,7 @@ func (s *Server) dead(d *session.SessionClientData) {
 		return
 	}
 	// Where it does not fit it is lost, as everything else that the key sends.
-	_ = s.svc.Runloop.Post(d.GetAuthKeyId(), true, data(d, keys.Key{Type: kind}))
+	_ = s.svc.Runloop.PostDead(d.GetAuthKeyId(), data(d, keys.Key{Type: kind}))
 }
 
 // resolve finds out what a transport key is and goes on with that, or ends

@@ -97,6 +97,10 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		}
 	case *sess.Adopt:
 		what = "adopts sessions"
+	case *sess.Returned:
+		what = "is back"
+	case *sess.Settled:
+		what = "came early"
 	case *sess.Drain:
 		what = "drains"
 	case *sess.Tick:
