@@ -2,39 +2,47 @@ package peers
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// forwardedHeader marks a request that another session node sent here: it is
-// not sent on. Only a push whose key is not here may be, once more (package
-// stray).
 const (
-	forwardedHeader = "x-session-forwarded"
-	forwarded       = "1"
-	strayed         = "2" // by a node that kept it, or did not have its key either
-)
-
-const (
-	forwardLanes = 256
+	forwardLanes = 256      // of each node
 	forwardQueue = 1024     // requests waiting in one lane
-	forwardBytes = 64 << 20 // that wait in all lanes; one request always fits
+	forwardBytes = 64 << 20 // that wait for all nodes
+	nodeBytes    = 16 << 20 // that wait for one; one request always fits
+	forwardExtra = 512      // bytes that a request counts beside its own, which bounds their number
 )
 
-// Nodes calls the other session nodes. It is safe for concurrent use.
+// What InOrder answers beside the errors of dialling.
+var (
+	ErrFull   = errors.New("peers: too much waits for a session node")
+	errClosed = errors.New("peers: the session nodes are closed")
+)
+
+// Nodes calls the other session nodes. What waits for one holds up no other.
+// It is safe for concurrent use.
 type Nodes struct {
 	dial  func(addr string) (Conn, error)
-	lanes *lane.Lanes
-	room  *lane.Room // for the bytes that wait
+	spawn lane.Spawn
+	room  *lane.Room // for the bytes that wait for all
+	busy  lane.Busy  // counts what waits or is under way
 
-	mu    sync.Mutex
-	conns map[string]Conn
+	mu     sync.Mutex
+	nodes  map[string]*node
+	closed bool
+}
+
+// node is the way to one node.
+type node struct {
+	conn  Conn
+	lanes *lane.Lanes
+	room  *lane.Room
 }
 
 // Conn is a connection to a node: a *grpc.ClientConn.
@@ -46,80 +54,100 @@ type Conn interface {
 // NewNodes makes Nodes that are dialled when they are first called; dial must
 // not wait. spawn starts what sends requests on; nil: goroutines.
 func NewNodes(dial func(addr string) (Conn, error), spawn lane.Spawn) *Nodes {
-	n := &Nodes{dial: dial, lanes: lane.New(forwardLanes, forwardQueue), room: lane.NewRoom(forwardBytes), conns: map[string]Conn{}}
-	n.lanes.Spawn = spawn
-	return n
+	return &Nodes{dial: dial, spawn: spawn, room: lane.NewRoom(forwardBytes), nodes: map[string]*node{}}
 }
 
 // Client is the session service of a node.
 func (n *Nodes) Client(addr string) (session.RPCSessionClient, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	conn := n.conns[addr]
-	if conn == nil {
-		var err error
-		if conn, err = n.dial(addr); err != nil {
-			return nil, err
-		}
-		n.conns[addr] = conn
+	to, err := n.node(addr)
+	if err != nil {
+		return nil, err
 	}
-	return session.NewRPCSessionClient(conn), nil
+	return session.NewRPCSessionClient(to.conn), nil
 }
 
-// InOrder runs f after what was given for the same key before, without
-// waiting for it. f holds on to size bytes until then. False: too much waits.
-func (n *Nodes) InOrder(authKeyID int64, size int, f func()) bool {
-	if !n.room.Take(size) {
-		return false
+// InOrder runs f with the session service of a node, after what was given for
+// the same node and key before, without waiting for it. f holds on to size
+// bytes until then. After an error it does not run: ErrFull when too much
+// waits.
+func (n *Nodes) InOrder(addr string, authKeyID int64, size int, f func(session.RPCSessionClient)) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	to, err := n.node(addr)
+	if err != nil {
+		return err
 	}
-	queued := n.lanes.Go(authKeyID, func() {
-		defer n.room.Leave(size)
-		f()
+	size += forwardExtra
+	if !to.room.Take(size) {
+		return ErrFull
+	}
+	if !n.room.Take(size) {
+		to.room.Leave(size)
+		return ErrFull
+	}
+	n.busy.Add()
+	done := func() {
+		to.room.Leave(size)
+		n.room.Leave(size)
+		n.busy.Done()
+	}
+	queued := to.lanes.Go(authKeyID, func() {
+		defer done()
+		f(session.NewRPCSessionClient(to.conn))
 	})
 	if !queued {
-		n.room.Leave(size)
+		done()
+		return ErrFull
 	}
-	return queued
+	return nil
+}
+
+// node finds a node or dials it. n.mu is held.
+func (n *Nodes) node(addr string) (*node, error) {
+	if n.closed {
+		return nil, errClosed
+	}
+	to := n.nodes[addr]
+	if to == nil {
+		conn, err := n.dial(addr)
+		if err != nil {
+			return nil, err
+		}
+		to = &node{conn: conn, lanes: lane.New(forwardLanes, forwardQueue), room: lane.NewRoom(nodeBytes)}
+		to.lanes.Spawn = n.spawn
+		n.nodes[addr] = to
+	}
+	return to, nil
 }
 
 // Waiting is how many bytes wait to be sent on.
 func (n *Nodes) Waiting() int { return n.room.Held() }
 
-// Keep closes the connections to nodes that has does not know.
+// Keep closes the connections to nodes that has does not know. What waits for
+// them fails at once.
 func (n *Nodes) Keep(has func(addr string) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for addr, conn := range n.conns {
+	for addr, to := range n.nodes {
 		if !has(addr) {
-			_ = conn.Close()
-			delete(n.conns, addr)
+			_ = to.conn.Close()
+			delete(n.nodes, addr)
 		}
 	}
 }
 
-// Close waits for what is on its way and closes all connections.
+// Wait returns at a moment when nothing waits or is under way, or when ctx is
+// done.
+func (n *Nodes) Wait(ctx context.Context) error { return wait(ctx, n.busy.Wait) }
+
+// Close closes all connections and waits for what it ended. No node can be
+// called any more.
 func (n *Nodes) Close() {
-	n.lanes.Wait()
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
 	n.Keep(func(string) bool { return false })
-}
-
-// Forwarded marks the requests made with the returned context.
-func Forwarded(ctx context.Context) context.Context {
-	return metadata.NewOutgoingContext(ctx, metadata.Pairs(forwardedHeader, forwarded))
-}
-
-// Strayed is Forwarded for what is not to be sent on in any case.
-func Strayed(ctx context.Context) context.Context {
-	return metadata.NewOutgoingContext(ctx, metadata.Pairs(forwardedHeader, strayed))
-}
-
-// WasForwarded reports whether a request came from another session node.
-func WasForwarded(ctx context.Context) bool {
-	return len(metadata.ValueFromIncomingContext(ctx, forwardedHeader)) > 0
-}
-
-// WasStrayed reports whether a request that came from another session node is
-// not to be sent on in any case.
-func WasStrayed(ctx context.Context) bool {
-	return slices.Contains(metadata.ValueFromIncomingContext(ctx, forwardedHeader), strayed)
+	n.busy.Wait()
 }

@@ -302,16 +302,3 @@ func TestStatusHearsNothingOfKeysThatMovedMeanwhile(t *testing.T) {
 	require.NoError(t, s.Wait(t.Context()))
 	require.Equal(t, []string{"offline"}, role.log)
 }
-
-// Requests that wait for another node are bounded by bytes, too.
-func TestForwardedBytesAreBounded(t *testing.T) {
-	n := NewNodes(nil, nil)
-	release := make(chan struct{})
-	require.True(t, n.InOrder(1, forwardBytes+1, func() { <-release }), "one always fits")
-	require.False(t, n.InOrder(2, 1, func() {}))
-	require.True(t, n.InOrder(2, 0, func() {}))
-	require.Equal(t, forwardBytes+1, n.Waiting())
-	close(release)
-	n.Close()
-	require.Zero(t, n.Waiting())
-}

@@ -86,16 +86,4 @@ func (s *Status) try(report func(context.Context) error) error {
 }
 
 // Wait returns when all reports have been made or ctx is done.
-func (s *Status) Wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		s.lanes.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (s *Status) Wait(ctx context.Context) error { return wait(ctx, s.lanes.Wait) }

@@ -87,6 +87,10 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 	if err := within(flushTime, s.Status.Wait); err != nil {
 		logx.Errorf("drain: status has not heard of all who went offline: %v", err)
 	}
+	// Last: a node that hangs takes time from nobody else.
+	if err := within(flushTime, s.Nodes.Wait); err != nil {
+		logx.Errorf("drain: requests still waited for other nodes: %v", err)
+	}
 }
 
 // Close ends everything that Start began. The node must not be called any

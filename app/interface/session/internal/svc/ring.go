@@ -2,6 +2,7 @@ package svc
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,18 +100,16 @@ func (s *ServiceContext) letGo() {
 func (s *ServiceContext) SendOn(permAuthKeyID int64, size int, owner string, done func(error),
 	call func(context.Context, session.RPCSessionClient) error,
 ) {
-	node, err := s.Nodes.Client(owner)
-	if err != nil {
-		done(err)
-		return
-	}
-	queued := s.Nodes.InOrder(permAuthKeyID, size, func() {
+	err := s.Nodes.InOrder(owner, permAuthKeyID, size, func(node session.RPCSessionClient) {
 		ctx, cancel := context.WithTimeout(peers.Forwarded(context.Background()), s.Config.Session.PeerTimeout)
 		defer cancel()
 		done(call(ctx, node))
 	})
-	if !queued {
-		done(runloop.ErrDataChannelFull)
+	if errors.Is(err, peers.ErrFull) {
+		err = runloop.ErrDataChannelFull
+	}
+	if err != nil {
+		done(err)
 	}
 }
 

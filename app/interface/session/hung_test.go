@@ -1,0 +1,82 @@
+package session
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// hangingNode is a node whose port takes connections and that never says
+// anything: one that is frozen.
+func hangingNode(t testing.TB) (addr string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close() // at the end of the test
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-done
+	})
+	return listener.Addr().String()
+}
+
+// A node could not end before each request that waited for a frozen one had
+// waited for its time.
+func TestStopIsBoundedWhileAnotherNodeHangs(t *testing.T) {
+	c := startCluster(t)
+	hanging := hangingNode(t)
+	a := c.start()
+	a.svc.Shard.Update([]string{a.Address(), hanging})
+	key := keyOf(t, a, hanging)
+	updates := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
+	for range 10 { // 20 s of waiting, one after the other
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updates})
+		cancel()
+		require.Error(t, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	start := time.Now()
+	_ = a.Stop(ctx) // that requests were cut is no surprise
+	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+// Requests for a frozen node waited in the lanes of all, and what was for
+// another node waited behind them, or was refused for want of room.
+func TestAHangingNodeHoldsUpNoOther(t *testing.T) {
+	c := startCluster(t)
+	a := c.start(func(conf *Config) { conf.Session.PeerTimeout = time.Minute })
+	a.svc.Shard.Update([]string{a.Address(), "127.0.0.1:1", "127.0.0.1:2"}) // they are not called
+	thaw := make(chan struct{})
+	defer close(thaw)
+	for key := range int64(4096) { // enough for all lanes
+		a.svc.SendOn(key, 16<<10, "127.0.0.1:1", func(error) {}, func(context.Context, session.RPCSessionClient) error {
+			<-thaw
+			return nil
+		})
+	}
+	sent := make(chan error, 1)
+	a.svc.SendOn(1, 16<<10, "127.0.0.1:2", func(err error) { sent <- err }, func(context.Context, session.RPCSessionClient) error { return nil })
+	select {
+	case err := <-sent:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for the other node")
+	}
+}

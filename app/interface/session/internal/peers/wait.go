@@ -1,0 +1,18 @@
+package peers
+
+import "context"
+
+// wait returns when idle does, or with ctx's error when ctx is done before.
+func wait(ctx context.Context, idle func()) error {
+	done := make(chan struct{})
+	go func() {
+		idle()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
