@@ -28,7 +28,8 @@ type Touches struct {
 	mu   sync.Mutex
 	seen map[int64]int64 // Unix seconds by perm key
 
-	stop context.CancelFunc
+	stop context.CancelFunc // ends the rounds
+	cut  context.CancelFunc // ends the call under way, and all after it
 	done chan struct{}
 }
 
@@ -41,9 +42,10 @@ func NewTouches(a *AuthSession, ended func(perm, asked int64)) *Touches {
 }
 
 func newTouches(a *AuthSession, ended func(perm, asked int64), every time.Duration) *Touches {
-	ctx, stop := context.WithCancel(context.Background())
-	t := &Touches{auth: a, ended: ended, seen: map[int64]int64{}, stop: stop, done: make(chan struct{})}
-	go t.loop(ctx, every)
+	rounds, stop := context.WithCancel(context.Background())
+	calls, cut := context.WithCancel(context.Background())
+	t := &Touches{auth: a, ended: ended, seen: map[int64]int64{}, stop: stop, cut: cut, done: make(chan struct{})}
+	go t.loop(rounds, calls, every)
 	return t
 }
 
@@ -56,30 +58,34 @@ func (t *Touches) Seen(perm int64) {
 	}
 }
 
-// Close tells what is not told yet, for the time of a call or two, and ends.
+// Close tells what is not told yet, in the time of one call altogether, and
+// ends.
 func (t *Touches) Close() {
 	t.stop()
+	late := time.AfterFunc(t.auth.timeout, t.cut)
 	<-t.done
+	late.Stop()
+	t.cut()
 }
 
-func (t *Touches) loop(ctx context.Context, every time.Duration) {
+func (t *Touches) loop(rounds, calls context.Context, every time.Duration) {
 	defer close(t.done)
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-ctx.Done():
-			t.tell() // the last round, also of a loop that had no time to begin
+		case <-rounds.Done():
+			t.tell(calls) // the last round, also of a loop that had no time to begin
 			return
 		case <-ticker.C:
-			t.tell()
+			t.tell(calls)
 		}
 	}
 }
 
 // tell reports a round. What cannot be told is seen again within a minute, as
 // long as it is in use.
-func (t *Touches) tell() {
+func (t *Touches) tell(calls context.Context) {
 	t.mu.Lock()
 	round := make([]*authsession.SessionTouch, 0, len(t.seen))
 	for perm, at := range t.seen {
@@ -88,7 +94,7 @@ func (t *Touches) tell() {
 	clear(t.seen)
 	t.mu.Unlock()
 	for batch := range slices.Chunk(round, touchBatch) {
-		ctx, cancel := context.WithTimeout(context.Background(), t.auth.timeout)
+		ctx, cancel := context.WithTimeout(calls, t.auth.timeout)
 		asked := time.Now().UnixNano()
 		reply, err := t.auth.manager.TouchSessions(ctx, &authsession.TouchSessionsRequest{Touches: batch})
 		cancel()

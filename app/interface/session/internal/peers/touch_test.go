@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -89,4 +90,44 @@ func TestAStockAuthsessionIsLeftAlone(t *testing.T) {
 	}
 	touches.Close()
 	require.Len(t, role.calls, 1)
+}
+
+// slowRole answers each call at the last moment.
+type slowRole struct {
+	touchRole
+	takes time.Duration
+}
+
+func (r *slowRole) TouchSessions(ctx context.Context, in *authsession.TouchSessionsRequest, _ ...grpc.CallOption) (*authsession.TouchSessionsReply, error) {
+	select {
+	case <-time.After(r.takes):
+		return r.touchRole.TouchSessions(ctx, in)
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// The last round was bounded by the time of each of its calls, of which there
+// may be two hundred; so was one under way when the node ended.
+func TestTheLastRoundOfTouchesHasOneDeadline(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		elapsed time.Duration
+	}{{"between two rounds", 0}, {"within a round", touchEvery + time.Second}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				role := &slowRole{touchRole: touchRole{keys: map[int64]bool{}}, takes: 1900 * time.Millisecond}
+				touches := NewTouches(&AuthSession{manager: role, timeout: 2 * time.Second}, nil)
+				for i := range int64(50 * touchBatch) {
+					touches.Seen(i)
+				}
+				time.Sleep(c.elapsed)
+				touches.Seen(-1) // for the round after
+				start := time.Now()
+				touches.Close()
+				require.LessOrEqual(t, time.Since(start), 2*time.Second)
+				require.NotZero(t, role.told(), "what there is time for is told")
+			})
+		})
+	}
 }
