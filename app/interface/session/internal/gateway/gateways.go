@@ -82,7 +82,8 @@ func (g *Gateways) Send(owner int64, s sess.Send) {
 }
 
 // Update takes the list of gateways from etcd. Links to gateways that left it
-// are closed; an empty list changes nothing.
+// are closed, those to gateways that have come are tried at once; an empty
+// list changes nothing.
 func (g *Gateways) Update(serverIDs []string) {
 	if len(serverIDs) == 0 {
 		return
@@ -98,6 +99,11 @@ func (g *Gateways) Update(serverIDs []string) {
 			logx.Infof("gateway %s left", id)
 			l.close()
 			delete(g.links, id)
+		}
+	}
+	for id := range now {
+		if l := g.links[id]; l != nil && !g.listed[id] {
+			l.conn.ResetConnectBackoff()
 		}
 	}
 	g.listed = now

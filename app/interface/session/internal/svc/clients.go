@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	"github.com/tgsession/tgsession/app/internal/rpcclient"
 )
 
 const (
@@ -32,7 +33,7 @@ func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, erro
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
 	c.Middlewares.Duration = false
-	var options []zrpc.ClientOption
+	options := []zrpc.ClientOption{zrpc.WithDialOption(rpcclient.Reconnect())}
 	for _, o := range opts {
 		options = append(options, zrpc.WithDialOption(o))
 	}

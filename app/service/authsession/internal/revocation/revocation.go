@@ -27,6 +27,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/internal/ring"
+	"github.com/tgsession/tgsession/app/internal/rpcclient"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -259,7 +260,7 @@ func (n *Notifier) dial(node string) (*grpc.ClientConn, error) {
 	c.NonBlock = true
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
-	client, err := zrpc.NewClient(c)
+	client, err := zrpc.NewClient(c, zrpc.WithDialOption(rpcclient.Reconnect()))
 	if err != nil {
 		return nil, err
 	}
