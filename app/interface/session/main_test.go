@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/tgsession/tgsession/app/internal/rpcserver.(*Server).serve"),
 		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/executors.(*PeriodicalExecutor).backgroundFlush.func1"),
 		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/collection.(*TimingWheel).run"),
+		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/collection.(*cacheStat).statLoop"), // of Auth
 		goleak.IgnoreAnyFunction("github.com/zeromicro/go-zero/core/stat.init.0.func1"),
 	)
 }

@@ -30,6 +30,10 @@ type Config struct {
 		IDMap   map[string]string `json:",optional" example:"\"/mtproto.RPCUsers\": bff.bff"`
 	}
 
+	// Nodes is what calls to the other session nodes carry. With Auth they are
+	// refused without.
+	Nodes Credentials `json:",optional"`
+
 	// UseStreamGateway: true always streams to gateways, false never does.
 	// Absent: streams, and unary calls where a gateway has no streams.
 	UseStreamGateway *bool `json:",optional" example:"true"`
@@ -49,6 +53,12 @@ type Config struct {
 	// DrainTime is how long a node that stops waits for answers in flight;
 	// Shutdown.WaitTime bounds the whole. Zero value means 20 s.
 	DrainTime time.Duration `json:",optional"`
+}
+
+// Credentials are those of go-zero's Auth, named as in its RpcClientConf.
+type Credentials struct {
+	App   string `json:",optional"`
+	Token string `json:",optional"`
 }
 
 // Session holds limits and times of the node and, embedded, of its keys.
@@ -132,6 +142,9 @@ func (c *Config) Validate() error {
 	if _, _, err := net.SplitHostPort(c.ListenOn); err != nil {
 		return &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q", c.ListenOn), Fix: "set host:port, for example ListenOn: 0.0.0.0:20120"}
 	}
+	if err := c.validateNodes(); err != nil {
+		return err
+	}
 	if c.Timeout < 0 {
 		return &conf.KeyError{Key: "Timeout", Problem: "is negative", Fix: "give milliseconds, or 0 for none"}
 	}
@@ -165,6 +178,24 @@ func (c *Config) Validate() error {
 		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
 	}
 	return c.validateNode()
+}
+
+// validateNodes refuses a node that the others, which have this configuration,
+// too, would refuse. One without etcd has no others.
+func (c *Config) validateNodes() error {
+	fix := "set Nodes.App and Nodes.Token to an app and its token"
+	if c.Redis.Key != "" {
+		fix += fmt.Sprintf(", which Auth finds in the hash %q of Redis", c.Redis.Key)
+	}
+	switch n := c.Nodes; {
+	case n.App == "" && n.Token == "" && c.Auth && c.HasEtcd():
+		return &conf.KeyError{Key: "Nodes.App", Problem: "is missing, and with Auth session nodes refuse each other's calls without it", Fix: fix}
+	case n.App == "" && n.Token != "":
+		return &conf.KeyError{Key: "Nodes.App", Problem: "is missing beside Nodes.Token", Fix: fix}
+	case n.App != "" && n.Token == "":
+		return &conf.KeyError{Key: "Nodes.Token", Problem: "is missing beside Nodes.App", Fix: fix}
+	}
+	return nil
 }
 
 func (c *Config) validateNode() error {

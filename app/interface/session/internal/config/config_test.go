@@ -119,6 +119,22 @@ DrainTime: 3s
 	require.Equal(t, []string{"help.getConfig"}, s.NoLoginDeny)
 }
 
+const withAuth = "Auth: true\nStrictControl: true\nRedis:\n  Host: redis:6379\n  Key: apps\n"
+
+// Nodes that ask who calls have to tell each other who they are.
+func TestAuthNeedsCredentialsForOtherNodes(t *testing.T) {
+	_, _, err := load(t, stock+withAuth)
+	require.ErrorContains(t, err, `Nodes.App is missing, and with Auth session nodes refuse each other's calls without it: `+
+		`set Nodes.App and Nodes.Token to an app and its token, which Auth finds in the hash "apps" of Redis`)
+
+	c, _, err := load(t, stock+withAuth+"Nodes:\n  App: session\n  Token: secret\n")
+	require.NoError(t, err)
+	require.Equal(t, Credentials{App: "session", Token: "secret"}, c.Nodes)
+
+	_, _, err = load(t, strings.Replace(stock, "Etcd:\n  Hosts:\n    - etcd:2379\n  Key: interface.session\n", "", 1)+withAuth)
+	require.NoError(t, err, "a node without etcd is alone")
+}
+
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, from, to, key string }{
 		{"no ListenOn", "ListenOn: 0.0.0.0:20120\n", "", "ListenOn"},
@@ -127,6 +143,9 @@ func TestMistakes(t *testing.T) {
 		{"AuthSession that would be ourselves", "AuthSession:\n  Etcd:\n    Hosts:\n      - etcd:2379\n    Key: service.authsession\n", "AuthSession:\n  Timeout: 1000\n", "AuthSession.Etcd"},
 		{"schema", "Cache:", "Schema: 0.1.0\nCache:", "Schema"},
 		{"timeout", "Cache:", "Timeout: soon\nCache:", "Timeout"},
+		{"Auth without own credentials", "Cache:", withAuth + "Cache:", "Nodes.App"},
+		{"credentials without a token", "Cache:", withAuth + "Nodes:\n  App: session\nCache:", "Nodes.Token"},
+		{"credentials without an app", "Cache:", "Nodes:\n  Token: secret\nCache:", "Nodes.App"},
 		{"limit of a key", "Cache:", "Session:\n  Window: 3\nCache:", "Session.Window"},
 		{"limit of the node", "Cache:", "Session:\n  CallTimeout: 1ns\nCache:", "Session.CallTimeout"},
 	} {

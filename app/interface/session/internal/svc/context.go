@@ -139,7 +139,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		AckTimeout: 5 * time.Second,
 	})
 	s.Nodes = peers.NewNodes(func(addr string) (peers.Conn, error) {
-		return dialTo(zrpc.RpcClientConf{Middlewares: c.AuthSession.Middlewares}, addr)
+		return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
 	}, nil)
 
 	cfg := c.Sess()
