@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -55,6 +57,38 @@ func TestStopIsBoundedWhileAnotherNodeHangs(t *testing.T) {
 	start := time.Now()
 	_ = a.Stop(ctx) // that requests were cut is no surprise
 	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+// slowNode takes its time.
+type slowNode struct {
+	session.UnimplementedRPCSessionServer
+	asked chan struct{}
+}
+
+func (n slowNode) SessionPushUpdatesData(ctx context.Context, _ *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
+	close(n.asked)
+	select {
+	case <-time.After(300 * time.Millisecond):
+		return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// What is on its way to a node that is only slow still arrives.
+func TestStopWaitsForRequestsThatWereSentOn(t *testing.T) {
+	c := startCluster(t)
+	a := c.start()
+	slow := slowNode{asked: make(chan struct{})}
+	c.serve("slow", func(g *grpc.Server) { session.RegisterRPCSessionServer(g, slow) })
+	sent := make(chan error, 1)
+	a.svc.SendOn(1, 0, c.addr["slow"], func(err error) { sent <- err }, func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1})
+		return err
+	})
+	<-slow.asked
+	a.stop()
+	require.NoError(t, <-sent)
 }
 
 // Requests for a frozen node waited in the lanes of all, and what was for
