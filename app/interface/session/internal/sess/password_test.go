@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
 // A login is marked as owing its password before it is tried, and the mark is
@@ -230,4 +232,27 @@ func TestClearIsNotInsistedOnByANodeThatLetsGo(t *testing.T) {
 			require.True(t, ok, "the client has its answer")
 		})
 	}
+}
+
+// A sign-in whose session ends before a BFF has seen it is not made, and owes no
+// password: its message may come again, in the next session of that id.
+func TestSignInOfASessionThatIsGone(t *testing.T) {
+	x := newWorld(t, false)
+	x.others = false
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, tlPing(1))
+	m := x.recv(2, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.recv(1, tlLong(tlID(wire.IDDestroySession), 2))
+	x.step(x.data(2, m))
+	ticket, mark := find[*SetPasswordPending](x, nil)
+	require.True(t, mark.Pending)
+	x.finish(ticket, nil, nil)
+	require.False(t, x.isInvoked("auth.signIn"))
+	ticket, mark = find[*SetPasswordPending](x, nil)
+	require.False(t, mark.Pending)
+	x.finish(ticket, nil, nil)
+	ticket, mark = find[*SetPasswordPending](x, nil)
+	require.True(t, mark.Pending, "now that of the new session")
+	x.finish(ticket, nil, nil)
+	require.Equal(t, 1, count[*InvokeMethod](x))
 }

@@ -13,13 +13,20 @@ const needPassword = "SESSION_PASSWORD_NEEDED"
 // on a crash leaves a key that still owes it (rule ERR-6; PEERS.md,
 // "Our own calls").
 func (w *MainAuthWrapper) onMarked(c *pendingCall, e *RPCError) {
-	if e != nil {
+	switch {
+	case e != nil:
 		w.fault("password mark", c.method, e)
 		w.refuse(c, errInternal)
-		return
+	case c.s.list == nil: // nobody waits for it, and its message may have come again
+		w.onMethodDone(c, &CallDone{Err: errSessionGone})
+	default:
+		w.invoke(c)
 	}
-	w.invoke(c)
 }
+
+// errSessionGone is the outcome of a call that was not made because its session
+// had ended. Nobody sees it.
+var errSessionGone = &RPCError{400, "SESSION_GONE"}
 
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
