@@ -11,9 +11,6 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(nodeFile); file != "" {
 		os.Exit(serveNode(file))
 	}
-	if os.Getenv("TEST_ETCD_ENDPOINTS") != "" {
-		os.Exit(m.Run()) // go-zero keeps its etcd clients for the life of the process
-	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreCurrent(), // go-zero listens for signals from its init on
 		// zrpc's Start returns only with the process (package rpcserver).

@@ -3,6 +3,7 @@
 package shard
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/ring"
 )
 
@@ -20,11 +22,6 @@ type Ring = ring.Ring
 
 // NewRing makes the ring of nodes, which are host:port.
 func NewRing(nodes []string) *Ring { return ring.New(nodes) }
-
-// Subscribe follows an etcd key, or gives up after patience.
-func Subscribe(c discov.EtcdConf, patience time.Duration) (*discov.Subscriber, error) {
-	return ring.Subscribe(c, patience)
-}
 
 // Shard follows the cluster's nodes. The node itself is always on its ring:
 // nobody sends it anything before it is published, and a node whose etcd
@@ -37,7 +34,7 @@ type Shard struct {
 
 	mu       sync.Mutex // orders updates
 	onChange func(now *Ring)
-	sub      *discov.Subscriber
+	sub      *discovery.Subscription
 	closed   bool
 }
 
@@ -122,16 +119,18 @@ func (s *Shard) OnChange(f func(now *Ring)) { s.onChange = f }
 
 // Follow subscribes to the nodes in etcd and returns when the first list is
 // there; an etcd that does not answer within patience is an error.
-func (s *Shard) Follow(c discov.EtcdConf, patience time.Duration) error {
-	sub, err := Subscribe(c, patience)
+func (s *Shard) Follow(ctx context.Context, c discov.EtcdConf, patience time.Duration) error {
+	sub, err := discovery.Subscribe(ctx, c, patience, s.Update)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	s.sub = sub
+	closed := s.closed
 	s.mu.Unlock()
-	sub.AddListener(func() { s.Update(sub.Values()) })
-	s.Update(sub.Values())
+	if closed {
+		sub.Close()
+	}
 	return nil
 }
 
@@ -159,10 +158,10 @@ func (s *Shard) Update(nodes []string) {
 // Close ends the subscription; the ring stays as it is.
 func (s *Shard) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
-	if s.sub != nil {
-		s.sub.Close()
-		s.sub = nil
+	sub := s.sub
+	s.mu.Unlock()
+	if sub != nil {
+		sub.Close() // waits for an update under way, which takes the mutex
 	}
 }

@@ -2,9 +2,13 @@ package shard
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/internal/etcdtest"
 )
 
 var threeNodes = []string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"}
@@ -124,4 +128,26 @@ func TestBack(t *testing.T) {
 	_, back := s.Back(key, seen)
 	require.True(t, back, "too long ago to know")
 	require.Len(t, s.view.Load().past, remembered)
+}
+
+// Close ends the following in the midst of changes, which take the same lock.
+func TestFollow(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("shard")
+	etcd.Set(key+"/2", threeNodes[1])
+	s := New(threeNodes[0])
+	changed := make(chan struct{}, 100)
+	s.OnChange(func(*Ring) { changed <- struct{}{} })
+	require.NoError(t, s.Follow(t.Context(), discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, 20*time.Second))
+	require.Equal(t, threeNodes[:2], s.Ring().Nodes())
+	<-changed
+	for range 10 {
+		etcd.Set(key+"/3", threeNodes[2])
+		etcd.Unset(key + "/3")
+	}
+	<-changed
+	s.Close()
+	serial := s.Serial()
+	etcd.Set(key+"/4", "10.0.0.4:20120")
+	require.Equal(t, serial, s.Serial())
 }

@@ -1,19 +1,14 @@
 package svc
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
 )
 
@@ -28,7 +23,6 @@ const (
 // calls need theirs for each TL method. Its log of failed and slow calls would
 // hold requests whole, and with them keys.
 func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
-	c.Etcd.Hosts = slices.Clone(c.Etcd.Hosts) // go-zero sorts the slice it is given
 	c.NonBlock = true
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
@@ -51,42 +45,4 @@ func dialTo(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
 	}
 	c.Endpoints, c.Target, c.Etcd = []string{addr}, "", discov.EtcdConf{}
 	return dial(c, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))
-}
-
-// reach asks every etcd that the configuration names, each once and all at
-// the same time: go-zero's resolver would wait for one forever.
-func reach(ctx context.Context, confs ...zrpc.RpcClientConf) error {
-	asked := map[string]bool{}
-	errs := make(chan error, len(confs))
-	var wg sync.WaitGroup
-	for _, c := range confs {
-		if len(c.Endpoints) > 0 || c.Target != "" {
-			continue
-		}
-		if hosts := strings.Join(c.Etcd.Hosts, ","); !asked[hosts] {
-			asked[hosts] = true
-			wg.Go(func() {
-				// A key of its own: go-zero does not load a key anew that is
-				// subscribed to again right after its last subscriber left.
-				probe := c.Etcd
-				probe.Key += ".reach"
-				sub, err := shard.Subscribe(probe, etcdPatience)
-				if err == nil {
-					sub.Close()
-				}
-				errs <- err
-			})
-		}
-	}
-	go func() { wg.Wait(); close(errs) }()
-	for {
-		select {
-		case err, more := <-errs:
-			if err != nil || !more {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
@@ -26,6 +25,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -48,7 +48,8 @@ type ServiceContext struct {
 	touches    *peers.Touches
 	dispatcher *dispatch.Dispatcher
 	release    *releasecheck.Check
-	gatewaySub *discov.Subscriber
+	gatewaySub *discovery.Subscription
+	resolvers  []*discovery.Resolver
 	conns      []*grpc.ClientConn
 	moves      ringMoves
 	stop       context.CancelFunc
@@ -83,24 +84,20 @@ func New(c config.Config) (*ServiceContext, error) {
 // The peers themselves need not be there yet.
 func (s *ServiceContext) Start(ctx context.Context) error {
 	c := &s.Config
-	all := append([]zrpc.RpcClientConf{c.AuthSession, c.StatusClient, c.GatewayClient}, c.BFFProxyClients.Clients...)
-	if err := reach(ctx, all...); err != nil {
-		return err
-	}
-	auth, err := s.dial("AuthSession", c.AuthSession)
+	auth, err := s.dial(ctx, "AuthSession", c.AuthSession)
 	if err != nil {
 		return err
 	}
-	stat, err := s.dial("StatusClient", c.StatusClient)
+	stat, err := s.dial(ctx, "StatusClient", c.StatusClient)
 	if err != nil {
 		return err
 	}
-	routes, err := s.routes()
+	routes, err := s.routes(ctx)
 	if err != nil {
 		return err
 	}
 	s.build(auth, stat, routes)
-	if err := s.follow(); err != nil {
+	if err := s.follow(ctx); err != nil {
 		return err
 	}
 	logx.Infof("%s at %s: schema %s (%s), layers %d to %d; %d groups routed: %s", c.Name, s.Shard.Self(),
@@ -203,10 +200,10 @@ func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {
 }
 
 // follow subscribes to the session nodes and the gateways.
-func (s *ServiceContext) follow() error {
+func (s *ServiceContext) follow(ctx context.Context) error {
 	c := &s.Config
 	if len(c.Etcd.Hosts) > 0 && c.Etcd.Key != "" {
-		if err := s.Shard.Follow(c.Etcd, etcdPatience); err != nil {
+		if err := s.Shard.Follow(ctx, c.Etcd, etcdPatience); err != nil {
 			return err
 		}
 	} else {
@@ -219,18 +216,16 @@ func (s *ServiceContext) follow() error {
 	if c.GatewayClient.Target != "" {
 		return nil
 	}
-	sub, err := shard.Subscribe(c.GatewayClient.Etcd, etcdPatience)
+	sub, err := discovery.Subscribe(ctx, c.GatewayClient.Etcd, etcdPatience, s.Gateways.Update)
 	if err != nil {
-		return err
+		return fmt.Errorf("GatewayClient: %w", err)
 	}
 	s.gatewaySub = sub
-	sub.AddListener(func() { s.Gateways.Update(sub.Values()) })
-	s.Gateways.Update(sub.Values())
 	return nil
 }
 
 // routes dials the BFFs and reads the IDMap.
-func (s *ServiceContext) routes() (dispatch.Routes, error) {
+func (s *ServiceContext) routes(ctx context.Context) (dispatch.Routes, error) {
 	b := &s.Config.BFFProxyClients
 	clients := map[string]grpc.ClientConnInterface{}
 	for i := range b.Clients {
@@ -241,7 +236,7 @@ func (s *ServiceContext) routes() (dispatch.Routes, error) {
 		if t := b.Clients[i].Timeout; t > 0 && t != goZeroClient {
 			logx.Infof("BFFProxyClients.Clients: Timeout %d ms of %s has no effect: calls have the timeouts of their methods (Session.CallTimeout, Session.MediaCallTimeout)", t, name)
 		}
-		conn, err := s.dial("BFFProxyClients.Clients", b.Clients[i])
+		conn, err := s.dial(ctx, "BFFProxyClients.Clients", b.Clients[i])
 		if err != nil {
 			return nil, err
 		}
@@ -252,8 +247,20 @@ func (s *ServiceContext) routes() (dispatch.Routes, error) {
 	return routes, nil
 }
 
-func (s *ServiceContext) dial(key string, c zrpc.RpcClientConf) (*grpc.ClientConn, error) {
-	conn, err := dial(c)
+// dial makes a client of a service. One that etcd is to find is found by our
+// own resolver: go-zero's may wait for etcd without end, at the end, too.
+func (s *ServiceContext) dial(ctx context.Context, key string, c zrpc.RpcClientConf) (*grpc.ClientConn, error) {
+	var opts []grpc.DialOption
+	if len(c.Endpoints) == 0 && c.Target == "" {
+		r, err := discovery.NewResolver(ctx, c.Etcd, etcdPatience)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		s.resolvers = append(s.resolvers, r)
+		c.Target = r.Target()
+		opts = append(opts, grpc.WithResolvers(r))
+	}
+	conn, err := dial(c, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

@@ -101,6 +101,9 @@ func (s *ServiceContext) Close() {
 	if s.gatewaySub != nil {
 		s.gatewaySub.Close()
 	}
+	for _, r := range s.resolvers {
+		r.Close()
+	}
 	if s.touches != nil {
 		s.touches.Close()
 	}

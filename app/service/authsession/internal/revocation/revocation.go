@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/ring"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
 	"github.com/tgsession/tgsession/proto/session"
@@ -56,7 +57,7 @@ var errNobody = errors.New("no session node is known")
 type Notifier struct {
 	conf zrpc.RpcClientConf
 	ring atomic.Pointer[ring.Ring]
-	sub  *discov.Subscriber // nil when the nodes are fixed
+	sub  *discovery.Subscription // nil when the nodes are fixed
 
 	mu     sync.Mutex
 	conns  map[string]*grpc.ClientConn // of nodes on the ring
@@ -75,13 +76,11 @@ func New(c zrpc.RpcClientConf) (*Notifier, error) {
 	if len(c.Etcd.Hosts) == 0 {
 		return nil, nil
 	}
-	sub, err := ring.Subscribe(c.Etcd, etcdPatience)
+	sub, err := discovery.Subscribe(context.Background(), c.Etcd, etcdPatience, n.update)
 	if err != nil {
 		return nil, fmt.Errorf("session nodes (%s): %w", c.Etcd.Key, err)
 	}
 	n.sub = sub
-	sub.AddListener(func() { n.update(sub.Values()) })
-	n.update(sub.Values())
 	return n, nil
 }
 
