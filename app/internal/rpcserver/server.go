@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/tgsession/tgsession/app/internal/discovery"
 )
 
 const (
@@ -52,7 +54,7 @@ type Server struct {
 	failed    chan error // capacity 1
 
 	mu        sync.Mutex
-	publisher *discov.Publisher
+	published *discovery.Publication
 	stop      sync.Once
 }
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
@@ -23,6 +22,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	zconf "github.com/zeromicro/go-zero/core/conf"
+
+	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
@@ -178,39 +180,51 @@ func TestSilentEtcdIsAnErrorWithin10s(t *testing.T) {
 }
 
 func TestPublishedOnlyWhileServing(t *testing.T) {
-	endpoints := os.Getenv("TEST_ETCD_ENDPOINTS")
-	if endpoints == "" {
-		if os.Getenv("TEST_REQUIRE_SERVERS") != "" {
-			t.Fatal("TEST_ETCD_ENDPOINTS is not set")
-		}
-		t.Skip("TEST_ETCD_ENDPOINTS is not set: make test sets it")
-	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: strings.Split(endpoints, ","), DialTimeout: 5 * time.Second})
-	require.NoError(t, err)
-	defer client.Close()
+	etcd := etcdtest.Dial(t)
 	c := testConf(t)
-	c.Etcd = discov.EtcdConf{Hosts: strings.Split(endpoints, ","), Key: fmt.Sprintf("test.held.%d", time.Now().UnixNano())}
-	published := func() (values []string) {
-		answer, err := client.Get(t.Context(), c.Etcd.Key+"/", clientv3.WithPrefix())
-		require.NoError(t, err)
-		for _, kv := range answer.Kvs {
-			values = append(values, string(kv.Value))
-		}
-		return values
-	}
+	c.Etcd = discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: etcd.Key("held")}
 	h := newHeld()
 	close(h.release)
 	var atDrain []string
 	s, err := New(Options{Conf: c, Register: h.register, Drain: func(context.Context) {
-		atDrain = published()
+		atDrain = etcd.Values(c.Etcd.Key)
 		require.NoError(t, wait(dialServer(t, c)), "who still knows the address is served")
 	}})
 	require.NoError(t, err)
 	require.NoError(t, s.Start(t.Context()))
-	require.Equal(t, []string{c.ListenOn}, published())
+	require.Equal(t, []string{c.ListenOn}, etcd.Values(c.Etcd.Key))
 	require.NoError(t, wait(dialServer(t, c)))
 	require.NoError(t, s.Stop(t.Context()))
 	require.Empty(t, atDrain, "unpublished before anything else ends")
+}
+
+// go-zero's publisher, whose watch was compacted when its connection came
+// back, registered under a second lease and kept the first alive, too: peers
+// sent to the stopped node until its process ended.
+func TestNothingIsPublishedAfterStopWhateverEtcdWentThrough(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for five seconds")
+	}
+	etcd := etcdtest.Dial(t)
+	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	c := testConf(t)
+	c.Etcd = discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: etcd.Key("compacted")}
+	h := newHeld()
+	close(h.release)
+	s, err := New(Options{Conf: c, Register: h.register})
+	require.NoError(t, err)
+	require.NoError(t, s.Start(t.Context()))
+	etcd.Compact()
+	proxy.Cut(t)
+	second := etcd.Watch(t.Context(), c.Etcd.Key+"/", clientv3.WithPrefix())
+	proxy.Restore()
+	select {
+	case <-second: // it took a second or two
+	case <-time.After(5 * time.Second):
+	}
+	require.NotEmpty(t, etcd.Values(c.Etcd.Key))
+	require.NoError(t, s.Stop(t.Context()))
+	require.Empty(t, etcd.Values(c.Etcd.Key))
 }
 
 func TestPublishedAddress(t *testing.T) {

@@ -1,0 +1,226 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/logx"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+const leaseTTL = 10 // seconds, as go-zero's
+
+// Publication keeps an address in etcd.
+type Publication struct {
+	etcd   *clientv3.Client
+	conf   discov.EtcdConf
+	value  string
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	// Of the goroutine, and of who has waited for its end.
+	lease clientv3.LeaseID // 0: none
+	alive <-chan *clientv3.LeaseKeepAliveResponse
+}
+
+// Publish registers value under c.Key/<lease id>, or c.Key/<c.ID>, and keeps
+// it there until Withdraw, whatever happens to the key and its lease. An etcd
+// that does not take it within patience is an error.
+func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time.Duration) (*Publication, error) {
+	conf, err := etcdConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	own, cancel := context.WithCancel(context.Background())
+	p := &Publication{conf: c, value: value, cancel: cancel, done: make(chan struct{})}
+	bounded, end := context.WithTimeout(ctx, patience)
+	defer end()
+	if err := p.begin(bounded, own, conf); err != nil {
+		close(p.done)
+		p.abandon()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case refused(err):
+			return nil, fmt.Errorf("etcd at %s (Etcd.Hosts) refuses the registration under %s: %w", strings.Join(c.Hosts, ", "), c.Key, err)
+		}
+		return nil, unusable(c, patience, err)
+	}
+	go func() {
+		defer close(p.done)
+		p.keep(own)
+	}()
+	return p, nil
+}
+
+// begin makes the client and the first registration.
+func (p *Publication) begin(ctx, own context.Context, conf clientv3.Config) (err error) {
+	var b backoff
+	for {
+		if p.etcd == nil {
+			p.etcd, err = dial(ctx, conf)
+		}
+		if p.etcd != nil {
+			err = p.register(ctx, own)
+		}
+		if err == nil || refused(err) || !b.pause(ctx) {
+			return err
+		}
+	}
+}
+
+// dial makes a client that outlives ctx, which bounds only the wait for a
+// token.
+func dial(ctx context.Context, conf clientv3.Config) (*clientv3.Client, error) {
+	life, end := context.WithCancel(context.Background())
+	conf.Context = life
+	unbind := context.AfterFunc(ctx, end)
+	etcd, err := clientv3.New(conf)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	if !unbind() {
+		etcd.Close()
+		return nil, ctx.Err()
+	}
+	return etcd, nil
+}
+
+// abandon gives up a publication that did not come about.
+func (p *Publication) abandon() {
+	if p.lease == 0 {
+		p.cancel()
+		if p.etcd != nil {
+			p.etcd.Close()
+		}
+		return
+	}
+	ctx, end := context.WithTimeout(context.Background(), time.Second)
+	defer end()
+	_ = p.Withdraw(ctx)
+}
+
+// keep registers anew what is lost: a lease that ran out, a key that somebody
+// deleted. It looks with each sign of life of the lease, which comes every few
+// seconds.
+func (p *Publication) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-p.alive:
+			if !open {
+				p.alive = nil
+			}
+		}
+		var b backoff
+		for {
+			err := p.register(ctx, ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				break
+			}
+			if b.last == 0 {
+				logx.Errorf("etcd: the registration of %s under %s is in doubt: %v", p.value, p.conf.Key, err)
+			}
+			if !b.pause(ctx) {
+				return
+			}
+		}
+		if b.last > 0 {
+			logx.Infof("etcd: %s is registered under %s again", p.value, p.conf.Key)
+		}
+	}
+}
+
+// register makes true what a registration is: a lease that lives as long as
+// own, and the key under it. A lease is given up only once etcd does not know
+// it: two would be one too many to withdraw.
+func (p *Publication) register(ctx, own context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if p.lease != 0 && p.alive == nil {
+		left, err := p.etcd.TimeToLive(ctx, p.lease)
+		if err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			return err
+		}
+		if err != nil || left.TTL <= 0 {
+			p.lease = 0
+		}
+	}
+	if p.lease == 0 {
+		grant, err := p.etcd.Grant(ctx, leaseTTL)
+		if err != nil {
+			return err
+		}
+		p.lease, p.alive = grant.ID, nil
+	}
+	if err := p.put(ctx); err != nil {
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			p.lease, p.alive = 0, nil
+		}
+		return err
+	}
+	if p.alive == nil {
+		alive, err := p.etcd.KeepAlive(own, p.lease)
+		if err != nil {
+			return err
+		}
+		p.alive = alive
+	}
+	return nil
+}
+
+// put writes the key, unless it is there as it should be.
+func (p *Publication) put(ctx context.Context) error {
+	id := int64(p.lease)
+	if p.conf.HasID() {
+		id = p.conf.ID
+	}
+	key := p.conf.Key + "/" + strconv.FormatInt(id, 10)
+	answer, err := p.etcd.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(answer.Kvs) == 1 && string(answer.Kvs[0].Value) == p.value && clientv3.LeaseID(answer.Kvs[0].Lease) == p.lease {
+		return nil
+	}
+	_, err = p.etcd.Put(ctx, key, p.value, clientv3.WithLease(p.lease))
+	return err
+}
+
+// Withdraw ends the publication. When it returns nil, etcd lists the address
+// no more, under whatever lease: an older process at this address that crashed
+// may have left one, too. On an error, and when ctx ends first, the address
+// goes with its lease.
+func (p *Publication) Withdraw(ctx context.Context) error {
+	p.cancel()
+	<-p.done
+	defer p.etcd.Close()
+	var failed error
+	if _, err := p.etcd.Revoke(ctx, p.lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		failed = fmt.Errorf("lease: %w", err)
+	}
+	list, err := p.etcd.Get(ctx, p.conf.Key+"/", clientv3.WithPrefix())
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	for _, kv := range list.Kvs {
+		if string(kv.Value) != p.value {
+			continue
+		}
+		if _, err := p.etcd.Delete(ctx, string(kv.Key)); err != nil {
+			return errors.Join(failed, fmt.Errorf("%s: %w", kv.Key, err))
+		}
+	}
+	return failed
+}

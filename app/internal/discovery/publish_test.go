@@ -1,0 +1,149 @@
+package discovery
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/discov"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/tgsession/tgsession/app/internal/etcdtest"
+)
+
+// published is the one key of a service.
+func published(t *testing.T, etcd *etcdtest.Etcd, key string) *mvccpb.KeyValue {
+	t.Helper()
+	list, err := etcd.Get(t.Context(), key+"/", clientv3.WithPrefix())
+	require.NoError(t, err)
+	require.Len(t, list.Kvs, 1)
+	return list.Kvs[0]
+}
+
+func publish(t *testing.T, c discov.EtcdConf, value string) *Publication {
+	t.Helper()
+	p, err := Publish(t.Context(), c, value, soon)
+	require.NoError(t, err)
+	t.Cleanup(func() { p.cancel(); <-p.done; p.etcd.Close() })
+	return p
+}
+
+// Gateways and stock nodes read the keys, too.
+func TestKeysAreNamedAsGoZeroDoes(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("named")
+	p := publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, "a:1")
+	kv := published(t, etcd, key)
+	require.Equal(t, key+"/"+strconv.FormatInt(kv.Lease, 10), string(kv.Key))
+	require.Equal(t, "a:1", string(kv.Value))
+	lease, err := etcd.TimeToLive(t.Context(), clientv3.LeaseID(kv.Lease))
+	require.NoError(t, err)
+	require.EqualValues(t, 10, lease.GrantedTTL)
+	require.NoError(t, p.Withdraw(t.Context()))
+
+	publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key, ID: 7}, "a:1")
+	require.Equal(t, key+"/7", string(published(t, etcd, key).Key))
+}
+
+func TestWhatIsLostIsRegisteredAgain(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("lost")
+	publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, "a:1")
+	first := published(t, etcd, key)
+	again := func() {
+		t.Helper()
+		require.Eventually(t, func() bool { return len(etcd.Values(key)) == 1 }, soon, 5*time.Millisecond)
+	}
+	etcd.Unset(string(first.Key))
+	again()
+	require.Equal(t, first.Lease, published(t, etcd, key).Lease)
+
+	_, err := etcd.Revoke(t.Context(), clientv3.LeaseID(first.Lease))
+	require.NoError(t, err)
+	again()
+	require.NotEqual(t, first.Lease, published(t, etcd, key).Lease)
+}
+
+// A fixed id's key may be there under the lease of the process before, which
+// ends soon.
+func TestAKeyThatAnotherLeaseHoldsIsTakenOver(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("fixed")
+	etcd.Set(key+"/7", "a:1")
+	publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key, ID: 7}, "a:1")
+	require.NotZero(t, published(t, etcd, key).Lease)
+}
+
+func TestWithdrawLeavesNoKeyOfTheAddress(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("withdraw")
+	etcd.Set(key+"/1", "a:1") // of a process that crashed
+	etcd.Set(key+"/2", "b:1")
+	p := publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, "a:1")
+	require.Len(t, etcd.Values(key), 3)
+	require.NoError(t, p.Withdraw(t.Context()))
+	require.Equal(t, []string{"b:1"}, etcd.Values(key))
+}
+
+func TestPublicationSurvivesAnEtcdThatBreaks(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("breaks")
+	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	p := publish(t, discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: key}, "a:1")
+	lease := clientv3.LeaseID(published(t, etcd, key).Lease)
+	proxy.Cut(t)
+	etcd.Compact()
+	proxy.Stall(t, 1)
+	proxy.Cut(t)
+	proxy.Restore()
+	left := func() int64 {
+		answer, err := etcd.TimeToLive(t.Context(), lease)
+		require.NoError(t, err)
+		return answer.TTL
+	}
+	require.Eventually(t, func() bool { return left() < leaseTTL-2 }, soon, 50*time.Millisecond, "some time passes")
+	require.Eventually(t, func() bool { return left() >= leaseTTL-1 }, soon, 50*time.Millisecond, "the lease is kept alive again")
+	require.EqualValues(t, lease, published(t, etcd, key).Lease, "one lease does")
+	require.NoError(t, p.Withdraw(t.Context()))
+	require.Empty(t, etcd.Values(key))
+}
+
+func TestWithdrawEndsWithItsContext(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	for name, state := range map[string]func(*etcdtest.Proxy){
+		"away":   func(p *etcdtest.Proxy) { p.Cut(t) },
+		"silent": func(p *etcdtest.Proxy) { p.Stall(t, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+			p := publish(t, discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: etcd.Key("end")}, "a:1")
+			state(proxy)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			promptly(t, "Withdraw", func() { require.Error(t, p.Withdraw(ctx)) })
+		})
+	}
+}
+
+func TestNoRegistration(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	for _, host := range []string{l.Addr().String(), "127.0.0.1:1"} {
+		for _, user := range []string{"", "somebody"} {
+			c := discov.EtcdConf{Hosts: []string{host}, Key: "a.service", User: user, Pass: user}
+			began := time.Now()
+			_, err := Publish(t.Context(), c, "a:1", 200*time.Millisecond)
+			require.ErrorContains(t, err, "etcd at "+host+" is not usable")
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err = Publish(ctx, c, "a:1", time.Minute)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Less(t, time.Since(began), 2*time.Second)
+		}
+	}
+}
