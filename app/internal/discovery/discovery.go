@@ -87,12 +87,17 @@ func refused(err error) bool {
 	return errors.As(err, &e) && e.Code() != codes.Unavailable && e.Code() != codes.DeadlineExceeded
 }
 
-// unusable is why a start ends that etcd has no part in.
-func unusable(c discov.EtcdConf, patience time.Duration, err error) error {
+// unusable is why a start ends that etcd has no part in; asked is what it was
+// asked for.
+func unusable(c discov.EtcdConf, asked string, patience time.Duration, err error) error {
+	hosts := strings.Join(c.Hosts, ", ")
+	if refused(err) {
+		return fmt.Errorf("etcd at %s (Etcd.Hosts) refuses %s of %s: %w", hosts, asked, c.Key, err)
+	}
 	if err == nil || errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no answer within %v", patience)
 	}
-	return fmt.Errorf("etcd at %s is not usable (%w): start it or correct Etcd.Hosts", strings.Join(c.Hosts, ", "), err)
+	return fmt.Errorf("etcd at %s is not usable (%w): start it or correct Etcd.Hosts", hosts, err)
 }
 
 // backoff is the pause before another try: longer each time, and by chance

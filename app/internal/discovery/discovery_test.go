@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/discov"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // selfSigned writes a certificate and its key.
@@ -58,6 +59,15 @@ func TestAccountAndCertificatesAreUsed(t *testing.T) {
 	c.CertKeyFile = "nowhere"
 	_, err = etcdConfig(c)
 	require.ErrorContains(t, err, "Etcd.CertFile")
+}
+
+func TestErrorsSayWhoIsToBlame(t *testing.T) {
+	c := discov.EtcdConf{Hosts: []string{"a:1", "b:1"}, Key: "a.service"}
+	for _, away := range []error{nil, context.DeadlineExceeded, rpctypes.ErrTimeout} {
+		require.ErrorContains(t, unusable(c, "the list", time.Second, away), "start it or correct Etcd.Hosts")
+	}
+	require.EqualError(t, unusable(c, "the list", time.Second, rpctypes.ErrPermissionDenied),
+		"etcd at a:1, b:1 (Etcd.Hosts) refuses the list of a.service: etcdserver: permission denied")
 }
 
 func TestPausesGrowToABound(t *testing.T) {

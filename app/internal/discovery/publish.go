@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
@@ -44,13 +43,10 @@ func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time
 	if err := p.begin(bounded, own, conf); err != nil {
 		close(p.done)
 		p.abandon()
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil, ctx.Err()
-		case refused(err):
-			return nil, fmt.Errorf("etcd at %s (Etcd.Hosts) refuses the registration under %s: %w", strings.Join(c.Hosts, ", "), c.Key, err)
 		}
-		return nil, unusable(c, patience, err)
+		return nil, unusable(c, "the registration", patience, err)
 	}
 	go func() {
 		defer close(p.done)

@@ -47,7 +47,7 @@ func Subscribe(ctx context.Context, c discov.EtcdConf, patience time.Duration, u
 		return s, nil
 	case <-t.C:
 		s.Close()
-		return nil, unusable(c, patience, f.failed)
+		return nil, unusable(c, "the list", patience, f.failed)
 	case <-ctx.Done():
 		s.Close()
 		return nil, ctx.Err()
