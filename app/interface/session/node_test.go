@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/logx/logtest"
@@ -307,7 +310,8 @@ func TestStream(t *testing.T) {
 	require.ErrorContains(t, err, "EOF")
 }
 
-// Weakness 56: one slow key held up all users of its gateway.
+// Weakness 56: one slow key held up all users of its gateway, and whatever was
+// wrong was a 500.
 func TestWeakness56SlowKeyHoldsUpNobodyOnItsStream(t *testing.T) {
 	c := startCluster(t)
 	n := c.start()
@@ -327,6 +331,9 @@ func TestWeakness56SlowKeyHoldsUpNobodyOnItsStream(t *testing.T) {
 	quick.await("pong", func(m message) bool { return m.constructor() == pong })
 	close(c.auth.hold)
 	require.Equal(t, "slow", s.receive().RequestId)
+	send("unknown", c.device(0x999, 1, permB))
+	answer := s.receive()
+	require.EqualValues(t, 401, answer.GetError().GetCode(), "%v", answer)
 }
 
 // An answer in flight when the node is told to stop reaches its client, and
@@ -377,11 +384,150 @@ func TestWeakness49ManyUsersGoOfflineTogether(t *testing.T) {
 	c.stat.mu.Lock()
 	c.stat.delay = 50 * time.Millisecond
 	c.stat.mu.Unlock()
+	openStream(t, n)
 	start := time.Now()
 	n.stop()
 	require.Less(t, time.Since(start), 4*time.Second, "5 s one by one, beside all else")
 	require.Equal(t, users, c.stat.offline)
 	require.Empty(t, c.stat.online)
+}
+
+// Weakness 49: a node that was about to stop, and off etcd, still made wrappers.
+func TestWeakness49NothingNewOnANodeThatStops(t *testing.T) {
+	c := startCluster(t)
+	a, b := c.start(), c.start()
+	for _, n := range []*node{a, b} {
+		n.svc.Shard.Update([]string{a.Address(), b.Address()})
+	}
+	key := keyOf(t, a, a.Address())
+	d := c.login(a, key, 77)
+	hold := make(chan struct{})
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(context.Context) ([]byte, error) { <-hold; return nil, nil })
+	a.send(t, d, getUsers)
+	eventually(t, "asked", func() bool { return c.bff.count("/mtproto.RPCUsers/users_getUsers") == 1 })
+	stopped := make(chan struct{})
+	go func() { a.stop(); close(stopped) }()
+	defer func() { close(hold); <-stopped }()
+	eventually(t, "sent on", func() bool {
+		for key++; ; key++ {
+			if owner, _ := b.svc.Shard.Owner(key); owner == a.Address() {
+				break
+			}
+		}
+		c.auth.add(key, 0, 0)
+		data, _ := c.device(key, 0, key).data(ping)
+		_, err := a.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
+		return status.Convert(err).Message() == "REDIRECT_TO_"+b.Address()
+	})
+}
+
+// Weakness 54: a key waited for whatever was silent.
+func TestWeakness54SilentPeersDelayNoKey(t *testing.T) {
+	const stock = 2 * time.Second
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	t.Run("authsession", func(t *testing.T) {
+		c.auth.mu.Lock()
+		c.auth.slow, c.auth.hold = permA, make(chan struct{})
+		c.auth.mu.Unlock()
+		defer close(c.auth.hold)
+		start := time.Now()
+		n.send(t, d, ids(0xb921bd04, 1)) // get_future_salts
+		id := n.send(t, d, ping)
+		d.await("pong", func(m message) bool {
+			return m.constructor() == pong && int64(binary.LittleEndian.Uint64(m.body[4:])) == id
+		})
+		require.Less(t, time.Since(start), stock)
+	})
+	t.Run("status", func(t *testing.T) {
+		c.auth.add(permB, 0, 0)
+		c.auth.mu.Lock()
+		c.auth.users[permB] = 78
+		c.auth.mu.Unlock()
+		e := c.device(permB, 0, permB)
+		c.stat.mu.Lock()
+		defer c.stat.mu.Unlock()
+		start := time.Now()
+		e.result(n.send(t, e, getState)) // goes online
+		require.Less(t, time.Since(start), stock)
+	})
+}
+
+// Weakness 16: pushes and HTTP requests that found no room were answered as if
+// they had been taken, too.
+func TestWeakness16FullMailboxRefusesPushesAndHTTP(t *testing.T) {
+	c := startCluster(t)
+	n := c.start(func(conf *Config) { conf.Session.DataChannel = 1 })
+	d := c.login(n, permA, 77)
+	flood := func(t *testing.T, one func() error) {
+		t.Helper()
+		var refused atomic.Bool
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				for range 200 {
+					if err := one(); err != nil {
+						assert.EqualValues(t, 420, status.Code(err))
+						refused.Store(true)
+					}
+					if refused.Load() {
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.True(t, refused.Load())
+	}
+	t.Run("pushes", func(t *testing.T) {
+		flood(t, func() error {
+			_, err := n.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: permA, Updates: resetAuthorization(77, permB)})
+			return err
+		})
+	})
+	t.Run("HTTP", func(t *testing.T) {
+		var mu sync.Mutex
+		flood(t, func() error {
+			mu.Lock()
+			data, _ := d.data(ping)
+			mu.Unlock()
+			data.ServerId, data.ConnType = "", 2
+			out, err := n.rpc.SessionSendHttpDataToSession(t.Context(), &session.TLSessionSendHttpDataToSession{Client: data})
+			assert.False(t, err == nil && len(out.GetPayload()) == 0, "taken, and not answered")
+			return err
+		})
+	})
+}
+
+// Weakness 42: answers went to HTTP requests whose reader had left.
+func TestWeakness42ReaderThatLeavesTakesNoAnswer(t *testing.T) {
+	c := startCluster(t)
+	n := c.start()
+	d := c.login(n, permA, 77)
+	hold := make(chan struct{})
+	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(context.Context) ([]byte, error) { <-hold; return nil, nil })
+	post := func(ctx context.Context, body []byte) (*session.HttpSessionData, error) {
+		data, _ := d.data(body)
+		data.ServerId, data.ConnType = "", 2
+		return n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
+	}
+	left, leave := context.WithCancel(t.Context())
+	gone := make(chan error, 1)
+	go func() {
+		_, err := post(left, getUsers)
+		gone <- err
+	}()
+	eventually(t, "asked", func() bool { return c.bff.count("/mtproto.RPCUsers/users_getUsers") == 1 })
+	leave()
+	require.Error(t, <-gone)
+	eventually(t, "the node has heard", func() bool { return n.svc.Runloop.Slots.Count() == 0 })
+	close(hold)
+	for answered := false; !answered; {
+		out, err := post(t.Context(), ping)
+		require.NoError(t, err)
+		answered = bytes.Contains(out.Payload, binary.LittleEndian.AppendUint32(nil, 0xf35c6d01))
+	}
 }
 
 func TestStopIsBounded(t *testing.T) {

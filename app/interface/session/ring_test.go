@@ -82,6 +82,19 @@ func TestKeysOfOtherNodes(t *testing.T) {
 	})
 }
 
+// Weakness 51: a node that boots sent its own keys away until etcd listed it.
+func TestWeakness51ANodeServesItsKeysBeforeEtcdListsIt(t *testing.T) {
+	c := startCluster(t)
+	a, b := c.start(), c.start()
+	a.svc.Shard.Update([]string{a.Address(), b.Address()})
+	key := keyOf(t, a, b.Address())
+	b.svc.Shard.Update([]string{a.Address()}) // it boots
+	c.auth.add(key, 0, 0)
+	d := c.device(key, 0, key)
+	b.send(t, d, ping)
+	d.await("pong", func(m message) bool { return m.constructor() == pong })
+}
+
 // Weakness 50: a key that moved is left to its new owner.
 func TestWeakness50MovedKeysAreLeftToTheirNewOwner(t *testing.T) {
 	c := startCluster(t)
@@ -220,6 +233,7 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 		second.svc.Shard.Update(all)
 		second.svc.Behind(key)
 		d.await("updatesTooLong", heard)
+		eventually(t, "nothing waits", func() bool { return second.svc.Strays.Waiting() == 0 })
 	})
 	t.Run("it is not sent on a third time", func(t *testing.T) {
 		second.svc.Shard.Update(all[:2])

@@ -171,6 +171,20 @@ func TestWeakness25AnswersOutliveTheWindow(t *testing.T) {
 	require.NoError(t, cl.sendPacket(request))
 	require.Equal(t, first, cl.answer(id))
 	require.Len(t, c.bff.seen(getUsers), 1)
+
+	// Nor does one of more than 400 that were not acknowledged vanish without a word.
+	c.answer(nearestDC, anywhereDC)
+	other := c.open(cl.key)
+	id = other.msgID()
+	request = packet(id, other.seqNo(true), encode(t, getDC))
+	require.NoError(t, other.sendPacket(request))
+	other.answer(id)
+	for range 450 {
+		other.result(other.call(getDC))
+	}
+	require.NoError(t, other.sendPacket(request))
+	other.answer(id)
+	require.Len(t, c.bff.seen(nearestDC), 451)
 }
 
 // Weakness 28: two messages by which clients tell what they have ended in a

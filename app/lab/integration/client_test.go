@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,8 +109,9 @@ type client struct {
 	fresh   bool // the next packet is the gateway's first of this session
 	content int32
 	lastID  int64
-	pending []message // received, not yet asked for
-	http    bool      // packets go as HTTP requests do
+	pending []message      // received, not yet asked for
+	http    bool           // packets go as HTTP requests do
+	posts   sync.WaitGroup // requests under way
 	ip      string
 	salt    int64 // as the server said last
 }
@@ -183,7 +185,9 @@ func newHTTPClient(t testing.TB, c *cluster) *client {
 // for what the server sent.
 func (c *client) sendHTTP(data *session.SessionClientData) {
 	data.ConnType, data.KeyType, data.PermAuthKeyId = 2, 0, 0
+	c.posts.Add(1)
 	go func() {
+		defer c.posts.Done()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		res, err := c.session.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})

@@ -29,6 +29,7 @@ func TestWeakness42HTTPAndTCPMayTakeTurns(t *testing.T) {
 
 	// The same session by TCP, and by HTTP again.
 	for _, http := range []bool{false, true, false} {
+		cl.posts.Wait() // no request is left that could bring the answer
 		cl.http, cl.fresh = http, !http
 		cl.result(cl.call(getDC))
 	}

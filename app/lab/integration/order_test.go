@@ -56,6 +56,19 @@ func TestWeakness26IdsAreJudgedByTheSpecification(t *testing.T) {
 			}
 		})
 	}
+	t.Run("state 1", func(t *testing.T) {
+		cl := c.open(k)
+		cl.ping()
+		req := cl.service(&mt.MsgsStateReq{MsgIDs: []int64{cl.idAt(-24 * time.Hour)}})
+		cl.await("msgs_state_info", func(m message) bool {
+			var info mt.MsgsStateInfo
+			if m.constructor() != mt.MsgsStateInfoTypeID || decode(m.body, &info) != nil || info.ReqMsgID != req {
+				return false
+			}
+			require.Equal(t, []byte{1}, info.Info)
+			return true
+		})
+	})
 	bad := map[int]func(cl *client) int64{
 		18: func(cl *client) int64 {
 			id := cl.msgID() | 1
@@ -109,11 +122,22 @@ func TestWeakness27EveryServiceMessageDoesWhatItSays(t *testing.T) {
 		}
 		require.EqualValues(t, mt.RPCAnswerDroppedRunningTypeID, drop(call))
 		release()
+		for _, m := range cl.all(500 * time.Millisecond) {
+			if answered(m) == call {
+				b := bin.Buffer{Buf: m.body[12:]}
+				require.NoError(t, b.ConsumeID(mt.RPCAnswerDroppedRunningTypeID), "the answer came all the same")
+			}
+		}
 		require.EqualValues(t, mt.RPCAnswerUnknownTypeID, drop(cl.msgID()))
 		c.answer(nearestDC, anywhereDC)
 		done := cl.call(getDC)
 		cl.result(done)
 		require.EqualValues(t, mt.RPCAnswerDroppedTypeID, drop(done))
+		cl.hangUp()
+		cl.redial()
+		for _, m := range cl.until() {
+			require.NotEqual(t, done, answered(m), "the answer came all the same")
+		}
 	})
 	after := func(wrap func(first int64) bin.Object) func(t *testing.T) {
 		return func(t *testing.T) {

@@ -46,7 +46,7 @@ func startShared(t *testing.T) {
 			// So many tests at once on a small machine are a load that go-zero
 			// sheds, unless it is told not to.
 			const noShedding = "CpuThreshold: 0\n"
-			shared.cluster = newCluster(shared.life, "etc2", noShedding, fmt.Sprintf("Session:\n  IdleClose: %s\n", sharedIdle), change)
+			shared.cluster = newCluster(shared.life, "etc2", noShedding, fmt.Sprintf("Session:\n  IdleClose: %s\n  KeyRefresh: 1s\n", sharedIdle), change)
 			shared.life.outlives()
 		})
 	} else {

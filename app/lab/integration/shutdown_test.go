@@ -36,7 +36,10 @@ func TestWeakness48ShutdownDeliversAnswersInFlight(t *testing.T) {
 		t.Fatal("session ended with a call in flight")
 	case <-time.After(time.Second): // enough for a node that waits for nothing
 	}
+	free := c.gateway.hold() // which takes its time
 	release()
+	time.Sleep(time.Second)
+	free()
 	for cl, ids := range calls {
 		for range ids {
 			resultOf(t, cl.await("an answer", func(m message) bool { return slices.Contains(ids, answered(m)) }))

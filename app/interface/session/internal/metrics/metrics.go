@@ -14,6 +14,8 @@ var (
 	Panics = counter("runloop", "panics_total", "Inputs given up because of a panic.")
 	// AuthKeys is how many auth keys are in memory.
 	AuthKeys = gauge("runloop", "auth_keys", "Auth keys in memory.")
+	// HTTPRequests is how many HTTP requests wait for something to say.
+	HTTPRequests = gauge("http", "requests", "HTTP requests that are open.")
 	// Events counts what happened in sessions, by the names of package sess.
 	Events = counter("protocol", "events_total", "What happened in MTProto sessions.", "event")
 	// Layers counts what clients of other layers made necessary: clamped (the

@@ -189,8 +189,9 @@ func TestExecute(t *testing.T) {
 	require.Equal(t, &sess.RPCError{Code: 400, Message: "X"}, rpcErr)
 }
 
-// A fault of authsession is never a 401: clients would log out (ERR-15).
-func TestFaultsAreNoRefusals(t *testing.T) {
+// A fault of authsession is never a 401: clients would log out (ERR-15); nor
+// do they see what it says (weakness 8).
+func TestWeakness08FaultsAreNoRefusals(t *testing.T) {
 	role, a := newAuth(t, false)
 	for _, err := range []error{
 		status.Error(codes.Unauthenticated, "no token"), status.Error(codes.Unavailable, ""), status.Error(codes.Internal, "panic: x"),

@@ -149,16 +149,19 @@ func TestOneOversizedItemFits(t *testing.T) {
 	require.NoError(t, n.Post(1, false, &sess.Data{Payload: make([]byte, 100)}))
 }
 
-// Weakness 43: an idle key had two goroutines, two channels and a ticker.
+// Weakness 43: an idle key had two goroutines, two channels of 64 KiB and a
+// ticker.
 func TestWeakness43IdleKeysHaveNoGoroutine(t *testing.T) {
-	before := runtime.NumGoroutine()
+	const keys = 10_000
+	before, heapBefore := runtime.NumGoroutine(), heap()
 	n := newNode(t, always(func(now int64, _ sess.Input, out *sess.Effects) { out.WakeAt = now + int64(time.Minute) }))
-	for key := range int64(10_000) {
+	for key := range int64(keys) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))
 	}
 	n.Wait()
-	require.Equal(t, 10_000, n.Count())
+	require.Equal(t, keys, n.Count())
 	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+	require.Less(t, int(heap()-heapBefore), 4096*keys, "bytes")
 }
 
 // Weakness 19: calls of one key ran one after the other.

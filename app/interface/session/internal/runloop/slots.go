@@ -36,6 +36,13 @@ func (s *Slots) Close(slot sess.Slot) (unanswered bool) {
 	return unanswered
 }
 
+// Count is how many slots are open.
+func (s *Slots) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.open)
+}
+
 // answer puts a packet into a slot. False: its reader is gone.
 func (s *Slots) answer(slot sess.Slot, payload []byte) bool {
 	s.mu.Lock()

@@ -33,6 +33,7 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			metrics.Queued.Set(float64(s.Nodes.Waiting()), "forward")
 			metrics.Queued.Set(float64(s.Strays.Waiting()), "stray")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
+			metrics.HTTPRequests.Set(float64(s.Runloop.Slots.Count()))
 			running, waiting := s.Runloop.Load()
 			metrics.RPCQueue.Set(float64(running), "running")
 			metrics.RPCQueue.Set(float64(waiting), "waiting")
