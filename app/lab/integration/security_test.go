@@ -67,7 +67,7 @@ func TestWeakness06KeysEnd(t *testing.T) {
 	t.Parallel()
 	t.Run("a temp key at its time", func(t *testing.T) {
 		c := share(t)
-		k := newKeyFor(t, c.conn, 1, time.Second)
+		k := newKeyFor(t, c.conn, 1, 2*time.Second) // of whole seconds, the first of which may be over at once
 		require.NoError(t, c.queryKey(k.id()))
 		eventually(t, "the key is unknown", func() bool { return status.Code(c.queryKey(k.id())) == 401 })
 		cl := c.open(k)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -174,7 +175,7 @@ func TestWeakness13NoKeyInAnyLog(t *testing.T) {
 	for _, key := range []crypto.AuthKey{k, temp, failing} {
 		for start := 0; start+30 <= 256; start++ {
 			part := key.Value[start : start+30]
-			for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), fmt.Sprintf("%d", part[:10])[1:30]} {
+			for _, form := range []string{base64.StdEncoding.EncodeToString(part), hex.EncodeToString(part), string(part), strings.Trim(fmt.Sprintf("%d", part[:10]), "[]")} {
 				require.NotContains(t, out, form)
 			}
 		}
