@@ -262,7 +262,7 @@ func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
 }
 
-// leaveTo makes a a signpost to its heir, unless something has come meanwhile, which
+// leaveTo makes the actor a signpost, unless something has come meanwhile, which
 // the heir is to get first.
 func (a *actor) leaveTo(heir int64) (queued []sess.Input, more bool) {
 	a.mu.Lock()
