@@ -201,6 +201,12 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	for _, r := range out.Replies {
 		a.m.Slots.answer(r.Slot, r.Payload)
 	}
+	for _, d := range out.Unplaced {
+		d.Unbound = true
+		if a.m.PostDead(d.AuthKeyID, d) != nil && d.HTTP != 0 {
+			a.m.Slots.answer(d.HTTP, nil)
+		}
+	}
 	for _, c := range out.Calls {
 		a.call(c)
 	}

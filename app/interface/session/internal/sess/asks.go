@@ -33,6 +33,7 @@ type ask struct {
 	call    *pendingCall
 	msgID   int64
 	perm    int64 // key to bind to
+	until   int32 // when that binding ends, Unix seconds
 	n       int32
 	kind    askKind
 	dropped bool // the client has its answer already: rpc_drop_answer

@@ -32,7 +32,9 @@ const (
 	CountEncodeFailed  // results and updates that cannot be written for the client
 	CountSessionsMade
 	CountSessionsGone
-	CountLenientSalt // packets accepted because no salts are known
+	CountLenientSalt     // packets accepted because no salts are known
+	CountTempKeysGone    // temp keys whose place another took
+	CountTempKeysRefused // packets of temp keys that found no place
 	Counters
 )
 
@@ -41,6 +43,7 @@ var counterNames = [Counters]string{
 	"bad_container", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
 	"answers_lost", "results_orphan", "gzip_saved_bytes", "unknown", "undecodable", "overload", "refused",
 	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
+	"temp_keys_gone", "temp_keys_refused",
 }
 
 func (c Counter) String() string { return counterNames[c] }

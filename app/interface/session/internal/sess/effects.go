@@ -22,6 +22,11 @@ type Effects struct {
 	// of its perm key.
 	Handover *Handover
 
+	// Unplaced are packets of temp keys for which the wrapper has no place
+	// (Limits.MaxTempKeys): they are to be answered as those of a key that was
+	// dropped, so that the client binds another one.
+	Unplaced []*Data
+
 	// WakeAt is when the wrapper wants its next Tick, Unix nanoseconds;
 	// 0: it waits for input alone. It replaces any earlier wish.
 	WakeAt int64
@@ -49,11 +54,12 @@ func (e *Effects) Reset() {
 	clear(e.Replies)
 	clear(e.Calls)
 	clear(e.Faults)
+	clear(e.Unplaced)
 	clear(e.members)
 	clear(e.items)
 	*e = Effects{
 		Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0],
-		Counts: e.Counts[:0], Faults: e.Faults[:0],
+		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Faults: e.Faults[:0],
 		members: e.members[:0], items: e.items[:0],
 	}
 }

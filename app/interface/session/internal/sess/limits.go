@@ -8,6 +8,7 @@ import "time"
 type Limits struct {
 	// Limits of one key.
 	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
+	MaxTempKeys int `json:",optional"` // temp keys, and media temp keys, of a key that have sessions (rule PFS-22); of more the newest stay. Zero value means 32
 	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB

@@ -170,7 +170,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	if a.s.list != nil && !a.dropped {
 		w.reply(a.s, wire.AppendConstructor(nil, id))
 	}
-	if e == nil && a.list.authKeyID != w.key && *w.slot(a.list.keyType) == a.list { // a temp key, which goes alone
+	if e == nil && a.list.authKeyID != w.key && w.has(a.list) { // a temp key, which goes alone
 		w.flush(a.s)
 		w.dropList(a.list)
 	}

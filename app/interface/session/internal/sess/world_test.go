@@ -292,6 +292,16 @@ func (x *world) data(sid int64, m wire.Message) *Data {
 	return d
 }
 
+// under is recv with another transport key of the device.
+func (x *world) under(key int64, kind KeyType, sid int64, body []byte) wire.Message {
+	x.t.Helper()
+	m := x.msg(sid, body)
+	d := x.data(sid, m)
+	d.AuthKeyID, d.KeyType = key, kind
+	x.step(d)
+	return m
+}
+
 // recv sends a body as a client would, and returns the message.
 func (x *world) recv(sid int64, body []byte) wire.Message {
 	x.t.Helper()

@@ -15,9 +15,9 @@ type MainAuthWrapper struct {
 	schema *tl.Schema
 	rnd    io.Reader
 
-	mainAuth      *SessionList // sessions under the perm key itself
-	tempAuth      *SessionList // under its temp key
-	mediaTempAuth *SessionList // under its media temp key
+	mainAuth      *SessionList   // sessions under the perm key itself; nil: none
+	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
+	mediaTempAuth []*SessionList // under its media temp keys
 
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
@@ -146,12 +146,19 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	}
 }
 
-// lists returns the wrapper's lists in a fixed order.
+// lists returns the wrapper's lists: the perm key's, then those of temp keys and
+// of media temp keys as they came. A list may be dropped on the way, which may
+// leave others out.
 func (w *MainAuthWrapper) lists() iter.Seq[*SessionList] {
 	return func(yield func(*SessionList) bool) {
-		for _, l := range [...]*SessionList{w.mainAuth, w.tempAuth, w.mediaTempAuth} {
-			if l != nil && !yield(l) {
-				return
+		if w.mainAuth != nil && !yield(w.mainAuth) {
+			return
+		}
+		for _, set := range [...]*[]*SessionList{&w.tempAuth, &w.mediaTempAuth} {
+			for i := 0; i < len(*set); i++ {
+				if !yield((*set)[i]) {
+					return
+				}
 			}
 		}
 	}
@@ -179,17 +186,6 @@ func (w *MainAuthWrapper) empty() bool {
 	return true
 }
 
-// slot is where the list of a key type hangs.
-func (w *MainAuthWrapper) slot(t KeyType) **SessionList {
-	switch t {
-	case TempKey:
-		return &w.tempAuth
-	case MediaTempKey:
-		return &w.mediaTempAuth
-	}
-	return &w.mainAuth
-}
-
 // call asks a peer for something.
 func (w *MainAuthWrapper) call(r Request) Ticket {
 	w.ticket++
@@ -208,6 +204,7 @@ func (w *MainAuthWrapper) drained() bool {
 // finish says when the wrapper wants to be woken, and whether it is still
 // needed.
 func (w *MainAuthWrapper) finish() {
+	w.dropEmptyLists()
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
@@ -216,10 +213,8 @@ func (w *MainAuthWrapper) finish() {
 	if !idle || len(w.held) > 0 {
 		return
 	}
-	for l := range w.lists() {
-		if len(l.sessions) > 0 || len(l.held) > 0 {
-			return
-		}
+	for range w.lists() {
+		return
 	}
 	w.out.Done = true
 }
