@@ -84,7 +84,7 @@ func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state
 // badID judges an unknown id. A member of a container may be older than its
 // container (rule MSGID-4), as long as it lies within what is remembered.
 func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
-	code := w.badTime(id)
+	code := w.badTime(s, id)
 	if code == wire.BadTooLow && !outer {
 		if !s.window.old(id) {
 			return 0

@@ -15,7 +15,12 @@ func (w *MainAuthWrapper) onData(d *Data) {
 		w.refusePacket(d, CountMalformed)
 		return
 	}
-	l := w.list(d.KeyType, d.AuthKeyID)
+	l := w.list(d.KeyType, d.AuthKeyID, d.BoundUntil)
+	if l == nil {
+		w.count(CountTempKeysRefused)
+		w.out.Unplaced = append(w.out.Unplaced, d)
+		return
+	}
 	if !w.saltsKnown(l) {
 		w.hold(l, d)
 		return
@@ -110,7 +115,7 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 		w.bad(s, m, wire.BadContainerID)
 		return
 	case known == nil:
-		if code := w.badTime(m.ID); code != 0 {
+		if code := w.badTime(s, m.ID); code != 0 {
 			w.bad(s, m, code)
 			return
 		}
@@ -141,12 +146,14 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 	}
 }
 
-// badTime judges the id of an unknown message by its time (rule MSGID-3).
-func (w *MainAuthWrapper) badTime(id int64) wire.BadMsg {
+// badTime judges the id of an unknown message by its time (rule MSGID-3). Where
+// the session's time differs from the clock's both are right: a client that was
+// told the one and judged by the other would be refused again and again.
+func (w *MainAuthWrapper) badTime(s *session, id int64) wire.BadMsg {
 	switch at := timeOf(id); {
 	case at < w.now-int64(w.cfg.MaxPast):
 		return wire.BadTooLow
-	case at > w.now+int64(w.cfg.MaxFuture):
+	case at > s.time(w.now)+int64(w.cfg.MaxFuture):
 		return wire.BadTooHigh
 	}
 	return 0

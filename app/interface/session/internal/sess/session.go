@@ -9,12 +9,17 @@ type SessionList struct {
 	sessions  []*session
 	salts     []Salt // ascending; empty: none known
 	held      []*Data
+	usedAt    int64 // when its last packet came
 	lent      int64 // salt of the client, in force while none is known
 	retryAt   int64 // before it salts are not asked for again
 	heldBytes int32
-	keyType   KeyType
-	asking    bool // salts are being read
-	lenient   bool // authsession could not give salts
+	// boundUntil is when the temp key's binding ends, Unix seconds; 0: not
+	// known. A client binds all its keys for the same time, so the later one
+	// is the newer one.
+	boundUntil int32
+	keyType    KeyType
+	asking     bool // salts are being read
+	lenient    bool // authsession could not give salts
 }
 
 // session is one MTProto session.
@@ -32,6 +37,7 @@ type session struct {
 	bytes  int      // of queue and sent
 
 	lastID   int64 // last message id given out
+	ahead    int64 // how far that was ahead of the clock, ns
 	first    int64 // lowest id accepted before the greeting is out
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
@@ -76,12 +82,25 @@ const (
 	idNotice = 3
 )
 
+// time is what the session's ids say the time is, Unix nanoseconds. It is now,
+// unless this node's clock was set back while the session was in use: ids have to
+// grow, so the session goes on from its last one, as fast as time does. Clients
+// set their clocks by it (rule BAD-3).
+func (s *session) time(now int64) int64 {
+	if idAt(now) > s.lastID {
+		return now
+	}
+	return max(now+s.ahead, timeOf(s.lastID))
+}
+
 // nextID gives out a message id: the time, raised where needed to grow.
 func (s *session) nextID(now, kind int64) int64 {
-	id := idAt(now)
+	at := s.time(now)
+	id := idAt(at)
 	if id <= s.lastID {
 		id = s.lastID&^3 + 4
 	}
+	s.ahead = at - now
 	id |= kind
 	s.lastID = id
 	return id
