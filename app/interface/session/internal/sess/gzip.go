@@ -117,7 +117,7 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 	defer func() { *budget -= n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
-		if n += m; err == io.EOF { //nolint:errorlint // a reader's bare EOF
+		if n += m; err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -128,7 +128,7 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 		}
 		if n >= limit { // full: one byte more is too much
 			var one [1]byte
-			if m, err := z.Read(one[:]); m > 0 || err != io.EOF { //nolint:errorlint // a reader's bare EOF
+			if m, err := z.Read(one[:]); m > 0 || err != io.EOF {
 				return nil, errInflate
 			}
 			break

@@ -53,12 +53,13 @@ func (w *MainAuthWrapper) handle(s *session, in *incoming, m wire.Message, id ui
 		return
 	}
 	if service := serviceOf(id); service != nil {
+		acks := m.Seq&1 != 0 && acknowledgeable(id)
 		state := stateReceived
-		if m.Seq&1 == 0 {
+		if !acks {
 			state |= stateNoAck
 		}
 		w.record(s, in, m, state, 0)
-		if m.Seq&1 != 0 { // rule ACK-2; a reply takes it back (rule ACK-6)
+		if acks { // rule ACK-2
 			s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 		}
 		service(w, s, m)
@@ -94,18 +95,14 @@ func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
 	return code
 }
 
-// badSeq judges a seqno by what the message is and by its neighbours.
+// badSeq judges a seqno by what the message is and by its neighbours. Parity says
+// whether a message wants to be acknowledged. A call must want it (rule SEQ-2).
+// Of everything else either is taken, also of msgs_ack and containers, which
+// rule SEQ-3 wants even: mtcute counts all its service messages, and begins anew
+// whenever one is refused.
 func (w *MainAuthWrapper) badSeq(s *session, m wire.Message, id uint32) wire.BadMsg {
-	odd := m.Seq&1 != 0
-	switch id {
-	case wire.IDMsgsAck, wire.IDMsgCopy: // rule SEQ-3
-		if odd {
-			return wire.BadSeqnoOdd
-		}
-	default: // rule SEQ-2
-		if !odd && serviceOf(id) == nil && w.schema.Method(id) != nil {
-			return wire.BadSeqnoEven
-		}
+	if m.Seq&1 == 0 && id != wire.IDMsgCopy && serviceOf(id) == nil && w.schema.Method(id) != nil {
+		return wire.BadSeqnoEven
 	}
 	if w.cfg.AllowSeqnoDisorder {
 		return 0
@@ -153,11 +150,12 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	case w.repeatAnswer(s, m.ID):
 		return
 	}
-	if id, _ := wire.PeekID(m.Body); repeatable(id) {
+	id, _ := wire.PeekID(m.Body)
+	if repeatable(id) {
 		serviceOf(id)(w, s, m)
 		return
 	}
-	if m.Seq&1 != 0 {
+	if m.Seq&1 != 0 && (serviceOf(id) == nil || acknowledgeable(id)) {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 	}
 }

@@ -115,10 +115,6 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 			return
 		}
 	}
-	if m.Seq&1 != 0 { // rule SEQ-3
-		w.bad(s, m, wire.BadSeqnoOdd)
-		return
-	}
 	first := len(w.out.members)
 	members, err := wire.Members(w.out.members, m.Body, w.cfg.ContainerIn)
 	w.out.members = members
