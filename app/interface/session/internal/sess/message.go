@@ -15,7 +15,7 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 		w.onDuplicate(s, m, r)
 		return
 	}
-	if s.window.floor >= m.ID && w.repeated(s, m) {
+	if s.window.forgot(m.ID) && w.repeated(s, m) {
 		return
 	}
 	if code := w.badID(s, m.ID, outer); code != 0 {
@@ -83,11 +83,14 @@ func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state
 }
 
 // badID judges an unknown id. A member of a container may be older than its
-// container (rule MSGID-4), as long as it lies within what is remembered.
+// container (rule MSGID-4): Telegram Desktop sends a message that was refused for
+// its time or salt again with its old id, in a fresh container. It is served
+// unless it may have been received and forgotten; so nothing is done twice in the
+// life of a session.
 func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
 	code := w.badTime(id)
 	if code == wire.BadTooLow && !outer {
-		if !s.window.old(id) {
+		if !s.window.forgot(id) {
 			return 0
 		}
 		return wire.BadTooOld // rule MSGID-5
