@@ -99,3 +99,51 @@ func TestForgottenMessageIsNotDone(t *testing.T) {
 		})
 	}
 }
+
+// A client that corrects its clock by the wrong sign repeats a call at once after
+// each code 17, 50 times a second.
+func TestClientThatRepeatsItselfIsTurnedDown(t *testing.T) {
+	for name, refused := range map[string]func(x *world) *Data{
+		"clock ahead": func(x *world) *Data {
+			m := x.msg(1, x.method("help.getNearestDc"))
+			m.ID = x.id(45 * time.Second)
+			return x.data(1, m)
+		},
+		"clock behind": func(x *world) *Data {
+			m := x.msg(1, x.method("help.getNearestDc"))
+			m.ID = x.id(-time.Hour)
+			return x.data(1, m)
+		},
+		"wrong salt": func(x *world) *Data {
+			d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
+			d.Salt = 99
+			return d
+		},
+		"wrong seqno": func(x *world) *Data {
+			m := x.msg(1, x.method("help.getNearestDc"))
+			m.Seq++
+			return x.data(1, m)
+		},
+		"bad container": func(x *world) *Data { return x.data(1, x.container(1, x.container(1))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.recv(1, tlPing(1))
+			x.take()
+			tries := func(d time.Duration) (n int) {
+				for end := x.now + int64(d); x.now < end; x.now += int64(20 * time.Millisecond) {
+					x.step(refused(x))
+					n += len(x.take())
+				}
+				return n
+			}
+			require.Equal(t, 50, tries(time.Second), "as many messages may be on their way at once")
+			require.LessOrEqual(t, tries(10*time.Second), 14+10)
+			require.NotZero(t, x.counts[CountSilenced])
+
+			x.recv(1, tlPing(2))
+			x.take()
+			require.Equal(t, 50, tries(time.Second), "what was wrong is mended")
+		})
+	}
+}

@@ -74,7 +74,7 @@ func TestTimeWindow(t *testing.T) {
 		{"too old", -301 * time.Second, false, wire.BadTooLow},
 		{"a little ahead", 29 * time.Second, false, 0},
 		{"too far ahead", 31 * time.Second, false, wire.BadTooHigh},
-		{"member far ahead", 200 * time.Second, true, 0}, // its container is lower: rejected as a whole
+		{"member far ahead", 200 * time.Second, true, 0},  // its container is lower: rejected as a whole
 		{"member of a day ago", -24 * time.Hour, true, 0}, // the session has forgotten nothing
 		{"member of two minutes ago", -120 * time.Second, true, 0},
 	}

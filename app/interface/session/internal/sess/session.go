@@ -37,10 +37,12 @@ type session struct {
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none
 	resendAt int64 // something in sent is due then; 0: nothing
+	toldAt   int64 // when the client was last told that a message was refused
 
 	content   int32 // content-related messages sent (rule SEQ-1)
 	layer     int32 // 0: the key's
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
+	refused   int32 // messages since the last good one
 
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
