@@ -59,6 +59,9 @@ func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 // accept takes the call inside the wrappers.
 func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *query) *RPCError {
 	if service := serviceOf(q.id); service != nil {
+		if !acknowledgeable(q.id) {
+			s.unack(m.ID)
+		}
 		service(w, s, wire.Message{ID: m.ID, Seq: m.Seq, Body: q.body})
 		return nil
 	}

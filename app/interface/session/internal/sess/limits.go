@@ -29,7 +29,7 @@ type Limits struct {
 	ContainerBytes int `json:",optional"` // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
 	PayloadBytes   int `json:",optional"` // bytes of a packet for a gateway. Zero value means 3.5 MiB
 	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to. Zero value means 10 MiB
-	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to. Zero value means 100
+	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to, once its packet has inflated 1 MiB. Zero value means 100
 	GzipFrom       int `json:",optional"` // results and updates from this size on are packed when that shrinks them. Zero value means 512
 	DetailedFrom   int `json:",optional"` // messages from this size on are announced before they are repeated (rules STATE-8 and STATE-9). Zero value means 4096
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16

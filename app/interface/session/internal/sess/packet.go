@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"time"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -54,7 +56,9 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	s.touch()
 	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
 		w.count(CountBadSalt)
-		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		if w.tells(s) {
+			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		}
 		return
 	}
 	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
@@ -67,6 +71,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.onMessage(s, in, m, true)
 	}
 	if in.fresh {
+		s.refused = 0
 		w.greet(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
@@ -119,10 +124,6 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 			w.bad(s, m, code)
 			return
 		}
-	}
-	if m.Seq&1 != 0 { // rule SEQ-3
-		w.bad(s, m, wire.BadSeqnoOdd)
-		return
 	}
 	first := len(w.out.members)
 	members, err := wire.Members(w.out.members, m.Body, w.cfg.ContainerIn)
@@ -177,5 +178,26 @@ func (w *MainAuthWrapper) bad(s *session, m wire.Message, code wire.BadMsg) {
 	default:
 		w.count(CountBadSeqno)
 	}
-	w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	if w.tells(s) {
+		w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	}
+}
+
+// tells reports whether a client is told that a message was refused. It is, but
+// for one that has repeated itself many times without a single good message in
+// between: a client that corrects its clock by the wrong sign does so at once after
+// each notification, without end. It is told once a second. Whoever mends what was
+// wrong sends a good message next, and is told of everything again.
+func (w *MainAuthWrapper) tells(s *session) bool {
+	const (
+		patience = 64 // as many messages may be on their way with one wrong clock
+		pause    = time.Second
+	)
+	if s.refused++; s.refused > patience && w.now-s.toldAt < int64(pause) {
+		s.refused = patience + 1
+		w.count(CountSilenced)
+		return false
+	}
+	s.toldAt = w.now
+	return true
 }

@@ -37,16 +37,18 @@ type session struct {
 	bytes  int      // of queue and sent
 
 	lastID   int64 // last message id given out
-	ahead    int64 // how far that was ahead of the clock, ns
+	ahead    int64 // how far the session's time is ahead of the clock, ns
 	first    int64 // lowest id accepted before the greeting is out
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none
 	resendAt int64 // something in sent is due then; 0: nothing
+	toldAt   int64 // when the client was last told that a message was refused
 
 	content   int32 // content-related messages sent (rule SEQ-1)
 	layer     int32 // 0: the key's
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
+	refused   int32 // messages since the last good one
 
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
@@ -88,19 +90,19 @@ const (
 // set their clocks by it (rule BAD-3).
 func (s *session) time(now int64) int64 {
 	if idAt(now) > s.lastID {
-		return now
+		s.ahead = 0
+	} else {
+		s.ahead = max(s.ahead, timeOf(s.lastID)-now)
 	}
-	return max(now+s.ahead, timeOf(s.lastID))
+	return now + s.ahead
 }
 
 // nextID gives out a message id: the time, raised where needed to grow.
 func (s *session) nextID(now, kind int64) int64 {
-	at := s.time(now)
-	id := idAt(at)
+	id := idAt(s.time(now))
 	if id <= s.lastID {
 		id = s.lastID&^3 + 4
 	}
-	s.ahead = at - now
 	id |= kind
 	s.lastID = id
 	return id

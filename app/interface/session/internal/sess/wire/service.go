@@ -13,7 +13,6 @@ const (
 	BadTooOld      BadMsg = 20 // too old to know whether it was received
 	BadSeqnoLow    BadMsg = 32
 	BadSeqnoHigh   BadMsg = 33
-	BadSeqnoOdd    BadMsg = 34 // even expected
 	BadSeqnoEven   BadMsg = 35 // odd expected
 	BadSalt        BadMsg = 48
 	BadContainer   BadMsg = 64

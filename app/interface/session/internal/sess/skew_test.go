@@ -13,11 +13,14 @@ import (
 
 // follower is a client that does what it is told: it takes the salt of
 // bad_server_salt (rule BAD-48), sets its clock by the id of a refusal (rule
-// BAD-3) and sends the same again under a new id.
+// BAD-3) and sends the same again under a new id. Since ids have to grow it does
+// so in a new session where its clock was set back.
 type follower struct {
-	x     *world
-	salt  int64
-	clock int64 // what its clock is ahead of the node's, ns
+	x      *world
+	salt   int64
+	clock  int64 // what its clock is ahead of the node's, ns
+	lastID int64
+	moved  int64 // sessions that it opened for that
 }
 
 // say sends a call until it is taken, and returns how often it was refused. The
@@ -25,8 +28,14 @@ type follower struct {
 func (f *follower) say(sid int64, most int) (refused int) {
 	f.x.t.Helper()
 	for ; refused <= most; refused++ {
-		m := wire.Message{ID: f.x.id(time.Duration(f.clock)), Seq: 2*f.x.seqs[sid] + 1, Body: f.x.method("help.getNearestDc")}
-		d := f.x.data(sid, m)
+		id := f.x.id(time.Duration(f.clock))
+		if id <= f.lastID {
+			f.moved++
+		}
+		f.lastID = id
+		in := sid + 100*f.moved
+		m := wire.Message{ID: id, Seq: 2*f.x.seqs[in] + 1, Body: f.x.method("help.getNearestDc")}
+		d := f.x.data(in, m)
 		d.Salt = f.salt
 		f.x.step(d)
 		told := false
@@ -44,7 +53,7 @@ func (f *follower) say(sid int64, most int) (refused int) {
 			}
 		}
 		if !told {
-			f.x.seqs[sid]++
+			f.x.seqs[in]++
 			return refused
 		}
 		f.x.advance(time.Second)
