@@ -80,7 +80,6 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 		w.dropList(*slot)
 	}
 	*slot = h.List
-	w.reopen()
 	if w.state == StateUnknown {
 		w.loadState()
 	}
@@ -113,7 +112,7 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	if w.unbound {
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	}
-	if w.state != StateUnknown && w.needsLogin("auth.dropTempAuthKeys", 0) {
+	if w.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()
 	}
 	except := make([]int64, ids.Len())

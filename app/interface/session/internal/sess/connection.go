@@ -42,7 +42,6 @@ func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 	if count >= w.cfg.MaxSessions {
 		w.drop(oldest)
 	}
-	w.reopen()
 	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)
