@@ -324,6 +324,6 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	if string(r.Bytes()) == needPassword {
 		cl.loggedIn, cl.owes = false, true
 	} else if call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
-		cl.begin()
+		cl.loggedOut()
 	}
 }
