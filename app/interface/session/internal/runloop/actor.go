@@ -18,7 +18,6 @@ type actor struct {
 	key     int64
 	timer   timer
 	unbound bool         // the key is a temp key of its own
-	revoked atomic.Bool  // its login was ended elsewhere
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex
@@ -221,9 +220,6 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
 		}
 		return
-	}
-	if r := a.machine.Revoked(); r != a.revoked.Load() {
-		a.revoked.Store(r)
 	}
 	a.done, a.behind = out.Done, out.Behind
 	a.m.wheel.wish(a, out.WakeAt)

@@ -81,7 +81,6 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	h.List.usedAt = w.now
 	w.addList(h.List)
 	w.makeRoom(0)
-	w.reopen()
 	if w.state == StateUnknown {
 		w.loadState()
 	}
@@ -114,7 +113,7 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	if w.unbound {
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	}
-	if w.state != StateUnknown && w.needsLogin("auth.dropTempAuthKeys", 0) {
+	if w.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()
 	}
 	except := make([]int64, ids.Len(), ids.Len()+1)

@@ -288,17 +288,6 @@ func TestHandoverOfLayerAndPromise(t *testing.T) {
 	require.True(t, ok)
 }
 
-// auth.dropTempAuthKeys is for those who are logged in.
-func TestDropTempKeysNeedsALogin(t *testing.T) {
-	x := newWorld(t, false)
-	x.state = AuthState{State: StateUnauthorized}
-	x.recv(1, x.method("help.getNearestDc"))
-	x.take()
-	m := x.recv(1, tlLongs(wire.IDDropTempAuthKeys))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	require.Zero(t, count[*DropTempKeys](x))
-}
-
 // A key goes to its perm key with what it asked peers for answered.
 func TestHandoverWaitsForAnswers(t *testing.T) {
 	x := newWorld(t, true)

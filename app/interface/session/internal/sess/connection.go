@@ -10,7 +10,6 @@ func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 		return s
 	}
 	w.makeRoom(1)
-	w.reopen()
 	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)

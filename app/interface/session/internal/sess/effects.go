@@ -135,11 +135,15 @@ type (
 		AuthKeyID, UserID, SessionID int64
 	}
 
-	// SetPasswordPending marks or clears a login that owes its password
-	// (PEERS.md, "Our own calls").
+	// SetPasswordPending brackets a call that may log in or owe the password:
+	// Pending before it, not Pending when it has ended, with the user whom it
+	// logged in or asked for the password, if any (PEERS.md, "Our own calls").
+	// Owner names the call, is never 0, and is the same in all that is said of
+	// it. It is answered by LoginWord.
 	SetPasswordPending struct {
 		AuthKeyID int64
 		UserID    int64
+		Owner     int64
 		Pending   bool
 	}
 

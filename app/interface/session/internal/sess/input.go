@@ -97,10 +97,11 @@ type (
 		RPCResult []byte
 	}
 
-	// Revoked says that the key's login was ended elsewhere (rule ERR-1;
-	// PEERS.md, "Pushes"): from here on nothing is delivered and every call is
-	// refused. Who asked says when, Unix nanoseconds: a login that has ended
-	// here, or began later, is not meant. 0: nobody asked.
+	// Revoked says that the key's login was ended elsewhere (rule ERR-4;
+	// PEERS.md, "Pushes"): nothing that was meant for it is delivered any more,
+	// and calls that need a login are refused. Who asked says when, Unix
+	// nanoseconds: a login that has ended here, or began later, is not meant. 0:
+	// nobody asked.
 	Revoked struct{ Asked int64 }
 
 	// CallDone completes a Call. Exactly one of Result and Err is set; both
@@ -170,6 +171,14 @@ type (
 		PushSessionID int64 // 0: none
 	}
 
+	// LoginWord answers SetPasswordPending: what storage says of the key from now
+	// on (PEERS.md, "Our own calls"). There is none, or its State is StateUnknown,
+	// from an authsession that does not say.
+	LoginWord struct {
+		State  State
+		UserID int64 // of states 5 and 6
+	}
+
 	// Salts answers GetSalts, oldest first (PEERS.md, "Salts").
 	Salts struct{ Salts []Salt }
 
@@ -182,6 +191,7 @@ type (
 
 func (*MethodResult) result() {}
 func (*AuthState) result()    {}
+func (*LoginWord) result()    {}
 func (*Salts) result()        {}
 func (*KeysGone) result()     {}
 

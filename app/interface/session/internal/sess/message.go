@@ -145,7 +145,7 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
 		e := errForgotten
-		if w.over(s) {
+		if s.ended {
 			e = errUnregistered
 		}
 		w.answerError(s, m.ID, e.Code, e.Message)

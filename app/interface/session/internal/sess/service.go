@@ -170,8 +170,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 		id = wire.IDDestroyAuthKeyNone
 	}
 	if e == nil && a.list.authKeyID == w.key {
-		w.destroyed = true
-		w.revoke() // before the answer, which is the last that leaves
+		w.destroy() // before the answer, which is the last that leaves
 	}
 	if e != nil {
 		w.doubted = true // it may be gone all the same

@@ -361,7 +361,6 @@ func TestDestroyedTempKeyGoesAlone(t *testing.T) {
 			x.finish(ticket, &KeysGone{Existed: true, Keys: []int64{tempKey}}, nil)
 			_, answered := result(x.take(), m.ID)
 			require.Equal(t, c.newer == 0, answered)
-			require.False(t, x.w.Revoked())
 			x.step(&PushUpdates{Updates: x.updates(1)})
 			for _, p := range x.take() {
 				require.Equal(t, int64(permKey), p.AuthKeyID)

@@ -33,6 +33,7 @@ type MainAuthWrapper struct {
 	lastID   int64 // highest message id of sessions that are gone: they may come again
 	userID   int64
 	loginAt  int64    // when it became the user
+	endedAt  int64    // when a login of it was last ended elsewhere
 	stateAt  int64    // when the state was last asked for
 	onlineAt int64    // when status was last told; 0: it thinks us offline
 	pushID   int64    // session that takes push messages; 0: none
@@ -47,11 +48,11 @@ type MainAuthWrapper struct {
 	layerSaved int32 // what storage has; -1: not known
 	running    int32 // calls at a BFF
 	saving     int32 // initConnections on their way to storage
-	ended      bool  // its login was ended elsewhere, and none has begun since
 	destroyed  bool  // by destroy_auth_key
 	unbound    bool  // the key is a temp key of its own
 	loading    bool  // the state is being read
 	doubted    bool  // the state may have changed elsewhere
+	suspect    bool  // it is said that the login has ended; without an answer that holds
 	overruled  bool  // the state has changed here since it was asked for
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
@@ -60,6 +61,8 @@ type MainAuthWrapper struct {
 	pushAsked  bool // the push session is to be woken when it comes
 
 	pushUnsaved bool // storage did not take pushID
+
+	uncleared, unclearedUser int64 // owner and user of a mark that storage could not clear; 0: none
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -75,11 +78,6 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	}
 	return w
 }
-
-// Revoked reports whether the key's login was ended elsewhere and none has begun
-// since: a gateway that asks for the key is told that there is none. It may be
-// called between steps.
-func (w *MainAuthWrapper) Revoked() bool { return w.ended }
 
 // Step lets one thing happen at now, Unix nanoseconds, and appends to out what
 // the world is asked to do about it. now must not go back by more than the

@@ -189,6 +189,17 @@ func (cl *client) rotate() {
 	}
 }
 
+// loggedOut is told that it has no login. Some clients begin anew, and others log
+// in again where they are.
+func (cl *client) loggedOut() {
+	if cl.c.storage.keys[cl.perm] == nil || cl.c.chance(2) {
+		cl.begin()
+		return
+	}
+	cl.c.note(cl.name, "stays to log in again", cl.perm)
+	cl.loggedIn, cl.owes = false, false
+}
+
 // begin gives up all keys.
 func (cl *client) begin() {
 	cl.c.note(cl.name, "gives up its keys", cl.perm)

@@ -267,7 +267,7 @@ var ownErrors = map[int32][]string{
 	400:  {"MSG_WAIT_TIMEOUT"},
 	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY", needPassword},
 	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
-	500:  {"INTERNAL_SERVER_ERROR", "context deadline exceeded", "busy", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
+	500:  {"INTERNAL_SERVER_ERROR", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
 }
 
 func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
@@ -330,6 +330,6 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	if string(r.Bytes()) == needPassword {
 		cl.loggedIn, cl.owes = false, true
 	} else if call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
-		cl.begin()
+		cl.loggedOut()
 	}
 }

@@ -132,11 +132,11 @@ func TestEverythingHappens(t *testing.T) {
 		"joins", "leaves", "crashes", "is away", "drains", "is back", "came early", "adopts sessions", "revokes", "removes a key", "binds", "logs in", "ends a login",
 		"refuses a call", "loses a call", "never answers a call", "breaks off a call",
 		"is redirected", "is sent on", "is told that a mailbox is full", "is told that a key is unknown", "hears that a packet failed",
-		"takes update", "takes a session's update", "takes a promised result", "gives up its temp key", "destroys a session", "rests",
+		"takes update", "takes a session's update", "takes a promised result", "gives up its temp key", "destroys a session", "rests", "stays to log in again",
 		"is told of a new session", "is corrected", "rpc_drop_answer",
 		register, "stores a session for push messages", "is woken", "opens a session that is to be woken", "pushes a notification",
 		"sends a copy", "tells of all messages", "tells of a message", "is told of a large answer", "does not know a call",
-		"MSG_WAIT_TIMEOUT", "MSG_WAIT_FAILED", "FLOOD_WAIT_1", "AUTH_KEY_UNREGISTERED", "context deadline exceeded",
+		"MSG_WAIT_TIMEOUT", "MSG_WAIT_FAILED", "FLOOD_WAIT_1", "AUTH_KEY_UNREGISTERED", "Timeout",
 		"bad_salt", "bad_too_low", "bad_too_high", "duplicates", "repeated", "pushes_lost", "held_dropped", "lenient_salt", "overload",
 		"unknown", "undecodable", "gzip_saved_bytes", "sessions_gone", "results_orphan", "refused",
 	} {
