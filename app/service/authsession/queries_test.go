@@ -123,9 +123,9 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 6, DeviceModel: "Pixel", SystemVersion: "SDK 36", AppVersion: "1", LangPack: "android", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 1, DeviceModel: "iPhone", SystemVersion: "26", AppVersion: "2", LangPack: "ios", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetPushSession(ctx, key.AuthKeyID, 101, 9))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, false))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101, Owed: true}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 2, UserID: 101, Owed: true}))
 	one(m.Revoke(ctx, sessions.Selection{UserID: 101}, sessions.By{Reason: sessions.ByUser}))
 
 	// lists
@@ -176,6 +176,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	for range 20 { // both kinds of ended keys
 		one(sweep.Batch(ctx, 500))
 	}
+	one(sweep.Marks(ctx, 500))
 	sweep.Close()
 	relay := d.StartRelay(conf.Events)
 	require.Eventually(t, func() bool {
