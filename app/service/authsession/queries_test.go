@@ -101,8 +101,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	temp := dao.Key{AuthKeyID: 77_000_002, Type: dao.Temporary, Body: make([]byte, 256)}
 	ok(d.CreateKey(ctx, key, 0))
 	ok(d.CreateKey(ctx, temp, 86400))
-	ok(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, now+86400, func(int64) error { return nil }))
-	ok(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, now+86400, func(int64) error { return nil })) // stored plain
+	one(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, func(int64) (int64, error) { return now + 86400, nil }))
+	one(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, func(int64) (int64, error) { return now + 86400, nil })) // stored plain
 	one(d.Key(ctx, key.AuthKeyID))
 	resealing, enough := context.WithCancel(ctx) // 40,000 keys are more than it takes
 	resealed := make(chan struct{})
