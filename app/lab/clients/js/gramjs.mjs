@@ -285,10 +285,18 @@ async function modules(load) {
     const module = await load(path)
     return module.default ?? module
   }
-  const [main, sessions, network, connection, events, rsa, helpers, password, uploads, logger] = await Promise.all([
-    'index.js', 'sessions/index.js', 'network/index.js', 'network/connection/index.js', 'events/index.js', 'crypto/RSA.js',
-    'Helpers.js', 'Password.js', 'client/uploads.js', 'extensions/Logger.js',
-  ].map(of))
+  // One after another, for they need each other in a circle that holds only
+  // when the first is entered first.
+  const main = await of('index.js')
+  const sessions = await of('sessions/index.js')
+  const network = await of('network/index.js')
+  const connection = await of('network/connection/index.js')
+  const events = await of('events/index.js')
+  const rsa = await of('crypto/RSA.js')
+  const helpers = await of('Helpers.js')
+  const password = await of('Password.js')
+  const uploads = await of('client/uploads.js')
+  const logger = await of('extensions/Logger.js')
   return {
     Api: main.Api,
     TelegramClient: main.TelegramClient,
