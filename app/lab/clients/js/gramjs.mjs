@@ -61,6 +61,7 @@ export function run(load) {
     await call(new lib.Api.help.GetConfig())
     save()
     if (me !== 0) await updates.begin()
+    return { cannot: ['resend'] }
   }
 
   /** Adds the server's key to the table of the built-in ones. */

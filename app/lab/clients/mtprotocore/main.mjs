@@ -56,6 +56,7 @@ async function start(a) {
   await call('help.getConfig')
   me = load()
   if (me !== 0) await updates.begin()
+  return { cannot: ['resend', 'clock'] }
 }
 
 /** Puts the server's key in the place of the built-in ones. */
