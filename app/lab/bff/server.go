@@ -34,6 +34,7 @@ type Server struct {
 	verifiers map[string]*verifier // by phone; immutable
 	sessions  authsession.RPCAuthsessionClient
 	conn      io.Closer // of sessions
+	exports   exports
 
 	listener net.Listener
 	grpc     *grpc.Server
@@ -91,6 +92,7 @@ func New(cfg Config) (*Server, error) {
 	s.registerUsers()
 	s.registerMessages()
 	s.registerUpdates()
+	s.registerEntry()
 
 	s.grpc = grpc.NewServer(grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(s.handle))
 	grpc_health_v1.RegisterHealthServer(s.grpc, health.NewServer())

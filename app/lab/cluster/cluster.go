@@ -44,6 +44,7 @@ type Cluster struct {
 	disc        *discovery.Client
 	status      *status.Server
 	gateway     *gateway.Gateway
+	entry       *gateway.Gateway // of EntryDC; nil: none
 	authsession *service
 	session     *service
 
@@ -146,12 +147,11 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err := c.disc.Watch(ctx, sessionKey, pool.Update); err != nil {
 		return err
 	}
-	c.gateway, err = gateway.Start(gateway.Config{ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, Backend: pool, Log: c.cfg.Log})
-	if err != nil {
+	if c.gateway, err = c.startGateway(ctx, c.cfg.DC, c.cfg.ListenOn, pool); err != nil {
 		return err
 	}
-	c.onClose(func() { _ = c.gateway.Close() })
-	if _, err := c.disc.Publish(ctx, gatewayKey, c.gateway.ServerID()); err != nil {
+	entry, err := c.startEntry(ctx, pool)
+	if err != nil {
 		return err
 	}
 
@@ -162,6 +162,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
+		Entry:       entry,
 		Passwords:   c.cfg.Passwords,
 		Delay:       func(method string) time.Duration { return c.cfg.Slow[method] },
 		Logger:      c.cfg.BFFLog,
@@ -171,6 +172,18 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	}
 	c.onClose(b.Stop)
 	return b.Start(ctx)
+}
+
+// startGateway starts the gateway of a data centre. It stays the cluster's to
+// close, with an error too.
+func (c *Cluster) startGateway(ctx context.Context, dc int, listen string, backend gateway.Backend) (*gateway.Gateway, error) {
+	g, err := gateway.Start(gateway.Config{ListenOn: listen, Key: c.key, DC: dc, Backend: backend, Log: c.cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	c.onClose(func() { _ = g.Close() })
+	_, err = c.disc.Publish(ctx, gatewayKey, g.ServerID())
+	return g, err
 }
 
 // startPair starts the two services.
@@ -183,6 +196,9 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 	}
 	c.onClose(func() {
 		_ = c.gateway.Close() // so that session hears clients leave
+		if c.entry != nil {
+			_ = c.entry.Close()
+		}
 		bound := context.WithoutCancel(ctx)
 		if err := errors.Join(c.session.stop(bound), c.authsession.stop(bound)); err != nil {
 			c.cfg.Log.Error("stopping the pair", "err", err)
@@ -231,15 +247,20 @@ type Part struct{ Name, Addr string }
 
 // Parts lists them, outermost first.
 func (c *Cluster) Parts() []Part {
-	return []Part{
+	parts := []Part{
 		{"gateway, for clients", c.gateway.Addr()},
 		{"gateway, for session", c.gateway.ServerID()},
+	}
+	if c.entry != nil {
+		parts = append(parts, Part{fmt.Sprint("gateway of data centre ", c.cfg.EntryDC), c.entry.Addr()})
+	}
+	return append(parts, []Part{
 		{"session", c.session.addr},
 		{"authsession", c.authsession.addr},
 		{"etcd", c.etcd[0]},
 		{"redis", c.redis},
 		{"mysql", databaseAddr(c.dsn)},
-	}
+	}...)
 }
 
 // databaseAddr is what of a DSN may be shown.
