@@ -45,6 +45,7 @@ func runCluster(args []string) int {
 	o.define(fs, data)
 	listen := fs.String("listen", "127.0.0.1:10443", "`host:port` for clients")
 	entry := fs.String("entry", "", "`host:port` for clients that begin at data centre 1: they are sent to 2 (default: none)")
+	saltLife := fs.Duration("salt-life", 0, "how long each server salt is the current one, 10s at least (default 30m)")
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -60,6 +61,7 @@ func runCluster(args []string) int {
 	if *entry != "" {
 		cfg.EntryDC, cfg.EntryListenOn = entryDC, *entry
 	}
+	cfg.ListenOn, cfg.SaltLife = *listen, *saltLife
 	cfg.Passwords = map[string]string{passwordPhone: password}
 	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 
