@@ -14,7 +14,6 @@ const configTTL = 3600
 func (s *Server) registerHelp() {
 	s.methods.OnHelpGetConfig(s.getConfig)
 	s.methods.OnHelpGetNearestDC(s.getNearestDC)
-	s.methods.OnHelpGetAppConfig(s.getAppConfig)
 	s.methods.OnHelpGetCDNConfig(s.getCDNConfig)
 }
 
@@ -75,10 +74,6 @@ func dcOption(dc int, addr string) []tg.DCOption {
 
 func (s *Server) getNearestDC(ctx context.Context) (*tg.NearestDC, error) {
 	return &tg.NearestDC{ThisDC: s.here(ctx), NearestDC: s.cfg.DC}, nil
-}
-
-func (s *Server) getAppConfig(context.Context, int) (tg.HelpAppConfigClass, error) {
-	return &tg.HelpAppConfig{Config: &tg.JSONObject{}}, nil
 }
 
 // getCDNConfig is SlowMethod.

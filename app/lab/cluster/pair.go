@@ -46,7 +46,9 @@ func (c *Cluster) AddSession(ctx context.Context) error {
 	if n := len(c.sessions); n > 0 {
 		name = fmt.Sprint(sessionKey, "-", n+1)
 	}
-	s, err := c.launch(ctx, spec{key: sessionKey, name: name, text: sessionYAML, args: c.cfg.Session, fields: map[string]any{"Extra": c.cfg.SessionYAML}})
+	s, err := c.launch(ctx, spec{key: sessionKey, name: name, text: sessionYAML, args: c.cfg.Session, fields: map[string]any{
+		"Groups": c.bff.Groups(), "Extra": c.cfg.SessionYAML,
+	}})
 	if s != nil {
 		c.sessions = append(c.sessions, s) // to be stopped, with an error too
 	}
