@@ -204,6 +204,10 @@ func (c *Cluster) RestartSession(ctx context.Context) error { return c.session.r
 // RestartAuthSession stops authsession and returns when it serves again.
 func (c *Cluster) RestartAuthSession(ctx context.Context) error { return c.authsession.restart(ctx) }
 
+// KillSession ends session by SIGKILL, starts it again, and returns when it
+// serves: what was in flight is lost, as in a crash.
+func (c *Cluster) KillSession(ctx context.Context) error { return c.session.kill(ctx) }
+
 // Online returns the perm keys of a user that are online.
 func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
 	entries, err := c.status.Online(ctx, userID)

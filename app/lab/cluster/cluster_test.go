@@ -104,6 +104,7 @@ func TestStartRestartClose(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.RestartSession(ctx))
 	require.NoError(t, c.RestartAuthSession(ctx))
+	require.NoError(t, c.KillSession(ctx))
 	after, err := disc.Values(ctx, "interface.session")
 	require.NoError(t, err)
 	require.Equal(t, before, after, "a restarted node keeps its address")

@@ -119,3 +119,9 @@ func (s *service) restart(ctx context.Context) error {
 	}
 	return s.start(ctx)
 }
+
+// kill ends the service as a crash does, and starts it again.
+func (s *service) kill(ctx context.Context) error {
+	s.child.Kill()
+	return s.start(ctx)
+}

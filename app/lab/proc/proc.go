@@ -119,6 +119,16 @@ func (c *Child) Stop(ctx context.Context) error {
 	}
 }
 
+// Kill sends SIGKILL and returns when the process has ended, as it may have by
+// itself before.
+func (c *Child) Kill() {
+	c.stop.Lock()
+	defer c.stop.Unlock()
+	_ = c.cmd.Process.Kill() // an error means that it has ended
+	<-c.done
+	_ = c.stdin.Close()
+}
+
 // maxTail bounds what Tail reads.
 const maxTail = 64 << 10
 

@@ -98,6 +98,14 @@ func TestStubbornChildIsKilled(t *testing.T) {
 	<-c.Done()
 }
 
+func TestKill(t *testing.T) {
+	c := start(t, "stubborn", "")
+	c.Kill()
+	<-c.Done()
+	require.ErrorContains(t, c.Ended(), "killed")
+	c.Kill() // an ended process, once more
+}
+
 func TestChildThatEndsSaysWhy(t *testing.T) {
 	addr, err := proc.FreeAddr()
 	require.NoError(t, err)
