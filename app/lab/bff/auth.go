@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -94,6 +95,21 @@ func (s *Server) signUp(ctx context.Context, r *tg.AuthSignUpRequest) (tg.AuthAu
 		return nil, errInternal
 	}
 	return authorization(a), nil
+}
+
+// AddUser makes an account as if phone had signed up under that name, and
+// returns the user's id. An error says that the number cannot be used or has an
+// account.
+func (s *Server) AddUser(phone, firstName string) (int64, error) {
+	phone = digits(phone)
+	if len(phone) < minPhone || len(phone) > maxPhone {
+		return 0, fmt.Errorf("bff: no phone number: %q", phone)
+	}
+	a := s.store.signUp(phone, firstName, "")
+	if a == nil {
+		return 0, fmt.Errorf("bff: %s has an account", phone)
+	}
+	return a.id, nil
 }
 
 func (s *Server) logOut(ctx context.Context) (*tg.AuthLoggedOut, error) {

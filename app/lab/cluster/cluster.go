@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/rsa"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,8 +43,9 @@ type Cluster struct {
 	disc        *discovery.Client
 	status      *status.Server
 	gateway     *gateway.Gateway
+	bff         *bff.Server
 	authsession *service
-	session     *service
+	sessions    []*service // the session nodes; those beyond the first may come and go
 
 	undo []func() // what Close does, last one first
 }
@@ -169,44 +169,17 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.bff = b
 	c.onClose(b.Stop)
 	return b.Start(ctx)
 }
 
-// startPair starts the two services.
-func (c *Cluster) startPair(ctx context.Context) (err error) {
-	// The embedded engine keeps transactions apart by there being one
-	// connection, and its schema is the final one already.
-	connections, migrate := 64, true
-	if c.cfg.MySQL == "" {
-		connections, migrate = 1, false
-	}
-	c.onClose(func() {
-		_ = c.gateway.Close() // so that session hears clients leave
-		bound := context.WithoutCancel(ctx)
-		if err := errors.Join(c.session.stop(bound), c.authsession.stop(bound)); err != nil {
-			c.cfg.Log.Error("stopping the pair", "err", err)
-		}
-	})
-	c.authsession, err = c.launch(ctx, authsessionKey, authsessionYAML, c.cfg.AuthSession, map[string]any{
-		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate, "Extra": c.cfg.AuthSessionYAML,
-	})
-	if err != nil {
-		return err
-	}
-	c.session, err = c.launch(ctx, sessionKey, sessionYAML, c.cfg.Session, map[string]any{"Extra": c.cfg.SessionYAML})
-	return err
+// AddUser makes an account that the phone number logs in to, as if it had
+// signed up under that name, and returns the user's id. An error says that the
+// number cannot be used or has an account.
+func (c *Cluster) AddUser(phone, firstName string) (int64, error) {
+	return c.bff.AddUser(phone, firstName)
 }
-
-// RestartSession stops session and returns when it serves again.
-func (c *Cluster) RestartSession(ctx context.Context) error { return c.session.restart(ctx) }
-
-// RestartAuthSession stops authsession and returns when it serves again.
-func (c *Cluster) RestartAuthSession(ctx context.Context) error { return c.authsession.restart(ctx) }
-
-// KillSession ends session by SIGKILL, starts it again, and returns when it
-// serves: what was in flight is lost, as in a crash.
-func (c *Cluster) KillSession(ctx context.Context) error { return c.session.kill(ctx) }
 
 // Online returns the perm keys of a user that are online.
 func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
@@ -218,32 +191,24 @@ func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
 	return keys, err
 }
 
-// Failed returns the end of a service that ended by itself, once one does.
-func (c *Cluster) Failed(ctx context.Context) error {
-	select {
-	case <-c.session.child.Done():
-		return c.session.child.Ended()
-	case <-c.authsession.child.Done():
-		return c.authsession.child.Ended()
-	case <-ctx.Done():
-		return nil
-	}
-}
-
 // Part is a part of the cluster and where it is.
 type Part struct{ Name, Addr string }
 
 // Parts lists them, outermost first.
 func (c *Cluster) Parts() []Part {
-	return []Part{
+	parts := []Part{
 		{"gateway, for clients", c.gateway.Addr()},
 		{"gateway, for session", c.gateway.ServerID()},
-		{"session", c.session.addr},
-		{"authsession", c.authsession.addr},
-		{"etcd", c.etcd[0]},
-		{"redis", c.redis},
-		{"mysql", databaseAddr(c.dsn)},
 	}
+	for _, s := range c.sessions {
+		parts = append(parts, Part{"session", s.addr})
+	}
+	return append(parts,
+		Part{"authsession", c.authsession.addr},
+		Part{"etcd", c.etcd[0]},
+		Part{"redis", c.redis},
+		Part{"mysql", databaseAddr(c.dsn)},
+	)
 }
 
 // databaseAddr is what of a DSN may be shown.

@@ -28,6 +28,13 @@ type Config struct {
 	// files.
 	SessionYAML, AuthSessionYAML string
 
+	// SessionNodes is how many session nodes there are at the start, 0 means 1;
+	// AddSession and RemoveSession change it.
+	SessionNodes int
+	// SaltLife is how long each server salt is the current one: whole seconds,
+	// 10s at least. 0 means as long as in a stock install, 30m.
+	SaltLife time.Duration
+
 	// ListenOn is where clients connect. Empty means a free loopback port.
 	ListenOn string
 	// DC is the id of the data centre. Zero means 2.
@@ -49,6 +56,8 @@ type Config struct {
 func (c *Config) setDefaults() {
 	c.ListenOn = cmp.Or(c.ListenOn, "127.0.0.1:0")
 	c.DC = cmp.Or(c.DC, 2)
+	c.SessionNodes = cmp.Or(c.SessionNodes, 1)
+	c.SaltLife = cmp.Or(c.SaltLife, 30*time.Minute)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

@@ -42,6 +42,7 @@ func runCluster(args []string) int {
 	}
 	o.define(fs, data)
 	listen := fs.String("listen", "127.0.0.1:10443", "`host:port` for clients")
+	saltLife := fs.Duration("salt-life", 0, "how long each server salt is the current one, 10s at least (default 30m)")
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -53,7 +54,7 @@ func runCluster(args []string) int {
 		return fail("run", err)
 	}
 	defer closeLogs()
-	cfg.ListenOn = *listen
+	cfg.ListenOn, cfg.SaltLife = *listen, *saltLife
 	cfg.Passwords = map[string]string{passwordPhone: password}
 	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 
