@@ -25,8 +25,9 @@
 //	         connects, and keeps its auth key in dir: a later process with the same dir is still logged in.
 //	         key is the PEM of the RSA public key (PKCS #1), fingerprint its decimal fingerprint.
 //	         cannot (optional) lists what the library lacks: "difference" (it fetches nothing that it
-//	         missed), "resend" (a call whose connection ended is never sent again), "notice" (the
-//	         next call alone tells that its login has ended)
+//	         missed), "resend" (a call that the server has lost is never sent again), "notice" (the
+//	         next call alone tells that its login has ended), "clock" (it does not follow the
+//	         server's clock)
 //	login    {"phone","code","name","password"} → {"user":ID}   signs up who is new
 //	me       {} → {"user":ID}
 //	contacts {} → {"users":[{"id","name"}]}

@@ -315,6 +315,9 @@ func stored(ctx context.Context, w *walk, c *Cell) (err error) {
 // clock logs a process in whose clock is ahead, and has it receive a message.
 func clock(ahead time.Duration) func(context.Context, *walk, *Cell) error {
 	return func(ctx context.Context, w *walk, _ *Cell) error {
+		if w.can.lack(cannotClock) {
+			return none("the library does not follow the server's clock")
+		}
 		name := fmt.Sprintf("clock%+d", int(ahead.Minutes()))
 		p, _, err := w.process(ctx, name, w.run.cluster.Addr(), ahead)
 		if p != nil {

@@ -68,6 +68,7 @@ const (
 	cannotDifference = "difference" // it fetches nothing that it missed
 	cannotResend     = "resend"     // a call whose connection ended is never sent again
 	cannotNotice     = "notice"     // its next call alone tells that its login has ended
+	cannotClock      = "clock"      // it does not follow the server's clock
 )
 
 func (a abilities) lack(what string) bool { return slices.Contains(a.Cannot, what) }

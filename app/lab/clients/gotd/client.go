@@ -40,7 +40,8 @@ type startArgs struct {
 
 // client is the program's one client.
 type client struct {
-	say func(any)
+	say    func(any)
+	ending sync.WaitGroup
 
 	mu      sync.Mutex
 	args    startArgs
@@ -101,13 +102,18 @@ func call[A, R any](ctx context.Context, r request, f func(context.Context, A) (
 
 type none struct{}
 
-// start connects, and returns when the first call was answered.
-func (c *client) start(ctx context.Context, args startArgs) (none, error) {
+type started struct {
+	Cannot []string `json:"cannot"`
+}
+
+// start connects, and returns when the first call was answered. gotd takes no
+// message that its own clock finds too old or too new.
+func (c *client) start(ctx context.Context, args startArgs) (started, error) {
 	c.mu.Lock()
 	c.args = args
 	c.mu.Unlock()
 	_, err := c.device(ctx)
-	return none{}, err
+	return started{[]string{"clock"}}, err
 }
 
 // device returns the device that calls go to: a new one, with the key of the
@@ -210,8 +216,8 @@ func (c *client) loggedIn(self *tg.User) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	manager, api, done := c.manager, c.dev.API, make(chan struct{})
-	ready := make(chan struct{})
+	manager, api := c.manager, tg.NewClient(watched{c, c.dev.API.Invoker()})
+	done, ready := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		err := manager.Run(ctx, api, self.ID, updates.AuthOptions{OnStart: func(context.Context) { close(ready) }})
@@ -249,9 +255,10 @@ func (c *client) close() {
 
 func (c *client) stop() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.stopped = true
 	c.close()
+	c.mu.Unlock()
+	c.ending.Wait()
 }
 
 // update tells of messages of others.
@@ -270,7 +277,17 @@ func (c *client) update(_ context.Context, u tg.UpdatesClass) error {
 	return nil
 }
 
-// pooled invokes through the pool and notices the end of the login.
+// watched notices the end of the login in what is answered.
+type watched struct {
+	c  *client
+	to tg.Invoker
+}
+
+func (w watched) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) error {
+	return w.c.noticed(w.to.Invoke(ctx, in, out))
+}
+
+// pooled invokes through the pool.
 type pooled struct{ c *client }
 
 func (p pooled) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) error {
@@ -283,16 +300,19 @@ func (p pooled) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) err
 	return p.c.noticed(pool.Invoke(ctx, in, out))
 }
 
-// noticed tells when an answer says that the login has ended.
+// noticed tells when an answer says that the login has ended. Who follows
+// updates may have asked, so it is not waited for here.
 func (c *client) noticed(err error) error {
 	if !tgerr.Is(err, "AUTH_KEY_UNREGISTERED", "SESSION_REVOKED") {
 		return err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.follow != nil {
-		c.loggedOut()
-		c.say(event{Event: "logged_out"})
-	}
+	c.ending.Go(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.follow != nil {
+			c.loggedOut()
+			c.say(event{Event: "logged_out"})
+		}
+	})
 	return err
 }

@@ -87,7 +87,7 @@ func (o *options) clients(cfg clients.Config) (*clients.Table, error) {
 	defer stop()
 	cfg.Dir, cfg.Progress = o.data, os.Stderr
 	cfg.Start = func(ctx context.Context, needs clients.Needs) (*cluster.Cluster, error) {
-		config.Passwords, config.Slow = needs.Passwords, needs.Slow
+		config.Passwords, config.Slow, config.SaltLife = needs.Passwords, needs.Slow, needs.SaltLife
 		return cluster.Start(ctx, config)
 	}
 	return clients.Run(ctx, cfg)
