@@ -59,6 +59,9 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.
 	if ctx, err = withCaller(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.migrate(ctx, method.Name); err != nil {
+		return nil, err
+	}
 	if s.cfg.Delay != nil {
 		if err := sleep(ctx, s.cfg.Delay(method.Name)); err != nil {
 			return nil, err

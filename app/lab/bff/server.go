@@ -37,6 +37,7 @@ type Server struct {
 	verifiers map[string]*verifier // by phone; immutable
 	sessions  authsession.RPCAuthsessionClient
 	conn      io.Closer // of sessions
+	exports   exports
 
 	listener net.Listener
 	grpc     *grpc.Server
@@ -107,6 +108,7 @@ func New(cfg Config) (*Server, error) {
 	s.registerSearch()
 	s.registerFiles()
 	s.registerUpdates()
+	s.registerEntry()
 	s.registerAlmostEmpty()
 
 	s.grpc = grpc.NewServer(grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(s.handle))

@@ -43,6 +43,7 @@ type Cluster struct {
 	disc        *discovery.Client
 	status      *status.Server
 	gateway     *gateway.Gateway
+	entry       *gateway.Gateway // of EntryDC; nil: none
 	bff         *bff.Server
 	authsession *service
 	sessions    []*service // the session nodes; those beyond the first may come and go
@@ -146,12 +147,11 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err := c.disc.Watch(ctx, sessionKey, pool.Update); err != nil {
 		return err
 	}
-	c.gateway, err = gateway.Start(gateway.Config{ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, Backend: pool, Log: c.cfg.Log})
-	if err != nil {
+	if c.gateway, err = c.startGateway(ctx, c.cfg.DC, c.cfg.ListenOn, pool); err != nil {
 		return err
 	}
-	c.onClose(func() { _ = c.gateway.Close() })
-	if _, err := c.disc.Publish(ctx, gatewayKey, c.gateway.ServerID()); err != nil {
+	entry, err := c.startEntry(ctx, pool)
+	if err != nil {
 		return err
 	}
 
@@ -162,6 +162,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
+		Entry:       entry,
 		Passwords:   c.cfg.Passwords,
 		Delay:       func(method string) time.Duration { return c.cfg.Slow[method] },
 		Logger:      c.cfg.BFFLog,
@@ -172,6 +173,18 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	c.bff = b
 	c.onClose(b.Stop)
 	return b.Start(ctx)
+}
+
+// startGateway starts the gateway of a data centre. It stays the cluster's to
+// close, with an error too.
+func (c *Cluster) startGateway(ctx context.Context, dc int, listen string, backend gateway.Backend) (*gateway.Gateway, error) {
+	g, err := gateway.Start(gateway.Config{ListenOn: listen, Key: c.key, DC: dc, Backend: backend, Log: c.cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	c.onClose(func() { _ = g.Close() })
+	_, err = c.disc.Publish(ctx, gatewayKey, g.ServerID())
+	return g, err
 }
 
 // AddUser makes an account that the phone number logs in to, as if it had
@@ -199,6 +212,9 @@ func (c *Cluster) Parts() []Part {
 	parts := []Part{
 		{"gateway, for clients", c.gateway.Addr()},
 		{"gateway, for session", c.gateway.ServerID()},
+	}
+	if c.entry != nil {
+		parts = append(parts, Part{fmt.Sprint("gateway of data centre ", c.cfg.EntryDC), c.entry.Addr()})
 	}
 	for _, s := range c.sessions {
 		parts = append(parts, Part{"session", s.addr})

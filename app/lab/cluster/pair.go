@@ -17,6 +17,9 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 	}
 	c.onClose(func() {
 		_ = c.gateway.Close() // so that session hears clients leave
+		if c.entry != nil {
+			_ = c.entry.Close()
+		}
 		bound := context.WithoutCancel(ctx)
 		var errs []error
 		for _, s := range slices.Concat(c.sessions, []*service{c.authsession}) {
