@@ -232,8 +232,8 @@ func (w *MainAuthWrapper) revoke() {
 	w.dropPushes()
 	for s := range w.sessions() {
 		s.discard(func(m *outMsg) bool {
-			if r := s.window.find(m.req); r != nil && m.kind == outAnswer {
-				r.flags |= recvLost // who asks again is refused, not left in silence
+			if m.kind == outAnswer {
+				s.window.lose(m.req) // who asks again is refused, not left in silence
 			}
 			return m.content()
 		})
