@@ -293,9 +293,7 @@ func (w *MainAuthWrapper) endLogin() {
 			if m.kind != outAnswer {
 				return false
 			}
-			if r := s.window.find(m.req); r != nil {
-				r.flags |= recvLost // who asks again is refused, not left in silence
-			}
+			s.window.lose(m.req) // who asks again is refused, not left in silence
 			return true
 		})
 	}

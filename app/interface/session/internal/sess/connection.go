@@ -66,7 +66,7 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 		s.pingDelay = 0 // asked for of another connection (rule PING-2)
 	}
 	if s.server != server {
-		s.server = server
+		s.server, s.connAt = server, w.now
 	}
 	if s.ip != ip {
 		s.ip = ip

@@ -213,9 +213,12 @@ func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
 		w.count(CountRepeated)
 	}
 	w.stampID(s, m)
-	m.sentAt, m.due = w.now, false
+	m.sentAt, m.due, m.told = w.now, false, false
 	if m.tries < 250 {
 		m.tries++
+	}
+	if m.sends < 250 {
+		m.sends++
 	}
 }
 

@@ -18,7 +18,7 @@ type Limits struct {
 
 	// Limits of one session.
 	Window         int `json:",optional"` // message ids remembered (rule MSGID-5), and up to eight times as many while they are younger than MaxPast. Zero value means 400
-	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
+	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it answers that the client seems to have give way, then pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
 	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Zero value means 32
@@ -31,15 +31,15 @@ type Limits struct {
 	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to. Zero value means 10 MiB
 	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to, once its packet has inflated 1 MiB. Zero value means 100
 	GzipFrom       int `json:",optional"` // results and updates from this size on are packed when that shrinks them. Zero value means 512
-	DetailedFrom   int `json:",optional"` // messages from this size on are announced before they are repeated (rules STATE-8 and STATE-9). Zero value means 4096
+	DetailedFrom   int `json:",optional"` // messages from this size on are announced, not repeated, until the client asks for them (rules STATE-8 and STATE-9). Zero value means 4096
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
 
 	// Times.
 	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s
 	MaxFuture    time.Duration `json:",optional"` // newest unknown message id. Zero value means 30 s
 	AckDelay     time.Duration `json:",optional"` // how long an acknowledgment waits for company (rule ACK-10). Zero value means 300 ms
-	ResendAfter  time.Duration `json:",optional"` // first repetition on a live connection, doubling from there (rule ACK-8). Zero value means 60 s
-	ResendLimit  int           `json:",optional"` // repetitions on a live connection; then only a reconnect repeats. Zero value means 5
+	ResendAfter  time.Duration `json:",optional"` // first repetition on a live connection, doubling from there (rule ACK-8). It must be above 30 s, for which clients keep acknowledgments back. Zero value means 60 s
+	ResendLimit  int           `json:",optional"` // repetitions on a live connection; then an answer is forgotten, and others wait for the next connection. Zero value means 2
 	IdleOffline  time.Duration `json:",optional"` // silence after which a session is offline. Zero value means 75 s
 	IdleClose    time.Duration `json:",optional"` // silence after that which ends the session. Zero value means 180 s
 	OnlineEvery  time.Duration `json:",optional"` // how often being online is repeated. Zero value means 45 s

@@ -176,25 +176,6 @@ func (w *MainAuthWrapper) repeated(s *session, m wire.Message) bool {
 	return true
 }
 
-// repeatAnswer sends a kept answer again, or announces it when it is large.
-func (w *MainAuthWrapper) repeatAnswer(s *session, req int64) bool {
-	a := s.answerTo(req)
-	switch {
-	case a == nil:
-		return false
-	case a.id == 0: // about to be sent
-	case len(a.body) >= w.cfg.DetailedFrom:
-		w.note(s, a.announcement())
-	default:
-		a.due = true
-		if s.http != nil {
-			s.http.queued(w.now)
-		}
-	}
-	s.touch()
-	return true
-}
-
 // undecodable answers a message that cannot be read; never silence (rule ERR-9).
 func (w *MainAuthWrapper) undecodable(s *session, req int64, message string) {
 	w.count(CountUndecodable)

@@ -293,7 +293,7 @@ func TestHearsayCostsNothing(t *testing.T) {
 	ping := x.msg(1, tlPing(9))
 	x.step(x.data(1, x.container(1,
 		x.msg(1, wire.AppendNewDetailedInfo(nil, 1, 2)),
-		x.msg(1, wire.AppendDetailedInfo(nil, 1, 2, 3)),
+		x.msg(1, wire.AppendDetailedInfo(nil, 1, 2, 3, 0)),
 		x.msg(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, 1, 2, 3), "x")),
 		x.msg(1, wire.AppendBytes(tlLongs(wire.IDMsgsAllInfo, 1), "xyz")),
 		x.msg(1, wire.AppendStateInfo(nil, 1, []byte{4})),

@@ -203,9 +203,7 @@ func (w *MainAuthWrapper) onDropAnswer(s *session, m wire.Message) {
 		w.stampID(s, a)
 		body = wire.AppendAnswerDropped(body, a.id, a.seq, len(a.body))
 		s.discard(func(o *outMsg) bool { return o.kind == outAnswer && o.req == req })
-		if r := s.window.find(req); r != nil {
-			r.flags |= recvLost // who asks again has not heard that it is dropped
-		}
+		s.window.lose(req) // who asks again has not heard that it is dropped
 		s.unack(req)
 	} else { // rule RPC-5
 		body = wire.AppendConstructor(body, wire.IDRPCAnswerUnknown)

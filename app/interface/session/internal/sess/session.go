@@ -38,6 +38,7 @@ type session struct {
 
 	lastID   int64 // last message id given out
 	ahead    int64 // how far the session's time is ahead of the clock, ns
+	connAt   int64 // when its TCP connection was new
 	first    int64 // lowest id accepted before the greeting is out
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came

@@ -79,6 +79,13 @@ func (w *window) fail(id int64) {
 	}
 }
 
+// lose notes that the answer to a message is forgotten: who asks for it is told.
+func (w *window) lose(id int64) {
+	if r := w.find(id); r != nil {
+		r.flags |= recvLost
+	}
+}
+
 // insert adds a message that find does not know.
 func (w *window) insert(now int64, r received) {
 	if n := len(w.ids); n >= 16 && n == cap(w.ids) {
