@@ -116,7 +116,7 @@ func outcome(results []*goose.MigrationResult) []Applied {
 	return out
 }
 
-// Check reports the first table that db lacks, or that lacks a column.
+// Check reports the first table that db lacks, or that lacks a column in use.
 func Check(ctx context.Context, db *sql.DB) error {
 	for _, s := range Statements() {
 		t := tableOf(s)

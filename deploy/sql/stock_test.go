@@ -10,7 +10,7 @@ import (
 func TestTableOf(t *testing.T) {
 	list := stockTables()
 	require.Len(t, list, 4)
-	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body", "deleted", "created_at"}}, list[0])
+	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body"}}, list[0])
 	for _, s := range Statements() {
 		require.Contains(t, s, "CREATE TABLE "+tableOf(s).name+" (")
 		require.NotEmpty(t, tableOf(s).columns)
