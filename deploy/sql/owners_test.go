@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"database/sql"
 	"testing"
 
@@ -12,14 +13,14 @@ import (
 func TestOwedPasswordsGetOwners(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		p, err := provider(db)
+		p, err := provider(db, func(context.Context, *sql.DB) error { return nil })
 		require.NoError(t, err)
 		_, err = p.UpTo(t.Context(), 6)
 		require.NoError(t, err)
 		execAll(t, db,
 			"INSERT INTO auth_users(auth_key_id, user_id, deleted) VALUES (1, 777, 0), (2, 777, 0), (3, 777, 1)",
 			"INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (1, 0, 5), (2, 777, 5), (3, 0, 5), (4, 0, 5)")
-		_, err = Migrate(t.Context(), db)
+		_, err = Migrate(t.Context(), db, true)
 		require.NoError(t, err)
 		rows, err := db.Query("SELECT auth_key_id, owner, user_id, date_created FROM auth_password_pendings ORDER BY auth_key_id")
 		require.NoError(t, err)
