@@ -146,7 +146,9 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err := c.disc.Watch(ctx, sessionKey, pool.Update); err != nil {
 		return err
 	}
-	c.gateway, err = gateway.Start(gateway.Config{ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, Backend: pool, Log: c.cfg.Log})
+	c.gateway, err = gateway.Start(gateway.Config{
+		ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, PingGrace: c.cfg.PingGrace, Backend: pool, Log: c.cfg.Log,
+	})
 	if err != nil {
 		return err
 	}
