@@ -178,7 +178,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 // startGateway starts the gateway of a data centre. It stays the cluster's to
 // close, with an error too.
 func (c *Cluster) startGateway(ctx context.Context, dc int, listen string, backend gateway.Backend) (*gateway.Gateway, error) {
-	g, err := gateway.Start(gateway.Config{ListenOn: listen, Key: c.key, DC: dc, Backend: backend, Log: c.cfg.Log})
+	g, err := gateway.Start(gateway.Config{ListenOn: listen, Key: c.key, DC: dc, PingGrace: c.cfg.PingGrace, Backend: backend, Log: c.cfg.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,9 @@ type Config struct {
 
 	// ListenOn is where clients connect. Empty means a free loopback port.
 	ListenOn string
+	// PingGrace is how much longer than ping_delay_disconnect says the gateway
+	// keeps a silent connection. Zero means 75s.
+	PingGrace time.Duration
 	// DC is the id of the data centre. Zero means 2.
 	DC int
 	// EntryDC is a second data centre, with a gateway at EntryListenOn (empty: a
