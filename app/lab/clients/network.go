@@ -59,10 +59,13 @@ func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad fun
 	}
 	if lost != nil {
 		texts, err := w.history(ctx, 2)
-		if err == nil && !slices.Contains(texts, text) {
-			err = fmt.Errorf("history: answered %.200q without %q", texts, text)
+		if err != nil {
+			return err
 		}
-		return errors.Join(none("the library does not fetch what it missed; it is in the history"), err)
+		if !slices.Contains(texts, text) {
+			return fmt.Errorf("history: answered %.200q without %q", texts, text)
+		}
+		return none("the library does not fetch what it missed; it is in the history")
 	}
 	return nil
 }

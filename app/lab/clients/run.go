@@ -70,6 +70,17 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// Check tells of steps that there are not.
+func (c *Config) Check() error {
+	names, _ := Steps()
+	for _, s := range c.Steps {
+		if !slices.Contains(names, s) {
+			return fmt.Errorf("clients: no step %q; there are %s", s, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // Steps lists the names of all steps, in their order, with what they are about.
 func Steps() (names, about []string) {
 	for _, p := range phases() {
@@ -95,11 +106,8 @@ type run struct {
 // table.
 func Run(ctx context.Context, cfg Config) (*Table, error) {
 	cfg.setDefaults()
-	names, _ := Steps()
-	for _, s := range cfg.Steps {
-		if !slices.Contains(names, s) {
-			return nil, fmt.Errorf("clients: no step %q; there are %s", s, strings.Join(names, ", "))
-		}
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	manifests, err := program.Load(cfg.Programs)
 	if err != nil {
@@ -209,7 +217,7 @@ func (r *run) alive(ctx context.Context) error {
 	return r.cluster.Failed(ctx)
 }
 
-// errStep marks that a step does not apply to a client, and why.
+// errNone marks that a step does not apply to a client, and why.
 type errNone struct{ why string }
 
 func (e errNone) Error() string { return e.why }
