@@ -73,8 +73,8 @@ func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad fun
 // idle leaves the second device alone while salts change twice (in the short
 // form once). A message then has to reach it, and a call to be answered.
 func idle(ctx context.Context, w *walk, c *Cell) error {
-	if w.second == nil {
-		return errors.New("not reached: there is no second device")
+	if w.secondUser == 0 {
+		return errPast
 	}
 	changes := time.Duration(2)
 	if w.run.cfg.Short {

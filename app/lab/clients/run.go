@@ -160,6 +160,7 @@ func (r *run) prepare(ctx context.Context, manifests []*program.Manifest) (walks
 		if len(wanted) == 0 {
 			continue
 		}
+		fmt.Fprintf(r.cfg.Progress, "making %s\n", m.Name())
 		err := m.Prepare(ctx, r.bin, r.path("logs", "make-"+m.Name()+".log"))
 		for _, c := range wanted {
 			r.table.add(c.Name)
@@ -225,6 +226,9 @@ func (e errNone) Error() string { return e.why }
 // none ends a step without a verdict.
 func none(why string) error { return errNone{why} }
 
+// errPast ends a step that another one should have made possible.
+var errPast = errors.New("not reached")
+
 // judge turns the end of a step into a cell.
 func judge(err error, took time.Duration, note string) Cell {
 	var n errNone
@@ -236,6 +240,9 @@ func judge(err error, took time.Duration, note string) Cell {
 	}
 	if errors.Is(err, program.ErrNoClock) {
 		return Cell{Mark: None, Note: err.Error()}
+	}
+	if errors.Is(err, errPast) {
+		return Cell{Mark: Past}
 	}
 	if err != nil {
 		return Cell{Mark: Fail, Took: took, Note: err.Error()}

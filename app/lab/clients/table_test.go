@@ -23,6 +23,7 @@ func table() *Table {
 	t.set("alpha 1", "connect", Cell{Mark: OK, Took: 1500 * time.Millisecond})
 	t.set("alpha 1", "login", Cell{Mark: OK, Took: 20 * time.Millisecond, Note: "twice asked"})
 	t.set("beta|2", "connect", Cell{Mark: None, Note: "no such thing"})
+	t.set("beta|2", "me", Cell{Mark: Past})
 	t.set("beta|2", "login", Cell{Mark: Fail, Took: time.Minute, Note: "login:\n401 " + strings.Repeat("x", 400)})
 	return t
 }
@@ -33,6 +34,7 @@ func TestPrint(t *testing.T) {
 	require.Equal(t, `times in ms     alpha 1  beta|2
 key exchange    1500     –
 login, sign-up  20       FAIL
+who am I                 ·
 
 Failures:
   beta|2, login, sign-up: login: 401 `+strings.Repeat("x", 289)+`…
@@ -54,6 +56,7 @@ func TestMarkdown(t *testing.T) {
 |---|---|---|
 | key exchange | 1500 | – |
 | login, sign-up | 20 | FAIL |
+| who am I |  | · |
 
 - FAIL beta|2, login, sign-up: login: 401 `+strings.Repeat("x", 289)+`…
 
@@ -78,6 +81,7 @@ func TestJudge(t *testing.T) {
 		{"an rpc_error of that name", call(400, "unsupported"), Cell{Mark: Fail, Took: time.Second, Note: "login: 400 unsupported"}},
 		{"the library has none", call(0, "unsupported: no passwords"), Cell{Mark: None, Note: "no passwords"}},
 		{"the step does not apply", none("it has no clock"), Cell{Mark: None, Note: "it has no clock"}},
+		{"another step failed", errPast, Cell{Mark: Past}},
 		{"no clock", program.ErrNoClock, Cell{Mark: None, Note: program.ErrNoClock.Error()}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { require.Equal(t, tc.want, judge(tc.err, time.Second, "slow")) })
