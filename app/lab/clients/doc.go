@@ -23,6 +23,8 @@
 //
 //	start    {"dir","host","port","dc","key","fingerprint","pfs","release","api_id","api_hash","device"} → {"cannot":[…]}
 //	         connects, and keeps its auth key in dir: a later process with the same dir is still logged in.
+//	         It dials host:port alone, then and later, whatever help.getConfig says: the runner puts a
+//	         proxy there, and makes the network bad by it.
 //	         key is the PEM of the RSA public key (PKCS #1), fingerprint its decimal fingerprint.
 //	         cannot (optional) lists what the library lacks: "difference" (it fetches nothing that it
 //	         missed), "resend" (a call that the server has lost is never sent again), "notice" (the

@@ -66,8 +66,8 @@ func devices(ctx context.Context, w *walk, c *Cell) (err error) {
 // ended ends the second device's login from main. The second device has to
 // notice while it is idle, or by its next call where its library has no way.
 func ended(ctx context.Context, w *walk, c *Cell) error {
-	if w.second == nil || w.secondUser == 0 {
-		return errors.New("not reached: there is no second device")
+	if w.secondUser == 0 {
+		return errPast
 	}
 	list, err := w.logins(ctx)
 	if err != nil {
@@ -119,8 +119,8 @@ func ended(ctx context.Context, w *walk, c *Cell) error {
 // again logs the second device in after its login was ended: the same process,
 // the same key where the library keeps it.
 func again(ctx context.Context, w *walk, c *Cell) error {
-	if w.second == nil || w.secondUser == 0 {
-		return errors.New("not reached: there is no second device")
+	if w.secondUser == 0 {
+		return errPast
 	}
 	user, err := login(ctx, w.second, w.alice)
 	if err != nil {

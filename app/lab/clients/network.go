@@ -59,10 +59,13 @@ func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad fun
 	}
 	if lost != nil {
 		texts, err := w.history(ctx, 2)
-		if err == nil && !slices.Contains(texts, text) {
-			err = fmt.Errorf("history: answered %.200q without %q", texts, text)
+		if err != nil {
+			return err
 		}
-		return errors.Join(none("the library does not fetch what it missed; it is in the history"), err)
+		if !slices.Contains(texts, text) {
+			return fmt.Errorf("history: answered %.200q without %q", texts, text)
+		}
+		return none("the library does not fetch what it missed; it is in the history")
 	}
 	return nil
 }
@@ -70,8 +73,8 @@ func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad fun
 // idle leaves the second device alone while salts change twice (in the short
 // form once). A message then has to reach it, and a call to be answered.
 func idle(ctx context.Context, w *walk, c *Cell) error {
-	if w.second == nil {
-		return errors.New("not reached: there is no second device")
+	if w.secondUser == 0 {
+		return errPast
 	}
 	changes := time.Duration(2)
 	if w.run.cfg.Short {

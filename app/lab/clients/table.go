@@ -14,11 +14,12 @@ import (
 // Mark is the verdict of a cell.
 type Mark string
 
-// The verdicts. A cell without one belongs to a step that was not asked for.
+// The verdicts.
 const (
 	OK   Mark = "ok"
 	Fail Mark = "FAIL"
 	None Mark = "–" // the client has no such thing
+	Past Mark = "·" // not reached: a step before it failed
 )
 
 // Cell is what came out of one step of one client.

@@ -41,8 +41,10 @@ type walk struct {
 
 	proxy *tcpproxy.Proxy // between main and the gateway
 	main  *program.Process
-	user  int64 // who has logged in at main; 0: nobody
 	can   abilities
+	// connected says that the first key exchange was done.
+	connected bool
+	user      int64 // who has logged in at main; 0: nobody
 
 	second     *program.Process
 	secondUser int64

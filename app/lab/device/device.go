@@ -50,6 +50,9 @@ type Config struct {
 
 	// Protocol is the transport. Nil means intermediate.
 	Protocol dcs.Protocol
+	// Dial makes connections. Nil means to dial what the cluster says in
+	// help.getConfig, which it is asked for at Addr.
+	Dial dcs.DialFunc
 	// NoPFS leaves out temporary keys.
 	NoPFS bool
 	// Storage keeps the auth key. Nil means memory.
@@ -117,7 +120,7 @@ func Connect(ctx context.Context, cfg Config) (*Device, error) {
 		PublicKeys:     []telegram.PublicKey{{RSA: cfg.Key}},
 		DC:             cfg.DC,
 		DCList:         dcs.List{Options: []tg.DCOption{{ID: cfg.DC, IPAddress: host, Port: port}}},
-		Resolver:       dcs.Plain(dcs.PlainOptions{Protocol: cfg.Protocol}),
+		Resolver:       dcs.Plain(dcs.PlainOptions{Protocol: cfg.Protocol, Dial: cfg.Dial}),
 		EnablePFS:      !cfg.NoPFS,
 		SessionStorage: cfg.Storage,
 		UpdateHandler:  cfg.Updates,

@@ -107,13 +107,14 @@ type started struct {
 }
 
 // start connects, and returns when the first call was answered. gotd takes no
-// message that its own clock finds too old or too new.
+// message that its own clock finds too old or too new, and trusts in a call
+// that was acknowledged: when the server has lost it, it waits for ever.
 func (c *client) start(ctx context.Context, args startArgs) (started, error) {
 	c.mu.Lock()
 	c.args = args
 	c.mu.Unlock()
 	_, err := c.device(ctx)
-	return started{[]string{"clock"}}, err
+	return started{[]string{"clock", "resend"}}, err
 }
 
 // device returns the device that calls go to: a new one, with the key of the
@@ -176,8 +177,15 @@ func (c *client) config() (cfg device.Config, err error) {
 		return cfg, err
 	}
 	c.manager = updates.New(updates.Config{Handler: telegram.UpdateHandlerFunc(c.update)})
+	addr := net.JoinHostPort(c.args.Host, strconv.Itoa(c.args.Port))
+	var dialer net.Dialer
 	return device.Config{
-		Addr:    net.JoinHostPort(c.args.Host, strconv.Itoa(c.args.Port)),
+		Addr: addr,
+		// Addr may be a proxy of the runner's, which help.getConfig knows
+		// nothing of.
+		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, addr)
+		},
 		Key:     key[0],
 		DC:      c.args.DC,
 		Model:   c.args.Device,

@@ -23,6 +23,8 @@ func runClients(args []string) int {
 	steps := fs.String("steps", "", "`names` of steps, separated by commas; the others are left out but for connect and login")
 	fs.BoolVar(&cfg.Short, "short", false, "one release of each client, without the long steps: about 3 minutes")
 	fs.IntVar(&cfg.Jobs, "jobs", 0, "how many clients are walked at a time where much is computed (default 2)")
+	session := fs.String("session", "", "`program` that is the session service (default: this one)")
+	authsession := fs.String("authsession", "", "`program` that is the authsession service (default: this one)")
 	fs.DurationVar(&cfg.SaltLife, "salt-life", 0, "how long a salt is used (default 1m0s)")
 	markdown := fs.String("markdown", "", "`file` that the table is written to as Markdown, too")
 	fs.Usage = func() { clientsUsage(fs) }
@@ -30,6 +32,10 @@ func runClients(args []string) int {
 		return code
 	}
 	cfg.Only, cfg.Steps = split(*only), split(*steps)
+	if err := cfg.Check(); err != nil {
+		fmt.Fprintln(os.Stderr, "lab clients:", err)
+		return exitUsage
+	}
 	temporary := o.data == ""
 	if temporary {
 		dir, err := os.MkdirTemp("", "tgsession-clients-")
@@ -38,7 +44,7 @@ func runClients(args []string) int {
 		}
 		o.data = dir
 	}
-	table, err := o.clients(cfg)
+	table, err := o.clients(cfg, *session, *authsession)
 	if table != nil {
 		table.Print(os.Stdout)
 		err = errors.Join(err, writeMarkdown(table, *markdown))
@@ -77,12 +83,18 @@ code 1: a step failed.
 }
 
 // clients runs the matrix on a cluster of its own.
-func (o *options) clients(cfg clients.Config) (*clients.Table, error) {
+func (o *options) clients(cfg clients.Config, session, authsession string) (*clients.Table, error) {
 	config, closeLogs, err := o.config()
 	if err != nil {
 		return nil, err
 	}
 	defer closeLogs()
+	if session != "" {
+		config.Session = []string{session}
+	}
+	if authsession != "" {
+		config.AuthSession = []string{authsession}
+	}
 	ctx, stop := untilSignal()
 	defer stop()
 	cfg.Dir, cfg.Progress = o.data, os.Stderr
