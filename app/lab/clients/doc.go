@@ -21,10 +21,11 @@
 // hands to its user, as often as it does. At the end of its input a program
 // disconnects and exits with code 0.
 //
-//	start    {"dir","host","port","dc","key","fingerprint","pfs","release","api_id","api_hash","device"} → {"cannot":[…]}
+//	start    {"dir","host","port","dc","entry","key","fingerprint","pfs","release","api_id","api_hash","device"} → {"cannot":[…]}
 //	         connects, and keeps its auth key in dir: a later process with the same dir is still logged in.
 //	         It dials host:port alone, then and later, whatever help.getConfig says: the runner puts a
-//	         proxy there, and makes the network bad by it.
+//	         proxy there, and makes the network bad by it. entry is the host:port of data centre 1,
+//	         which sends logins on to dc: a library that cannot be told where to begin begins there.
 //	         key is the PEM of the RSA public key (PKCS #1), fingerprint its decimal fingerprint.
 //	         cannot (optional) lists what the library lacks: "difference" (it fetches nothing that it
 //	         missed), "resend" (a call that the server has lost is never sent again), "notice" (the

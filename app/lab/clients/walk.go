@@ -133,7 +133,7 @@ func (w *walk) process(ctx context.Context, name, addr string, skew time.Duratio
 	dir := w.run.path("state", w.file("."+name))
 	var can abilities
 	err = p.Do(ctx, "start", map[string]any{
-		"dir": dir, "host": host, "port": port, "dc": w.run.cluster.DC(),
+		"dir": dir, "host": host, "port": port, "dc": w.run.cluster.DC(), "entry": w.run.cluster.EntryAddr(),
 		"key": w.run.key, "fingerprint": strconv.FormatInt(w.run.cluster.Fingerprint(), 10),
 		"pfs": w.client.PFS, "release": w.client.Release,
 		"api_id": device.AppID, "api_hash": device.AppHash, "device": w.model(name),

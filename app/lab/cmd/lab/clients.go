@@ -100,6 +100,7 @@ func (o *options) clients(cfg clients.Config, session, authsession string) (*cli
 	cfg.Dir, cfg.Progress = o.data, os.Stderr
 	cfg.Start = func(ctx context.Context, needs clients.Needs) (*cluster.Cluster, error) {
 		config.Passwords, config.Slow, config.SaltLife = needs.Passwords, needs.Slow, needs.SaltLife
+		config.EntryDC = entryDC
 		return cluster.Start(ctx, config)
 	}
 	return clients.Run(ctx, cfg)
