@@ -4,10 +4,12 @@ package peers
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
@@ -45,29 +47,41 @@ func (a *AuthSession) RPC() authsession.RPCAuthsessionClient { return a.rpc }
 
 // Lookup finds out what a transport key is; see keys.Lookup.
 func (a *AuthSession) Lookup(ctx context.Context, authKeyID int64, claim keys.Claim) (keys.Key, error) {
+	var header metadata.MD
 	if claim.Type == int32(sess.TempKey) || claim.Type == int32(sess.MediaTempKey) {
 		// The gateway knows what kind of key it made; whom it is bound to is
 		// the question. This call brings no secret along.
-		perm, err := a.rpc.AuthsessionGetPermAuthKeyId(ctx, &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: authKeyID})
+		perm, err := a.rpc.AuthsessionGetPermAuthKeyId(ctx, &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: authKeyID}, grpc.Header(&header))
 		switch {
 		case err == nil && perm.GetV() == authKeyID:
 			return keys.Key{Perm: authKeyID, Type: sess.PermKey}, nil
 		case err == nil:
-			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type)}, nil
+			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type), Until: until(header)}, nil
 		case status.Code(err) == 401 && status.Convert(err).Message() == "AUTH_KEY_PERM_EMPTY":
 			return keys.Key{Type: sess.KeyType(claim.Type)}, nil
 		}
 		return keys.Key{}, lookupError(err)
 	}
-	info, err := a.rpc.AuthsessionQueryAuthKey(ctx, &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: authKeyID})
+	info, err := a.rpc.AuthsessionQueryAuthKey(ctx, &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: authKeyID}, grpc.Header(&header))
 	if err != nil {
 		return keys.Key{}, lookupError(err)
 	}
-	k := keys.Key{Perm: info.GetPermAuthKeyId(), Type: sess.KeyType(info.GetAuthKeyType())}
+	k := keys.Key{Perm: info.GetPermAuthKeyId(), Type: sess.KeyType(info.GetAuthKeyType()), Until: until(header)}
 	if k.Type == sess.PermKey {
 		k.Perm = authKeyID
 	}
 	return k, nil
+}
+
+// until reads when a key ends; 0: it does not, or the authsession is a stock one,
+// which does not say.
+func until(header metadata.MD) uint32 {
+	if values := header.Get(authsession.ExpiresAtHeader); len(values) == 1 {
+		if at, err := strconv.ParseUint(values[0], 10, 32); err == nil {
+			return uint32(at)
+		}
+	}
+	return 0
 }
 
 func lookupError(err error) error {
@@ -166,7 +180,7 @@ func (a *AuthSession) bindTempKey(ctx context.Context, r *sess.BindTempKey) *ses
 		return errInternal
 	}
 	if a.Keys != nil {
-		a.Keys.Bound(r.Meta.AuthKeyID, r.PermAuthKeyID)
+		a.Keys.Bound(r.Meta.AuthKeyID, r.PermAuthKeyID, uint32(max(r.ExpiresAt, 0))) //nolint:gosec // not negative
 	}
 	return nil
 }

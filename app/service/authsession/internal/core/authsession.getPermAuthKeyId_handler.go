@@ -7,9 +7,13 @@ import (
 
 // AuthsessionGetPermAuthKeyId returns the perm key that a key belongs to.
 func (c *Core) AuthsessionGetPermAuthKeyId(in *authsession.TLAuthsessionGetPermAuthKeyId) (*mtproto.Int64, error) {
-	perm, err := c.perm("getPermAuthKeyId", in.AuthKeyId)
+	k, err := c.key("getPermAuthKeyId", in.AuthKeyId)
 	if err != nil {
 		return nil, err
 	}
-	return &mtproto.Int64{V: perm}, nil
+	if k.PermAuthKeyID == 0 {
+		return nil, errKeyPermEmpty
+	}
+	c.tellEnd(k)
+	return &mtproto.Int64{V: k.PermAuthKeyID}, nil
 }

@@ -12,6 +12,7 @@ func (c *Core) AuthsessionQueryAuthKey(in *authsession.TLAuthsessionQueryAuthKey
 	if err != nil {
 		return nil, err
 	}
+	c.tellEnd(k)
 	return &mtproto.AuthKeyInfo{
 		PredicateName:      "authKeyInfo",
 		Constructor:        mtproto.TLConstructor_CRC32_authKeyInfo,
