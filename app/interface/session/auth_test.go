@@ -74,3 +74,13 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 }
+
+// Load shedding is for who asks for it: a busy CPU is no reason to refuse packets
+// and keys.
+func TestLoadSheddingIsOffByDefault(t *testing.T) {
+	for set, want := range map[int64]int64{900: 0, 0: 0, 800: 800, 999: 999} {
+		c := Config{}
+		c.CpuThreshold = set
+		require.Equal(t, want, serverConf(c).CpuThreshold)
+	}
+}

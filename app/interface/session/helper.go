@@ -71,13 +71,22 @@ const (
 	unaryWorkers = 64
 	// A long poll is not slow, and no request of ours may be in a log.
 	slowCall = 30 * time.Second
+	// Of a file that sets no CpuThreshold.
+	goZeroThreshold = 900
 )
 
 // serverConf is what zrpc gets. Timeouts are kept by the handlers, which
-// answer before they strike.
+// answer before they strike. go-zero's load shedding is off unless the file asks
+// for it by a CpuThreshold of its own: it counts long polls as work in hand, and
+// refuses whatever comes while the CPU is busy, be it a packet, which the client
+// sends again, or a key, without which there is no connection. What a key and the
+// node may have in hand is bounded by the Session block.
 func serverConf(c Config) zrpc.RpcServerConf {
 	conf := c.RpcServerConf
 	conf.Timeout, conf.MethodTimeouts = 0, nil
+	if conf.CpuThreshold == goZeroThreshold {
+		conf.CpuThreshold = 0
+	}
 	stat := &conf.Middlewares.StatConf
 	if stat.SlowThreshold <= 500*time.Millisecond {
 		stat.SlowThreshold = slowCall

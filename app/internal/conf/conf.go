@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -32,6 +33,30 @@ func (e *KeyError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.Key, e.Problem, e.Fix)
 }
 
+// Unneeder is a configuration that knows keys which it has no use for: those of
+// the files of another program. Unneeded says why, by dotted path.
+type Unneeder interface{ Unneeded() map[string]string }
+
+// Notes returns a sentence for each key of the file at path that v does not need.
+// Load gives no warning of them. A file that cannot be read has none.
+func Notes(path string, v Unneeder) (notes []string) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	raw, _, err := parse(path, content)
+	if err != nil {
+		return nil
+	}
+	unneeded := v.Unneeded()
+	for _, key := range slices.Sorted(maps.Keys(unneeded)) {
+		if lookup(raw, key) != nil {
+			notes = append(notes, fmt.Sprintf("config key %s is not needed: %s", key, unneeded[key]))
+		}
+	}
+	return notes
+}
+
 // Load reads the YAML, JSON or TOML file at path into v, a pointer to a
 // struct with go-zero's json tags; keys are matched without regard to case.
 //
@@ -51,7 +76,13 @@ func Load(path string, v any) (warnings []string, err error) {
 		return nil, fmt.Errorf("config file %s: %w", path, err)
 	}
 	known := describeAll(v)
-	warnings = unknownKeys(raw, known, "")
+	unneeded := map[string]bool{}
+	if u, ok := v.(Unneeder); ok {
+		for key := range u.Unneeded() {
+			unneeded[strings.ToLower(key)] = true
+		}
+	}
+	warnings = unknownKeys(raw, known, "", unneeded)
 	if err := load(content, v); err != nil {
 		return warnings, fmt.Errorf("config file %s: %w", path, explain(err, raw, known, v))
 	}

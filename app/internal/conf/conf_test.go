@@ -82,6 +82,27 @@ Etdc: {Hosts: [a]}
 	}, warnings)
 }
 
+// legacy is a sample whose file may hold keys of another program.
+type legacy sample
+
+func (*legacy) Unneeded() map[string]string {
+	return map[string]string{"Mysql.Addr": "the DSN has it", "KV": "no use", "Old.Key": "no use"}
+}
+
+// Keys that are known and not needed make no warnings, which are errors in a log.
+func TestUnneededKeysAreNotes(t *testing.T) {
+	path := write(t, "c.yaml", good+"mysql: {DSN: x, addr: y, Addrr: z}\nCache: [{Host: a}]\nKV: [{Host: b}]\n")
+	var c legacy
+	warnings, err := Load(path, &c)
+	require.NoError(t, err)
+	require.Equal(t, []string{"config key mysql.Addrr is not known and has no effect (known here: Active, DSN)"}, warnings)
+	require.Equal(t, []string{
+		"config key KV is not needed: no use",
+		"config key Mysql.Addr is not needed: the DSN has it",
+	}, Notes(path, &c))
+	require.Empty(t, Notes(path+".yaml", &c))
+}
+
 func TestFormats(t *testing.T) {
 	for name, text := range map[string]string{
 		"c.json": `{"Name":"a","ListenOn":"b","Mysql":{"DSN":"x"},"Cache":[{"Host":"h"}],"X":1}`,

@@ -110,12 +110,13 @@ func (k *keys) find(path string) (string, *keys) {
 	return strings.Join(parts, "."), at
 }
 
-// unknownKeys returns a warning for each key in value that k has no place for.
-func unknownKeys(value any, k *keys, prefix string) (warnings []string) {
+// unknownKeys returns a warning for each key in value that k has no place for, but
+// those whose lower-case path is in unneeded.
+func unknownKeys(value any, k *keys, prefix string, unneeded map[string]bool) (warnings []string) {
 	switch value := value.(type) {
 	case []any:
 		for _, v := range value {
-			warnings = append(warnings, unknownKeys(v, k, prefix)...)
+			warnings = append(warnings, unknownKeys(v, k, prefix, unneeded)...)
 		}
 	case map[string]any:
 		if k.any == nil && k.children == nil {
@@ -131,11 +132,14 @@ func unknownKeys(value any, k *keys, prefix string) (warnings []string) {
 			if child == nil {
 				child = k.children[strings.ToLower(name)]
 			}
+			if child == nil && unneeded[strings.ToLower(prefix+name)] {
+				continue
+			}
 			if child == nil {
 				warnings = append(warnings, fmt.Sprintf("config key %s%s is not known and has no effect%s", prefix, name, k.suggest(name)))
 				continue
 			}
-			warnings = append(warnings, unknownKeys(value[name], child, prefix+name+".")...)
+			warnings = append(warnings, unknownKeys(value[name], child, prefix+name+".", unneeded)...)
 		}
 	}
 	return warnings

@@ -86,6 +86,13 @@ func Warn(program string, log logx.LogConf, warnings ...string) {
 	}
 }
 
+// Note logs what is worth knowing and needs no action. It is for after New.
+func Note(notes ...string) {
+	for _, n := range notes {
+		logx.Info(n)
+	}
+}
+
 // Fail reports on standard error why a program does not start, whatever the
 // log is set to, and returns the exit code 1.
 func Fail(program string, err error) int {

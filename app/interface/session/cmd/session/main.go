@@ -29,6 +29,7 @@ func run() int {
 		return rpcserver.Fail(program, err)
 	}
 	rpcserver.Warn(program, c.Log, warnings...)
+	rpcserver.Note(conf.Notes(file, &c)...)
 	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf)); err != nil {
 		return rpcserver.Fail(program, err)
 	}

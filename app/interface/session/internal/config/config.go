@@ -85,6 +85,11 @@ func (*Config) Examples() map[string]string {
 	return map[string]string{"Name": "interface.session", "ListenOn": "127.0.0.1:20120", "Etcd.Key": "interface.session"}
 }
 
+// Unneeded names keys of stock files that are known, and why they are not needed.
+func (*Config) Unneeded() map[string]string {
+	return map[string]string{"Cache": "session keeps nothing in Redis"}
+}
+
 // SetDefaults fills in what is absent.
 func (c *Config) SetDefaults() {
 	s := &c.Session

@@ -24,8 +24,9 @@ var (
 
 // Key is what a transport key is.
 type Key struct {
-	Perm int64 // perm key it speaks for; 0: a temp key that is not bound
-	Type sess.KeyType
+	Perm  int64 // perm key it speaks for; 0: a temp key that is not bound
+	Type  sess.KeyType
+	Until uint32 // Unix seconds at which that ends (rule PFS-20); 0: not known, or never
 }
 
 // Unbound reports whether the key is a temp key of its own.
@@ -126,6 +127,7 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 	e, known := s.get(authKeyID, r.generation())
 	age := time.Duration(now-e.at) * time.Millisecond
 	switch {
+	case known && e.key.Until != 0 && now/1000 >= int64(e.key.Until): // over, unless authsession says otherwise
 	case known && !e.key.Unbound():
 		if age >= r.o.Fresh {
 			e.at = now // one refresh at a time
@@ -152,8 +154,8 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 	return nil
 }
 
-// Bound notes that a temp key was bound just now.
-func (r *Resolver) Bound(tempAuthKeyID, permAuthKeyID int64) {
+// Bound notes that a temp key was bound just now, until a time in Unix seconds.
+func (r *Resolver) Bound(tempAuthKeyID, permAuthKeyID int64, until uint32) {
 	s := r.shard(tempAuthKeyID)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +163,7 @@ func (r *Resolver) Bound(tempAuthKeyID, permAuthKeyID int64) {
 	if !known {
 		e.key.Type = sess.TempKey
 	}
-	e.key.Perm = permAuthKeyID
+	e.key.Perm, e.key.Until = permAuthKeyID, until
 	e.at = r.o.Now().UnixMilli()
 	s.put(tempAuthKeyID, e, r.generation())
 }

@@ -95,10 +95,10 @@ const (
 // that the packet named.
 func TestWeakness02ClaimsAreVerified(t *testing.T) {
 	s := &store{keys: map[int64]Key{
-		perm:    {perm, sess.PermKey},
-		temp:    {perm, sess.TempKey},
-		media:   {perm, sess.MediaTempKey},
-		unbound: {0, sess.TempKey},
+		perm:    {Perm: perm, Type: sess.PermKey},
+		temp:    {Perm: perm, Type: sess.TempKey},
+		media:   {Perm: perm, Type: sess.MediaTempKey},
+		unbound: {Perm: 0, Type: sess.TempKey},
 	}}
 	r := newResolver(t, s)
 	for _, c := range []struct {
@@ -107,16 +107,16 @@ func TestWeakness02ClaimsAreVerified(t *testing.T) {
 		claim Claim
 		want  answer
 	}{
-		{"perm key, own id", perm, Claim{Perm: perm, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"perm key over HTTP", perm, Claim{Perm: 0, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"perm key that names another's", perm, Claim{Perm: victim, Type: 0}, answer{Key{perm, sess.PermKey}, nil}},
-		{"temp key", temp, Claim{Perm: perm, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"temp key that names another's", temp, Claim{Perm: victim, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"temp key that names none", temp, Claim{Perm: 0, Type: 1}, answer{Key{perm, sess.TempKey}, nil}},
-		{"media temp key", media, Claim{Perm: perm, Type: 2}, answer{Key{perm, sess.MediaTempKey}, nil}},
-		{"unbound key that names another's", unbound, Claim{Perm: victim, Type: 1}, answer{Key{0, sess.TempKey}, nil}},
+		{"perm key, own id", perm, Claim{Perm: perm, Type: 0}, answer{Key{Perm: perm, Type: sess.PermKey}, nil}},
+		{"perm key over HTTP", perm, Claim{Perm: 0, Type: 0}, answer{Key{Perm: perm, Type: sess.PermKey}, nil}},
+		{"perm key that names another's", perm, Claim{Perm: victim, Type: 0}, answer{Key{Perm: perm, Type: sess.PermKey}, nil}},
+		{"temp key", temp, Claim{Perm: perm, Type: 1}, answer{Key{Perm: perm, Type: sess.TempKey}, nil}},
+		{"temp key that names another's", temp, Claim{Perm: victim, Type: 1}, answer{Key{Perm: perm, Type: sess.TempKey}, nil}},
+		{"temp key that names none", temp, Claim{Perm: 0, Type: 1}, answer{Key{Perm: perm, Type: sess.TempKey}, nil}},
+		{"media temp key", media, Claim{Perm: perm, Type: 2}, answer{Key{Perm: perm, Type: sess.MediaTempKey}, nil}},
+		{"unbound key that names another's", unbound, Claim{Perm: victim, Type: 1}, answer{Key{Perm: 0, Type: sess.TempKey}, nil}},
 		{"unknown key", 0x9999, Claim{Perm: victim, Type: 1}, answer{Key{}, ErrUnregistered}},
-		{"unknown key type", temp, Claim{Perm: perm, Type: -1}, answer{Key{perm, sess.TempKey}, nil}},
+		{"unknown key type", temp, Claim{Perm: perm, Type: -1}, answer{Key{Perm: perm, Type: sess.TempKey}, nil}},
 		{"no key", 0, Claim{Perm: 0, Type: 0}, answer{Key{}, ErrUnregistered}},
 	} {
 		require.Equal(t, c.want, resolve(t, r, c.id, c.claim), c.name)
@@ -130,7 +130,7 @@ func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
 	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, fault)
 	s.err = nil
 	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, ErrUnregistered)
-	s.set(temp, Key{perm, sess.TempKey})
+	s.set(temp, Key{Perm: perm, Type: sess.TempKey})
 	for range 5 {
 		require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).key.Perm)
 	}
@@ -138,7 +138,7 @@ func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
 }
 
 func TestRefreshBehindTheBackOfUse(t *testing.T) {
-	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}}
+	s := &store{keys: map[int64]Key{temp: {Perm: perm, Type: sess.TempKey}}}
 	r := newResolver(t, s)
 	resolve(t, r, temp, Claim{Perm: perm, Type: 1})
 
@@ -158,26 +158,62 @@ func TestRefreshBehindTheBackOfUse(t *testing.T) {
 }
 
 func TestUnboundIsBelievedForAMoment(t *testing.T) {
-	s := &store{keys: map[int64]Key{temp: {0, sess.MediaTempKey}}}
+	s := &store{keys: map[int64]Key{temp: {Perm: 0, Type: sess.MediaTempKey}}}
 	r := newResolver(t, s)
 	require.True(t, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Unbound())
-	s.set(temp, Key{perm, sess.MediaTempKey}) // by another node
+	s.set(temp, Key{Perm: perm, Type: sess.MediaTempKey}) // by another node
 	require.True(t, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Unbound())
 	s.clock.Add(1000)
 	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: 0, Type: 2}).key.Perm)
 
-	s.set(unbound, Key{0, sess.MediaTempKey})
+	s.set(unbound, Key{Perm: 0, Type: sess.MediaTempKey})
 	resolve(t, r, unbound, Claim{Perm: 0, Type: 2})
-	r.Bound(unbound, perm)
-	require.Equal(t, Key{perm, sess.MediaTempKey}, resolve(t, r, unbound, Claim{Perm: 0, Type: 2}).key)
+	r.Bound(unbound, perm, 0)
+	require.Equal(t, Key{Perm: perm, Type: sess.MediaTempKey}, resolve(t, r, unbound, Claim{Perm: 0, Type: 2}).key)
 	r.Forget(unbound)
 	delete(s.keys, unbound)
 	require.ErrorIs(t, resolve(t, r, unbound, Claim{Perm: 0, Type: 2}).err, ErrUnregistered)
 }
 
+// A bound temp key was served for up to a minute and one packet after its end.
+func TestBoundKeysEndWhenTheySaid(t *testing.T) {
+	for name, learn := range map[string]func(s *store, r *Resolver){
+		"looked up": func(s *store, r *Resolver) {
+			s.set(temp, Key{Perm: perm, Type: sess.TempKey, Until: 1000})
+			resolve(t, r, temp, Claim{Type: 1})
+		},
+		"bound here": func(_ *store, r *Resolver) { r.Bound(temp, perm, 1000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &store{}
+			r := newResolver(t, s)
+			s.clock.Store(990_000)
+			learn(s, r)
+			s.clock.Store(999_999)
+			require.EqualValues(t, perm, resolve(t, r, temp, Claim{Type: 1}).key.Perm)
+			s.mu.Lock()
+			delete(s.keys, temp)
+			s.mu.Unlock()
+			s.clock.Store(1_000_000)
+			require.ErrorIs(t, resolve(t, r, temp, Claim{Type: 1}).err, ErrUnregistered, "not one packet more")
+		})
+	}
+
+	// authsession's clock may be behind: what it says counts.
+	s := &store{}
+	r := newResolver(t, s)
+	s.set(temp, Key{Perm: perm, Type: sess.TempKey, Until: 1000})
+	s.clock.Store(1_001_000)
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Type: 1}).key.Perm)
+	require.EqualValues(t, perm, resolve(t, r, temp, Claim{Type: 1}).key.Perm)
+	require.EqualValues(t, 2, s.asked.Load())
+	s.err = errors.New("away")
+	require.Error(t, resolve(t, r, temp, Claim{Type: 1}).err, "nobody can say that it is one still")
+}
+
 // Weakness 56: one slow key held up all keys of its gateway.
 func TestWeakness56PacketsOfOneKeyWaitInOrderOthersDoNot(t *testing.T) {
-	s := &store{keys: map[int64]Key{temp: {perm, sess.TempKey}}, hold: make(chan struct{})}
+	s := &store{keys: map[int64]Key{temp: {Perm: perm, Type: sess.TempKey}}, hold: make(chan struct{})}
 	r := newResolver(t, s)
 	var got []int
 	done := make(chan struct{})
@@ -229,7 +265,7 @@ func TestWeakness57RememberedKeysAreBounded(t *testing.T) {
 	r := newResolver(t, s)
 	r.o.Size = 1024
 	for id := range int64(20_000) {
-		r.Bound(id+1, perm)
+		r.Bound(id+1, perm, 0)
 	}
 	n := 0
 	for i := range r.shards {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -40,10 +41,16 @@ type authRole struct {
 	meta *metadata.RpcMetadata
 }
 
-func (a *authRole) AuthsessionGetPermAuthKeyId(_ context.Context, in *authsession.TLAuthsessionGetPermAuthKeyId) (*mtproto.Int64, error) {
+func (a *authRole) AuthsessionGetPermAuthKeyId(ctx context.Context, in *authsession.TLAuthsessionGetPermAuthKeyId) (*mtproto.Int64, error) {
 	switch in.AuthKeyId {
 	case 1:
 		return &mtproto.Int64{V: 100}, a.err
+	case 6:
+		keyexpiry.Set(ctx, 1700000000)
+		return &mtproto.Int64{V: 100}, nil
+	case 7:
+		_ = grpc.SetTrailer(ctx, grpcmetadata.Pairs("auth-key-expires-at", "tomorrow"))
+		return &mtproto.Int64{V: 100}, nil
 	case 2:
 		return nil, status.Error(401, "AUTH_KEY_PERM_EMPTY")
 	case 3:
@@ -154,6 +161,8 @@ func TestLookup(t *testing.T) {
 		{"bound temp key", 1, 1, keys.Key{Perm: 100, Type: sess.TempKey}, nil},
 		{"bound media key", 1, 2, keys.Key{Perm: 100, Type: sess.MediaTempKey}, nil},
 		{"unbound temp key", 2, 1, keys.Key{Type: sess.TempKey}, nil},
+		{"bound temp key that ends", 6, 1, keys.Key{Perm: 100, Type: sess.TempKey, Until: 1700000000}, nil},
+		{"bound temp key whose end is not one", 7, 1, keys.Key{Perm: 100, Type: sess.TempKey}, nil},
 		{"a perm key called temp", 3, 1, keys.Key{Perm: 3}, nil},
 		{"unknown", 4, 1, keys.Key{}, keys.ErrUnregistered},
 		{"media key over HTTP", 1, 0, keys.Key{Perm: 100, Type: sess.MediaTempKey}, nil},
@@ -214,19 +223,21 @@ func TestWeakness08FaultsAreNoRefusals(t *testing.T) {
 
 func TestBindTellsWhoAsksAndIsKnownAtOnce(t *testing.T) {
 	role, a := newAuth(t, true)
-	_, rpcErr := a.Execute(&sess.BindTempKey{PermAuthKeyID: 100, Meta: sess.Meta{AuthKeyID: 2, SessionID: 8, MsgID: 9}})
+	_, rpcErr := a.Execute(&sess.BindTempKey{PermAuthKeyID: 100, ExpiresAt: 1900000000, Meta: sess.Meta{AuthKeyID: 2, SessionID: 8, MsgID: 9}})
 	require.Nil(t, rpcErr)
 	require.EqualValues(t, 2, role.meta.AuthId)
 	require.EqualValues(t, 8, role.meta.SessionId)
 	require.EqualValues(t, 9, role.meta.ClientMsgId)
 	bound := false
-	require.NoError(t, a.Keys.Resolve(2, keys.Claim{Type: 1}, func(k keys.Key, err error) { bound = err == nil && k.Perm == 100 }))
+	require.NoError(t, a.Keys.Resolve(2, keys.Claim{Type: 1}, func(k keys.Key, err error) {
+		bound = err == nil && k == keys.Key{Perm: 100, Type: sess.TempKey, Until: 1900000000}
+	}))
 	require.True(t, bound)
 }
 
 func TestKeysGone(t *testing.T) {
 	_, a := newAuth(t, false)
-	a.Keys.Bound(1, 100)
+	a.Keys.Bound(1, 100, 0)
 	gone, rpcErr := a.Execute(&sess.DestroyKey{AuthKeyID: 100})
 	require.Nil(t, rpcErr)
 	require.Equal(t, &sess.KeysGone{Existed: true, Keys: []int64{100, 1}}, gone)

@@ -19,6 +19,7 @@ import (
 // them nothing; none of these is ever answered by a handler.
 var (
 	errFull         = status.Error(420, runloop.ErrDataChannelFull.Error())
+	errOverloaded   = status.Error(420, "SESSION_OVERLOADED") // by go-zero's load shedding
 	errInput        = status.Error(400, "INPUT_REQUEST_INVALID")
 	errUnregistered = status.Error(401, keys.ErrUnregistered.Error())
 	errInternal     = status.Error(500, "INTERNAL_SERVER_ERROR")
@@ -65,7 +66,7 @@ func Harmless(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler 
 	}
 	switch status.Code(err) {
 	case codes.ResourceExhausted:
-		return nil, errFull
+		return nil, errOverloaded
 	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss, codes.Canceled:
 		logx.Errorf("%s: %v", info.FullMethod, err)
 		return nil, errInternal

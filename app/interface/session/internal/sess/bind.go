@@ -21,7 +21,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
 	}
 	w.binding = true
-	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: b.ExpiresAt}, b)
+	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b) //nolint:gosec // not negative
 	return nil
 }
 

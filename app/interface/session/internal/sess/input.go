@@ -26,7 +26,7 @@ type (
 		KeyType   KeyType
 		// BoundUntil is when the binding of a temp key ends, Unix seconds; 0
 		// when that is not known.
-		BoundUntil int32
+		BoundUntil uint32
 		// Unbound says that authsession knows no binding of this temp key, so
 		// that the wrapper is the key's own and only binds it (rule PFS-1).
 		Unbound   bool

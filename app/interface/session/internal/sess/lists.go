@@ -11,7 +11,7 @@ import "slices"
 // list returns the session list of the key that encrypted a packet, and makes
 // it when there is none. nil says that there is no place for it: the keys of
 // its kind are as many as MaxTempKeys, and all of them are newer.
-func (w *MainAuthWrapper) list(t KeyType, authKeyID int64, boundUntil int32) *SessionList {
+func (w *MainAuthWrapper) list(t KeyType, authKeyID int64, boundUntil uint32) *SessionList {
 	if l := w.findList(t, authKeyID); l != nil {
 		l.boundUntil = max(l.boundUntil, boundUntil)
 		l.usedAt = w.now

@@ -62,7 +62,7 @@ func TestTempKeysSideBySide(t *testing.T) {
 func TestTempKeysAreBounded(t *testing.T) {
 	type packet struct {
 		key   int64
-		until int32 // end of the binding; 0: not known
+		until uint32 // end of the binding; 0: not known
 	}
 	for _, c := range []struct {
 		name     string

@@ -16,7 +16,7 @@ type SessionList struct {
 	// boundUntil is when the temp key's binding ends, Unix seconds; 0: not
 	// known. A client binds all its keys for the same time, so the later one
 	// is the newer one.
-	boundUntil int32
+	boundUntil uint32
 	keyType    KeyType
 	asking     bool // salts are being read
 	lenient    bool // authsession could not give salts

@@ -81,6 +81,7 @@ func run() int {
 		return rpcserver.Fail(program, err)
 	}
 	rpcserver.Warn(program, c.Log, append(warnings, c.Unused()...)...)
+	rpcserver.Note(conf.Notes(file, &c)...)
 	if err := rpcserver.Run(s, s.Budget()); err != nil {
 		return rpcserver.Fail(program, err)
 	}

@@ -183,6 +183,15 @@ func (c *Config) SessionNodes() zrpc.RpcClientConf {
 	return nodes
 }
 
+// Unneeded names keys of stock files that are known, and why they are not needed.
+func (*Config) Unneeded() map[string]string {
+	const own = "each call has a time of its own"
+	return map[string]string{
+		"Mysql.Addr":         "Mysql.DSN has the address",
+		"Mysql.QueryTimeout": own, "Mysql.ExecTimeout": own, "Mysql.TranTimeout": own,
+	}
+}
+
 // Unused returns a warning for each accepted key of the file that has no
 // effect.
 func (c *Config) Unused() (warnings []string) {
