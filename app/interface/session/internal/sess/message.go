@@ -144,11 +144,7 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	switch {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
-		e := errForgotten
-		if w.over(s) {
-			e = errUnregistered
-		}
-		w.answerError(s, m.ID, e.Code, e.Message)
+		w.forgotten(s, m.ID)
 		return
 	case w.repeatAnswer(s, m.ID):
 		return
@@ -161,6 +157,15 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	if m.Seq&1 != 0 && (serviceOf(id) == nil || acknowledgeable(id)) {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 	}
+}
+
+// forgotten answers a call whose answer is not there any more.
+func (w *MainAuthWrapper) forgotten(s *session, req int64) {
+	e := errForgotten
+	if w.over(s) {
+		e = errUnregistered
+	}
+	w.answerError(s, req, e.Code, e.Message)
 }
 
 // repeated is onDuplicate for ids that the window has forgotten, but whose

@@ -32,7 +32,7 @@ func TestMessageStates(t *testing.T) {
 	}, x.stateOf(1, before, ping.ID, missing, call.ID, call.ID+1<<40))
 
 	x.answer("help.getNearestDc", nearestDC("NL"))
-	require.Equal(t, []byte{stateReceived | stateCall | stateAcked | stateAnswered}, x.stateOf(1, call.ID))
+	require.Equal(t, []byte{stateReceived | stateCall | stateAcked}, x.stateOf(1, call.ID))
 	a := x.recv(1, x.method("help.getNearestDc"))
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	x.ackAll(1)
