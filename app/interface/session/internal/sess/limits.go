@@ -20,7 +20,7 @@ type Limits struct {
 	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it answers that the client seems to have give way, then pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
-	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Zero value means 32
+	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Below the connections that clients have, 6 to 16, so that there is always one for the next call. Zero value means 4
 
 	// Limits of one packet.
 	ContainerIn    int `json:",optional"` // members accepted (rule CONT-2). Zero value means 1024

@@ -7,6 +7,8 @@ import (
 // onMessage handles one message, which came alone or in a container (rules
 // MSGID-3 to MSGID-7).
 func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, outer bool) {
+	id, ok := wire.PeekID(m.Body)
+	in.asks = in.asks || !asksNothing(id)
 	if m.ID&3 != 0 || m.ID <= 0 {
 		w.bad(s, m, wire.BadParity)
 		return
@@ -22,7 +24,6 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 		w.bad(s, m, code)
 		return
 	}
-	id, ok := wire.PeekID(m.Body)
 	packed := id == wire.IDGzipPacked
 	if packed { // judged by what is inside: rule SEQ-3
 		body, err := w.inflate(m.Body, &in.budget)

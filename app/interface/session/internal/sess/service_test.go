@@ -158,9 +158,8 @@ func TestAcksAreBounded(t *testing.T) {
 	x := newWorld(t, false)
 	x.recv(1, tlPing(1))
 	x.take()
-	odd := func() wire.Message {
-		var ms []wire.Message
-		for range 1024 {
+	odd := func(ms ...wire.Message) wire.Message {
+		for len(ms) < 1024 {
 			m := x.msg(1, tlInt(tlID(wire.IDGetFutureSalts), 1)) // for its odd seqno
 			m.Body = wire.AppendPong(nil, 1, 1)
 			ms = append(ms, m)
@@ -171,7 +170,7 @@ func TestAcksAreBounded(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDMsgsAck), 1)
 	require.Empty(t, x.w.mainAuth.find(1).acks)
 	for slot := range Slot(10) {
-		x.post(slot+1, 1, odd(), 7*time.Second)
+		x.post(slot+1, 1, odd(x.msg(1, tlHTTPWait(0, 0, 60_000))), 7*time.Second)
 		x.step(&HTTPGone{Slot: slot + 1})
 	}
 	require.Len(t, x.w.mainAuth.find(1).acks, maxAcks)
