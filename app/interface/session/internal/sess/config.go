@@ -43,7 +43,7 @@ func (c *Config) SetDefaults() {
 		{&c.AckDelay, 300 * time.Millisecond}, {&c.ResendAfter, 60 * time.Second},
 		{&c.IdleOffline, 75 * time.Second}, {&c.IdleClose, 180 * time.Second},
 		{&c.OnlineEvery, 45 * time.Second}, {&c.OnlineFor, 60 * time.Second},
-		{&c.AfterWait, 500 * time.Millisecond}, {&c.PushedWait, 30 * time.Second},
+		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
 		{&c.HTTPMaxWait, 25 * time.Second},

@@ -3,6 +3,7 @@ package sess
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
@@ -73,9 +74,9 @@ func (w *MainAuthWrapper) clearMark(c *pendingCall) {
 // a few times, but not by a node that lets the key go: on the next one a new
 // login may owe its password by then.
 func (w *MainAuthWrapper) onCleared(c *pendingCall, e *RPCError) {
-	const tries = 5
+	const tries, pause = 5, 500 * time.Millisecond
 	if c.tries++; e != nil && c.tries < tries && !w.draining {
-		c.deadline = w.now + int64(w.cfg.AfterWait)<<c.tries
+		c.deadline = w.now + int64(pause)<<c.tries
 		return
 	}
 	if e != nil {

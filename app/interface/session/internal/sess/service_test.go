@@ -224,7 +224,7 @@ func TestOverloadByPredecessors(t *testing.T) {
 	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(msgs, over.ID))
 	require.Empty(t, x.rpcError(msgs, fits.ID))
 	require.True(t, x.isInvoked("help.getNearestDc"), "what waits for nothing goes on")
-	x.advance(time.Second)
+	x.advance(x.cfg.AfterWait)
 	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(x.take(), fits.ID))
 	x.recv(1, after(1024))
 	require.Empty(t, x.take(), "there is room again")
