@@ -24,7 +24,7 @@ func (c *Config) SetDefaults() {
 		value int
 	}{
 		{&c.MaxSessions, 64}, {&c.MaxTempKeys, 32}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
-		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 32},
+		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 4},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
@@ -43,7 +43,7 @@ func (c *Config) SetDefaults() {
 		{&c.AckDelay, 300 * time.Millisecond}, {&c.ResendAfter, 60 * time.Second},
 		{&c.IdleOffline, 75 * time.Second}, {&c.IdleClose, 180 * time.Second},
 		{&c.OnlineEvery, 45 * time.Second}, {&c.OnlineFor, 60 * time.Second},
-		{&c.AfterWait, 500 * time.Millisecond}, {&c.PushedWait, 30 * time.Second},
+		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
 		{&c.HTTPMaxWait, 25 * time.Second},

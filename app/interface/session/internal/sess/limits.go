@@ -9,7 +9,7 @@ type Limits struct {
 	// Limits of one key.
 	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
 	MaxTempKeys int `json:",optional"` // temp keys, and media temp keys, of a key that have sessions (rule PFS-22); of more the newest stay. Zero value means 32
-	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
+	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
 	HeldPackets int `json:",optional"` // packets kept while the salts of a key are being read. Zero value means 32
@@ -21,7 +21,7 @@ type Limits struct {
 	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it answers that the client seems to have give way, then pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
-	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Zero value means 32
+	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Below the connections that clients have, 6 to 16, so that there is always one for the next call. Zero value means 4
 
 	// Limits of one packet.
 	ContainerIn    int `json:",optional"` // members accepted (rule CONT-2). Zero value means 1024
@@ -44,7 +44,7 @@ type Limits struct {
 	IdleClose    time.Duration `json:",optional"` // silence after that which ends the session. Zero value means 180 s
 	OnlineEvery  time.Duration `json:",optional"` // how often being online is repeated. Zero value means 45 s
 	OnlineFor    time.Duration `json:",optional"` // how long being online is announced for. Zero value means 60 s
-	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits (rule AFTER-3). Zero value means 500 ms
+	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits for calls that have begun (rule AFTER-3): longer than most of them take. Zero value means 2 s
 	PushedWait   time.Duration `json:",optional"` // how long a promised result is waited for. Zero value means 30 s
 	SaltGrace    time.Duration `json:",optional"` // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s
 	SaltRetry    time.Duration `json:",optional"` // pause after salts could not be read. Zero value means 30 s

@@ -7,6 +7,8 @@ import (
 // onMessage handles one message, which came alone or in a container (rules
 // MSGID-3 to MSGID-7).
 func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, outer bool) {
+	id, ok := wire.PeekID(m.Body)
+	in.asks = in.asks || !asksNothing(id)
 	if m.ID&3 != 0 || m.ID <= 0 {
 		w.bad(s, m, wire.BadParity)
 		return
@@ -22,7 +24,6 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 		w.bad(s, m, code)
 		return
 	}
-	id, ok := wire.PeekID(m.Body)
 	packed := id == wire.IDGzipPacked
 	if packed { // judged by what is inside: rule SEQ-3
 		body, err := w.inflate(m.Body, &in.budget)
@@ -144,11 +145,7 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	switch {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
-		e := errForgotten
-		if s.ended {
-			e = errUnregistered
-		}
-		w.answerError(s, m.ID, e.Code, e.Message)
+		w.forgotten(s, m.ID)
 		return
 	case w.repeatAnswer(s, m.ID):
 		return
@@ -161,6 +158,15 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	if m.Seq&1 != 0 && (serviceOf(id) == nil || acknowledgeable(id)) {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 	}
+}
+
+// forgotten answers a call whose answer is not there any more.
+func (w *MainAuthWrapper) forgotten(s *session, req int64) {
+	e := errForgotten
+	if s.ended {
+		e = errUnregistered
+	}
+	w.answerError(s, req, e.Code, e.Message)
 }
 
 // repeated is onDuplicate for ids that the window has forgotten, but whose

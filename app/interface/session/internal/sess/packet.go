@@ -43,6 +43,7 @@ type incoming struct {
 	d      *Data
 	budget int  // bytes that may still be inflated
 	fresh  bool // a message was accepted
+	asks   bool // a message wants an answer, or an HTTP request to wait
 }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
@@ -69,6 +70,9 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.onContainer(s, in, m)
 	} else {
 		w.onMessage(s, in, m, true)
+	}
+	if d.HTTP != 0 && !in.asks {
+		s.answerNewest(w.now)
 	}
 	if in.fresh {
 		s.refused = 0

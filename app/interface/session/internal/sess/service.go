@@ -42,17 +42,23 @@ func serviceOf(id uint32) service {
 	return nil
 }
 
+// asksNothing reports whether a service message only says something: it has no
+// answer.
+func asksNothing(id uint32) bool {
+	switch id {
+	case wire.IDMsgsAck, wire.IDMsgsAllInfo, wire.IDMsgsStateInfo, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo,
+		wire.IDPong, wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDNewSessionCreated, wire.IDRPCResult:
+		return true
+	}
+	return false
+}
+
 // acknowledgeable reports whether a service message that wants to be acknowledged
 // is, by msgs_ack: one that asks for nothing, and one that is answered as late as
 // a call. Any other has its answer, which acknowledges it (rule ACK-6), or needs no
 // acknowledgment, whatever its seqno says (rule ACK-5).
 func acknowledgeable(id uint32) bool {
-	switch id {
-	case wire.IDMsgsAllInfo, wire.IDMsgsStateInfo, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo, wire.IDPong,
-		wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDNewSessionCreated, wire.IDRPCResult, wire.IDDestroyAuthKey:
-		return true
-	}
-	return false
+	return id == wire.IDDestroyAuthKey || id != wire.IDMsgsAck && asksNothing(id)
 }
 
 // repeatable reports whether a service message may simply be handled again

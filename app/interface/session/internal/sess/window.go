@@ -26,6 +26,7 @@ const (
 	recvContainer uint8 = 1 << iota
 	recvFailed          // its call ended with an error
 	recvLost            // its answer was forgotten or dropped unacknowledged
+	recvLate            // its call was not made, because what it waited for took too long
 )
 
 // received is one message of the client.
