@@ -98,9 +98,14 @@ func (w *MainAuthWrapper) toldUntil(k Salt) int64 {
 	return int64(k.Until) + int64(w.cfg.SaltGrace/time.Second)
 }
 
-// hold keeps a packet until the salts are there; one always fits.
+// hold keeps a packet until the salts are there; one always fits. What all temp
+// keys of a client hold counts together, however many it has.
 func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
-	if len(l.held) >= w.cfg.HeldPackets || len(l.held) > 0 && int(l.heldBytes)+len(d.Payload) > w.cfg.HeldBytes {
+	held, bytes := 0, len(d.Payload)
+	for other := range w.lists() {
+		held, bytes = held+len(other.held), bytes+int(other.heldBytes)
+	}
+	if held >= w.cfg.HeldPackets || held > 0 && bytes > w.cfg.HeldBytes {
 		w.refusePacket(d, CountHeldDropped)
 		return
 	}

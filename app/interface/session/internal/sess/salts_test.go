@@ -94,6 +94,19 @@ func TestPacketsWaitForSalts(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDPong), 3)
 }
 
+// However many temp keys wait for their salts, what they hold together is bounded.
+func TestHeldPacketsOfAllKeys(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 3 })
+	x.salts = false
+	for i := range int64(6) {
+		x.under(tempKey+i, TempKey, 10+i, tlPing(1))
+	}
+	require.Equal(t, 3, x.counts[CountHeldDropped])
+	var v View
+	x.w.Inspect(&v)
+	require.Equal(t, 3, v.HeldPackets)
+}
+
 // An authsession without salts costs neither packets nor logins: the client's
 // salt is taken until there are some.
 func TestWithoutSalts(t *testing.T) {
