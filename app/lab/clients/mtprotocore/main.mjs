@@ -53,6 +53,7 @@ async function start(a) {
     emit('connected')
     rpc.transport.socket.once('close', () => emit('disconnected'))
   })
+  process.on('unhandledRejection', exchangeAgain)
   await call('help.getConfig')
   me = load()
   if (me !== 0) await updates.begin()
@@ -69,6 +70,17 @@ function trustKey() {
     if (!fingerprint) throw new Error(`the server has other keys: ${fingerprints}`)
     return { fingerprint, modulus: hex(n), exponent: hex(e) }
   }
+}
+
+/**
+ * Begins a key exchange again that ended with a key of 255 bytes: the library
+ * writes numbers without leading zeros, so one exchange in 256 does, and the
+ * error reaches nobody.
+ */
+async function exchangeAgain(err) {
+  if (err?.message !== 'Invalid hash in mt_dh_gen_ok') return
+  await rpc.setStorageItem('authKey', null)
+  rpc.transport.socket.destroy() // it dials again
 }
 
 /** Whose login the key in the session file is: the library does not say. */
@@ -140,16 +152,29 @@ async function login({ phone, code, name, password }) {
     }
   } catch (err) {
     if (err?.error_message !== 'SESSION_PASSWORD_NEEDED') throw err
-    const { srp_id, current_algo, srp_B } = await call('account.getPassword')
-    const { g, p, salt1, salt2 } = current_algo
-    const { A, M1 } = await mtproto.crypto.getSRPParams({ g, p, salt1, salt2, gB: srp_B, password })
-    auth = await call('auth.checkPassword', { password: { _: 'inputCheckPasswordSRP', srp_id, A, M1 } })
+    auth = await checkPassword(password)
   }
   me = Number(auth.user.id)
   ended = false
   save()
   await updates.begin()
   return { user: me }
+}
+
+/**
+ * Proves the password. One proof in 128 is wrong for the same want of leading
+ * zeros, so a refusal counts when it comes three times.
+ */
+async function checkPassword(password, tries = 3) {
+  const { srp_id, current_algo, srp_B } = await call('account.getPassword')
+  const { g, p, salt1, salt2 } = current_algo
+  const { A, M1 } = await mtproto.crypto.getSRPParams({ g, p, salt1, salt2, gB: srp_B, password })
+  try {
+    return await call('auth.checkPassword', { password: { _: 'inputCheckPasswordSRP', srp_id, A, M1 } })
+  } catch (err) {
+    if (err?.error_message !== 'PASSWORD_HASH_INVALID' || tries === 1) throw err
+    return checkPassword(password, tries - 1)
+  }
 }
 
 async function contacts() {
