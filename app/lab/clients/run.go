@@ -22,6 +22,10 @@ import (
 // that services restart while calls are under way.
 const SlowTime = 3 * time.Second
 
+// slowLink is slow as well, for TDLib, which never calls bff.SlowMethod on
+// request.
+const slowLink = "help.getDeepLinkInfo"
+
 // Config of a run. Programs, Dir and Start are needed; the zero value of the
 // others means their documented default.
 type Config struct {
@@ -132,7 +136,7 @@ func Run(ctx context.Context, cfg Config) (*Table, error) {
 	if len(walks) == 0 {
 		return r.table, nil
 	}
-	needs := Needs{Passwords: map[string]string{}, Slow: map[string]time.Duration{bff.SlowMethod: SlowTime}, SaltLife: cfg.SaltLife}
+	needs := Needs{Passwords: map[string]string{}, Slow: map[string]time.Duration{bff.SlowMethod: SlowTime, slowLink: SlowTime}, SaltLife: cfg.SaltLife}
 	for _, w := range walks {
 		needs.Passwords[strings.TrimPrefix(w.guarded.Phone, "+")] = password
 	}
