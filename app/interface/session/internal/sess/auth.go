@@ -180,14 +180,15 @@ func (w *MainAuthWrapper) logout(to State) {
 		w.missed = lost && goesOn
 		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
 	}
-	if !goesOn {
-		w.missed = false // who logs in next has missed nothing
-	}
 	if to != StateUnknown {
 		w.pushID, w.updates = 0, nil
+		w.missed, w.owing = w.missed || w.owing, false
 		for s := range w.sessions() {
-			s.subscribed = false
+			s.subscribed, s.supposed, s.owed = false, false, false
 		}
+	}
+	if !goesOn {
+		w.missed = false // who logs in next has missed nothing
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
@@ -209,13 +210,13 @@ func (w *MainAuthWrapper) logout(to State) {
 // there has to be asked, what was pushed there to be fetched, and status to be
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
-	w.onlineAt = 0
+	w.presence = presence{}
 	if w.unbound || w.state == StateRevoked {
 		return
 	}
 	used := w.state == StateNormal
 	w.logout(StateUnknown)
-	w.missed = true
+	w.missUpdates()
 	if used {
 		w.loadState()
 	}

@@ -167,8 +167,11 @@ func (w *MainAuthWrapper) pump() {
 				}
 				c.after, c.deadline = nil, 0
 			}
-			if w.mustWait(c) {
+			if w.mustWait(c) || w.tooEarly(c) {
 				continue
+			}
+			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
+				w.missUpdates()
 			}
 			w.running++
 			if c.trait&traitPending != 0 {

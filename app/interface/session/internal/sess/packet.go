@@ -41,8 +41,12 @@ type incoming struct {
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
 // SALT-3, MSGID-3 and CONT-3).
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
+	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
+	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did
+		w.resume(s)
+	}
 	if d.HTTP != 0 {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
@@ -76,6 +80,9 @@ func (w *MainAuthWrapper) greet(s *session) {
 		return
 	}
 	s.greeted = true
+	if s.window.ids[0].seq >= oldSeq {
+		w.resume(s)
+	}
 	w.enqueue(s, outMsg{
 		kind: outGreeting,
 		body: wire.AppendNewSession(nil, s.first, w.random(), w.salt(s.list)),

@@ -46,6 +46,9 @@ type session struct {
 	online     bool
 	greeted    bool // new_session_created was queued
 	subscribed bool // called the API and may take updates (rule UPD-2)
+	supposed   bool // may take updates, as far as is known: it lived before this node knew it
+	owed       bool // it may have missed updates, and is to be told so
+	files      bool // moved files
 	noUpdates  bool // a file connection (rule INIT-7)
 	ended      bool // its login was ended elsewhere
 	dirty      bool // flush looks at it at the end of the step

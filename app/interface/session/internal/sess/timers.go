@@ -39,9 +39,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	for _, c := range w.calls {
 		at = earliest(at, c.deadline)
 	}
-	if w.onlineAt != 0 {
-		at = earliest(at, w.onlineAt+int64(w.cfg.OnlineEvery))
-	}
+	at = earliest(at, w.presenceAt())
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
