@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ type actor struct {
 	timer   timer
 	unbound bool         // the key is a temp key of its own
 	revoked atomic.Bool  // its login was ended elsewhere
+	online  atomic.Int64 // the user that status knows as online here; 0: none
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex
@@ -34,7 +36,6 @@ type actor struct {
 
 	// Below, the runLoop's alone.
 	machine Machine
-	online  int64 // the user that status knows as online here; 0: none
 	done    bool
 	drained bool
 	behind  bool // there are updates that the client may not have
@@ -200,6 +201,9 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	}
 	for _, r := range out.Replies {
 		a.m.Slots.answer(r.Slot, r.Payload)
+	}
+	if len(out.Present) > 0 && a.m.o.Present != nil {
+		a.m.o.Present(a.key, slices.Clone(out.Present))
 	}
 	for _, c := range out.Calls {
 		a.call(c)

@@ -123,7 +123,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.adoptClient(&st.Client)
 	if w.pushID == 0 && st.PushSessionID != 0 {
 		// What was known of the key did not name it: it may have been due.
-		w.pushID, w.pushAsked = st.PushSessionID, w.pushAsked || known
+		w.pushAsked = w.pushAsked || known
+		w.named(st.PushSessionID)
 	}
 	if w.doubted { // meanwhile: what was read may be older
 		if w.loadState(); w.state != StateNormal {

@@ -22,11 +22,40 @@ func (w *MainAuthWrapper) missUpdates() {
 	w.pushAsked = w.pushAsked || w.pushID != 0
 }
 
-// oldSeq is the seqno from which on the first message that a node has of a
-// session cannot be the session's first: eight content-related messages came
-// before. Fewer may have been refused for their salt or time, which a client
-// that has just begun has to learn.
-const oldSeq = 16
+const (
+	// unseen is how many content-related messages of a session a node has not
+	// seen, by their seqnos, where the session lived before. Fewer may have been
+	// refused for their salt or time, which a client that has just begun has to
+	// learn.
+	unseen = 8
+	// judged is how many packets of a session are looked at for that. The first
+	// may be one that is repeated.
+	judged = 4
+)
+
+// judge finds out whether a session lived before this node knew it, as far as its
+// seqnos tell (rule SEQ-1): gateways that are new to it, and those who speak HTTP,
+// say nothing of it.
+func (w *MainAuthWrapper) judge(s *session) {
+	if s.looks == judged {
+		return
+	}
+	s.looks++
+	if s.old() {
+		s.looks = judged
+		w.resume(s)
+	}
+}
+
+func (s *session) old() bool {
+	sent, seen := int32(0), int32(0)
+	for i := range s.window.ids {
+		seq := s.window.ids[i].seq
+		sent = max(sent, seq/2+seq&1)
+		seen += seq & 1
+	}
+	return sent-seen >= unseen
+}
 
 // takesUpdates reports whether updates may be sent to a session.
 func (s *session) takesUpdates() bool { return (s.subscribed || s.supposed) && !s.list.media() }
@@ -34,11 +63,25 @@ func (s *session) takesUpdates() bool { return (s.subscribed || s.supposed) && !
 // resume notes that a session lived before this node knew it. Which of its
 // client's sessions takes updates is not known any more: each is supposed to,
 // until one says so by its calls, and each is told that it may have missed some.
+// So is the one for push messages.
 func (w *MainAuthWrapper) resume(s *session) {
-	if w.unbound || s.list.media() || s.noUpdates || s.subscribed {
+	if w.unbound || s.list.media() {
 		return
 	}
-	s.supposed, s.owed, w.owing = true, true, true
+	s.lived = true
+	w.pushAsked = w.pushAsked || s.id == w.pushID
+	if !s.noUpdates {
+		s.supposed, s.owed, w.owing = !s.subscribed, true, true
+	}
+}
+
+// named takes in which session takes push messages. One that is here already,
+// and lived before, may have missed some.
+func (w *MainAuthWrapper) named(id int64) {
+	w.pushID = id
+	for s := range w.sessions() {
+		w.pushAsked = w.pushAsked || s.id == id && s.lived
+	}
 }
 
 // introduced takes over a session of a key that moved here, of which the node
@@ -50,6 +93,7 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 	case s == nil:
 		s = w.session(l, in.SessionID)
 		w.connect(s, in.ServerID, in.ClientIP, true)
+		s.looks = judged
 		w.resume(s)
 	case !s.online:
 		w.connect(s, in.ServerID, in.ClientIP, true)

@@ -112,10 +112,12 @@ type (
 	}
 
 	// Announced is the outcome of a SetOnline (PEERS.md, "status"): a failure
-	// always, success when it was asked for. At tells which one.
+	// always, success when it was asked for or found that status had lost the
+	// entry. At tells which one.
 	Announced struct {
 		At     int64
 		Failed bool
+		Lost   bool
 	}
 
 	// Forgotten says that status, asked after Asked (Unix nanoseconds), has no

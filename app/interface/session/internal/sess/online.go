@@ -107,6 +107,10 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 		return // of a time that is over
 	}
 	p.telling = false
+	if in.Lost {
+		p.sureAt = 0
+		w.missUpdates()
+	}
 	if in.Failed {
 		p.known, p.refused = false, true
 		p.renewAt = min(p.renewAt, w.now+int64(announceRetry))
@@ -126,7 +130,7 @@ func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
 	if !p.known || in.UserID != w.userID || p.toldAt >= in.Asked {
 		return // it has been told since
 	}
-	p.known, p.renewAt = false, w.now
+	p.known, p.sureAt, p.renewAt = false, 0, w.now
 	w.missUpdates()
 }
 

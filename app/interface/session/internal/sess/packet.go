@@ -45,6 +45,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
 	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did
+		s.looks = judged
 		w.resume(s)
 	}
 	if d.HTTP != 0 {
@@ -67,6 +68,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	}
 	if in.fresh {
 		w.greet(s)
+		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
 }
@@ -80,9 +82,6 @@ func (w *MainAuthWrapper) greet(s *session) {
 		return
 	}
 	s.greeted = true
-	if s.window.ids[0].seq >= oldSeq {
-		w.resume(s)
-	}
 	w.enqueue(s, outMsg{
 		kind: outGreeting,
 		body: wire.AppendNewSession(nil, s.first, w.random(), w.salt(s.list)),

@@ -42,10 +42,12 @@ type session struct {
 	layer     int32 // 0: the key's
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
 
+	looks      uint8 // packets by which it was judged whether it lived before
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
 	greeted    bool // new_session_created was queued
 	subscribed bool // called the API and may take updates (rule UPD-2)
+	lived      bool // before this node knew it
 	supposed   bool // may take updates, as far as is known: it lived before this node knew it
 	owed       bool // it may have missed updates, and is to be told so
 	files      bool // moved files
