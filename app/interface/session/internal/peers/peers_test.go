@@ -279,7 +279,7 @@ func TestStatusKeepsOrder(t *testing.T) {
 		s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})
 	}
 	s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Expires: 1, Confirm: true}) // too late to be true
-	s.Notify(&sess.GetSalts{})                                      // none of its business
+	s.Notify(&sess.GetSalts{})                                                     // none of its business
 	require.NoError(t, s.Wait(t.Context()))
 	require.Len(t, role.log, 100)
 	for i, what := range role.log {

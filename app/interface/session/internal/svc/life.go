@@ -92,7 +92,9 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 	if err := within(flushTime, s.Status.Wait); err != nil {
 		logx.Errorf("drain: status has not heard of all who went offline: %v", err)
 	}
-	s.linger(ctx, began)
+	if s.published() || len(moved) > 0 {
+		s.linger(ctx, began)
+	}
 	// By now the new owners have announced what they know of. An entry that still
 	// names this node leads nowhere.
 	if err := within(flushTime, func(ctx context.Context) error {

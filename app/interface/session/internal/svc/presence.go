@@ -128,15 +128,14 @@ type lastPush struct{ at atomic.Int64 }
 // Pushed notes that sync has called.
 func (s *ServiceContext) Pushed() { s.pushed.at.Store(time.Now().UnixNano()) }
 
+// published reports whether peers find the node in etcd.
+func (s *ServiceContext) published() bool { return len(s.Config.Etcd.Hosts) > 0 && s.Config.Etcd.Key != "" }
+
 // linger keeps a node that has left etcd answering until sync has let go of it: a
 // push to an address that answers no more is lost, and has sync use the address
 // never again while it has the node on its list. It lasts for as long as pushes
-// come, at most lingerTime from began on, and not at all where nobody can have
-// found the node in etcd.
+// come, at most lingerTime from began on.
 func (s *ServiceContext) linger(ctx context.Context, began time.Time) {
-	if c := s.Config.Etcd; len(c.Hosts) == 0 || c.Key == "" {
-		return
-	}
 	for {
 		quietSince := began
 		if at := time.Unix(0, s.pushed.at.Load()); at.After(began) {
