@@ -163,10 +163,15 @@ func TestStoppingNodeTakesBackItsEntries(t *testing.T) {
 	a := c.start()
 	const stock = "127.0.0.1:1"
 	a.svc.Shard.Update([]string{a.Address(), stock})
-	c.login(a, keyOf(t, a, a.Address()), 77)
-	c.login(a, keyOf(t, a, a.Address())+1_000_000, 78)
+	mine := keyOf(t, a, a.Address())
+	other := mine + 1
+	for a.svc.Shard.Ring().Owner(other) != a.Address() {
+		other++
+	}
+	c.login(a, mine, 77)
+	c.login(a, other, 78)
 	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() && c.stat.node(78) != "" })
-	c.stat.put(78, c.stat.keys[78], stock)
+	c.stat.put(78, other, stock)
 	a.stop()
 	require.Empty(t, c.stat.node(77))
 	require.Equal(t, stock, c.stat.node(78), "not what is another's")
