@@ -25,14 +25,29 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SetPasswordPending marks a key whose user still owes the second factor
-// (pending true), or clears the mark (false). While it is set,
-// getAuthStateData answers key_state 5, whatever is bound.
+// SetPasswordPending brackets a call that may log in or owe the second factor.
+// A mark belongs to one call (owner). It belongs to no login until a login
+// begins on the key (bindAuthKeyUser) or user_id names one; it ends with the
+// login it belongs to. getAuthStateData answers key_state 5 for a live login
+// with a mark of its own, and for nothing else.
+//
+//	pending  user_id
+//	true     0        the call begins: the next login on the key owes the
+//	                  second factor until it is known better. Without a login
+//	                  the mark is void after 10 minutes
+//	true     N        a BFF asked N for the second factor. Not kept when N is
+//	                  not logged in on the key (any more)
+//	false    0        the call has ended without a login: its mark goes
+//	false    N        the login of N is complete: with the call's mark go
+//	                  those of N's login that were set before it
 type SetPasswordPendingRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AuthKeyId     int64                  `protobuf:"varint,1,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"` // perm key
-	Pending       bool                   `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
-	UserId        int64                  `protobuf:"varint,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // the user the login is for, when known
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	AuthKeyId int64                  `protobuf:"varint,1,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"` // perm key
+	Pending   bool                   `protobuf:"varint,2,opt,name=pending,proto3" json:"pending,omitempty"`
+	UserId    int64                  `protobuf:"varint,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // the user the login is for, when known
+	// The call: random, not 0, the same in all requests about it. 0 is a caller
+	// that names none: its requests are about all marks of the key.
+	Owner         int64 `protobuf:"varint,4,opt,name=owner,proto3" json:"owner,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -88,8 +103,18 @@ func (x *SetPasswordPendingRequest) GetUserId() int64 {
 	return 0
 }
 
+func (x *SetPasswordPendingRequest) GetOwner() int64 {
+	if x != nil {
+		return x.Owner
+	}
+	return 0
+}
+
+// SetPasswordPendingReply tells what getAuthStateData would from now on.
 type SetPasswordPendingReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeyState      int32                  `protobuf:"varint,1,opt,name=key_state,json=keyState,proto3" json:"key_state,omitempty"` // 0: an authsession that does not say
+	UserId        int64                  `protobuf:"varint,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -122,6 +147,20 @@ func (x *SetPasswordPendingReply) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SetPasswordPendingReply.ProtoReflect.Descriptor instead.
 func (*SetPasswordPendingReply) Descriptor() ([]byte, []int) {
 	return file_authsession_manager_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SetPasswordPendingReply) GetKeyState() int32 {
+	if x != nil {
+		return x.KeyState
+	}
+	return 0
+}
+
+func (x *SetPasswordPendingReply) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
 }
 
 // DestroyAuthKey removes a key from storage. A perm key takes its logins
@@ -1403,12 +1442,15 @@ var File_authsession_manager_proto protoreflect.FileDescriptor
 
 const file_authsession_manager_proto_rawDesc = "" +
 	"\n" +
-	"\x19authsession/manager.proto\x12\vauthsession\"n\n" +
+	"\x19authsession/manager.proto\x12\vauthsession\"\x84\x01\n" +
 	"\x19SetPasswordPendingRequest\x12\x1e\n" +
 	"\vauth_key_id\x18\x01 \x01(\x03R\tauthKeyId\x12\x18\n" +
 	"\apending\x18\x02 \x01(\bR\apending\x12\x17\n" +
-	"\auser_id\x18\x03 \x01(\x03R\x06userId\"\x19\n" +
-	"\x17SetPasswordPendingReply\"7\n" +
+	"\auser_id\x18\x03 \x01(\x03R\x06userId\x12\x14\n" +
+	"\x05owner\x18\x04 \x01(\x03R\x05owner\"O\n" +
+	"\x17SetPasswordPendingReply\x12\x1b\n" +
+	"\tkey_state\x18\x01 \x01(\x05R\bkeyState\x12\x17\n" +
+	"\auser_id\x18\x02 \x01(\x03R\x06userId\"7\n" +
 	"\x15DestroyAuthKeyRequest\x12\x1e\n" +
 	"\vauth_key_id\x18\x01 \x01(\x03R\tauthKeyId\"U\n" +
 	"\x13DestroyAuthKeyReply\x12\x1c\n" +

@@ -59,15 +59,18 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 		require.NoError(t, err)
 		d.result(id)
 		a.svc.Behind(foreign)
-		d.await("updatesTooLong", func(m message) bool { return m.constructor() == 0xe317af7e })
+		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 	t.Run("the end of a login", func(t *testing.T) {
-		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{
+		d := c.device(foreign, 0, foreign)
+		data, id := d.data(getState)
+		_, err := b.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
+		require.NoError(t, err)
+		d.result(id)
+		c.auth.logOut(foreign)
+		_, err = a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{
 			PermAuthKeyId: foreign, Updates: resetAuthorization(5, foreign)})
 		require.NoError(t, err)
-		eventually(t, "unknown at the other node, too", func() bool {
-			_, err := a.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: foreign})
-			return status.Code(err) == 401
-		})
+		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 }

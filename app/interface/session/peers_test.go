@@ -149,6 +149,13 @@ func (a *authRole) add(id int64, kind int32, perm int64) int64 {
 	return id
 }
 
+// logOut ends the login of a perm key.
+func (a *authRole) logOut(perm int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.users, perm)
+}
+
 func (a *authRole) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -429,9 +436,10 @@ var (
 )
 
 const (
-	pong      = 0x347773c5
-	rpcResult = 0xf35c6d01
-	rpcError  = 0x2144ca19
+	pong           = 0x347773c5
+	rpcResult      = 0xf35c6d01
+	rpcError       = 0x2144ca19
+	updatesTooLong = 0xe317af7e
 )
 
 type message struct {

@@ -66,11 +66,11 @@ func TestKeysOfOtherNodes(t *testing.T) {
 	})
 	t.Run("pushes are forwarded", func(t *testing.T) {
 		reset := resetAuthorization(5, foreign)
+		d.result(b.send(t, d, getState))
+		c.auth.logOut(foreign)
 		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: foreign, Updates: reset})
 		require.NoError(t, err)
-		eventually(t, "revoked on its node", func() bool { return b.svc.Runloop.Revoked(foreign) })
-		_, err = a.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: foreign})
-		requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
+		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 	t.Run("no request is forwarded twice", func(t *testing.T) {
 		b.svc.Shard.Update([]string{a.Address()}) // rings that disagree

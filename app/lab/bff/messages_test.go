@@ -157,7 +157,7 @@ func TestSendMessageErrors(t *testing.T) {
 	t.Run("sent twice", func(t *testing.T) {
 		d.say(t, me, "x", 7)
 		_, err := d.MessagesSendMessage(t.Context(), &tg.MessagesSendMessageRequest{Peer: inputPeer(me), Message: "x", RandomID: 7})
-		requireRPCError(t, err, 500, "RANDOM_ID_DUPLICATE")
+		requireRPCError(t, err, 400, "RANDOM_ID_DUPLICATE")
 	})
 }
 
@@ -241,7 +241,7 @@ func TestLongDifferenceComesInSlices(t *testing.T) {
 	me := d.logIn(t, "15550001", "Ada")
 	owner := w.bff.store.account(me.ID)
 	for i := range int64(maxDifference + 10) {
-		_, _, ok := w.bff.store.send(owner, owner, "x", i)
+		_, _, ok := w.bff.store.send(owner, owner, message{text: "x"}, i)
 		require.True(t, ok)
 	}
 	r, err := d.UpdatesGetDifference(t.Context(), &tg.UpdatesGetDifferenceRequest{Pts: 1})

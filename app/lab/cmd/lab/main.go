@@ -31,6 +31,7 @@ func commands() []command {
 		{"run", "start a whole cluster and keep it until Ctrl-C", runCluster},
 		{"demo", "start a whole cluster and drive it with real clients", runDemo},
 		{"conformance", "ask any gateway and session service whether they keep MTProto's rules", func(args []string) int { return conformance.Main(args, os.Stdout, os.Stderr) }},
+		{"clients", "walk real clients through what people do with them", runClients},
 		{"bench", "put load on a cluster and tell how it bears it", runBench},
 		{"events", "print what happens to sessions: an example consumer of authsession's stream", func(args []string) int { return eventscmd.Run(args, os.Stdout, os.Stderr) }},
 		{"service", "be session or authsession, as run and demo start them", runService},

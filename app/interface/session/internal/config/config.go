@@ -71,6 +71,7 @@ type Session struct {
 	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
 	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
 	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
+	ReplyBytes       int           `json:",optional"` // of a BFF's answer to one call; a larger one is answered 500 RESPONSE_TOO_LONG. Packed it has to fit into PayloadBytes. Zero value means 16 MiB
 	PeerTimeout      time.Duration `json:",optional"` // of a call to authsession or status. Zero value means 2 s
 	KeyCache         int           `json:",optional"` // transport keys remembered. Zero value means 1,048,576
 	KeyRefresh       time.Duration `json:",optional"` // age at which a binding is looked up again. Zero value means 60 s
@@ -93,6 +94,7 @@ func (c *Config) SetDefaults() {
 	def(&s.PeerCalls, 1024)
 	def(&s.CallTimeout, 5*time.Second)
 	def(&s.MediaCallTimeout, 60*time.Second)
+	def(&s.ReplyBytes, 16<<20)
 	def(&s.PeerTimeout, 2*time.Second)
 	def(&s.KeyCache, 1<<20)
 	def(&s.KeyRefresh, time.Minute)
@@ -211,6 +213,7 @@ func (c *Config) validateNode() error {
 		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
 		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
 		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
+		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},
 		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},
 		{"Session.GatewayBytes", int64(s.GatewayBytes), 4 << 20, 1 << 36, decimal},
 		{"Session.CallTimeout", int64(s.CallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},

@@ -1,8 +1,10 @@
 package dispatch
 
 import (
+	"fmt"
 	"strings"
 
+	"github.com/zeromicro/go-zero/core/breaker"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -27,10 +29,17 @@ const (
 	faultyOnce                // a fault that says nothing about the next call
 )
 
-const internalServerError = "INTERNAL_SERVER_ERROR"
+const (
+	internalServerError            = "INTERNAL_SERVER_ERROR"
+	codeStockTimeout    codes.Code = 5030000 // of a stock BFF that waited in vain itself
+)
 
-// translate turns the error of a gRPC call into what the client is told.
-func translate(err error) (outcome, *sess.RPCError) {
+// errTimeout is https://core.telegram.org/api/errors#503-timeout: clients ask again.
+var errTimeout = &sess.RPCError{Code: -503, Message: "Timeout"}
+
+// translate turns the error of a gRPC call into what the client is told. sent is
+// how large the request was.
+func translate(err error, sent int) (outcome, *sess.RPCError) {
 	if err == nil {
 		return answered, nil
 	}
@@ -39,8 +48,10 @@ func translate(err error) (outcome, *sess.RPCError) {
 		return faultyOnce, &sess.RPCError{Code: 500, Message: internalServerError}
 	}
 	switch code := s.Code(); code {
-	case 303, 400, 401, 403, 404, 406, 420, 500:
+	case 303, 400, 401, 403, 404, 406, 420:
 		return answered, &sess.RPCError{Code: int32(code), Message: s.Message()}
+	case 500:
+		return answered, &sess.RPCError{Code: 500, Message: public(s)}
 	case codeNotReturned:
 		if s.Message() == notReturned {
 			return pushed, nil
@@ -48,24 +59,45 @@ func translate(err error) (outcome, *sess.RPCError) {
 		return answered, &sess.RPCError{Code: 400, Message: s.Message()}
 	case codes.Unimplemented:
 		return noRoute, nil
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Internal, codes.DataLoss:
+	case codes.DeadlineExceeded:
+		return faulty, errTimeout
+	case codeStockTimeout:
+		return faultyOnce, errTimeout
+	case codes.ResourceExhausted:
+		if e := tooLarge(s.Message(), sent); e != nil {
+			return answered, e
+		}
+		return faulty, &sess.RPCError{Code: 500, Message: public(s)}
+	case codes.Unavailable, codes.Internal, codes.DataLoss:
 		return faulty, &sess.RPCError{Code: 500, Message: public(s)}
 	default:
 		return faultyOnce, &sess.RPCError{Code: 500, Message: public(s)}
 	}
 }
 
-// public is the text of a fault as clients may see it: what a BFF says about
-// itself, but neither a Go panic nor addresses inside the cluster.
+// tooLarge recognises gRPC's refusal of a message for its size: our client's of
+// an answer, or the BFF's of a request. It says nothing about the BFF's health.
+func tooLarge(text string, sent int) *sess.RPCError {
+	if !strings.HasPrefix(text, "grpc: received message") || !strings.Contains(text, "larger than max") {
+		return nil
+	}
+	if strings.Contains(text, fmt.Sprintf("(%d vs. ", sent)) {
+		return &sess.RPCError{Code: 400, Message: "INPUT_REQUEST_TOO_LONG"}
+	}
+	return &sess.RPCError{Code: 500, Message: "RESPONSE_TOO_LONG"}
+}
+
+// public is the text of a fault as clients may see it: what a BFF says in the
+// terms of rpc_error (rule RPC-2: capitals, digits, underscores). Other texts are
+// those of gRPC, Go and databases, which are for operators.
 func public(s *status.Status) string {
+	const longest = 128
 	text := s.Message()
 	switch {
-	case text == "":
-		return internalServerError
-	case s.Code() == codes.Internal && strings.HasPrefix(text, "panic:"):
-		return internalServerError
-	case s.Code() == codes.Unavailable && (strings.Contains(text, "connection") || strings.Contains(text, "transport:") || strings.Contains(text, "resolver")):
-		return internalServerError
+	case text != "" && len(text) <= longest && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "":
+		return text
+	case strings.Contains(text, breaker.ErrServiceUnavailable.Error()): // of the BFF's own client
+		return errBreakerOpen.Message
 	}
-	return text
+	return internalServerError
 }

@@ -28,6 +28,7 @@ type Options struct {
 	ServerID     string                            // this node's published address
 	Timeout      time.Duration                     // of a call
 	MediaTimeout time.Duration                     // of the four methods that handle media
+	ReplyBytes   int                               // of an answer; 0: gRPC's 4 MiB
 	FakeResults  bool                              // answer some unrouted methods with empty results
 	Breaker      func(path string) breaker.Breaker // nil: go-zero's, one for each method
 }
@@ -36,6 +37,7 @@ type Options struct {
 type Dispatcher struct {
 	Options
 	schema   *tl.Schema
+	options  []grpc.CallOption
 	rewrites map[*tl.Method]*rewrite
 	warned   sync.Map // groups whose lack of a route was logged
 }
@@ -45,7 +47,12 @@ func New(o Options) *Dispatcher {
 	if o.Breaker == nil {
 		o.Breaker = breaker.GetBreaker
 	}
-	return &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
+	d := &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
+	d.options = []grpc.CallOption{grpc.ForceCodecV2(passthrough.Codec)}
+	if o.ReplyBytes > 0 {
+		d.options = append(d.options, grpc.MaxCallRecvMsgSize(o.ReplyBytes))
+	}
+	return d
 }
 
 // faults keeps a BFF that is down from filling the log.
@@ -77,10 +84,10 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	ctx, cancel := context.WithTimeout(context.Background(), d.timeout(method))
 	defer cancel()
 	var reply passthrough.Frame
-	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, passthrough.Frame(request), &reply, grpc.ForceCodecV2(passthrough.Codec))
+	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, passthrough.Frame(request), &reply, d.options...)
 	metrics.CallDuration.Observe(time.Since(start).Milliseconds(), method.Group)
 
-	out, rpcErr := translate(err)
+	out, rpcErr := translate(err, len(request))
 	if out == faulty {
 		promise.Reject(method.Path)
 		faults.Errorf("%s: %v", method.Path, err)
@@ -132,7 +139,7 @@ func (d *Dispatcher) timeout(m *tl.Method) time.Duration {
 // codeLabel keeps the label bounded: the codes clients know, else "other".
 func codeLabel(code int32) string {
 	switch code {
-	case 303, 400, 401, 403, 404, 406, 420, 500:
+	case 303, 400, 401, 403, 404, 406, 420, 500, -503:
 		return strconv.Itoa(int(code))
 	}
 	return "other"

@@ -160,17 +160,24 @@ func TestErrorsAsClientsSeeThem(t *testing.T) {
 		{"700", status.Error(700, "NOTRETURN_CLIENT"), pushed, nil},
 		{"700, but no promise", status.Error(700, "MIGRATED_TO_CHANNEL"), answered, &sess.RPCError{Code: 400, Message: "MIGRATED_TO_CHANNEL"}},
 		{"unimplemented", status.Error(codes.Unimplemented, "unknown service"), noRoute, nil},
-		{"deadline", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), faulty, e(500, "context deadline exceeded")},
-		{"database", status.Error(600, "duplicate entry"), faultyOnce, e(500, "duplicate entry")},
-		{"timeout code", status.Error(5030000, "Timeout"), faultyOnce, e(500, "Timeout")},
-		{"unknown", status.Error(codes.Unknown, "sql: no rows"), faultyOnce, e(500, "sql: no rows")},
+		{"500 in other words", status.Error(500, "sql: no rows"), answered, e(500, "INTERNAL_SERVER_ERROR")},
+		{"deadline", status.Error(codes.DeadlineExceeded, "context deadline exceeded"), faulty, e(-503, "Timeout")},
+		{"database", status.Error(600, "duplicate entry '+31600000000'"), faultyOnce, e(500, "INTERNAL_SERVER_ERROR")},
+		{"timeout code", status.Error(5030000, "Timeout"), faultyOnce, e(-503, "Timeout")},
+		{"unknown", status.Error(codes.Unknown, "sql: no rows"), faultyOnce, e(500, "INTERNAL_SERVER_ERROR")},
+		{"unknown, in a client's words", status.Error(codes.Unknown, "WORKER_BUSY_TOO_LONG_RETRY"), faultyOnce, e(500, "WORKER_BUSY_TOO_LONG_RETRY")},
+		{"load shedding", status.Error(codes.ResourceExhausted, "service overloaded"), faulty, e(500, "INTERNAL_SERVER_ERROR")},
+		{"long", status.Error(codes.Unknown, strings.Repeat("A", 1000)), faultyOnce, e(500, "INTERNAL_SERVER_ERROR")},
+		{"answer too large", status.Error(codes.ResourceExhausted, "grpc: received message larger than max (4857497 vs. 4194304)"), answered, e(500, "RESPONSE_TOO_LONG")},
+		{"answer too large when inflated", status.Error(codes.ResourceExhausted, "grpc: received message after decompression larger than max 4194304"), answered, e(500, "RESPONSE_TOO_LONG")},
+		{"request too large", status.Error(codes.ResourceExhausted, "grpc: received message larger than max (5000000 vs. 4194304)"), answered, e(400, "INPUT_REQUEST_TOO_LONG")},
 		{"no text", status.Error(codes.Aborted, ""), faultyOnce, e(500, "INTERNAL_SERVER_ERROR")},
 		{"no status", errors.New("plain"), faultyOnce, e(500, "INTERNAL_SERVER_ERROR")},
 		{"panic of the BFF", status.Error(codes.Internal, "panic: runtime error"), faulty, e(500, "INTERNAL_SERVER_ERROR")},
 		{"no connection", status.Error(codes.Unavailable, `connection error: desc = "transport: dial tcp 10.0.0.9:20010"`), faulty, e(500, "INTERNAL_SERVER_ERROR")},
-		{"breaker of the BFF", status.Error(codes.Unavailable, "circuit breaker is open"), faulty, e(500, "circuit breaker is open")},
+		{"breaker of the BFF", status.Error(codes.Unavailable, "circuit breaker is open"), faulty, e(500, "RPC_CALL_FAIL")},
 	} {
-		out, got := translate(c.err)
+		out, got := translate(c.err, 5000000)
 		require.Equal(t, c.out, out, c.name)
 		require.Equal(t, c.want, got, c.name)
 	}
@@ -240,6 +247,35 @@ func TestBreakerPerMethod(t *testing.T) {
 	require.NotZero(t, open)
 }
 
+// An answer of more than 4 MiB was refused in gRPC's words, and sixty of them took
+// the method from everybody.
+func TestLargeAnswers(t *testing.T) {
+	size := 0
+	_, conn := startBFF(t, func(string) (proto.Message, error) { return &mtproto.String{V: strings.Repeat("x", size)}, nil })
+	d := New(Options{
+		Schema: schema(), Routes: Routes{"RPCUsers": conn}, Timeout: time.Minute, MediaTimeout: time.Minute, ReplyBytes: 6 << 20,
+	})
+	size = 5 << 20
+	got, rpcErr := d.Invoke(&sess.InvokeMethod{Method: method(t, getUsers)})
+	require.Nil(t, rpcErr)
+	require.Greater(t, len(got.PB), size)
+
+	size = 7 << 20
+	for range 40 {
+		_, rpcErr = d.Invoke(&sess.InvokeMethod{Method: method(t, getUsers)})
+		require.Equal(t, &sess.RPCError{Code: 500, Message: "RESPONSE_TOO_LONG"}, rpcErr)
+	}
+	size = 1
+	for range 40 {
+		_, rpcErr = d.Invoke(&sess.InvokeMethod{Method: method(t, getUsers)})
+		require.Nil(t, rpcErr)
+	}
+	request, err := proto.Marshal(&mtproto.String{V: strings.Repeat("x", 5<<20)}) // the BFF takes 4 MiB
+	require.NoError(t, err)
+	_, rpcErr = d.Invoke(&sess.InvokeMethod{Method: method(t, getUsers), PB: request})
+	require.Equal(t, &sess.RPCError{Code: 400, Message: "INPUT_REQUEST_TOO_LONG"}, rpcErr)
+}
+
 func TestTimeouts(t *testing.T) {
 	d := newDispatcher(nil)
 	for _, name := range []string{"messages.sendMedia", "messages.sendMultiMedia", "messages.uploadMedia", "messages.editMessage"} {
@@ -255,7 +291,7 @@ func TestTimeouts(t *testing.T) {
 	d = newDispatcher(conn, "RPCUsers")
 	d.Timeout = 20 * time.Millisecond
 	_, rpcErr := d.Invoke(&sess.InvokeMethod{Method: method(t, getUsers)})
-	require.EqualValues(t, 500, rpcErr.Code)
+	require.Equal(t, &sess.RPCError{Code: -503, Message: "Timeout"}, rpcErr)
 }
 
 func TestAndroidRewrite(t *testing.T) {

@@ -99,13 +99,16 @@ func (a *AuthSession) Execute(r sess.Request) (sess.Result, *sess.RPCError) {
 		})
 		return nil, refusal(err)
 	case *sess.SetPasswordPending:
-		_, err := a.manager.SetPasswordPending(ctx, &authsession.SetPasswordPendingRequest{
-			AuthKeyId: r.AuthKeyID, UserId: r.UserID, Pending: r.Pending,
+		word, err := a.manager.SetPasswordPending(ctx, &authsession.SetPasswordPendingRequest{
+			AuthKeyId: r.AuthKeyID, UserId: r.UserID, Pending: r.Pending, Owner: r.Owner,
 		})
-		if status.Code(err) == codes.Unimplemented {
+		switch {
+		case status.Code(err) == codes.Unimplemented:
 			return nil, nil // a stock authsession: the state is in memory alone
+		case err != nil:
+			return nil, refusal(err)
 		}
-		return nil, refusal(err)
+		return &sess.LoginWord{State: sess.State(word.GetKeyState()), UserID: word.GetUserId()}, nil
 	case *sess.SetTTL:
 		_, err := a.manager.SetAuthorizationTTL(ctx, &authsession.SetAuthorizationTTLRequest{UserId: r.UserID, Days: r.Days})
 		if status.Code(err) == codes.Unimplemented {

@@ -94,8 +94,11 @@ type manager struct {
 	authsession.UnimplementedRPCSessionManagerServer
 }
 
-func (manager) SetPasswordPending(context.Context, *authsession.SetPasswordPendingRequest) (*authsession.SetPasswordPendingReply, error) {
-	return &authsession.SetPasswordPendingReply{}, nil
+func (manager) SetPasswordPending(_ context.Context, in *authsession.SetPasswordPendingRequest) (*authsession.SetPasswordPendingReply, error) {
+	if in.AuthKeyId == 401 {
+		return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+	}
+	return &authsession.SetPasswordPendingReply{KeyState: 5, UserId: in.UserId + in.Owner}, nil
 }
 
 func (manager) SetAuthorizationTTL(_ context.Context, in *authsession.SetAuthorizationTTLRequest) (*authsession.SetAuthorizationTTLReply, error) {
@@ -180,8 +183,11 @@ func TestExecute(t *testing.T) {
 
 	_, rpcErr = a.Execute(&sess.SetTTL{UserID: 5, Days: 7})
 	require.Nil(t, rpcErr)
-	_, rpcErr = a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Pending: true})
+	word, rpcErr := a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, UserID: 70, Owner: 7, Pending: true})
 	require.Nil(t, rpcErr)
+	require.Equal(t, &sess.LoginWord{State: sess.StateNeedPassword, UserID: 77}, word)
+	_, rpcErr = a.Execute(&sess.SetPasswordPending{AuthKeyID: 401, Owner: 7})
+	require.Equal(t, &sess.RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}, rpcErr)
 	_, rpcErr = a.Execute(&sess.SetLayer{AuthKeyID: 1, Layer: 200})
 	require.Nil(t, rpcErr)
 	role.err = status.Error(400, "X")
@@ -239,8 +245,9 @@ func TestStockAuthsession(t *testing.T) {
 	_, a := newAuth(t, true)
 	_, rpcErr := a.Execute(&sess.SetTTL{UserID: 5, Days: 7})
 	require.Nil(t, rpcErr)
-	_, rpcErr = a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Pending: true})
+	word, rpcErr := a.Execute(&sess.SetPasswordPending{AuthKeyID: 1, Owner: 7, Pending: true})
 	require.Nil(t, rpcErr)
+	require.Nil(t, word)
 	gone, rpcErr := a.Execute(&sess.DropTempKeys{})
 	require.Nil(t, rpcErr)
 	require.Empty(t, gone.(*sess.KeysGone).Keys)

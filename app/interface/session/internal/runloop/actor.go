@@ -19,7 +19,6 @@ type actor struct {
 	key     int64
 	timer   timer
 	unbound bool         // the key is a temp key of its own
-	revoked atomic.Bool  // its login was ended elsewhere
 	online  atomic.Int64 // the user that status knows as online here; 0: none
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
@@ -205,6 +204,12 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	if len(out.Present) > 0 && a.m.o.Present != nil {
 		a.m.o.Present(a.key, slices.Clone(out.Present))
 	}
+	for _, d := range out.Unplaced {
+		d.Unbound = true
+		if a.m.PostDead(d.AuthKeyID, d) != nil && d.HTTP != 0 {
+			a.m.Slots.answer(d.HTTP, nil)
+		}
+	}
 	for _, c := range out.Calls {
 		a.call(c)
 	}
@@ -219,9 +224,6 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
 		}
 		return
-	}
-	if r := a.machine.Revoked(); r != a.revoked.Load() {
-		a.revoked.Store(r)
 	}
 	a.done, a.behind = out.Done, out.Behind
 	a.m.wheel.wish(a, out.WakeAt)

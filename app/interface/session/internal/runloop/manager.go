@@ -18,7 +18,6 @@ var ErrDataChannelFull = errors.New("SESSION_DATA_CHANNEL_FULL")
 // Machine is the state of one auth key: sess.MainAuthWrapper.
 type Machine interface {
 	Step(now int64, in sess.Input, out *sess.Effects)
-	Revoked() bool
 }
 
 // Options is what actors work with. All functions are called from many
@@ -221,12 +220,6 @@ func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known, taken 
 			return true, m.inherit(a.heir, in, owed)
 		}
 	}
-}
-
-// Revoked reports whether the login of a key in memory was ended elsewhere.
-func (m *Manager) Revoked(authKeyID int64) bool {
-	a := m.find(authKeyID)
-	return a != nil && a.revoked.Load()
 }
 
 // Counted returns how often something happened since it was last asked.

@@ -151,28 +151,6 @@ func TestDrainWaitsForAnswers(t *testing.T) {
 	require.Len(t, n.sends(), 50)
 }
 
-// revocable is a machine that one input ends.
-type revocable struct{ revoked bool }
-
-func (r *revocable) Step(_ int64, in sess.Input, _ *sess.Effects) {
-	if _, ok := in.(*sess.Revoked); ok {
-		r.revoked = true
-	}
-}
-func (r *revocable) Revoked() bool { return r.revoked }
-
-func TestRevokedKeysAreKnown(t *testing.T) {
-	n := newNode(t, func(int64, bool) Machine { return &revocable{} })
-	require.NoError(t, n.Post(1, false, &sess.Data{}))
-	n.Wait()
-	require.False(t, n.Revoked(1))
-	_, err := n.Tell(1, &sess.Revoked{})
-	require.NoError(t, err)
-	n.Wait()
-	require.True(t, n.Revoked(1))
-	require.False(t, n.Revoked(2))
-}
-
 func TestOfflineTellsStatusOnceOfWhoWasOnline(t *testing.T) {
 	n := newNode(t, func(key int64, _ bool) Machine {
 		return script(func(_ int64, in sess.Input, out *sess.Effects) {

@@ -25,8 +25,6 @@ type script func(now int64, in sess.Input, out *sess.Effects)
 
 func (f script) Step(now int64, in sess.Input, out *sess.Effects) { f(now, in, out) }
 
-func (f script) Revoked() bool { return false }
-
 // node is a manager with a clock of its own and peers that are functions.
 type node struct {
 	*Manager
@@ -290,8 +288,6 @@ func (l *life) Step(_ int64, _ sess.Input, out *sess.Effects) {
 	}
 	out.Done = l.inputs.Add(1)%3 == 0
 }
-
-func (l *life) Revoked() bool { return false }
 
 // Weakness 46: a dying wrapper took its successor out of the map, so that a key
 // had two, each with half of its state.

@@ -3,40 +3,21 @@ package server
 import (
 	"context"
 
-	"google.golang.org/grpc/status"
-
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// SessionQueryAuthKey fetches a transport key for a gateway. A key whose login
-// was ended elsewhere is unknown from then on, so that its client makes a new
-// one.
+// SessionQueryAuthKey fetches a transport key for a gateway. A key whose login has
+// ended is a key still: were it unknown to gateways, its client would not hear
+// from an rpc_error that it is logged out. It would make a new temp key, bind it,
+// and be told that this one is unknown, without end.
 func (s *Server) SessionQueryAuthKey(ctx context.Context, in *session.TLSessionQueryAuthKey) (*mtproto.AuthKeyInfo, error) {
 	ctx, cancel := s.bounded(ctx, session.RPCSession_SessionQueryAuthKey_FullMethodName)
 	defer cancel()
 	info, err := s.svc.Auth.RPC().AuthsessionQueryAuthKey(ctx, &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: in.GetAuthKeyId()})
 	if err != nil {
 		return nil, passOn(err)
-	}
-	perm := info.GetPermAuthKeyId()
-	if perm == 0 {
-		return info, nil
-	}
-	if s.svc.Runloop.Revoked(perm) {
-		return nil, errUnregistered
-	}
-	// A gateway asks the node that owns the transport key; whether a login
-	// was ended is known to the one that owns the perm key.
-	if owner, mine := s.svc.Shard.Owner(perm); !mine && !peers.WasForwarded(ctx) {
-		if node, err := s.node(owner); err == nil {
-			_, err = node.SessionQueryAuthKey(peers.Forwarded(ctx), in)
-			if status.Code(err) == status.Code(errUnregistered) {
-				return nil, errUnregistered
-			}
-		}
 	}
 	return info, nil
 }

@@ -37,7 +37,7 @@ func (w *MainAuthWrapper) outcome(c *pendingCall, id int64) *RPCError {
 		}
 		return nil
 	}
-	if c.s.window.old(id) && timeOf(id) < w.now-int64(w.cfg.MaxPast) {
+	if c.s.window.below(id) && timeOf(id) < w.now-int64(w.cfg.MaxPast) {
 		return errWaitFailed // it cannot come any more: rule AFTER-5
 	}
 	return errWaiting

@@ -17,8 +17,9 @@ const (
 	askLayer
 	askClient
 	askPushSession
-	askMark  // password pending, before the API call
-	askClear // no password pending, after it
+	askMark      // password pending, before the API call
+	askClear     // no password pending, after it
+	askUncleared // the same, later
 	askMarkUser
 	askTTL
 	askDestroy
@@ -33,6 +34,7 @@ type ask struct {
 	call    *pendingCall
 	msgID   int64
 	perm    int64 // key to bind to
+	until   int32 // when that binding ends, Unix seconds
 	n       int32
 	kind    askKind
 	dropped bool // the client has its answer already: rpc_drop_answer
@@ -116,10 +118,17 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 	case askPushSession:
 		w.pushUnsaved = in.Err != nil // told again when the client says it again
 	case askMark:
-		w.onMarked(a.call, in.Err)
+		word, _ := in.Result.(*LoginWord)
+		w.onMarked(a.call, word, in.Err)
 	case askClear:
-		w.onCleared(a.call, in.Err)
-	case askMarkUser, askTTL:
+		word, _ := in.Result.(*LoginWord)
+		w.onCleared(a.call, word, in.Err)
+	case askMarkUser:
+		word, _ := in.Result.(*LoginWord)
+		w.onOwed(word)
+	case askUncleared:
+		w.onUncleared(in.Err)
+	case askTTL:
 	case askDestroy:
 		gone, _ := in.Result.(*KeysGone)
 		w.onDestroyed(a, gone, in.Err)

@@ -2,15 +2,31 @@ package sess
 
 import (
 	"slices"
+	"time"
 )
 
 // loadState reads the state of the key.
 func (w *MainAuthWrapper) loadState() {
-	if w.loading || w.unbound || w.state == StateRevoked {
+	if w.loading || w.unbound || w.destroyed {
 		return
 	}
 	w.loading, w.doubted, w.overruled = true, false, false
 	w.stateAt = w.now
+	if w.uncleared != 0 { // what is read would be that mark
+		w.ask(ask{kind: askUncleared}, &SetPasswordPending{AuthKeyID: w.key, UserID: w.unclearedUser, Owner: w.uncleared})
+		return
+	}
+	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
+}
+
+// onUncleared goes on to read the state, once a mark is gone that could not be
+// cleared before (PEERS.md, "Our own calls").
+func (w *MainAuthWrapper) onUncleared(e *RPCError) {
+	if e != nil && (e.Code < 300 || e.Code >= 500) {
+		w.onState(nil, e)
+		return
+	}
+	w.uncleared, w.unclearedUser = 0, 0
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
 }
 
@@ -18,9 +34,8 @@ func (w *MainAuthWrapper) loadState() {
 // a fault of a peer never becomes a 401 (rule ERR-15).
 func (w *MainAuthWrapper) gate(c *pendingCall) {
 	switch {
-	case w.over(c.s):
-		w.count(CountRefused)
-		w.refuse(c, errUnregistered)
+	case w.destroyed:
+		w.deny(c)
 	case w.unbound:
 		switch {
 		case w.bound != nil: // another wrapper decides
@@ -51,13 +66,14 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 // refused: a login may have been accepted on another device meanwhile. Not
 // on every call, for not everyone who is refused has a reason to hope; and a
 // password that a BFF asked for here is paid here, or not at all. Who has logged
-// out logs in again by a call of this key, which casts doubt if its result does
-// not say so.
+// out, or was, logs in again by a call of this key, which casts doubt if its
+// result does not say so.
 func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
 	if c.asked || w.owed {
 		return false
 	}
-	return w.loading || w.doubted || w.state != StateLoggedOut && w.now-w.stateAt >= int64(w.cfg.StateRefresh)
+	left := w.state == StateLoggedOut || w.state == StateRevoked
+	return w.loading || w.doubted || !left && w.now-w.stateAt >= int64(w.cfg.StateRefresh)
 }
 
 // recheck reads the state of a login in use now and then, beside its calls:
@@ -103,20 +119,22 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		fault := errInternal
 		if e != nil && e.Code == 401 { // authsession's word, not a fault
 			fault = e
-			if w.state == StateNormal && !w.overruled {
-				w.logout(StateUnauthorized)
-			}
 		}
+		if w.state == StateNormal && !w.overruled && (w.suspect || fault == e) {
+			w.revoke()
+		}
+		w.suspect = false
 		// What refuses calls must have been read, not failed to be: the next
 		// one reads it again.
 		w.doubted = w.doubted || fault == errInternal && w.state != StateNormal
 		w.regate(fault)
 		return
 	}
-	if w.state == StateRevoked {
+	if w.destroyed {
 		return
 	}
 	known := w.state == StateNormal
+	w.suspect = w.suspect && w.doubted
 	if !w.overruled {
 		w.adoptState(st)
 	}
@@ -143,10 +161,31 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 		if !w.owed {
 			w.login(st.UserID)
 		}
-	case StateNew, StateWaitInit, StateNeedPassword:
-		w.logout(st.State)
+	case StateNeedPassword:
+		// An authsession of an earlier release says so of a key that has such a
+		// call in work, too. Our own says nothing of what the login owes.
+		if w.state == StateUnknown || !w.loggingIn() {
+			w.logout(StateNeedPassword)
+		}
+	case StateNew, StateWaitInit:
+		w.noLogin(st.State)
 	default:
-		w.logout(StateUnauthorized)
+		w.noLogin(StateUnauthorized)
+	}
+}
+
+// noLogin takes in that nobody is logged in. A login that was there until now
+// has ended elsewhere, and how the key came to have none is kept.
+func (w *MainAuthWrapper) noLogin(to State) {
+	switch w.state {
+	case StateNormal:
+		w.revoke()
+	case StateRevoked, StateLoggedOut:
+	default:
+		for s := range w.sessions() {
+			s.ended, s.doomed = s.ended || s.doomed, false
+		}
+		w.logout(to)
 	}
 }
 
@@ -158,14 +197,12 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.pushID = 0   // it registers its own
 	}
 	if w.state != StateNormal || w.userID != userID {
-		w.loginAt = w.now
+		w.loginAt, w.suspect = w.now, false
 	}
-	if w.ended { // the client has begun anew, with all of its sessions
-		for s := range w.sessions() {
-			s.ended = false
-		}
+	for s := range w.sessions() { // the client has begun anew, with all of them
+		s.ended, s.doomed = false, false
 	}
-	w.state, w.userID, w.ended = StateNormal, userID, false
+	w.state, w.userID = StateNormal, userID
 	w.overruled, w.owed = w.loading, false
 }
 
@@ -193,7 +230,7 @@ func (w *MainAuthWrapper) logout(to State) {
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
-	if to == StateUnknown || to == StateRevoked {
+	if to == StateUnknown {
 		return
 	}
 	for _, c := range slices.Clone(w.calls) { // let in by the login, and still here
@@ -212,7 +249,7 @@ func (w *MainAuthWrapper) logout(to State) {
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
 	w.presence = presence{}
-	if w.unbound || w.state == StateRevoked {
+	if w.unbound || w.destroyed {
 		return
 	}
 	used := w.state == StateNormal
@@ -223,39 +260,105 @@ func (w *MainAuthWrapper) onReturned() {
 	}
 }
 
-// revoke ends the key's login from elsewhere: nothing more is delivered to the
-// sessions that it had, and every call of theirs is refused.
+// revoke ends the key's login from elsewhere (rule ERR-4). Nothing of it reaches
+// the client any more, and what it has in work is refused. Each session that took
+// updates or push messages gets updatesTooLong, which tells nothing but makes it
+// ask, and so learn that its login has ended: a client that only listens would
+// notice when it next had something to say, an hour later perhaps. Calls that
+// need no login stay open, for a client logs in again in the session that it has
+// unless it is restarted.
 func (w *MainAuthWrapper) revoke() {
-	if w.state == StateRevoked {
+	switch w.state {
+	case StateNormal, StateNeedPassword:
+	case StateRevoked, StateLoggedOut:
+		return
+	default: // perhaps of one that was not heard of here, or of an earlier one
+		for s := range w.sessions() {
+			s.doomed = w.state == StateUnknown
+		}
+		w.doubted = true
+		w.loadState()
 		return
 	}
-	w.logout(StateRevoked)
-	w.ended = true
-	w.dropPushes()
+	var listening []*session
 	for s := range w.sessions() {
-		s.discard(func(m *outMsg) bool {
-			if r := s.window.find(m.req); r != nil && m.kind == outAnswer {
-				r.flags |= recvLost // who asks again is refused, not left in silence
-			}
-			return m.content()
-		})
-		s.greeted, s.ended = true, true
+		if s.takesUpdates() || s.id == w.pushID && !s.list.media() {
+			listening = append(listening, s)
+		}
 	}
+	w.endLogin()
+	for _, s := range listening {
+		w.tooLong(s)
+	}
+}
+
+// endLogin leaves nothing of the login but refusals.
+func (w *MainAuthWrapper) endLogin() {
+	w.endedAt = w.now
+	for s := range w.sessions() { // before the refusals are there
+		s.ended = true
+		s.discard(func(m *outMsg) bool {
+			if m.kind != outAnswer {
+				return false
+			}
+			s.window.lose(m.req) // who asks again is refused, not left in silence
+			return true
+		})
+	}
+	w.logout(StateRevoked)
+	w.dropPushes()
 	for _, c := range slices.Clone(w.calls) {
-		if c.phase <= phaseReady || c.phase == phasePushed {
+		w.endCall(c)
+	}
+}
+
+// endCall refuses a call that an ended login has made. It may be done all the
+// same. One that ends or begins a login itself still has its say.
+func (w *MainAuthWrapper) endCall(c *pendingCall) {
+	switch {
+	case c.phase <= phaseReady || c.meta.UserID == 0 || c.stale:
+		return // not made, or made by nobody
+	case c.phase == phasePushed:
+		w.refuse(c, errUnregistered)
+		return
+	}
+	if c.stale = true; c.trait&(traitMarked|traitEnds) != 0 {
+		return
+	}
+	if c.syncing {
+		c.syncing = false
+		w.release(c.s)
+	}
+	if !c.answered && c.s.list != nil {
+		w.answerError(c.s, c.meta.MsgID, errUnregistered.Code, errUnregistered.Message)
+	}
+	c.answered = true
+}
+
+// destroy makes the key one of no more use.
+func (w *MainAuthWrapper) destroy() {
+	w.destroyed = true
+	w.endLogin()
+	for _, c := range slices.Clone(w.calls) {
+		switch {
+		case c.phase <= phaseReady || c.phase == phasePushed:
 			w.refuse(c, errUnregistered)
+		default:
+			c.stale = true
 		}
 	}
 }
 
-// over reports whether a session is of a login that was ended elsewhere.
-func (w *MainAuthWrapper) over(s *session) bool { return s.ended || w.state == StateRevoked }
-
-// reopen makes the key of an ended login one without a login, for a session that
-// is new: so a client that keeps its key can log in again. Official Android
-// clients do.
-func (w *MainAuthWrapper) reopen() {
-	if w.state == StateRevoked && !w.destroyed {
+// begin opens a session whose login was ended elsewhere to the next one: its
+// client has asked for it.
+func (w *MainAuthWrapper) begin(s *session) {
+	if s.ended = false; w.state == StateRevoked {
 		w.state, w.stateAt = StateUnauthorized, w.now
 	}
+}
+
+// trailing reports whether updates may still be meant for the login that was
+// ended elsewhere just now: a push is on its way for a second at most.
+func (w *MainAuthWrapper) trailing() bool {
+	return w.state != StateNormal && w.now-w.endedAt < int64(2*time.Second)
 }

@@ -173,6 +173,7 @@ func TestEndedLoginStopsWaitingCalls(t *testing.T) {
 		x := newWorld(t, false)
 		x.login(1)
 		running := x.recv(1, x.method("help.getNearestDc"))
+		x.take()
 		waiting := x.recv(1, tlAfter(running.ID, x.method("updates.getState")))
 		open := x.recv(1, tlAfter(running.ID, x.method("help.getAppConfig", int32(0))))
 		if here {
@@ -183,9 +184,15 @@ func TestEndedLoginStopsWaitingCalls(t *testing.T) {
 			x.state = AuthState{State: StateUnauthorized}
 			x.recv(1, x.method("help.getConfig"))
 		}
-		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), waiting.ID))
+		msgs := x.take()
+		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(msgs, waiting.ID))
+		require.Equal(t, here, x.rpcError(msgs, running.ID) == "")
 		x.answer("help.getNearestDc", nearestDC("NL"))
 		require.False(t, x.isInvoked("updates.getState"))
+		if !here { // its predecessor was refused
+			require.Equal(t, "500 MSG_WAIT_FAILED", x.rpcError(x.take(), open.ID))
+			continue
+		}
 		_, call := x.invoked("help.getAppConfig")
 		require.Zero(t, call.Meta.UserID)
 		require.Equal(t, open.ID, call.Meta.MsgID)
@@ -253,32 +260,6 @@ func TestPushSessionOfTheNextUser(t *testing.T) {
 	require.Equal(t, SetPushSession{AuthKeyID: permKey, UserID: alice + 1, SessionID: 5}, *last)
 }
 
-// Revoked: nothing more is delivered, every call is refused.
-func TestRevoked(t *testing.T) {
-	x := newWorld(t, false)
-	x.login(1)
-	running := x.recv(1, x.method("help.getNearestDc"))
-	waiting := x.recv(1, tlAfter(running.ID, x.method("help.getConfig")))
-	x.step(&PushUpdates{Updates: x.updates(1)})
-	x.take()
-	x.step(&Revoked{})
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), waiting.ID))
-	x.answer("help.getNearestDc", nearestDC("NL"))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), running.ID))
-	x.step(&PushUpdates{Updates: x.updates(2)})
-	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(3)})
-	d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
-	d.NewConn = true
-	x.step(d)
-	msgs := x.take()
-	require.Empty(t, pushed(msgs))
-	require.Equal(t, 1, count[*SetOffline](x))
-	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	x.advance(10 * time.Minute)
-	require.True(t, x.out.Done)
-}
-
 // Word that nobody is logged in ends the login that was there when it was
 // asked for, and no other: a client that has logged out may log in again.
 func TestRevokedWhenAsked(t *testing.T) {
@@ -286,9 +267,8 @@ func TestRevokedWhenAsked(t *testing.T) {
 	x.login(1)
 	x.now += int64(time.Second)
 	x.step(&Revoked{Asked: x.now})
-	m := x.recv(1, x.method("help.getNearestDc"))
+	m := x.recv(1, x.method("help.getPromoData"))
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	require.True(t, x.w.Revoked())
 
 	y := newWorld(t, false)
 	y.login(1)
@@ -303,37 +283,6 @@ func TestRevokedWhenAsked(t *testing.T) {
 	y.step(&Revoked{Asked: asked})
 	y.recv(1, y.method("updates.getState"))
 	require.True(t, y.isInvoked("updates.getState"))
-	require.False(t, y.w.Revoked())
-}
-
-// An answer that a revocation keeps from a client is not replaced by silence:
-// the call that asks for it again is refused.
-func TestRevokedAnswerIsRefused(t *testing.T) {
-	x := newWorld(t, false)
-	m := x.recv(1, x.method("help.getNearestDc"))
-	x.answer("help.getNearestDc", nearestDC("NL"))
-	_, ok := result(x.take(), m.ID)
-	require.True(t, ok, "into a connection that is dead")
-	x.step(&Revoked{})
-	d := x.data(1, m)
-	d.NewConn = true
-	x.step(d)
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-}
-
-// Whoever deletes the account learns that it is gone, although the news that
-// every login has ended comes first.
-func TestDeletedAccountIsConfirmed(t *testing.T) {
-	x := newWorld(t, false)
-	x.login(1)
-	m := x.recv(1, x.method("account.deleteAccount", int32(0), "bye"))
-	x.step(&Revoked{})
-	x.answer("account.deleteAccount", tlID(0x997275b5))
-	body, ok := result(x.take(), m.ID)
-	require.True(t, ok)
-	require.Equal(t, tlID(0x997275b5), body)
-	m = x.recv(1, x.method("updates.getState"))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
 }
 
 // What initConnection tells is stored when it changes, and only then.

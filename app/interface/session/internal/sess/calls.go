@@ -29,11 +29,12 @@ type pendingCall struct {
 	ticket   Ticket
 	deadline int64 // of phase; 0: none
 	result   *CallDone
-	device   int64 // session that account.registerDevice names; 0: none
-	ttlDays  int32 // what account.setAuthorizationTTL sets; 0: nothing
+	mark     *loginMark // of a call that may begin a login, once it has one
+	device   int64      // session that account.registerDevice names; 0: none
+	ttlDays  int32      // what account.setAuthorizationTTL sets; 0: nothing
 	trait    trait
 	phase    phase
-	tries    uint8
+	stale    bool // the login that made it has been ended elsewhere
 	asked    bool // the state was read for it once
 	quiet    bool // invokeWithoutUpdates
 	syncing  bool // holds updates back
@@ -45,8 +46,9 @@ type pendingCall struct {
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)
-	if refusal == nil && w.over(s) && (q.id != wire.IDBindTempAuthKey || w.destroyed) {
-		refusal = errUnregistered // but whose login has ended still has its keys
+	if refusal == nil && w.destroyed {
+		w.count(CountRefused)
+		refusal = errUnregistered
 	}
 	if refusal == nil {
 		refusal = w.accept(s, in, m, &q)
@@ -59,6 +61,9 @@ func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 // accept takes the call inside the wrappers.
 func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *query) *RPCError {
 	if service := serviceOf(q.id); service != nil {
+		if !acknowledgeable(q.id) {
+			s.unack(m.ID)
+		}
 		service(w, s, wire.Message{ID: m.ID, Seq: m.Seq, Body: q.body})
 		return nil
 	}
@@ -90,7 +95,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUndecodable)
 		return decodeError(err)
 	}
-	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: traits[method.Name], quiet: q.quiet}
+	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: w.traitOf(method, pb), quiet: q.quiet}
 	c.meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(),
 		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.now / 1e9, Layer: s.layer, Takeout: q.takeout,
@@ -174,9 +179,9 @@ func (w *MainAuthWrapper) pump() {
 				w.missUpdates()
 			}
 			w.running++
-			if c.trait&traitPending != 0 {
-				c.phase = phaseMarking
-				w.ask(ask{kind: askMark, call: c}, &SetPasswordPending{AuthKeyID: w.key, Pending: true})
+			if c.trait&traitMarked != 0 {
+				w.begin(c.s)
+				w.mark(c)
 				continue
 			}
 			w.invoke(c)
@@ -188,14 +193,14 @@ func (w *MainAuthWrapper) pump() {
 // may log in: one of that kind, because each decides what password is owed, and
 // one that needs a login, because the one at hand may not be the key's any more.
 func (w *MainAuthWrapper) mustWait(c *pendingCall) bool {
-	return (c.trait&traitsOwing != 0 || w.wantsLogin(c.method.Name, c.trait)) && w.loggingIn()
+	return (c.trait&traitMarked != 0 || w.wantsLogin(c.method.Name, c.trait)) && w.loggingIn()
 }
 
 // loggingIn reports whether a call is under way that decides what password is
 // owed.
 func (w *MainAuthWrapper) loggingIn() bool {
 	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool {
-		return c.trait&traitsOwing != 0 && c.phase > phaseReady
+		return c.trait&traitMarked != 0 && c.phase > phaseReady
 	})
 }
 
@@ -270,7 +275,7 @@ func (w *MainAuthWrapper) expireCalls() {
 				w.conclude(c, c.result)
 				continue
 			}
-			w.clearMark(c)
+			w.clearMark(c, c.mark.user)
 		}
 	}
 }

@@ -23,12 +23,12 @@ func (c *Config) SetDefaults() {
 		field *int
 		value int
 	}{
-		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
+		{&c.MaxSessions, 64}, {&c.MaxTempKeys, 32}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
 		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 32},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
-		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 5},
+		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
 	}
 	for _, f := range ints {
 		if *f.field == 0 {
@@ -110,6 +110,10 @@ func (c *Config) Validate() error {
 		if f.value < time.Millisecond || f.value > 24*time.Hour {
 			return fmt.Errorf("sess: %s is %v, want 1ms to 24h", f.name, f.value)
 		}
+	}
+	// A client acknowledges what it got after up to 30 s (rule ACK-8).
+	if least := 30 * time.Second; c.ResendAfter <= least {
+		return fmt.Errorf("sess: ResendAfter is %v, want more than %v: clients acknowledge as late, and everything would leave twice", c.ResendAfter, least)
 	}
 	if c.OnlineEvery >= c.OnlineFor {
 		return fmt.Errorf("sess: OnlineEvery %v must be below OnlineFor %v", c.OnlineEvery, c.OnlineFor)

@@ -81,7 +81,7 @@ func TestDuplicateOfLargeAnswer(t *testing.T) {
 	x.step(x.data(1, m))
 	again := x.take()
 	require.Len(t, again, 1)
-	require.Equal(t, wire.AppendDetailedInfo(nil, m.ID, first[0].ID, len(first[0].Body)), again[0].Body)
+	require.Equal(t, wire.AppendDetailedInfo(nil, m.ID, first[0].ID, len(first[0].Body), 4), again[0].Body)
 
 	x.recv(1, tlLongs(wire.IDMsgResendReq, first[0].ID))
 	require.Equal(t, first[0].Body, x.take()[0].Body)
@@ -109,7 +109,7 @@ func TestReconnectRepeatsAtOnce(t *testing.T) {
 
 // What is older than 300 s travels in a fresh container (rule MSGID-8).
 func TestOldAnswerTravelsInAContainer(t *testing.T) {
-	x := newWorld(t, false)
+	x := newWorld(t, false, func(c *Config) { c.ResendLimit = 16 })
 	x.recv(1, x.method("help.getNearestDc"))
 	x.take()
 	x.answer("help.getNearestDc", nearestDC("NL"))

@@ -6,7 +6,9 @@
 // from a reader; the same inputs at the same times have the same effects.
 //
 //	MainAuthWrapper (perm auth key)          auth state, user, client info
-//	 ├── mainAuth, tempAuth, mediaTempAuth   SessionList: a transport key and its salts
+//	 ├── mainAuth                            SessionList of the perm key itself
+//	 ├── tempAuth, mediaTempAuth             SessionLists, one for each temp key      lists.go
+//	 │     │                                 of either kind, with the salts of the key
 //	 │     └── session                       an id the client chose
 //	 │           ├── window                  ids it has received          window.go
 //	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go
@@ -45,7 +47,7 @@
 //
 // A client chooses session ids, message ids, how much it asks and how little it
 // acknowledges. Everything that grows with that has a limit in Config and a
-// counter: sessions, windows, outboxes by count and bytes, calls in flight and
+// counter: temp keys, sessions, windows, outboxes by count and bytes, calls in flight and
 // waiting, what a packet may hold or inflate to, what waits for salts or for a
 // session that takes updates. Where something must give way, answers are kept
 // longest, and updates collapse into updatesTooLong, so that the client fetches

@@ -22,6 +22,11 @@ type Effects struct {
 	// of its perm key.
 	Handover *Handover
 
+	// Unplaced are packets of temp keys for which the wrapper has no place
+	// (Limits.MaxTempKeys): they are to be answered as those of a key that was
+	// dropped, so that the client binds another one.
+	Unplaced []*Data
+
 	// Present answers Drain: the sessions that updates go to now. Another node
 	// that takes the key over is told of them by ConnNew.
 	Present []ConnNew
@@ -53,12 +58,13 @@ func (e *Effects) Reset() {
 	clear(e.Replies)
 	clear(e.Calls)
 	clear(e.Faults)
+	clear(e.Unplaced)
 	clear(e.Present)
 	clear(e.members)
 	clear(e.items)
 	*e = Effects{
 		Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0],
-		Counts: e.Counts[:0], Faults: e.Faults[:0], Present: e.Present[:0],
+		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Present: e.Present[:0], Faults: e.Faults[:0],
 		members: e.members[:0], items: e.items[:0],
 	}
 }
@@ -135,11 +141,15 @@ type (
 		AuthKeyID, UserID, SessionID int64
 	}
 
-	// SetPasswordPending marks or clears a login that owes its password
-	// (PEERS.md, "Our own calls").
+	// SetPasswordPending brackets a call that may log in or owe the password:
+	// Pending before it, not Pending when it has ended, with the user whom it
+	// logged in or asked for the password, if any (PEERS.md, "Our own calls").
+	// Owner names the call, is never 0, and is the same in all that is said of
+	// it. It is answered by LoginWord.
 	SetPasswordPending struct {
 		AuthKeyID int64
 		UserID    int64
+		Owner     int64
 		Pending   bool
 	}
 

@@ -87,7 +87,10 @@ func (w *MainAuthWrapper) named(id int64) {
 // introduced takes over a session of a key that moved here, of which the node
 // that had the key says that updates go there.
 func (w *MainAuthWrapper) introduced(in *ConnNew) {
-	l := w.list(in.KeyType, in.AuthKeyID)
+	l := w.list(in.KeyType, in.AuthKeyID, 0)
+	if l == nil {
+		return
+	}
 	s := l.find(in.SessionID)
 	switch {
 	case s == nil:

@@ -275,3 +275,45 @@ func TestGapEndsWithItsLogin(t *testing.T) {
 		})
 	}
 }
+
+// A login was ended before the node that has just got its key knew of it: its
+// session takes nothing more, also when it turns out that there is none.
+func TestIntroducedSessionOfAnEndedLogin(t *testing.T) {
+	for name, c := range map[string]struct {
+		after AuthState
+		takes []int
+	}{
+		"there is none":    {after: AuthState{State: StateUnauthorized}},
+		"there is another": {after: AuthState{State: StateNormal, UserID: alice}, takes: []int{2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.states = false
+			x.step(&ConnNew{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1, Introduced: true})
+			x.step(&PushUpdates{Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
+				map[string]any{"user_id": alice, "auth_key_id": permKey})})
+			x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(1)})
+			require.Empty(t, pushed(x.take()))
+			x.states, x.state = true, c.after
+			ticket, _ := find[*GetAuthState](x, nil)
+			x.finish(ticket, &c.after, nil)
+			x.take()
+			x.now += int64(10 * time.Second)
+			x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(2)})
+			require.Equal(t, c.takes, pushed(x.take()))
+		})
+	}
+}
+
+// A session that came to a key after its login was ended got what was pushed to
+// it for that login.
+func TestSessionPushAfterTheLoginEnded(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.step(&Revoked{})
+	x.recv(2, tlPing(1))
+	x.now += int64(10 * time.Second)
+	x.take()
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 2, Updates: x.updates(1)})
+	require.Empty(t, x.take())
+}

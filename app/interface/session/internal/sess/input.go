@@ -24,6 +24,9 @@ type (
 		ServerID  string // gateway to answer through, host:port; empty over HTTP
 		AuthKeyID int64  // transport key that encrypted the packet
 		KeyType   KeyType
+		// BoundUntil is when the binding of a temp key ends, Unix seconds; 0
+		// when that is not known.
+		BoundUntil int32
 		// Unbound says that authsession knows no binding of this temp key, so
 		// that the wrapper is the key's own and only binds it (rule PFS-1).
 		Unbound   bool
@@ -97,10 +100,11 @@ type (
 		RPCResult []byte
 	}
 
-	// Revoked says that the key's login was ended elsewhere (rule ERR-1;
-	// PEERS.md, "Pushes"): from here on nothing is delivered and every call is
-	// refused. Who asked says when, Unix nanoseconds: a login that has ended
-	// here, or began later, is not meant. 0: nobody asked.
+	// Revoked says that the key's login was ended elsewhere (rule ERR-4;
+	// PEERS.md, "Pushes"): nothing that was meant for it is delivered any more,
+	// and calls that need a login are refused. Who asked says when, Unix
+	// nanoseconds: a login that has ended here, or began later, is not meant. 0:
+	// nobody asked.
 	Revoked struct{ Asked int64 }
 
 	// CallDone completes a Call. Exactly one of Result and Err is set; both
@@ -188,6 +192,14 @@ type (
 		PushSessionID int64 // 0: none
 	}
 
+	// LoginWord answers SetPasswordPending: what storage says of the key from now
+	// on (PEERS.md, "Our own calls"). There is none, or its State is StateUnknown,
+	// from an authsession that does not say.
+	LoginWord struct {
+		State  State
+		UserID int64 // of states 5 and 6
+	}
+
 	// Salts answers GetSalts, oldest first (PEERS.md, "Salts").
 	Salts struct{ Salts []Salt }
 
@@ -200,6 +212,7 @@ type (
 
 func (*MethodResult) result() {}
 func (*AuthState) result()    {}
+func (*LoginWord) result()    {}
 func (*Salts) result()        {}
 func (*KeysGone) result()     {}
 

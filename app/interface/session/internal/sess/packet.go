@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"time"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -15,7 +17,12 @@ func (w *MainAuthWrapper) onData(d *Data) {
 		w.refusePacket(d, CountMalformed)
 		return
 	}
-	l := w.list(d.KeyType, d.AuthKeyID)
+	l := w.list(d.KeyType, d.AuthKeyID, d.BoundUntil)
+	if l == nil {
+		w.count(CountTempKeysRefused)
+		w.out.Unplaced = append(w.out.Unplaced, d)
+		return
+	}
 	if !w.saltsKnown(l) {
 		w.hold(l, d)
 		return
@@ -54,7 +61,9 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	s.touch()
 	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
 		w.count(CountBadSalt)
-		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		if w.tells(s) {
+			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		}
 		return
 	}
 	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
@@ -67,6 +76,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.onMessage(s, in, m, true)
 	}
 	if in.fresh {
+		s.refused = 0
 		w.greet(s)
 		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
@@ -116,14 +126,10 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 		w.bad(s, m, wire.BadContainerID)
 		return
 	case known == nil:
-		if code := w.badTime(m.ID); code != 0 {
+		if code := w.badTime(s, m.ID); code != 0 {
 			w.bad(s, m, code)
 			return
 		}
-	}
-	if m.Seq&1 != 0 { // rule SEQ-3
-		w.bad(s, m, wire.BadSeqnoOdd)
-		return
 	}
 	first := len(w.out.members)
 	members, err := wire.Members(w.out.members, m.Body, w.cfg.ContainerIn)
@@ -147,12 +153,14 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 	}
 }
 
-// badTime judges the id of an unknown message by its time (rule MSGID-3).
-func (w *MainAuthWrapper) badTime(id int64) wire.BadMsg {
+// badTime judges the id of an unknown message by its time (rule MSGID-3). Where
+// the session's time differs from the clock's both are right: a client that was
+// told the one and judged by the other would be refused again and again.
+func (w *MainAuthWrapper) badTime(s *session, id int64) wire.BadMsg {
 	switch at := timeOf(id); {
 	case at < w.now-int64(w.cfg.MaxPast):
 		return wire.BadTooLow
-	case at > w.now+int64(w.cfg.MaxFuture):
+	case at > s.time(w.now)+int64(w.cfg.MaxFuture):
 		return wire.BadTooHigh
 	}
 	return 0
@@ -176,5 +184,26 @@ func (w *MainAuthWrapper) bad(s *session, m wire.Message, code wire.BadMsg) {
 	default:
 		w.count(CountBadSeqno)
 	}
-	w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	if w.tells(s) {
+		w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	}
+}
+
+// tells reports whether a client is told that a message was refused. It is, but
+// for one that has repeated itself many times without a single good message in
+// between: a client that corrects its clock by the wrong sign does so at once after
+// each notification, without end. It is told once a second. Whoever mends what was
+// wrong sends a good message next, and is told of everything again.
+func (w *MainAuthWrapper) tells(s *session) bool {
+	const (
+		patience = 64 // as many messages may be on their way with one wrong clock
+		pause    = time.Second
+	)
+	if s.refused++; s.refused > patience && w.now-s.toldAt < int64(pause) {
+		s.refused = patience + 1
+		w.count(CountSilenced)
+		return false
+	}
+	s.toldAt = w.now
+	return true
 }

@@ -18,13 +18,15 @@ func TestSignIn(t *testing.T) {
 	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
 	require.False(t, x.isInvoked("auth.signIn"))
 	ticket, mark := find[*SetPasswordPending](x, nil)
-	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Pending: true}, mark)
+	owner := mark.Owner
+	require.NotZero(t, owner)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Owner: owner, Pending: true}, mark)
 	x.finish(ticket, nil, nil)
 	x.signedIn(alice)
 	_, ok := result(x.take(), m.ID)
 	require.False(t, ok)
 	ticket, mark = find[*SetPasswordPending](x, nil)
-	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey}, mark)
+	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Owner: owner, UserID: alice}, mark)
 
 	x.finish(ticket, nil, &RPCError{500, "X"}) // tried again
 	x.advance(5 * time.Second)
@@ -59,8 +61,9 @@ func TestSecondFactor(t *testing.T) {
 	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
 	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
 	marks := x.marks()
+	owner := marks[0].Owner
 	require.Equal(t, []SetPasswordPending{
-		{AuthKeyID: permKey, Pending: true}, {AuthKeyID: permKey, UserID: 77, Pending: true},
+		{AuthKeyID: permKey, Owner: owner, Pending: true}, {AuthKeyID: permKey, UserID: 77, Owner: owner, Pending: true},
 	}, marks)
 
 	x.state = AuthState{State: StateNeedPassword}
@@ -75,7 +78,11 @@ func TestSecondFactor(t *testing.T) {
 	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
 	_, ok := result(x.take(), m.ID)
 	require.True(t, ok)
-	require.Equal(t, SetPasswordPending{AuthKeyID: permKey}, x.marks()[2])
+	another := x.marks()[2].Owner
+	require.NotEqual(t, owner, another, "each call has marks of its own")
+	require.Equal(t, []SetPasswordPending{
+		{AuthKeyID: permKey, Owner: another, Pending: true}, {AuthKeyID: permKey, UserID: alice, Owner: another},
+	}, x.marks()[2:])
 	require.Equal(t, StateNormal, x.w.state)
 }
 
@@ -255,4 +262,213 @@ func TestSignInOfASessionThatIsGone(t *testing.T) {
 	require.True(t, mark.Pending, "now that of the new session")
 	x.finish(ticket, nil, nil)
 	require.Equal(t, 1, count[*InvokeMethod](x))
+}
+
+// A sign-in that asks for a password before a container's other call has its state
+// read does not make that call, or the account, owe one: its own mark is in flight
+// and belongs to no login.
+func TestOwnMarkIsNoOwedPassword(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.recv(1, x.method("help.getNearestDc"))
+	x.take()
+	x.now += int64(3 * time.Second)
+	code := x.msg(1, x.method("auth.sendCode", "1", int32(4), "h", tlID(0xad253d78), int32(0)))
+	who := x.msg(1, x.method("users.getUsers", wireVector()))
+	x.states = false
+	x.step(x.data(1, x.container(1, code, who)))
+	read, _ := find[*GetAuthState](x, nil)
+	x.finish(read, &AuthState{State: StateNeedPassword, UserID: alice}, nil) // as an authsession of an earlier release says
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), who.ID))
+	ticket, r := x.invoked("auth.sendCode")
+	x.finish(ticket, &MethodResult{Method: r.Method}, nil)
+	require.False(t, x.marks()[1].Pending)
+	require.Zero(t, x.marks()[1].UserID)
+	x.states, x.state = true, AuthState{State: StateUnauthorized}
+
+	m := x.recv(1, x.method("auth.signUp", int32(0), "1", "2", "A", "B"))
+	ticket, r = x.invoked("auth.signUp")
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	last := x.marks()[len(x.marks())-1]
+	require.False(t, last.Pending)
+	require.EqualValues(t, alice, last.UserID)
+	x.recv(1, x.method("updates.getState"))
+	require.EqualValues(t, alice, x.served("updates.getState"))
+}
+
+// Every call that may begin a login or complete one is bracketed by marks of its
+// own, which are gone when it has succeeded.
+func TestLoginsAreMarked(t *testing.T) {
+	for name, tr := range traits {
+		if tr&(traitLogin|traitLoginHalf) != 0 {
+			require.NotZero(t, tr&traitMarked, "%s may log in", name)
+		}
+	}
+	for _, method := range []string{
+		"auth.signIn", "auth.signUp", "auth.sendCode", "auth.exportLoginToken", "auth.importLoginToken", "auth.importBotAuthorization",
+		"auth.importWebTokenAuthorization", "auth.importAuthorization", "auth.checkPassword", "auth.recoverPassword", "auth.finishPasskeyLogin", "account.verifyEmail",
+	} {
+		require.NotZero(t, traits[method]&traitMarked, method)
+	}
+}
+
+// A login that was ended while its password was owed could still be completed: by
+// the password, in a new session, and after it.
+func TestLoginThatEndedWhileItOwedThePassword(t *testing.T) {
+	for name, method := range map[string]string{"by the password": "auth.checkPassword", "by a code from e-mail": "auth.recoverPassword"} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state = AuthState{State: StateUnauthorized}
+			x.word = func(m *SetPasswordPending) *LoginWord { return &LoginWord{State: StateNeedPassword, UserID: alice} }
+			x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+			x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+			require.Equal(t, StateNeedPassword, x.w.state)
+			x.step(&Revoked{})
+			x.word = func(m *SetPasswordPending) *LoginWord { return &LoginWord{State: StateUnauthorized} }
+			for range 2 {
+				args := []any{tlID(0x9880f658)} // inputCheckPasswordEmpty
+				if method == "auth.recoverPassword" {
+					args = []any{int32(0), "code"}
+				}
+				m := x.recv(2, x.method(method, args...))
+				ticket, r := x.invoked(method)
+				x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+				require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+				x.refused(2, "users.getUsers", wireVector())
+				x.step(&PushUpdates{Updates: x.updates(1)})
+				require.Empty(t, pushed(x.take()))
+				x.now += int64(10 * time.Second)
+			}
+		})
+	}
+}
+
+// What storage says of a login decides, once it says something.
+func TestWordOfALogin(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		word   *LoginWord
+		answer string
+		state  State
+	}{
+		{"a login", &LoginWord{State: StateNormal, UserID: alice}, "", StateNormal},
+		{"none", &LoginWord{State: StateUnauthorized}, "401 AUTH_KEY_UNREGISTERED", StateUnauthorized},
+		{"none, of a key that has told nothing", &LoginWord{State: StateNew}, "401 AUTH_KEY_UNREGISTERED", StateUnauthorized},
+		{"another's", &LoginWord{State: StateNormal, UserID: alice + 1}, "401 AUTH_KEY_UNREGISTERED", StateUnauthorized},
+		{"one that owes its password by now", &LoginWord{State: StateNeedPassword, UserID: alice}, "401 SESSION_PASSWORD_NEEDED", StateNeedPassword},
+		{"nothing", nil, "", StateNormal},
+		{"nothing, as an earlier release", &LoginWord{}, "", StateNormal},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state = AuthState{State: StateUnauthorized}
+			x.word = func(m *SetPasswordPending) *LoginWord {
+				if m.Pending && c.word.says() {
+					return &LoginWord{State: StateUnauthorized}
+				}
+				return c.word
+			}
+			m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+			x.signedIn(alice)
+			require.Equal(t, c.answer, x.rpcError(x.take(), m.ID))
+			require.Equal(t, c.state, x.w.state)
+		})
+	}
+}
+
+// A password that a BFF asks for when its login has already been ended is owed by
+// nobody.
+func TestWordOfAnOwedPassword(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	x.word = func(*SetPasswordPending) *LoginWord { return &LoginWord{State: StateUnauthorized} }
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+	x.refused(1, "updates.getState")
+}
+
+// Where storage tells marks apart, an attempt that failed takes its own along, and
+// the password that is owed stays owed.
+func TestFailedAttemptClearsItsOwnMark(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateNeedPassword, UserID: alice}
+	x.word = func(*SetPasswordPending) *LoginWord { return &LoginWord{State: StateNeedPassword, UserID: alice} }
+	m := x.recv(1, x.method("auth.checkPassword", tlID(0x9880f658)))
+	x.fail("auth.checkPassword", 400, "PASSWORD_HASH_INVALID")
+	require.Equal(t, "400 PASSWORD_HASH_INVALID", x.rpcError(x.take(), m.ID))
+	marks := x.marks()
+	require.Equal(t, SetPasswordPending{AuthKeyID: permKey, Owner: marks[0].Owner}, marks[1])
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
+}
+
+// A mark that storage could not clear when the login was complete goes before the
+// state is read again: else the login would owe a password for good.
+func TestMarkIsClearedLater(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		x := newWorld(t, false)
+		x.state, x.others = AuthState{State: StateUnauthorized}, false
+		m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+		mark, _ := find[*SetPasswordPending](x, nil)
+		if told {
+			x.finish(mark, &LoginWord{State: StateUnauthorized}, nil)
+		} else {
+			x.finish(mark, nil, nil)
+		}
+		x.signedIn(alice)
+		for range 5 {
+			clearing, _ := find[*SetPasswordPending](x, nil)
+			x.finish(clearing, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+			x.advance(10 * time.Second)
+		}
+		_, ok := result(x.take(), m.ID)
+		require.True(t, ok)
+		reads := count[*GetAuthState](x)
+		x.advance(time.Minute)
+		x.recv(1, x.method("updates.getState"))
+		require.Equal(t, !told, x.isInvoked("updates.getState"), "an answer alone is no login, where storage can tell")
+		clearing, late := find[*SetPasswordPending](x, nil)
+		require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, UserID: alice, Owner: x.marks()[0].Owner}, late)
+		require.Equal(t, reads, count[*GetAuthState](x))
+		x.state = AuthState{State: StateNormal, UserID: alice}
+		x.finish(clearing, nil, nil)
+		require.Equal(t, reads+1, count[*GetAuthState](x))
+		require.EqualValues(t, alice, x.served("updates.getState"))
+	}
+}
+
+// A BFF's word that a password is needed never shows whose.
+func TestNobodyIsNamedByAnOwedPassword(t *testing.T) {
+	for _, method := range []string{"account.getAccountTTL", "help.getConfig", "auth.acceptLoginToken", "auth.importLoginToken"} {
+		x := newWorld(t, false)
+		x.login(1)
+		args := map[string][]any{"auth.acceptLoginToken": {"t"}, "auth.importLoginToken": {"t"}}[method]
+		m := x.recv(1, x.method(method, args...))
+		x.fail(method, 401, "SESSION_PASSWORD_NEEDED_77")
+		require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID), method)
+	}
+}
+
+// A sign-in that is under way when the login before it is ended begins the next
+// one: it is neither refused nor taken at its word, where nobody can confirm it.
+func TestSignInCrossesTheEndOfALogin(t *testing.T) {
+	for name, word := range map[string]*LoginWord{"confirmed": {State: StateNormal, UserID: alice}, "not confirmed": nil} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.word = func(*SetPasswordPending) *LoginWord { return word }
+			m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+			x.step(&Revoked{})
+			x.signedIn(alice)
+			_, ok := result(x.take(), m.ID)
+			require.True(t, ok)
+			require.Equal(t, word != nil, x.w.state == StateNormal)
+			x.state = AuthState{State: StateNormal, UserID: alice}
+			x.recv(1, x.method("updates.getState"))
+			require.EqualValues(t, alice, x.served("updates.getState"))
+		})
+	}
 }

@@ -2,6 +2,7 @@ package sess
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
@@ -20,19 +21,8 @@ const (
 
 // onPush delivers updates to the session that takes them (rule UPD-1).
 func (w *MainAuthWrapper) onPush(in *PushUpdates) {
-	if w.state == StateRevoked {
-		return
-	}
 	if w.isReset(in.Updates) {
-		// It goes to all keys of the user and concerns the one it names.
-		switch named := number(w.schema, updatesMessage, "auth_key_id", in.Updates); {
-		case named != w.key:
-		case in.Notification: // another user took the key over: see who it is
-			w.doubted = true
-			w.loadState()
-		default:
-			w.revoke()
-		}
+		w.onReset(in)
 		return
 	}
 	switch w.state {
@@ -41,14 +31,38 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 	case StateUnknown:
 		w.holdPush(heldPush{in.Updates, in.Notification})
 		w.loadState()
-	case StateLoggedOut:
+	case StateLoggedOut, StateRevoked:
 		w.count(CountPushesLost)
 	default: // whoever pushes knows of a login that we may not know of yet
+		if w.trailing() {
+			w.count(CountPushesLost)
+			return
+		}
 		w.holdPush(heldPush{in.Updates, in.Notification})
 		if w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
 			w.loadState()
 		}
 	}
+}
+
+// onReset takes updateAccountResetAuthorization (PEERS.md, "Pushes"). It goes to
+// all keys of the user and concerns the one it names. Several services send it, so
+// that the last may come when the client has logged in again: where it may mean an
+// earlier login, by its user or because this one has only just begun, authsession
+// is asked.
+func (w *MainAuthWrapper) onReset(in *PushUpdates) {
+	const young = 5 * time.Second
+	if number(w.schema, updatesMessage, "auth_key_id", in.Updates) != w.key {
+		return
+	}
+	user := number(w.schema, updatesMessage, "user_id", in.Updates)
+	another := in.Notification || w.state == StateNormal && user != 0 && user != w.userID
+	if !another && (w.state != StateNormal || w.now-w.loginAt >= int64(young)) {
+		w.revoke()
+		return
+	}
+	w.doubted, w.suspect = true, w.suspect || !another
+	w.loadState()
 }
 
 // isReset reports whether updates are updateAccountResetAuthorization, which
@@ -287,14 +301,15 @@ func (w *MainAuthWrapper) wakePushSession() {
 
 // onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
-	if w.state == StateRevoked {
+	if w.trailing() || w.state == StateRevoked { // who logs in anew asks for it, and then it is not
+		w.count(CountPushesLost)
 		return
 	}
 	for l := range w.lists() {
 		if l.authKeyID != in.AuthKeyID {
 			continue
 		}
-		if s := l.find(in.SessionID); s != nil && !s.ended {
+		if s := l.find(in.SessionID); s != nil && !s.ended && !s.doomed {
 			w.push(s, in.Updates)
 			return
 		}
@@ -315,10 +330,6 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 	if req, ok := wire.ResultOf(in.RPCResult); !ok || req != in.ReqMsgID {
 		w.count(CountEncodeFailed)
 		w.fault("pushed result", c.method, wire.ErrPacket)
-		return
-	}
-	if w.over(c.s) { // rule ERR-1: it came too late
-		w.refuse(c, errUnregistered)
 		return
 	}
 	w.finishCall(c)

@@ -347,21 +347,6 @@ func TestUpdatesLostByFailedLogOut(t *testing.T) {
 	require.Equal(t, []int{-1}, pushed(x.take()), "its session takes updates still")
 }
 
-// A result that a BFF pushes after the login was ended is not delivered, though
-// the call was on its way before.
-func TestPushedResultAfterRevocation(t *testing.T) {
-	x := newWorld(t, false)
-	m := x.recv(1, x.method("help.getNearestDc"))
-	x.step(&Revoked{})
-	x.take()
-	x.step(&PushRPCResult{SessionID: 1, ReqMsgID: m.ID, RPCResult: append(wire.AppendResult(nil, m.ID), nearestDC("NL")...)})
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	ticket, _ := x.invoked("help.getNearestDc")
-	x.finish(ticket, &MethodResult{Pushed: true}, nil)
-	require.Empty(t, x.w.calls)
-	require.Zero(t, x.w.running)
-}
-
 // A push session is woken for what a failed log-out made it miss.
 func TestPushSessionIsWokenAfterAFailedLogOut(t *testing.T) {
 	x := newWorld(t, false)

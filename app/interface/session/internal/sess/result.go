@@ -9,10 +9,30 @@ import (
 
 const needPassword = "SESSION_PASSWORD_NEEDED"
 
-// onMarked goes on with a call that may log in without its password: from now
-// on a crash leaves a key that still owes it (rule ERR-6; PEERS.md,
-// "Our own calls").
-func (w *MainAuthWrapper) onMarked(c *pendingCall, e *RPCError) {
+// loginMark is what is known of the marks that bracket a call.
+type loginMark struct {
+	owner int64      // names the call
+	user  int64      // whose login it has completed, as the BFF says; 0: nobody's
+	word  *LoginWord // of storage when the mark was cleared; nil: none
+	told  bool       // storage says what it thinks of marks, and tells one from another
+	tries uint8      // to clear it
+}
+
+// mark brackets a call that may log in, or leave a login that owes its password
+// (rule ERR-6; PEERS.md, "Our own calls"): from here until the outcome is known, a
+// crash leaves a key that owes it, whatever the BFF has done. The mark names the
+// call, so that no other clears it.
+func (w *MainAuthWrapper) mark(c *pendingCall) {
+	c.phase, c.mark = phaseMarking, new(loginMark)
+	for c.mark.owner == 0 {
+		c.mark.owner = w.random()
+	}
+	w.ask(ask{kind: askMark, call: c}, &SetPasswordPending{AuthKeyID: w.key, Owner: c.mark.owner, Pending: true})
+}
+
+// onMarked goes on with such a call (rule ERR-6).
+func (w *MainAuthWrapper) onMarked(c *pendingCall, word *LoginWord, e *RPCError) {
+	c.mark.told = word.says()
 	switch {
 	case e != nil:
 		w.fault("password mark", c.method, e)
@@ -23,6 +43,9 @@ func (w *MainAuthWrapper) onMarked(c *pendingCall, e *RPCError) {
 		w.invoke(c)
 	}
 }
+
+// says reports whether storage has said anything.
+func (l *LoginWord) says() bool { return l != nil && l.State != StateUnknown }
 
 // errSessionGone is the outcome of a call that was not made because its session
 // had ended. Nobody sees it.
@@ -36,51 +59,57 @@ func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 		c.deadline = w.now + int64(w.cfg.PushedWait)
 		return
 	}
-	if w.settles(c, in) {
+	if user, ok := w.settles(c, in); ok {
 		c.result = in
-		w.clearMark(c)
+		w.clearMark(c, user)
 		return
 	}
 	w.conclude(c, in)
 }
 
-// settles reports whether an outcome says for certain that no password is owed
-// any more: a login, or a plain answer or refusal where none was owed before. A
-// fault says nothing; and who owes one does not get out of it by asking for
-// another code.
-func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) bool {
-	if c.trait&traitsOwing == 0 {
-		return false
+// settles reports whether an outcome says for certain what is owed: a login of
+// user is complete, or there is none (0). A fault says nothing. Where storage
+// cannot tell one mark from another, who owes a password does not get out of it
+// by another attempt.
+func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok bool) {
+	if c.mark == nil {
+		return 0, false
 	}
-	res, _ := in.Result.(*MethodResult)
-	if in.Err == nil && w.userOf(res) != 0 {
-		return c.trait&traitLogin != 0 || w.state == StateNeedPassword
+	if e := in.Err; e != nil {
+		ok = e.Code >= 300 && e.Code < 500 && !strings.HasPrefix(e.Message, needPassword)
+	} else {
+		res, _ := in.Result.(*MethodResult)
+		if user = w.userOf(res); user != 0 {
+			return user, true
+		}
+		ok = true
 	}
-	if c.trait&traitPending == 0 || w.state == StateNeedPassword {
-		return false
-	}
-	e := in.Err
-	return e == nil || e.Code >= 300 && e.Code < 500 && !strings.HasPrefix(e.Message, needPassword)
+	return 0, ok && (c.mark.told || w.state != StateNeedPassword)
 }
 
-func (w *MainAuthWrapper) clearMark(c *pendingCall) {
-	c.phase = phaseClearing
-	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key})
+func (w *MainAuthWrapper) clearMark(c *pendingCall, user int64) {
+	c.phase, c.mark.user = phaseClearing, user
+	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: user, Owner: c.mark.owner})
 }
 
 // onCleared gives the client its answer, now that a restart would not ask for
-// the password again (PEERS.md, "Our own calls"). A failure is tried again
-// a few times, but not by a node that lets the key go: on the next one a new
-// login may owe its password by then.
-func (w *MainAuthWrapper) onCleared(c *pendingCall, e *RPCError) {
+// the password again, and that storage has said whether the login is one
+// (PEERS.md, "Our own calls"). A failure is tried again a few times; then what is
+// left of it goes before the next read of the state. A node that lets the key go
+// does not insist where the mark could be another's: on the next one a new login
+// may owe its password by then.
+func (w *MainAuthWrapper) onCleared(c *pendingCall, word *LoginWord, e *RPCError) {
 	const tries = 5
-	if c.tries++; e != nil && c.tries < tries && !w.draining {
-		c.deadline = w.now + int64(w.cfg.AfterWait)<<c.tries
+	m := c.mark
+	if m.tries++; e != nil && m.tries < tries && (m.told || !w.draining) {
+		c.deadline = w.now + int64(w.cfg.AfterWait)<<m.tries
 		return
 	}
 	if e != nil {
 		w.fault("password mark", c.method, e)
+		w.uncleared, w.unclearedUser = m.owner, m.user
 	}
+	m.word = word
 	w.conclude(c, c.result)
 }
 
@@ -93,10 +122,10 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		e = errInternal
 	}
 	switch {
-	case !w.over(c.s):
-		e = w.effects(c, res, e)
-	case c.trait&traitEnds == 0: // what ended the login here may still say so
+	case w.destroyed:
 		e = errUnregistered
+	case !c.stale || c.trait&traitMarked != 0:
+		e = w.effects(c, res, e)
 	}
 	if c.s.list == nil {
 		w.count(CountResultsOrphan)
@@ -146,16 +175,19 @@ func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError
 	if e == nil && c.ttlDays > 0 {
 		w.ask(ask{kind: askTTL}, &SetTTL{UserID: w.userID, Days: c.ttlDays})
 	}
-	if c.trait&(traitLogin|traitLoginHalf|traitLogOut|traitDoubt) == 0 {
+	asked, owes := strings.CutPrefix(errorText(e), needPassword+"_")
+	if owes { // who it is stays between the BFF and us
+		e = &RPCError{401, needPassword}
+	}
+	if c.trait&(traitMarked|traitLogOut|traitDoubt) == 0 {
 		if e != nil && e.Code == 401 && w.state == StateNormal {
 			w.doubted = true
 		}
 		return e
 	}
 	switch {
-	case e != nil && c.trait&traitPending != 0 && strings.HasPrefix(e.Message, needPassword+"_"):
-		w.owePassword(e.Message[len(needPassword)+1:])
-		return &RPCError{401, needPassword}
+	case owes && c.trait&traitMarked != 0:
+		w.owePassword(c, asked)
 	case e != nil && c.trait&traitLogOut != 0:
 		w.logout(StateUnknown) // authsession knows how far it came
 	case e != nil:
@@ -163,19 +195,48 @@ func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError
 	case c.trait&traitLogOut != 0:
 		w.logout(StateLoggedOut)
 	default:
-		user := w.userOf(res)
-		if user != 0 && (c.trait&traitLogin != 0 || w.state == StateNeedPassword) {
-			w.login(user)
-			w.stateAt = w.now
-		} else if c.trait&traitDoubt != 0 {
-			w.doubted = true
-		}
+		return w.loginBy(c, w.userOf(res))
 	}
 	return e
 }
 
+func errorText(e *RPCError) string {
+	if e == nil {
+		return ""
+	}
+	return e.Message
+}
+
+// loginBy takes the login of a user from a call that succeeded, if it was one. An
+// answer alone is no proof, where storage can tell: the login may have been ended
+// while its password was owed, or since.
+func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
+	if user == 0 || c.mark == nil {
+		w.doubted = w.doubted || c.trait&traitDoubt != 0
+		return nil
+	}
+	switch word := c.mark.word; {
+	case word.says() && word.State == StateNormal && word.UserID == user:
+		w.login(user)
+		w.stateAt = w.now
+	case word.says() && word.State == StateNeedPassword: // by another call, later
+		w.logout(StateNeedPassword)
+		return &RPCError{401, needPassword}
+	case word.says():
+		w.doubted = true
+		w.noLogin(StateUnauthorized)
+		return errUnregistered
+	case !c.mark.told && !c.stale && (c.trait&traitLogin != 0 || w.state == StateNeedPassword):
+		w.login(user)
+		w.stateAt = w.now
+	default:
+		w.doubted = true
+	}
+	return nil
+}
+
 // owePassword notes that the login of a user waits for the password.
-func (w *MainAuthWrapper) owePassword(user string) {
+func (w *MainAuthWrapper) owePassword(c *pendingCall, user string) {
 	id, err := strconv.ParseInt(user, 10, 64)
 	if err != nil || w.state == StateLoggedOut && id == 0 {
 		return
@@ -183,8 +244,17 @@ func (w *MainAuthWrapper) owePassword(user string) {
 	// A login that is still known here has ended elsewhere, unheard, or has
 	// been begun anew: what storage has owes the password.
 	w.logout(StateNeedPassword)
-	w.owed = true
-	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Pending: true})
+	w.owed = !c.mark.told
+	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Owner: c.mark.owner, Pending: true})
+}
+
+// onOwed takes what storage says of a login that waits for its password (PEERS.md,
+// "Our own calls"): it may have been ended since the BFF made it.
+func (w *MainAuthWrapper) onOwed(word *LoginWord) {
+	if word.says() && word.State != StateNeedPassword && w.state == StateNeedPassword {
+		w.logout(StateUnauthorized)
+		w.doubted = true
+	}
 }
 
 // userOf finds the user that a result logs in: the id of the user of the
@@ -195,6 +265,12 @@ func (w *MainAuthWrapper) userOf(res *MethodResult) int64 {
 	}
 	name, pb := res.Method.Reply.Name(), res.PB
 	switch w.schema.Predicate(name, pb) {
+	case "account_emailVerifiedLogin":
+		pb = field(w.schema, name, "sent_code", pb)
+		if name = "auth_SentCode"; w.schema.Predicate(name, pb) != "auth_sentCodeSuccess" {
+			return 0
+		}
+		fallthrough
 	case "auth_sentCodeSuccess", "auth_loginTokenSuccess":
 		pb = field(w.schema, name, "authorization", pb)
 		name = "auth_Authorization"

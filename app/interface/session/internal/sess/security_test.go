@@ -54,27 +54,6 @@ func TestUnboundKeysShareNothing(t *testing.T) {
 	}
 }
 
-// updateAccountResetAuthorization ended the sessions of every key it was sent to.
-func TestResetConcernsTheNamedKeyOnly(t *testing.T) {
-	x := newWorld(t, false)
-	x.login(1)
-	reset := func(key int) *PushUpdates {
-		return &PushUpdates{Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
-			map[string]any{"user_id": alice, "auth_key_id": key})}
-	}
-	m := x.recv(1, x.method("help.getNearestDc"))
-	x.step(reset(permKey + 1))
-	x.answer("help.getNearestDc", nearestDC("NL"))
-	_, ok := result(x.take(), m.ID)
-	require.True(t, ok, "an answer in flight survives")
-
-	x.step(reset(permKey))
-	require.Empty(t, x.take(), "it is never sent to a client")
-	require.Equal(t, 1, count[*SetOffline](x))
-	m = x.recv(1, x.method("help.getNearestDc"))
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-}
-
 // A key that another user has taken over stays in use: its sign-in may be under
 // way. The former user's pushes are not for the new one.
 func TestResetThatNotifiesLooksAgain(t *testing.T) {
@@ -190,7 +169,7 @@ func TestGzipBomb(t *testing.T) {
 // Many small bombs in one packet are worth no more than a large one.
 func TestGzipBombsShareABudget(t *testing.T) {
 	x := newWorld(t, false)
-	bomb := gzipped(t, make([]byte, 1<<20))
+	bomb := gzipped(t, make([]byte, 2<<20))
 	budget := x.cfg.GunzipBytes
 	for range 1000 {
 		_, err := x.w.inflate(bomb, &budget)
@@ -222,44 +201,6 @@ func incompressible(n int) string {
 	return string(b)
 }
 
-// A login that was ended elsewhere is over for the sessions that it had, until
-// the client logs in again in a new one.
-func TestLoginAfterRevocation(t *testing.T) {
-	x := newWorld(t, false)
-	x.login(1)
-	x.state = AuthState{State: StateUnauthorized}
-	x.step(&Revoked{})
-	x.take()
-	refused := func(sid int64, method string, args ...any) {
-		t.Helper()
-		m := x.recv(sid, x.method(method, args...))
-		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	}
-	refused(1, "updates.getState")
-	refused(1, "auth.signIn", int32(1), "1", "2", "3")
-	x.recv(1, tlBind(permKey))
-	bind, _ := find[*BindTempKey](x, nil)
-	x.finish(bind, nil, nil)
-	require.Len(t, x.takeOnly(wire.IDRPCResult), 1)
-	refused(2, "updates.getState")
-	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(2)})
-	require.Empty(t, pushed(x.take()))
-	require.True(t, x.w.Revoked())
-	m := x.recv(2, x.method("auth.signIn", int32(1), "1", "2", "3"))
-	x.signedIn(alice)
-	_, ok := result(x.take(), m.ID)
-	require.True(t, ok)
-	require.False(t, x.w.Revoked())
-	x.recv(2, x.method("updates.getState"))
-	require.True(t, x.isInvoked("updates.getState"))
-	x.step(&PushUpdates{Updates: x.updates(1)})
-	x.answer("updates.getState", updatesState())
-	x.take()
-	m = x.recv(1, x.method("account.getAccountTTL"))
-	_, r := x.invoked("account.getAccountTTL")
-	require.Equal(t, m.ID, r.Meta.MsgID)
-}
-
 // A destroyed key is of no more use.
 func TestDestroyedKeyStaysRefused(t *testing.T) {
 	x := newWorld(t, false)
@@ -272,7 +213,6 @@ func TestDestroyedKeyStaysRefused(t *testing.T) {
 		m := x.recv(2, body)
 		require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
 	}
-	require.True(t, x.w.Revoked())
 }
 
 // A key that may have been destroyed, or not, is asked after with its next call.

@@ -23,7 +23,7 @@ var (
 
 // machinery is what no page speaks of.
 var machinery = map[string]string{
-	"New": theMachine, "MainAuthWrapper.Step": theMachine, "MainAuthWrapper.Revoked": theMachine,
+	"New": theMachine, "MainAuthWrapper.Step": theMachine,
 	"Input": theMachine, "Result": theMachine, "CallDone": theMachine, "Adopt": theMachine, "Tick": theMachine, "Drain": theMachine,
 	"Effects": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
 	"MainAuthWrapper.onCallDone": theMachine, "RPCError.Error": theMachine,

@@ -29,7 +29,6 @@ func (w *MainAuthWrapper) stateInfo(s *session, req int64, ids wire.Longs) {
 			info[i] = state
 		}
 	}
-	s.unack(req) // rule ACK-6
 	w.reply(s, wire.AppendStateInfo(make([]byte, 0, 16+len(info)+7), req, info))
 }
 
@@ -152,6 +151,6 @@ func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (i
 	if s.http != nil {
 		s.http.queued(w.now)
 	}
-	s.unack(m.ID) // the messages themselves answer it
-	s.touch()
+	s.touch() // the messages themselves answer it
+
 }

@@ -1,31 +1,33 @@
 package sess
 
+import "github.com/tgsession/tgsession/proto/tl"
+
 // trait is what the machine knows of a method beyond its types.
 type trait uint16
 
 const (
 	traitNoLogin   trait = 1 << iota // needs no login
+	traitLoginCode                   // nor when its purpose is a login; see forLogin
 	traitPassword                    // nor when only the password is owed, though else it does
 	traitUnbound                     // an unbound temp key may call it (rule PFS-1)
 	traitLogin                       // its result may log in
 	traitLoginHalf                   // its result logs in when only the password is owed
-	traitPending                     // may leave a login that owes the password
+	traitMarked                      // may log in or leave a login that owes the password: see result.go
 	traitLogOut                      // ends the login
 	traitUpdates                     // its session takes the updates
 	traitSync                        // updates must not overtake its result
 	traitFile                        // made on file connections: subscribes to nothing
 	traitDevice                      // account.registerDevice
-	traitEnds                        // ends every login of the user, its own with them
+	traitEnds                        // ends the login that makes it, and may still say so
 	traitTTL                         // account.setAuthorizationTTL
 	traitDoubt                       // may change the login without saying so in its result
 )
 
-// traitsOwing are those of the calls that set or clear the mark of an owed
-// password. They run one at a time, so that one does not clear another's.
-const traitsOwing = traitPending | traitLoginHalf
+// traitsBegin are those of the calls that may begin a login or complete one.
+const traitsBegin = traitNoLogin | traitMarked | traitDoubt
 
 // traits by TL name. Which methods need no login follows PEERS.md, "Calls
-// allowed before login".
+// allowed before login", which says who sends them then.
 var traits = map[string]trait{
 	"account.confirmPasswordEmail":   traitNoLogin,
 	"account.resendPasswordEmail":    traitNoLogin,
@@ -35,35 +37,41 @@ var traits = map[string]trait{
 	"account.updatePasswordSettings": traitNoLogin,
 	"account.declinePasswordReset":   traitNoLogin,
 	"account.deleteAccount":          traitPassword | traitEnds,
+	"account.sendVerifyEmailCode":    traitLoginCode,
+	"account.verifyEmail":            traitLoginCode | traitMarked | traitLogin | traitDoubt,
 
 	"auth.requestPasswordRecovery":     traitNoLogin,
-	"auth.recoverPassword":             traitNoLogin | traitLoginHalf | traitDoubt,
+	"auth.recoverPassword":             traitsBegin | traitLoginHalf,
 	"auth.checkRecoveryPassword":       traitNoLogin,
-	"auth.sendCode":                    traitNoLogin | traitLogin | traitPending,
+	"auth.sendCode":                    traitNoLogin | traitMarked | traitLogin,
 	"auth.resendCode":                  traitNoLogin,
-	"auth.signUp":                      traitNoLogin | traitLogin | traitDoubt,
-	"auth.signIn":                      traitNoLogin | traitLogin | traitPending | traitDoubt,
-	"auth.importLoginToken":            traitNoLogin | traitDoubt,
-	"auth.importWebTokenAuthorization": traitNoLogin | traitDoubt,
-	"auth.importBotAuthorization":      traitNoLogin | traitDoubt,
+	"auth.signUp":                      traitsBegin | traitLogin,
+	"auth.signIn":                      traitsBegin | traitLogin,
+	"auth.importLoginToken":            traitsBegin,
+	"auth.importWebTokenAuthorization": traitsBegin,
+	"auth.importBotAuthorization":      traitsBegin,
 	"auth.exportAuthorization":         traitNoLogin,
-	"auth.importAuthorization":         traitNoLogin | traitLoginHalf | traitDoubt,
+	"auth.importAuthorization":         traitsBegin | traitLoginHalf,
 	"auth.cancelCode":                  traitNoLogin,
 	"auth.resetLoginEmail":             traitNoLogin,
 	"auth.requestFirebaseSms":          traitNoLogin,
 	"auth.reportMissingCode":           traitNoLogin,
-	"auth.exportLoginToken":            traitNoLogin | traitLogin | traitPending | traitDoubt,
+	"auth.checkPaidAuth":               traitNoLogin,
+	"auth.exportLoginToken":            traitsBegin | traitLogin,
 	"auth.acceptLoginToken":            traitDoubt,
-	"auth.logOut":                      traitNoLogin | traitLogOut,
-	"auth.checkPassword":               traitNoLogin | traitLoginHalf | traitDoubt,
+	"auth.logOut":                      traitNoLogin | traitLogOut | traitEnds,
+	"auth.checkPassword":               traitsBegin | traitLoginHalf,
 	"auth.initPasskeyLogin":            traitNoLogin,
-	"auth.finishPasskeyLogin":          traitNoLogin | traitLogin | traitDoubt,
+	"auth.finishPasskeyLogin":          traitsBegin | traitLogin,
+	dropTempAuthKeys:                   traitNoLogin, // session answers it itself
 
 	"help.getConfig":        traitNoLogin | traitUnbound,
 	"help.getNearestDc":     traitNoLogin | traitUnbound,
 	"help.getAppUpdate":     traitNoLogin,
 	"help.getCdnConfig":     traitNoLogin,
 	"help.getAppConfig":     traitNoLogin,
+	"help.getDeepLinkInfo":  traitNoLogin,
+	"help.saveAppLog":       traitNoLogin,
 	"help.test":             traitNoLogin,
 	"help.getCountriesList": traitNoLogin,
 
@@ -73,9 +81,16 @@ var traits = map[string]trait{
 	"langpack.getLanguages":  traitNoLogin,
 	"langpack.getLanguage":   traitNoLogin,
 
+	"payments.assignAppStoreTransaction":   traitLoginCode,
+	"payments.assignPlayMarketTransaction": traitLoginCode,
+	"payments.canPurchaseStore":            traitLoginCode,
+	"payments.getPaymentForm":              traitLoginCode,
+	"payments.sendPaymentForm":             traitLoginCode,
+	"payments.validateRequestedInfo":       traitLoginCode,
+
 	"upload.getWebFile":       traitNoLogin | traitFile,
 	"upload.getFile":          traitFile,
-	"upload.getCdnFile":       traitFile,
+	"upload.getCdnFile":       traitNoLogin | traitFile, // its token is its right
 	"upload.getCdnFileHashes": traitFile,
 	"upload.getFileHashes":    traitFile,
 	"upload.reuploadCdnFile":  traitFile,
@@ -88,6 +103,38 @@ var traits = map[string]trait{
 	"updates.getState":             traitUpdates | traitSync,
 	"updates.getDifference":        traitUpdates | traitSync,
 	"updates.getChannelDifference": traitUpdates,
+}
+
+const dropTempAuthKeys = "auth.dropTempAuthKeys"
+
+// loginPurposes are the constructors that say of a call that it serves a login,
+// by the field that has them: a code by e-mail, and a code that has to be paid
+// for.
+var loginPurposes = [...]struct{ field, message, predicate string }{
+	{"purpose", "EmailVerifyPurpose", "emailVerifyPurposeLoginSetup"},
+	{"purpose", "InputStorePaymentPurpose", "inputStorePaymentAuthCode"},
+	{"invoice", "InputInvoice", "inputInvoicePremiumAuthCode"},
+}
+
+// forLogin reports whether a call with traitLoginCode serves a login. With
+// another purpose it changes or pays for an account, which takes a login: before
+// one, a BFF could not tell whose.
+func (w *MainAuthWrapper) forLogin(m *tl.Method, pb []byte) bool {
+	for _, p := range loginPurposes {
+		if w.schema.Predicate(p.message, field(w.schema, m.Request.Name(), p.field, pb)) == p.predicate {
+			return true
+		}
+	}
+	return false
+}
+
+// traitOf is what is known of a call.
+func (w *MainAuthWrapper) traitOf(m *tl.Method, pb []byte) trait {
+	t := traits[m.Name]
+	if t&traitLoginCode != 0 && w.forLogin(m, pb) {
+		t |= traitNoLogin
+	}
+	return t
 }
 
 // noGzip are the result types that do not shrink (rule GZIP-2).

@@ -32,6 +32,8 @@ func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *
 	switch td.MaybeScanArgs(t, "key", &key); key {
 	case "temp":
 		data.AuthKeyID, data.KeyType = tempKey, TempKey
+	case "temp2": // another one of the kind
+		data.AuthKeyID, data.KeyType = tempKey+1, TempKey
 	case "media":
 		data.AuthKeyID, data.KeyType = mediaKey, MediaTempKey
 	}

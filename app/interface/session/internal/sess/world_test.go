@@ -57,14 +57,15 @@ type world struct {
 
 	state    AuthState
 	stateErr *RPCError
-	salts    bool             // answer GetSalts
-	states   bool             // answer GetAuthState
-	others   bool             // answer everything but API calls
-	status   bool             // take announcements
-	met      map[msgKey]bool  // sessions that gateways know, by transport key and id
-	sends    []Send           // not looked at yet
-	replies  []Reply          //
-	open     map[Ticket]*Call // not answered yet, by ticket
+	salts    bool                                 // answer GetSalts
+	states   bool                                 // answer GetAuthState
+	others   bool                                 // answer everything but API calls
+	status   bool                                 // take announcements
+	met      map[msgKey]bool                      // sessions that gateways know, by transport key and id
+	word     func(*SetPasswordPending) *LoginWord // what storage says of marks; nil: nothing
+	sends    []Send                               // not looked at yet
+	replies  []Reply                              //
+	open     map[Ticket]*Call                     // not answered yet, by ticket
 	order    []Ticket
 	calls    []Request // all of them ever
 	adopted  *Handover
@@ -147,7 +148,15 @@ func (x *world) step(in Input) {
 }
 
 func (x *world) autoAnswer(c *Call) {
-	switch c.Request.(type) {
+	switch r := c.Request.(type) {
+	case *SetPasswordPending:
+		switch {
+		case !x.others:
+		case x.word == nil:
+			x.finish(c.Ticket, nil, nil)
+		default:
+			x.finish(c.Ticket, x.word(r), nil)
+		}
 	case *GetSalts:
 		if x.salts {
 			x.finish(c.Ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
@@ -302,6 +311,16 @@ func (x *world) data(sid int64, m wire.Message) *Data {
 		d.AuthKeyID, d.KeyType, d.Unbound = tempKey, TempKey, true
 	}
 	return d
+}
+
+// under is recv with another transport key of the device.
+func (x *world) under(key int64, kind KeyType, sid int64, body []byte) wire.Message {
+	x.t.Helper()
+	m := x.msg(sid, body)
+	d := x.data(sid, m)
+	d.AuthKeyID, d.KeyType = key, kind
+	x.step(d)
+	return m
 }
 
 // recv sends a body as a client would, and returns the message.

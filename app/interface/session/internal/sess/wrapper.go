@@ -15,9 +15,9 @@ type MainAuthWrapper struct {
 	schema *tl.Schema
 	rnd    io.Reader
 
-	mainAuth      *SessionList // sessions under the perm key itself
-	tempAuth      *SessionList // under its temp key
-	mediaTempAuth *SessionList // under its media temp key
+	mainAuth      *SessionList   // sessions under the perm key itself; nil: none
+	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
+	mediaTempAuth []*SessionList // under its media temp keys
 
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
@@ -33,6 +33,7 @@ type MainAuthWrapper struct {
 	lastID  int64 // highest message id of sessions that are gone: they may come again
 	userID  int64
 	loginAt int64    // when it became the user
+	endedAt int64    // when a login of it was last ended elsewhere
 	stateAt int64    // when the state was last asked for
 	pushID  int64    // session that takes push messages; 0: none
 	heldAt  int64    // when the first of held came
@@ -47,11 +48,11 @@ type MainAuthWrapper struct {
 	layerSaved int32 // what storage has; -1: not known
 	running    int32 // calls at a BFF
 	saving     int32 // initConnections on their way to storage
-	ended      bool  // its login was ended elsewhere, and none has begun since
 	destroyed  bool  // by destroy_auth_key
 	unbound    bool  // the key is a temp key of its own
 	loading    bool  // the state is being read
 	doubted    bool  // the state may have changed elsewhere
+	suspect    bool  // it is said that the login has ended; without an answer that holds
 	overruled  bool  // the state has changed here since it was asked for
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
@@ -61,6 +62,8 @@ type MainAuthWrapper struct {
 	pushAsked  bool // the push session is to be woken when it comes
 
 	pushUnsaved bool // storage did not take pushID
+
+	uncleared, unclearedUser int64 // owner and user of a mark that storage could not clear; 0: none
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -76,11 +79,6 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	}
 	return w
 }
-
-// Revoked reports whether the key's login was ended elsewhere and none has begun
-// since: a gateway that asks for the key is told that there is none. It may be
-// called between steps.
-func (w *MainAuthWrapper) Revoked() bool { return w.ended }
 
 // Step lets one thing happen at now, Unix nanoseconds, and appends to out what
 // the world is asked to do about it. now must not go back by more than the
@@ -152,12 +150,19 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	}
 }
 
-// lists returns the wrapper's lists in a fixed order.
+// lists returns the wrapper's lists: the perm key's, then those of temp keys and
+// of media temp keys as they came. A list may be dropped on the way, which may
+// leave others out.
 func (w *MainAuthWrapper) lists() iter.Seq[*SessionList] {
 	return func(yield func(*SessionList) bool) {
-		for _, l := range [...]*SessionList{w.mainAuth, w.tempAuth, w.mediaTempAuth} {
-			if l != nil && !yield(l) {
-				return
+		if w.mainAuth != nil && !yield(w.mainAuth) {
+			return
+		}
+		for _, set := range [...]*[]*SessionList{&w.tempAuth, &w.mediaTempAuth} {
+			for i := 0; i < len(*set); i++ {
+				if !yield((*set)[i]) {
+					return
+				}
 			}
 		}
 	}
@@ -185,17 +190,6 @@ func (w *MainAuthWrapper) empty() bool {
 	return true
 }
 
-// slot is where the list of a key type hangs.
-func (w *MainAuthWrapper) slot(t KeyType) **SessionList {
-	switch t {
-	case TempKey:
-		return &w.tempAuth
-	case MediaTempKey:
-		return &w.mediaTempAuth
-	}
-	return &w.mainAuth
-}
-
 // call asks a peer for something.
 func (w *MainAuthWrapper) call(r Request) Ticket {
 	w.ticket++
@@ -214,6 +208,7 @@ func (w *MainAuthWrapper) drained() bool {
 // finish says when the wrapper wants to be woken, and whether it is still
 // needed.
 func (w *MainAuthWrapper) finish() {
+	w.dropEmptyLists()
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
@@ -222,10 +217,8 @@ func (w *MainAuthWrapper) finish() {
 	if !idle || len(w.held) > 0 {
 		return
 	}
-	for l := range w.lists() {
-		if len(l.sessions) > 0 || len(l.held) > 0 {
-			return
-		}
+	for range w.lists() {
+		return
 	}
 	w.out.Done = true
 }

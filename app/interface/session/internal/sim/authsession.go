@@ -22,8 +22,7 @@ type storage struct {
 	stock  bool // without RPCSessionManager, and with less to check a binding by
 	keys   map[int64]*storedKey
 	logins map[int64]*login // by perm key
-	owing  map[int64]bool   // perm keys whose login owes its password, for all that is known
-	owed   map[int64]int64  // when that was last said of them, or no longer
+	marks  map[int64]*marks // by perm key
 	told   map[int64]*authsession.ClientSession
 }
 
@@ -42,7 +41,7 @@ type login struct {
 }
 
 func newStorage(c *cluster) *storage {
-	return &storage{c: c, stock: c.chance(4), keys: map[int64]*storedKey{}, logins: map[int64]*login{}, owing: map[int64]bool{}, owed: map[int64]int64{}, told: map[int64]*authsession.ClientSession{}}
+	return &storage{c: c, stock: c.chance(4), keys: map[int64]*storedKey{}, logins: map[int64]*login{}, marks: map[int64]*marks{}, told: map[int64]*authsession.ClientSession{}}
 }
 
 // userOf is who is logged in with a perm key; 0: nobody.
@@ -59,10 +58,13 @@ func (a *storage) bind(perm, user int64) {
 		return
 	}
 	a.c.note("auth", "logs in", perm, user)
-	if l := a.logins[perm]; l != nil && l.user == user {
-		return
+	a.c.watch.loginBegan(perm)
+	m := a.marksOf(perm)
+	if l := a.logins[perm]; l == nil || l.user != user {
+		m.end(a.userOf(perm))
+		a.logins[perm] = &login{user: user, since: a.c.now, checked: !hasPassword(user)}
 	}
-	a.logins[perm] = &login{user: user, since: a.c.now, checked: !hasPassword(user)}
+	m.attach(user, a.c.now)
 }
 
 // hasPassword reports whether a user's logins owe a password.
@@ -71,6 +73,7 @@ func hasPassword(user int64) bool { return user%2 == 0 }
 // unbind ends a login.
 func (a *storage) unbind(perm int64) {
 	a.c.note("auth", "ends a login", perm)
+	a.marksOf(perm).end(a.userOf(perm))
 	delete(a.logins, perm)
 	a.c.watch.loginEnded(perm)
 }
@@ -98,14 +101,17 @@ func (a *storage) resolve(id int64) (perm int64, err error) {
 	k := a.keys[id]
 	switch {
 	case k == nil:
-		return 0, status.Error(401, "AUTH_KEY_UNREGISTERED")
+		return 0, errUnregistered
 	case k.perm == 0:
 		return 0, status.Error(401, "AUTH_KEY_PERM_EMPTY")
 	}
 	return k.perm, nil
 }
 
-var yes = &mtproto.Bool{PredicateName: "boolTrue"}
+var (
+	yes             = &mtproto.Bool{PredicateName: "boolTrue"}
+	errUnregistered = status.Error(401, "AUTH_KEY_UNREGISTERED")
+)
 
 // serve answers the calls of RPCAuthsession and RPCSessionManager that session
 // makes.
@@ -121,7 +127,7 @@ func (a *storage) serve(ctx context.Context, method string, in any) (any, error)
 	case *authsession.TLAuthsessionQueryAuthKey:
 		k := a.keys[in.GetAuthKeyId()]
 		if k == nil {
-			return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+			return nil, errUnregistered
 		}
 		return &mtproto.AuthKeyInfo{PredicateName: "authKeyInfo", AuthKeyId: in.GetAuthKeyId(), AuthKeyType: k.kind, PermAuthKeyId: k.perm}, nil
 	case *authsession.TLAuthsessionSetAuthKey:
@@ -150,11 +156,7 @@ func (a *storage) serve(ctx context.Context, method string, in any) (any, error)
 		}
 		return yes, nil
 	case *authsession.SetPasswordPendingRequest:
-		a.owed[in.GetAuthKeyId()] = a.c.now
-		if delete(a.owing, in.GetAuthKeyId()); in.GetPending() {
-			a.owing[in.GetAuthKeyId()] = true
-		}
-		return &authsession.SetPasswordPendingReply{}, nil
+		return a.mark(in)
 	case *authsession.DestroyAuthKeyRequest:
 		return a.destroyKey(in.GetAuthKeyId()), nil
 	case *authsession.DropTempAuthKeysRequest:
@@ -179,9 +181,9 @@ func (a *storage) stateOf(id int64) (*authsession.AuthKeyStateData, error) {
 		if l.pushID != 0 {
 			s.AndroidPushSessionId = wrapperspb.Int64(l.pushID)
 		}
-	}
-	if a.owing[perm] {
-		s.KeyState = int32(sess.StateNeedPassword)
+		if a.marksOf(perm).owes(l.user) {
+			s.KeyState = int32(sess.StateNeedPassword)
+		}
 	}
 	return s, nil
 }

@@ -36,10 +36,11 @@ type bff struct {
 	c      *cluster
 	byPath map[string]*tl.Method
 	given  map[callID][]outcome
+	nobody map[callID]bool // calls that were made without a login
 }
 
 func newBFF(c *cluster) *bff {
-	b := &bff{c: c, byPath: map[string]*tl.Method{}, given: map[callID][]outcome{}}
+	b := &bff{c: c, byPath: map[string]*tl.Method{}, given: map[callID][]outcome{}, nobody: map[callID]bool{}}
 	for _, name := range []string{anyone, state, member, signIn, secret, logOut, register} {
 		m := c.schema.MethodByName(name)[0]
 		b.byPath[m.Path] = m
@@ -60,6 +61,7 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 	id := callID{md.GetAuthId(), md.GetSessionId(), md.GetClientMsgId()}
 	b.c.note("bff", m.Name, id.key, id.session, id.msg)
 	b.c.watch.invoked(m, md)
+	b.nobody[id] = md.GetUserId() == 0
 	work := b.c.between(0, 60*time.Millisecond)
 	bad := !b.c.healed
 	if bad && b.c.chance(8) {

@@ -56,7 +56,7 @@
 // once in the life of its session; nobody gets what is another's; message ids,
 // seqnos and containers keep the rules; what a key holds is bounded; no good
 // message is called bad, and nobody who is logged in is refused; what is
-// acknowledged is not sent again; a revoked key hears nothing; requests are
+// acknowledged is not sent again; a revoked key hears nothing of its login; requests are
 // answered once, and in time; what a node takes comes to a machine, and a key that
 // is another's is let go (mailbox.go). In the end (run.go): every call is answered,
 // every update was seen or announced as missed, whoever was to be woken was, and

@@ -24,9 +24,10 @@ func (s *csession) receive(packet []byte) {
 	if kind, _ := wire.PeekID(m.Body); kind == wire.IDMsgContainer {
 		members, _ = wire.Members(nil, m.Body, 1024)
 	}
+	inner := len(members) != 1 || members[0].ID != m.ID
 	for _, m := range members {
 		if !s.gone {
-			s.hear(m)
+			s.hear(m, inner)
 		}
 	}
 }
@@ -35,13 +36,14 @@ func (s *csession) watch(ok bool, invariant, format string, args ...any) {
 	s.c.c.watch.check(ok, invariant, "%v: "+format, append([]any{s}, args...)...)
 }
 
-// hear takes one message. One that it has is acknowledged again.
-func (s *csession) hear(m wire.Message) {
+// hear takes one message, which came alone or inside a container. One that it
+// has is acknowledged again.
+func (s *csession) hear(m wire.Message, inner bool) {
 	hash := hashOf(m.Body)
 	before, known := s.got[m.ID]
 	s.watch(!known || before == hash, "ids", "message %x has two contents", m.ID)
 	s.got[m.ID] = hash
-	if m.Seq&1 != 0 {
+	if m.Seq&1 != 0 && !(inner && s.c.habits.acksNoMembers) {
 		s.acknowledge(m.ID)
 	}
 	if known {
@@ -65,7 +67,7 @@ func (s *csession) hear(m wire.Message) {
 	case wire.IDBadMsgNotification, wire.IDBadServerSalt:
 		bad, _, code := r.Long(), r.Int(), wire.BadMsg(r.Int())
 		if code == wire.BadSalt {
-			s.c.salts[s.key] = r.Long()
+			s.badSalt(bad, r.Long())
 		}
 		s.corrected(m.ID, bad, code)
 	case wire.IDMsgsStateInfo:
@@ -86,7 +88,9 @@ func (s *csession) hear(m wire.Message) {
 		s.woken(timeOf(m.ID))
 	case idUpdateShort:
 		s.c.c.watch.seen(s, serialIn(&r))
-	case wire.IDMsgsAck, wire.IDFutureSalts, wire.IDDestroySessionOK, wire.IDDestroySessionNone,
+	case wire.IDFutureSalts:
+		s.c.futureSalts(s, &r)
+	case wire.IDMsgsAck, wire.IDDestroySessionOK, wire.IDDestroySessionNone,
 		wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 	default:
 		s.watch(false, "containers", "message %x of unknown kind %x", m.ID, kind)
@@ -281,7 +285,7 @@ var ownErrors = map[int32][]string{
 	400:  {"MSG_WAIT_TIMEOUT"},
 	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY", needPassword},
 	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
-	500:  {"INTERNAL_SERVER_ERROR", "context deadline exceeded", "busy", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
+	500:  {"INTERNAL_SERVER_ERROR", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
 }
 
 func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
@@ -311,7 +315,9 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		}
 	case bindKey:
 		cl.bound = cl.bound || !failed && s.key == cl.temp
-		cl.mediaBound = cl.mediaBound || !failed && s.key == cl.media
+		if k := cl.extraKey(s.key); k != nil {
+			k.bound = k.bound || !failed
+		}
 	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since, cl.statedAt, cl.push = true, cl.c.now, 0, device{}
@@ -344,6 +350,6 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	if string(r.Bytes()) == needPassword {
 		cl.loggedIn, cl.owes = false, true
 	} else if call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
-		cl.begin()
+		cl.loggedOut()
 	}
 }

@@ -135,7 +135,6 @@ type life struct {
 	lastID  int64
 	lastSeq int32
 	on      *machine
-	late    bool // it came to its machine when the key's login had been ended
 }
 
 // life finds the session that a packet is of, as it is or was before the step.
@@ -148,9 +147,7 @@ func (m *machine) life(w *watch, key, id int64) *life {
 					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}}
 					w.lives[s.Life] = l
 				}
-				if l.on != m {
-					l.on, l.late = m, m.revoked != 0
-				}
+				l.on = m
 				return l
 			}
 		}
@@ -230,7 +227,7 @@ func (w *watch) packet(m *machine, l *life, key, id int64, payload []byte) {
 		w.numbered(l, key, id, outer, outer)
 	}
 	for _, x := range members {
-		w.silent(m, l, x)
+		w.silent(m, key, id, x)
 	}
 }
 
@@ -286,11 +283,11 @@ func nature(kind uint32) (bits int64, content bool) {
 	return 3, true
 }
 
-// Invariant: a second after its login was ended, the sessions of a key hear
-// nothing but refusals, and that it was bound before. In later ones a client may
-// log in again, and then all are served.
-func (w *watch) silent(m *machine, l *life, x wire.Message) {
-	if m.revoked == 0 || l != nil && l.late || w.c.now < m.revoked+int64(time.Second) {
+// Invariant: a second after its login was ended, a key hears nothing of it but
+// refusals, and that it may ask: until it has logged in again, what is answered
+// was asked by nobody.
+func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
+	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
 	}
 	if w.c.storage.logins[m.key] != nil {
@@ -299,14 +296,15 @@ func (w *watch) silent(m *machine, l *life, x wire.Message) {
 	}
 	switch kind, _ := wire.PeekID(x.Body); kind {
 	case wire.IDRPCResult:
-		r := wire.NewReader(x.Body[wire.ResultHeader:])
+		r := wire.NewReader(x.Body[4:])
+		id := callID{key, session, r.Long()}
 		switch r.ID() {
 		case wire.IDTrue, wire.IDRPCError, wire.IDRPCAnswerUnknown, wire.IDRPCAnswerDropped, wire.IDRPCAnswerDroppedRunning,
 			wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
 		default:
-			w.check(false, "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
+			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
-	case idUpdateShort, wire.IDGzipPacked, wire.IDUpdatesTooLong:
+	case idUpdateShort, wire.IDGzipPacked:
 		w.check(false, "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }

@@ -113,7 +113,6 @@ func (c *cluster) trouble() {
 
 func (c *cluster) revoke(cl *client) {
 	if cl.perm != 0 {
-		c.watch.ended[cl.perm] = c.watch.ended[cl.perm] || c.storage.userOf(cl.perm) != 0
 		c.sync.revoke(cl.perm)
 	}
 }

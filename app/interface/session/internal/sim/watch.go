@@ -20,8 +20,7 @@ type watch struct {
 	ids      map[messageID]sentID  // messages of the server
 	pushes   map[pushID]*push      // by update and key
 	order    []pushID              // of pushes
-	ended    map[int64]bool        // perm keys that were revoked or destroyed
-	revoked  map[int64]int64       // when a machine heard of that
+	ended    map[int64]bool        // perm keys that were destroyed
 	bound    map[int64]int64       // when temp keys were bound
 	toldAt   map[*client]int64     // when a client was last told to fetch updates
 	machines map[*machine]struct{} // of nodes that live
@@ -69,7 +68,7 @@ type push struct {
 func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, pushes: map[pushID]*push{},
-		ended: map[int64]bool{}, revoked: map[int64]int64{}, bound: map[int64]int64{}, toldAt: map[*client]int64{},
+		ended: map[int64]bool{}, bound: map[int64]int64{}, toldAt: map[*client]int64{},
 		machines: map[*machine]struct{}{}, handed: map[*byte]*handed{},
 	}
 }
@@ -134,7 +133,8 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 		return
 	}
 	l := a.logins[k.perm]
-	owed := a.owing[k.perm] || a.owed[k.perm] > call.madeAt-grace
+	m := a.marksOf(k.perm)
+	owed := l != nil && m.owes(l.user) || m.at > call.madeAt-grace
 	if a.stock { // then a node knows, or nobody
 		owed = l == nil || hasPassword(l.user)
 	}
@@ -142,6 +142,15 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 		return // it does not know of a login itself, or has begun another
 	}
 	w.check(l == nil || l.since > call.madeAt-grace, "refusals", "%v: %s is answered %s, but there is a login", s, call.method, text)
+}
+
+// loginBegan notes that what a key's login was told when it ended is over.
+func (w *watch) loginBegan(perm int64) {
+	for m := range w.machines {
+		if m.key == perm {
+			m.revoked = 0
+		}
+	}
 }
 
 func (w *watch) loginEnded(perm int64) {

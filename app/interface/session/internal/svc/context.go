@@ -129,7 +129,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	s.Auth.Keys = s.Keys
 	s.dispatcher = dispatch.New(dispatch.Options{
 		Schema: s.Schema, Routes: routes, ServerID: self,
-		Timeout: c.Session.CallTimeout, MediaTimeout: c.Session.MediaCallTimeout, FakeResults: c.FakeResults,
+		Timeout: c.Session.CallTimeout, MediaTimeout: c.Session.MediaCallTimeout, ReplyBytes: c.Session.ReplyBytes, FakeResults: c.FakeResults,
 	})
 	s.Gateways = gateway.New(gateway.Options{
 		Dial:       func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },

@@ -129,7 +129,9 @@ type lastPush struct{ at atomic.Int64 }
 func (s *ServiceContext) Pushed() { s.pushed.at.Store(time.Now().UnixNano()) }
 
 // published reports whether peers find the node in etcd.
-func (s *ServiceContext) published() bool { return len(s.Config.Etcd.Hosts) > 0 && s.Config.Etcd.Key != "" }
+func (s *ServiceContext) published() bool {
+	return len(s.Config.Etcd.Hosts) > 0 && s.Config.Etcd.Key != ""
+}
 
 // linger keeps a node that has left etcd answering until sync has let go of it: a
 // push to an address that answers no more is lost, and has sync use the address

@@ -22,6 +22,7 @@ type Config struct {
 	Mysql Mysql
 	Cache cache.CacheConf // keys and logins
 	KV    kv.KvConf       // salts
+	Salts Salts
 	GeoIP GeoIP
 	Sweep Sweep
 	// Sessions and Concurrency are what holds for users without settings of
@@ -137,6 +138,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Sessions.ConfirmWithin < 0 {
 		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
+	}
+	if err := c.Salts.validate(); err != nil {
+		return err
 	}
 	if err := c.Admin.validate(); err != nil {
 		return err
