@@ -187,8 +187,11 @@ func (w *MainAuthWrapper) pump() {
 				}
 				c.after, c.deadline = nil, 0
 			}
-			if w.mustWait(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
+			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
 				continue
+			}
+			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
+				w.missUpdates()
 			}
 			if w.running++; c.trait&traitFile != 0 {
 				files++

@@ -49,8 +49,13 @@ type incoming struct {
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
 // SALT-3, MSGID-3 and CONT-3).
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
+	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
+	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did
+		s.looks = judged
+		w.resume(s)
+	}
 	if d.HTTP != 0 {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
@@ -77,6 +82,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	if in.fresh {
 		s.refused = 0
 		w.greet(s)
+		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
 }

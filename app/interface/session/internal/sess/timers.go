@@ -39,9 +39,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	for _, c := range w.calls {
 		at = earliest(at, c.deadline)
 	}
-	if w.onlineAt != 0 {
-		at = earliest(at, w.onlineAt+int64(w.cfg.OnlineEvery))
-	}
+	at = earliest(at, w.presenceAt())
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
@@ -102,14 +100,20 @@ func (w *MainAuthWrapper) releaseReader(d *Data) {
 	d.HTTP = 0
 }
 
-// closesAt is when an online session goes offline, and when an offline one
-// ends: after silence, or as long after its last ping_delay_disconnect as the
-// client asked for (rule PING-2).
+// trusted is the shortest delay of ping_delay_disconnect, in seconds, that is taken
+// at its word. mtcute asks for 7 and then pings once a minute, TDLib asks for 7
+// while it is in use: taken as offline so soon they would miss what is pushed in
+// between, on a connection that no gateway closes.
+const trusted = 30
+
+// closesAt is when an online session goes offline, and when an offline one ends:
+// after silence, or as long after its last ping_delay_disconnect as the client
+// asked for (rule PING-2).
 func (s *session) closesAt(cfg *Config) int64 {
 	switch {
 	case !s.online:
 		return s.lastSeen + int64(cfg.IdleClose)
-	case s.pingDelay > 0:
+	case s.pingDelay >= trusted:
 		return s.pingAt + int64(s.pingDelay)*int64(time.Second)
 	}
 	return s.lastSeen + int64(cfg.IdleOffline)
