@@ -40,6 +40,7 @@ type session struct {
 	ahead    int64 // how far the session's time is ahead of the clock, ns
 	connAt   int64 // when its TCP connection was new
 	first    int64 // lowest id accepted before the greeting is out
+	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none

@@ -19,7 +19,7 @@ func earliest(a, b int64) int64 {
 // deadline is the next time at which something happens by itself; 0: never.
 func (w *MainAuthWrapper) deadline() (at int64) {
 	for s := range w.sessions() {
-		at = earliest(at, s.closesAt(w.cfg))
+		at = earliest(earliest(at, s.closesAt(w.cfg)), s.greetAt)
 		if s.server != "" {
 			at = earliest(at, earliest(s.ackAt, s.resendAt))
 		}
@@ -71,6 +71,9 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 	}
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
 		w.repeatDue(s)
+	}
+	if s.greetAt != 0 && s.greetAt <= w.now {
+		w.greet(s)
 	}
 	if s.ackAt != 0 && s.ackAt <= w.now || s.http != nil {
 		s.touch()

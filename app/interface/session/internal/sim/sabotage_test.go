@@ -34,7 +34,7 @@ func TestSabotageIsFound(t *testing.T) {
 		{"a fault logs the client out", blameFaults, []string{"refusals"}},
 		{"a key is never let go", neverDone, []string{"leaks"}},
 		{"an HTTP request is not answered", forgetReaders, []string{"handlers"}},
-		{"packets are lost on their way to the machine", losePackets, []string{"mailboxes"}},
+		{"packets are lost on their way to the machine", losePackets, []string{"mailboxes", "acknowledgments"}},
 		{"keys are let go without a word", ignoreDrain, []string{"lingering"}},
 		{"a step panics", panicAtTimes, []string{"panics"}},
 		{"push messages wake nobody", wakeNobody, []string{"convergence"}},
