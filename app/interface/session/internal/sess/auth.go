@@ -272,9 +272,12 @@ func (w *MainAuthWrapper) revoke() {
 	case StateNormal, StateNeedPassword:
 	case StateRevoked, StateLoggedOut:
 		return
-	default: // perhaps of one that was not heard of here, or of an earlier one
+	default: // of an earlier login, or of one that is not heard of here yet
 		for s := range w.sessions() {
 			s.doomed = w.state == StateUnknown
+		}
+		for _, c := range w.calls {
+			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
 		}
 		w.doubted = true
 		w.loadState()
@@ -313,16 +316,22 @@ func (w *MainAuthWrapper) endLogin() {
 }
 
 // endCall refuses a call that an ended login has made. It may be done all the
-// same. One that ends or begins a login itself still has its say.
+// same. One that ends or begins a login itself still has its say, though the login
+// that it begins may be the one that has ended.
 func (w *MainAuthWrapper) endCall(c *pendingCall) {
 	switch {
-	case c.phase <= phaseReady || c.meta.UserID == 0 || c.stale:
-		return // not made, or made by nobody
+	case c.phase <= phaseReady || c.stale:
+		return
+	case c.trait&traitMarked != 0:
+		c.stale = true
+		return
+	case c.meta.UserID == 0: // made by nobody
+		return
 	case c.phase == phasePushed:
 		w.refuse(c, errUnregistered)
 		return
 	}
-	if c.stale = true; c.trait&(traitMarked|traitEnds) != 0 {
+	if c.stale = true; c.trait&traitEnds != 0 {
 		return
 	}
 	if c.syncing {

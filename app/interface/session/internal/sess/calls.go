@@ -34,7 +34,7 @@ type pendingCall struct {
 	ttlDays  int32      // what account.setAuthorizationTTL sets; 0: nothing
 	trait    trait
 	phase    phase
-	stale    bool // the login that made it has been ended elsewhere
+	stale    bool // a login was ended elsewhere while it was under way: the one that made it, or that it begins
 	asked    bool // the state was read for it once
 	quiet    bool // invokeWithoutUpdates
 	syncing  bool // holds updates back

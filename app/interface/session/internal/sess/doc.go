@@ -49,6 +49,19 @@
 // or repeated (flush.go). What the client does not acknowledge is repeated or, when
 // it is large, announced (repeat.go).
 //
+// # The life of a login
+//
+//	mark ─▶ signIn, checkPassword, ... ─▶ clear        a mark brackets each call that may log in   result.go
+//	                                      └▶ login     storage says that the login is one          auth.go
+//	read of the state ─▶ login                         it began elsewhere: a QR code, a bot
+//	auth.logOut ─▶ logout                              ended here
+//	Revoked, a push, a read ─▶ revoke                  ended elsewhere
+//
+// With a login end the answers and updates that were meant for it, not its
+// sessions: those are the client's, who may log in again in them. Which calls
+// need a login is said in traits.go, and why in PEERS.md, "Calls allowed before
+// login".
+//
 // # Time
 //
 // Effects.WakeAt is the next moment at which something happens by itself: a

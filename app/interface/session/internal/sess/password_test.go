@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -455,10 +456,18 @@ func TestNobodyIsNamedByAnOwedPassword(t *testing.T) {
 // A sign-in that is under way when the login before it is ended begins the next
 // one: it is neither refused nor taken at its word, where nobody can confirm it.
 func TestSignInCrossesTheEndOfALogin(t *testing.T) {
-	for name, word := range map[string]*LoginWord{"confirmed": {State: StateNormal, UserID: alice}, "not confirmed": nil} {
+	for name, word := range map[string]*LoginWord{
+		"confirmed": {State: StateNormal, UserID: alice}, "not confirmed": nil,
+		"of a login that is not heard of yet, not confirmed": nil,
+	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)
-			x.login(1)
+			if strings.HasPrefix(name, "of a login") {
+				x.state = AuthState{State: StateUnauthorized}
+				x.recv(1, x.method("help.getNearestDc"))
+			} else {
+				x.login(1)
+			}
 			x.word = func(*SetPasswordPending) *LoginWord { return word }
 			m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
 			x.step(&Revoked{})
