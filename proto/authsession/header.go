@@ -1,3 +1,5 @@
+// Package authsession is the contract with the authsession service (PEERS.md,
+// "authsession" and "Our own calls").
 package authsession
 
 // ExpiresAtHeader is the gRPC response header by which our authsession tells when
