@@ -7,13 +7,15 @@ LAB     := CGO_ENABLED=0 go run -C app/lab ./cmd/lab
 FUZZTIME ?= 1m
 SEEDS ?= 200
 START ?= 1
+CLIENTS ?=
+SHORT ?=
 SOAK     ?= 10m
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test-unit test-integration sim lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo run build test test-unit test-integration sim test-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,10 @@ test-unit: ## run the tests that need no server
 
 test-integration: ## run the tests against real MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test integration
+
+test-clients: build ## walk real clients through a cluster: CLIENTS=gotd,mtcute chooses, SHORT=1 is the short form
+	@.ci/with-clients $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
+		-only '$(CLIENTS)' $(if $(SHORT),-short)
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
 	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim

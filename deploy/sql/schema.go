@@ -51,14 +51,21 @@ type Applied struct {
 // have no read timeout, since a statement may take as long as its table is
 // large; every statement leaves the tables usable by a stock authsession while
 // it runs and afterwards.
-func Migrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
-	p, err := provider(db)
+//
+// A database of an older Teamgram release is refused, and so is one that has no
+// table of a stock install (NoStockTablesError), unless create says to make
+// them.
+func Migrate(ctx context.Context, db *sql.DB, create bool) ([]Applied, error) {
+	p, err := provider(db, func(ctx context.Context, db *sql.DB) error { return checkStock(ctx, db, create) })
 	if err != nil {
 		return nil, err
 	}
 	results, err := p.Up(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("schema migration: %w", err)
+	}
+	if err := Check(ctx, db); err != nil {
+		return nil, fmt.Errorf("schema migration: %w, although table %s says that all was done: the tables were made anew since; drop that table and run authsession -migrate again", err, versionTable)
 	}
 	return outcome(results), nil
 }
@@ -71,7 +78,7 @@ func Migrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
 // has to: stock nodes run on the migrated schema. No node of ours may run
 // meanwhile; stock nodes may.
 func Unmigrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
-	p, err := provider(db)
+	p, err := provider(db, func(context.Context, *sql.DB) error { return nil })
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +89,9 @@ func Unmigrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
 	return outcome(results), nil
 }
 
-// provider runs the migrations on db, one process at a time.
-func provider(db *sql.DB) (*goose.Provider, error) {
+// provider runs the migrations on db, one process at a time, if the check says
+// that it may.
+func provider(db *sql.DB, check func(context.Context, *sql.DB) error) (*goose.Provider, error) {
 	locker, err := lock.NewMySQLTableLocker(
 		lock.WithTableName(lockTable),
 		lock.WithTableLockTimeout(time.Second, 300),
@@ -97,7 +105,7 @@ func provider(db *sql.DB) (*goose.Provider, error) {
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectMySQL, db, files,
-		goose.WithTableName(versionTable), goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(versionTable), goose.WithLocker(checkedLock{locker, check}), goose.WithDisableGlobalRegistry(true))
 }
 
 func outcome(results []*goose.MigrationResult) []Applied {
@@ -108,16 +116,16 @@ func outcome(results []*goose.MigrationResult) []Applied {
 	return out
 }
 
-// Check reports the first table that db lacks.
+// Check reports the first table that db lacks, or that lacks a column in use.
 func Check(ctx context.Context, db *sql.DB) error {
 	for _, s := range Statements() {
-		name := strings.Fields(s[strings.Index(s, "CREATE TABLE")+len("CREATE TABLE"):])[0]
-		rows, err := db.QueryContext(ctx, "SELECT 1 FROM "+name+" LIMIT 1")
+		t := tableOf(s)
+		rows, err := db.QueryContext(ctx, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" LIMIT 1")
 		if err != nil {
-			return fmt.Errorf("table %s: %w", name, err)
+			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 		if err := rows.Close(); err != nil {
-			return fmt.Errorf("table %s: %w", name, err)
+			return fmt.Errorf("table %s: %w", t.name, err)
 		}
 	}
 	return nil

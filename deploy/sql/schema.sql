@@ -91,12 +91,17 @@ CREATE TABLE auth_key_lifetimes (
   KEY idx_bound_until (bound_until)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Perm keys whose user still owes the second factor.
+-- Calls on a perm key (owner) that may leave a login which owes the second
+-- factor: user_id's, or, while it is 0, that of who logs in next. seq counts the
+-- marks of a key.
 CREATE TABLE auth_password_pendings (
   auth_key_id bigint NOT NULL,
+  owner bigint NOT NULL DEFAULT 0,
   user_id bigint NOT NULL DEFAULT 0,
   date_created bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (auth_key_id)
+  seq bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (auth_key_id, owner),
+  KEY idx_in_flight (user_id, date_created)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- What a user chose, or an operator for them; 0 and '' are as configured. A

@@ -112,7 +112,7 @@ func migrationCount(t *testing.T) int {
 func TestMigrationsEndInTheSchemaFile(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		migrated, direct := open(t), open(t)
-		applied, err := Migrate(t.Context(), migrated)
+		applied, err := Migrate(t.Context(), migrated, true)
 		require.NoError(t, err)
 		require.Len(t, applied, migrationCount(t))
 		execAll(t, direct, Statements()...)
@@ -120,7 +120,7 @@ func TestMigrationsEndInTheSchemaFile(t *testing.T) {
 		require.NoError(t, Check(t.Context(), migrated))
 		require.NoError(t, Check(t.Context(), direct))
 
-		applied, err = Migrate(t.Context(), migrated)
+		applied, err = Migrate(t.Context(), migrated, true)
 		require.NoError(t, err)
 		require.Empty(t, applied, "a second run finds nothing to do")
 	})
@@ -137,7 +137,7 @@ func TestMigrationsRunOntoAStockInstallWithRows(t *testing.T) {
 			"INSERT INTO auth_users(auth_key_id, user_id, hash, date_created) VALUES (-1, 777, 5, 6)",
 			// An operator may have added the index we want.
 			"ALTER TABLE auth_key_infos ADD KEY idx_perm_auth_key_id (perm_auth_key_id)")
-		_, err := Migrate(t.Context(), db)
+		_, err := Migrate(t.Context(), db, true)
 		require.NoError(t, err)
 		execAll(t, direct, Statements()...)
 		require.Equal(t, describe(t, direct), describe(t, db))
@@ -158,7 +158,7 @@ func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 		counts := make([]int, 4)
 		for i := range errs {
 			wg.Go(func() {
-				applied, err := Migrate(context.Background(), db)
+				applied, err := Migrate(context.Background(), db, true)
 				errs[i], counts[i] = err, len(applied)
 			})
 		}
@@ -172,11 +172,16 @@ func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 	})
 }
 
-func TestCheckNamesTheMissingTable(t *testing.T) {
+func TestCheckNamesWhatIsMissing(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		execAll(t, db, stock(t)...)
-		require.ErrorContains(t, Check(t.Context(), db), "auth_key_lifetimes")
+		_, err := Migrate(t.Context(), db, true)
+		require.NoError(t, err)
+		execAll(t, db, "DROP TABLE auth_key_lifetimes")
+		require.ErrorContains(t, Check(t.Context(), db), "table auth_key_lifetimes: ")
+		execAll(t, db, "ALTER TABLE auth_users DROP COLUMN revoked_by")
+		require.ErrorContains(t, Check(t.Context(), db), "table auth_users: ")
+		require.ErrorContains(t, Check(t.Context(), db), "revoked_by")
 	})
 }
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
-	"github.com/zeromicro/go-zero/core/netx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
@@ -59,8 +56,11 @@ type Server struct {
 }
 
 // New prepares a server; it sets up go-zero's log, traces and metrics, but
-// opens no port.
+// opens no port. An address that peers could not use is a *conf.KeyError.
 func New(o Options) (*Server, error) {
+	if err := checkAddress(o.Conf); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		options:   o,
 		health:    health.NewServer(),
@@ -172,23 +172,4 @@ func Budget(conf zrpc.RpcServerConf) time.Duration {
 		return wait
 	}
 	return defaultBudget
-}
-
-// PublishedAddress is what peers find in etcd for a ListenOn: itself when it
-// names a host other than 0.0.0.0; else the host is replaced by $POD_IP, or by
-// the first IPv4 address of the first interface that is up and not loopback.
-// The rule is go-zero's, and every peer computes it the same way.
-func PublishedAddress(listenOn string) string {
-	host, rest, _ := strings.Cut(listenOn, ":")
-	if host != "" && host != "0.0.0.0" {
-		return listenOn
-	}
-	ip := os.Getenv("POD_IP")
-	if ip == "" {
-		ip = netx.InternalIp()
-	}
-	if ip == "" {
-		return listenOn
-	}
-	return ip + ":" + rest
 }

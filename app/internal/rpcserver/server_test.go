@@ -227,22 +227,6 @@ func TestNothingIsPublishedAfterStopWhateverEtcdWentThrough(t *testing.T) {
 	require.Empty(t, etcd.Values(c.Etcd.Key))
 }
 
-func TestPublishedAddress(t *testing.T) {
-	require.Equal(t, "10.0.0.1:20450", PublishedAddress("10.0.0.1:20450"))
-	t.Setenv("POD_IP", "10.1.2.3")
-	for listenOn, want := range map[string]string{
-		"0.0.0.0:20450":   "10.1.2.3:20450",
-		":20450":          "10.1.2.3:20450",
-		"127.0.0.1:20450": "127.0.0.1:20450",
-		"localhost:20450": "localhost:20450",
-		"[::1]:20450":     "[::1]:20450",
-	} {
-		require.Equal(t, want, PublishedAddress(listenOn), listenOn)
-	}
-	t.Setenv("POD_IP", "")
-	require.NotContains(t, PublishedAddress("0.0.0.0:1"), "10.1.2.3")
-}
-
 func TestBudget(t *testing.T) {
 	c := testConf(t)
 	require.Equal(t, 30*time.Second, Budget(c), "go-zero's default counts as unset")

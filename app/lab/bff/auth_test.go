@@ -28,6 +28,19 @@ func TestSignUpThenSignIn(t *testing.T) {
 	require.Equal(t, user.ID, w.auth.userOf(200))
 }
 
+func TestAddUser(t *testing.T) {
+	w := newWorld(t, Config{})
+	id, err := w.bff.AddUser("+1 (555) 0001", "Ada")
+	require.NoError(t, err)
+	user := w.client(100).logIn(t, "15550001", "somebody else")
+	require.Equal(t, id, user.ID)
+	require.Equal(t, "Ada", user.FirstName)
+	_, err = w.bff.AddUser("15550001", "Eve")
+	require.ErrorContains(t, err, "has an account")
+	_, err = w.bff.AddUser("call me", "Eve")
+	require.ErrorContains(t, err, "no phone number")
+}
+
 func TestLoginErrors(t *testing.T) {
 	w := newWorld(t, Config{Code: "77777"})
 	d := w.client(100)

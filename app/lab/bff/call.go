@@ -28,10 +28,11 @@ const metadataHeader = "rpc_metadata"
 
 var (
 	// errNotServed is what a gRPC server says of a method it lacks.
-	errNotServed = grpcstatus.Error(codes.Unimplemented, "unknown method")
-	errInput     = tgerr.New(400, "INPUT_REQUEST_INVALID")
-	errInternal  = tgerr.New(500, "INTERNAL_SERVER_ERROR")
-	errLogin     = tgerr.New(401, "AUTH_KEY_UNREGISTERED")
+	errNotServed  = grpcstatus.Error(codes.Unimplemented, "unknown method")
+	errInput      = tgerr.New(400, "INPUT_REQUEST_INVALID")
+	errInternal   = tgerr.New(500, "INTERNAL_SERVER_ERROR")
+	errNoStickers = tgerr.New(400, "STICKERSET_INVALID")
+	errLogin      = tgerr.New(401, "AUTH_KEY_UNREGISTERED")
 )
 
 // handle serves one call of any method: gRPC knows none of them.
@@ -58,6 +59,9 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.
 	if ctx, err = withCaller(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.migrate(ctx, method.Name); err != nil {
+		return nil, err
+	}
 	if s.cfg.Delay != nil {
 		if err := sleep(ctx, s.cfg.Delay(method.Name)); err != nil {
 			return nil, err
@@ -68,19 +72,46 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.
 			return nil, err
 		}
 	}
-	answer, err := s.methods.Handle(ctx, &bin.Buffer{Buf: query})
+	answer, err := s.answer(ctx, method, pb, query)
 	if err != nil {
 		return nil, err // the handlers' errors are the protocol
 	}
-	var b bin.Buffer
-	if err := answer.Encode(&b); err != nil {
-		return nil, fmt.Errorf("encode the result of %s: %w", method.Name, err)
-	}
-	reply, _, err := s.schema.ResultToProto(nil, method, b.Buf)
+	reply, _, err := s.schema.ResultToProto(nil, method, answer)
 	if err != nil {
 		return nil, fmt.Errorf("result of %s: %w", method.Name, err)
 	}
 	return reply, nil
+}
+
+// answer is the result of a query, as TL. Handlers get it in the version that
+// they know, where the client's is another one.
+func (s *Server) answer(ctx context.Context, method *tl.Method, pb, query []byte) ([]byte, error) {
+	if empty := s.empties.answer(method); empty != nil {
+		if needsLogin(method.Name) {
+			if _, err := s.self(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return empty, nil
+	}
+	if u := s.upgrades[method.ID]; u != nil {
+		var err error
+		if query, err = s.schema.MessageToTL(nil, u.to.Request, u.request(pb), s.schema.MaxLayer()); err != nil {
+			return nil, errInput
+		}
+	}
+	result, err := s.methods.Handle(ctx, &bin.Buffer{Buf: query})
+	if err != nil {
+		if errors.Is(err, errNotServed) {
+			s.cfg.Logger.Info("bff: method not served", zap.String("method", method.Name), zap.Uint32("id", method.ID))
+		}
+		return nil, err
+	}
+	var b bin.Buffer
+	if err := result.Encode(&b); err != nil {
+		return nil, fmt.Errorf("encode the result of %s: %w", method.Name, err)
+	}
+	return b.Buf, nil
 }
 
 // decode finds the method that path and request name, and the request as TL.

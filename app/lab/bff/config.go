@@ -47,11 +47,13 @@ type Config struct {
 
 	// Release names the table set. Default tl.Default.
 	Release string
-	// DC is the number of the one data centre. Default 2.
+	// DC is the number of the data centre that has the accounts. Default 2.
 	DC int
 	// Gateway is the host:port that help.getConfig gives to clients. Empty:
 	// it lists none.
 	Gateway string
+	// Entry is a second data centre, which sends clients to DC.
+	Entry Entry
 	// Code is the login code that everyone gets. Default DefaultCode.
 	Code string
 	// Passwords are the second factors, by phone number in digits.

@@ -276,11 +276,13 @@ type pushed struct {
 
 func newFakeSession(t *testing.T) *fakeSession {
 	f := &fakeSession{pushes: make(chan pushed, 64)}
-	f.addr = serve(t, func(s *grpc.Server) {
-		session.RegisterRPCSessionServer(s, f)
-		session.RegisterRPCSessionStreamServer(s, f)
-	})
+	f.addr = serve(t, f.register)
 	return f
+}
+
+func (f *fakeSession) register(s *grpc.Server) {
+	session.RegisterRPCSessionServer(s, f)
+	session.RegisterRPCSessionStreamServer(s, f)
 }
 
 func (f *fakeSession) SessionPushUpdatesData(_ context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
@@ -321,7 +323,14 @@ func (f *fakeSession) next(t *testing.T) pushed {
 // serve runs a gRPC server on loopback.
 func serve(t *testing.T, register func(*grpc.Server)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, _ := serveAt(t, "127.0.0.1:0", register)
+	return addr
+}
+
+// serveAt does so at an address; kill ends it at once, with its connections.
+func serveAt(t *testing.T, addr string, register func(*grpc.Server)) (_ string, kill func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", addr)
 	require.NoError(t, err)
 	s := grpc.NewServer()
 	register(s)
@@ -330,6 +339,7 @@ func serve(t *testing.T, register func(*grpc.Server)) string {
 		defer close(done)
 		_ = s.Serve(l)
 	}()
-	t.Cleanup(func() { s.Stop(); <-done })
-	return l.Addr().String()
+	kill = func() { s.Stop(); <-done }
+	t.Cleanup(kill)
+	return l.Addr().String(), kill
 }

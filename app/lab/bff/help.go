@@ -14,15 +14,14 @@ const configTTL = 3600
 func (s *Server) registerHelp() {
 	s.methods.OnHelpGetConfig(s.getConfig)
 	s.methods.OnHelpGetNearestDC(s.getNearestDC)
-	s.methods.OnHelpGetAppConfig(s.getAppConfig)
 	s.methods.OnHelpGetCDNConfig(s.getCDNConfig)
 }
 
-func (s *Server) getConfig(context.Context) (*tg.Config, error) {
+func (s *Server) getConfig(ctx context.Context) (*tg.Config, error) {
 	return &tg.Config{
 		Date:                 now(),
 		Expires:              now() + configTTL,
-		ThisDC:               s.cfg.DC,
+		ThisDC:               s.here(ctx),
 		DCOptions:            s.dcOptions(),
 		DCTxtDomainName:      "localhost",
 		ChatSizeMax:          200,
@@ -52,9 +51,10 @@ func (s *Server) getConfig(context.Context) (*tg.Config, error) {
 	}, nil
 }
 
-// dcOptions tells where the gateway is.
-func (s *Server) dcOptions() []tg.DCOption {
-	host, port, err := net.SplitHostPort(s.cfg.Gateway)
+// dcOption is where a data centre's gateway is; nothing when addr is no
+// host:port.
+func dcOption(dc int, addr string) []tg.DCOption {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (s *Server) dcOptions() []tg.DCOption {
 	}
 	ip := net.ParseIP(host)
 	return []tg.DCOption{{
-		ID:        s.cfg.DC,
+		ID:        dc,
 		IPAddress: host,
 		Port:      number,
 		Ipv6:      ip != nil && ip.To4() == nil,
@@ -72,12 +72,8 @@ func (s *Server) dcOptions() []tg.DCOption {
 	}}
 }
 
-func (s *Server) getNearestDC(context.Context) (*tg.NearestDC, error) {
-	return &tg.NearestDC{ThisDC: s.cfg.DC, NearestDC: s.cfg.DC}, nil
-}
-
-func (s *Server) getAppConfig(context.Context, int) (tg.HelpAppConfigClass, error) {
-	return &tg.HelpAppConfig{Config: &tg.JSONObject{}}, nil
+func (s *Server) getNearestDC(ctx context.Context) (*tg.NearestDC, error) {
+	return &tg.NearestDC{ThisDC: s.here(ctx), NearestDC: s.cfg.DC}, nil
 }
 
 // getCDNConfig is SlowMethod.

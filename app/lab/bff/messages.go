@@ -11,10 +11,18 @@ import (
 const (
 	maxMessage = 4096 // characters
 	maxPage    = 100  // messages or dialogs in one answer
+
+	archive = 1 // the folder that every client knows; nothing is in it
 )
+
+// errDuplicate has code 400, not the 500 of Telegram's documentation: for 500
+// clients send again, and report at last that the message failed.
+var errDuplicate = tgerr.New(400, "RANDOM_ID_DUPLICATE")
 
 func (s *Server) registerMessages() {
 	s.methods.OnMessagesGetDialogs(s.getDialogs)
+	s.methods.OnMessagesGetPeerDialogs(s.getPeerDialogs)
+	s.methods.OnMessagesGetPinnedDialogs(s.getPinnedDialogs)
 	s.methods.OnMessagesGetHistory(s.getHistory)
 	s.methods.OnMessagesSendMessage(s.sendMessage)
 }
@@ -24,22 +32,64 @@ func (s *Server) getDialogs(ctx context.Context, r *tg.MessagesGetDialogsRequest
 	if err != nil {
 		return nil, err
 	}
+	if r.FolderID == archive {
+		return &tg.MessagesDialogs{}, nil
+	}
 	all := s.store.dialogs(me)
 	tops := page(all, r.OffsetID, 0, r.Limit)
 	dialogs := make([]tg.DialogClass, len(tops))
 	for i, m := range tops {
-		dialogs[i] = &tg.Dialog{
-			Peer:            &tg.PeerUser{UserID: m.peer},
-			TopMessage:      m.id,
-			ReadOutboxMaxID: m.id, // nobody tracks what was read: all was
-			ReadInboxMaxID:  m.id,
-		}
+		dialogs[i] = dialog(m.peer, m.id)
 	}
 	users := s.store.users(me, tops)
 	if len(tops) == len(all) {
 		return &tg.MessagesDialogs{Dialogs: dialogs, Messages: objects(tops), Users: users}, nil
 	}
 	return &tg.MessagesDialogsSlice{Count: len(all), Dialogs: dialogs, Messages: objects(tops), Users: users}, nil
+}
+
+// dialog is one with a peer whose newest message is top, 0 when there is none.
+// Nobody tracks what was read: all was.
+func dialog(peer int64, top int) *tg.Dialog {
+	return &tg.Dialog{Peer: &tg.PeerUser{UserID: peer}, TopMessage: top, ReadOutboxMaxID: top, ReadInboxMaxID: top}
+}
+
+// getPeerDialogs returns the dialogs with the given peers. Who has never written
+// or been written to has one, too, without messages.
+func (s *Server) getPeerDialogs(ctx context.Context, peers []tg.InputDialogPeerClass) (*tg.MessagesPeerDialogs, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(peers) > maxPage {
+		return nil, errInput
+	}
+	var tops, named []message // with and without a message
+	out := &tg.MessagesPeerDialogs{State: stateAt(len(s.store.messages(me)))}
+	for _, p := range peers {
+		in, ok := p.(*tg.InputDialogPeer)
+		if !ok { // a folder
+			continue
+		}
+		peer := s.inputPeer(me, in.Peer)
+		if peer == nil {
+			return nil, tgerr.New(400, "PEER_ID_INVALID")
+		}
+		top := message{from: peer.id, peer: peer.id}
+		if found := s.store.dialog(me, peer.id); len(found) > 0 {
+			top = found[0]
+			tops = append(tops, top)
+		}
+		named = append(named, top)
+		out.Dialogs = append(out.Dialogs, dialog(peer.id, top.id))
+	}
+	out.Messages, out.Users = objects(tops), s.store.users(me, named)
+	return out, nil
+}
+
+// getPinnedDialogs: none are.
+func (s *Server) getPinnedDialogs(ctx context.Context, _ int) (*tg.MessagesPeerDialogs, error) {
+	return s.getPeerDialogs(ctx, nil)
 }
 
 func (s *Server) getHistory(ctx context.Context, r *tg.MessagesGetHistoryRequest) (tg.MessagesMessagesClass, error) {
@@ -91,9 +141,14 @@ func (s *Server) sendMessage(ctx context.Context, r *tg.MessagesSendMessageReque
 	case n > maxMessage:
 		return nil, tgerr.New(400, "MESSAGE_TOO_LONG")
 	}
-	out, in, ok := s.store.send(me, peer, r.Message, r.RandomID)
+	return s.send(ctx, me, peer, message{text: r.Message}, r.RandomID)
+}
+
+// send delivers a message and answers with it.
+func (s *Server) send(ctx context.Context, me, peer *account, m message, randomID int64) (tg.UpdatesClass, error) {
+	out, in, ok := s.store.send(me, peer, m, randomID)
 	if !ok {
-		return nil, tgerr.New(500, "RANDOM_ID_DUPLICATE")
+		return nil, errDuplicate
 	}
 	if peer != me {
 		s.pusher.pushUpdates(ctx, peer.id, 0, s.newMessage(peer, in))
@@ -101,7 +156,7 @@ func (s *Server) sendMessage(ctx context.Context, r *tg.MessagesSendMessageReque
 	s.pusher.pushUpdates(ctx, me.id, caller(ctx).GetPermAuthKeyId(), s.newMessage(me, out))
 
 	answer := s.newMessage(me, out)
-	answer.Updates = append([]tg.UpdateClass{&tg.UpdateMessageID{ID: out.id, RandomID: r.RandomID}}, answer.Updates...)
+	answer.Updates = append([]tg.UpdateClass{&tg.UpdateMessageID{ID: out.id, RandomID: randomID}}, answer.Updates...)
 	return answer, nil
 }
 

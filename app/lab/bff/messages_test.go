@@ -94,6 +94,29 @@ func TestPushFallsBackToTheOwner(t *testing.T) {
 	require.Equal(t, bob.key, node.next(t).key)
 }
 
+// A node that died and is back gets the first push after that, too: by a stream
+// that broke with it as by calls.
+func TestPushAfterANodeDied(t *testing.T) {
+	for name, stream := range map[string]bool{"unary": false, "stream": true} {
+		t.Run(name, func(t *testing.T) {
+			node := &fakeSession{pushes: make(chan pushed, 64)}
+			var kill func()
+			node.addr, kill = serveAt(t, "127.0.0.1:0", node.register)
+			w := newWorld(t, Config{Stream: stream}, node)
+			ada, bob := w.client(100), w.client(200)
+			ada.logIn(t, "15550001", "Ada")
+			bobUser := bob.logIn(t, "15550002", "Bob")
+			w.online.set(bob.user, bob.key, node.addr)
+			for i := range int64(3) {
+				ada.say(t, bobUser, "hello", i+1)
+				require.Equal(t, stream, node.next(t).streamed)
+				kill()
+				_, kill = serveAt(t, node.addr, node.register)
+			}
+		})
+	}
+}
+
 func TestResetAuthorization(t *testing.T) {
 	node := newFakeSession(t)
 	w := newWorld(t, Config{}, node)
@@ -157,7 +180,7 @@ func TestSendMessageErrors(t *testing.T) {
 	t.Run("sent twice", func(t *testing.T) {
 		d.say(t, me, "x", 7)
 		_, err := d.MessagesSendMessage(t.Context(), &tg.MessagesSendMessageRequest{Peer: inputPeer(me), Message: "x", RandomID: 7})
-		requireRPCError(t, err, 500, "RANDOM_ID_DUPLICATE")
+		requireRPCError(t, err, 400, "RANDOM_ID_DUPLICATE")
 	})
 }
 
@@ -241,7 +264,7 @@ func TestLongDifferenceComesInSlices(t *testing.T) {
 	me := d.logIn(t, "15550001", "Ada")
 	owner := w.bff.store.account(me.ID)
 	for i := range int64(maxDifference + 10) {
-		_, _, ok := w.bff.store.send(owner, owner, "x", i)
+		_, _, ok := w.bff.store.send(owner, owner, message{text: "x"}, i)
 		require.True(t, ok)
 	}
 	r, err := d.UpdatesGetDifference(t.Context(), &tg.UpdatesGetDifferenceRequest{Pts: 1})

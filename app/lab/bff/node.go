@@ -98,27 +98,38 @@ func (n *node) streamed() func(*session.TLSessionPushUpdatesData) error {
 		stream session.RPCSessionStream_SessionDataStreamClient
 		last   uint64
 	)
-	return func(u *session.TLSessionPushUpdatesData) (err error) {
-		if stream == nil {
-			stream, err = session.NewRPCSessionStreamClient(n.conn).SessionDataStream(n.ctx, grpc.WaitForReady(true))
-			if err != nil {
-				return err
-			}
-			opened := stream
-			n.working.Go(func() {
-				for {
-					if _, err := opened.Recv(); err != nil {
-						return
-					}
-				}
-			})
+	open := func() error {
+		opened, err := session.NewRPCSessionStreamClient(n.conn).SessionDataStream(n.ctx, grpc.WaitForReady(true))
+		if err != nil {
+			return err
 		}
+		stream = opened
+		n.working.Go(func() {
+			for {
+				if _, err := opened.Recv(); err != nil {
+					return
+				}
+			}
+		})
+		return nil
+	}
+	return func(u *session.TLSessionPushUpdatesData) (err error) {
 		last++
-		err = stream.Send(&session.SessionStreamRequest{
+		request := &session.SessionStreamRequest{
 			RequestId: strconv.FormatUint(last, 10),
 			Payload:   &session.SessionStreamRequest_PushUpdates{PushUpdates: u},
-		})
-		if err != nil {
+		}
+		// A stream that has broken is known by the next send: that goes out once
+		// more, or the first push after each end of a node would be lost.
+		for try := 0; try < 2; try++ {
+			if stream == nil {
+				if err = open(); err != nil {
+					return err
+				}
+			}
+			if err = stream.Send(request); err == nil {
+				return nil
+			}
 			stream = nil
 		}
 		return err

@@ -29,11 +29,15 @@ type Server struct {
 	cfg       Config
 	schema    *tl.Schema
 	methods   *tg.ServerDispatcher
+	upgrades  map[uint32]*upgrade // by the id of an older version
+	empties   *empties
 	store     *store
+	files     *files
 	pusher    *pusher
 	verifiers map[string]*verifier // by phone; immutable
 	sessions  authsession.RPCAuthsessionClient
 	conn      io.Closer // of sessions
+	exports   exports
 
 	listener net.Listener
 	grpc     *grpc.Server
@@ -50,6 +54,14 @@ func New(cfg Config) (*Server, error) {
 	schema, err := tl.Load(cfg.Release)
 	if err != nil {
 		return nil, fmt.Errorf("bff: %w", err)
+	}
+	upgrades, err := newUpgrades(schema, cfg.Release)
+	if err != nil {
+		return nil, err
+	}
+	empties, err := newEmpties()
+	if err != nil {
+		return nil, err
 	}
 	pusher, err := newPusher(cfg, schema)
 	if err != nil {
@@ -73,7 +85,10 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:       cfg,
 		schema:    schema,
+		upgrades:  upgrades,
+		empties:   empties,
 		store:     newStore(),
+		files:     newFiles(),
 		verifiers: verifiers,
 		pusher:    pusher,
 		sessions:  authsession.NewRPCAuthsessionClient(client.Conn()),
@@ -90,7 +105,11 @@ func New(cfg Config) (*Server, error) {
 	s.registerAccount()
 	s.registerUsers()
 	s.registerMessages()
+	s.registerSearch()
+	s.registerFiles()
 	s.registerUpdates()
+	s.registerEntry()
+	s.registerAlmostEmpty()
 
 	s.grpc = grpc.NewServer(grpc.ForceServerCodecV2(passthrough.Codec), grpc.UnknownServiceHandler(s.handle))
 	grpc_health_v1.RegisterHealthServer(s.grpc, health.NewServer())
@@ -99,6 +118,10 @@ func New(cfg Config) (*Server, error) {
 
 // Addr is the address the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Groups are the names of the gRPC services of its release, which an operator
+// routes to a BFF (IDMap).
+func (s *Server) Groups() []string { return s.schema.Groups() }
 
 // Start serves, finds the session nodes and registers the server. When it
 // returns the server can be reached; ctx bounds that alone. After an error

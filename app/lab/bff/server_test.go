@@ -77,12 +77,18 @@ func TestUsers(t *testing.T) {
 	requireRPCError(t, err, 400, "USER_ID_INVALID")
 }
 
+func TestGroups(t *testing.T) {
+	groups := newWorld(t, Config{}).bff.Groups()
+	require.Contains(t, groups, "RPCFiles")
+	require.Contains(t, groups, "RPCStickers", "which stock does not route")
+}
+
 func TestUnservedMethods(t *testing.T) {
 	d := newWorld(t, Config{}).client(100)
 	for name, path := range map[string]string{
 		"unknown service":           "/mtproto.RPCNothing/nothing",
 		"unknown method":            "/mtproto.RPCUsers/users_nothing",
-		"method without a handler":  "/mtproto.RPCStories/stories_getAllStories",
+		"method without a handler":  "/mtproto.RPCStories/stories_toggleAllStoriesHidden",
 		"method of another service": "/mtproto.RPCChats/help_getConfig",
 	} {
 		t.Run(name, func(t *testing.T) {

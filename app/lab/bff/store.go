@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gotd/td/tg"
 )
@@ -32,6 +31,7 @@ type message struct {
 	peer int64 // the user whose dialog it is in
 	date int
 	text string
+	doc  *document // nil: none
 }
 
 // login is a login code on its way.
@@ -111,20 +111,31 @@ func (s *store) signUp(phone, first, last string) *account {
 }
 
 // send puts a message into the boxes of both; to themselves it is one. ok is
-// false when the random id was used before.
-func (s *store) send(from, to *account, text string, randomID int64) (out, in message, ok bool) {
+// false when the random id was used before. Of m it takes what the message says.
+func (s *store) send(from, to *account, m message, randomID int64) (out, in message, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, used := from.sent[randomID]; used {
 		return message{}, message{}, false
 	}
 	from.sent[randomID] = struct{}{}
-	date := int(time.Now().Unix())
-	out = from.add(message{out: true, from: from.id, peer: to.id, date: date, text: text})
+	m.from, m.date = from.id, now()
+	out, in = m, m
+	out.out, out.peer = true, to.id
+	out = from.add(out)
 	if to != from {
-		in = to.add(message{from: from.id, peer: from.id, date: date, text: text})
+		in.peer = from.id
+		in = to.add(in)
 	}
 	return out, in, true
+}
+
+// used reports whether a has sent a message with that random id.
+func (s *store) used(a *account, randomID int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, used := a.sent[randomID]
+	return used
 }
 
 func (a *account) add(m message) message {
@@ -145,9 +156,14 @@ func (s *store) messages(a *account) []message {
 
 // dialog returns the messages of a with peer, newest first.
 func (s *store) dialog(a *account, peer int64) []message {
+	return s.newest(a, func(m message) bool { return m.peer == peer })
+}
+
+// newest returns the messages of a that match, newest first.
+func (s *store) newest(a *account, match func(message) bool) []message {
 	var out []message
 	for _, m := range slices.Backward(s.messages(a)) {
-		if m.peer == peer {
+		if match(m) {
 			out = append(out, m)
 		}
 	}
@@ -199,7 +215,7 @@ func (a *account) user(viewer *account) *tg.User {
 
 // object makes a TL object of the caller's own: encoding writes to it.
 func (m message) object() *tg.Message {
-	return &tg.Message{
+	out := &tg.Message{
 		ID:      m.id,
 		Out:     m.out,
 		FromID:  &tg.PeerUser{UserID: m.from},
@@ -207,6 +223,10 @@ func (m message) object() *tg.Message {
 		Date:    m.date,
 		Message: m.text,
 	}
+	if m.doc != nil {
+		out.Media = m.doc.media()
+	}
+	return out
 }
 
 func objects(messages []message) []tg.MessageClass {

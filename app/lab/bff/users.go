@@ -11,6 +11,8 @@ func (s *Server) registerUsers() {
 	s.methods.OnUsersGetUsers(s.getUsers)
 	s.methods.OnUsersGetFullUser(s.getFullUser)
 	s.methods.OnContactsGetContacts(s.getContacts)
+	s.methods.OnContactsImportContacts(s.importContacts)
+	s.methods.OnContactsResolvePhone(s.resolvePhone)
 }
 
 func (s *Server) getUsers(ctx context.Context, ids []tg.InputUserClass) ([]tg.UserClass, error) {
@@ -54,6 +56,35 @@ func (s *Server) getContacts(ctx context.Context, _ int64) (tg.ContactsContactsC
 	}
 	out.SavedCount = len(out.Contacts)
 	return out, nil
+}
+
+// importContacts tells who of the given phone numbers has an account; there is
+// nothing to keep, since all are contacts of each other.
+func (s *Server) importContacts(ctx context.Context, contacts []tg.InputPhoneContact) (*tg.ContactsImportedContacts, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &tg.ContactsImportedContacts{}
+	for _, c := range contacts {
+		if a := s.store.byPhone(digits(c.Phone)); a != nil {
+			out.Imported = append(out.Imported, tg.ImportedContact{UserID: a.id, ClientID: c.ClientID})
+			out.Users = append(out.Users, a.user(me))
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) resolvePhone(ctx context.Context, phone string) (*tg.ContactsResolvedPeer, error) {
+	me, err := s.self(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := s.store.byPhone(digits(phone))
+	if a == nil {
+		return nil, tgerr.New(400, "PHONE_NOT_OCCUPIED")
+	}
+	return &tg.ContactsResolvedPeer{Peer: &tg.PeerUser{UserID: a.id}, Users: []tg.UserClass{a.user(me)}}, nil
 }
 
 // inputUser finds whom a client means; nil when there is none.

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"crypto/rsa"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,8 +43,10 @@ type Cluster struct {
 	disc        *discovery.Client
 	status      *status.Server
 	gateway     *gateway.Gateway
+	entry       *gateway.Gateway // of EntryDC; nil: none
+	bff         *bff.Server
 	authsession *service
-	session     *service
+	sessions    []*service // the session nodes; those beyond the first may come and go
 
 	undo []func() // what Close does, last one first
 }
@@ -146,12 +147,11 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err := c.disc.Watch(ctx, sessionKey, pool.Update); err != nil {
 		return err
 	}
-	c.gateway, err = gateway.Start(gateway.Config{ListenOn: c.cfg.ListenOn, Key: c.key, DC: c.cfg.DC, Backend: pool, Log: c.cfg.Log})
-	if err != nil {
+	if c.gateway, err = c.startGateway(ctx, c.cfg.DC, c.cfg.ListenOn, pool); err != nil {
 		return err
 	}
-	c.onClose(func() { _ = c.gateway.Close() })
-	if _, err := c.disc.Publish(ctx, gatewayKey, c.gateway.ServerID()); err != nil {
+	entry, err := c.startEntry(ctx, pool)
+	if err != nil {
 		return err
 	}
 
@@ -162,6 +162,7 @@ func (c *Cluster) startAround(ctx context.Context) error {
 		Stream:      c.cfg.StreamSession,
 		DC:          c.cfg.DC,
 		Gateway:     c.gateway.Addr(),
+		Entry:       entry,
 		Passwords:   c.cfg.Passwords,
 		Delay:       func(method string) time.Duration { return c.cfg.Slow[method] },
 		Logger:      c.cfg.BFFLog,
@@ -169,40 +170,29 @@ func (c *Cluster) startAround(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.bff = b
 	c.onClose(b.Stop)
 	return b.Start(ctx)
 }
 
-// startPair starts the two services.
-func (c *Cluster) startPair(ctx context.Context) (err error) {
-	// The embedded engine keeps transactions apart by there being one
-	// connection, and its schema is the final one already.
-	connections, migrate := 64, true
-	if c.cfg.MySQL == "" {
-		connections, migrate = 1, false
-	}
-	c.onClose(func() {
-		_ = c.gateway.Close() // so that session hears clients leave
-		bound := context.WithoutCancel(ctx)
-		if err := errors.Join(c.session.stop(bound), c.authsession.stop(bound)); err != nil {
-			c.cfg.Log.Error("stopping the pair", "err", err)
-		}
-	})
-	c.authsession, err = c.launch(ctx, authsessionKey, authsessionYAML, c.cfg.AuthSession, map[string]any{
-		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate, "Extra": c.cfg.AuthSessionYAML,
-	})
+// startGateway starts the gateway of a data centre. It stays the cluster's to
+// close, with an error too.
+func (c *Cluster) startGateway(ctx context.Context, dc int, listen string, backend gateway.Backend) (*gateway.Gateway, error) {
+	g, err := gateway.Start(gateway.Config{ListenOn: listen, Key: c.key, DC: dc, PingGrace: c.cfg.PingGrace, Backend: backend, Log: c.cfg.Log})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.session, err = c.launch(ctx, sessionKey, sessionYAML, c.cfg.Session, map[string]any{"Extra": c.cfg.SessionYAML})
-	return err
+	c.onClose(func() { _ = g.Close() })
+	_, err = c.disc.Publish(ctx, gatewayKey, g.ServerID())
+	return g, err
 }
 
-// RestartSession stops session and returns when it serves again.
-func (c *Cluster) RestartSession(ctx context.Context) error { return c.session.restart(ctx) }
-
-// RestartAuthSession stops authsession and returns when it serves again.
-func (c *Cluster) RestartAuthSession(ctx context.Context) error { return c.authsession.restart(ctx) }
+// AddUser makes an account that the phone number logs in to, as if it had
+// signed up under that name, and returns the user's id. An error says that the
+// number cannot be used or has an account.
+func (c *Cluster) AddUser(phone, firstName string) (int64, error) {
+	return c.bff.AddUser(phone, firstName)
+}
 
 // Online returns the perm keys of a user that are online.
 func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
@@ -214,32 +204,27 @@ func (c *Cluster) Online(ctx context.Context, userID int64) ([]int64, error) {
 	return keys, err
 }
 
-// Failed returns the end of a service that ended by itself, once one does.
-func (c *Cluster) Failed(ctx context.Context) error {
-	select {
-	case <-c.session.child.Done():
-		return c.session.child.Ended()
-	case <-c.authsession.child.Done():
-		return c.authsession.child.Ended()
-	case <-ctx.Done():
-		return nil
-	}
-}
-
 // Part is a part of the cluster and where it is.
 type Part struct{ Name, Addr string }
 
 // Parts lists them, outermost first.
 func (c *Cluster) Parts() []Part {
-	return []Part{
+	parts := []Part{
 		{"gateway, for clients", c.gateway.Addr()},
 		{"gateway, for session", c.gateway.ServerID()},
-		{"session", c.session.addr},
-		{"authsession", c.authsession.addr},
-		{"etcd", c.etcd[0]},
-		{"redis", c.redis},
-		{"mysql", databaseAddr(c.dsn)},
 	}
+	if c.entry != nil {
+		parts = append(parts, Part{fmt.Sprint("gateway of data centre ", c.cfg.EntryDC), c.entry.Addr()})
+	}
+	for _, s := range c.sessions {
+		parts = append(parts, Part{"session", s.addr})
+	}
+	return append(parts,
+		Part{"authsession", c.authsession.addr},
+		Part{"etcd", c.etcd[0]},
+		Part{"redis", c.redis},
+		Part{"mysql", databaseAddr(c.dsn)},
+	)
 }
 
 // databaseAddr is what of a DSN may be shown.

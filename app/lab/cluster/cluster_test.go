@@ -15,6 +15,7 @@ import (
 	"github.com/zeromicro/go-zero/core/conf"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
@@ -123,6 +124,50 @@ func TestStartRestartClose(t *testing.T) {
 	pem, err := os.ReadFile(c.PublicKeyPath())
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(pem), "-----BEGIN RSA PUBLIC KEY-----"))
+}
+
+func TestSessionNodesComeAndGo(t *testing.T) {
+	ctx := limited(t)
+	cfg := config(t)
+	cfg.SessionNodes = 2
+	cfg.SaltLife = time.Minute
+	c, err := cluster.Start(ctx, cfg)
+	require.NoError(t, err)
+	defer c.Close()
+	nodes := func() (addrs []string) {
+		for _, p := range c.Parts() {
+			if p.Name == "session" {
+				addrs = append(addrs, p.Addr)
+			}
+		}
+		return addrs
+	}
+	healthy := func(addr string) bool {
+		conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+		require.NoError(t, err)
+		defer conn.Close()
+		_, err = grpc_health_v1.NewHealthClient(conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+		return err == nil
+	}
+	first := nodes()
+	require.Len(t, first, 2)
+	require.NoError(t, c.KillSession(ctx))
+	require.Equal(t, first, nodes(), "nodes that were killed come back where they were")
+	require.NoError(t, c.AddSession(ctx))
+	require.Len(t, nodes(), 3)
+	for _, addr := range nodes() {
+		require.True(t, healthy(addr))
+	}
+	third := nodes()[2]
+	require.NoError(t, c.RemoveSession(ctx))
+	require.Equal(t, first, nodes())
+	require.False(t, healthy(third))
+	require.NoError(t, c.RemoveSession(ctx))
+	require.ErrorContains(t, c.RemoveSession(ctx), "last session node")
+
+	yaml, err := os.ReadFile(filepath.Join(cfg.Dir, "service.authsession.yaml"))
+	require.NoError(t, err)
+	require.Contains(t, string(yaml), "Salts:\n  Life: 1m0s\n")
 }
 
 func TestServiceThatDoesNotStart(t *testing.T) {

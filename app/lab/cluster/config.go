@@ -28,10 +28,25 @@ type Config struct {
 	// files.
 	SessionYAML, AuthSessionYAML string
 
+	// SessionNodes is how many session nodes there are at the start, 0 means 1;
+	// AddSession and RemoveSession change it.
+	SessionNodes int
+	// SaltLife is how long each server salt is the current one: whole seconds,
+	// 10s at least. 0 means as long as in a stock install, 30m.
+	SaltLife time.Duration
+
 	// ListenOn is where clients connect. Empty means a free loopback port.
 	ListenOn string
+	// PingGrace is how much longer than ping_delay_disconnect says the gateway
+	// keeps a silent connection. Zero means 75s.
+	PingGrace time.Duration
 	// DC is the id of the data centre. Zero means 2.
 	DC int
+	// EntryDC is a second data centre, with a gateway at EntryListenOn (empty: a
+	// free loopback port), that sends clients who log in to DC: some clients
+	// are built to begin at another one (TDLib at 1). Zero means none.
+	EntryDC       int
+	EntryListenOn string
 	// Passwords are second factors, by phone number in digits.
 	Passwords map[string]string
 	// Slow is how long methods of the BFF (help.getCdnConfig) take longer than
@@ -48,7 +63,10 @@ type Config struct {
 
 func (c *Config) setDefaults() {
 	c.ListenOn = cmp.Or(c.ListenOn, "127.0.0.1:0")
+	c.EntryListenOn = cmp.Or(c.EntryListenOn, "127.0.0.1:0")
 	c.DC = cmp.Or(c.DC, 2)
+	c.SessionNodes = cmp.Or(c.SessionNodes, 1)
+	c.SaltLife = cmp.Or(c.SaltLife, 30*time.Minute)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

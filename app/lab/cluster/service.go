@@ -36,9 +36,19 @@ func quote(s string) string {
 	return string(b)
 }
 
+// spec says what service to launch.
+type spec struct {
+	key    string // in etcd
+	name   string // of its files; the nodes of one service have one each
+	text   string // the template of its configuration file
+	args   []string
+	fields map[string]any // of text
+}
+
 // service is one of the pair: where it listens stays the same over restarts.
 type service struct {
-	name  string // also the etcd key
+	key   string // in etcd
+	name  string
 	args  []string
 	addr  string
 	out   string
@@ -48,9 +58,9 @@ type service struct {
 
 // launch starts a service, at another address when somebody was quicker to take
 // the one it should have. What it returns is to be stopped, with an error too.
-func (c *Cluster) launch(ctx context.Context, name, text string, args []string, fields map[string]any) (s *service, err error) {
+func (c *Cluster) launch(ctx context.Context, q spec) (s *service, err error) {
 	for range 3 {
-		if s, err = c.newService(name, text, args, fields); err != nil {
+		if s, err = c.newService(q); err != nil {
 			return nil, err
 		}
 		err = s.start(ctx)
@@ -62,30 +72,30 @@ func (c *Cluster) launch(ctx context.Context, name, text string, args []string, 
 }
 
 // newService writes the configuration file of a service.
-func (c *Cluster) newService(name, text string, args []string, fields map[string]any) (*service, error) {
+func (c *Cluster) newService(q spec) (*service, error) {
 	addr, err := proc.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	s := &service{name: name, addr: addr, out: filepath.Join(c.logs, name+".out"), find: c.disc.Values}
+	s := &service{key: q.key, name: q.name, addr: addr, out: filepath.Join(c.logs, q.name+".out"), find: c.disc.Values}
 	etcd := make([]string, len(c.etcd))
 	for i, e := range c.etcd {
 		etcd[i] = quote(e)
 	}
-	fields["ListenOn"], fields["Etcd"], fields["Logs"] = quote(addr), etcd, quote(filepath.Join(c.logs, name))
-	t, err := template.New(name).Option("missingkey=error").Parse(text)
+	q.fields["ListenOn"], q.fields["Etcd"], q.fields["Logs"] = quote(addr), etcd, quote(filepath.Join(c.logs, q.name))
+	t, err := template.New(q.name).Option("missingkey=error").Parse(q.text)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	var out bytes.Buffer
-	if err := t.Execute(&out, fields); err != nil {
+	if err := t.Execute(&out, q.fields); err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	path := filepath.Join(c.cfg.Dir, name+".yaml")
+	path := filepath.Join(c.cfg.Dir, q.name+".yaml")
 	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil { // the DSN may hold a password
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	s.args = append(slices.Clone(args), "-f", path)
+	s.args = append(slices.Clone(q.args), "-f", path)
 	return s, nil
 }
 
@@ -99,7 +109,7 @@ func (s *service) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	return child.WaitReady(ctx, s.addr, func(ctx context.Context) (bool, error) {
-		addrs, err := s.find(ctx, s.name)
+		addrs, err := s.find(ctx, s.key)
 		return slices.Contains(addrs, s.addr), err
 	})
 }

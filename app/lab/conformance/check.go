@@ -22,7 +22,7 @@ const passive = "ENC-1 ENC-2 ENC-3 ENC-4 SESS-3 MSGID-2 MSGID-8 SEQ-5 SEQ-6 ACK-
 func checks() []check {
 	all := slices.Concat(
 		keyChecks, bindChecks, refusedBindChecks, packetChecks, saltChecks, sessionChecks, idChecks, seqChecks,
-		containerChecks, ackChecks, rpcChecks, slowChecks, stateChecks, pingChecks, orderChecks, initChecks, loginChecks, updateChecks, transportChecks, httpChecks,
+		containerChecks, ackChecks, rpcChecks, slowChecks, stateChecks, pingChecks, orderChecks, initChecks, loginChecks, updateChecks, transportChecks, httpChecks, clientChecks,
 	)
 	slices.SortStableFunc(all, func(a, b check) int {
 		switch {

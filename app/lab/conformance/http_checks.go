@@ -130,13 +130,13 @@ var httpChecks = []check{
 		n, took = s.ask(httpWait(9000, 9000, 1000), s.member(ping(1), false))
 		p.check(n > 0 && took >= 800*time.Millisecond, "the pong after max_wait of 1 s", "%d messages after %s", n, took)
 	}},
-	// It may be shorter, where a call from gateway to session is.
+	// It may be shorter, where a call from gateway to session is; and a server that
+	// has nothing to wait for may let the connection go at once.
 	{rules: "HTTP-8", title: "a request without http_wait and nothing to say to it", slow: true, run: func(p *probe) {
 		s := p.overHTTP(p.perm())
 		s.post(acknowledge(wire.RandomLong()|1), false)
 		n, took := s.replies()
 		p.check(n == 0, "an empty container", "%s", s.describeKept())
-		p.check(took >= time.Second, "a reply that is held back", "one after %s", took)
 		p.check(took <= defaultHold+p.target.Patience, "a reply within 25 s", "one after %s", took)
 	}},
 	{rules: "HTTP-9 TR-9", title: "a packet of an unknown key", run: func(p *probe) {

@@ -100,20 +100,35 @@ var idChecks = []check{
 	}},
 }
 
-// badSeq is a check that a message with a wrong seqno is refused.
-func badSeq(rules, title string, code int, seq int32, body func() []byte) check {
-	return check{rules: rules, title: title, run: func(p *probe) {
+// oddTaken is a check that a message is taken though its seqno is odd and needs
+// not be. A client that counts all its service messages begins a new session
+// whenever one is refused, without end.
+func oddTaken(title string, message func(*session) wire.Member) check {
+	return check{rules: "SEQ-3", title: title, run: func(p *probe) {
 		s := p.session()
-		id := s.NextID()
-		s.send(wire.Plain{MsgID: id, Seq: seq, Body: body()})
-		s.bad(id, code)
+		s.fence()
+		m := message(s)
+		s.send(wire.Plain{MsgID: m.ID, Seq: m.Seq, Body: m.Body})
+		for _, answer := range s.fence() {
+			p.check(answer.Type() != mt.BadMsgNotificationTypeID, "no refusal", "%s", describe(answer))
+		}
 	}}
 }
 
 var seqChecks = []check{
-	badSeq("SEQ-3 BAD-34", "an odd msgs_ack", 34, 1, func() []byte { return acknowledge(1) }),
-	badSeq("SEQ-3 BAD-34", "an odd container", 34, 1, func() []byte { return wire.Container() }),
-	badSeq("SEQ-2 BAD-35", "an even API call", 35, 0, func() []byte { return encode(nearestDC) }),
+	oddTaken("an odd msgs_ack", func(s *session) wire.Member {
+		return wire.Member{ID: s.NextID(), Seq: s.NextSeq(true), Body: acknowledge(1)}
+	}),
+	oddTaken("an odd container", func(s *session) wire.Member {
+		inside := wire.Member{ID: s.NextID(), Seq: s.NextSeq(false), Body: ping(7)}
+		return wire.Member{ID: s.NextID(), Seq: s.NextSeq(true), Body: wire.Container(inside)}
+	}),
+	{rules: "SEQ-2 BAD-35", title: "an even API call", run: func(p *probe) {
+		s := p.session()
+		id := s.NextID()
+		s.send(wire.Plain{MsgID: id, Body: encode(nearestDC)})
+		s.bad(id, 35)
+	}},
 	{rules: "SEQ-4", title: "pings with odd and with even seqnos", run: func(p *probe) {
 		s := p.session()
 		s.pong(s.post(ping(1), true))

@@ -32,6 +32,12 @@ func (p *probe) userOn(model string) *wire.Key {
 // is no account, and returns what that led to: a login or an error.
 func (p *probe) logIn(phone, model string) (s *session, outcome []byte) {
 	s = p.sessionOf(p.newKey(0))
+	return s, s.enter(phone, model)
+}
+
+// enter enters the code of a phone number in a session.
+func (s *session) enter(phone, model string) (outcome []byte) {
+	p := s.p
 	p.target.logins.Lock() // a new code replaces the one before
 	defer p.target.logins.Unlock()
 	q := initConnection(&tg.AuthSendCodeRequest{PhoneNumber: phone, APIID: 4, APIHash: "014b35b6184100b085b0d0572f9b5103"})
@@ -49,7 +55,7 @@ func (p *probe) logIn(phone, model string) (s *session, outcome []byte) {
 	if m := (wire.Message{Body: outcome}); m.Type() != tg.AuthAuthorizationTypeID && m.Type() != mt.RPCErrorTypeID {
 		p.fail("auth.authorization", "%s", name(m.Type()))
 	}
-	return s, outcome
+	return outcome
 }
 
 // loginOn finds the hash of the user's login on a device of a model.
@@ -66,6 +72,30 @@ func (s *session) loginOn(model string) int64 {
 	return 0
 }
 
+// end ends the user's login on a device of a model.
+func (s *session) end(model string) {
+	id := s.call(&tg.AccountResetAuthorizationRequest{Hash: s.loginOn(model)})
+	if e, refused := asError(s.outcome(id)); refused {
+		s.p.skip(fmt.Sprintf("a new login may not end others: rpc_error %d %s", e.ErrorCode, e.ErrorMessage))
+	}
+}
+
+// ended calls until it is refused, for the session's login was ended. The word
+// may take a moment to every part of the server. ERR-1 is what a login that was
+// removed gets, whoever did it.
+func (s *session) ended() {
+	p := s.p
+	for deadline := time.Now().Add(p.target.Patience); ; p.wait(silence / 10) {
+		e, refused := asError(s.outcome(s.call(personal)))
+		if refused {
+			p.check(e.ErrorCode == 401 && (e.ErrorMessage == "SESSION_REVOKED" || e.ErrorMessage == "AUTH_KEY_UNREGISTERED"),
+				"rpc_error 401 SESSION_REVOKED or AUTH_KEY_UNREGISTERED", "%d %s", e.ErrorCode, e.ErrorMessage)
+			return
+		}
+		p.check(time.Now().Before(deadline), "rpc_error 401", "results for %s", p.target.Patience)
+	}
+}
+
 const passwordNeeded = "SESSION_PASSWORD_NEEDED"
 
 var loginChecks = []check{
@@ -73,21 +103,8 @@ var loginChecks = []check{
 		model := fmt.Sprintf("Conformance %016x", uint64(wire.RandomLong()))
 		ended, owner := p.sessionOf(p.userOn(model)), p.sessionOf(p.user())
 		ended.result(ended.call(personal))
-		id := owner.call(&tg.AccountResetAuthorizationRequest{Hash: owner.loginOn(model)})
-		if e, refused := asError(owner.outcome(id)); refused {
-			p.skip(fmt.Sprintf("a new login may not end others: rpc_error %d %s", e.ErrorCode, e.ErrorMessage))
-		}
-		// The word may take a moment to every part of the server. ERR-1 is what
-		// a login that was removed gets, whoever did it.
-		for deadline := time.Now().Add(p.target.Patience); ; p.wait(silence / 10) {
-			e, refused := asError(ended.outcome(ended.call(personal)))
-			if refused {
-				p.check(e.ErrorCode == 401 && (e.ErrorMessage == "SESSION_REVOKED" || e.ErrorMessage == "AUTH_KEY_UNREGISTERED"),
-					"rpc_error 401 SESSION_REVOKED or AUTH_KEY_UNREGISTERED", "%d %s", e.ErrorCode, e.ErrorMessage)
-				return
-			}
-			p.check(time.Now().Before(deadline), "rpc_error 401", "results for %s", p.target.Patience)
-		}
+		owner.end(model)
+		ended.ended()
 	}},
 	{rules: "ERR-6", title: "a login that waits for its password", run: func(p *probe) {
 		phone := p.target.PasswordPhone

@@ -80,4 +80,10 @@ func TestEtcdServes(t *testing.T) {
 	got, err := c.Get(ctx, "k")
 	require.NoError(t, err)
 	require.Equal(t, "v", string(got.Kvs[0].Value))
+
+	// go-zero's clients go every minute to where etcd says it is.
+	require.NoError(t, c.Sync(ctx))
+	require.Equal(t, []string{"http://" + e.Addr()}, c.Endpoints())
+	_, err = c.Get(ctx, "k")
+	require.NoError(t, err)
 }

@@ -2,28 +2,53 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
+	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+
+	"github.com/tgsession/tgsession/app/lab/proc"
 )
 
-const etcdReady = 30 * time.Second
+const (
+	etcdReady = 30 * time.Second
+	// attempts is how often a port is chosen, which another process may take
+	// before etcd does.
+	attempts = 3
+)
 
 // Etcd is a cluster of one.
 type Etcd struct{ srv *embed.Etcd }
 
 // StartEtcd runs etcd with its data in dir, an empty or missing directory, and
 // returns when it answers.
-func StartEtcd(ctx context.Context, dir string) (*Etcd, error) {
+func StartEtcd(ctx context.Context, dir string) (e *Etcd, err error) {
+	for range attempts {
+		if e, err = startEtcd(ctx, dir); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return e, err
+}
+
+func startEtcd(ctx context.Context, dir string) (*Etcd, error) {
+	// Clients that stay ask after a minute where etcd is and go there: what
+	// it tells them has to be an address, so port 0 will not do.
+	addr, err := proc.FreeAddr()
+	if err != nil {
+		return nil, err
+	}
 	cfg := embed.NewConfig()
 	cfg.Dir = dir
 	cfg.Name = "lab"
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	anywhere := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
-	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{anywhere}, []url.URL{anywhere}
+	here := url.URL{Scheme: "http", Host: addr}
+	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{here}, []url.URL{here}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{anywhere}, []url.URL{anywhere}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	cfg.UnsafeNoFsync = true // nothing here outlives the process

@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/exchange"
@@ -49,6 +51,20 @@ func obfuscated(tag [4]byte, c codec.Codec) func(net.Conn) (transport.Conn, erro
 	}
 }
 
+// webSocket has a stream carried by a WebSocket that is opened on a connection.
+func webSocket(stream func(net.Conn) (transport.Conn, error)) func(net.Conn) (transport.Conn, error) {
+	return func(nc net.Conn) (transport.Conn, error) {
+		dialed := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nc, nil }}
+		ws, _, err := websocket.Dial(context.Background(), "ws://"+nc.RemoteAddr().String()+"/apiws", &websocket.DialOptions{
+			HTTPClient: &http.Client{Transport: dialed}, Subprotocols: []string{"binary"},
+		})
+		if err != nil {
+			return nil, err
+		}
+		return stream(websocket.NetConn(context.Background(), ws, websocket.MessageBinary))
+	}
+}
+
 func dialects() []dialect {
 	return []dialect{
 		{"abridged", transport.Abridged.Handshake},
@@ -58,6 +74,7 @@ func dialects() []dialect {
 		{"obfuscated abridged", obfuscated(codec.Abridged{}.ObfuscatedTag(), codec.Abridged{})},
 		{"obfuscated intermediate", obfuscated(codec.IntermediateClientStart, codec.Intermediate{})},
 		{"obfuscated padded intermediate", obfuscated(codec.PaddedIntermediateClientStart, codec.PaddedIntermediate{})},
+		{"WebSocket", webSocket(obfuscated(codec.IntermediateClientStart, codec.Intermediate{}))},
 	}
 }
 

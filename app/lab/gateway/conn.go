@@ -39,7 +39,7 @@ type conn struct {
 	ids      *proto.MessageIDGen
 	out      *outbox
 	sessions map[sessionKey]struct{} // of the reading goroutine
-	closeAt  time.Time               // as ping_delay_disconnect asked, likewise; zero: it did not
+	closeAt  time.Time               // some time after ping_delay_disconnect asked, likewise; zero: it did not
 
 	once sync.Once
 	gone chan struct{}
@@ -145,7 +145,7 @@ func (c *conn) forward(ctx context.Context, key *authKey, p packet, quickAck boo
 		return c.fail(codeFlood)
 	}
 	if seen.linger > 0 {
-		c.closeAt = time.Now().Add(seen.linger)
+		c.closeAt = time.Now().Add(seen.linger + c.gw.cfg.PingGrace)
 	}
 	k := sessionKey{key.IntID(), p.sessionID}
 	if _, known := c.sessions[k]; !known && len(c.sessions) >= maxSessions {

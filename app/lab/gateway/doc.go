@@ -1,5 +1,5 @@
 // Package gateway is a development gateway: clients speak real MTProto to it
-// over TCP and HTTP, and it speaks to the session service by the contract of
+// over TCP, WebSockets and HTTP, and it speaks to the session service by the contract of
 // the stock gateway and nothing else.
 //
 //	client ──frame──▶ conn ──▶ keyex   (plain messages: key exchange)
@@ -8,7 +8,8 @@
 //	                  hub ◀── RPCGateway    └──▶ upstream ──▶ session
 //
 // Clients that speak HTTP (http.go) share the port: a packet in each request,
-// and in its response what session answers it with.
+// and in its response what session answers it with. A WebSocket (websocket.go)
+// is opened by such a request and is a connection like any other then.
 //
 // Goroutines: one that accepts; for each connection one that reads and one
 // that writes; those of gRPC. A connection's packets reach session in the

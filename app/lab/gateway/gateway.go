@@ -67,6 +67,12 @@ type Config struct {
 	// IdleTimeout how long it may be silent afterwards. Zero means 60s and
 	// 10 minutes.
 	OpenTimeout, IdleTimeout time.Duration
+	// PingGrace is how much longer than ping_delay_disconnect says a silent
+	// connection is kept (PING-2). Zero means 75s, after which the stock
+	// session takes a silent client for gone: some clients ask for a few seconds
+	// while they are in use and go on to ping once a minute when they are not,
+	// and would connect anew for each ping.
+	PingGrace time.Duration
 	// WriteTimeout is how long one write may take. Zero means 15s.
 	WriteTimeout time.Duration
 	// HTTPWait is how long session may keep a request that came over HTTP.
@@ -84,6 +90,7 @@ func (c *Config) setDefaults() {
 	c.OutboxBytes = cmp.Or(c.OutboxBytes, 8<<20)
 	c.OpenTimeout = cmp.Or(c.OpenTimeout, time.Minute)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Minute)
+	c.PingGrace = cmp.Or(c.PingGrace, 75*time.Second)
 	c.WriteTimeout = cmp.Or(c.WriteTimeout, 15*time.Second)
 	c.HTTPWait = cmp.Or(c.HTTPWait, 30*time.Second)
 	if c.Log == nil {

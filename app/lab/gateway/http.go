@@ -26,6 +26,7 @@ const connHTTP = 2
 // web serves the clients that speak HTTP: POST /api with one packet in each
 // direction and no framing, on a connection that stays open (HTTP-1). What
 // other transports say by a transport error is a status code here (HTTP-9).
+// GET /apiws is the door to WebSockets.
 type web struct {
 	gw     *Gateway
 	server *http.Server
@@ -46,8 +47,9 @@ func newWeb(gw *Gateway) *web {
 		WriteTimeout:      gw.cfg.OpenTimeout + gw.cfg.HTTPWait + gw.cfg.WriteTimeout,
 		IdleTimeout:       gw.cfg.IdleTimeout,
 		MaxHeaderBytes:    1 << 14,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, webConnKey{}, c) },
 		ConnState: func(c net.Conn, s http.ConnState) {
-			if s == http.StateClosed {
+			if s == http.StateClosed { // of one that became a WebSocket, websocket tells
 				close(c.(*webConn).gone)
 			}
 		},
@@ -100,6 +102,9 @@ type webConn struct {
 	gone chan struct{} // closed when the server is done with it
 }
 
+// webConnKey is the key of the connection in the context of its requests.
+type webConnKey struct{}
+
 func (c *webConn) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // ServeHTTP answers one packet.
@@ -112,6 +117,9 @@ func (w *web) ServeHTTP(out http.ResponseWriter, q *http.Request) {
 	case q.Method == http.MethodOptions:
 		out.Header().Set("Access-Control-Allow-Methods", "POST, OPTIONS")
 		out.Header().Set("Access-Control-Allow-Headers", "content-type")
+		return
+	case q.Method == http.MethodGet && strings.HasPrefix(q.URL.Path, "/apiws"):
+		w.websocket(out, q)
 		return
 	case q.Method != http.MethodPost:
 		out.Header().Set("Allow", "POST, OPTIONS")

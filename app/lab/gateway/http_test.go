@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/gotd/td/mt"
+	"github.com/gotd/td/proto/codec"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
@@ -93,6 +95,40 @@ func TestHTTP(t *testing.T) {
 	l.session.forget(key.IntID())
 	status, _ := post(t, l, "/api", sealedPing(t, key, 9))
 	require.Equal(t, http.StatusNotFound, status, "a key that session has dropped")
+}
+
+// A client over a WebSocket is one connection like any other: session hears of
+// its address, and of its end.
+func TestWebSocket(t *testing.T) {
+	l := start(t, nil)
+	nc, err := net.Dial("tcp", l.gw.Addr())
+	require.NoError(t, err)
+	conn, err := webSocket(obfuscated(codec.IntermediateClientStart, codec.Intermediate{}))(nc)
+	require.NoError(t, err)
+	c := &client{t: t, net: nc, conn: conn}
+	r := c.exchange(l.pub, 2, 0)
+	c.ping(r.AuthKey, r.ServerSalt, 9, 1)
+	eventually(t, func() bool { return len(l.session.received()) == 1 })
+	require.Equal(t, "127.0.0.1", l.session.received()[0].GetClientIp())
+	require.NoError(t, nc.Close())
+	eventually(t, func() bool { return len(l.session.closings()) == 1 })
+
+	t.Run("ends with the gateway", func(t *testing.T) {
+		c := dial(t, l.gw.Addr(), dialect{"WebSocket", webSocket(obfuscated(codec.IntermediateClientStart, codec.Intermediate{}))})
+		c.exchange(l.pub, 2, 0)
+		begin := time.Now()
+		require.NoError(t, l.gw.Close())
+		require.Less(t, time.Since(begin), 4*time.Second, "it waits for no closing handshake")
+	})
+}
+
+func TestNoWebSocket(t *testing.T) {
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	l := start(t, nil)
+	r, err := http.Get("http://" + l.gw.Addr() + "/apiws")
+	require.NoError(t, err)
+	require.NoError(t, r.Body.Close())
+	require.Equal(t, http.StatusUpgradeRequired, r.StatusCode)
 }
 
 // HTTP-9: what is wrong is a status code.

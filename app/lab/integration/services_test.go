@@ -189,7 +189,7 @@ func (s *stores) startAuthsession(t testing.TB, file, extra string) *service {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	path := s.render(t, file, addr, extra)
-	out, err := command(built.AuthSession, "-f", path, "-migrate").CombinedOutput()
+	out, err := command(built.AuthSession, "-f", path, "-migrate", "-create").CombinedOutput()
 	require.NoError(t, err, string(out))
 	svc := start(t, built.AuthSession, addr, "-f", path)
 	svc.ready(s, "service.authsession")

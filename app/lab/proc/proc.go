@@ -119,6 +119,23 @@ func (c *Child) Stop(ctx context.Context) error {
 	}
 }
 
+// Kill ends the process with SIGKILL, which it cannot see coming, and returns
+// when it is gone. An ended process needs no kill.
+func (c *Child) Kill(ctx context.Context) error {
+	c.stop.Lock()
+	defer c.stop.Unlock()
+	defer c.stdin.Close()
+	if err := c.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("proc: %s: %w", c.spec.Name, err)
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("proc: %s does not end: %w", c.spec.Name, ctx.Err())
+	}
+}
+
 // maxTail bounds what Tail reads.
 const maxTail = 64 << 10
 

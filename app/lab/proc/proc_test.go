@@ -77,6 +77,18 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
+func TestKill(t *testing.T) {
+	c := start(t, "stubborn", "")
+	require.NoError(t, c.Kill(soon(t)))
+	select {
+	case <-c.Done():
+	default:
+		require.Fail(t, "still runs")
+	}
+	require.ErrorContains(t, c.Ended(), "signal: killed")
+	require.NoError(t, c.Kill(soon(t)), "once more does nothing")
+}
+
 func TestServeAndStop(t *testing.T) {
 	addr, err := proc.FreeAddr()
 	require.NoError(t, err)

@@ -31,7 +31,7 @@ const (
 // then: caches, session nodes and events are served as with any revocation.
 // When ctx ends it finishes the batch under way.
 func Cleanup(ctx context.Context, c Config, o CleanupOptions) (CleanupSummary, error) {
-	db, err := lifecycle.OpenDatabase(ctx, c.Mysql)
+	db, err := lifecycle.OpenDatabase(ctx, c)
 	if err != nil {
 		return CleanupSummary{Result: CleanupError}, err
 	}

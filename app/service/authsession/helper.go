@@ -72,10 +72,10 @@ func New(c Config) (*Server, error) {
 
 // Start opens the store, migrates it if so configured, serves, and publishes
 // the service in etcd. It returns when peers can call, or with what the
-// operator has to change: MySQL or etcd out of reach is an error within 10 s,
-// Redis out of reach is a warning.
+// operator has to change: MySQL out of reach for Mysql.StartTimeout is an error,
+// and so is etcd for 5 s; Redis out of reach is a warning.
 func (s *Server) Start(ctx context.Context) error {
-	db, err := lifecycle.OpenDatabase(ctx, s.config.Mysql)
+	db, err := lifecycle.OpenDatabase(ctx, s.config)
 	if err != nil {
 		return err
 	}
@@ -141,15 +141,17 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) Budget() time.Duration { return rpcserver.Budget(s.config.RpcServerConf) }
 
 // Migrate brings the configured database's schema up to date and returns the
-// names of the migrations that were applied.
-func Migrate(ctx context.Context, c Config) ([]string, error) {
-	return names(lifecycle.Migrate(ctx, c.Mysql))
+// names of the migrations that were applied. A database without the tables of a
+// stock install is refused unless create says to make them: an import of the
+// SQL files of Teamgram would stop at them.
+func Migrate(ctx context.Context, c Config, create bool) ([]string, error) {
+	return names(lifecycle.Migrate(ctx, c, create))
 }
 
 // Unmigrate takes them back, down to the tables of a stock install. No node
 // may run meanwhile.
 func Unmigrate(ctx context.Context, c Config) ([]string, error) {
-	return names(lifecycle.Unmigrate(ctx, c.Mysql))
+	return names(lifecycle.Unmigrate(ctx, c))
 }
 
 func names(done []schema.Applied, err error) ([]string, error) {
@@ -168,7 +170,7 @@ func Reseal(ctx context.Context, c Config) (rewritten int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	db, err := lifecycle.OpenDatabase(ctx, c.Mysql)
+	db, err := lifecycle.OpenDatabase(ctx, c)
 	if err != nil {
 		return 0, err
 	}

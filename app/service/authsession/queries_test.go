@@ -101,8 +101,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	temp := dao.Key{AuthKeyID: 77_000_002, Type: dao.Temporary, Body: make([]byte, 256)}
 	ok(d.CreateKey(ctx, key, 0))
 	ok(d.CreateKey(ctx, temp, 86400))
-	ok(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, now+86400, func(int64) error { return nil }))
-	ok(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, now+86400, func(int64) error { return nil })) // stored plain
+	one(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, func(int64) (int64, error) { return now + 86400, nil }))
+	one(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, func(int64) (int64, error) { return now + 86400, nil })) // stored plain
 	one(d.Key(ctx, key.AuthKeyID))
 	resealing, enough := context.WithCancel(ctx) // 40,000 keys are more than it takes
 	resealed := make(chan struct{})
@@ -123,9 +123,9 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 6, DeviceModel: "Pixel", SystemVersion: "SDK 36", AppVersion: "1", LangPack: "android", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 1, DeviceModel: "iPhone", SystemVersion: "26", AppVersion: "2", LangPack: "ios", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetPushSession(ctx, key.AuthKeyID, 101, 9))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, false))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, 101, true))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101, Owed: true}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 2, UserID: 101, Owed: true}))
 	one(m.Revoke(ctx, sessions.Selection{UserID: 101}, sessions.By{Reason: sessions.ByUser}))
 
 	// lists
@@ -176,6 +176,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	for range 20 { // both kinds of ended keys
 		one(sweep.Batch(ctx, 500))
 	}
+	one(sweep.Marks(ctx, 500))
 	sweep.Close()
 	relay := d.StartRelay(conf.Events)
 	require.Eventually(t, func() bool {

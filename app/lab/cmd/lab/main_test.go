@@ -27,6 +27,8 @@ func TestExitCodes(t *testing.T) {
 		{"bench with an unknown mix", []string{"bench", "--mix", "sing=1"}, exitUsage},
 		{"bench of a gateway without its key", []string{"bench", "--addr", "127.0.0.1:1"}, exitUsage},
 		{"bench with a phone and no gateway", []string{"bench", "--phone", "99", "--code", "1"}, exitUsage},
+		{"help of clients", []string{"clients", "--help"}, exitOK},
+		{"clients with an unknown step", []string{"clients", "--steps", "dance"}, exitUsage},
 		{"help of events", []string{"events", "--help"}, exitOK},
 		{"tl without a verb", []string{"tl"}, exitUsage},
 		{"tl with an unknown verb", []string{"tl", "sing"}, exitUsage},

@@ -28,6 +28,8 @@ func untilSignal() (context.Context, context.CancelFunc) {
 const (
 	// slowTime is what bff.SlowMethod takes, less than session waits for it.
 	slowTime = 3 * time.Second
+	// entryDC is where TDLib begins.
+	entryDC = 1
 	// passwordPhone owes a password after the code, once it has signed up.
 	passwordPhone = "99966008"
 	password      = "hunter2"
@@ -42,6 +44,8 @@ func runCluster(args []string) int {
 	}
 	o.define(fs, data)
 	listen := fs.String("listen", "127.0.0.1:10443", "`host:port` for clients")
+	entry := fs.String("entry", "", "`host:port` for clients that begin at data centre 1: they are sent to 2 (default: none)")
+	saltLife := fs.Duration("salt-life", 0, "how long each server salt is the current one, 10s at least (default 30m)")
 	if code, ok := parse(fs, args); !ok {
 		return code
 	}
@@ -54,6 +58,10 @@ func runCluster(args []string) int {
 	}
 	defer closeLogs()
 	cfg.ListenOn = *listen
+	if *entry != "" {
+		cfg.EntryDC, cfg.EntryListenOn = entryDC, *entry
+	}
+	cfg.ListenOn, cfg.SaltLife = *listen, *saltLife
 	cfg.Passwords = map[string]string{passwordPhone: password}
 	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 

@@ -85,6 +85,7 @@ func TestConformance(t *testing.T) {
 				Passwords:     map[string]string{passwordPhone: "hunter2"},
 				Slow:          map[string]time.Duration{bff.SlowMethod: slowTime},
 				StreamSession: stream,
+				PingGrace:     time.Second,
 			})
 			require.NoError(t, err)
 			defer c.Close()

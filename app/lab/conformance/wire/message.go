@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -92,8 +93,17 @@ func Container(members ...Member) []byte {
 
 // Gzip packs a body into gzip_packed (GZIP-1).
 func Gzip(body []byte) []byte {
+	return packed(body, func(z io.Writer) io.WriteCloser { return gzip.NewWriter(z) })
+}
+
+// Zlib packs a body as some clients do: gzip_packed that holds a zlib stream.
+func Zlib(body []byte) []byte {
+	return packed(body, func(z io.Writer) io.WriteCloser { return zlib.NewWriter(z) })
+}
+
+func packed(body []byte, stream func(io.Writer) io.WriteCloser) []byte {
 	var z bytes.Buffer
-	w := gzip.NewWriter(&z)
+	w := stream(&z)
 	_, _ = w.Write(body) // a Buffer takes all
 	_ = w.Close()
 	var b bin.Buffer

@@ -4,7 +4,7 @@
 //	client                          server
 //	req_pq_multi            ──▶
 //	                        ◀──    resPQ: p·q, our RSA key's fingerprint
-//	req_DH_params           ──▶             RSA_PAD of p_q_inner_data_(temp_)dc
+//	req_DH_params           ──▶             RSA_PAD of p_q_inner_data_(temp_)dc, or an older form
 //	                        ◀──    server_DH_params_ok: g, p, g^a
 //	set_client_DH_params    ──▶             g^b
 //	                        ◀──    dh_gen_ok | dh_gen_retry | dh_gen_fail

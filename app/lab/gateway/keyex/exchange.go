@@ -159,7 +159,7 @@ func (x *Exchange) reqPQ(body []byte, nonce bin.Int128) ([]byte, error) {
 }
 
 // dhParams checks the proof of work, learns what key the client wants and
-// offers g^a (KEY-7, KEY-8, KEY-10, KEY-11, KEY-14, KEY-15).
+// offers g^a (KEY-7, KEY-8, KEY-9, KEY-10, KEY-11, KEY-14, KEY-15).
 func (s *Server) dhParams(r *run, q *mt.ReqDHParamsRequest) ([]byte, error) {
 	if !bytes.Equal(q.P, r.p) || !bytes.Equal(q.Q, r.q) {
 		return nil, refuse("wrong factors", nil)
@@ -170,37 +170,33 @@ func (s *Server) dhParams(r *run, q *mt.ReqDHParamsRequest) ([]byte, error) {
 	if len(q.EncryptedData) != crypto.RSAKeyBits/8 {
 		return nil, refuse("encrypted_data is not 256 bytes", nil)
 	}
-	data, err := crypto.DecodeRSAPad(q.EncryptedData, s.cfg.Key)
+	data, err := s.decrypt(q.EncryptedData)
 	if err != nil {
-		return nil, refuse("RSA_PAD", err)
+		return nil, refuse("encrypted_data", err)
 	}
-	inner, err := mt.DecodePQInnerData(&bin.Buffer{Buf: data})
+	inner, err := readInner(data)
 	if err != nil {
 		return nil, refuse("p_q_inner_data", err)
 	}
 	pq := new(big.Int).Mul(new(big.Int).SetBytes(r.p), new(big.Int).SetBytes(r.q))
-	if !bytes.Equal(inner.GetP(), r.p) || !bytes.Equal(inner.GetQ(), r.q) || !bytes.Equal(inner.GetPq(), pq.Bytes()) ||
-		inner.GetNonce() != r.nonce || inner.GetServerNonce() != r.serverNonce {
+	if !bytes.Equal(inner.P, r.p) || !bytes.Equal(inner.Q, r.q) || !bytes.Equal(inner.Pq, pq.Bytes()) ||
+		inner.Nonce != r.nonce || inner.ServerNonce != r.serverNonce {
 		return nil, refuse("p_q_inner_data differs from the query", nil)
 	}
-	r.newNonce = inner.GetNewNonce()
-	switch d := inner.(type) {
-	case *mt.PQInnerDataDC:
-		if !s.isOurs(d.DC) {
-			return nil, &Error{Code: CodeWrongDC, Reason: "foreign data centre"}
-		}
-	case *mt.PQInnerDataTempDC:
-		if !s.isOurs(d.DC) {
-			return nil, &Error{Code: CodeWrongDC, Reason: "foreign data centre"}
-		}
-		if d.ExpiresIn <= 0 {
-			return nil, refuse("expires_in", nil)
-		}
-		r.keyType, r.expiresIn = Temp, d.ExpiresIn
-		if d.DC < 0 {
-			r.keyType = MediaTemp
-		}
+	if inner.anyDC {
+		inner.DC = s.dc()
 	}
+	switch {
+	case inner.DC != s.dc() && inner.DC != -s.dc(): // a negative id is a media data centre's (KEY-11)
+		return nil, &Error{Code: CodeWrongDC, Reason: "foreign data centre"}
+	case inner.temporary && inner.ExpiresIn <= 0:
+		return nil, refuse("expires_in", nil)
+	case inner.temporary && inner.DC < 0:
+		r.keyType = MediaTemp
+	case inner.temporary:
+		r.keyType = Temp
+	}
+	r.newNonce, r.expiresIn = inner.NewNonce, inner.ExpiresIn
 
 	a, ga, err := secret(s.cfg.Rand)
 	if err != nil {
@@ -225,15 +221,6 @@ func (s *Server) dhParams(r *run, q *mt.ReqDHParamsRequest) ([]byte, error) {
 	}
 	r.next = mt.SetClientDHParamsRequestTypeID
 	return encode(&mt.ServerDHParamsOk{Nonce: r.nonce, ServerNonce: r.serverNonce, EncryptedAnswer: encrypted})
-}
-
-// isOurs: a negative id is a media data centre's (KEY-11).
-func (s *Server) isOurs(dc int) bool {
-	want := s.cfg.DC
-	if s.cfg.Test {
-		want += 10000
-	}
-	return dc == want || dc == -want
 }
 
 func encode(e bin.Encoder) ([]byte, error) {

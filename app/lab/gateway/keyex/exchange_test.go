@@ -3,6 +3,7 @@ package keyex_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/binary"
 	"io"
 	"math/big"
@@ -110,6 +111,95 @@ func TestLegacyReqPQ(t *testing.T) {
 	require.NoError(t, p.res.Decode(&bin.Buffer{Buf: out}))
 	_, err = p.ask(p.dhRequest(p.innerData()))
 	require.NoError(t, err)
+}
+
+// oldTemp is p_q_inner_data_temp.
+type oldTemp struct {
+	*mt.PQInnerDataTempDC
+	life int
+}
+
+func (o oldTemp) Encode(b *bin.Buffer) error {
+	d := &mt.PQInnerData{Pq: o.Pq, P: o.P, Q: o.Q, Nonce: o.Nonce, ServerNonce: o.ServerNonce, NewNonce: o.NewNonce}
+	b.PutID(0x3c6a84d4)
+	if err := d.EncodeBare(b); err != nil {
+		return err
+	}
+	b.PutInt(o.life)
+	return nil
+}
+
+// KEY-9, KEY-10: what clients of former years send, in either padding.
+func TestOlderForms(t *testing.T) {
+	inner := func(p *peer) *mt.PQInnerDataTempDC { return p.innerData() }
+	forms := []struct {
+		name  string
+		query func(p *peer) bin.Encoder
+		want  keyex.KeyType
+		life  time.Duration
+	}{
+		{"permanent, no data centre", func(p *peer) bin.Encoder {
+			d := inner(p)
+			return &mt.PQInnerData{Pq: d.Pq, P: d.P, Q: d.Q, Nonce: d.Nonce, ServerNonce: d.ServerNonce, NewNonce: d.NewNonce}
+		}, keyex.Perm, 0},
+		{"permanent", func(p *peer) bin.Encoder {
+			d := inner(p)
+			return &mt.PQInnerDataDC{Pq: d.Pq, P: d.P, Q: d.Q, Nonce: d.Nonce, ServerNonce: d.ServerNonce, NewNonce: d.NewNonce, DC: 2}
+		}, keyex.Perm, 0},
+		{"temporary, no data centre", func(p *peer) bin.Encoder {
+			d := inner(p)
+			return oldTemp{d, 3600}
+		}, keyex.Temp, time.Hour},
+		{"media temporary", func(p *peer) bin.Encoder {
+			d := inner(p)
+			d.DC, d.ExpiresIn = -2, 3600
+			return d
+		}, keyex.MediaTemp, time.Hour},
+	}
+	paddings := map[string]func([]byte, *rsa.PublicKey, io.Reader) ([]byte, error){
+		"RSA_PAD": crypto.RSAPad, "SHA1": crypto.RSAEncryptHashed,
+	}
+	for padding, pad := range paddings {
+		for _, f := range forms {
+			t.Run(padding+", "+f.name, func(t *testing.T) {
+				var reg registry
+				p := newPeer(t, newServer(t, &reg, false))
+				p.reqPQ()
+				var b bin.Buffer
+				require.NoError(t, f.query(p).Encode(&b))
+				data, err := pad(b.Raw(), &rsaKey().PublicKey, rand.Reader)
+				require.NoError(t, err)
+				q := p.dhRequest(p.innerData())
+				q.EncryptedData = data
+				out, err := p.ask(q)
+				require.NoError(t, err)
+				p.readDH(out)
+				last, key := p.clientDH(randomExponent(), 0)
+				_, err = p.ask(last)
+				require.NoError(t, err)
+				require.Len(t, reg.keys, 1)
+				require.Equal(t, key, reg.keys[0].Key.Value)
+				require.Equal(t, f.want, reg.keys[0].Type)
+				require.Equal(t, f.life, reg.keys[0].ExpiresIn)
+			})
+		}
+	}
+	t.Run("temporary for no time", func(t *testing.T) {
+		var reg registry
+		p := newPeer(t, newServer(t, &reg, false))
+		p.reqPQ()
+		d := p.innerData()
+		var b bin.Buffer
+		require.NoError(t, oldTemp{d, 0}.Encode(&b))
+		q := p.dhRequest(d)
+		var err error
+		q.EncryptedData, err = crypto.RSAEncryptHashed(b.Raw(), &rsaKey().PublicKey, rand.Reader)
+		require.NoError(t, err)
+		_, err = p.ask(q)
+		var refused *keyex.Error
+		require.ErrorAs(t, err, &refused)
+		require.EqualValues(t, -404, refused.Code)
+	})
 }
 
 // KEY-1: some clients let random integers follow a query.

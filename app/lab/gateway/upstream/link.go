@@ -41,6 +41,7 @@ type (
 		mu      sync.Mutex
 		stream  streamClient
 		pending map[string]pending
+		drained chan struct{} // closed when nothing is pending any more; nil: nobody waits
 	}
 
 	// pending is a request that has no answer yet.
@@ -69,6 +70,30 @@ func (l *link) close() {
 	l.closed = true
 	l.sending.Unlock()
 	l.wg.Wait()
+}
+
+// drain waits until every request has its answer, or ctx ends.
+func (l *link) drain(ctx context.Context) {
+	l.mu.Lock()
+	if len(l.pending) == 0 {
+		l.mu.Unlock()
+		return
+	}
+	l.drained = make(chan struct{})
+	drained := l.drained
+	l.mu.Unlock()
+	select {
+	case <-drained:
+	case <-ctx.Done():
+	}
+}
+
+// settled tells drain when there is nothing to wait for. mu is held.
+func (l *link) settled() {
+	if l.drained != nil && len(l.pending) == 0 {
+		close(l.drained)
+		l.drained = nil
+	}
 }
 
 // query sends and waits.
@@ -117,6 +142,7 @@ func (l *link) send(p pending) error {
 	if err := stream.Send(p.request); err != nil {
 		l.mu.Lock()
 		delete(l.pending, id)
+		l.settled()
 		l.mu.Unlock()
 		return errBroken
 	}
@@ -158,6 +184,7 @@ func (l *link) receive(stream streamClient) {
 		l.mu.Lock()
 		p, ok := l.pending[resp.GetRequestId()]
 		delete(l.pending, resp.GetRequestId())
+		l.settled()
 		l.mu.Unlock()
 		if ok {
 			l.settle(p, answer{resp, streamError(resp.GetError())})
@@ -194,6 +221,7 @@ func (l *link) broken(stream streamClient, cause error) {
 	lost := l.pending
 	if l.stream == stream {
 		l.stream, l.pending = nil, nil
+		l.settled()
 	}
 	l.mu.Unlock()
 	for _, p := range lost {

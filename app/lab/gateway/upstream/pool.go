@@ -30,6 +30,10 @@ const (
 	keyUnregistered  = "AUTH_KEY_UNREGISTERED"
 
 	maxFailures = 3
+
+	// retireWithin is how long a node that left may take to answer what is in
+	// flight: longer than gateways have a request over HTTP wait.
+	retireWithin = 35 * time.Second
 )
 
 // Config of a Pool.
@@ -51,6 +55,10 @@ type Pool struct {
 	ring    Ring
 	changed chan struct{} // closed at each change of the ring
 	closed  bool
+
+	ctx      context.Context
+	cancel   context.CancelFunc
+	retiring sync.WaitGroup
 }
 
 // New returns a pool without nodes.
@@ -61,27 +69,28 @@ func New(cfg Config) *Pool {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Pool{cfg: cfg, nodes: map[string]*node{}, ring: NewRing(), changed: make(chan struct{})}
+	p := &Pool{cfg: cfg, nodes: map[string]*node{}, ring: NewRing(), changed: make(chan struct{})}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
 }
 
 // Update replaces the set of nodes by the given addresses; nodes that left the
-// ring because they failed are back in it if they are among them.
+// ring because they failed are back in it if they are among them. What is in
+// flight to a node that is not among them ends by itself, in up to 35 s.
 func (p *Pool) Update(addrs []string) {
 	p.mu.Lock()
-	var gone []*node
-	defer func() {
-		p.mu.Unlock()
-		for _, n := range gone {
-			n.close()
-		}
-	}()
+	defer p.mu.Unlock()
 	if p.closed {
 		return
 	}
 	for addr, n := range p.nodes {
 		if !slices.Contains(addrs, addr) {
-			gone = append(gone, n)
 			delete(p.nodes, addr)
+			p.retiring.Go(func() {
+				ctx, cancel := context.WithTimeout(p.ctx, retireWithin)
+				defer cancel()
+				n.retire(ctx)
+			})
 		}
 	}
 	for _, addr := range addrs {
@@ -113,21 +122,27 @@ func (p *Pool) rebuild() {
 	p.changed = make(chan struct{})
 }
 
-// Close ends all streams and connections.
+// Close ends all calls, streams and connections.
 func (p *Pool) Close() {
+	p.cancel()
 	p.Update(nil)
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	p.retiring.Wait()
 }
 
 // owner waits until some node owns the key: during a restart of the only node
-// the client's packets wait with it.
+// the client's packets wait with it. A call of the node is over with
+// node.calls.Done.
 func (p *Pool) owner(ctx context.Context, key int64) (*node, error) {
 	for {
 		p.mu.Lock()
 		addr, ok := p.ring.Owner(key)
 		n, changed := p.nodes[addr], p.changed
+		if ok {
+			n.calls.Add(1)
+		}
 		p.mu.Unlock()
 		if ok {
 			return n, nil
@@ -140,10 +155,14 @@ func (p *Pool) owner(ctx context.Context, key int64) (*node, error) {
 	}
 }
 
+// node finds a node by address; a call of it is over with node.calls.Done.
 func (p *Pool) node(addr string) (*node, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n, ok := p.nodes[addr]
+	if ok {
+		n.calls.Add(1)
+	}
 	return n, ok
 }
 
@@ -169,11 +188,13 @@ func (p *Pool) call(ctx context.Context, key int64, f func(context.Context, *nod
 			return err
 		}
 		err = f(ctx, n)
+		n.calls.Done()
 		if to, ok := redirect(err); ok {
 			other, known := p.node(to)
 			if !known {
 				return fmt.Errorf("upstream: %s redirects to unknown %s", n.addr, to)
 			}
+			defer other.calls.Done()
 			return f(ctx, other)
 		}
 		switch status.Code(err) {
@@ -259,6 +280,7 @@ func (p *Pool) SendHTTP(ctx context.Context, data *session.SessionClientData) ([
 	if err != nil {
 		return nil, err
 	}
+	defer n.calls.Done()
 	out, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
 	if isUnknownKey(err) {
 		return nil, ErrUnknownKey

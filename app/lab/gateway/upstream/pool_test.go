@@ -2,6 +2,8 @@ package upstream_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"sync"
@@ -33,13 +35,15 @@ type sessionNode struct {
 	data   []*session.SessionClientData
 	closed []*session.SessionClientEvent
 	keys   map[int64]*mtproto.AuthKeyInfo
+	hold   chan struct{} // until it is closed, some calls wait
+	held   chan struct{} // gets a value when one does
 }
 
 func startNode(t *testing.T) *sessionNode {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n := &sessionNode{addr: lis.Addr().String(), keys: map[int64]*mtproto.AuthKeyInfo{}}
+	n := &sessionNode{addr: lis.Addr().String(), keys: map[int64]*mtproto.AuthKeyInfo{}, hold: make(chan struct{}), held: make(chan struct{}, 8)}
 	srv := grpc.NewServer()
 	session.RegisterRPCSessionServer(srv, n)
 	session.RegisterRPCSessionStreamServer(srv, n)
@@ -78,13 +82,38 @@ func (n *sessionNode) SessionCloseSession(_ context.Context, q *session.TLSessio
 	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
 }
 
-func (n *sessionNode) SessionQueryAuthKey(_ context.Context, q *session.TLSessionQueryAuthKey) (*mtproto.AuthKeyInfo, error) {
+func (n *sessionNode) SessionQueryAuthKey(ctx context.Context, q *session.TLSessionQueryAuthKey) (*mtproto.AuthKeyInfo, error) {
+	if q.GetAuthKeyId() == heldKey {
+		if err := n.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if k, ok := n.keys[q.GetAuthKeyId()]; ok {
 		return k, nil
 	}
 	return nil, status.Error(401, "AUTH_KEY_UNREGISTERED")
+}
+
+// heldKey is one that a node takes its time to find.
+const heldKey = 99
+
+func (n *sessionNode) wait(ctx context.Context) error {
+	n.held <- struct{}{}
+	select {
+	case <-n.hold:
+		return nil
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+func (n *sessionNode) SessionSendHttpDataToSession(ctx context.Context, _ *session.TLSessionSendHttpDataToSession) (*session.HttpSessionData, error) {
+	if err := n.wait(ctx); err != nil {
+		return nil, err
+	}
+	return &session.HttpSessionData{Payload: []byte("late")}, nil
 }
 
 func (n *sessionNode) SessionSetAuthKey(_ context.Context, q *session.TLSessionSetAuthKey) (*mtproto.Bool, error) {
@@ -261,6 +290,64 @@ func TestStreamReopens(t *testing.T) {
 		eventually(t, func() bool { return a.received()+b.received() == i+1 })
 	}
 	require.Equal(t, 2, a.received())
+}
+
+// A node that stops leaves the list before it has answered everything: what is
+// in flight to it goes on, and nothing new goes there.
+func TestNodeThatLeavesAnswersWhatItHas(t *testing.T) {
+	for name, call := range map[string]func(*upstream.Pool) error{
+		"HTTP": func(p *upstream.Pool) error {
+			payload, err := p.SendHTTP(context.Background(), data(1))
+			if err == nil && string(payload) != "late" {
+				err = errors.New("another answer")
+			}
+			return err
+		},
+		"query": func(p *upstream.Pool) error {
+			_, err := p.QueryAuthKey(context.Background(), heldKey)
+			return err
+		},
+	} {
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stream=%t", name, stream), func(t *testing.T) {
+				a, b := startNode(t), startNode(t)
+				a.keys[heldKey] = &mtproto.AuthKeyInfo{}
+				p := newPool(t, stream, a.addr)
+				answered := make(chan error, 1)
+				go func() { answered <- call(p) }()
+				<-a.held
+				p.Update([]string{b.addr})
+				require.NoError(t, p.SendData(context.Background(), data(1), ignore))
+				eventually(t, func() bool { return b.received() == 1 })
+				close(a.hold)
+				require.NoError(t, <-answered)
+				require.Zero(t, a.received())
+			})
+		}
+	}
+}
+
+// The end of the pool waits for nobody.
+func TestCloseEndsWhatIsInFlight(t *testing.T) {
+	for _, leaves := range []bool{false, true} {
+		t.Run(fmt.Sprintf("node has left: %t", leaves), func(t *testing.T) {
+			a := startNode(t)
+			p := newPool(t, true, a.addr)
+			answered := make(chan error, 2)
+			go func() { _, err := p.SendHTTP(context.Background(), data(1)); answered <- err }()
+			go func() { _, err := p.QueryAuthKey(context.Background(), heldKey); answered <- err }()
+			<-a.held
+			<-a.held
+			if leaves {
+				p.Update(nil)
+			}
+			begin := time.Now()
+			p.Close()
+			require.Error(t, <-answered)
+			require.Error(t, <-answered)
+			require.Less(t, time.Since(begin), 10*time.Second)
+		})
+	}
 }
 
 func TestOrderIsKeptInAStream(t *testing.T) {

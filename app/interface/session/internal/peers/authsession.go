@@ -3,8 +3,9 @@
 package peers
 
 import (
+	"cmp"
 	"context"
-	"strconv"
+	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,6 +16,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -47,41 +49,36 @@ func (a *AuthSession) RPC() authsession.RPCAuthsessionClient { return a.rpc }
 
 // Lookup finds out what a transport key is; see keys.Lookup.
 func (a *AuthSession) Lookup(ctx context.Context, authKeyID int64, claim keys.Claim) (keys.Key, error) {
-	var header metadata.MD
+	var trailer metadata.MD
 	if claim.Type == int32(sess.TempKey) || claim.Type == int32(sess.MediaTempKey) {
 		// The gateway knows what kind of key it made; whom it is bound to is
 		// the question. This call brings no secret along.
-		perm, err := a.rpc.AuthsessionGetPermAuthKeyId(ctx, &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: authKeyID}, grpc.Header(&header))
+		perm, err := a.rpc.AuthsessionGetPermAuthKeyId(ctx, &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: authKeyID}, grpc.Trailer(&trailer))
 		switch {
 		case err == nil && perm.GetV() == authKeyID:
 			return keys.Key{Perm: authKeyID, Type: sess.PermKey}, nil
 		case err == nil:
-			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type), Until: until(header)}, nil
+			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type), Until: until(trailer)}, nil
 		case status.Code(err) == 401 && status.Convert(err).Message() == "AUTH_KEY_PERM_EMPTY":
 			return keys.Key{Type: sess.KeyType(claim.Type)}, nil
 		}
 		return keys.Key{}, lookupError(err)
 	}
-	info, err := a.rpc.AuthsessionQueryAuthKey(ctx, &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: authKeyID}, grpc.Header(&header))
+	info, err := a.rpc.AuthsessionQueryAuthKey(ctx, &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: authKeyID}, grpc.Trailer(&trailer))
 	if err != nil {
 		return keys.Key{}, lookupError(err)
 	}
-	k := keys.Key{Perm: info.GetPermAuthKeyId(), Type: sess.KeyType(info.GetAuthKeyType()), Until: until(header)}
+	k := keys.Key{Perm: info.GetPermAuthKeyId(), Type: sess.KeyType(info.GetAuthKeyType()), Until: until(trailer)}
 	if k.Type == sess.PermKey {
 		k.Perm = authKeyID
 	}
 	return k, nil
 }
 
-// until reads when a key ends; 0: it does not, or the authsession is a stock one,
-// which does not say.
-func until(header metadata.MD) uint32 {
-	if values := header.Get(authsession.ExpiresAtHeader); len(values) == 1 {
-		if at, err := strconv.ParseUint(values[0], 10, 32); err == nil {
-			return uint32(at)
-		}
-	}
-	return 0
+// until reads when a key ends, Unix seconds; 0: it does not, or the authsession is
+// a stock one, which does not say.
+func until(trailer metadata.MD) uint32 {
+	return uint32(min(keyexpiry.Read(trailer), math.MaxUint32)) //nolint:gosec // not negative
 }
 
 func lookupError(err error) error {
@@ -169,10 +166,11 @@ func (a *AuthSession) getSalts(ctx context.Context, r *sess.GetSalts) (sess.Resu
 }
 
 func (a *AuthSession) bindTempKey(ctx context.Context, r *sess.BindTempKey) *sess.RPCError {
+	var trailer metadata.MD
 	// The header lets authsession compare the packet with the message inside.
 	ok, err := a.rpc.AuthsessionBindTempAuthKey(dispatch.WithCaller(ctx, a.serverID, &r.Meta), &authsession.TLAuthsessionBindTempAuthKey{
 		PermAuthKeyId: r.PermAuthKeyID, Nonce: r.Nonce, ExpiresAt: r.ExpiresAt, EncryptedMessage: r.EncryptedMessage,
-	})
+	}, grpc.Trailer(&trailer))
 	switch {
 	case err != nil:
 		return refusal(err)
@@ -180,7 +178,9 @@ func (a *AuthSession) bindTempKey(ctx context.Context, r *sess.BindTempKey) *ses
 		return errInternal
 	}
 	if a.Keys != nil {
-		a.Keys.Bound(r.Meta.AuthKeyID, r.PermAuthKeyID, uint32(max(r.ExpiresAt, 0))) //nolint:gosec // not negative
+		// Our authsession ends a binding with its key, whatever the client asked for.
+		end := cmp.Or(until(trailer), uint32(max(r.ExpiresAt, 0))) //nolint:gosec // not negative
+		a.Keys.Bound(r.Meta.AuthKeyID, r.PermAuthKeyID, end)
 	}
 	return nil
 }

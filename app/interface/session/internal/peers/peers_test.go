@@ -22,6 +22,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -45,10 +46,10 @@ func (a *authRole) AuthsessionGetPermAuthKeyId(ctx context.Context, in *authsess
 	case 1:
 		return &mtproto.Int64{V: 100}, a.err
 	case 6:
-		_ = grpc.SetHeader(ctx, grpcmetadata.Pairs(authsession.ExpiresAtHeader, "1700000000"))
+		keyexpiry.Set(ctx, 1700000000)
 		return &mtproto.Int64{V: 100}, nil
 	case 7:
-		_ = grpc.SetHeader(ctx, grpcmetadata.Pairs(authsession.ExpiresAtHeader, "tomorrow"))
+		_ = grpc.SetTrailer(ctx, grpcmetadata.Pairs("auth-key-expires-at", "tomorrow"))
 		return &mtproto.Int64{V: 100}, nil
 	case 2:
 		return nil, status.Error(401, "AUTH_KEY_PERM_EMPTY")
@@ -292,11 +293,11 @@ func TestStatusKeepsOrder(t *testing.T) {
 	s := NewStatus(conn, "10.0.0.1:20120", time.Second)
 	soon := time.Now().Unix() + 60
 	for range 50 {
-		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon})
+		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon, Confirm: true})
 		s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})
 	}
-	s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Expires: 1}) // too late to be true
-	s.Notify(&sess.GetSalts{})                                      // none of its business
+	s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Expires: 1, Confirm: true}) // too late to be true
+	s.Notify(&sess.GetSalts{})                                                     // none of its business
 	require.NoError(t, s.Wait(t.Context()))
 	require.Len(t, role.log, 100)
 	for i, what := range role.log {

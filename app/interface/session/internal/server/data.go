@@ -116,14 +116,15 @@ func (s *Server) sendOn(p place, size int, done func(error), call func(context.C
 
 func data(d *session.SessionClientData, k keys.Key) *sess.Data {
 	return &sess.Data{
-		ServerID:  d.GetServerId(),
-		AuthKeyID: d.GetAuthKeyId(),
-		KeyType:   k.Type,
-		Unbound:   k.Unbound(),
-		SessionID: d.GetSessionId(),
-		Salt:      d.GetSalt(),
-		ClientIP:  d.GetClientIp(),
-		NewConn:   d.GetConnType() == connNew,
-		Payload:   d.GetPayload(),
+		ServerID:   d.GetServerId(),
+		AuthKeyID:  d.GetAuthKeyId(),
+		KeyType:    k.Type,
+		BoundUntil: k.Until,
+		Unbound:    k.Unbound(),
+		SessionID:  d.GetSessionId(),
+		Salt:       d.GetSalt(),
+		ClientIP:   d.GetClientIp(),
+		NewConn:    d.GetConnType() == connNew,
+		Payload:    d.GetPayload(),
 	}
 }

@@ -33,7 +33,8 @@ type ask struct {
 	s       *session
 	call    *pendingCall
 	msgID   int64
-	perm    int64 // key to bind to
+	perm    int64  // key to bind to
+	until   uint32 // when that binding ends, Unix seconds
 	n       int32
 	kind    askKind
 	dropped bool // the client has its answer already: rpc_drop_answer

@@ -141,7 +141,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.adoptClient(&st.Client)
 	if w.pushID == 0 && st.PushSessionID != 0 {
 		// What was known of the key did not name it: it may have been due.
-		w.pushID, w.pushAsked = st.PushSessionID, w.pushAsked || known
+		w.pushAsked = w.pushAsked || known
+		w.named(st.PushSessionID)
 	}
 	if w.doubted { // meanwhile: what was read may be older
 		if w.loadState(); w.state != StateNormal {
@@ -181,6 +182,9 @@ func (w *MainAuthWrapper) noLogin(to State) {
 		w.revoke()
 	case StateRevoked, StateLoggedOut:
 	default:
+		for s := range w.sessions() {
+			s.ended, s.doomed = s.ended || s.doomed, false
+		}
 		w.logout(to)
 	}
 }
@@ -196,7 +200,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.loginAt, w.suspect = w.now, false
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
-		s.ended = false
+		s.ended, s.doomed = false, false
 	}
 	w.state, w.userID = StateNormal, userID
 	w.overruled, w.owed = w.loading, false
@@ -214,14 +218,15 @@ func (w *MainAuthWrapper) logout(to State) {
 		w.missed = lost && goesOn
 		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
 	}
-	if !goesOn {
-		w.missed = false // who logs in next has missed nothing
-	}
 	if to != StateUnknown {
 		w.pushID, w.updates = 0, nil
+		w.missed, w.owing = w.missed || w.owing, false
 		for s := range w.sessions() {
-			s.subscribed = false
+			s.subscribed, s.supposed, s.owed = false, false, false
 		}
+	}
+	if !goesOn {
+		w.missed = false // who logs in next has missed nothing
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
@@ -243,13 +248,13 @@ func (w *MainAuthWrapper) logout(to State) {
 // there has to be asked, what was pushed there to be fetched, and status to be
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
-	w.onlineAt = 0
+	w.presence = presence{}
 	if w.unbound || w.destroyed {
 		return
 	}
 	used := w.state == StateNormal
 	w.logout(StateUnknown)
-	w.missed = true
+	w.missUpdates()
 	if used {
 		w.loadState()
 	}
@@ -268,6 +273,9 @@ func (w *MainAuthWrapper) revoke() {
 	case StateRevoked, StateLoggedOut:
 		return
 	default: // of an earlier login, or of one that is not heard of here yet
+		for s := range w.sessions() {
+			s.doomed = w.state == StateUnknown
+		}
 		for _, c := range w.calls {
 			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
 		}
@@ -277,7 +285,7 @@ func (w *MainAuthWrapper) revoke() {
 	}
 	var listening []*session
 	for s := range w.sessions() {
-		if (s.subscribed || s.id == w.pushID) && !s.list.media() {
+		if s.takesUpdates() || s.id == w.pushID && !s.list.media() {
 			listening = append(listening, s)
 		}
 	}
@@ -296,9 +304,7 @@ func (w *MainAuthWrapper) endLogin() {
 			if m.kind != outAnswer {
 				return false
 			}
-			if r := s.window.find(m.req); r != nil {
-				r.flags |= recvLost // who asks again is refused, not left in silence
-			}
+			s.window.lose(m.req) // who asks again is refused, not left in silence
 			return true
 		})
 	}

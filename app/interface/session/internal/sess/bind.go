@@ -21,14 +21,14 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
 	}
 	w.binding = true
-	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID}, b)
+	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b) //nolint:gosec // not negative
 	return nil
 }
 
 // onBound takes the outcome of auth.bindTempAuthKey (rules PFS-14 and PFS-17).
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
-	if e == nil && w.unbound && w.bound == nil && *w.slot(a.list.keyType) == a.list {
+	if e == nil && w.unbound && w.bound == nil && w.has(a.list) {
 		w.bound = &a
 	} else {
 		w.respond(&a, e, wire.AppendBool(nil, true))
@@ -55,14 +55,14 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 		}
 	}
 	w.respond(a, nil, wire.AppendBool(nil, true))
-	list.asking = false
+	list.asking, list.boundUntil = false, a.until
 	return &Handover{To: a.perm, List: list, calls: w.calls}
 }
 
 // handOver empties the wrapper of a key whose sessions now go elsewhere.
 func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.out.Handover = h
-	*w.slot(h.List.keyType) = nil
+	w.removeList(h.List)
 	w.calls, w.asks, w.bound = nil, nil, nil
 }
 
@@ -75,11 +75,12 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	// Before this wrapper there was none that would have kept updates, but the
 	// sessions have been announced already.
 	w.missed = w.missed || w.empty() && !h.List.media()
-	slot := w.slot(h.List.keyType)
-	if *slot != nil {
-		w.dropList(*slot)
+	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
+		w.dropList(l)
 	}
-	*slot = h.List
+	h.List.usedAt = w.now
+	w.addList(h.List)
+	w.makeRoom(0)
 	if w.state == StateUnknown {
 		w.loadState()
 	}
@@ -115,31 +116,37 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	if w.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()
 	}
-	except := make([]int64, ids.Len())
+	except := make([]int64, ids.Len(), ids.Len()+1)
 	for i := range except {
 		except[i] = ids.At(i)
+	}
+	// TDLib queues this call with the keys of the moment and may send it under
+	// a newer one. It means to keep the key that it speaks with: who lost it
+	// would make another and send the same call again, without end.
+	if s.list.keyType != PermKey && !slices.Contains(except, s.list.authKeyID) {
+		except = append(except, s.list.authKeyID)
 	}
 	w.ask(ask{kind: askDropTemp, s: s, msgID: m.ID}, &DropTempKeys{PermAuthKeyID: w.key, Except: except})
 	return nil
 }
 
-// onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions.
-// To one that dropped its own key the answer is the last that leaves (rule
-// PFS-21).
+// onTempDropped answers auth.dropTempAuthKeys and forgets the keys' sessions
+// (rule PFS-21).
 func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 	w.respond(&a, e, wire.AppendBool(nil, true))
 	if e != nil || gone == nil {
 		return
 	}
 	for _, key := range gone.Keys {
-		for l := range w.lists() {
-			if l.authKeyID != key || l.keyType == PermKey {
-				continue
+		for _, kind := range [...]KeyType{TempKey, MediaTempKey} {
+			// An authsession that ignores what is excepted has dropped the
+			// asker's key, too: its answer is the last that leaves.
+			if l := w.findList(kind, key); l != nil {
+				if l == a.s.list {
+					w.flush(a.s)
+				}
+				w.dropList(l)
 			}
-			if l == a.s.list {
-				w.flush(a.s)
-			}
-			w.dropList(l)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestHandover(t *testing.T) {
 	require.True(t, ok)
 
 	y := newWorld(t, false)
-	y.now, y.serial, y.seqs = x.now, x.serial, x.seqs
+	y.now, y.serial, y.seqs, y.met = x.now, x.serial, x.seqs, x.met
 	y.step(&Adopt{Handover: x.adopted})
 	_, r := y.invoked("updates.getState")
 	require.Equal(t, Meta{
@@ -89,27 +89,25 @@ func TestHandoverWithoutTheAsker(t *testing.T) {
 	require.True(t, ok)
 }
 
-// An adopted list takes the place of the last one; updates that went there are
-// not forgotten.
-func TestAdoptReplacesTheOldTempKey(t *testing.T) {
+// An adopted list joins those of the other temp keys: the client may go on with
+// each of them.
+func TestAdoptLeavesOtherTempKeys(t *testing.T) {
 	x := newWorld(t, true)
 	x.recv(1, tlBind(permKey))
 	ticket, _ := find[*BindTempKey](x, nil)
 	x.finish(ticket, nil, nil)
 
 	y := newWorld(t, false)
-	d := y.data(8, y.msg(8, y.method("help.getNearestDc")))
-	d.AuthKeyID, d.KeyType = tempKey+1, TempKey
-	y.step(d)
+	y.under(tempKey+1, TempKey, 8, y.method("help.getNearestDc"))
 	y.step(&PushUpdates{Updates: y.updates(1)})
 	require.Equal(t, []int{1}, pushed(y.take()))
 	y.step(&Adopt{Handover: x.adopted})
-	require.Equal(t, int64(tempKey), y.w.tempAuth.authKeyID)
-	y.seqs = x.seqs
-	d = y.data(1, y.msg(1, y.method("help.getNearestDc")))
-	d.AuthKeyID, d.KeyType = tempKey, TempKey
-	y.step(d)
-	require.Equal(t, []int{-1}, pushed(y.take()), "not acknowledged, so the client is told to fetch it")
+	require.Len(t, y.w.tempAuth, 2)
+	y.seqs[1] = x.seqs[1]
+	y.under(tempKey, TempKey, 1, y.method("help.getConfig"))
+	require.Empty(t, pushed(y.take()), "the update is on its way to the session that it was for")
+	y.answer("help.getNearestDc", nearestDC("NL"))
+	require.Len(t, y.takeOnly(wire.IDRPCResult), 1, "a call under the other key goes on")
 	y.step(&Adopt{})
 	y.step(&Adopt{Handover: &Handover{}})
 }
@@ -151,23 +149,17 @@ func TestBindAgain(t *testing.T) {
 // its answer.
 func TestDropTempKeys(t *testing.T) {
 	x := newWorld(t, false)
-	under := func(key int64, kind KeyType, sid int64, body []byte) wire.Message {
-		m := x.msg(sid, body)
-		d := x.data(sid, m)
-		d.AuthKeyID, d.KeyType = key, kind
-		x.step(d)
-		return m
-	}
+	under := x.under
 	under(mediaKey, MediaTempKey, 5, tlPing(1))
 	m := under(tempKey, TempKey, 1, tlLongs(wire.IDDropTempAuthKeys, 9, 8))
 	ticket, r := find[*DropTempKeys](x, nil)
-	require.Equal(t, &DropTempKeys{PermAuthKeyID: permKey, Except: []int64{9, 8}}, r)
+	require.Equal(t, &DropTempKeys{PermAuthKeyID: permKey, Except: []int64{9, 8, tempKey}}, r, "never the key that carries the call")
 	x.finish(ticket, &KeysGone{Keys: []int64{tempKey, mediaKey}}, nil)
 	body, ok := result(x.take(), m.ID)
 	require.True(t, ok)
 	require.Equal(t, tlID(wire.IDTrue), body)
-	require.Nil(t, x.w.mediaTempAuth)
-	require.Nil(t, x.w.tempAuth)
+	require.Empty(t, x.w.mediaTempAuth)
+	require.Empty(t, x.w.tempAuth)
 
 	m = under(tempKey, TempKey, 1, tlLongs(wire.IDDropTempAuthKeys))
 	ticket, _ = find[*DropTempKeys](x, nil)
@@ -202,24 +194,6 @@ func TestDestroyAuthKey(t *testing.T) {
 			require.Equal(t, c.dead, x.rpcError(x.take(), m.ID) == "401 AUTH_KEY_UNREGISTERED")
 		})
 	}
-}
-
-// A new temp key begins a new list: nothing of the old one leaks into it.
-func TestNewTempKeyIsANewList(t *testing.T) {
-	x := newWorld(t, false)
-	d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
-	d.AuthKeyID, d.KeyType = tempKey, TempKey
-	x.step(d)
-	x.take()
-	d = x.data(1, x.msg(1, tlPing(1)))
-	d.AuthKeyID, d.KeyType = tempKey+1, TempKey
-	x.step(d)
-	x.answer("help.getNearestDc", nearestDC("NL"))
-	for _, m := range x.take() {
-		require.EqualValues(t, tempKey+1, m.AuthKeyID)
-		require.NotEqualValues(t, wire.IDRPCResult, m.constructor)
-	}
-	require.Equal(t, 1, x.counts[CountResultsOrphan])
 }
 
 func TestDrain(t *testing.T) {

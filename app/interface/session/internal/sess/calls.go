@@ -38,6 +38,7 @@ type pendingCall struct {
 	quiet    bool // invokeWithoutUpdates
 	syncing  bool // holds updates back
 	answered bool // the client has its answer already: rpc_drop_answer
+	clocked  bool // what it waits for has AfterWait to end
 }
 
 // onCall takes an API call with its wrappers
@@ -60,6 +61,9 @@ func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 // accept takes the call inside the wrappers.
 func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *query) *RPCError {
 	if service := serviceOf(q.id); service != nil {
+		if !acknowledgeable(q.id) {
+			s.unack(m.ID)
+		}
 		service(w, s, wire.Message{ID: m.ID, Seq: m.Seq, Body: q.body})
 		return nil
 	}
@@ -78,8 +82,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}
-	waiting, bytes, awaited := w.waiting()
-	if waiting >= w.cfg.MaxQueued || waiting > 0 && bytes+len(q.body) > w.cfg.QueuedBytes || awaited+len(q.after) > maxAfter {
+	if !w.room(traits[method.Name], len(q.body), len(q.after)) {
 		w.count(CountOverload)
 		return errFlood
 	}
@@ -103,22 +106,36 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		c.ttlDays = ttlDays(q.body)
 	}
 	if len(q.after) > 0 {
-		c.deadline = w.now + int64(w.cfg.AfterWait)
+		c.deadline = w.now + int64(chainWait)
 	}
 	w.calls = append(w.calls, c)
 	w.gate(c)
 	return nil
 }
 
-// waiting is how many calls are not answered nor at a BFF, how large they are,
-// and how many messages they wait for.
-func (w *MainAuthWrapper) waiting() (n, bytes, awaited int) {
+// fileShare is the part of a limit of calls that calls of file parts may take. They
+// come by the dozen and take long; what is left is for the calls of the same login
+// that somebody looks at.
+func fileShare(limit int) int { return max(1, limit*3/4) }
+
+// room reports whether one more call may wait, of some bytes and for some others:
+// one always may.
+func (w *MainAuthWrapper) room(t trait, size, after int) bool {
+	most, mostBytes, files := w.cfg.MaxQueued, w.cfg.QueuedBytes, t&traitFile != 0
+	if files {
+		most, mostBytes = fileShare(most), fileShare(mostBytes)
+	}
+	n, bytes, awaited := 0, 0, 0
 	for _, c := range w.calls {
-		if c.phase != phaseRunning {
-			n, bytes, awaited = n+1, bytes+len(c.pb), awaited+len(c.after)
+		if c.phase == phaseRunning {
+			continue
+		}
+		awaited += len(c.after)
+		if !files || c.trait&traitFile != 0 {
+			n, bytes = n+1, bytes+len(c.pb)
 		}
 	}
-	return n, bytes, awaited
+	return n < most && (n == 0 || bytes+size <= mostBytes) && awaited+after <= maxAfter
 }
 
 // permKey is the perm key of the wrapper; 0 while there is none.
@@ -149,6 +166,7 @@ func (w *MainAuthWrapper) pump() {
 	if w.draining || w.bound != nil {
 		return
 	}
+	files := w.filesRunning()
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
@@ -168,10 +186,15 @@ func (w *MainAuthWrapper) pump() {
 				}
 				c.after, c.deadline = nil, 0
 			}
-			if w.mustWait(c) {
+			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
 				continue
 			}
-			w.running++
+			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
+				w.missUpdates()
+			}
+			if w.running++; c.trait&traitFile != 0 {
+				files++
+			}
 			if c.trait&traitMarked != 0 {
 				w.begin(c.s)
 				w.mark(c)
@@ -180,6 +203,16 @@ func (w *MainAuthWrapper) pump() {
 			w.invoke(c)
 		}
 	}
+}
+
+// filesRunning is how many calls of file parts are at a BFF.
+func (w *MainAuthWrapper) filesRunning() (n int) {
+	for _, c := range w.calls {
+		if c.trait&traitFile != 0 && c.phase == phaseRunning {
+			n++
+		}
+	}
+	return n
 }
 
 // mustWait reports whether a call has to wait for the outcome of another that
@@ -209,10 +242,14 @@ func (w *MainAuthWrapper) refuse(c *pendingCall, e *RPCError) {
 	w.finishCall(c)
 	switch {
 	case c.s.list == nil:
+		return
 	case c.answered: // rpc_drop_answer; but others may wait for the outcome
 		c.s.window.fail(c.meta.MsgID)
 	default:
 		w.answerError(c.s, c.meta.MsgID, e.Code, e.Message)
+	}
+	if r := c.s.window.find(c.meta.MsgID); r != nil && e == errWaitTimeout {
+		r.flags |= recvLate
 	}
 }
 

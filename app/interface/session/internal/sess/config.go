@@ -23,12 +23,12 @@ func (c *Config) SetDefaults() {
 		field *int
 		value int
 	}{
-		{&c.MaxSessions, 64}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
-		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 32},
+		{&c.MaxSessions, 64}, {&c.MaxTempKeys, 32}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
+		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 4},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
-		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 5},
+		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
 	}
 	for _, f := range ints {
 		if *f.field == 0 {
@@ -43,7 +43,8 @@ func (c *Config) SetDefaults() {
 		{&c.AckDelay, 300 * time.Millisecond}, {&c.ResendAfter, 60 * time.Second},
 		{&c.IdleOffline, 75 * time.Second}, {&c.IdleClose, 180 * time.Second},
 		{&c.OnlineEvery, 45 * time.Second}, {&c.OnlineFor, 60 * time.Second},
-		{&c.AfterWait, 500 * time.Millisecond}, {&c.PushedWait, 30 * time.Second},
+		{&c.OfflineAfter, 3 * time.Second},
+		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
 		{&c.HTTPMaxWait, 25 * time.Second},
@@ -102,13 +103,17 @@ func (c *Config) Validate() error {
 	}{
 		{"MaxPast", c.MaxPast}, {"MaxFuture", c.MaxFuture}, {"AckDelay", c.AckDelay},
 		{"ResendAfter", c.ResendAfter}, {"IdleOffline", c.IdleOffline}, {"IdleClose", c.IdleClose},
-		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"AfterWait", c.AfterWait},
+		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"OfflineAfter", c.OfflineAfter}, {"AfterWait", c.AfterWait},
 		{"PushedWait", c.PushedWait}, {"SaltGrace", c.SaltGrace}, {"SaltRetry", c.SaltRetry},
 		{"StateRefresh", c.StateRefresh}, {"LoginRecheck", c.LoginRecheck}, {"HTTPMaxWait", c.HTTPMaxWait},
 	} {
 		if f.value < time.Millisecond || f.value > 24*time.Hour {
 			return fmt.Errorf("sess: %s is %v, want 1ms to 24h", f.name, f.value)
 		}
+	}
+	// A client acknowledges what it got after up to 30 s (rule ACK-8).
+	if least := 30 * time.Second; c.ResendAfter <= least {
+		return fmt.Errorf("sess: ResendAfter is %v, want more than %v: clients acknowledge as late, and everything would leave twice", c.ResendAfter, least)
 	}
 	if c.OnlineEvery >= c.OnlineFor {
 		return fmt.Errorf("sess: OnlineEvery %v must be below OnlineFor %v", c.OnlineEvery, c.OnlineFor)

@@ -4,48 +4,34 @@ import (
 	"time"
 )
 
-// list returns the session list of a transport key. Another key than before
-// means that the client has a new temp key: its sessions are new, too.
-func (w *MainAuthWrapper) list(t KeyType, authKeyID int64) *SessionList {
-	slot := w.slot(t)
-	if l := *slot; l != nil && l.authKeyID != authKeyID {
-		w.dropList(l)
-	}
-	if *slot == nil {
-		*slot = &SessionList{authKeyID: authKeyID, keyType: t}
-	}
-	return *slot
-}
-
-// dropList drops a list and its sessions.
-func (w *MainAuthWrapper) dropList(l *SessionList) {
-	for len(l.sessions) > 0 {
-		w.drop(l.sessions[0])
-	}
-	w.dropHeldPackets(l)
-	*w.slot(l.keyType) = nil
-}
-
-// session finds or makes a session (rule SESS-1). Of too many the one that was
-// silent longest goes, without a word (rule SESS-9).
+// session finds or makes a session (rule SESS-1).
 func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 	if s := l.find(id); s != nil {
 		return s
 	}
-	count, oldest := 0, (*session)(nil)
-	for s := range w.sessions() {
-		count++
-		if oldest == nil || s.online == oldest.online && s.lastSeen < oldest.lastSeen || !s.online && oldest.online {
-			oldest = s
-		}
-	}
-	if count >= w.cfg.MaxSessions {
-		w.drop(oldest)
-	}
+	w.makeRoom(1)
 	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)
 	return s
+}
+
+// makeRoom drops sessions until as many as wanted fit in: those that are offline
+// and were silent longest go first, without a word (rule SESS-9).
+func (w *MainAuthWrapper) makeRoom(wanted int) {
+	for {
+		count, oldest := 0, (*session)(nil)
+		for s := range w.sessions() {
+			count++
+			if oldest == nil || s.online == oldest.online && s.lastSeen < oldest.lastSeen || !s.online && oldest.online {
+				oldest = s
+			}
+		}
+		if count+wanted <= w.cfg.MaxSessions {
+			return
+		}
+		w.drop(oldest)
+	}
 }
 
 // drop forgets a session with all that it waits for (rule SESS-9). The client
@@ -56,7 +42,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 		return
 	}
 	w.closeSlots(s)
-	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 {
+	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.owed {
 		w.missed = true
 	}
 	s.list.remove(s)
@@ -80,7 +66,7 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 		s.pingDelay = 0 // asked for of another connection (rule PING-2)
 	}
 	if s.server != server {
-		s.server = server
+		s.server, s.connAt = server, w.now
 	}
 	if s.ip != ip {
 		s.ip = ip
@@ -95,9 +81,14 @@ func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	if in.SessionID == 0 || in.ServerID == "" {
 		return
 	}
-	l := w.list(in.KeyType, in.AuthKeyID)
-	if s := l.find(in.SessionID); s != nil {
-		w.connect(s, in.ServerID, in.ClientIP, true)
+	if in.Introduced {
+		w.introduced(in)
+		return
+	}
+	if l := w.findList(in.KeyType, in.AuthKeyID); l != nil {
+		if s := l.find(in.SessionID); s != nil {
+			w.connect(s, in.ServerID, in.ClientIP, true)
+		}
 	}
 }
 

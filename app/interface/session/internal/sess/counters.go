@@ -15,6 +15,7 @@ const (
 	CountBadTooOld
 	CountBadSeqno
 	CountBadContainer
+	CountSilenced      // refused messages whose sender was not told, for it repeats itself without end
 	CountMalformed     // packets that are none
 	CountHeldDropped   // packets dropped while salts were being read
 	CountDuplicates    // known messages that came again
@@ -32,15 +33,18 @@ const (
 	CountEncodeFailed  // results and updates that cannot be written for the client
 	CountSessionsMade
 	CountSessionsGone
-	CountLenientSalt // packets accepted because no salts are known
+	CountLenientSalt     // packets accepted because no salts are known
+	CountTempKeysGone    // temp keys whose place another took
+	CountTempKeysRefused // packets of temp keys that found no place
 	Counters
 )
 
 var counterNames = [Counters]string{
 	"bad_salt", "bad_too_low", "bad_too_high", "bad_parity", "bad_container_id", "bad_too_old", "bad_seqno",
-	"bad_container", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
+	"bad_container", "silenced", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
 	"answers_lost", "results_orphan", "gzip_saved_bytes", "unknown", "undecodable", "overload", "refused",
 	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
+	"temp_keys_gone", "temp_keys_refused",
 }
 
 func (c Counter) String() string { return counterNames[c] }

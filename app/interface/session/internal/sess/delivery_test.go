@@ -81,7 +81,7 @@ func TestDuplicateOfLargeAnswer(t *testing.T) {
 	x.step(x.data(1, m))
 	again := x.take()
 	require.Len(t, again, 1)
-	require.Equal(t, wire.AppendDetailedInfo(nil, m.ID, first[0].ID, len(first[0].Body)), again[0].Body)
+	require.Equal(t, wire.AppendDetailedInfo(nil, m.ID, first[0].ID, len(first[0].Body), 4), again[0].Body)
 
 	x.recv(1, tlLongs(wire.IDMsgResendReq, first[0].ID))
 	require.Equal(t, first[0].Body, x.take()[0].Body)
@@ -109,7 +109,7 @@ func TestReconnectRepeatsAtOnce(t *testing.T) {
 
 // What is older than 300 s travels in a fresh container (rule MSGID-8).
 func TestOldAnswerTravelsInAContainer(t *testing.T) {
-	x := newWorld(t, false)
+	x := newWorld(t, false, func(c *Config) { c.ResendLimit = 16 })
 	x.recv(1, x.method("help.getNearestDc"))
 	x.take()
 	x.answer("help.getNearestDc", nearestDC("NL"))
@@ -267,8 +267,7 @@ func TestUpdatesWaitForASession(t *testing.T) {
 		y.step(&PushUpdates{Updates: y.updates(i)})
 	}
 	y.recv(1, y.method("help.getNearestDc"))
-	got := pushed(y.take())
-	require.Equal(t, -1, got[0], "too many: the client is told to fetch the difference")
+	require.Contains(t, pushed(y.take()), -1, "too many: the client is told to fetch the difference")
 }
 
 // What was done, answered and acknowledged is not done again, however many

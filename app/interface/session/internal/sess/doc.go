@@ -6,10 +6,12 @@
 // from a reader; the same inputs at the same times have the same effects.
 //
 //	MainAuthWrapper (perm auth key)          auth state, user, client info
-//	 ├── mainAuth, tempAuth, mediaTempAuth   SessionList: a transport key and its salts
+//	 ├── mainAuth                            SessionList of the perm key itself
+//	 ├── tempAuth, mediaTempAuth             SessionLists, one for each temp key      lists.go
+//	 │     │                                 of either kind, with the salts of the key
 //	 │     └── session                       an id the client chose
 //	 │           ├── window                  ids it has received          window.go
-//	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go
+//	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go, repeat.go
 //	 │           ├── acks                    what it has, not yet said so
 //	 │           └── http                    open requests                http.go
 //	 ├── calls                               API calls without an answer  calls.go
@@ -27,11 +29,25 @@
 //	     ─▶ Call{InvokeMethod}  ...  CallDone
 //	     ─▶ conclude        what it did to the login                       result.go
 //	     ─▶ answer          protobuf to TL in the session's layer, packed  result.go, gzip.go
-//	     ─▶ flush           ids and seqnos, one container, its packet      flush.go
-//	     ─▶ onAck           the client has it; until then it is kept
+//	     ─▶ flush           ids and seqnos, containers, packets            flush.go
+//	     ─▶ onAck           the client has it; until then it is kept       repeat.go
 //
 // A Step ends with one flush for each session that has something to say, so
 // that what one input brings about leaves together.
+//
+// # How often a call is made
+//
+// Once in the life of its session: whatever a session has received it knows by its
+// id, and what it may have forgotten it refuses. A client that sends a call again as
+// a new message has it made again, and nothing here can tell. GramJS does so after a
+// reconnect, in a new session; TDLib, mtcute and Android when new_session_created
+// says that what came before is not known.
+//
+// # What leaves
+//
+// The greeting, answers, errors, other replies, updates: in that order, whether new
+// or repeated (flush.go). What the client does not acknowledge is repeated or, when
+// it is large, announced (repeat.go).
 //
 // # The life of a login
 //
@@ -58,7 +74,7 @@
 //
 // A client chooses session ids, message ids, how much it asks and how little it
 // acknowledges. Everything that grows with that has a limit in Config and a
-// counter: sessions, windows, outboxes by count and bytes, calls in flight and
+// counter: temp keys, sessions, windows, outboxes by count and bytes, calls in flight and
 // waiting, what a packet may hold or inflate to, what waits for salts or for a
 // session that takes updates. Where something must give way, answers are kept
 // longest, and updates collapse into updatesTooLong, so that the client fetches

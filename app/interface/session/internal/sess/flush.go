@@ -14,16 +14,15 @@ const freshFor = 270 * time.Second
 // touch has s looked at by flush at the end of the step.
 func (s *session) touch() { s.dirty = true }
 
-// flush sends what s has to send, in as few packets as the limits allow.
+// flush sends what s has to send, in few packets.
 func (w *MainAuthWrapper) flush(s *session) {
 	s.dirty = false
 	if s.list == nil {
 		return
 	}
 	s.dropUnsendable()
-	ackAlone := s.ackAt != 0 && s.ackAt <= w.now && s.server != ""
 	items := w.gather(s)
-	if s.server != "" && (len(items) > 0 || ackAlone) {
+	if s.server != "" && (len(items) > 0 || w.acksDue(s)) {
 		salt := w.salt(s.list)
 		for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
 			w.out.Sends = append(w.out.Sends, Send{
@@ -54,8 +53,8 @@ func (s *session) dropUnsendable() {
 	s.compact()
 }
 
-// gather lists what is to be sent: repetitions, then new messages, then
-// updates unless a difference is on its way, which they must not overtake.
+// gather lists what is to be sent, in the order in which it leaves, except updates
+// while a difference is on its way, which they must not overtake.
 func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	if !s.reachable() {
 		return nil
@@ -66,49 +65,101 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 			items = append(items, &s.sent[i])
 		}
 	}
-	pushes := false
 	for i := range s.queue {
-		if push := s.queue[i].kind == outPush || s.queue[i].kind == outTooLong; push {
-			pushes = true
-		} else {
-			items = append(items, &s.queue[i])
+		if m := &s.queue[i]; s.syncing == 0 || m.place() != placeUpdate {
+			items = append(items, m)
 		}
 	}
-	if pushes && s.syncing == 0 {
-		for i := range s.queue {
-			if s.queue[i].kind == outPush || s.queue[i].kind == outTooLong {
-				items = append(items, &s.queue[i])
-			}
-		}
-	}
+	slices.SortStableFunc(items, func(a, b *outMsg) int { return int(a.place()) - int(b.place()) })
 	w.out.items = items
 	return items
+}
+
+// place is where a message stands among those that leave together, repeated or
+// not. Clients stop reading a container at what they cannot read, which is an
+// update of a newer layer most of all, so nothing that is waited for stands behind
+// one.
+type place uint8
+
+const (
+	placeGreeting place = iota // new_session_created
+	placeAnswer
+	placeError // an rpc_error: see fit
+	placeReply // to a service message, and what we say ourselves
+	placeUpdate
+)
+
+func (m *outMsg) place() place {
+	switch {
+	case m.kind == outGreeting:
+		return placeGreeting
+	case m.kind == outAnswer && m.isError():
+		return placeError
+	case m.kind == outAnswer:
+		return placeAnswer
+	case m.kind == outPush || m.kind == outTooLong:
+		return placeUpdate
+	}
+	return placeReply
+}
+
+// isError reports whether an answer is an rpc_error.
+func (m *outMsg) isError() bool {
+	if len(m.body) < wire.ResultHeader {
+		return false
+	}
+	id, _ := wire.PeekID(m.body[wire.ResultHeader:])
+	return id == wire.IDRPCError
+}
+
+// acksDue reports whether acknowledgments have waited long enough for company.
+func (w *MainAuthWrapper) acksDue(s *session) bool { return s.ackAt != 0 && s.ackAt <= w.now }
+
+// fit is how many of items go into one packet, beside count messages of size
+// bytes, and the size that makes. Over TCP an rpc_error is the last of its packet:
+// GramJS and its kin forget what stands behind one. Over HTTP, where a packet
+// costs a request, no such client is known.
+func (w *MainAuthWrapper) fit(s *session, items []*outMsg, count, size int) (n, total int) {
+	for n < len(items) && count+n < w.cfg.ContainerOut {
+		more := wire.MessageHeader + len(items[n].body)
+		if count+n > 0 && size+more > w.cfg.ContainerBytes {
+			break
+		}
+		size, n = size+more, n+1
+		if size > w.cfg.ContainerBytes { // a large one goes alone
+			break
+		}
+		if s.server != "" && items[n-1].place() == placeError {
+			break
+		}
+	}
+	return n, size
 }
 
 // packet builds the next packet from the first of items and the pending
 // acknowledgments, and returns what is left. It returns nil when there is
 // nothing to send.
+//
+// Over TCP acknowledgments ride with others in a container, or wait until they are
+// due. What goes without a container goes without them: gotd acknowledges a message
+// only if it comes alone, and what is not acknowledged is kept and repeated.
 func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload []byte, rest []*outMsg) {
 	acks := s.acks
 	if len(acks) > wire.MaxIDs {
 		acks = acks[:wire.MaxIDs]
 	}
-	count, size := 0, wire.Container
-	if len(acks) > 0 {
-		count, size = 1, size+wire.MessageHeader+4+4+4+8*len(acks)
+	count := 0
+	n, size := w.fit(s, items, 0, wire.Container)
+	switch {
+	case s.server != "" && n == 0 && !w.acksDue(s):
+		return nil, nil
+	case s.server != "" && n == 1 && items[0].content() && w.mayGoAlone(items[0]):
+		acks = nil
+	case len(acks) > 0:
+		count = 1
+		n, size = w.fit(s, items, 1, wire.Container+wire.MessageHeader+4+4+4+8*len(acks))
 	}
-	n := 0
-	for n < len(items) && count < w.cfg.ContainerOut {
-		more := wire.MessageHeader + len(items[n].body)
-		if count > 0 && size+more > w.cfg.ContainerBytes {
-			break
-		}
-		count, size, n = count+1, size+more, n+1
-		if size > w.cfg.ContainerBytes { // a large one goes alone
-			break
-		}
-	}
-	if count == 0 {
+	if count += n; count == 0 {
 		return nil, nil
 	}
 	bare := count == 1 && (n == 0 || w.mayGoAlone(items[0]))
@@ -162,9 +213,12 @@ func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
 		w.count(CountRepeated)
 	}
 	w.stampID(s, m)
-	m.sentAt, m.due = w.now, false
+	m.sentAt, m.due, m.told = w.now, false, false
 	if m.tries < 250 {
 		m.tries++
+	}
+	if m.sends < 250 {
+		m.sends++
 	}
 }
 

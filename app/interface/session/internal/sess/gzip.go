@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
@@ -18,8 +19,37 @@ var (
 		z, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level is valid
 		return &deflater{z: z}
 	}}
-	inflaters = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	inflaters = sync.Pool{New: func() any { return new(inflater) }}
 )
+
+// inflater reads either of the formats that clients pack in. A reader is made
+// when its format comes for the first time.
+type inflater struct {
+	in   bytes.Reader
+	gzip *gzip.Reader
+	zlib io.ReadCloser // also a zlib.Resetter
+}
+
+// reset readies the reader for packed, which is a gzip or a zlib stream as its
+// first bytes say (RFC 1952, RFC 1950): Telegram's own apps send gzip, TDLib and
+// mtcute send zlib.
+func (f *inflater) reset(packed []byte) (r io.Reader, err error) {
+	f.in.Reset(packed)
+	if len(packed) >= 2 && packed[0] == 0x1f && packed[1] == 0x8b {
+		if f.gzip == nil {
+			f.gzip = new(gzip.Reader)
+		}
+		if err = f.gzip.Reset(&f.in); err == nil {
+			f.gzip.Multistream(false)
+		}
+		return f.gzip, err
+	}
+	if f.zlib == nil {
+		f.zlib, err = zlib.NewReader(&f.in)
+		return f.zlib, err
+	}
+	return f.zlib, f.zlib.(zlib.Resetter).Reset(&f.in, nil) //nolint:forcetypeassert // documented
+}
 
 type deflater struct {
 	z   *gzip.Writer
@@ -59,25 +89,35 @@ func (w *MainAuthWrapper) pack(body []byte, head int) []byte {
 	return wire.AppendGzip(append(out, body[:head]...), d.buf.Bytes())
 }
 
-// inflate unpacks gzip_packed, as far as budget allows (rule GZIP-3).
+// freeRatio is how many bytes of a packet may inflate at any ratio: a text of
+// equal letters shrinks a thousand times, and is honest.
+const freeRatio = 1 << 20
+
+// inflate unpacks gzip_packed, as far as budget allows: what is left of the
+// packet's GunzipBytes (rule GZIP-3). Beyond freeRatio the ratio is bounded, too,
+// so that a small packet does not cost the work of a large one.
 func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 	packed, ok := wire.Gzip(body)
 	if !ok {
 		return nil, errInflate
 	}
-	z := inflaters.Get().(*gzip.Reader) //nolint:forcetypeassert // the pool's own
-	defer inflaters.Put(z)
-	if err := z.Reset(bytes.NewReader(packed)); err != nil {
+	f := inflaters.Get().(*inflater) //nolint:forcetypeassert // the pool's own
+	defer func() {
+		f.in.Reset(nil)
+		inflaters.Put(f)
+	}()
+	z, err := f.reset(packed)
+	if err != nil {
 		return nil, errInflate
 	}
-	z.Multistream(false)
-	limit := min(*budget, len(packed)*w.cfg.GunzipRatio)
+	free := freeRatio - (w.cfg.GunzipBytes - *budget)
+	limit := min(*budget, max(len(packed)*w.cfg.GunzipRatio, free))
 	buf := make([]byte, min(limit, 4*len(packed)+512))
 	n := 0
 	defer func() { *budget -= n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
-		if n += m; err == io.EOF { //nolint:errorlint // a reader's bare EOF
+		if n += m; err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -88,7 +128,7 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 		}
 		if n >= limit { // full: one byte more is too much
 			var one [1]byte
-			if m, err := z.Read(one[:]); m > 0 || err != io.EOF { //nolint:errorlint // a reader's bare EOF
+			if m, err := z.Read(one[:]); m > 0 || err != io.EOF {
 				return nil, errInflate
 			}
 			break

@@ -63,6 +63,17 @@ func (w *MainAuthWrapper) openSlot(s *session, slot Slot, until int64) {
 	}
 }
 
+// answerNewest has the request answered that brought a packet: it asks for nothing.
+// Were it held, as rule HTTP-8 has it, the acknowledgments of a client with a bounded
+// number of connections would keep its calls out: gotd has 16, and acknowledges in
+// requests of their own.
+func (s *session) answerNewest(now int64) {
+	if s.http != nil && len(s.http.slots) > 0 {
+		s.http.slots[len(s.http.slots)-1].until = now
+		s.touch()
+	}
+}
+
 // httpWait applies http_wait to the request that carried it: the newest. Of
 // several the last counts (rule HTTP-6).
 func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int32) {

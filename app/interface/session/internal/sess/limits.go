@@ -8,19 +8,20 @@ import "time"
 type Limits struct {
 	// Limits of one key.
 	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
-	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time. Zero value means 32
+	MaxTempKeys int `json:",optional"` // temp keys, and media temp keys, of a key that have sessions (rule PFS-22); of more the newest stay. Zero value means 32
+	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
-	HeldPackets int `json:",optional"` // packets kept while the salts of a key are being read. Zero value means 32
+	HeldPackets int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
 	HeldBytes   int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
 	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
 
 	// Limits of one session.
 	Window         int `json:",optional"` // message ids remembered (rule MSGID-5), and up to eight times as many while they are younger than MaxPast. Zero value means 400
-	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it pushes collapse into updatesTooLong. Zero value means 400
+	OutboxMessages int `json:",optional"` // messages not acknowledged; beyond it answers that the client seems to have give way, then pushes collapse into updatesTooLong. Zero value means 400
 	OutboxBytes    int `json:",optional"` // bytes of pushes not acknowledged beyond which they collapse. Zero value means 1 MiB
 	AnswerBytes    int `json:",optional"` // bytes not acknowledged beyond which even answers that were sent give way, oldest first. Zero value means 16 MiB
-	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Zero value means 32
+	HTTPRequests   int `json:",optional"` // open HTTP requests; of more the oldest is answered at once. Below the connections that clients have, 6 to 16, so that there is always one for the next call. Zero value means 4
 
 	// Limits of one packet.
 	ContainerIn    int `json:",optional"` // members accepted (rule CONT-2). Zero value means 1024
@@ -28,22 +29,23 @@ type Limits struct {
 	ContainerBytes int `json:",optional"` // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
 	PayloadBytes   int `json:",optional"` // bytes of a packet for a gateway. Zero value means 3.5 MiB
 	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to. Zero value means 10 MiB
-	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to. Zero value means 100
+	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to, once its packet has inflated 1 MiB. Zero value means 100
 	GzipFrom       int `json:",optional"` // results and updates from this size on are packed when that shrinks them. Zero value means 512
-	DetailedFrom   int `json:",optional"` // messages from this size on are announced before they are repeated (rules STATE-8 and STATE-9). Zero value means 4096
+	DetailedFrom   int `json:",optional"` // messages from this size on are announced, not repeated, until the client asks for them (rules STATE-8 and STATE-9). Zero value means 4096
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
 
 	// Times.
 	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s
 	MaxFuture    time.Duration `json:",optional"` // newest unknown message id. Zero value means 30 s
 	AckDelay     time.Duration `json:",optional"` // how long an acknowledgment waits for company (rule ACK-10). Zero value means 300 ms
-	ResendAfter  time.Duration `json:",optional"` // first repetition on a live connection, doubling from there (rule ACK-8). Zero value means 60 s
-	ResendLimit  int           `json:",optional"` // repetitions on a live connection; then only a reconnect repeats. Zero value means 5
+	ResendAfter  time.Duration `json:",optional"` // first repetition on a live connection, doubling from there (rule ACK-8). It must be above 30 s, for which clients keep acknowledgments back. Zero value means 60 s
+	ResendLimit  int           `json:",optional"` // repetitions on a live connection; then an answer is forgotten, and others wait for the next connection. Zero value means 2
 	IdleOffline  time.Duration `json:",optional"` // silence after which a session is offline. Zero value means 75 s
 	IdleClose    time.Duration `json:",optional"` // silence after that which ends the session. Zero value means 180 s
 	OnlineEvery  time.Duration `json:",optional"` // how often being online is repeated. Zero value means 45 s
 	OnlineFor    time.Duration `json:",optional"` // how long being online is announced for. Zero value means 60 s
-	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits (rule AFTER-3). Zero value means 500 ms
+	OfflineAfter time.Duration `json:",optional"` // how long a client whose connection broke may be away before status hears of it. Zero value means 3 s
+	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits for calls that have begun (rule AFTER-3): longer than most of them take. Zero value means 2 s
 	PushedWait   time.Duration `json:",optional"` // how long a promised result is waited for. Zero value means 30 s
 	SaltGrace    time.Duration `json:",optional"` // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s
 	SaltRetry    time.Duration `json:",optional"` // pause after salts could not be read. Zero value means 30 s

@@ -7,6 +7,8 @@ import (
 // onMessage handles one message, which came alone or in a container (rules
 // MSGID-3 to MSGID-7).
 func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, outer bool) {
+	id, ok := wire.PeekID(m.Body)
+	in.asks = in.asks || !asksNothing(id)
 	if m.ID&3 != 0 || m.ID <= 0 {
 		w.bad(s, m, wire.BadParity)
 		return
@@ -15,14 +17,13 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 		w.onDuplicate(s, m, r)
 		return
 	}
-	if s.window.floor >= m.ID && w.repeated(s, m) {
+	if s.window.forgot(m.ID) && w.repeated(s, m) {
 		return
 	}
 	if code := w.badID(s, m.ID, outer); code != 0 {
 		w.bad(s, m, code)
 		return
 	}
-	id, ok := wire.PeekID(m.Body)
 	packed := id == wire.IDGzipPacked
 	if packed { // judged by what is inside: rule SEQ-3
 		body, err := w.inflate(m.Body, &in.budget)
@@ -53,12 +54,13 @@ func (w *MainAuthWrapper) handle(s *session, in *incoming, m wire.Message, id ui
 		return
 	}
 	if service := serviceOf(id); service != nil {
+		acks := m.Seq&1 != 0 && acknowledgeable(id)
 		state := stateReceived
-		if m.Seq&1 == 0 {
+		if !acks {
 			state |= stateNoAck
 		}
 		w.record(s, in, m, state, 0)
-		if m.Seq&1 != 0 { // rule ACK-2; a reply takes it back (rule ACK-6)
+		if acks { // rule ACK-2
 			s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 		}
 		service(w, s, m)
@@ -82,11 +84,14 @@ func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state
 }
 
 // badID judges an unknown id. A member of a container may be older than its
-// container (rule MSGID-4), as long as it lies within what is remembered.
+// container (rule MSGID-4): Telegram Desktop sends a message that was refused for
+// its time or salt again with its old id, in a fresh container. It is served
+// unless it may have been received and forgotten; so nothing is done twice in the
+// life of a session.
 func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
-	code := w.badTime(id)
+	code := w.badTime(s, id)
 	if code == wire.BadTooLow && !outer {
-		if !s.window.old(id) {
+		if !s.window.forgot(id) {
 			return 0
 		}
 		return wire.BadTooOld // rule MSGID-5
@@ -94,18 +99,14 @@ func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
 	return code
 }
 
-// badSeq judges a seqno by what the message is and by its neighbours.
+// badSeq judges a seqno by what the message is and by its neighbours. Parity says
+// whether a message wants to be acknowledged. A call must want it (rule SEQ-2).
+// Of everything else either is taken, also of msgs_ack and containers, which
+// rule SEQ-3 wants even: mtcute counts all its service messages, and begins anew
+// whenever one is refused.
 func (w *MainAuthWrapper) badSeq(s *session, m wire.Message, id uint32) wire.BadMsg {
-	odd := m.Seq&1 != 0
-	switch id {
-	case wire.IDMsgsAck, wire.IDMsgCopy: // rule SEQ-3
-		if odd {
-			return wire.BadSeqnoOdd
-		}
-	default: // rule SEQ-2
-		if !odd && serviceOf(id) == nil && w.schema.Method(id) != nil {
-			return wire.BadSeqnoEven
-		}
+	if m.Seq&1 == 0 && id != wire.IDMsgCopy && serviceOf(id) == nil && w.schema.Method(id) != nil {
+		return wire.BadSeqnoEven
 	}
 	if w.cfg.AllowSeqnoDisorder {
 		return 0
@@ -144,22 +145,28 @@ func (w *MainAuthWrapper) onDuplicate(s *session, m wire.Message, r *received) {
 	switch {
 	case r.flags&recvLost != 0:
 		r.flags &^= recvLost
-		e := errForgotten
-		if s.ended {
-			e = errUnregistered
-		}
-		w.answerError(s, m.ID, e.Code, e.Message)
+		w.forgotten(s, m.ID)
 		return
 	case w.repeatAnswer(s, m.ID):
 		return
 	}
-	if id, _ := wire.PeekID(m.Body); repeatable(id) {
+	id, _ := wire.PeekID(m.Body)
+	if repeatable(id) {
 		serviceOf(id)(w, s, m)
 		return
 	}
-	if m.Seq&1 != 0 {
+	if m.Seq&1 != 0 && (serviceOf(id) == nil || acknowledgeable(id)) {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 	}
+}
+
+// forgotten answers a call whose answer is not there any more.
+func (w *MainAuthWrapper) forgotten(s *session, req int64) {
+	e := errForgotten
+	if s.ended {
+		e = errUnregistered
+	}
+	w.answerError(s, req, e.Code, e.Message)
 }
 
 // repeated is onDuplicate for ids that the window has forgotten, but whose
@@ -172,25 +179,6 @@ func (w *MainAuthWrapper) repeated(s *session, m wire.Message) bool {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 	}
 	w.count(CountDuplicates)
-	return true
-}
-
-// repeatAnswer sends a kept answer again, or announces it when it is large.
-func (w *MainAuthWrapper) repeatAnswer(s *session, req int64) bool {
-	a := s.answerTo(req)
-	switch {
-	case a == nil:
-		return false
-	case a.id == 0: // about to be sent
-	case len(a.body) >= w.cfg.DetailedFrom:
-		w.note(s, a.announcement())
-	default:
-		a.due = true
-		if s.http != nil {
-			s.http.queued(w.now)
-		}
-	}
-	s.touch()
 	return true
 }
 

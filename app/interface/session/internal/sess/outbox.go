@@ -24,11 +24,14 @@ type outMsg struct {
 	id     int64
 	req    int64 // message that it answers; 0: none
 	body   []byte
-	sentAt int64
+	sentAt int64 // when it was last sent or announced; 0: never sent
 	seq    int32
 	kind   outKind
-	tries  uint8
-	due    bool // to be sent again
+	sends  uint8 // how often it was sent
+	tries  uint8 // how often it was sent or announced on this connection
+	due    bool  // to be sent again
+	told   bool  // announced since it was last sent
+	had    bool  // an answer that the client has, as far as can be told
 }
 
 func (m *outMsg) content() bool { return m.kind < outReply }
@@ -39,18 +42,6 @@ func (m *outMsg) parity() int64 {
 		return idAnswer
 	}
 	return idNotice
-}
-
-// dueAt is when the message goes out again if nothing else happens: later
-// each time, and at last never; 0.
-func (m *outMsg) dueAt(cfg *Config) int64 {
-	switch {
-	case int(m.tries) > cfg.ResendLimit:
-		return 0
-	case m.tries == 0: // repeated as soon as there is a way
-		return m.sentAt
-	}
-	return m.sentAt + int64(cfg.ResendAfter)<<(m.tries-1)
 }
 
 // enqueue puts a message into the outbox of s.
@@ -66,12 +57,14 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 	s.touch()
 }
 
-// overflow makes room: answers are kept as long as they can be, pushes
-// collapse into one updatesTooLong (rule UPD-5). Where bytes are short, it is by
-// their own: a file on its way to the client must not cost it every update.
+// overflow makes room: answers are kept as long as they can be, unless the client
+// has them; pushes collapse into one updatesTooLong (rule UPD-5). Where bytes are
+// short, it is by their own: a file on its way to the client must not cost it every
+// update.
 func (w *MainAuthWrapper) overflow(s *session) {
+	w.forgetHad(s)
 	lost := 0
-	if len(s.queue)+len(s.sent) > w.cfg.OutboxMessages || s.pushBytes() > w.cfg.OutboxBytes {
+	if s.crowd() > w.cfg.OutboxMessages || s.pushBytes() > w.cfg.OutboxBytes {
 		lost = s.discard(func(m *outMsg) bool { return m.kind == outPush })
 	}
 	if lost > 0 {
@@ -94,10 +87,24 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	}
 }
 
+// crowd is how many messages the outbox holds. What leaves at the end of the step
+// and is not kept does not count: a packet of many pings costs nobody an update.
+func (s *session) crowd() int {
+	n := len(s.queue) + len(s.sent)
+	if s.server != "" {
+		for i := range s.queue {
+			if !s.queue[i].content() {
+				n--
+			}
+		}
+	}
+	return n
+}
+
 // crowded reports whether even answers have to give way, with room for some
 // more.
 func (w *MainAuthWrapper) crowded(s *session, room int) bool {
-	return len(s.queue)+len(s.sent) > w.cfg.OutboxMessages+room || s.bytes > w.cfg.AnswerBytes
+	return s.crowd() > w.cfg.OutboxMessages+room || s.bytes > w.cfg.AnswerBytes
 }
 
 // forget drops the oldest answer of a list and says whether there was one.
@@ -109,9 +116,7 @@ func (w *MainAuthWrapper) forget(s *session, list *[]outMsg) bool {
 	m := &(*list)[i]
 	s.bytes -= len(m.body)
 	if m.kind == outAnswer {
-		if r := s.window.find(m.req); r != nil {
-			r.flags |= recvLost
-		}
+		s.window.lose(m.req)
 		w.count(CountAnswersLost)
 	}
 	*list = slices.Delete(*list, i, i+1)
@@ -132,9 +137,7 @@ func (w *MainAuthWrapper) shrink(s *session) {
 		}
 		s.bytes -= len(m.body) - len(body)
 		m.body = body
-		if r := s.window.find(m.req); r != nil {
-			r.flags |= recvFailed
-		}
+		s.window.fail(m.req)
 		w.count(CountAnswersLost)
 	}
 }
@@ -216,79 +219,6 @@ func (s *session) answerTo(req int64) *outMsg {
 		}
 	}
 	return nil
-}
-
-// acknowledged drops the messages that the client says it has (rule ACK-7).
-func (w *MainAuthWrapper) acknowledged(s *session, ids wire.Longs) {
-	gone := false
-	for i := range ids.Len() {
-		if j, ok := s.findSent(ids.At(i)); ok && s.sent[j].body != nil {
-			m := &s.sent[j]
-			if r := s.window.find(m.req); m.kind == outAnswer && r != nil {
-				r.state |= stateConfirmed
-			}
-			s.bytes -= len(m.body)
-			m.body, gone = nil, true
-			w.count(CountAcks)
-		}
-	}
-	if !gone {
-		return
-	}
-	s.sent = slices.DeleteFunc(s.sent, func(m outMsg) bool { return m.body == nil })
-	w.plan(s)
-	s.compact()
-}
-
-// repeatAll has everything unacknowledged sent again: the connection is new
-// (rule SESS-11), and so is its schedule.
-func (w *MainAuthWrapper) repeatAll(s *session) {
-	for i := range s.sent {
-		s.sent[i].due, s.sent[i].tries = true, 0
-	}
-	s.touch()
-}
-
-// repeatDue has what was sent long ago sent again. On a connection that lives
-// the client most likely has it, so a large message is announced first: the
-// client acknowledges it or asks for it (rules STATE-8 and STATE-9). Who does
-// neither gets it after all, the next time.
-func (w *MainAuthWrapper) repeatDue(s *session) {
-	var notes [][]byte
-	for i := range s.sent {
-		m := &s.sent[i]
-		switch at := m.dueAt(w.cfg); {
-		case at == 0 || at > w.now:
-		case m.tries == 1 && len(m.body) >= w.cfg.DetailedFrom:
-			m.tries, m.sentAt = 2, w.now
-			notes = append(notes, m.announcement())
-		default:
-			m.due = true
-		}
-	}
-	w.plan(s)
-	for _, n := range notes {
-		w.note(s, n)
-	}
-	s.touch()
-}
-
-// announcement tells of a message without its body.
-func (m *outMsg) announcement() []byte {
-	if m.kind == outAnswer {
-		return wire.AppendDetailedInfo(nil, m.req, m.id, len(m.body))
-	}
-	return wire.AppendNewDetailedInfo(nil, m.id, len(m.body))
-}
-
-// plan finds out when the next repetition is due.
-func (w *MainAuthWrapper) plan(s *session) {
-	s.resendAt = 0
-	for i := range s.sent {
-		if at := s.sent[i].dueAt(w.cfg); at != 0 && (s.resendAt == 0 || at < s.resendAt) {
-			s.resendAt = at
-		}
-	}
 }
 
 // reply queues an answer to a service message.

@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"time"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -15,7 +17,12 @@ func (w *MainAuthWrapper) onData(d *Data) {
 		w.refusePacket(d, CountMalformed)
 		return
 	}
-	l := w.list(d.KeyType, d.AuthKeyID)
+	l := w.list(d.KeyType, d.AuthKeyID, d.BoundUntil)
+	if l == nil {
+		w.count(CountTempKeysRefused)
+		w.out.Unplaced = append(w.out.Unplaced, d)
+		return
+	}
 	if !w.saltsKnown(l) {
 		w.hold(l, d)
 		return
@@ -36,20 +43,28 @@ type incoming struct {
 	d      *Data
 	budget int  // bytes that may still be inflated
 	fresh  bool // a message was accepted
+	asks   bool // a message wants an answer, or an HTTP request to wait
 }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
 // SALT-3, MSGID-3 and CONT-3).
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
+	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
+	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did
+		s.looks = judged
+		w.resume(s)
+	}
 	if d.HTTP != 0 {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
 	s.touch()
 	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
 		w.count(CountBadSalt)
-		w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		if w.tells(s) {
+			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
+		}
 		return
 	}
 	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
@@ -61,30 +76,50 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	} else {
 		w.onMessage(s, in, m, true)
 	}
+	if d.HTTP != 0 && !in.asks {
+		s.answerNewest(w.now)
+	}
 	if in.fresh {
+		s.refused = 0
 		w.greet(s)
+		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
 }
 
-// greet announces a new session, once: with the lowest id that it knows, so
-// that the client repeats what came before it (rules SESS-5 and SESS-6). A
-// lower id that arrives later was overtaken on its way; it is answered itself
-// and needs no second announcement.
+// greetDelay is how long a session that has begun before waits for what was sent
+// before its first packet: gateways that call for each packet let one overtake
+// another.
+const greetDelay = 250 * time.Millisecond
+
+// greet announces a new session, once: with the lowest id that it knows, so that
+// the client repeats what it sent before (rules SESS-5 and SESS-6). TDLib and mtcute
+// repeat it under new ids, also calls that were acknowledged. So a message of this
+// session that is still on its way must not lie below that id, or its call is made
+// twice: unless the seqno of the lowest says that it is the first of all, the
+// greeting waits a moment for lower ones.
+//
+// A lower id that comes later still is served itself, without a second announcement.
+// Refused it must not be: Telegram Desktop and gotd repeat what is unanswered under
+// its old id.
 func (w *MainAuthWrapper) greet(s *session) {
 	if s.greeted {
+		s.greetAt = 0
 		return
 	}
-	s.greeted = true
+	if r := s.window.find(s.first); r != nil && r.seq > 1 {
+		if s.greetAt == 0 {
+			s.greetAt = w.now + int64(greetDelay)
+		}
+		if w.now < s.greetAt {
+			return
+		}
+	}
+	s.greeted, s.greetAt = true, 0
 	w.enqueue(s, outMsg{
 		kind: outGreeting,
 		body: wire.AppendNewSession(nil, s.first, w.random(), w.salt(s.list)),
 	})
-	// Before everything the packet itself brought about.
-	n := len(s.queue) - 1
-	greeting := s.queue[n]
-	copy(s.queue[1:], s.queue[:n])
-	s.queue[0] = greeting
 }
 
 // random is 64 random bits.
@@ -110,14 +145,10 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 		w.bad(s, m, wire.BadContainerID)
 		return
 	case known == nil:
-		if code := w.badTime(m.ID); code != 0 {
+		if code := w.badTime(s, m.ID); code != 0 {
 			w.bad(s, m, code)
 			return
 		}
-	}
-	if m.Seq&1 != 0 { // rule SEQ-3
-		w.bad(s, m, wire.BadSeqnoOdd)
-		return
 	}
 	first := len(w.out.members)
 	members, err := wire.Members(w.out.members, m.Body, w.cfg.ContainerIn)
@@ -141,12 +172,14 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 	}
 }
 
-// badTime judges the id of an unknown message by its time (rule MSGID-3).
-func (w *MainAuthWrapper) badTime(id int64) wire.BadMsg {
+// badTime judges the id of an unknown message by its time (rule MSGID-3). Where
+// the session's time differs from the clock's both are right: a client that was
+// told the one and judged by the other would be refused again and again.
+func (w *MainAuthWrapper) badTime(s *session, id int64) wire.BadMsg {
 	switch at := timeOf(id); {
 	case at < w.now-int64(w.cfg.MaxPast):
 		return wire.BadTooLow
-	case at > w.now+int64(w.cfg.MaxFuture):
+	case at > s.time(w.now)+int64(w.cfg.MaxFuture):
 		return wire.BadTooHigh
 	}
 	return 0
@@ -170,5 +203,26 @@ func (w *MainAuthWrapper) bad(s *session, m wire.Message, code wire.BadMsg) {
 	default:
 		w.count(CountBadSeqno)
 	}
-	w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	if w.tells(s) {
+		w.reply(s, wire.AppendBadMsg(nil, m.ID, m.Seq, code))
+	}
+}
+
+// tells reports whether a client is told that a message was refused. It is, but
+// for one that has repeated itself many times without a single good message in
+// between: a client that corrects its clock by the wrong sign does so at once after
+// each notification, without end. It is told once a second. Whoever mends what was
+// wrong sends a good message next, and is told of everything again.
+func (w *MainAuthWrapper) tells(s *session) bool {
+	const (
+		patience = 64 // as many messages may be on their way with one wrong clock
+		pause    = time.Second
+	)
+	if s.refused++; s.refused > patience && w.now-s.toldAt < int64(pause) {
+		s.refused = patience + 1
+		w.count(CountSilenced)
+		return false
+	}
+	s.toldAt = w.now
+	return true
 }

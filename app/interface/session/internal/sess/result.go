@@ -3,6 +3,7 @@ package sess
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
@@ -100,10 +101,10 @@ func (w *MainAuthWrapper) clearMark(c *pendingCall) {
 // does not insist where the mark could be another's: on the next one a new login
 // may owe its password by then.
 func (w *MainAuthWrapper) onCleared(c *pendingCall, word *LoginWord, e *RPCError) {
-	const tries = 5
+	const tries, pause = 5, 500 * time.Millisecond
 	m := c.mark
 	if m.tries++; e != nil && m.tries < tries && (m.told || !w.draining) {
-		c.deadline = w.now + int64(w.cfg.AfterWait)<<m.tries
+		c.deadline = w.now + int64(pause)<<m.tries
 		return
 	}
 	if e != nil {

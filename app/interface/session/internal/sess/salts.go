@@ -1,16 +1,32 @@
 package sess
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
+// authsession stores salts that follow each other, each with the half hour
+// [Since, Until) in which it is the current one (PEERS.md, "Salts"). What a
+// client is told and what it may use is one rule, with room on both sides for
+// clocks that differ:
+//
+//	told      Since ............................ Until+SaltGrace
+//	used  Since-saltEarly-saltSkew ............. Until+SaltGrace+saltSkew
+//
+// So neighbours overlap by SaltGrace (rule SALT-1). TDLib counts a salt as gone
+// 60 s before its end and takes the next one only after its begin: were they
+// told without overlap, it would be silent for the last minute of each. gotd
+// takes the next one 300 s before its begin.
 const (
-	keptSalts = 4                 // of what authsession gives: last, current, and two ahead
-	saltAhead = 600 * time.Second // with less than this of salts left, more are read
-	saltSkew  = 60 * time.Second  // how early a future salt may be used
+	saltsAhead = 2                 // salts kept of those that are to come
+	saltsKept  = 64                // and in all
+	saltAhead  = 600 * time.Second // with less than this of salts left, more are read
+	saltEarly  = 300 * time.Second // how early clients take the next salt
+	saltSkew   = 60 * time.Second  // how far apart clocks of clients and of a cluster's nodes may be
 )
 
 // saltsKnown reports whether packets of the list can be judged now. If not,
@@ -50,7 +66,7 @@ func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 	held := l.held
 	l.held, l.heldBytes = nil, 0
 	for _, d := range held {
-		if m, err := wire.ParsePacket(d.Payload); err == nil && *w.slot(l.keyType) == l {
+		if m, err := wire.ParsePacket(d.Payload); err == nil && w.has(l) {
 			w.onPacket(l, d, m)
 		}
 	}
@@ -59,24 +75,37 @@ func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 // nearSalts returns those of all that matter around now, ascending.
 func (w *MainAuthWrapper) nearSalts(all []Salt) []Salt {
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b Salt) int { return int(a.Until) - int(b.Until) })
-	now := w.now / 1e9
+	slices.SortStableFunc(all, func(a, b Salt) int { return cmp.Compare(a.Until, b.Until) })
 	first := 0
-	for first < len(all) && int64(all[first].Until)+int64(w.cfg.SaltGrace/time.Second) <= now {
+	for first < len(all) && w.saltOver(all[first]) {
 		first++
 	}
-	all = all[first:]
-	current := 0
-	for current < len(all) && int64(all[current].Until) <= now {
+	current := first
+	for current < len(all) && int64(all[current].Until) <= w.now/1e9 {
 		current++
 	}
-	from := max(0, current-1)
-	return slices.Clone(all[from:min(len(all), from+keptSalts)])
+	end := min(len(all), current+1+saltsAhead)
+	return slices.Clone(all[max(first, end-saltsKept):end])
 }
 
-// hold keeps a packet until the salts are there; one always fits.
+// saltOver reports whether a salt may not be used any more.
+func (w *MainAuthWrapper) saltOver(k Salt) bool {
+	return w.toldUntil(k)+int64(saltSkew/time.Second) <= w.now/1e9
+}
+
+// toldUntil is the end of a salt's time as clients are told, Unix seconds.
+func (w *MainAuthWrapper) toldUntil(k Salt) int64 {
+	return int64(k.Until) + int64(w.cfg.SaltGrace/time.Second)
+}
+
+// hold keeps a packet until the salts are there; one always fits. What all temp
+// keys of a client hold counts together, however many it has.
 func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
-	if len(l.held) >= w.cfg.HeldPackets || len(l.held) > 0 && int(l.heldBytes)+len(d.Payload) > w.cfg.HeldBytes {
+	held, bytes := 0, len(d.Payload)
+	for other := range w.lists() {
+		held, bytes = held+len(other.held), bytes+int(other.heldBytes)
+	}
+	if held >= w.cfg.HeldPackets || held > 0 && bytes > w.cfg.HeldBytes {
 		w.refusePacket(d, CountHeldDropped)
 		return
 	}
@@ -91,48 +120,50 @@ func (w *MainAuthWrapper) dropHeldPackets(l *SessionList) {
 	l.held, l.heldBytes = nil, 0
 }
 
-// saltGood judges the salt of a packet: the current one, the last one for its
-// grace, or one of a client whose clock is a little ahead (rule SALT-1).
-// Without salts the client's own is as good as any.
-func (w *MainAuthWrapper) saltGood(l *SessionList, salt int64) bool {
+// current returns the salt of now. usable says that there is one to tell the
+// client: the current one or, where the clocks of authsession and of this node
+// differ so much that none is, the next one or else the last one.
+func (w *MainAuthWrapper) current(l *SessionList) (k Salt, isCurrent, usable bool) {
 	now := w.now / 1e9
-	known := false
-	for _, k := range l.salts {
-		if int64(k.Until)+int64(w.cfg.SaltGrace/time.Second) <= now {
-			continue
-		}
-		known = known || int64(k.Until) > now
-		if k.Salt == salt && int64(k.Since) <= now+int64(saltSkew/time.Second) {
-			return true
+	for _, s := range l.salts {
+		switch {
+		case w.saltOver(s):
+		case int64(s.Since) <= now && now < int64(s.Until):
+			return s, true, true
+		case !usable || int64(k.Until) <= now: // the last of the past ones, the first of those to come
+			k, usable = s, true
 		}
 	}
-	if known {
-		return false
-	}
-	l.lent = salt
-	w.count(CountLenientSalt)
-	return true
+	return k, false, usable
 }
 
-// salt is the one for packets to the client: the current one (rule SALT-7).
+// saltGood judges the salt of a packet (rule SALT-1). Without usable salts the
+// client's own is as good as any. The salt that a refusal would name is always
+// good: else the client would be refused without end.
+func (w *MainAuthWrapper) saltGood(l *SessionList, salt int64) bool {
+	k, isCurrent, usable := w.current(l)
+	if !usable {
+		l.lent = salt
+		w.count(CountLenientSalt)
+		return true
+	}
+	if k.Salt == salt {
+		return true
+	}
+	from := w.now/1e9 + int64((saltEarly+saltSkew)/time.Second)
+	return slices.ContainsFunc(l.salts, func(s Salt) bool {
+		// Where none is current, the times of all of them are in doubt.
+		return s.Salt == salt && !w.saltOver(s) && (int64(s.Since) <= from || !isCurrent)
+	})
+}
+
+// salt is the one for packets to the client (rule SALT-7), and the one that
+// bad_server_salt names (rule SALT-3).
 func (w *MainAuthWrapper) salt(l *SessionList) int64 {
-	now := w.now / 1e9
-	for _, k := range l.salts {
-		if int64(k.Since) <= now && int64(k.Until) > now {
-			return k.Salt
-		}
+	if k, _, usable := w.current(l); usable {
+		return k.Salt
 	}
-	if l.lent != 0 || len(l.salts) == 0 {
-		return l.lent
-	}
-	// None is current: the nearest one, which the client may still use.
-	best := l.salts[0]
-	for _, k := range l.salts {
-		if int64(k.Since) <= now {
-			best = k
-		}
-	}
-	return best.Salt
+	return l.lent
 }
 
 // onGetFutureSalts answers get_future_salts from a fresh list, since only a
@@ -171,6 +202,7 @@ func (w *MainAuthWrapper) onFutureSalts(a ask, r *Salts) {
 	valid := make([]Salt, 0, n)
 	for _, k := range salts {
 		if int64(k.Until) > now && len(valid) < n {
+			k.Until = int32(min(w.toldUntil(k), math.MaxInt32)) //nolint:gosec // bounded
 			valid = append(valid, k)
 		}
 	}

@@ -94,6 +94,19 @@ func TestPacketsWaitForSalts(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDPong), 3)
 }
 
+// However many temp keys wait for their salts, what they hold together is bounded.
+func TestHeldPacketsOfAllKeys(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 3 })
+	x.salts = false
+	for i := range int64(6) {
+		x.under(tempKey+i, TempKey, 10+i, tlPing(1))
+	}
+	require.Equal(t, 3, x.counts[CountHeldDropped])
+	var v View
+	x.w.Inspect(&v)
+	require.Equal(t, 3, v.HeldPackets)
+}
+
 // An authsession without salts costs neither packets nor logins: the client's
 // salt is taken until there are some.
 func TestWithoutSalts(t *testing.T) {
@@ -139,7 +152,7 @@ func TestSaltsAreReadAhead(t *testing.T) {
 		reads = count[*GetSalts](x)
 	}
 	require.Less(t, reads, 10)
-	require.LessOrEqual(t, len(x.w.mainAuth.salts), keptSalts)
+	require.LessOrEqual(t, len(x.w.mainAuth.salts), saltsAhead+3)
 }
 
 // A list of one salt is used, and more is asked for now and then.
@@ -167,7 +180,7 @@ func TestSaltsPerTransportKey(t *testing.T) {
 	d.AuthKeyID, d.KeyType = tempKey, TempKey
 	x.step(d)
 	require.Equal(t, 2, count[*GetSalts](x))
-	require.Len(t, x.w.tempAuth.sessions, 1)
+	require.Len(t, x.w.tempAuth[0].sessions, 1)
 	require.Len(t, x.w.mainAuth.sessions, 1)
 }
 

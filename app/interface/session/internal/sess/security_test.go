@@ -169,7 +169,7 @@ func TestGzipBomb(t *testing.T) {
 // Many small bombs in one packet are worth no more than a large one.
 func TestGzipBombsShareABudget(t *testing.T) {
 	x := newWorld(t, false)
-	bomb := gzipped(t, make([]byte, 1<<20))
+	bomb := gzipped(t, make([]byte, 2<<20))
 	budget := x.cfg.GunzipBytes
 	for range 1000 {
 		_, err := x.w.inflate(bomb, &budget)

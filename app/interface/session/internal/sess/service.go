@@ -42,6 +42,25 @@ func serviceOf(id uint32) service {
 	return nil
 }
 
+// asksNothing reports whether a service message only says something: it has no
+// answer.
+func asksNothing(id uint32) bool {
+	switch id {
+	case wire.IDMsgsAck, wire.IDMsgsAllInfo, wire.IDMsgsStateInfo, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo,
+		wire.IDPong, wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDNewSessionCreated, wire.IDRPCResult:
+		return true
+	}
+	return false
+}
+
+// acknowledgeable reports whether a service message that wants to be acknowledged
+// is, by msgs_ack: one that asks for nothing, and one that is answered as late as
+// a call. Any other has its answer, which acknowledges it (rule ACK-6), or needs no
+// acknowledgment, whatever its seqno says (rule ACK-5).
+func acknowledgeable(id uint32) bool {
+	return id == wire.IDDestroyAuthKey || id != wire.IDMsgsAck && asksNothing(id)
+}
+
 // repeatable reports whether a service message may simply be handled again
 // when it comes again: its answer is not kept.
 func repeatable(id uint32) bool {
@@ -96,7 +115,6 @@ func (w *MainAuthWrapper) onPingDelay(s *session, m wire.Message) {
 }
 
 func (w *MainAuthWrapper) pong(s *session, msgID, pingID int64) {
-	s.unack(msgID) // rule ACK-6
 	w.reply(s, wire.AppendPong(make([]byte, 0, 20), msgID, pingID))
 }
 
@@ -108,7 +126,6 @@ func (w *MainAuthWrapper) onHTTPWait(s *session, m wire.Message) {
 		w.malformed(s, m)
 		return
 	}
-	s.unack(m.ID) // rule ACK-5
 	w.httpWait(s, maxDelay, waitAfter, maxWait)
 }
 
@@ -130,7 +147,6 @@ func (w *MainAuthWrapper) onDestroySession(s *session, m wire.Message) {
 	if ok {
 		w.drop(other)
 	}
-	s.unack(m.ID)
 	w.reply(s, wire.AppendDestroySession(make([]byte, 0, 12), id, ok))
 }
 
@@ -169,7 +185,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	if a.s.list != nil && !a.dropped {
 		w.reply(a.s, wire.AppendConstructor(nil, id))
 	}
-	if e == nil && a.list.authKeyID != w.key && *w.slot(a.list.keyType) == a.list { // a temp key, which goes alone
+	if e == nil && a.list.authKeyID != w.key && w.has(a.list) { // a temp key, which goes alone
 		w.flush(a.s)
 		w.dropList(a.list)
 	}
@@ -193,9 +209,7 @@ func (w *MainAuthWrapper) onDropAnswer(s *session, m wire.Message) {
 		w.stampID(s, a)
 		body = wire.AppendAnswerDropped(body, a.id, a.seq, len(a.body))
 		s.discard(func(o *outMsg) bool { return o.kind == outAnswer && o.req == req })
-		if r := s.window.find(req); r != nil {
-			r.flags |= recvLost // who asks again has not heard that it is dropped
-		}
+		s.window.lose(req) // who asks again has not heard that it is dropped
 		s.unack(req)
 	} else { // rule RPC-5
 		body = wire.AppendConstructor(body, wire.IDRPCAnswerUnknown)

@@ -32,7 +32,7 @@ func TestMessageStates(t *testing.T) {
 	}, x.stateOf(1, before, ping.ID, missing, call.ID, call.ID+1<<40))
 
 	x.answer("help.getNearestDc", nearestDC("NL"))
-	require.Equal(t, []byte{stateReceived | stateCall | stateAcked | stateAnswered}, x.stateOf(1, call.ID))
+	require.Equal(t, []byte{stateReceived | stateCall | stateAcked}, x.stateOf(1, call.ID))
 	a := x.recv(1, x.method("help.getNearestDc"))
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	x.ackAll(1)
@@ -158,9 +158,8 @@ func TestAcksAreBounded(t *testing.T) {
 	x := newWorld(t, false)
 	x.recv(1, tlPing(1))
 	x.take()
-	odd := func() wire.Message {
-		var ms []wire.Message
-		for range 1024 {
+	odd := func(ms ...wire.Message) wire.Message {
+		for len(ms) < 1024 {
 			m := x.msg(1, tlInt(tlID(wire.IDGetFutureSalts), 1)) // for its odd seqno
 			m.Body = wire.AppendPong(nil, 1, 1)
 			ms = append(ms, m)
@@ -171,7 +170,7 @@ func TestAcksAreBounded(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDMsgsAck), 1)
 	require.Empty(t, x.w.mainAuth.find(1).acks)
 	for slot := range Slot(10) {
-		x.post(slot+1, 1, odd(), 7*time.Second)
+		x.post(slot+1, 1, odd(x.msg(1, tlHTTPWait(0, 0, 60_000))), 7*time.Second)
 		x.step(&HTTPGone{Slot: slot + 1})
 	}
 	require.Len(t, x.w.mainAuth.find(1).acks, maxAcks)
@@ -225,7 +224,7 @@ func TestOverloadByPredecessors(t *testing.T) {
 	require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(msgs, over.ID))
 	require.Empty(t, x.rpcError(msgs, fits.ID))
 	require.True(t, x.isInvoked("help.getNearestDc"), "what waits for nothing goes on")
-	x.advance(time.Second)
+	x.advance(x.cfg.AfterWait)
 	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(x.take(), fits.ID))
 	x.recv(1, after(1024))
 	require.Empty(t, x.take(), "there is room again")
@@ -344,18 +343,12 @@ func TestTakeout(t *testing.T) {
 func TestDestroyedTempKeyGoesAlone(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		newer int64 // temp key that replaced it before the answer
-	}{{"at hand", 0}, {"replaced", tempKey + 1}} {
+		newer int64 // temp key that has taken its place before the answer
+	}{{"at hand", 0}, {"displaced", tempKey + 1}} {
 		t.Run(c.name, func(t *testing.T) {
-			x := newWorld(t, false)
+			x := newWorld(t, false, func(c *Config) { c.MaxTempKeys = 1 })
 			x.login(1)
-			send := func(key int64, body []byte) wire.Message {
-				m := x.msg(2, body)
-				d := x.data(2, m)
-				d.AuthKeyID, d.KeyType = key, TempKey
-				x.step(d)
-				return m
-			}
+			send := func(key int64, body []byte) wire.Message { return x.under(key, TempKey, 2, body) }
 			send(tempKey, x.method("updates.getState"))
 			x.answer("updates.getState", updatesState())
 			m := send(tempKey, tlID(wire.IDDestroyAuthKey))

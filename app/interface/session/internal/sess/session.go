@@ -9,12 +9,17 @@ type SessionList struct {
 	sessions  []*session
 	salts     []Salt // ascending; empty: none known
 	held      []*Data
+	usedAt    int64 // when its last packet came
 	lent      int64 // salt of the client, in force while none is known
 	retryAt   int64 // before it salts are not asked for again
 	heldBytes int32
-	keyType   KeyType
-	asking    bool // salts are being read
-	lenient   bool // authsession could not give salts
+	// boundUntil is when the temp key's binding ends, Unix seconds; 0: not
+	// known. A client binds all its keys for the same time, so the later one
+	// is the newer one.
+	boundUntil uint32
+	keyType    KeyType
+	asking     bool // salts are being read
+	lenient    bool // authsession could not give salts
 }
 
 // session is one MTProto session.
@@ -32,22 +37,33 @@ type session struct {
 	bytes  int      // of queue and sent
 
 	lastID   int64 // last message id given out
+	ahead    int64 // how far the session's time is ahead of the clock, ns
+	connAt   int64 // when its TCP connection was new
 	first    int64 // lowest id accepted before the greeting is out
+	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none
 	resendAt int64 // something in sent is due then; 0: nothing
+	toldAt   int64 // when the client was last told that a message was refused
 
 	content   int32 // content-related messages sent (rule SEQ-1)
 	layer     int32 // 0: the key's
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
+	refused   int32 // messages since the last good one
 
+	looks      uint8 // packets by which it was judged whether it lived before
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
 	greeted    bool // new_session_created was queued
 	subscribed bool // called the API and may take updates (rule UPD-2)
+	lived      bool // before this node knew it
+	supposed   bool // may take updates, as far as is known: it lived before this node knew it
+	owed       bool // it may have missed updates, and is to be told so
+	files      bool // moved files
 	noUpdates  bool // a file connection (rule INIT-7)
 	ended      bool // its login was ended elsewhere
+	doomed     bool // so it is said, though no login was known here yet
 	dirty      bool // flush looks at it at the end of the step
 }
 
@@ -76,9 +92,22 @@ const (
 	idNotice = 3
 )
 
+// time is what the session's ids say the time is, Unix nanoseconds. It is now,
+// unless this node's clock was set back while the session was in use: ids have to
+// grow, so the session goes on from its last one, as fast as time does. Clients
+// set their clocks by it (rule BAD-3).
+func (s *session) time(now int64) int64 {
+	if idAt(now) > s.lastID {
+		s.ahead = 0
+	} else {
+		s.ahead = max(s.ahead, timeOf(s.lastID)-now)
+	}
+	return now + s.ahead
+}
+
 // nextID gives out a message id: the time, raised where needed to grow.
 func (s *session) nextID(now, kind int64) int64 {
-	id := idAt(now)
+	id := idAt(s.time(now))
 	if id <= s.lastID {
 		id = s.lastID&^3 + 4
 	}

@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"time"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -17,74 +19,116 @@ func (w *MainAuthWrapper) onStateReq(s *session, m wire.Message) {
 
 func (w *MainAuthWrapper) stateInfo(s *session, req int64, ids wire.Longs) {
 	info := make([]byte, ids.Len())
-	var table map[int64]uint8
+	var table map[int64]*outMsg
+	if ids.Len() > 16 { // for many it pays to make a table first
+		table = w.allKept(s)
+	}
+	var notes [][]byte
+	var lost []int64
 	for i := range info {
 		id := ids.At(i)
-		if info[i] = w.status(s, id); info[i] != stateForgotten || id&3 != 0 {
+		if id&3 != 0 { // one of ours
+			if info[i] = stateForgotten; s.knows(id) {
+				info[i] = stateReceived
+			}
 			continue
 		}
-		// What is in work or answered is never reported as lost, however
-		// long ago it came.
-		if state := w.kept(s, id, len(info), &table); state != 0 {
-			info[i] = state
+		a, kept := table[id]
+		if table == nil {
+			a, kept = w.kept(s, id)
 		}
+		if a != nil && a.sentAt != 0 {
+			notes = w.lacks(s, a, notes)
+		}
+		r := s.window.find(id)
+		if r != nil && r.flags&recvLost != 0 {
+			r.flags &^= recvLost
+			lost = append(lost, id)
+		}
+		info[i] = s.status(id, r, kept)
 	}
-	s.unack(req) // rule ACK-6
+	for _, id := range lost {
+		w.forgotten(s, id)
+	}
+	for _, n := range notes {
+		w.note(s, n)
+	}
 	w.reply(s, wire.AppendStateInfo(make([]byte, 0, 16+len(info)+7), req, info))
 }
 
-// status is the state byte of a message (rules STATE-2 to STATE-5), as far as
-// the window goes.
-func (w *MainAuthWrapper) status(s *session, id int64) uint8 {
-	if id&3 != 0 { // one of ours
-		if _, ok := s.findSent(id); ok {
-			return stateReceived
-		}
-		return stateForgotten
+// lacks repeats an answer that was sent, or announces it: who asks for the state of
+// a call lacks its answer. A large one that left by this TCP connection is on its way
+// in it.
+func (w *MainAuthWrapper) lacks(s *session, a *outMsg, notes [][]byte) [][]byte {
+	const underWay = time.Second
+	large := len(a.body) >= w.cfg.DetailedFrom
+	switch {
+	case w.now-a.sentAt < int64(underWay):
+	case !large:
+		a.due = true
+	case a.had || s.server == "" || a.sentAt < s.connAt:
+		notes = append(notes, a.announce(w.now))
 	}
-	if r := s.window.find(id); r != nil {
+	a.had = false
+	return notes
+}
+
+// status is the state byte of a message (rules STATE-2 to STATE-5); r is what the
+// window knows of it, and kept says that it is in work or its answer is there. Only of an answer
+// that the client has is said that there is one (+64): on that alone mtcute calls
+// again at once, though the answer is on its way.
+func (s *session) status(id int64, r *received, kept bool) uint8 {
+	switch {
+	case r != nil:
 		if r.state&stateNoAck == 0 {
 			r.state |= stateAcked // rule STATE-3: saying so acknowledges
 			s.unack(id)
 		}
-		return r.state
+		if r.state&stateConfirmed != 0 {
+			return r.state
+		}
+		return r.state &^ stateAnswered
+	case kept: // never reported as lost, however long ago it came
+		s.unack(id)
+		return stateKept
 	}
 	return s.window.status(id)
 }
 
-// kept is the state of a call that is in work or answered, one of n asked for;
-// 0: it is neither. For many it pays to make a table first.
-func (w *MainAuthWrapper) kept(s *session, id int64, n int, table *map[int64]uint8) uint8 {
-	const few = 16
-	switch {
-	case n > few && *table == nil:
-		*table = w.allKept(s)
-		fallthrough
-	case n > few:
-		return (*table)[id]
-	case s.answerTo(id) != nil:
-		return stateKept | stateAnswered
-	case w.findCall(s, id) != nil:
-		return stateKept
-	}
-	return 0
+// knows reports whether one of our messages is kept.
+func (s *session) knows(id int64) bool {
+	_, ok := s.findSent(id)
+	return ok
 }
 
-func (w *MainAuthWrapper) allKept(s *session) map[int64]uint8 {
-	states := make(map[int64]uint8, len(s.sent)+len(s.queue)+len(w.calls))
+// kept reports whether a message is in work or answered, and returns the answer if
+// it is there.
+func (w *MainAuthWrapper) kept(s *session, id int64) (a *outMsg, kept bool) {
+	a = s.answerTo(id)
+	return a, a != nil || w.findCall(s, id) != nil || w.findAsk(s, id) != nil
+}
+
+// allKept is kept for all messages of a session.
+func (w *MainAuthWrapper) allKept(s *session) map[int64]*outMsg {
+	kept := make(map[int64]*outMsg, len(s.sent)+len(s.queue)+len(w.calls)+len(w.asks))
 	for _, c := range w.calls {
 		if c.s == s {
-			states[c.meta.MsgID] = stateKept
+			kept[c.meta.MsgID] = nil
 		}
 	}
-	for _, list := range [2][]outMsg{s.sent, s.queue} {
+	for i := range w.asks {
+		if w.asks[i].s == s {
+			kept[w.asks[i].msgID] = nil
+		}
+	}
+	for _, list := range [2][]outMsg{s.queue, s.sent} {
 		for i := range list {
 			if list[i].kind == outAnswer {
-				states[list[i].req] = stateKept | stateAnswered
+				kept[list[i].req] = &list[i]
 			}
 		}
 	}
-	return states
+	return kept
 }
 
 // onAllInfo handles msgs_all_info (rule STATE-7): what the client says of our
@@ -152,6 +196,6 @@ func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (i
 	if s.http != nil {
 		s.http.queued(w.now)
 	}
-	s.unack(m.ID) // the messages themselves answer it
-	s.touch()
+	s.touch() // the messages themselves answer it
+
 }

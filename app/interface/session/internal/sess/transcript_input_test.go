@@ -32,8 +32,13 @@ func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *
 	switch td.MaybeScanArgs(t, "key", &key); key {
 	case "temp":
 		data.AuthKeyID, data.KeyType = tempKey, TempKey
+	case "temp2": // another one of the kind
+		data.AuthKeyID, data.KeyType = tempKey+1, TempKey
 	case "media":
 		data.AuthKeyID, data.KeyType = mediaKey, MediaTempKey
+	}
+	if td.HasArg("old") { // to its gateway, though not to the wrapper
+		d.x.met[msgKey{data.AuthKeyID, sid}] = true
 	}
 	return data
 }

@@ -100,9 +100,10 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		if e := d.refusal(t, td); e != nil {
 			x.finish(ticket, nil, e)
 		} else {
-			count := int32(8)
+			count, ahead := int32(8), 0
 			td.MaybeScanArgs(t, "count", &count)
-			x.finish(ticket, &Salts{Salts: saltList(x.now, count)}, nil)
+			td.MaybeScanArgs(t, "ahead", &ahead) // hours that authsession's clock is ahead
+			x.finish(ticket, &Salts{Salts: saltList(x.now+int64(time.Duration(ahead)*time.Hour), count)}, nil)
 		}
 	case "result":
 		m := d.named[arg(0)]

@@ -26,6 +26,7 @@ const (
 	recvContainer uint8 = 1 << iota
 	recvFailed          // its call ended with an error
 	recvLost            // its answer was forgotten or dropped unacknowledged
+	recvLate            // its call was not made, because what it waited for took too long
 )
 
 // received is one message of the client.
@@ -76,6 +77,13 @@ func (w *window) find(id int64) *received {
 func (w *window) fail(id int64) {
 	if r := w.find(id); r != nil {
 		r.flags |= recvFailed
+	}
+}
+
+// lose notes that the answer to a message is forgotten: who asks for it is told.
+func (w *window) lose(id int64) {
+	if r := w.find(id); r != nil {
+		r.flags |= recvLost
 	}
 }
 
@@ -132,10 +140,13 @@ func (w *window) drop(n int) {
 	w.ids = append(w.ids[:0], w.ids[n:]...)
 }
 
-// old reports whether an unknown id lies below what is remembered, so that
-// nobody can tell whether it came before.
-func (w *window) old(id int64) bool {
-	return len(w.ids) == 0 || id < w.ids[0].id || id <= w.floor
+// forgot reports whether nobody can tell any more if an unknown id came before.
+// Of a window that has forgotten nothing, everybody can.
+func (w *window) forgot(id int64) bool { return id <= w.floor }
+
+// below reports whether an unknown id is lower than all that is remembered.
+func (w *window) below(id int64) bool {
+	return len(w.ids) == 0 || id < w.ids[0].id || w.forgot(id)
 }
 
 // disorder reports whether the seqno of a new message fits between those of

@@ -42,7 +42,7 @@ func TestWindow(t *testing.T) {
 				require.Equal(r, stateReceived, w.status(id))
 			case len(w.ids) > 0:
 				require.LessOrEqual(r, id, w.floor)
-				require.True(r, w.old(id), "known not to be known")
+				require.True(r, w.forgot(id), "known not to be known")
 				require.Equal(r, stateForgotten, w.status(id))
 			}
 		}

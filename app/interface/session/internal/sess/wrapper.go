@@ -15,9 +15,9 @@ type MainAuthWrapper struct {
 	schema *tl.Schema
 	rnd    io.Reader
 
-	mainAuth      *SessionList // sessions under the perm key itself
-	tempAuth      *SessionList // under its temp key
-	mediaTempAuth *SessionList // under its media temp key
+	mainAuth      *SessionList   // sessions under the perm key itself; nil: none
+	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
+	mediaTempAuth []*SessionList // under its media temp keys
 
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
@@ -30,18 +30,18 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
-	lastID   int64 // highest message id of sessions that are gone: they may come again
-	userID   int64
-	loginAt  int64    // when it became the user
-	endedAt  int64    // when a login of it was last ended elsewhere
-	stateAt  int64    // when the state was last asked for
-	onlineAt int64    // when status was last told; 0: it thinks us offline
-	pushID   int64    // session that takes push messages; 0: none
-	heldAt   int64    // when the first of held came
-	updates  *session // asked for updates last
-	bound    *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
-	client   client
-	told     *ClientInfo // initConnection heard before the stored one was known
+	lastID  int64 // highest message id of sessions that are gone: they may come again
+	userID  int64
+	loginAt int64    // when it became the user
+	endedAt int64    // when a login of it was last ended elsewhere
+	stateAt int64    // when the state was last asked for
+	pushID  int64    // session that takes push messages; 0: none
+	heldAt  int64    // when the first of held came
+	updates *session // asked for updates last
+	bound   *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
+	presence
+	client client
+	told   *ClientInfo // initConnection heard before the stored one was known
 
 	state      State
 	layer      int32 // the key's, for sessions that announced none
@@ -57,7 +57,8 @@ type MainAuthWrapper struct {
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
-	missed     bool // updates were lost while no session was there
+	missed     bool // updates were lost: the client is to fetch the difference
+	owing      bool // so are the sessions that are marked as owed
 	pushAsked  bool // the push session is to be woken when it comes
 
 	pushUnsaved bool // storage did not take pushID
@@ -137,19 +138,31 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onReturned()
 	case *Settled:
 		w.doubted = true // its next call reads again
+	case *Announced:
+		w.onAnnounced(in)
+	case *Forgotten:
+		w.onForgotten(in)
 	case *Drain:
 		// No new calls, no presence; what is in flight is answered.
+		w.introduce()
 		w.draining = true
 	case *Tick:
 	}
 }
 
-// lists returns the wrapper's lists in a fixed order.
+// lists returns the wrapper's lists: the perm key's, then those of temp keys and
+// of media temp keys as they came. A list may be dropped on the way, which may
+// leave others out.
 func (w *MainAuthWrapper) lists() iter.Seq[*SessionList] {
 	return func(yield func(*SessionList) bool) {
-		for _, l := range [...]*SessionList{w.mainAuth, w.tempAuth, w.mediaTempAuth} {
-			if l != nil && !yield(l) {
-				return
+		if w.mainAuth != nil && !yield(w.mainAuth) {
+			return
+		}
+		for _, set := range [...]*[]*SessionList{&w.tempAuth, &w.mediaTempAuth} {
+			for i := 0; i < len(*set); i++ {
+				if !yield((*set)[i]) {
+					return
+				}
 			}
 		}
 	}
@@ -177,17 +190,6 @@ func (w *MainAuthWrapper) empty() bool {
 	return true
 }
 
-// slot is where the list of a key type hangs.
-func (w *MainAuthWrapper) slot(t KeyType) **SessionList {
-	switch t {
-	case TempKey:
-		return &w.tempAuth
-	case MediaTempKey:
-		return &w.mediaTempAuth
-	}
-	return &w.mainAuth
-}
-
 // call asks a peer for something.
 func (w *MainAuthWrapper) call(r Request) Ticket {
 	w.ticket++
@@ -206,6 +208,7 @@ func (w *MainAuthWrapper) drained() bool {
 // finish says when the wrapper wants to be woken, and whether it is still
 // needed.
 func (w *MainAuthWrapper) finish() {
+	w.dropEmptyLists()
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0
@@ -214,10 +217,8 @@ func (w *MainAuthWrapper) finish() {
 	if !idle || len(w.held) > 0 {
 		return
 	}
-	for l := range w.lists() {
-		if len(l.sessions) > 0 || len(l.held) > 0 {
-			return
-		}
+	for range w.lists() {
+		return
 	}
 	w.out.Done = true
 }

@@ -23,31 +23,35 @@ type client struct {
 	http  bool
 	skew  time.Duration // how far its clock is ahead, as far as it does not know
 
-	perm, temp int64 // keys; 0: none yet
-	bound      bool  // the temp key is
-	media      int64 // a media temp key; 0: none yet
-	mediaBound bool
-	making     bool // a key is being made
-	told       bool // initConnection was
+	perm, temp int64      // keys; 0: none yet
+	bound      bool       // the temp key is
+	extra      []*tempKey // it has beside that one
+	making     bool       // a key is being made
+	told       bool       // initConnection was
 	builds     int32
 	loggedIn   bool
 	owes       bool  // the password
 	since      int64 // when it logged in
+	statedAt   int64 // when the state of updates was first asked for since; 0: it was not
+	deaf       bool  // it fetches nothing upon new_session_created, but in a session that it has just opened
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
 	push       device
 
+	habits   habits
 	sessions []*csession
-	salts    map[int64]int64 // by transport key
+	salts    map[int64]int64    // in use, by transport key
+	future   map[int64][]future // told of, by transport key
 }
 
 func newClient(c *cluster, i int) *client {
 	cl := &client{
 		c: c, name: fmt.Sprintf("client%d", i+1), ip: fmt.Sprintf("192.0.2.%d", i+1),
-		user: 7001 + int64(i/2), layer: pick(c.scheduler, []int32{223, 214, 181}), pfs: c.chance(2), http: c.chance(4),
+		user: 7001 + int64(i/2), layer: pick(c.scheduler, []int32{223, 214, 181}), pfs: c.chance(2), http: c.chance(4), deaf: c.chance(2),
 		skew:  pick(c.scheduler, []time.Duration{0, 0, 5 * time.Second, -5 * time.Second, 25 * time.Second, 200 * time.Second, -400 * time.Second}),
-		salts: map[int64]int64{},
+		salts: map[int64]int64{}, future: map[int64][]future{},
 	}
+	cl.draw()
 	c.after(c.between(0, time.Second), cl.live)
 	return cl
 }
@@ -65,7 +69,7 @@ func (cl *client) live() {
 	if cl.c.now < cl.quietUntil {
 		return
 	}
-	if !cl.ready() || !cl.readyMedia() {
+	if !cl.ready() || !cl.readyExtra() {
 		return
 	}
 	if cl.c.healed {
@@ -94,7 +98,7 @@ func (cl *client) ready() bool {
 		cl.makeKey(sess.TempKey, &cl.temp)
 		return false
 	}
-	if len(cl.sessions) == 0 || cl.sessions[0].media || cl.sessions[0].mute {
+	if len(cl.sessions) == 0 || cl.sessions[0].extra != nil || cl.sessions[0].mute {
 		cl.open()
 	}
 	s := cl.sessions[0]
@@ -122,43 +126,6 @@ func (cl *client) meanwhile(s *csession) {
 				s.call(pick(cl.c.scheduler, []string{anyone, member}))
 			}
 		})
-	}
-}
-
-// readyMedia brings a client with temp keys to a session for media, under a key
-// of its own. False: something is under way.
-func (cl *client) readyMedia() bool {
-	i := slices.IndexFunc(cl.sessions, func(s *csession) bool { return s.media })
-	switch {
-	case !cl.pfs || cl.layer < 200:
-		return true
-	case cl.media == 0:
-		cl.makeKey(sess.MediaTempKey, &cl.media)
-		return false
-	case i < 0:
-		s := newSession(cl)
-		s.key, s.media = cl.media, true
-		cl.sessions = append(cl.sessions, s)
-		cl.c.note(cl.name, "opens a media session", s.key, s.id)
-		return false
-	case cl.mediaBound:
-		return true
-	}
-	if s := cl.sessions[i]; !s.calling(bindKey) {
-		s.bind()
-	} else {
-		s.insist()
-	}
-	return true
-}
-
-// loseMedia gives up the media temp key.
-func (cl *client) loseMedia() {
-	cl.media, cl.mediaBound = 0, false
-	for _, s := range slices.Clone(cl.sessions) {
-		if s.media {
-			cl.abandon(s)
-		}
 	}
 }
 
@@ -219,7 +186,9 @@ func (cl *client) rotate() {
 		cl.abandon(cl.sessions[0])
 	}
 	cl.temp, cl.bound = 0, false
-	cl.media, cl.mediaBound = 0, false
+	for _, k := range cl.extra {
+		k.id, k.bound = 0, false
+	}
 }
 
 // loggedOut is told that it has no login. Some clients begin anew, and others log
@@ -242,15 +211,16 @@ func (cl *client) begin() {
 
 // keyUnknown is a gateway's word that there is no such key.
 func (cl *client) keyUnknown(key int64) {
-	if key != cl.perm && key != cl.temp && key != cl.media || key == 0 {
+	extra := cl.extraKey(key)
+	if key != cl.perm && key != cl.temp && extra == nil || key == 0 {
 		return
 	}
 	a := cl.c.storage
 	k := a.keys[key]
 	cl.c.watch.check(k == nil || cl.c.watch.ended[k.perm], "keys", "%s: key %x is there, but gateways do not get it", cl.name, key)
 	switch alive := a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm]; {
-	case alive && key == cl.media:
-		cl.loseMedia()
+	case alive && extra != nil:
+		cl.lose(extra)
 	case alive && key == cl.temp:
 		cl.rotate()
 	default:
@@ -277,7 +247,7 @@ const maxSessions = 4 // that a client opens of its own accord
 func (cl *client) act() {
 	c := cl.c
 	s := pick(c.scheduler, cl.sessions)
-	if s.media && !cl.mediaBound || s.mute {
+	if s.extra != nil && !s.extra.bound || s.mute {
 		s = cl.sessions[0]
 	}
 	switch n := c.rnd.IntN(100); {
@@ -403,7 +373,7 @@ func (cl *client) settle() {
 // waits reports what the client still waits for; empty: nothing.
 func (cl *client) waits() string {
 	switch {
-	case cl.perm == 0 || cl.pfs && !cl.bound || cl.media != 0 && !cl.mediaBound:
+	case cl.perm == 0 || cl.pfs && !cl.bound || slices.ContainsFunc(cl.extra, func(k *tempKey) bool { return k.id != 0 && !k.bound }):
 		return "has no key"
 	case !cl.loggedIn:
 		return "is not logged in"

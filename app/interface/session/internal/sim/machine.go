@@ -80,7 +80,15 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 	case *sess.Data:
 		what, id = "takes a packet", in.SessionID
 	case *sess.ConnNew:
-		what, id = "hears of a connection", in.SessionID
+		if what, id = "hears of a connection", in.SessionID; in.Introduced {
+			what = "is introduced"
+		}
+	case *sess.Announced:
+		if what = "is announced"; in.Failed {
+			what = "is not announced"
+		}
+	case *sess.Forgotten:
+		what = "is forgotten"
 	case *sess.ConnClosed:
 		what, id = "hears of a connection's end", in.SessionID
 	case *sess.SendFailed:
@@ -167,7 +175,7 @@ func (w *watch) bounded(m *machine) {
 	w.check(v.Calls <= 2*(c.MaxQueued+c.MaxInFlight), "bounds", "key %x has %d calls", m.key, v.Calls)
 	w.check(v.Running <= 2*c.MaxInFlight, "bounds", "key %x has %d calls at BFFs", m.key, v.Running)
 	w.check(v.HeldPushes <= c.HeldPushes, "bounds", "key %x holds %d pushes", m.key, v.HeldPushes)
-	w.check(v.HeldPackets <= 3*c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
+	w.check(v.HeldPackets <= c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
 		w.check(s.Window <= 9*c.Window, "bounds", "session %x remembers %d ids", s.ID, s.Window)

@@ -17,15 +17,17 @@ type csession struct {
 	link *link // nil: not connected
 	gone bool  // given up
 
-	media bool // it is for media, which needs no login here
-	files bool // it takes no updates, and says so with every call
-	mute  bool // it calls nothing: it is there to be woken
+	extra *tempKey // under this key, for one session; nil: under the client's key
+	media bool     // it is for media, which needs no login here
+	files bool     // it takes no updates, and says so with every call
+	mute  bool     // it calls nothing: it is there to be woken
 
 	lastID  int64
 	content int32
 	calls   []*ccall         // without an answer
 	byID    map[int64]*ccall // by every id that a call had
 	packets map[int64][]wire.Message
+	salted  map[int64]int64   // salt of each packet
 	asked   map[int64][]int64 // ids in each msgs_state_req
 	pings   map[int64]int64   // ping_id by message
 	drops   map[int64]*ccall  // rpc_drop_answer by message
@@ -34,6 +36,7 @@ type csession struct {
 	acks    []int64
 	acking  bool
 	polls   int
+	unique  int64 // of the last new_session_created
 
 	reconnects int  // since the weather is calm
 	settled    bool // it has called the API since
@@ -68,7 +71,7 @@ const (
 func newSession(cl *client) *csession {
 	id := cl.c.id()
 	return &csession{
-		c: cl, name: cl.name, id: id, key: cl.key(), byID: map[int64]*ccall{}, packets: map[int64][]wire.Message{},
+		c: cl, name: cl.name, id: id, key: cl.key(), byID: map[int64]*ccall{}, packets: map[int64][]wire.Message{}, salted: map[int64]int64{},
 		asked: map[int64][]int64{}, pings: map[int64]int64{}, drops: map[int64]*ccall{}, got: map[int64]uint64{},
 	}
 }
@@ -119,7 +122,13 @@ func (s *csession) send(messages ...wire.Message) {
 	s.c.c.note(s.name, "sends", s.id, outer.ID, int64(len(messages)))
 	payload := append(wire.AppendMessageHeader(nil, outer.ID, outer.Seq, len(outer.Body)), outer.Body...)
 	payload = append(payload, make([]byte, wire.MinPadding+s.c.c.rnd.IntN(30))...)
-	s.transmit(s.c.salts[s.key], payload, bindTo)
+	salt := s.c.salt(s.key)
+	if before, again := s.salted[outer.ID]; again && before != salt {
+		s.salted[outer.ID] = 0 // which one is refused, nobody knows
+	} else {
+		s.salted[outer.ID] = salt
+	}
+	s.transmit(salt, payload, bindTo)
 }
 
 func (s *csession) transmit(salt int64, payload []byte, bindTo int64) {
@@ -177,6 +186,10 @@ func (s *csession) lostLink(l *link) {
 // the old one.
 func (s *csession) reconnect(gracefully bool) {
 	if s.c.http {
+		return
+	}
+	if s.c.habits.startsOver && !s.c.c.healed && !s.media && !s.mute {
+		s.restart()
 		return
 	}
 	if old := s.link; old != nil {

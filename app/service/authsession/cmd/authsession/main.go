@@ -26,7 +26,8 @@ func run() int {
 		return cleanup(os.Args[2:], os.Stdout, os.Stderr)
 	}
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
-	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit")
+	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit; the tables of a stock install must be there")
+	create := flag.Bool("create", false, "with -migrate: make these tables in a database that has none of them")
 	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost, and no node may run")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
 	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.")
@@ -46,11 +47,14 @@ func run() int {
 	}
 
 	if *migrate || *unmigrate {
-		change, done := authsession.Migrate, "applied"
+		var list []string
+		done := "applied"
 		if *unmigrate {
-			change, done = authsession.Unmigrate, "taken back:"
+			done = "taken back:"
+			list, err = authsession.Unmigrate(context.Background(), c)
+		} else {
+			list, err = authsession.Migrate(context.Background(), c, *create)
 		}
-		list, err := change(context.Background(), c)
 		if err != nil {
 			return rpcserver.Fail(program, err)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -213,13 +215,25 @@ func TestOutOfReach(t *testing.T) {
 		for _, address := range []string{"127.0.0.1:1", silent.Addr().String()} {
 			v := values(t, "root:topsecret@tcp("+address+")/teamgram")
 			p := start(t, "-f", file(t, "stock-etc.yaml", v))
-			code, took := p.exit(10 * time.Second)
+			code, took := p.exit(20 * time.Second)
 			require.Equal(t, 1, code)
+			require.Greater(t, took, 6*time.Second, "services that start together need time")
 			require.Less(t, took, 10*time.Second)
-			require.Contains(t, p.output(), "Mysql.DSN")
+			require.Contains(t, p.output(), "Mysql.DSN, within Mysql.StartTimeout (8s)")
 			require.Contains(t, p.output(), address)
 			require.NotContains(t, p.output(), "topsecret")
 		}
+	})
+	t.Run("MySQL says no", func(t *testing.T) {
+		dsn, err := mysql.ParseDSN(testenv.Variable(t, "TEST_MYSQL_DSN"))
+		require.NoError(t, err)
+		dsn.User, dsn.Passwd, dsn.DBName = "nobody", "topsecret", "nowhere"
+		p := start(t, "-f", file(t, "stock-etc.yaml", values(t, dsn.FormatDSN())))
+		code, took := p.exit(20 * time.Second)
+		require.Equal(t, 1, code)
+		require.Less(t, took, 5*time.Second, "waiting would not help")
+		require.Contains(t, p.output(), "user nobody, database nowhere")
+		require.NotContains(t, p.output(), "topsecret")
 	})
 	t.Run("etcd", func(t *testing.T) {
 		v := values(t, testenv.DSN(t, true))
@@ -242,4 +256,65 @@ func TestOutOfReach(t *testing.T) {
 		_, err = client.AuthsessionQueryAuthKey(t.Context(), &authsession.TLAuthsessionQueryAuthKey{AuthKeyId: k.IntID()})
 		require.NoError(t, err)
 	})
+}
+
+// A service may be started before its database: it says what it waits for, in
+// its log and, where that is a file, on standard error, and serves when the
+// database does.
+func TestAStartWaitsForMySQL(t *testing.T) {
+	dsn, err := mysql.ParseDSN(testenv.DSN(t, false))
+	require.NoError(t, err)
+	real := dsn.Addr
+	dsn.Addr = freePort(t)
+	v := values(t, dsn.FormatDSN())
+	path := file(t, "stock-etc.yaml", v)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, bytes.Replace(text, []byte("Mysql:\n"), []byte("Mysql:\n  StartTimeout: 1m\n"), 1), 0o600))
+	p := start(t, "-f", path)
+	p.logs = v["LOGS"]
+	said := func() string {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.out.String()
+	}
+	require.Eventually(t, func() bool {
+		return strings.Contains(said(), "waiting up to 1m0s (Mysql.StartTimeout): MySQL at "+dsn.Addr)
+	}, 20*time.Second, 10*time.Millisecond, "%s", p)
+	forward(t, dsn.Addr, real)
+	conn, err := grpc.NewClient(v["LISTEN"], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	require.Eventually(t, func() bool {
+		s, err := grpc_health_v1.NewHealthClient(conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+		return err == nil && s.Status == grpc_health_v1.HealthCheckResponse_SERVING
+	}, 20*time.Second, 20*time.Millisecond, "%s", p)
+	require.Contains(t, p.output(), "had none of the tables of a stock install, so they were made")
+}
+
+// forward serves an address by another.
+func forward(t *testing.T, from, to string) {
+	t.Helper()
+	l, err := net.Listen("tcp", from)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
+				go func() {
+					_, _ = io.Copy(pair[0], pair[1])
+					pair[0].Close()
+				}()
+			}
+		}
+	}()
 }

@@ -21,7 +21,7 @@ const (
 	innerSize   = 40                // bind_auth_key_inner
 	plainSize   = headerSize + 40   // what msg_key covers
 	slack       = 60                // seconds that a binding may outlast its key: clients add 30
-	longest     = 30 * 24 * 60 * 60 // of a binding whose key's lifetime is unknown, in seconds
+	longest     = 30 * 24 * 60 * 60 // seconds of a binding whose key's lifetime is unknown
 )
 
 // The errors are the whole story for a log: none holds key material.
@@ -38,7 +38,6 @@ var (
 	ErrSession   = errors.New("inner temp_session_id is not the session that carries the request")
 	ErrMessageID = errors.New("inner message_id is not that of the carrying message")
 	ErrExpired   = errors.New("expires_at lies in the past")
-	ErrTooLong   = errors.New("expires_at lies beyond the temp key's life")
 )
 
 // Request is auth.bindTempAuthKey as the client sent it.
@@ -76,7 +75,7 @@ func Precheck(r Request) error {
 }
 
 // Open decrypts the message with the perm key and compares every field with
-// the request and its carrier. It does not look at the clock; see CheckExpiry.
+// the request and its carrier. It does not look at the clock; see End.
 func Open(permKey *crypto.Key, r Request, c Carrier) (Binding, error) {
 	if err := Precheck(r); err != nil {
 		return Binding{}, err
@@ -121,21 +120,18 @@ func Open(permKey *crypto.Key, r Request, c Carrier) (Binding, error) {
 	return Binding{PermKeyID: r.PermKeyID, TempKeyID: inner.TempAuthKeyID, ExpiresAt: int64(r.ExpiresAt)}, nil
 }
 
-// CheckExpiry compares a binding's end with the clock and with the end of the
-// temp key's own life (creation + expires_in, 0 when unknown), all in Unix
-// seconds. Clients ask for a little more than they were given: up to 60 s
-// beyond is fine.
-func (b Binding) CheckExpiry(now, keyExpiresAt int64) error {
-	end := keyExpiresAt + slack
+// End is when the binding ends (Unix seconds): when the client says, but no
+// later than 60 s after the temp key's own end (keyExpiresAt: creation +
+// expires_in; 0 when that is unknown: 30 days from now). It is no error to ask
+// for more: a client whose clock is ahead asks for its own time, and one that
+// was refused would make another key and ask again, without end. A time that is
+// over, by the server's clock (now), is ErrExpired.
+func (b Binding) End(now, keyExpiresAt int64) (int64, error) {
+	if b.ExpiresAt <= now {
+		return 0, ErrExpired
+	}
 	if keyExpiresAt == 0 {
-		end = now + longest
+		return min(b.ExpiresAt, now+longest), nil
 	}
-	switch {
-	case b.ExpiresAt <= now:
-		return ErrExpired
-	case b.ExpiresAt > end:
-		return ErrTooLong
-	default:
-		return nil
-	}
+	return min(b.ExpiresAt, keyExpiresAt+slack), nil
 }

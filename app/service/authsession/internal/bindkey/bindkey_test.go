@@ -159,24 +159,39 @@ func TestAnyFlippedBitIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, ErrMsgKey, "another key")
 }
 
-func TestExpiry(t *testing.T) {
-	for _, tc := range []struct {
-		name                        string
-		expiresAt, now, keyLifetime int64
-		want                        error
+// A client's clock says what it asks for, the key's own life how long it gets.
+// Here the key was made for a day (86400 s), a moment ago.
+func TestEnd(t *testing.T) {
+	const now, day, minute, hour = 1_700_000_000, 86400, 60, 3600
+	const life = now + day
+	for name, tc := range map[string]struct {
+		expiresAt, keyExpiresAt int64
+		want                    int64 // 0: ErrExpired
 	}{
-		{"within the key's life", 1500, 1000, 2000, nil},
-		{"30 s beyond, as clients ask", 2030, 1000, 2000, nil},
-		{"60 s beyond", 2060, 1000, 2000, nil},
-		{"61 s beyond", 2061, 1000, 2000, ErrTooLong},
-		{"now", 1000, 1000, 2000, ErrExpired},
-		{"past", 999, 1000, 2000, ErrExpired},
-		{"negative", -1, 1000, 2000, ErrExpired},
-		{"lifetime unknown", 1000 + 86400, 1000, 0, nil},
-		{"lifetime unknown, absurd", 1000 + 31*86400, 1000, 0, ErrTooLong},
+		"within the key's life":               {now + 500, life, now + 500},
+		"30 s beyond, as clients ask":         {life + 30, life, life + 30},
+		"60 s beyond":                         {life + 60, life, life + 60},
+		"61 s beyond":                         {life + 61, life, life + 60},
+		"a clock that is 10 min ahead":        {now + 10*minute + day, life, life + 60},
+		"a clock that is 1 h ahead":           {now + hour + day, life, life + 60},
+		"a clock that is 1 h behind":          {now - hour + day, life, now - hour + day},
+		"a clock that is a day behind":        {now - day + day, life, 0},
+		"a clock that is years ahead":         {now + 10*365*day, life, life + 60},
+		"the last second there is":            {1<<31 - 1, life, life + 60},
+		"now":                                 {now, life, 0},
+		"past":                                {now - 1, life, 0},
+		"negative":                            {-1, life, 0},
+		"lifetime unknown":                    {now + day, 0, now + day},
+		"lifetime unknown, a clock far ahead": {now + 31*day, 0, now + 30*day},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			require.ErrorIs(t, Binding{ExpiresAt: tc.expiresAt}.CheckExpiry(tc.now, tc.keyLifetime), tc.want)
+		t.Run(name, func(t *testing.T) {
+			got, err := Binding{ExpiresAt: tc.expiresAt}.End(now, tc.keyExpiresAt)
+			require.Equal(t, tc.want, got)
+			if tc.want == 0 {
+				require.ErrorIs(t, err, ErrExpired)
+			} else {
+				require.NoError(t, err)
+			}
 		})
 	}
 }

@@ -22,6 +22,7 @@ type Config struct {
 	Mysql Mysql
 	Cache cache.CacheConf // keys and logins
 	KV    kv.KvConf       // salts
+	Salts Salts
 	GeoIP GeoIP
 	Sweep Sweep
 	// Sessions and Concurrency are what holds for users without settings of
@@ -50,10 +51,13 @@ type Mysql struct {
 	// ReadDSN is accepted and not used: a replica lags behind, and a read must
 	// not show what a finished write has changed.
 	ReadDSN     []string      `json:",optional"`
-	Active      int           `json:",default=64"`   // open connections at most
-	Idle        int           `json:",default=64"`   // of them kept when idle
-	IdleTimeout time.Duration `json:",default=4h"`   // until an idle one is closed
-	Migrate     bool          `json:",default=true"` // bring the schema up to date at start
+	Active      int           `json:",default=64"` // open connections at most
+	Idle        int           `json:",default=64"` // of them kept when idle
+	IdleTimeout time.Duration `json:",default=4h"` // until an idle one is closed
+	// StartTimeout is how long a start waits for a server that does not answer
+	// yet, at most 1h.
+	StartTimeout time.Duration `json:",default=8s"`
+	Migrate      bool          `json:",default=true"` // bring the schema up to date at start
 
 	DisableStmtLog bool  `json:",optional"`    // no statements in the log but slow ones
 	SlowThreshold  int64 `json:",default=500"` // ms; less than 500 counts as 500
@@ -138,11 +142,17 @@ func (c *Config) Validate() error {
 	if c.Sessions.ConfirmWithin < 0 {
 		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
 	}
+	if err := c.Salts.validate(); err != nil {
+		return err
+	}
 	if err := c.Admin.validate(); err != nil {
 		return err
 	}
 	if c.Session.Target != "" {
 		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}
+	}
+	if c.Mysql.StartTimeout < 0 || c.Mysql.StartTimeout > time.Hour {
+		return &conf.KeyError{Key: "Mysql.StartTimeout", Problem: fmt.Sprintf("is %v", c.Mysql.StartTimeout), Fix: "set it from 0s to 1h, for example 1m"}
 	}
 	if c.Mysql.Active < 1 || c.Mysql.Idle < 0 {
 		return &conf.KeyError{Key: "Mysql.Active", Problem: "or Mysql.Idle is too small", Fix: "set Active to 1 or more and Idle to 0 or more"}

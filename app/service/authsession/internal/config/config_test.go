@@ -56,6 +56,21 @@ func TestSweepIsOnByDefault(t *testing.T) {
 	}
 }
 
+func TestSaltsLife(t *testing.T) {
+	var c Config
+	require.NoError(t, zconf.LoadFromYamlBytes([]byte(file), &c))
+	require.EqualValues(t, 1800, c.Salts.Window(), "as stock")
+	require.EqualValues(t, 1800, Salts{}.Window(), "also of a Config built in code")
+	for block, want := range map[string]int64{"Life: 10s": 10, "Life: 1m": 60, "Life: 24h": 86400} {
+		c = Config{}
+		require.NoError(t, zconf.LoadFromYamlBytes([]byte(file+"Salts: {"+block+"}"), &c), block)
+		require.Equal(t, want, c.Salts.Window(), block)
+	}
+	for _, block := range []string{"Life: 9s", "Life: 0s", "Life: -1m", "Life: 10500ms", "Life: 25h"} {
+		require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"Salts: {"+block+"}"), new(Config)), "Salts.Life is out of bounds", block)
+	}
+}
+
 func TestKeyEncryption(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {

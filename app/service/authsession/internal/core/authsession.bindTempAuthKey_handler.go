@@ -6,6 +6,7 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/zeromicro/go-zero/core/metric"
 
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/bindkey"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -24,6 +25,7 @@ var binds = metric.NewCounterVec(&metric.CounterVecOpts{
 // AuthsessionBindTempAuthKey binds a temp key to the perm key whose holder
 // sealed the encrypted message (core.telegram.org/method/auth.bindTempAuthKey).
 // In what the request travelled is known when session says so in rpc_metadata.
+// The answer's trailer says when the binding ends (keyexpiry).
 // A fault of ours is 500, never ENCRYPTED_MESSAGE_INVALID, upon which clients
 // throw their keys away.
 func (c *Core) AuthsessionBindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) (*mtproto.Bool, error) {
@@ -67,11 +69,12 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 	if err != nil {
 		return refuse(err, errEncryptedMessage)
 	}
-	err = c.dao().BindKey(c.ctx, binding.PermKeyID, binding.TempKeyID, binding.ExpiresAt, func(keyExpiresAt int64) error {
-		return binding.CheckExpiry(c.dao().Now(), keyExpiresAt)
+	end, err := c.dao().BindKey(c.ctx, binding.PermKeyID, binding.TempKeyID, func(keyExpiresAt int64) (int64, error) {
+		return binding.End(c.dao().Now(), keyExpiresAt)
 	})
 	switch {
 	case err == nil:
+		keyexpiry.Set(c.ctx, end)
 		return nil
 	case errors.Is(err, dao.ErrNotTemporary):
 		return refuse(err, errTempKeyEmpty)

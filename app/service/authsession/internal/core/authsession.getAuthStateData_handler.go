@@ -27,13 +27,10 @@ func (c *Core) AuthsessionGetAuthStateData(in *authsession.TLAuthsessionGetAuthS
 		Constructor:   authsession.TLConstructor_CRC32_authKeyStateData,
 		AuthKeyId:     in.AuthKeyId,
 		KeyState:      stateOf(l),
-	}
-	if l.PasswordPending != nil {
-		out.UserId = l.PasswordPending.UserID
+		UserId:        userOf(l),
 	}
 	if u := l.BindUser; u != nil {
 		c.seen(perm)
-		out.UserId = u.UserID
 		if u.AndroidPushSessionID != 0 {
 			out.AndroidPushSessionId = wrapperspb.Int64(u.AndroidPushSessionID)
 		}
@@ -46,7 +43,7 @@ func (c *Core) AuthsessionGetAuthStateData(in *authsession.TLAuthsessionGetAuthS
 
 func stateOf(l *dao.Login) int32 {
 	switch {
-	case l.PasswordPending != nil:
+	case l.Owes():
 		return statePasswordPending
 	case l.BindUser != nil:
 		return stateNormal
@@ -55,6 +52,14 @@ func stateOf(l *dao.Login) int32 {
 	default:
 		return stateNew
 	}
+}
+
+// userOf is who is logged in, also who still owes the second factor; 0: nobody.
+func userOf(l *dao.Login) int64 {
+	if l.BindUser == nil {
+		return 0
+	}
+	return l.BindUser.UserID
 }
 
 func clientSession(c *dao.Client) *authsession.ClientSession {

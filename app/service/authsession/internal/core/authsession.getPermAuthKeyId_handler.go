@@ -1,11 +1,13 @@
 package core
 
 import (
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
-// AuthsessionGetPermAuthKeyId returns the perm key that a key belongs to.
+// AuthsessionGetPermAuthKeyId returns the perm key that a key belongs to. The
+// answer's trailer says until when (keyexpiry).
 func (c *Core) AuthsessionGetPermAuthKeyId(in *authsession.TLAuthsessionGetPermAuthKeyId) (*mtproto.Int64, error) {
 	k, err := c.key("getPermAuthKeyId", in.AuthKeyId)
 	if err != nil {
@@ -14,6 +16,6 @@ func (c *Core) AuthsessionGetPermAuthKeyId(in *authsession.TLAuthsessionGetPermA
 	if k.PermAuthKeyID == 0 {
 		return nil, errKeyPermEmpty
 	}
-	c.tellEnd(k)
+	keyexpiry.Set(c.ctx, k.ExpiresAt)
 	return &mtproto.Int64{V: k.PermAuthKeyID}, nil
 }

@@ -13,7 +13,7 @@ func (c *Core) AuthsessionGetUserId(in *authsession.TLAuthsessionGetUserId) (*mt
 		return nil, err
 	}
 	out := &mtproto.Int64{}
-	if l.BindUser != nil && l.PasswordPending == nil {
+	if l.BindUser != nil && !l.Owes() {
 		out.V = l.BindUser.UserID
 	}
 	return out, nil

@@ -6,10 +6,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"strconv"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -18,7 +16,6 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
-	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -85,16 +82,6 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 		return 0, errKeyPermEmpty
 	}
 	return k.PermAuthKeyID, nil
-}
-
-// tellEnd tells the caller when a key ends, beside the answer: who remembers the
-// key must not take it for one after that.
-func (c *Core) tellEnd(k *dao.Key) {
-	if k.ExpiresAt == 0 {
-		return
-	}
-	// It fails where no gRPC call waits, as in tests.
-	_ = grpc.SetHeader(c.ctx, grpcmetadata.Pairs(authsession.ExpiresAtHeader, strconv.FormatInt(k.ExpiresAt, 10)))
 }
 
 // login resolves a key id to what is known of its perm key.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/gotd/td/crypto"
@@ -39,6 +40,7 @@ type cluster struct {
 	// test sets them before node.
 	sessions []string
 	replicas []string             // in the configuration, likewise
+	saltLife time.Duration        // likewise
 	mini     *miniredis.Miniredis // the Redis, when it is an embedded one
 }
 
@@ -68,6 +70,7 @@ func (c *cluster) node(redisAddress string) *svc.ServiceContext {
 	require.NoError(c.t, err)
 	conf.Session.Endpoints = c.sessions
 	conf.Mysql.ReadDSN = c.replicas
+	conf.Salts.Life = c.saltLife
 	s, err := svc.New(c.t.Context(), conf, db, c.clock.Now)
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { s.Close() })

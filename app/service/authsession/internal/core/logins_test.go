@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,51 +76,43 @@ func TestALoginWithoutADeviceIsALogin(t *testing.T) {
 // The second factor must survive whatever makes session load the state anew:
 // stock keeps it in memory, and answers "logged in" from then on.
 func TestWeakness05PendingPasswordIsRemembered(t *testing.T) {
-	c := start(t)
+	c := startMini(t)
 	k := c.device()
-	state, _ := c.state(1, k)
-	require.EqualValues(t, 4, state)
-	_, err := c.on(0).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID(), Pending: true, UserId: 777})
-	require.NoError(t, err)
-	pending := func(user int64) {
-		t.Helper()
-		for i := range 2 {
-			state, got := c.state(i, k)
-			require.EqualValues(t, 5, state)
-			require.Equal(t, user, got)
-			check, err := c.on(i).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
-			require.NoError(t, err)
-			require.False(t, check.Valid)
-			require.True(t, check.PasswordPending)
-			id, err := c.on(i).AuthsessionGetUserId(&authsession.TLAuthsessionGetUserId{AuthKeyId: k.IntID()})
-			require.NoError(t, err)
-			require.Zero(t, id.V)
-		}
-	}
-	pending(777)
+	c.is(k, "4 0", "nobody is logged in")
+	c.mark(k, 1, 0, true)
 	c.login(k, 777) // the BFF binds before the password is checked
-	pending(777)
-	list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: k.IntID()})
+	c.is(k, "5 777", "bound")
+	c.mark(k, 1, 777, true)
+	c.mini.FlushAll()
+	c.is(k, "5 777", "read from MySQL")
+	c.mark(k, 2, 0, true)
+	c.mark(k, 2, 777, false)
+	c.is(k, "6 777", "the password was checked")
+	check, err := c.on(0).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
 	require.NoError(t, err)
-	require.True(t, list.Authorizations[0].PasswordPending)
-	_, err = c.on(1).AuthsessionResetAuthorization(reset(777, 0, 0))
-	require.NoError(t, err)
-	pending(777) // a log-out in between opens no way past it
-	c.login(k, 777)
-	_, err = c.on(1).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID()})
-	require.NoError(t, err)
-	for i := range 2 {
-		state, _ := c.state(i, k)
-		require.EqualValues(t, 6, state)
-		check, err := c.on(i).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: k.IntID()})
-		require.NoError(t, err)
-		require.True(t, check.Valid)
-		require.EqualValues(t, 777, check.UserId)
-		require.Equal(t, k.IntID(), check.PermAuthKeyId)
-	}
-	check, err := c.on(0).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: randomKey(t).IntID()})
+	require.EqualValues(t, 777, check.UserId)
+	require.Equal(t, k.IntID(), check.PermAuthKeyId)
+	check, err = c.on(0).CheckSession(&authsession.CheckSessionRequest{AuthKeyId: randomKey(t).IntID()})
 	require.NoError(t, err, "an unknown key is an answer")
 	require.False(t, check.Valid)
+}
+
+// A copy in the cache that an older node wrote does not say whose mark it is.
+func TestCopiesOfOlderNodes(t *testing.T) {
+	for name, tc := range map[string]struct{ cached, want string }{
+		"nobody is logged in":          {`"password_pending":{"user_id":0}`, "4 0"},
+		"nobody is logged in any more": {`"password_pending":{"user_id":777}`, "4 0"},
+		"of who is logged in":          {`"bind_user":{"user_id":777,"hash":5},"password_pending":{"user_id":0}`, "5 777"},
+		"of another":                   {`"bind_user":{"user_id":777,"hash":5},"password_pending":{"user_id":778}`, "6 777"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := startMini(t)
+			k := c.device()
+			name := "auth_data.2#" + strconv.FormatInt(k.IntID(), 10)
+			require.NoError(t, c.mini.Set(name, `{"client":{"predicate_name":"clientSession","layer":223},`+tc.cached+`}`))
+			c.is(k, tc.want, "cached")
+		})
+	}
 }
 
 // Stock keeps a row per user and answers with any of them.

@@ -53,6 +53,45 @@ func TestWeakness65FutureSalts(t *testing.T) {
 	refused(t, err, 401, "AUTH_KEY_UNREGISTERED")
 }
 
+// With Salts.Life a test sees salts change in minutes: also the first one, which
+// the gateway says is good for half an hour.
+func TestShortSalts(t *testing.T) {
+	c := startMini(t)
+	c.saltLife = time.Minute
+	node := c.node(c.mini.Addr())
+	k := randomKey(t)
+	now := int32(c.clock.Now().Unix())
+	_, err := New(t.Context(), node).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{AuthKey: info(k, 0),
+		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42}})
+	require.NoError(t, err)
+	get := func() *mtproto.FutureSalts {
+		t.Helper()
+		s, err := New(t.Context(), node).AuthsessionGetFutureSalts(&authsession.TLAuthsessionGetFutureSalts{AuthKeyId: k.IntID(), Num: 3})
+		require.NoError(t, err)
+		return s
+	}
+	requireWindows := func(s *mtproto.FutureSalts, since int32) {
+		t.Helper()
+		for i, x := range s.Salts {
+			require.Equal(t, since+int32(i)*60, x.Data2.ValidSince)
+			require.Equal(t, since+int32(i+1)*60, x.Data2.ValidUntil)
+		}
+	}
+	first := get()
+	require.Len(t, first.Salts, 3)
+	require.EqualValues(t, -42, first.Salts[0].Data2.Salt)
+	requireWindows(first, now)
+
+	c.clock.Advance(61 * time.Second)
+	second := get()
+	require.Len(t, second.Salts, 4, "the former one is still good")
+	require.Equal(t, saltsOf(first), saltsOf(second)[:3])
+	requireWindows(second, now)
+
+	c.mini.Close() // derived
+	requireWindows(get(), get().Salts[0].Data2.ValidSince)
+}
+
 // Two callers refill at once: with stock, the second overwrites what the first
 // was told, and its client runs into bad_server_salt.
 func TestWeakness65ConcurrentRefillsAgree(t *testing.T) {

@@ -16,8 +16,8 @@ func (c *Core) CheckSession(in *authsession.CheckSessionRequest) (*authsession.C
 	if err != nil {
 		return nil, err
 	}
-	out := &authsession.CheckSessionReply{PermAuthKeyId: perm, PasswordPending: l.PasswordPending != nil}
-	if l.BindUser != nil && l.PasswordPending == nil {
+	out := &authsession.CheckSessionReply{PermAuthKeyId: perm, PasswordPending: l.Owes()}
+	if l.BindUser != nil && !l.Owes() {
 		c.seen(perm)
 		out.Valid, out.UserId = true, l.BindUser.UserID
 	}

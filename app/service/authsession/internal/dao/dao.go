@@ -3,7 +3,7 @@
 //
 //	auth_keys2_<id>      a key                     cache, 7 days
 //	auth_data.2#<perm>   its device and its user   cache, 7 days
-//	salts_<id>           its salts                 kv, count × 1800 s
+//	salts_<id>           its salts                 kv, count × 1800 s (Salts.Life)
 //	auth_keys_<id>       a key, from long ago      kv, read only
 //
 // Keys are encrypted in MySQL and in the cache, when keyseal has a key for it;
@@ -68,6 +68,7 @@ type Dao struct {
 
 	ttlDays       int64 // of users without a TTL of their own; 0: none
 	confirmWithin int64 // seconds; 0: every login counts as confirmed
+	saltWindow    int64 // seconds that a salt made here lives
 	policy        Policy
 	locate        Locator
 }
@@ -114,6 +115,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 
 		ttlDays:       int64(c.Sessions.TTLDays),
 		confirmWithin: int64(c.Sessions.ConfirmWithin / time.Second),
+		saltWindow:    c.Salts.Window(),
 		policy:        Policy{Strategy: c.Concurrency.Strategy, Limit: c.Concurrency.Limit},
 	}
 	for i, key := range []string{"Cache", "KV"} {

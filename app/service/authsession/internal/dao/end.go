@@ -57,7 +57,8 @@ type lockedRow struct {
 }
 
 // end marks those of the logins that are live as ended, keeping their dates,
-// and tells of it. Owed passwords stay owed: a log-out opens no way past them.
+// and tells of it. What they owed ends with them: nobody is logged in who could
+// owe it, and who signs in again owes it anew.
 func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), ids []int64, how ending) (ended []Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -105,6 +106,9 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), id
 		if err != nil {
 			return nil, err
 		}
+	}
+	if err := endMarks(ctx, tx, ended); err != nil {
+		return nil, err
 	}
 	if err := d.nameTempKeys(ctx, tx, ended); err != nil {
 		return nil, err

@@ -15,9 +15,17 @@ import (
 // uses it, the user bound to it. Its JSON form is stock's, with
 // PasswordPending and Bound.ExpiresAt added.
 type Login struct {
-	Client          *Client  `json:"client,omitempty"`    // nil: the device has not introduced itself
-	BindUser        *Bound   `json:"bind_user,omitempty"` // nil: nobody is logged in
-	PasswordPending *Pending `json:"password_pending,omitempty"`
+	Client   *Client `json:"client,omitempty"`    // nil: the device has not introduced itself
+	BindUser *Bound  `json:"bind_user,omitempty"` // nil: nobody is logged in
+	// PasswordPending: the user owes the second factor. See Owes.
+	PasswordPending *Owing `json:"password_pending,omitempty"`
+}
+
+// Owes reports whether somebody is logged in who owes the second factor. A copy
+// of an older node may say it of nobody, or not of whom.
+func (l *Login) Owes() bool {
+	return l.BindUser != nil && l.PasswordPending != nil &&
+		(l.PasswordPending.UserID == 0 || l.PasswordPending.UserID == l.BindUser.UserID)
 }
 
 // Client is a device as it introduced itself.
@@ -49,9 +57,9 @@ type Bound struct {
 	ExpiresAt int64 `json:"expires_at,omitempty"`
 }
 
-// Pending says that the second factor is owed.
-type Pending struct {
-	UserID int64 `json:"user_id"` // 0: not known yet
+// Owing says who owes the second factor.
+type Owing struct {
+	UserID int64 `json:"user_id"`
 }
 
 type loginRow struct {
@@ -76,8 +84,7 @@ type loginRow struct {
 	ClientActive  int64 `db:"client_active"`
 	TTLDays       int64 `db:"authorization_ttl_days"`
 
-	HasPending  int64 `db:"has_pending"`
-	PendingUser int64 `db:"pending_user"`
+	HasPending int64 `db:"has_pending"`
 }
 
 // clientColumns of a row of auths that may be absent.
@@ -92,12 +99,12 @@ const selectLogin = "SELECT " + clientColumns + ", COALESCE(a.proxy, '') AS prox
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
 	" COALESCE(a.date_active, 0) AS client_active, COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
-	" COALESCE(p.auth_key_id, 0) AS has_pending, COALESCE(p.user_id, 0) AS pending_user" +
+	" p.auth_key_id IS NOT NULL AS has_pending" +
 	" FROM auth_key_infos i" +
 	" LEFT JOIN auths a ON a.auth_key_id = i.auth_key_id AND a.deleted = 0" +
 	" LEFT JOIN auth_users u ON u.auth_key_id = i.auth_key_id AND u.deleted = 0" +
 	" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id" +
-	" LEFT JOIN auth_password_pendings p ON p.auth_key_id = i.auth_key_id" +
+	" LEFT JOIN auth_password_pendings p ON p.auth_key_id = i.auth_key_id AND p.user_id = u.user_id" +
 	" WHERE i.auth_key_id = ? ORDER BY u.date_active DESC, u.id DESC LIMIT 1"
 
 // nobody is the login of a key of which nothing is known.
@@ -149,12 +156,12 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 			ExpiresAt: d.expiry(max(row.DateActive, row.ClientActive), row.TTLDays)}
 	}
 	if row.HasPending != 0 {
-		l.PasswordPending = &Pending{UserID: row.PendingUser}
+		l.PasswordPending = &Owing{UserID: row.UserID}
 	}
 	if l.Client != nil {
 		return l, true, nil
 	}
-	if l.BindUser == nil && l.PasswordPending == nil {
+	if l.BindUser == nil {
 		return nil, true, nil
 	}
 	return l, false, nil // a stock node reads no value without a client
@@ -185,40 +192,4 @@ func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64)
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ?", sessionID, perm, userID)
 		return err
 	})
-}
-
-// SetPending notes that the second factor is owed on perm (by userID, 0 when
-// not known yet), or no longer: then the sign-in is complete, and the logins
-// end that the user's policy does not let stay beside it.
-func (d *Dao) SetPending(ctx context.Context, perm, userID int64, pending bool) (ended []Ended, err error) {
-	query, args := "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", []any{perm}
-	if pending {
-		query = "INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (?, ?, ?)" +
-			" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), date_created = VALUES(date_created)"
-		args = []any{perm, userID, d.Now()}
-	}
-	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
-		ended = nil
-		if !pending { // orders this with sign-ins on the key
-			if err := lockKey(ctx, tx, perm); err != nil {
-				return err
-			}
-		}
-		result, err := tx.ExecCtx(ctx, query, args...)
-		if err != nil || pending {
-			return err
-		}
-		if cleared, err := result.RowsAffected(); err != nil || cleared == 0 {
-			return err
-		}
-		var users []int64 // a locking read, since lockUser comes before any plain one
-		if err := tx.QueryRowsCtx(ctx, &users, "SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 FOR UPDATE", perm); err != nil {
-			return err
-		}
-		if len(users) == 1 {
-			ended, err = d.enforce(ctx, tx, hold, perm, users[0])
-		}
-		return err
-	})
-	return ended, err
 }

@@ -4,70 +4,20 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 )
 
 const (
-	connectTimeout = 5 * time.Second
-	ioTimeout      = 10 * time.Second
-
 	errDeadlock    = 1213
 	errLockTimeout = 1205
 	errChanged     = 1020 // a row read before has changed (innodb_snapshot_isolation)
 )
-
-// OpenMysql opens a pool of its own, since go-zero's ignores the configured
-// sizes, and asks the server once. The error names the key and the address,
-// never the password. With noTimeout, statements may take any time.
-func OpenMysql(ctx context.Context, c config.Mysql, noTimeout bool) (*sql.DB, error) {
-	dsn, err := mysql.ParseDSN(c.DSN)
-	if err != nil {
-		return nil, fmt.Errorf("Mysql.DSN is not a MySQL DSN: %w", err)
-	}
-	if dsn.Timeout == 0 {
-		dsn.Timeout = connectTimeout
-	}
-	switch {
-	case noTimeout:
-		dsn.ReadTimeout, dsn.WriteTimeout = 0, 0
-	default:
-		if dsn.ReadTimeout == 0 {
-			dsn.ReadTimeout = ioTimeout
-		}
-		if dsn.WriteTimeout == 0 {
-			dsn.WriteTimeout = ioTimeout
-		}
-	}
-	dsn.Logger = quiet{} // errors come back as values
-	connector, err := mysql.NewConnector(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("Mysql.DSN: %w", err)
-	}
-	db := sql.OpenDB(connector)
-	db.SetMaxOpenConns(c.Active)
-	db.SetMaxIdleConns(c.Idle)
-	db.SetConnMaxIdleTime(c.IdleTimeout)
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	if err := db.PingContext(ctx); err != nil {
-		db.Close()
-		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
-			dsn.Addr, dsn.User, dsn.DBName, err)
-	}
-	return db, nil
-}
-
-type quiet struct{}
-
-func (quiet) Print(...any) {}
 
 // newConn wraps the pool in go-zero's breaker, metrics and traces. An error
 // that is the statement's own does not count against the server.

@@ -2,6 +2,7 @@ package dao
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,50 @@ func TestWeakness68ThePoolIsAsConfigured(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	require.Equal(t, 3, db.Stats().Idle)
+}
+
+// What an operator's DSN or server says otherwise costs no writes, no starts and
+// no names of devices.
+func TestConnectionsAreAsTheStatementsNeedThem(t *testing.T) {
+	dsn := testenv.DSN(t, true)
+	seen := testenv.Open(t, dsn)
+	plain, _, _ := strings.Cut(dsn, "?")
+	for name, more := range map[string]string{
+		"autocommit is off":              "?autocommit=0",
+		"autocommit is off, in capitals": "?AUTOCOMMIT=OFF",
+		"times are texts":                "?parseTime=false",
+		"nothing is said":                "",
+		"three bytes a character":        "?charset=utf8",
+		"a collation":                    "?charset=latin1&collation=latin1_bin",
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := OpenMysql(t.Context(), config.Mysql{DSN: plain + more, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
+			require.NoError(t, err)
+			defer db.Close()
+			const device = "Pixel \U0001F4F1"
+			_, err = db.Exec("REPLACE INTO auths(auth_key_id, api_id, params, device_model) VALUES (1, 6, 'null', ?)", device)
+			require.NoError(t, err)
+			var got string
+			require.NoError(t, seen.QueryRow("SELECT device_model FROM auths WHERE auth_key_id = 1").Scan(&got))
+			require.Equal(t, device, got, "another connection sees it")
+			var at time.Time
+			require.NoError(t, db.QueryRow("SELECT created_at FROM auths WHERE auth_key_id = 1").Scan(&at))
+			_, err = seen.Exec("DELETE FROM auths")
+			require.NoError(t, err)
+		})
+	}
+}
+
+// After a fail-over an old primary refuses writes for as long as it lives: its
+// connections go with the first refusal.
+func TestAConnectionThatRefusesWritesIsGivenUp(t *testing.T) {
+	db, err := OpenMysql(t.Context(), config.Mysql{DSN: testenv.DSN(t, true), Active: 1, Idle: 1, IdleTimeout: time.Hour}, false)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec("SET SESSION TRANSACTION READ ONLY") // of this connection, as read_only is of that server
+	require.NoError(t, err)
+	_, err = db.Exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1)")
+	require.NoError(t, err)
 }
 
 // go-zero's log shows a statement's arguments by what they say of themselves.

@@ -70,9 +70,8 @@ type recordRow struct {
 	LangPack       string `db:"lang_pack"`
 	LangCode       string `db:"lang_code"`
 
-	TTLDays     int64 `db:"authorization_ttl_days"`
-	HasPending  int64 `db:"has_pending"`
-	PendingUser int64 `db:"pending_user"`
+	TTLDays    int64 `db:"authorization_ttl_days"`
+	HasPending int64 `db:"has_pending"`
 }
 
 const (
@@ -80,10 +79,9 @@ const (
 		" u.revoked_at, u.revoke_reason, u.revoked_by, u.unconfirmed_until, u.encrypted_requests_disabled, u.call_requests_disabled," +
 		" UNIX_TIMESTAMP(u.updated_at) AS updated, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
 		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
-		" COALESCE(p.auth_key_id, 0) AS has_pending, COALESCE(p.user_id, 0) AS pending_user"
+		" EXISTS (SELECT 1 FROM auth_password_pendings p WHERE p.auth_key_id = u.auth_key_id AND p.user_id = u.user_id) AS has_pending"
 	recordJoins = " LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
-		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id" +
-		" LEFT JOIN auth_password_pendings p ON p.auth_key_id = u.auth_key_id"
+		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id"
 	selectRecords = "SELECT " + recordColumns + " FROM auth_users u" + recordJoins + " WHERE "
 
 	day = 86400

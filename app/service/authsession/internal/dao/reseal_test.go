@@ -93,7 +93,8 @@ func TestPlainRowsAreSealedOnWrite(t *testing.T) {
 	}
 	require.False(t, shows(s.mini.Dump(), bodies[100]), "plain values leave the cache as they are met")
 
-	require.NoError(t, d.BindKey(t.Context(), 100, 1, now+7200, func(int64) error { return nil }))
+	_, err := d.BindKey(t.Context(), 100, 1, func(int64) (int64, error) { return now + 7200, nil })
+	require.NoError(t, err)
 	require.NoError(t, d.CreateKey(t.Context(), Key{AuthKeyID: 101, Body: bodies[101], PermAuthKeyID: 101}, 0))
 	for id, body := range bodies {
 		require.False(t, shows(s.stored(id), body), "key %d", id)

@@ -41,7 +41,7 @@ func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 		if err != nil {
 			break
 		}
-		list, answer, changed := salts.Plan(salts.Unmarshal(text), now, n, salts.Random)
+		list, answer, changed := salts.Plan(salts.Unmarshal(text), now, d.saltWindow, n, salts.Random)
 		if !changed {
 			return answer
 		}
@@ -59,19 +59,19 @@ func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 		redisFailures.Errorf("salts are derived from their key, since Redis does not keep them: %v", err)
 	}
 	saltRefills.Inc("derived")
-	return salts.Derived(k.Body, k.AuthKeyID, now, n)
+	return salts.Derived(k.Body, k.AuthKeyID, now, d.saltWindow, n)
 }
 
 // FirstSalt stores the salt that a key exchange ended with. Should Redis not
 // take it, the client is told another one in time.
 func (d *Dao) FirstSalt(ctx context.Context, id int64, s salts.Salt) {
-	if _, err := d.swapSalts(ctx, id, "", []salts.Salt{s}); err != nil {
+	if _, err := d.swapSalts(ctx, id, "", []salts.Salt{salts.First(s, d.saltWindow)}); err != nil {
 		redisFailures.Errorf("a first salt was not stored: %v", err)
 	}
 }
 
 func (d *Dao) swapSalts(ctx context.Context, id int64, former string, list []salts.Salt) (stored string, err error) {
-	result, err := d.kv.Run(ctx, swapScript, []string{saltsKey(id)}, former, salts.Marshal(list), len(list)*salts.Window)
+	result, err := d.kv.Run(ctx, swapScript, []string{saltsKey(id)}, former, salts.Marshal(list), salts.Life(list, d.saltWindow))
 	stored, _ = result.(string)
 	return stored, err
 }

@@ -24,8 +24,9 @@ type SignIn struct {
 
 // SignIn logs userID in on perm and out whoever was on it, and ends what the
 // user's policy does not let stay, in one transaction. Logging in again keeps
-// hash and date; newHash is used for a first login. While a second factor is
-// owed on the key, the policy waits until SetPending clears that.
+// hash and date; newHash is used for a first login. Calls under way that may owe
+// the second factor are from then on this login's. While it owes one, the policy
+// waits until SetPending clears that.
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
 	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
 		done = SignIn{}
@@ -49,12 +50,18 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		if done.Replaced, err = d.end(ctx, tx, hold, foreign(onKey, userID), ending{why: ReplacedOnKey, actor: actor}); err != nil {
 			return err
 		}
-		client, pending, err := d.client(ctx, tx, perm)
+		client, err := d.client(ctx, tx, perm)
+		if err != nil {
+			return err
+		}
+		before, err := d.marks(ctx, tx, perm)
 		if err != nil {
 			return err
 		}
 		kind := device.Type(client.Device())
-		if !pending {
+		goesOn := slices.ContainsFunc(onKey, func(r Record) bool { return r.UserID == userID && r.Reason == Live })
+		after := before.signedIn(userID, goesOn, d.Now())
+		if !after.owed(userID) {
 			if done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, kind), ending{why: ConcurrentLogin, actor: actor}); err != nil {
 				return err
 			}
@@ -63,8 +70,10 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		if d.confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
 			unconfirmedUntil = d.Now() + d.confirmWithin
 		}
-		done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, kind, unconfirmedUntil)
-		return err
+		if done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, kind, unconfirmedUntil); err != nil {
+			return err
+		}
+		return saveMarks(ctx, tx, perm, before, after)
 	})
 	if err != nil {
 		return SignIn{}, err
@@ -94,14 +103,13 @@ func foreign(list []Record, userID int64) (ids []int64) {
 	return ids
 }
 
-// client is the device that uses a key (none: a zero one), and whether a
-// second factor is owed on it.
-func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (c Client, pending bool, err error) {
+// client is the device that uses a key; none: a zero one.
+func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (Client, error) {
 	var row loginRow
 	if err := tx.QueryRowCtx(ctx, &row, selectLogin, perm); err != nil {
-		return Client{}, false, err
+		return Client{}, err
 	}
-	return *row.client(perm), row.HasPending != 0, nil
+	return *row.client(perm), nil
 }
 
 // storeLogin makes the row of a login on perm live and tells of a login that

@@ -19,7 +19,8 @@ const (
 	sweepBound = 15 * time.Second // of one batch
 )
 
-// Sweep is a run that removes temp keys whose time is over. One run at a time
+// Sweep is a run that removes temp keys whose time is over, and what calls left
+// behind that may have owed a password. One run at a time
 // holds the database's sweep lock; the lock is its connection's, and so is
 // every statement of the run: a node that is cut off, or silent for a minute,
 // loses the lock and with it the means to change anything.
@@ -80,6 +81,20 @@ func (s *Sweep) Batch(ctx context.Context, limit int) (removed int, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// Marks removes up to limit marks of calls that left no login and that nobody
+// has heard the end of, and returns how many. They have no effect any more.
+func (s *Sweep) Marks(ctx context.Context, limit int) (removed int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepBound)
+	defer cancel()
+	result, err := s.lock.Conn().ExecContext(ctx, "DELETE FROM auth_password_pendings WHERE user_id = 0 AND date_created < ? ORDER BY date_created LIMIT ?",
+		s.d.Now()-markLife, limit)
+	if err != nil {
+		return 0, fmt.Errorf("sweep: marks of owed passwords: %w", err)
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
 }
 
 func (s *Sweep) ended(ctx context.Context, where string, limit int) (list []sweepRow, err error) {

@@ -75,7 +75,15 @@ func TestSweepRemovesWhatHasEndedAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	require.Equal(t, 6, all(t, s.start(0), 2))
+	s.exec("INSERT INTO auth_password_pendings(auth_key_id, owner, user_id, date_created) VALUES (100, 1, 0, ?), (101, 2, 0, ?), (101, 3, 7, ?)",
+		past, now-60, past) // of a call long ago, of one under way, of a login
+
+	sweep := s.start(0)
+	require.Equal(t, 6, all(t, sweep, 2))
+	n, err := sweep.Marks(t.Context(), 2)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	require.Equal(t, []int64{2, 3}, s.numbers("SELECT owner FROM auth_password_pendings ORDER BY owner"))
 
 	kept := []int64{11, 12, 13, 14, 15, 100, 101}
 	require.Equal(t, kept, s.numbers("SELECT auth_key_id FROM auth_keys ORDER BY auth_key_id"))
@@ -102,7 +110,8 @@ func TestSweepKeepsAKeyThatIsBoundMeanwhile(t *testing.T) {
 	rows, err := sweep.ended(t.Context(), endedBy[0], 10)
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
-	require.NoError(t, s.nodes[1].BindKey(t.Context(), 100, 1, now+7200, func(int64) error { return nil }))
+	_, err = s.nodes[1].BindKey(t.Context(), 100, 1, func(int64) (int64, error) { return now + 7200, nil })
+	require.NoError(t, err)
 	removed, err := sweep.remove(t.Context(), rows)
 	require.NoError(t, err)
 	require.Equal(t, 1, removed)

@@ -5,25 +5,29 @@ package lifecycle
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	schema "github.com/tgsession/tgsession/deploy/sql"
 )
 
 // OpenDatabase returns a pool on a database whose schema is up to date:
-// migrated first when Mysql.Migrate says so, looked at otherwise.
-func OpenDatabase(ctx context.Context, c config.Mysql) (*sql.DB, error) {
-	if c.Migrate {
-		if _, err := Migrate(ctx, c); err != nil {
+// migrated first when Mysql.Migrate says so, looked at otherwise. It waits for a
+// server that does not answer yet (Mysql.StartTimeout). On an empty database the
+// tables of a stock install are made, with a warning.
+func OpenDatabase(ctx context.Context, c config.Config) (*sql.DB, error) {
+	if c.Mysql.Migrate {
+		if err := migrateAtStart(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	db, err := dao.OpenMysql(ctx, c, false)
-	if err != nil || c.Migrate {
+	db, err := dao.AwaitMysql(ctx, c.Mysql, false, waiting(c))
+	if err != nil || c.Mysql.Migrate {
 		return db, err
 	}
 	if err := schema.Check(ctx, db); err != nil {
@@ -33,19 +37,46 @@ func OpenDatabase(ctx context.Context, c config.Mysql) (*sql.DB, error) {
 	return db, nil
 }
 
-// Migrate applies what is missing of the schema, and logs and returns it.
-func Migrate(ctx context.Context, c config.Mysql) ([]schema.Applied, error) {
-	return change(ctx, c, "applied", schema.Migrate)
+// waiting tells the operator what a start waits for.
+func waiting(c config.Config) func(error) {
+	return func(err error) {
+		rpcserver.Warn(program, c.Log, fmt.Sprintf("waiting up to %v (Mysql.StartTimeout): %v", c.Mysql.StartTimeout, err))
+	}
+}
+
+const program = "authsession"
+
+// migrateAtStart is Migrate for a service that has to serve, also on an empty
+// database.
+func migrateAtStart(ctx context.Context, c config.Config) error {
+	_, err := Migrate(ctx, c, false)
+	var none *schema.NoStockTablesError
+	if !errors.As(err, &none) {
+		return err
+	}
+	if _, err := Migrate(ctx, c, true); err != nil {
+		return err
+	}
+	rpcserver.Warn(program, c.Log, none.Made())
+	return nil
+}
+
+// Migrate applies what is missing of the schema, and logs and returns it. With
+// create it makes the tables of a stock install where there is none of them.
+func Migrate(ctx context.Context, c config.Config, create bool) ([]schema.Applied, error) {
+	return change(ctx, c, "applied", func(ctx context.Context, db *sql.DB) ([]schema.Applied, error) {
+		return schema.Migrate(ctx, db, create)
+	})
 }
 
 // Unmigrate takes the schema back to that of a stock install.
-func Unmigrate(ctx context.Context, c config.Mysql) ([]schema.Applied, error) {
+func Unmigrate(ctx context.Context, c config.Config) ([]schema.Applied, error) {
 	return change(ctx, c, "taken back", schema.Unmigrate)
 }
 
-func change(ctx context.Context, c config.Mysql, done string, run func(context.Context, *sql.DB) ([]schema.Applied, error)) ([]schema.Applied, error) {
-	c.Active, c.Idle = max(c.Active, 3), 0 // goose's lock keeps a connection of its own busy
-	db, err := dao.OpenMysql(ctx, c, true)
+func change(ctx context.Context, c config.Config, done string, run func(context.Context, *sql.DB) ([]schema.Applied, error)) ([]schema.Applied, error) {
+	c.Mysql.Active, c.Mysql.Idle = max(c.Mysql.Active, 3), 0 // goose's lock keeps a connection of its own busy
+	db, err := dao.AwaitMysql(ctx, c.Mysql, true, waiting(c))
 	if err != nil {
 		return nil, err
 	}

@@ -92,31 +92,36 @@ func (s *Sweeper) run(ctx context.Context) {
 		return
 	}
 	defer sweep.Close()
-	keys, batches, result := 0, 0, "done"
+	keys, batches, result := s.batches(ctx, sweep.Batch)
+	sweptKeys.Add(float64(keys))
+	if result == "done" {
+		_, _, result = s.batches(ctx, sweep.Marks)
+	}
+	sweepRuns.Inc(result)
+	logx.Infof("sweep: %d ended temp keys removed in %d batches and %v: %s", keys, batches, time.Since(began).Round(time.Millisecond), result)
+}
+
+// batches removes until nothing is left to remove.
+func (s *Sweeper) batches(ctx context.Context, remove func(ctx context.Context, limit int) (int, error)) (removed, batches int, result string) {
 	for {
 		// What has begun is finished: a batch is short.
-		n, err := sweep.Batch(context.WithoutCancel(ctx), s.conf.Batch)
+		n, err := remove(context.WithoutCancel(ctx), s.conf.Batch)
 		if err != nil {
-			result = "error"
 			logx.Error(err)
-			break
+			return removed, batches, "error"
 		}
 		if n == 0 {
-			break
+			return removed, batches, "done"
 		}
-		keys, batches = keys+n, batches+1
-		sweptKeys.Add(float64(n))
+		removed, batches = removed+n, batches+1
 		pause := s.conf.Pause
 		if n < s.conf.Batch {
 			pause = 0 // little is left
 		}
 		if !sleep(ctx, pause) {
-			result = "stopped"
-			break
+			return removed, batches, "stopped"
 		}
 	}
-	sweepRuns.Inc(result)
-	logx.Infof("sweep: %d ended temp keys removed in %d batches and %v: %s", keys, batches, time.Since(began).Round(time.Millisecond), result)
 }
 
 // sleep reports whether the time passed before ctx ended.

@@ -1,7 +1,8 @@
-// Package salts plans the server salts of a transport key: windows of 1800 s,
-// one after the other, as stock stores them. A salt stays good for another
-// 1800 s after its window (core.telegram.org/mtproto/description, "Server
-// Salt"), so the one whose window ended last is kept and handed out too.
+// Package salts plans the server salts of a transport key: windows one after
+// the other, of 1800 s each as stock stores them, or of as many as the
+// configuration says (Salts.Life). A salt stays good for another 1800 s after
+// its window (core.telegram.org/mtproto/description, "Server Salt"), so the
+// one whose window ended last is kept and handed out too.
 package salts
 
 import (
@@ -13,8 +14,14 @@ import (
 )
 
 const (
-	// Window is the life of a salt, in seconds.
+	// Window is the life of a salt in a stock install, in seconds.
 	Window = 1800
+	// MinWindow is the shortest life that may be configured, in seconds: a
+	// client needs a round trip to learn of a new salt before it changes.
+	MinWindow = 10
+	// Grace is how long a salt stays good after its window, in seconds,
+	// however short that was.
+	Grace = 1800
 	// DefaultCount is how many salts a request that names no number gets.
 	DefaultCount = 32
 	// MaxCount bounds a request; more is clamped.
@@ -23,7 +30,7 @@ const (
 	minCount = 2
 )
 
-// Salt is good in [ValidSince, ValidUntil) and Window seconds longer; both in
+// Salt is good in [ValidSince, ValidUntil) and Grace seconds longer; both in
 // Unix seconds.
 type Salt struct {
 	ValidSince int64
@@ -41,16 +48,18 @@ func Count(num int32) int {
 
 // Plan returns the list to store and the part of it to answer with n salts:
 // the last expired one, if it is still good, and the next n. Missing salts, and
-// only those, are made with next. changed says whether stored differs from
-// list in salts to come; list itself (ordered by time) is left alone.
-func Plan(list []Salt, now int64, n int, next func() int64) (stored, answer []Salt, changed bool) {
+// only those, are made with next, each with a window of so many seconds.
+// changed says whether stored differs from list in salts to come; list itself
+// (ordered by time) is left alone, so a list from before the window was
+// configured anew is used up as it is.
+func Plan(list []Salt, now, window int64, n int, next func() int64) (stored, answer []Salt, changed bool) {
 	var last *Salt
 	for i := range list {
 		s := &list[i]
 		switch {
 		case s.ValidUntil >= now:
 			stored = append(stored, *s)
-		case now <= s.ValidUntil+Window && (last == nil || s.ValidUntil > last.ValidUntil):
+		case now <= s.ValidUntil+Grace && (last == nil || s.ValidUntil > last.ValidUntil):
 			last = s
 		}
 	}
@@ -61,8 +70,8 @@ func Plan(list []Salt, now int64, n int, next func() int64) (stored, answer []Sa
 		since = last.ValidUntil // no gap: the neighbour's window goes on
 	}
 	for len(stored) < max(n, minCount) {
-		stored = append(stored, Salt{ValidSince: since, ValidUntil: since + Window, Value: next()})
-		since += Window
+		stored = append(stored, Salt{ValidSince: since, ValidUntil: since + window, Value: next()})
+		since += window
 		changed = true
 	}
 	answer = stored[:n:n]
@@ -78,19 +87,33 @@ func Plan(list []Salt, now int64, n int, next func() int64) (stored, answer []Sa
 // client keeps its salts from node to node and over restarts. The key id
 // spreads the keys' window changes over time. Knowing a key's salts takes the
 // key itself.
-func Derived(authKey []byte, keyID, now int64, n int) []Salt {
-	offset := int64(uint64(keyID) % Window)
-	first := (now+offset)/Window - 1
+func Derived(authKey []byte, keyID, now, window int64, n int) []Salt {
+	offset := int64(uint64(keyID) % uint64(window))
+	first := (now+offset)/window - 1
 	out := make([]Salt, 0, n+1)
 	for w := first; w <= first+int64(n); w++ {
 		mac := hmac.New(sha256.New, authKey)
 		mac.Write([]byte("server salt"))
 		_ = binary.Write(mac, binary.BigEndian, w)
-		since := w*Window - offset
-		out = append(out, Salt{ValidSince: since, ValidUntil: since + Window, Value: int64(binary.BigEndian.Uint64(mac.Sum(nil)))})
+		since := w*window - offset
+		out = append(out, Salt{ValidSince: since, ValidUntil: since + window, Value: int64(binary.BigEndian.Uint64(mac.Sum(nil)))})
 	}
 	return out
 }
+
+// First is the salt that a key exchange ended with as it is to be stored.
+// Gateways say that it is good for the stock window; where salts are configured
+// to live shorter it does, too, or the first change would come as late as ever.
+func First(s Salt, window int64) Salt {
+	if window < Window {
+		s.ValidUntil = min(s.ValidUntil, s.ValidSince+window)
+	}
+	return s
+}
+
+// Life is for how many seconds a list is kept in store: as long as stock
+// would, and no shorter than a salt stays good.
+func Life(list []Salt, window int64) int64 { return max(int64(len(list))*window, Grace) }
 
 // Random returns 64 bits of crypto/rand.
 func Random() int64 {

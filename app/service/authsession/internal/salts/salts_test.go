@@ -44,7 +44,7 @@ func TestPlan(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			before := append([]Salt(nil), tc.list...)
-			stored, answer, changed := Plan(tc.list, now, tc.n, counter())
+			stored, answer, changed := Plan(tc.list, now, Window, tc.n, counter())
 			require.Equal(t, tc.stored, stored)
 			require.Equal(t, tc.answer, answer)
 			require.Equal(t, tc.changed, changed)
@@ -58,11 +58,12 @@ func TestPlan(t *testing.T) {
 func TestPlanOverTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := int64(1_700_000_000)
+		window := rapid.SampledFrom([]int64{MinWindow, 60, Window}).Draw(t, "window")
 		var list []Salt
 		next := counter()
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
 			n := rapid.IntRange(1, MaxCount).Draw(t, "n")
-			stored, answer, _ := Plan(list, now, n, next)
+			stored, answer, _ := Plan(list, now, window, n, next)
 			for i := 1; i < len(stored); i++ {
 				if stored[i].ValidSince != stored[i-1].ValidUntil {
 					t.Fatalf("gap in %v", stored)
@@ -76,7 +77,7 @@ func TestPlanOverTime(t *testing.T) {
 				t.Fatalf("at %d: %v", now, answer)
 			}
 			list = stored
-			now += rapid.Int64Range(0, 3*Window).Draw(t, "later")
+			now += rapid.Int64Range(0, 3*window).Draw(t, "later")
 		}
 	})
 }
@@ -90,14 +91,49 @@ func TestCount(t *testing.T) {
 func TestDerivedSaltsAgreeAcrossNodesAndTime(t *testing.T) {
 	key := make([]byte, 256)
 	const id, now = -8_123_456_789_012_345_678, 1_700_000_000
-	list := Derived(key, id, now, 3)
-	require.Len(t, list, 4)
-	require.True(t, list[1].ValidSince <= now && now < list[1].ValidUntil, "the second is in force")
-	require.Equal(t, list[1].ValidSince, list[0].ValidUntil)
-	require.Equal(t, list, Derived(key, id, now, 3))
-	require.Equal(t, list[1:], Derived(key, id, now+Window, 2), "later windows are the same salts")
-	key[0] = 1
-	require.NotEqual(t, list[0].Value, Derived(key, id, now, 3)[0].Value)
+	for _, window := range []int64{MinWindow, 60, Window} {
+		key[0] = 0
+		list := Derived(key, id, now, window, 3)
+		require.Len(t, list, 4)
+		require.True(t, list[1].ValidSince <= now && now < list[1].ValidUntil, "the second is in force")
+		require.Equal(t, list[1].ValidSince, list[0].ValidUntil)
+		require.Equal(t, window, list[0].ValidUntil-list[0].ValidSince)
+		require.Equal(t, list, Derived(key, id, now, window, 3))
+		require.Equal(t, list[1:], Derived(key, id, now+window, window, 2), "later windows are the same salts")
+		key[0] = 1
+		require.NotEqual(t, list[0].Value, Derived(key, id, now, window, 3)[0].Value)
+	}
+}
+
+func TestShortWindow(t *testing.T) {
+	const now, window = 100_000, 60
+	stored, answer, changed := Plan([]Salt{{now - 61, now - 1, 77}}, now, window, 2, counter())
+	want := []Salt{{now - 61, now - 1, 77}, {now - 1, now + 59, 1}, {now + 59, now + 119, 2}}
+	require.Equal(t, want, stored)
+	require.Equal(t, want, answer)
+	require.True(t, changed)
+	stored, _, _ = Plan([]Salt{{now - Grace - 60, now - Grace, 77}}, now, window, 2, counter())
+	require.EqualValues(t, 77, stored[0].Value, "a salt stays good for the whole grace")
+}
+
+// A gateway says that a first salt lives as long as a stock one.
+func TestFirst(t *testing.T) {
+	for _, tc := range []struct {
+		name                      string
+		window, says, until, life int64
+	}{
+		{"stock", Window, Window, Window, 1800},
+		{"the gateway's own longer life holds", Window, 24 * 3600, 24 * 3600, 1800},
+		{"short windows", 60, Window, 60, 1800},
+		{"shorter than the window", 60, 30, 30, 1800},
+		{"long windows", 3600, Window, Window, 3600},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			first := First(Salt{100, 100 + tc.says, 7}, tc.window)
+			require.Equal(t, Salt{100, 100 + tc.until, 7}, first)
+			require.Equal(t, tc.life, Life([]Salt{first}, tc.window))
+		})
+	}
 }
 
 func TestStockFormat(t *testing.T) {

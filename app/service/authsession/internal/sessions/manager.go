@@ -106,10 +106,14 @@ func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo in
 	return done.Hash, nil
 }
 
-// SetPasswordPending notes that the second factor is owed on a perm key, or no
-// longer. With that a sign-in is complete, and the user's policy applies.
-func (m *Manager) SetPasswordPending(ctx context.Context, perm, userID int64, pending bool) error {
-	ended, err := m.dao.SetPending(ctx, perm, userID, pending)
+// Pending is what a call of session says of the second factor on a key.
+type Pending = dao.Pending
+
+// SetPasswordPending notes on a perm key what a call says of the second factor.
+// When it is owed no longer, a sign-in is complete, and the user's policy
+// applies.
+func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p Pending) error {
+	ended, err := m.dao.SetPending(ctx, perm, p)
 	m.tell(ctx, ended, perm)
 	return err
 }

@@ -84,7 +84,7 @@ func TestASessionIsFoundByItsTempKey(t *testing.T) {
 
 func (w *world) bindKey(perm, temp crypto.AuthKey) {
 	w.t.Helper()
-	err := w.nodes[0].Dao.BindKey(w.t.Context(), perm.IntID(), temp.IntID(), w.clock.Now().Unix()+3600, func(int64) error { return nil })
+	_, err := w.nodes[0].Dao.BindKey(w.t.Context(), perm.IntID(), temp.IntID(), func(int64) (int64, error) { return w.clock.Now().Unix() + 3600, nil })
 	require.NoError(w.t, err)
 }
 

@@ -41,7 +41,7 @@ func Fill(t testing.TB, db *sql.DB, rows int, now int64, only ...string) {
 			" SELECT i, 1 + i DIV %d, (i + 1) * %d, %d, %d - IF(i %% %d = 7, 31536000, i %% 86400), ELT(1 + i %% 3, 'android', 'ios', 'desktop'), i %% 5 = 4, IF(i %% 5 = 4, %d, 0), IF(i %% 5 = 4, 2, 0) FROM numbers",
 			LoginsAUser, hashFactor, now-40_000_000, now, IdleEach, now-1000),
 		"INSERT INTO auth_user_settings(user_id, authorization_ttl_days) SELECT i, IF(i % 3 = 0, 365, 0) FROM numbers",
-		fmt.Sprintf("INSERT INTO auth_password_pendings(auth_key_id, date_created) SELECT 2000000000 + i, %d FROM numbers", now),
+		fmt.Sprintf("INSERT INTO auth_password_pendings(auth_key_id, owner, user_id, date_created) SELECT i, 1, IF(i %% 7 = 0, 1 + i DIV %d, 0), %d - i FROM numbers", LoginsAUser, now),
 		fmt.Sprintf("INSERT INTO session_events(created_at, event_id, type, body) SELECT %d, MD5(i), 'session.changed', '{}' FROM numbers", now*1000),
 		"INSERT INTO session_fences(name, token) SELECT CONCAT('name', i), 1 FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+

@@ -13,7 +13,6 @@ const (
 	BadTooOld      BadMsg = 20 // too old to know whether it was received
 	BadSeqnoLow    BadMsg = 32
 	BadSeqnoHigh   BadMsg = 33
-	BadSeqnoOdd    BadMsg = 34 // even expected
 	BadSeqnoEven   BadMsg = 35 // odd expected
 	BadSalt        BadMsg = 48
 	BadContainer   BadMsg = 64
@@ -69,13 +68,16 @@ func AppendStateInfo(dst []byte, req int64, info []byte) []byte {
 	return AppendBytes(dst, info)
 }
 
-// AppendDetailedInfo appends msg_detailed_info with status 0.
-func AppendDetailedInfo(dst []byte, id, answer int64, n int) []byte {
+// AppendDetailedInfo appends msg_detailed_info: the message id is answered by
+// answer, which has n bytes. The status is a state byte of id, 4 for one that was
+// received: with 0, which the documentation has there, mtcute sends the message again
+// as a new one.
+func AppendDetailedInfo(dst []byte, id, answer int64, n int, status int32) []byte {
 	dst = appendID(dst, IDMsgDetailedInfo)
 	dst = appendLong(dst, id)
 	dst = appendLong(dst, answer)
 	dst = appendInt(dst, int32(n)) //nolint:gosec // a message's size
-	return appendInt(dst, 0)
+	return appendInt(dst, status)
 }
 
 // AppendNewDetailedInfo appends msg_new_detailed_info with status 0.

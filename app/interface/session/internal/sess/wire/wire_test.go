@@ -28,7 +28,7 @@ func TestWrittenAsOthersRead(t *testing.T) {
 		{"pong", AppendPong(nil, 1, 2), new(mt.Pong), &mt.Pong{MsgID: 1, PingID: 2}},
 		{"msgs_ack", AppendAck(nil, ids), new(mt.MsgsAck), &mt.MsgsAck{MsgIDs: ids}},
 		{"msgs_state_info", AppendStateInfo(nil, 4, []byte{1, 4, 68}), new(mt.MsgsStateInfo), &mt.MsgsStateInfo{ReqMsgID: 4, Info: []byte{1, 4, 68}}},
-		{"msg_detailed_info", AppendDetailedInfo(nil, 1, 2, 3), new(mt.MsgDetailedInfo), &mt.MsgDetailedInfo{MsgID: 1, AnswerMsgID: 2, Bytes: 3}},
+		{"msg_detailed_info", AppendDetailedInfo(nil, 1, 2, 3, 4), new(mt.MsgDetailedInfo), &mt.MsgDetailedInfo{MsgID: 1, AnswerMsgID: 2, Bytes: 3, Status: 4}},
 		{"msg_new_detailed_info", AppendNewDetailedInfo(nil, 2, 3), new(mt.MsgNewDetailedInfo), &mt.MsgNewDetailedInfo{AnswerMsgID: 2, Bytes: 3}},
 		{"destroy_session_ok", AppendDestroySession(nil, 8, true), new(mt.DestroySessionOk), &mt.DestroySessionOk{SessionID: 8}},
 		{"destroy_session_none", AppendDestroySession(nil, 8, false), new(mt.DestroySessionNone), &mt.DestroySessionNone{SessionID: 8}},

@@ -1,0 +1,164 @@
+// Package tcpproxy stands between a client and a server and plays a bad
+// network: it breaks connections, refuses new ones, or lets them stand while
+// nothing passes.
+package tcpproxy
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// Proxy is a listening proxy. It is safe for concurrent use.
+type Proxy struct {
+	to string
+	ln net.Listener
+
+	accepting, copying sync.WaitGroup
+
+	mu       sync.Mutex
+	mode     mode
+	resumed  chan struct{} // closed when bytes pass again
+	conns    map[net.Conn]struct{}
+	refused  int
+	accepted int
+}
+
+type mode int
+
+const (
+	passing mode = iota
+	refusing
+	holding
+	closed
+)
+
+// New is a proxy on a free loopback port to the server at to (host:port). It
+// runs until Close.
+func New(to string) (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("tcpproxy: %w", err)
+	}
+	p := &Proxy{to: to, ln: ln, resumed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p.accepting.Go(p.accept)
+	return p, nil
+}
+
+// Addr is where the proxy listens.
+func (p *Proxy) Addr() string { return p.ln.Addr().String() }
+
+// Restore lets everything pass again: what was held goes on, and new
+// connections are taken.
+func (p *Proxy) Restore() { p.become(passing) }
+
+// Cut breaks all connections, and new ones as soon as they are made.
+func (p *Proxy) Cut() { p.become(refusing) }
+
+// Hold is a black hole: connections stand, new ones are taken, and no byte
+// passes in either direction.
+func (p *Proxy) Hold() { p.become(holding) }
+
+// Refused is how many connections were broken as soon as they were made.
+func (p *Proxy) Refused() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
+}
+
+// Accepted is how many connections were made through the proxy.
+func (p *Proxy) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+// Close breaks everything and returns when no goroutine is left.
+func (p *Proxy) Close() {
+	_ = p.ln.Close()
+	p.become(closed)
+	p.accepting.Wait()
+	p.copying.Wait()
+}
+
+func (p *Proxy) become(m mode) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == closed || p.mode == m {
+		return
+	}
+	if p.mode == holding {
+		close(p.resumed)
+		p.resumed = make(chan struct{})
+	}
+	p.mode = m
+	if m == refusing || m == closed {
+		for c := range p.conns {
+			_ = c.Close()
+		}
+		clear(p.conns)
+	}
+}
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.ln.Accept()
+		if err != nil {
+			return
+		}
+		p.join(client)
+	}
+}
+
+// join connects a client with the server.
+func (p *Proxy) join(client net.Conn) {
+	server, err := net.Dial("tcp", p.to)
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == refusing || p.mode == closed {
+		p.refused++
+		_ = client.Close()
+		_ = server.Close()
+		return
+	}
+	p.accepted++
+	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
+	p.copying.Go(func() { p.copy(server, client) })
+	p.copying.Go(func() { p.copy(client, server) })
+}
+
+// copy passes bytes on until either side ends.
+func (p *Proxy) copy(to, from net.Conn) {
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, c := range []net.Conn{to, from} {
+			_ = c.Close()
+			delete(p.conns, c)
+		}
+	}()
+	_, _ = io.Copy(gate{p, to}, from)
+}
+
+// gate writes while the proxy passes.
+type gate struct {
+	p  *Proxy
+	to net.Conn
+}
+
+func (g gate) Write(b []byte) (int, error) {
+	for {
+		g.p.mu.Lock()
+		m, resumed := g.p.mode, g.p.resumed
+		g.p.mu.Unlock()
+		if m != holding {
+			return g.to.Write(b)
+		}
+		<-resumed
+	}
+}

@@ -1,0 +1,149 @@
+package clients
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/lab/bff"
+)
+
+const (
+	// back is how long a client may take after a bad network until it has what
+	// it missed.
+	back = time.Minute
+	// margin is how long an idle device is watched beyond the salts.
+	margin = 10 * time.Second
+)
+
+// cut breaks the connection for a time; in the middle of it Bob sends a
+// message. The step is about how long after the cut it comes.
+func cut(long time.Duration) func(context.Context, *walk, *Cell) error {
+	return func(ctx context.Context, w *walk, c *Cell) error {
+		return w.missing(ctx, c, long, w.proxy.Cut)
+	}
+}
+
+// hole lets the connection stand and nothing pass for a time.
+func hole(long time.Duration) func(context.Context, *walk, *Cell) error {
+	return func(ctx context.Context, w *walk, c *Cell) error {
+		return w.missing(ctx, c, long, w.proxy.Hold)
+	}
+}
+
+// missing makes the network bad for a time. What is sent meanwhile has to come
+// afterwards, unless the library fetches nothing, and then what is sent next.
+func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad func()) error {
+	bad()
+	pause(ctx, long/2)
+	text := w.text("in the cut")
+	err := w.fromBob(ctx, text)
+	pause(ctx, long/2)
+	w.proxy.Restore()
+	begin := time.Now()
+	if err != nil {
+		return err
+	}
+	lost := w.awaits(ctx, w.main, text, back)
+	c.Took = time.Since(begin)
+	if lost != nil && !w.can.lack(cannotDifference) {
+		return lost
+	}
+	if err := is(ctx, w.main, w.user); err != nil {
+		return err
+	}
+	if _, err := w.hears(ctx, w.main, "after the cut", patience); err != nil {
+		return err
+	}
+	if lost != nil {
+		texts, err := w.history(ctx, 2)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(texts, text) {
+			return fmt.Errorf("history: answered %.200q without %q", texts, text)
+		}
+		return none("the library does not fetch what it missed; it is in the history")
+	}
+	return nil
+}
+
+// idle leaves the second device alone while salts change twice (in the short
+// form once). A message then has to reach it, and a call to be answered.
+func idle(ctx context.Context, w *walk, c *Cell) error {
+	if w.secondUser == 0 {
+		return errPast
+	}
+	changes := time.Duration(2)
+	if w.run.cfg.Short {
+		changes = 1
+	}
+	before := w.second.Count("disconnected")
+	pause(ctx, changes*w.run.cfg.SaltLife+margin)
+	if n := w.second.Count("disconnected") - before; n > 0 {
+		c.Note = fmt.Sprintf("%d reconnects while idle", n)
+	}
+	begin := time.Now()
+	if _, err := w.hears(ctx, w.second, "still there", patience); err != nil {
+		return err
+	}
+	c.Took = time.Since(begin)
+	return is(ctx, w.second, w.secondUser)
+}
+
+// callsInRestart are slow calls that a restart meets.
+const callsInRestart = 5
+
+// restart ends a service while slow calls are under way. Then a message has to
+// come, before the client says anything by itself; the step is about how long
+// that takes once the service is back.
+func restart(name, about string, how func(context.Context, *run) error, lossy bool) phase {
+	return phase{
+		before: func(ctx context.Context, w *walk) {
+			w.calls = nil
+			if w.user == 0 {
+				return
+			}
+			calls := make(chan error, 1)
+			w.calls = calls
+			begun, cancel := context.WithTimeout(ctx, stepTimeout)
+			go func() {
+				defer cancel()
+				_, err := makeCalls(begun, w.main, callsInRestart, bff.SlowMethod)
+				calls <- err
+			}()
+			pause(ctx, SlowTime/3) // in the middle of the calls
+		},
+		shared: how,
+		lanes: [][]step{{{name: name, about: about, bound: 3 * time.Minute, run: func(ctx context.Context, w *walk, c *Cell) error {
+			return w.survives(ctx, c, lossy)
+		}}}},
+	}
+}
+
+// survives judges a restart that has just happened.
+func (w *walk) survives(ctx context.Context, c *Cell, lossy bool) error {
+	// Bob's own device has lived through the restart as well.
+	if err := w.peer.Subscribe(ctx); err != nil {
+		return fmt.Errorf("the peer: %w", err)
+	}
+	begin := time.Now()
+	heard := func() error {
+		_, err := w.hears(ctx, w.main, "after the restart", back)
+		return err
+	}()
+	c.Took = time.Since(begin)
+	calls := <-w.calls
+	if calls != nil && lossy && w.can.lack(cannotResend) {
+		c.Note, calls = "calls in flight were lost: the library does not send them again", nil
+	}
+	if calls != nil {
+		calls = fmt.Errorf("calls in flight: %w", calls)
+	}
+	if err := errors.Join(heard, calls); err != nil {
+		return err
+	}
+	return w.says(ctx, w.text("after the restart"))
+}

@@ -1,0 +1,150 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+)
+
+const (
+	connectTimeout = 5 * time.Second
+	ioTimeout      = 10 * time.Second
+	// connLifetime ends connections to a server that is not the primary any
+	// more: after a fail-over a name leads elsewhere, and nothing else tells.
+	connLifetime = time.Minute
+
+	openPause  = 500 * time.Millisecond
+	openNotice = 3 * time.Second
+)
+
+// passing are answers of a server that may be another one soon.
+var passing = []uint16{
+	1040, // too many connections
+	1053, // the server is shutting down
+	1203, // too many connections of this user
+}
+
+// AwaitMysql is OpenMysql for a start: a server that does not answer is tried
+// again for c.StartTimeout, for services that start together are not ready in
+// the order in which they need each other. What a server refuses (a password, a
+// database that there is not) is an error at once. notice hears why it waits, at
+// once and every three seconds.
+func AwaitMysql(ctx context.Context, c config.Mysql, noTimeout bool, notice func(error)) (*sql.DB, error) {
+	conf, err := mysqlConfig(c, noTimeout)
+	if err != nil {
+		return nil, err
+	}
+	began, noticed := time.Now(), time.Time{}
+	for {
+		left := c.StartTimeout - time.Since(began)
+		db, err := open(ctx, c, conf, min(connectTimeout, max(left, openPause)))
+		if err == nil || ctx.Err() != nil || !mayPass(err) {
+			return db, err
+		}
+		if left = c.StartTimeout - time.Since(began); left <= openPause {
+			return nil, fmt.Errorf("%w, within Mysql.StartTimeout (%v)", err, c.StartTimeout)
+		}
+		if time.Since(noticed) >= openNotice {
+			noticed = time.Now()
+			notice(err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(openPause):
+		}
+	}
+}
+
+// mayPass reports whether what a server said, or that none answered, may be
+// over soon.
+func mayPass(err error) bool {
+	var answer *mysql.MySQLError
+	return !errors.As(err, &answer) || slices.Contains(passing, answer.Number)
+}
+
+// OpenMysql opens a pool of its own, since go-zero's ignores the configured
+// sizes, and asks the server once. The error names the key and the address,
+// never the password. With noTimeout, statements may take any time.
+func OpenMysql(ctx context.Context, c config.Mysql, noTimeout bool) (*sql.DB, error) {
+	conf, err := mysqlConfig(c, noTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, c, conf, connectTimeout)
+}
+
+// mysqlConfig is how connections are made: as the operator's DSN says, but for
+// what the statements rely on.
+func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
+	conf, err := mysql.ParseDSN(c.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("Mysql.DSN is not a MySQL DSN: %w", err)
+	}
+	if conf.Timeout == 0 {
+		conf.Timeout = connectTimeout
+	}
+	switch {
+	case noTimeout:
+		conf.ReadTimeout, conf.WriteTimeout = 0, 0
+	default:
+		if conf.ReadTimeout == 0 {
+			conf.ReadTimeout = ioTimeout
+		}
+		if conf.WriteTimeout == 0 {
+			conf.WriteTimeout = ioTimeout
+		}
+	}
+	conf.Logger = quiet{} // errors come back as values
+	// A server whose own default is off would undo, when a connection ends,
+	// what single statements have written.
+	maps.DeleteFunc(conf.Params, func(name, _ string) bool { return strings.EqualFold(name, "autocommit") })
+	if conf.Params == nil {
+		conf.Params = map[string]string{}
+	}
+	conf.Params["autocommit"] = "1"
+	// The lock of the migrations reads times.
+	conf.ParseTime = true
+	// The columns hold any character; names of devices do, too.
+	if err := conf.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		return nil, fmt.Errorf("Mysql.DSN: %w", err)
+	}
+	// A primary that has become a replica refuses writes for as long as its
+	// connections are kept: they are not.
+	conf.RejectReadOnly = true
+	return conf, nil
+}
+
+// open asks the server once, within a time.
+func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.Duration) (*sql.DB, error) {
+	connector, err := mysql.NewConnector(conf)
+	if err != nil {
+		return nil, fmt.Errorf("Mysql.DSN: %w", err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(c.Active)
+	db.SetMaxIdleConns(c.Idle)
+	db.SetConnMaxIdleTime(c.IdleTimeout)
+	db.SetConnMaxLifetime(connLifetime)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	if err := db.PingContext(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
+			conf.Addr, conf.User, conf.DBName, err)
+	}
+	return db, nil
+}
+
+type quiet struct{}
+
+func (quiet) Print(...any) {}

@@ -1,0 +1,97 @@
+package schema
+
+import (
+	"database/sql"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTableOf(t *testing.T) {
+	list := stockTables()
+	require.Len(t, list, 4)
+	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body"}}, list[0])
+	for _, s := range Statements() {
+		require.Contains(t, s, "CREATE TABLE "+tableOf(s).name+" (")
+		require.NotEmpty(t, tableOf(s).columns)
+	}
+}
+
+// A database is refused before anything is changed, with the way out, when the
+// tables of the stock install are not those of a release that the migrations
+// know: they would fail half-way, or stand in the way of the import.
+func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
+	const first = "import the SQL files of your Teamgram release first, in the order of their names (1_teamgram.sql, migrate-*.sql, z_init.sql)"
+	const older = "the database is that of an older Teamgram release; import the SQL files that your release adds, in the order of their names"
+	for name, tc := range map[string]struct {
+		spoil []string
+		empty bool
+		want  []string
+	}{
+		"empty":            {empty: true, want: []string{"has none of the tables of a stock install (auth_keys, auth_key_infos, auths, auth_users)", first, "authsession -migrate -create"}},
+		"something else":   {empty: true, spoil: []string{"CREATE TABLE notes (id int)"}, want: []string{"has none of the tables", first}},
+		"half an import":   {spoil: []string{"DROP TABLE auths"}, want: []string{"the tables auths are missing", older}},
+		"an old release":   {spoil: []string{"ALTER TABLE auth_users DROP KEY idx_user_deleted, CHANGE date_active date_actived bigint NOT NULL", "ALTER TABLE auth_users DROP COLUMN android_push_session_id"}, want: []string{"table auth_users lacks date_active, android_push_session_id", older}},
+		"an older release": {spoil: []string{"ALTER TABLE auth_key_infos DROP COLUMN perm_auth_key_id"}, want: []string{"table auth_key_infos lacks perm_auth_key_id", older}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+				db := open(t)
+				if !tc.empty {
+					execAll(t, db, stock(t)...)
+				}
+				execAll(t, db, tc.spoil...)
+				before := describe(t, db)
+				for range 2 { // the lock is given back
+					_, err := Migrate(t.Context(), db, false)
+					for _, text := range tc.want {
+						require.ErrorContains(t, err, text)
+					}
+				}
+				require.Equal(t, before, describe(t, db))
+				if tc.empty { // the import goes on as if nothing had been
+					execAll(t, db, stock(t)...)
+					_, err := Migrate(t.Context(), db, false)
+					require.NoError(t, err)
+				}
+			})
+		})
+	}
+}
+
+// Tables that were imported anew, beside a table of versions that says that all
+// was done, are found out.
+func TestTablesThatWereMadeAnewAreFoundOut(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db := open(t)
+		_, err := Migrate(t.Context(), db, true)
+		require.NoError(t, err)
+		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
+		execAll(t, db, stock(t)...)
+		_, err = Migrate(t.Context(), db, false)
+		require.ErrorContains(t, err, "table auths: ")
+		require.ErrorContains(t, err, "drop that table and run authsession -migrate again")
+		execAll(t, db, "DROP TABLE "+versionTable)
+		_, err = Migrate(t.Context(), db, false)
+		require.NoError(t, err)
+	})
+}
+
+// What a start has made on an empty database can be taken out again as it says.
+func TestAnImportIsPossibleAfterTheTablesWereMade(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db := open(t)
+		_, err := Migrate(t.Context(), db, true)
+		require.NoError(t, err)
+		require.Contains(t, (&NoStockTablesError{Database: "d", Tables: []string{"a", "b"}}).Made(), "run authsession -unmigrate, then DROP TABLE a, b, import")
+		_, err = Unmigrate(t.Context(), db)
+		require.NoError(t, err)
+		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
+		for _, s := range stock(t) {
+			_, err := db.Exec(s)
+			require.NoError(t, err)
+		}
+		_, err = Migrate(t.Context(), db, false)
+		require.NoError(t, err)
+	})
+}
