@@ -12,8 +12,8 @@ func (w *MainAuthWrapper) loadState() {
 	}
 	w.loading, w.doubted, w.overruled = true, false, false
 	w.stateAt = w.now
-	if w.uncleared != 0 { // what is read would be that mark
-		w.ask(ask{kind: askUncleared}, &SetPasswordPending{AuthKeyID: w.key, UserID: w.unclearedUser, Owner: w.uncleared})
+	if w.uncleared != nil { // what is read would be that mark
+		w.ask(ask{kind: askUncleared}, w.uncleared)
 		return
 	}
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
@@ -26,7 +26,7 @@ func (w *MainAuthWrapper) onUncleared(e *RPCError) {
 		w.onState(nil, e)
 		return
 	}
-	w.uncleared, w.unclearedUser = 0, 0
+	w.uncleared = nil
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
 }
 
