@@ -40,7 +40,7 @@ test-integration: ## run the tests against real MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test integration
 
 test-clients: build ## walk real clients through a cluster: CLIENTS=gotd,mtcute chooses, SHORT=1 is the short form
-	@.ci/with-clients $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
+	@.ci/with-clients env $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
 		-only '$(CLIENTS)' $(if $(SHORT),-short)
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all

@@ -28,25 +28,31 @@ const (
 type TLConstructor int32
 
 const (
-	TLConstructor_CRC32_UNKNOWN                  TLConstructor = 0
-	TLConstructor_CRC32_sessionEntry             TLConstructor = 392473649
-	TLConstructor_CRC32_status_setSessionOnline  TLConstructor = 1381075919
-	TLConstructor_CRC32_status_setSessionOffline TLConstructor = 631663196
+	TLConstructor_CRC32_UNKNOWN                           TLConstructor = 0
+	TLConstructor_CRC32_sessionEntry                      TLConstructor = 392473649
+	TLConstructor_CRC32_userSessionEntryList              TLConstructor = -269700200
+	TLConstructor_CRC32_status_setSessionOnline           TLConstructor = 1381075919
+	TLConstructor_CRC32_status_setSessionOffline          TLConstructor = 631663196
+	TLConstructor_CRC32_status_getUsersOnlineSessionsList TLConstructor = -2009385532
 )
 
 // Enum value maps for TLConstructor.
 var (
 	TLConstructor_name = map[int32]string{
-		0:          "CRC32_UNKNOWN",
-		392473649:  "CRC32_sessionEntry",
-		1381075919: "CRC32_status_setSessionOnline",
-		631663196:  "CRC32_status_setSessionOffline",
+		0:           "CRC32_UNKNOWN",
+		392473649:   "CRC32_sessionEntry",
+		-269700200:  "CRC32_userSessionEntryList",
+		1381075919:  "CRC32_status_setSessionOnline",
+		631663196:   "CRC32_status_setSessionOffline",
+		-2009385532: "CRC32_status_getUsersOnlineSessionsList",
 	}
 	TLConstructor_value = map[string]int32{
-		"CRC32_UNKNOWN":                  0,
-		"CRC32_sessionEntry":             392473649,
-		"CRC32_status_setSessionOnline":  1381075919,
-		"CRC32_status_setSessionOffline": 631663196,
+		"CRC32_UNKNOWN":                           0,
+		"CRC32_sessionEntry":                      392473649,
+		"CRC32_userSessionEntryList":              -269700200,
+		"CRC32_status_setSessionOnline":           1381075919,
+		"CRC32_status_setSessionOffline":          631663196,
+		"CRC32_status_getUsersOnlineSessionsList": -2009385532,
 	}
 )
 
@@ -186,6 +192,119 @@ func (x *SessionEntry) GetClient() string {
 	return ""
 }
 
+// UserSessionEntryList is where sync finds a user's keys.
+type UserSessionEntryList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	PredicateName string                 `protobuf:"bytes,1,opt,name=predicate_name,json=predicateName,proto3" json:"predicate_name,omitempty"`
+	Constructor   TLConstructor          `protobuf:"varint,2,opt,name=constructor,proto3,enum=status.TLConstructor" json:"constructor,omitempty"`
+	UserId        int64                  `protobuf:"varint,3,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	UserSessions  []*SessionEntry        `protobuf:"bytes,4,rep,name=user_sessions,json=userSessions,proto3" json:"user_sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UserSessionEntryList) Reset() {
+	*x = UserSessionEntryList{}
+	mi := &file_status_status_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UserSessionEntryList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UserSessionEntryList) ProtoMessage() {}
+
+func (x *UserSessionEntryList) ProtoReflect() protoreflect.Message {
+	mi := &file_status_status_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UserSessionEntryList.ProtoReflect.Descriptor instead.
+func (*UserSessionEntryList) Descriptor() ([]byte, []int) {
+	return file_status_status_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UserSessionEntryList) GetPredicateName() string {
+	if x != nil {
+		return x.PredicateName
+	}
+	return ""
+}
+
+func (x *UserSessionEntryList) GetConstructor() TLConstructor {
+	if x != nil {
+		return x.Constructor
+	}
+	return TLConstructor_CRC32_UNKNOWN
+}
+
+func (x *UserSessionEntryList) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *UserSessionEntryList) GetUserSessions() []*SessionEntry {
+	if x != nil {
+		return x.UserSessions
+	}
+	return nil
+}
+
+type Vector_UserSessionEntryList struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	Datas         []*UserSessionEntryList `protobuf:"bytes,1,rep,name=datas,proto3" json:"datas,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Vector_UserSessionEntryList) Reset() {
+	*x = Vector_UserSessionEntryList{}
+	mi := &file_status_status_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Vector_UserSessionEntryList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Vector_UserSessionEntryList) ProtoMessage() {}
+
+func (x *Vector_UserSessionEntryList) ProtoReflect() protoreflect.Message {
+	mi := &file_status_status_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Vector_UserSessionEntryList.ProtoReflect.Descriptor instead.
+func (*Vector_UserSessionEntryList) Descriptor() ([]byte, []int) {
+	return file_status_status_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Vector_UserSessionEntryList) GetDatas() []*UserSessionEntryList {
+	if x != nil {
+		return x.Datas
+	}
+	return nil
+}
+
 type TLStatusSetSessionOnline struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Constructor   TLConstructor          `protobuf:"varint,1,opt,name=constructor,proto3,enum=status.TLConstructor" json:"constructor,omitempty"`
@@ -197,7 +316,7 @@ type TLStatusSetSessionOnline struct {
 
 func (x *TLStatusSetSessionOnline) Reset() {
 	*x = TLStatusSetSessionOnline{}
-	mi := &file_status_status_proto_msgTypes[1]
+	mi := &file_status_status_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -209,7 +328,7 @@ func (x *TLStatusSetSessionOnline) String() string {
 func (*TLStatusSetSessionOnline) ProtoMessage() {}
 
 func (x *TLStatusSetSessionOnline) ProtoReflect() protoreflect.Message {
-	mi := &file_status_status_proto_msgTypes[1]
+	mi := &file_status_status_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -222,7 +341,7 @@ func (x *TLStatusSetSessionOnline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TLStatusSetSessionOnline.ProtoReflect.Descriptor instead.
 func (*TLStatusSetSessionOnline) Descriptor() ([]byte, []int) {
-	return file_status_status_proto_rawDescGZIP(), []int{1}
+	return file_status_status_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TLStatusSetSessionOnline) GetConstructor() TLConstructor {
@@ -257,7 +376,7 @@ type TLStatusSetSessionOffline struct {
 
 func (x *TLStatusSetSessionOffline) Reset() {
 	*x = TLStatusSetSessionOffline{}
-	mi := &file_status_status_proto_msgTypes[2]
+	mi := &file_status_status_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -269,7 +388,7 @@ func (x *TLStatusSetSessionOffline) String() string {
 func (*TLStatusSetSessionOffline) ProtoMessage() {}
 
 func (x *TLStatusSetSessionOffline) ProtoReflect() protoreflect.Message {
-	mi := &file_status_status_proto_msgTypes[2]
+	mi := &file_status_status_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -282,7 +401,7 @@ func (x *TLStatusSetSessionOffline) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TLStatusSetSessionOffline.ProtoReflect.Descriptor instead.
 func (*TLStatusSetSessionOffline) Descriptor() ([]byte, []int) {
-	return file_status_status_proto_rawDescGZIP(), []int{2}
+	return file_status_status_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TLStatusSetSessionOffline) GetConstructor() TLConstructor {
@@ -306,6 +425,58 @@ func (x *TLStatusSetSessionOffline) GetAuthKeyId() int64 {
 	return 0
 }
 
+type TLStatusGetUsersOnlineSessionsList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Constructor   TLConstructor          `protobuf:"varint,1,opt,name=constructor,proto3,enum=status.TLConstructor" json:"constructor,omitempty"`
+	Users         []int64                `protobuf:"varint,3,rep,packed,name=users,proto3" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TLStatusGetUsersOnlineSessionsList) Reset() {
+	*x = TLStatusGetUsersOnlineSessionsList{}
+	mi := &file_status_status_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TLStatusGetUsersOnlineSessionsList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TLStatusGetUsersOnlineSessionsList) ProtoMessage() {}
+
+func (x *TLStatusGetUsersOnlineSessionsList) ProtoReflect() protoreflect.Message {
+	mi := &file_status_status_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TLStatusGetUsersOnlineSessionsList.ProtoReflect.Descriptor instead.
+func (*TLStatusGetUsersOnlineSessionsList) Descriptor() ([]byte, []int) {
+	return file_status_status_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *TLStatusGetUsersOnlineSessionsList) GetConstructor() TLConstructor {
+	if x != nil {
+		return x.Constructor
+	}
+	return TLConstructor_CRC32_UNKNOWN
+}
+
+func (x *TLStatusGetUsersOnlineSessionsList) GetUsers() []int64 {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
 var File_status_status_proto protoreflect.FileDescriptor
 
 const file_status_status_proto_rawDesc = "" +
@@ -320,7 +491,14 @@ const file_status_status_proto_rawDesc = "" +
 	"\aexpired\x18\x06 \x01(\x03R\aexpired\x12\x14\n" +
 	"\x05layer\x18\a \x01(\x05R\x05layer\x12'\n" +
 	"\x10perm_auth_key_id\x18\b \x01(\x03R\rpermAuthKeyId\x12\x16\n" +
-	"\x06client\x18\t \x01(\tR\x06client\"\x9e\x01\n" +
+	"\x06client\x18\t \x01(\tR\x06client\"\xca\x01\n" +
+	"\x14UserSessionEntryList\x12%\n" +
+	"\x0epredicate_name\x18\x01 \x01(\tR\rpredicateName\x127\n" +
+	"\vconstructor\x18\x02 \x01(\x0e2\x15.status.TLConstructorR\vconstructor\x12\x17\n" +
+	"\auser_id\x18\x03 \x01(\x03R\x06userId\x129\n" +
+	"\ruser_sessions\x18\x04 \x03(\v2\x14.status.SessionEntryR\fuserSessions\"Q\n" +
+	"\x1bVector_UserSessionEntryList\x122\n" +
+	"\x05datas\x18\x01 \x03(\v2\x1c.status.UserSessionEntryListR\x05datas\"\x9e\x01\n" +
 	"\x1aTL_status_setSessionOnline\x127\n" +
 	"\vconstructor\x18\x01 \x01(\x0e2\x15.status.TLConstructorR\vconstructor\x12\x17\n" +
 	"\auser_id\x18\x03 \x01(\x03R\x06userId\x12.\n" +
@@ -328,15 +506,21 @@ const file_status_status_proto_rawDesc = "" +
 	"\x1bTL_status_setSessionOffline\x127\n" +
 	"\vconstructor\x18\x01 \x01(\x0e2\x15.status.TLConstructorR\vconstructor\x12\x17\n" +
 	"\auser_id\x18\x03 \x01(\x03R\x06userId\x12\x1e\n" +
-	"\vauth_key_id\x18\x04 \x01(\x03R\tauthKeyId*\x8d\x01\n" +
+	"\vauth_key_id\x18\x04 \x01(\x03R\tauthKeyId\"u\n" +
+	"$TL_status_getUsersOnlineSessionsList\x127\n" +
+	"\vconstructor\x18\x01 \x01(\x0e2\x15.status.TLConstructorR\vconstructor\x12\x14\n" +
+	"\x05users\x18\x03 \x03(\x03R\x05users*\xec\x01\n" +
 	"\rTLConstructor\x12\x11\n" +
 	"\rCRC32_UNKNOWN\x10\x00\x12\x1a\n" +
-	"\x12CRC32_sessionEntry\x10\xb1ؒ\xbb\x01\x12%\n" +
+	"\x12CRC32_sessionEntry\x10\xb1ؒ\xbb\x01\x12'\n" +
+	"\x1aCRC32_userSessionEntryList\x10\x98\xe7\xb2\xff\xfe\xff\xff\xff\xff\x01\x12%\n" +
 	"\x1dCRC32_status_setSessionOnline\x10ϗƒ\x05\x12&\n" +
-	"\x1eCRC32_status_setSessionOffline\x10\xdcԙ\xad\x022\xa9\x01\n" +
+	"\x1eCRC32_status_setSessionOffline\x10\xdcԙ\xad\x02\x124\n" +
+	"'CRC32_status_getUsersOnlineSessionsList\x10\xc4\xeb\xec\xc1\xf8\xff\xff\xff\xff\x012\xa1\x02\n" +
 	"\tRPCStatus\x12L\n" +
 	"\x17status_setSessionOnline\x12\".status.TL_status_setSessionOnline\x1a\r.mtproto.Bool\x12N\n" +
-	"\x18status_setSessionOffline\x12#.status.TL_status_setSessionOffline\x1a\r.mtproto.BoolB-Z+github.com/tgsession/tgsession/proto/statusb\x06proto3"
+	"\x18status_setSessionOffline\x12#.status.TL_status_setSessionOffline\x1a\r.mtproto.Bool\x12v\n" +
+	"!status_getUsersOnlineSessionsList\x12,.status.TL_status_getUsersOnlineSessionsList\x1a#.status.Vector_UserSessionEntryListB-Z+github.com/tgsession/tgsession/proto/statusb\x06proto3"
 
 var (
 	file_status_status_proto_rawDescOnce sync.Once
@@ -351,28 +535,37 @@ func file_status_status_proto_rawDescGZIP() []byte {
 }
 
 var file_status_status_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_status_status_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_status_status_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_status_status_proto_goTypes = []any{
-	(TLConstructor)(0),                // 0: status.TLConstructor
-	(*SessionEntry)(nil),              // 1: status.SessionEntry
-	(*TLStatusSetSessionOnline)(nil),  // 2: status.TL_status_setSessionOnline
-	(*TLStatusSetSessionOffline)(nil), // 3: status.TL_status_setSessionOffline
-	(*mtproto.Bool)(nil),              // 4: mtproto.Bool
+	(TLConstructor)(0),                         // 0: status.TLConstructor
+	(*SessionEntry)(nil),                       // 1: status.SessionEntry
+	(*UserSessionEntryList)(nil),               // 2: status.UserSessionEntryList
+	(*Vector_UserSessionEntryList)(nil),        // 3: status.Vector_UserSessionEntryList
+	(*TLStatusSetSessionOnline)(nil),           // 4: status.TL_status_setSessionOnline
+	(*TLStatusSetSessionOffline)(nil),          // 5: status.TL_status_setSessionOffline
+	(*TLStatusGetUsersOnlineSessionsList)(nil), // 6: status.TL_status_getUsersOnlineSessionsList
+	(*mtproto.Bool)(nil),                       // 7: mtproto.Bool
 }
 var file_status_status_proto_depIdxs = []int32{
-	0, // 0: status.SessionEntry.constructor:type_name -> status.TLConstructor
-	0, // 1: status.TL_status_setSessionOnline.constructor:type_name -> status.TLConstructor
-	1, // 2: status.TL_status_setSessionOnline.session:type_name -> status.SessionEntry
-	0, // 3: status.TL_status_setSessionOffline.constructor:type_name -> status.TLConstructor
-	2, // 4: status.RPCStatus.status_setSessionOnline:input_type -> status.TL_status_setSessionOnline
-	3, // 5: status.RPCStatus.status_setSessionOffline:input_type -> status.TL_status_setSessionOffline
-	4, // 6: status.RPCStatus.status_setSessionOnline:output_type -> mtproto.Bool
-	4, // 7: status.RPCStatus.status_setSessionOffline:output_type -> mtproto.Bool
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	0,  // 0: status.SessionEntry.constructor:type_name -> status.TLConstructor
+	0,  // 1: status.UserSessionEntryList.constructor:type_name -> status.TLConstructor
+	1,  // 2: status.UserSessionEntryList.user_sessions:type_name -> status.SessionEntry
+	2,  // 3: status.Vector_UserSessionEntryList.datas:type_name -> status.UserSessionEntryList
+	0,  // 4: status.TL_status_setSessionOnline.constructor:type_name -> status.TLConstructor
+	1,  // 5: status.TL_status_setSessionOnline.session:type_name -> status.SessionEntry
+	0,  // 6: status.TL_status_setSessionOffline.constructor:type_name -> status.TLConstructor
+	0,  // 7: status.TL_status_getUsersOnlineSessionsList.constructor:type_name -> status.TLConstructor
+	4,  // 8: status.RPCStatus.status_setSessionOnline:input_type -> status.TL_status_setSessionOnline
+	5,  // 9: status.RPCStatus.status_setSessionOffline:input_type -> status.TL_status_setSessionOffline
+	6,  // 10: status.RPCStatus.status_getUsersOnlineSessionsList:input_type -> status.TL_status_getUsersOnlineSessionsList
+	7,  // 11: status.RPCStatus.status_setSessionOnline:output_type -> mtproto.Bool
+	7,  // 12: status.RPCStatus.status_setSessionOffline:output_type -> mtproto.Bool
+	3,  // 13: status.RPCStatus.status_getUsersOnlineSessionsList:output_type -> status.Vector_UserSessionEntryList
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_status_status_proto_init() }
@@ -386,7 +579,7 @@ func file_status_status_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_status_status_proto_rawDesc), len(file_status_status_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

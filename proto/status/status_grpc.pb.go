@@ -23,8 +23,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RPCStatus_StatusSetSessionOnline_FullMethodName  = "/status.RPCStatus/status_setSessionOnline"
-	RPCStatus_StatusSetSessionOffline_FullMethodName = "/status.RPCStatus/status_setSessionOffline"
+	RPCStatus_StatusSetSessionOnline_FullMethodName           = "/status.RPCStatus/status_setSessionOnline"
+	RPCStatus_StatusSetSessionOffline_FullMethodName          = "/status.RPCStatus/status_setSessionOffline"
+	RPCStatus_StatusGetUsersOnlineSessionsList_FullMethodName = "/status.RPCStatus/status_getUsersOnlineSessionsList"
 )
 
 // RPCStatusClient is the client API for RPCStatus service.
@@ -33,6 +34,7 @@ const (
 type RPCStatusClient interface {
 	StatusSetSessionOnline(ctx context.Context, in *TLStatusSetSessionOnline, opts ...grpc.CallOption) (*mtproto.Bool, error)
 	StatusSetSessionOffline(ctx context.Context, in *TLStatusSetSessionOffline, opts ...grpc.CallOption) (*mtproto.Bool, error)
+	StatusGetUsersOnlineSessionsList(ctx context.Context, in *TLStatusGetUsersOnlineSessionsList, opts ...grpc.CallOption) (*Vector_UserSessionEntryList, error)
 }
 
 type rPCStatusClient struct {
@@ -63,12 +65,23 @@ func (c *rPCStatusClient) StatusSetSessionOffline(ctx context.Context, in *TLSta
 	return out, nil
 }
 
+func (c *rPCStatusClient) StatusGetUsersOnlineSessionsList(ctx context.Context, in *TLStatusGetUsersOnlineSessionsList, opts ...grpc.CallOption) (*Vector_UserSessionEntryList, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Vector_UserSessionEntryList)
+	err := c.cc.Invoke(ctx, RPCStatus_StatusGetUsersOnlineSessionsList_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RPCStatusServer is the server API for RPCStatus service.
 // All implementations must embed UnimplementedRPCStatusServer
 // for forward compatibility.
 type RPCStatusServer interface {
 	StatusSetSessionOnline(context.Context, *TLStatusSetSessionOnline) (*mtproto.Bool, error)
 	StatusSetSessionOffline(context.Context, *TLStatusSetSessionOffline) (*mtproto.Bool, error)
+	StatusGetUsersOnlineSessionsList(context.Context, *TLStatusGetUsersOnlineSessionsList) (*Vector_UserSessionEntryList, error)
 	mustEmbedUnimplementedRPCStatusServer()
 }
 
@@ -84,6 +97,9 @@ func (UnimplementedRPCStatusServer) StatusSetSessionOnline(context.Context, *TLS
 }
 func (UnimplementedRPCStatusServer) StatusSetSessionOffline(context.Context, *TLStatusSetSessionOffline) (*mtproto.Bool, error) {
 	return nil, status.Error(codes.Unimplemented, "method StatusSetSessionOffline not implemented")
+}
+func (UnimplementedRPCStatusServer) StatusGetUsersOnlineSessionsList(context.Context, *TLStatusGetUsersOnlineSessionsList) (*Vector_UserSessionEntryList, error) {
+	return nil, status.Error(codes.Unimplemented, "method StatusGetUsersOnlineSessionsList not implemented")
 }
 func (UnimplementedRPCStatusServer) mustEmbedUnimplementedRPCStatusServer() {}
 func (UnimplementedRPCStatusServer) testEmbeddedByValue()                   {}
@@ -142,6 +158,24 @@ func _RPCStatus_StatusSetSessionOffline_Handler(srv interface{}, ctx context.Con
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RPCStatus_StatusGetUsersOnlineSessionsList_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TLStatusGetUsersOnlineSessionsList)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCStatusServer).StatusGetUsersOnlineSessionsList(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCStatus_StatusGetUsersOnlineSessionsList_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCStatusServer).StatusGetUsersOnlineSessionsList(ctx, req.(*TLStatusGetUsersOnlineSessionsList))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RPCStatus_ServiceDesc is the grpc.ServiceDesc for RPCStatus service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -156,6 +190,10 @@ var RPCStatus_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "status_setSessionOffline",
 			Handler:    _RPCStatus_StatusSetSessionOffline_Handler,
+		},
+		{
+			MethodName: "status_getUsersOnlineSessionsList",
+			Handler:    _RPCStatus_StatusGetUsersOnlineSessionsList_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

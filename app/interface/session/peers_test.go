@@ -41,7 +41,7 @@ func startCluster(t testing.TB) *cluster {
 	c := &cluster{
 		t: t, addr: map[string]string{},
 		auth: &authRole{keys: map[int64]*mtproto.AuthKeyInfo{}, users: map[int64]int64{}},
-		stat: &statusRole{online: map[int64]string{}},
+		stat: &statusRole{online: map[int64]string{}, keys: map[int64]int64{}},
 		gate: &gatewayRole{},
 		bff:  &bffRole{answers: map[string]func(context.Context) ([]byte, error){}},
 	}
@@ -244,15 +244,59 @@ type statusRole struct {
 	statuspb.UnimplementedRPCStatusServer
 	mu      sync.Mutex
 	online  map[int64]string // user to node
+	keys    map[int64]int64  // user to key
 	offline int
 	delay   time.Duration
+	asked   int  // who is online
+	down    bool // it refuses everything
 }
 
 func (s *statusRole) StatusSetSessionOnline(_ context.Context, in *statuspb.TLStatusSetSessionOnline) (*mtproto.Bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.online[in.UserId] = in.GetSession().GetGateway()
+	if s.down {
+		return nil, status.Error(codes.Unavailable, "down")
+	}
+	s.online[in.UserId], s.keys[in.UserId] = in.GetSession().GetGateway(), in.GetSession().GetAuthKeyId()
 	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+func (s *statusRole) StatusGetUsersOnlineSessionsList(_ context.Context, in *statuspb.TLStatusGetUsersOnlineSessionsList) (*statuspb.Vector_UserSessionEntryList, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, status.Error(codes.Unavailable, "down")
+	}
+	s.asked++
+	out := &statuspb.Vector_UserSessionEntryList{}
+	for _, user := range in.GetUsers() {
+		list := &statuspb.UserSessionEntryList{UserId: user}
+		if node := s.online[user]; node != "" {
+			list.UserSessions = append(list.UserSessions, &statuspb.SessionEntry{UserId: user, AuthKeyId: s.keys[user], Gateway: node})
+		}
+		out.Datas = append(out.Datas, list)
+	}
+	return out, nil
+}
+
+// put makes an entry as another node would.
+func (s *statusRole) put(user, key int64, node string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.online[user], s.keys[user] = node, key
+}
+
+// flush forgets everything.
+func (s *statusRole) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.online)
+}
+
+func (s *statusRole) fail(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
 }
 
 func (s *statusRole) StatusSetSessionOffline(_ context.Context, in *statuspb.TLStatusSetSessionOffline) (*mtproto.Bool, error) {
@@ -340,7 +384,8 @@ type device struct {
 	session int64
 	last    int64
 	seq     int32
-	read    int // packets of the gateway that were looked at
+	read    int  // packets of the gateway that were looked at
+	met     bool // its gateway knows the session
 }
 
 func (c *cluster) device(auth int64, kind int32, perm int64) *device {
@@ -365,7 +410,12 @@ func (d *device) packet(body []byte) ([]byte, int64) {
 
 func (d *device) data(body []byte) (*session.SessionClientData, int64) {
 	payload, id := d.packet(body)
+	conn := int32(0)
+	if !d.met {
+		conn, d.met = 1, true
+	}
 	return &session.SessionClientData{
+		ConnType: conn,
 		ServerId: d.c.addr["gateway"], AuthKeyId: d.auth, KeyType: d.kind, PermAuthKeyId: d.perm,
 		SessionId: d.session, ClientIp: "203.0.113.7", Salt: salt, Payload: payload,
 	}, id

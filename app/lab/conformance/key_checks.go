@@ -102,6 +102,22 @@ var keyChecks = []check{
 			return p.dhRequest(h, func(in *mt.PQInnerDataTempDC) { in.Nonce[0] ^= 1 })
 		})
 	}},
+	{rules: "KEY-9", title: "p_q_inner_data in the padding of old clients", run: func(p *probe) {
+		h := p.handshake(p.dial())
+		p.must("resPQ", h.Start())
+		q := p.dhRequest(h, nil)
+		var err error
+		q.EncryptedData, err = crypto.RSAEncryptHashed(encode(&mt.PQInnerData{
+			Pq: h.ResPQ.Pq, P: q.P, Q: q.Q, Nonce: h.Nonce, ServerNonce: h.ResPQ.ServerNonce, NewNonce: h.NewNonce,
+		}), h.RSA, rand.Reader)
+		p.must("encrypted_data", err)
+		answer, err := h.Ask(q)
+		if errors.Is(err, notFound) {
+			p.skip("it is optional, and not served")
+		}
+		p.must("server_DH_params_ok", err)
+		p.must("server_DH_params_ok", h.ReadDH(answer))
+	}},
 	{rules: "KEY-10 KEY-14 KEY-15 KEY-16 KEY-19 KEY-20 KEY-21", title: "a permanent key", run: func(p *probe) {
 		h := p.handshake(p.dial())
 		k := p.exchange(h)

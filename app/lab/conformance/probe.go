@@ -18,7 +18,7 @@ const (
 
 // checkTimeout bounds a whole check, which may want some answers in a row and
 // waits of its own.
-func (t *Target) checkTimeout() time.Duration { return 6*t.Patience + 30*time.Second }
+func (t *Target) checkTimeout() time.Duration { return 6*t.Patience + 30*time.Second + pingGrace }
 
 // probe is what one check works with. Its methods end the check when the
 // server does not do its part.

@@ -99,7 +99,10 @@ func (s *Server) Online(ctx context.Context, userID int64) ([]*statuspb.SessionE
 	return all, nil
 }
 
-var errNobody = errors.New("status: user_id or auth_key_id is missing")
+var (
+	errNobody = errors.New("status: user_id or auth_key_id is missing")
+	errMany   = errors.New("status: too many users")
+)
 
 // StatusSetSessionOnline keeps where a user's key is online.
 func (s *Server) StatusSetSessionOnline(ctx context.Context, q *statuspb.TLStatusSetSessionOnline) (*mtproto.Bool, error) {
@@ -117,6 +120,26 @@ func (s *Server) StatusSetSessionOffline(ctx context.Context, q *statuspb.TLStat
 		return nil, errNobody
 	}
 	return done(s.cfg.Store.Delete(ctx, q.GetUserId(), q.GetAuthKeyId()))
+}
+
+// maxUsers bounds one question.
+const maxUsers = 1000
+
+// StatusGetUsersOnlineSessionsList returns all entries of some users, those that
+// have expired with them, as a stock service does: at most 1000 users.
+func (s *Server) StatusGetUsersOnlineSessionsList(ctx context.Context, q *statuspb.TLStatusGetUsersOnlineSessionsList) (*statuspb.Vector_UserSessionEntryList, error) {
+	if len(q.GetUsers()) > maxUsers {
+		return nil, errMany
+	}
+	out := &statuspb.Vector_UserSessionEntryList{}
+	for _, user := range q.GetUsers() {
+		entries, err := s.cfg.Store.List(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		out.Datas = append(out.Datas, &statuspb.UserSessionEntryList{PredicateName: "userSessionEntryList", UserId: user, UserSessions: entries})
+	}
+	return out, nil
 }
 
 func done(err error) (*mtproto.Bool, error) {

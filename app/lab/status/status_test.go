@@ -78,6 +78,17 @@ func TestOnline(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []string{"a:1", "d:1"}, where(5))
 
+			list, err := rpc.StatusGetUsersOnlineSessionsList(ctx, &statuspb.TLStatusGetUsersOnlineSessionsList{Users: []int64{6, 9, 5}})
+			require.NoError(t, err)
+			nodes := map[int64]int{}
+			for _, u := range list.GetDatas() {
+				nodes[u.GetUserId()] = len(u.GetUserSessions())
+			}
+			require.Equal(t, map[int64]int{5: 2, 6: 1, 9: 0}, nodes)
+			require.Equal(t, "c:1", list.GetDatas()[0].GetUserSessions()[0].GetGateway())
+			_, err = rpc.StatusGetUsersOnlineSessionsList(ctx, &statuspb.TLStatusGetUsersOnlineSessionsList{Users: make([]int64, 1001)})
+			require.Error(t, err)
+
 			pass(11 * time.Second)
 			require.Equal(t, []string{"a:1"}, where(5), "the entry's own time is over")
 			_, err = rpc.StatusSetSessionOffline(ctx, &statuspb.TLStatusSetSessionOffline{UserId: 6, AuthKeyId: 3})

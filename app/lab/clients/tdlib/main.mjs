@@ -157,8 +157,9 @@ async function sent (chat, content) {
   return end.message
 }
 
-// content is what a file of a seed holds: the SHA-256 of "SEED:0", of "SEED:1"
-// and so on.
+const sha256 = data => createHash('sha256').update(data).digest('hex')
+
+// content makes the bytes of a file, which follow from the seed.
 function content (bytes, seed) {
   const blocks = []
   for (let i = 0; i * 32 < bytes; i++) blocks.push(createHash('sha256').update(`${seed}:${i}`).digest())
@@ -264,13 +265,14 @@ const commands = {
 
   async upload ({ bytes, seed }) {
     const name = path.join(settings.dir, `upload-${seed}-${bytes}.bin`)
-    await writeFile(name, content(bytes, seed))
+    const data = content(bytes, seed)
+    await writeFile(name, data)
     const me = await client.invoke({ _: 'getMe' })
     const begin = performance.now()
     const m = await sent(await chatWith(me.id), { _: 'inputMessageDocument', document: { _: 'inputFileLocal', path: name }, disable_content_type_detection: true })
     const ms = Math.round(performance.now() - begin)
     await rm(name)
-    return { file: `${m.chat_id}/${m.id}`, ms }
+    return { file: `${m.chat_id}/${m.id}`, sha256: sha256(data), ms }
   },
 
   async download ({ file }) {
@@ -281,7 +283,7 @@ const commands = {
     const begin = performance.now()
     const { local } = await client.invoke({ _: 'downloadFile', file_id: id, priority: 32, offset: 0, limit: 0, synchronous: true })
     const ms = Math.round(performance.now() - begin)
-    return { sha256: createHash('sha256').update(await readFile(local.path)).digest('hex'), ms }
+    return { sha256: sha256(await readFile(local.path)), ms }
   },
 
   async sessions () {

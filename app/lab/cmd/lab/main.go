@@ -32,9 +32,11 @@ func commands() []command {
 		{"demo", "start a whole cluster and drive it with real clients", runDemo},
 		{"conformance", "ask any gateway and session service whether they keep MTProto's rules", func(args []string) int { return conformance.Main(args, os.Stdout, os.Stderr) }},
 		{"clients", "walk real clients through what people do with them", runClients},
+		{"desktop", "have Telegram Desktop log in to a cluster", runDesktop},
 		{"bench", "put load on a cluster and tell how it bears it", runBench},
 		{"events", "print what happens to sessions: an example consumer of authsession's stream", func(args []string) int { return eventscmd.Run(args, os.Stdout, os.Stderr) }},
 		{"service", "be session or authsession, as run and demo start them", runService},
+		{"inside", "run a program in the network namespace that desktop made for it", runInside},
 		{"tl", "transcode and print TL", func(args []string) int { return tlcmd.Run(args, os.Stdin, os.Stdout, os.Stderr) }},
 		{"tlgen", "make the table set of a Teamgram release", func(args []string) int { return tlgencmd.Run(args, os.Stdout, os.Stderr) }},
 	}

@@ -26,6 +26,21 @@ func Strayed(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, metadata.Pairs(forwardedHeader, strayed))
 }
 
+// introducedHeader marks a createSession by the node that had the key until now:
+// updates go to that session.
+const introducedHeader = "x-session-introduced"
+
+// Introducing marks a createSession made with the returned context, beside what
+// ctx says already.
+func Introducing(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, introducedHeader, "1")
+}
+
+// WasIntroduced reports whether a session is one that another node had.
+func WasIntroduced(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, introducedHeader)) > 0
+}
+
 // WasForwarded reports whether a request came from another session node.
 func WasForwarded(ctx context.Context) bool {
 	return len(metadata.ValueFromIncomingContext(ctx, forwardedHeader)) > 0

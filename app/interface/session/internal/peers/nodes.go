@@ -17,6 +17,8 @@ const (
 	forwardBytes = 64 << 20 // that wait for all nodes
 	nodeBytes    = 16 << 20 // that wait for one; one request always fits
 	forwardExtra = 512      // bytes that a request counts beside its own, which bounds their number
+	besideCalls  = 64       // under way that nobody waits for
+	besideQueue  = 1 << 20  // waiting
 )
 
 // What InOrder answers beside the errors of dialling.
@@ -31,6 +33,7 @@ type Nodes struct {
 	dial  func(addr string) (Conn, error)
 	spawn lane.Spawn
 	room  *lane.Room // for the bytes that wait for all
+	aside *lane.Pool // for what nobody waits for
 	busy  lane.Busy  // counts what waits or is under way
 
 	mu     sync.Mutex
@@ -54,7 +57,10 @@ type Conn interface {
 // NewNodes makes Nodes that are dialled when they are first called; dial must
 // not wait. spawn starts what sends requests on; nil: goroutines.
 func NewNodes(dial func(addr string) (Conn, error), spawn lane.Spawn) *Nodes {
-	return &Nodes{dial: dial, spawn: spawn, room: lane.NewRoom(forwardBytes), nodes: map[string]*node{}}
+	n := &Nodes{dial: dial, spawn: spawn, room: lane.NewRoom(forwardBytes), nodes: map[string]*node{}}
+	n.aside = lane.NewPool(besideCalls, besideQueue, &n.busy)
+	n.aside.Spawn = spawn
+	return n
 }
 
 // Client is the session service of a node.
@@ -102,6 +108,17 @@ func (n *Nodes) InOrder(addr string, authKeyID int64, size int, f func(session.R
 		return ErrFull
 	}
 	return nil
+}
+
+// Beside runs f with the session service of a node, beside all else and in no
+// order, without waiting for it. Where too much waits, or the node cannot be
+// dialled, it does not run.
+func (n *Nodes) Beside(addr string, f func(session.RPCSessionClient)) {
+	n.aside.Go(func() {
+		if client, err := n.Client(addr); err == nil {
+			f(client)
+		}
+	})
 }
 
 // node finds a node or dials it. n.mu is held.

@@ -293,11 +293,11 @@ func TestStatusKeepsOrder(t *testing.T) {
 	s := NewStatus(conn, "10.0.0.1:20120", time.Second)
 	soon := time.Now().Unix() + 60
 	for range 50 {
-		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon})
+		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon, Confirm: true})
 		s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})
 	}
-	s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Expires: 1}) // too late to be true
-	s.Notify(&sess.GetSalts{})                                      // none of its business
+	s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Expires: 1, Confirm: true}) // too late to be true
+	s.Notify(&sess.GetSalts{})                                                     // none of its business
 	require.NoError(t, s.Wait(t.Context()))
 	require.Len(t, role.log, 100)
 	for i, what := range role.log {

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type actor struct {
 	key     int64
 	timer   timer
 	unbound bool         // the key is a temp key of its own
+	online  atomic.Int64 // the user that status knows as online here; 0: none
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex
@@ -33,7 +35,6 @@ type actor struct {
 
 	// Below, the runLoop's alone.
 	machine Machine
-	online  int64 // the user that status knows as online here; 0: none
 	done    bool
 	drained bool
 	behind  bool // there are updates that the client may not have
@@ -199,6 +200,9 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	}
 	for _, r := range out.Replies {
 		a.m.Slots.answer(r.Slot, r.Payload)
+	}
+	if len(out.Present) > 0 && a.m.o.Present != nil {
+		a.m.o.Present(a.key, slices.Clone(out.Present))
 	}
 	for _, d := range out.Unplaced {
 		d.Unbound = true

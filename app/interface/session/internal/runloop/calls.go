@@ -15,10 +15,10 @@ var (
 func (a *actor) call(c sess.Call) {
 	switch r := c.Request.(type) {
 	case *sess.SetOnline:
-		a.online = r.UserID
+		a.online.Store(r.UserID)
 		a.notify(r)
 	case *sess.SetOffline:
-		a.online = 0
+		a.online.Store(0)
 		a.notify(r)
 	case *sess.InvokeMethod:
 		if !a.m.rpcQueue.Go(func() { a.rpcRunLoop(c) }) {

@@ -77,7 +77,7 @@ func (m *Manager) Offline() (told int) {
 		var user int64
 		a.mu.Lock()
 		if !a.running {
-			user, a.online = a.online, 0
+			user = a.online.Swap(0)
 		}
 		a.mu.Unlock()
 		if user != 0 {

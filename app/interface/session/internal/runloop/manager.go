@@ -45,6 +45,10 @@ type Options struct {
 	// is called when they no longer do. nil: they never do.
 	Unsettled func() bool
 
+	// Present hears of the sessions that updates of a key go to, when the key
+	// is let go or the node is about to stop (sess.Effects). It does not block.
+	// nil: nobody does.
+	Present func(authKeyID int64, sessions []sess.ConnNew)
 	// Behind hears of a key that another node owns now and that is let go with
 	// updates which its client may not have. nil: nobody does.
 	Behind func(authKeyID int64)
@@ -59,10 +63,10 @@ type Options struct {
 	PeerLimit    int // the same for calls to authsession
 }
 
-const (
-	shards       = 256
-	signpostTime = 30 * time.Second
-)
+// Shards is how many parts the keys of a node are kept in (Online).
+const Shards = 256
+
+const signpostTime = 30 * time.Second
 
 // Manager holds the actors of a node. It is safe for concurrent use.
 type Manager struct {
@@ -70,7 +74,7 @@ type Manager struct {
 
 	o        Options
 	wheel    *wheel
-	shards   [shards]shard
+	shards   [Shards]shard
 	rpcQueue *lane.Pool // calls to BFFs
 	peers    *lane.Pool // calls to authsession
 	busy     lane.Busy  // runLoops, calls and the wheel
@@ -303,12 +307,33 @@ func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
 // all returns the actors of this moment.
 func (m *Manager) all() (actors []*actor) {
 	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.RLock()
-		for _, a := range s.actors {
-			actors = append(actors, a)
-		}
-		s.mu.RUnlock()
+		actors = m.shards[i].append(actors)
 	}
 	return actors
+}
+
+func (s *shard) append(actors []*actor) []*actor {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, a := range s.actors {
+		actors = append(actors, a)
+	}
+	return actors
+}
+
+// Online is a key that status was told is online here, and not since that it is
+// not.
+type Online struct{ AuthKeyID, UserID int64 }
+
+// Online returns the keys that are online here, of the n shards from first on.
+// Beyond the last shard it goes on with the first.
+func (m *Manager) Online(first, n int) (online []Online) {
+	for i := range n {
+		for _, a := range m.shards[(first+i)%Shards].append(nil) {
+			if user := a.online.Load(); user != 0 {
+				online = append(online, Online{a.key, user})
+			}
+		}
+	}
+	return online
 }

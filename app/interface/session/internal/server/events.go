@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -13,7 +14,7 @@ import (
 // session. Gateways of today say so with the first packet instead.
 func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSessionCreateSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionCreateSession_FullMethodName, func(done func(error)) {
-		s.createSession(in, from(ctx, follows), done)
+		s.createSession(in, from(ctx, follows), peers.WasIntroduced(ctx), done)
 	})
 }
 
@@ -25,7 +26,9 @@ func (s *Server) SessionCloseSession(ctx context.Context, in *session.TLSessionC
 	})
 }
 
-func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, done func(error)) {
+// createSession takes word of a connection from a gateway, or, introduced, from
+// the node that had the key until now.
+func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, introduced bool, done func(error)) {
 	s.event(in.GetClient(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionCreateSession(ctx, in)
 		return err
@@ -33,6 +36,7 @@ func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, 
 		e := in.GetClient()
 		return s.svc.Runloop.Post(p.key, p.unbound, &sess.ConnNew{
 			ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), KeyType: k.Type, SessionID: e.GetSessionId(), ClientIP: e.GetClientIp(),
+			Introduced: introduced && from == relaying && !p.unbound,
 		})
 	})
 }

@@ -59,6 +59,7 @@ func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(erro
 	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
 ) {
 	if from < relaying {
+		s.svc.Pushed()
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
 			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
 			return

@@ -103,7 +103,7 @@ func (s *Stream) handle(ctx context.Context, in *session.SessionStreamRequest, a
 	case *session.SessionStreamRequest_SendData:
 		s.unary.sendData(r.SendData, stays, done)
 	case *session.SessionStreamRequest_CreateSession:
-		s.unary.createSession(r.CreateSession, stays, done)
+		s.unary.createSession(r.CreateSession, stays, false, done)
 	case *session.SessionStreamRequest_CloseSession:
 		s.unary.closeSession(r.CloseSession, stays, done)
 	case *session.SessionStreamRequest_PushUpdates:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -25,7 +26,7 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 	case *session.TLSessionSendDataToSession:
 		s.sendData(in, how, done)
 	case *session.TLSessionCreateSession:
-		s.createSession(in, how, done)
+		s.createSession(in, how, peers.WasIntroduced(ctx), done)
 	case *session.TLSessionCloseSession:
 		s.closeSession(in, how, done)
 	case *session.TLSessionPushUpdatesData:

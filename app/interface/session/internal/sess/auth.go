@@ -12,8 +12,8 @@ func (w *MainAuthWrapper) loadState() {
 	}
 	w.loading, w.doubted, w.overruled = true, false, false
 	w.stateAt = w.now
-	if w.uncleared != 0 { // what is read would be that mark
-		w.ask(ask{kind: askUncleared}, &SetPasswordPending{AuthKeyID: w.key, UserID: w.unclearedUser, Owner: w.uncleared})
+	if w.uncleared != nil { // what is read would be that mark
+		w.ask(ask{kind: askUncleared}, w.uncleared)
 		return
 	}
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
@@ -26,7 +26,7 @@ func (w *MainAuthWrapper) onUncleared(e *RPCError) {
 		w.onState(nil, e)
 		return
 	}
-	w.uncleared, w.unclearedUser = 0, 0
+	w.uncleared = nil
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
 }
 
@@ -141,7 +141,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.adoptClient(&st.Client)
 	if w.pushID == 0 && st.PushSessionID != 0 {
 		// What was known of the key did not name it: it may have been due.
-		w.pushID, w.pushAsked = st.PushSessionID, w.pushAsked || known
+		w.pushAsked = w.pushAsked || known
+		w.named(st.PushSessionID)
 	}
 	if w.doubted { // meanwhile: what was read may be older
 		if w.loadState(); w.state != StateNormal {
@@ -181,6 +182,9 @@ func (w *MainAuthWrapper) noLogin(to State) {
 		w.revoke()
 	case StateRevoked, StateLoggedOut:
 	default:
+		for s := range w.sessions() {
+			s.ended, s.doomed = s.ended || s.doomed, false
+		}
 		w.logout(to)
 	}
 }
@@ -196,7 +200,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.loginAt, w.suspect = w.now, false
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
-		s.ended = false
+		s.ended, s.doomed = false, false
 	}
 	w.state, w.userID = StateNormal, userID
 	w.overruled, w.owed = w.loading, false
@@ -214,14 +218,15 @@ func (w *MainAuthWrapper) logout(to State) {
 		w.missed = lost && goesOn
 		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
 	}
-	if !goesOn {
-		w.missed = false // who logs in next has missed nothing
-	}
 	if to != StateUnknown {
 		w.pushID, w.updates = 0, nil
+		w.missed, w.owing = w.missed || w.owing, false
 		for s := range w.sessions() {
-			s.subscribed = false
+			s.subscribed, s.supposed, s.owed = false, false, false
 		}
+	}
+	if !goesOn {
+		w.missed = false // who logs in next has missed nothing
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
@@ -243,13 +248,13 @@ func (w *MainAuthWrapper) logout(to State) {
 // there has to be asked, what was pushed there to be fetched, and status to be
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
-	w.onlineAt = 0
+	w.presence = presence{}
 	if w.unbound || w.destroyed {
 		return
 	}
 	used := w.state == StateNormal
 	w.logout(StateUnknown)
-	w.missed = true
+	w.missUpdates()
 	if used {
 		w.loadState()
 	}
@@ -267,14 +272,20 @@ func (w *MainAuthWrapper) revoke() {
 	case StateNormal, StateNeedPassword:
 	case StateRevoked, StateLoggedOut:
 		return
-	default: // perhaps of one that was not heard of here, or of an earlier one
+	default: // of an earlier login, or of one that is not heard of here yet
+		for s := range w.sessions() {
+			s.doomed = w.state == StateUnknown
+		}
+		for _, c := range w.calls {
+			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
+		}
 		w.doubted = true
 		w.loadState()
 		return
 	}
 	var listening []*session
 	for s := range w.sessions() {
-		if (s.subscribed || s.id == w.pushID) && !s.list.media() {
+		if s.takesUpdates() || s.id == w.pushID && !s.list.media() {
 			listening = append(listening, s)
 		}
 	}
@@ -305,16 +316,22 @@ func (w *MainAuthWrapper) endLogin() {
 }
 
 // endCall refuses a call that an ended login has made. It may be done all the
-// same. One that ends or begins a login itself still has its say.
+// same. One that ends or begins a login itself still has its say, though the login
+// that it begins may be the one that has ended.
 func (w *MainAuthWrapper) endCall(c *pendingCall) {
 	switch {
-	case c.phase <= phaseReady || c.meta.UserID == 0 || c.stale:
-		return // not made, or made by nobody
+	case c.phase <= phaseReady || c.stale:
+		return
+	case c.trait&traitMarked != 0:
+		c.stale = true
+		return
+	case c.meta.UserID == 0: // made by nobody
+		return
 	case c.phase == phasePushed:
 		w.refuse(c, errUnregistered)
 		return
 	}
-	if c.stale = true; c.trait&(traitMarked|traitEnds) != 0 {
+	if c.stale = true; c.trait&traitEnds != 0 {
 		return
 	}
 	if c.syncing {

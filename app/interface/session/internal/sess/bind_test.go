@@ -36,7 +36,7 @@ func TestHandover(t *testing.T) {
 	require.True(t, ok)
 
 	y := newWorld(t, false)
-	y.now, y.serial, y.seqs = x.now, x.serial, x.seqs
+	y.now, y.serial, y.seqs, y.met = x.now, x.serial, x.seqs, x.met
 	y.step(&Adopt{Handover: x.adopted})
 	_, r := y.invoked("updates.getState")
 	require.Equal(t, Meta{

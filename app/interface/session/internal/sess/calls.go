@@ -27,14 +27,13 @@ type pendingCall struct {
 	after    []int64 // messages that must succeed first
 	meta     Meta
 	ticket   Ticket
-	deadline int64 // of phase; 0: none
-	result   *CallDone
+	deadline int64      // of phase; 0: none
 	mark     *loginMark // of a call that may begin a login, once it has one
 	device   int64      // session that account.registerDevice names; 0: none
 	ttlDays  int32      // what account.setAuthorizationTTL sets; 0: nothing
 	trait    trait
 	phase    phase
-	stale    bool // the login that made it has been ended elsewhere
+	stale    bool // a login was ended elsewhere while it was under way: the one that made it, or that it begins
 	asked    bool // the state was read for it once
 	quiet    bool // invokeWithoutUpdates
 	syncing  bool // holds updates back
@@ -187,8 +186,11 @@ func (w *MainAuthWrapper) pump() {
 				}
 				c.after, c.deadline = nil, 0
 			}
-			if w.mustWait(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
+			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
 				continue
+			}
+			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
+				w.missUpdates()
 			}
 			if w.running++; c.trait&traitFile != 0 {
 				files++
@@ -299,11 +301,11 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phasePushed:
 			w.refuse(c, &RPCError{-503, "Timeout"})
 		case phaseClearing:
-			if c.deadline = 0; w.draining { // see onCleared
-				w.conclude(c, c.result)
+			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
+				w.conclude(c, c.mark.done)
 				continue
 			}
-			w.clearMark(c, c.mark.user)
+			w.clearMark(c)
 		}
 	}
 }

@@ -43,6 +43,7 @@ func (c *Config) SetDefaults() {
 		{&c.AckDelay, 300 * time.Millisecond}, {&c.ResendAfter, 60 * time.Second},
 		{&c.IdleOffline, 75 * time.Second}, {&c.IdleClose, 180 * time.Second},
 		{&c.OnlineEvery, 45 * time.Second}, {&c.OnlineFor, 60 * time.Second},
+		{&c.OfflineAfter, 3 * time.Second},
 		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
@@ -102,7 +103,7 @@ func (c *Config) Validate() error {
 	}{
 		{"MaxPast", c.MaxPast}, {"MaxFuture", c.MaxFuture}, {"AckDelay", c.AckDelay},
 		{"ResendAfter", c.ResendAfter}, {"IdleOffline", c.IdleOffline}, {"IdleClose", c.IdleClose},
-		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"AfterWait", c.AfterWait},
+		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"OfflineAfter", c.OfflineAfter}, {"AfterWait", c.AfterWait},
 		{"PushedWait", c.PushedWait}, {"SaltGrace", c.SaltGrace}, {"SaltRetry", c.SaltRetry},
 		{"StateRefresh", c.StateRefresh}, {"LoginRecheck", c.LoginRecheck}, {"HTTPMaxWait", c.HTTPMaxWait},
 	} {

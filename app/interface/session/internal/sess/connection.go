@@ -42,7 +42,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 		return
 	}
 	w.closeSlots(s)
-	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 {
+	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.owed {
 		w.missed = true
 	}
 	s.list.remove(s)
@@ -79,6 +79,10 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 // onConnNew readies a session for its packets (PEERS.md, "session").
 func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	if in.SessionID == 0 || in.ServerID == "" {
+		return
+	}
+	if in.Introduced {
+		w.introduced(in)
 		return
 	}
 	if l := w.findList(in.KeyType, in.AuthKeyID); l != nil {

@@ -267,8 +267,7 @@ func TestUpdatesWaitForASession(t *testing.T) {
 		y.step(&PushUpdates{Updates: y.updates(i)})
 	}
 	y.recv(1, y.method("help.getNearestDc"))
-	got := pushed(y.take())
-	require.Equal(t, -1, got[0], "too many: the client is told to fetch the difference")
+	require.Contains(t, pushed(y.take()), -1, "too many: the client is told to fetch the difference")
 }
 
 // What was done, answered and acknowledged is not done again, however many

@@ -11,7 +11,7 @@
 //	 │     │                                 of either kind, with the salts of the key
 //	 │     └── session                       an id the client chose
 //	 │           ├── window                  ids it has received          window.go
-//	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go
+//	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go, repeat.go
 //	 │           ├── acks                    what it has, not yet said so
 //	 │           └── http                    open requests                http.go
 //	 ├── calls                               API calls without an answer  calls.go
@@ -29,11 +29,38 @@
 //	     ─▶ Call{InvokeMethod}  ...  CallDone
 //	     ─▶ conclude        what it did to the login                       result.go
 //	     ─▶ answer          protobuf to TL in the session's layer, packed  result.go, gzip.go
-//	     ─▶ flush           ids and seqnos, one container, its packet      flush.go
-//	     ─▶ onAck           the client has it; until then it is kept
+//	     ─▶ flush           ids and seqnos, containers, packets            flush.go
+//	     ─▶ onAck           the client has it; until then it is kept       repeat.go
 //
 // A Step ends with one flush for each session that has something to say, so
 // that what one input brings about leaves together.
+//
+// # How often a call is made
+//
+// Once in the life of its session: whatever a session has received it knows by its
+// id, and what it may have forgotten it refuses. A client that sends a call again as
+// a new message has it made again, and nothing here can tell. GramJS does so after a
+// reconnect, in a new session; TDLib, mtcute and Android when new_session_created
+// says that what came before is not known.
+//
+// # What leaves
+//
+// The greeting, answers, errors, other replies, updates: in that order, whether new
+// or repeated (flush.go). What the client does not acknowledge is repeated or, when
+// it is large, announced (repeat.go).
+//
+// # The life of a login
+//
+//	mark ─▶ signIn, checkPassword, ... ─▶ clear        a mark brackets each call that may log in   result.go
+//	                                      └▶ login     storage says that the login is one          auth.go
+//	read of the state ─▶ login                         it began elsewhere: a QR code, a bot
+//	auth.logOut ─▶ logout                              ended here
+//	Revoked, a push, a read ─▶ revoke                  ended elsewhere
+//
+// With a login end the answers and updates that were meant for it, not its
+// sessions: those are the client's, who may log in again in them. Which calls
+// need a login is said in traits.go, and why in PEERS.md, "Calls allowed before
+// login".
 //
 // # Time
 //

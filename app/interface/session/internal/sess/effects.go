@@ -27,6 +27,10 @@ type Effects struct {
 	// dropped, so that the client binds another one.
 	Unplaced []*Data
 
+	// Present answers Drain: the sessions that updates go to now. Another node
+	// that takes the key over is told of them by ConnNew.
+	Present []ConnNew
+
 	// WakeAt is when the wrapper wants its next Tick, Unix nanoseconds;
 	// 0: it waits for input alone. It replaces any earlier wish.
 	WakeAt int64
@@ -55,11 +59,12 @@ func (e *Effects) Reset() {
 	clear(e.Calls)
 	clear(e.Faults)
 	clear(e.Unplaced)
+	clear(e.Present)
 	clear(e.members)
 	clear(e.items)
 	*e = Effects{
 		Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0],
-		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Faults: e.Faults[:0],
+		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Present: e.Present[:0], Faults: e.Faults[:0],
 		members: e.members[:0], items: e.items[:0],
 	}
 }
@@ -81,7 +86,8 @@ type Reply struct {
 }
 
 // Call asks a peer for something. It is completed by exactly one CallDone,
-// except SetOnline and SetOffline, which nobody waits for.
+// except SetOnline, whose outcome may come as Announced, and SetOffline, which
+// nobody waits for.
 type Call struct {
 	Ticket  Ticket
 	Request Request
@@ -172,6 +178,8 @@ type (
 		Layer     int32
 		Client    string
 		Expires   int64 // Unix seconds
+		At        int64 // names it: Announced
+		Confirm   bool  // its success is worth an Announced, as every failure is
 	}
 	// SetOffline tells the status service that nobody is there any more
 	// (PEERS.md, "status").

@@ -50,6 +50,9 @@ type (
 		KeyType   KeyType
 		SessionID int64
 		ClientIP  string
+		// Introduced says that the node which had the key until now, not a
+		// gateway, tells of the connection: updates go there.
+		Introduced bool
 	}
 
 	// ConnClosed says that a gateway has no connection left for a session
@@ -112,6 +115,22 @@ type (
 		Err    *RPCError
 	}
 
+	// Announced is the outcome of a SetOnline (PEERS.md, "status"): a failure
+	// always, success when it was asked for or found that status had lost the
+	// entry. At tells which one.
+	Announced struct {
+		At     int64
+		Failed bool
+		Lost   bool
+	}
+
+	// Forgotten says that status, asked after Asked (Unix nanoseconds), has no
+	// entry that leads to this node (PEERS.md, "status").
+	Forgotten struct {
+		UserID int64
+		Asked  int64
+	}
+
 	// Adopt hands over the sessions of a temp key that was just bound.
 	Adopt struct{ Handover *Handover }
 
@@ -143,6 +162,8 @@ func (*PushSessionUpdates) input() {}
 func (*PushRPCResult) input()      {}
 func (*Revoked) input()            {}
 func (*CallDone) input()           {}
+func (*Announced) input()          {}
+func (*Forgotten) input()          {}
 func (*Adopt) input()              {}
 func (*Tick) input()               {}
 func (*Returned) input()           {}

@@ -44,6 +44,7 @@ type Limits struct {
 	IdleClose    time.Duration `json:",optional"` // silence after that which ends the session. Zero value means 180 s
 	OnlineEvery  time.Duration `json:",optional"` // how often being online is repeated. Zero value means 45 s
 	OnlineFor    time.Duration `json:",optional"` // how long being online is announced for. Zero value means 60 s
+	OfflineAfter time.Duration `json:",optional"` // how long a client whose connection broke may be away before status hears of it. Zero value means 3 s
 	AfterWait    time.Duration `json:",optional"` // how long invokeAfterMsg waits for calls that have begun (rule AFTER-3): longer than most of them take. Zero value means 2 s
 	PushedWait   time.Duration `json:",optional"` // how long a promised result is waited for. Zero value means 30 s
 	SaltGrace    time.Duration `json:",optional"` // how long a salt stays good after its time (rule SALT-1). Zero value means 1800 s

@@ -1,10 +1,31 @@
 package sess
 
 import (
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
+
+// announceWait bounds how long updates.getState and updates.getDifference wait
+// for status to know the key.
+const announceWait = 300 * time.Millisecond
+
+// announceRetry is the pause after status did not take an announcement.
+const announceRetry = 5 * time.Second
+
+// presence is what status knows of a key (PEERS.md, "status"): sync pushes to
+// keys that it has an entry of, and to no others. Times are Unix nanoseconds.
+type presence struct {
+	toldAt  int64 // when status was last told that the key is online; 0: it thinks us offline
+	renewAt int64 // when it is told again
+	sureAt  int64 // the last toldAt that status is not known to have refused; 0: none since we were offline
+	goneAt  int64 // since when nobody is there, though status thinks so; 0: somebody is
+	known   bool  // status has an entry of the key, as far as one can tell
+	telling bool  // the outcome of an announcement is on its way
+	refused bool  // status did not take the last of them that had one
+}
 
 // reachableLogin reports whether somebody is there who takes updates or push
 // messages: then status shall know the key.
@@ -13,40 +34,133 @@ func (w *MainAuthWrapper) reachableLogin() bool {
 		return false
 	}
 	for s := range w.sessions() {
-		if s.online && !s.list.media() && (s.subscribed || s.id == w.pushID) {
+		if s.online && (s.takesUpdates() || s.id == w.pushID && !s.list.media()) {
 			return true
 		}
 	}
 	return false
 }
 
-// announce keeps status informed: at once when something changes, and often
-// enough for what it knows not to expire (PEERS.md, "status").
+// announce keeps status informed: at once when somebody comes, and often enough
+// for what it knows not to expire (PEERS.md, "status").
 func (w *MainAuthWrapper) announce() {
+	p := &w.presence
 	if !w.reachableLogin() {
-		w.offline()
+		w.leave()
 		return
 	}
-	if w.pushAsked {
-		w.wakePushSession()
-	}
-	if w.onlineAt != 0 && w.now-w.onlineAt < int64(w.cfg.OnlineEvery) {
+	p.goneAt = 0
+	if p.toldAt != 0 && w.now < p.renewAt {
 		return
 	}
-	w.onlineAt = w.now
+	if p.known {
+		p.sureAt = p.toldAt
+	}
+	p.toldAt, p.renewAt = w.now, w.now+int64(w.cfg.OnlineEvery)
+	p.telling = !p.known
 	w.call(&SetOnline{
 		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
-		Expires: (w.now + int64(w.cfg.OnlineFor)) / 1e9,
+		Expires: (w.now + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling,
 	})
 }
 
-// offline tells status that nobody is there any more, if it thinks otherwise.
-func (w *MainAuthWrapper) offline() {
-	if w.onlineAt == 0 {
+// leave tells status that nobody is there any more. A client whose connection
+// broke has a moment to come back before: what is pushed meanwhile waits in its
+// outbox, so it has missed nothing, and costs neither status two calls nor the
+// BFF a difference.
+func (w *MainAuthWrapper) leave() {
+	p := &w.presence
+	if p.toldAt == 0 {
 		return
 	}
-	w.onlineAt = 0
+	if w.state != StateNormal || w.draining || w.updatesSession() == nil {
+		w.offline()
+		return
+	}
+	if p.goneAt == 0 {
+		p.goneAt = w.now
+	}
+	if w.now-p.goneAt >= int64(w.cfg.OfflineAfter) {
+		w.offline()
+	}
+}
+
+// offline tells status that nobody is there any more, if it thinks otherwise.
+// From here on sync pushes nothing, so whoever comes back is told to fetch what
+// there was; of a node that drains, by the node that takes the key over.
+func (w *MainAuthWrapper) offline() {
+	if w.toldAt == 0 {
+		return
+	}
+	w.presence = presence{}
+	if !w.draining {
+		w.missUpdates()
+	}
 	w.call(&SetOffline{UserID: w.userID, AuthKeyID: w.key})
+}
+
+// onAnnounced takes the outcome of an announcement (PEERS.md, "status"). While
+// there was no entry of the key, or one that had run out, updates reached nobody.
+func (w *MainAuthWrapper) onAnnounced(in *Announced) {
+	p := &w.presence
+	if p.toldAt == 0 || in.At != p.toldAt {
+		return // of a time that is over
+	}
+	p.telling = false
+	if in.Lost {
+		p.sureAt = 0
+		w.missUpdates()
+	}
+	if in.Failed {
+		p.known, p.refused = false, true
+		p.renewAt = min(p.renewAt, w.now+int64(announceRetry))
+		return
+	}
+	if p.refused && p.toldAt-p.sureAt > int64(w.cfg.OnlineFor) {
+		w.missUpdates()
+	}
+	p.known, p.refused, p.sureAt = true, false, p.toldAt
+}
+
+// onForgotten takes word that status, when it was asked, had no entry that leads
+// here (PEERS.md, "status"): its storage was flushed, or a node that had the key
+// before has withdrawn or renewed its own entry.
+func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
+	p := &w.presence
+	if !p.known || in.UserID != w.userID || p.toldAt >= in.Asked {
+		return // it has been told since
+	}
+	p.known, p.sureAt, p.renewAt = false, 0, w.now
+	w.missUpdates()
+}
+
+// presenceAt is when status is to be told something, or not waited for any more;
+// 0: never.
+func (w *MainAuthWrapper) presenceAt() int64 {
+	p := &w.presence
+	switch {
+	case p.toldAt == 0:
+		return 0
+	case p.goneAt != 0:
+		return p.goneAt + int64(w.cfg.OfflineAfter)
+	case p.telling && slices.ContainsFunc(w.calls, w.tooEarly):
+		return p.toldAt + int64(announceWait)
+	}
+	return p.renewAt
+}
+
+// tooEarly reports whether a call asks for the state of updates while status is
+// about to hear of the key. It waits for that, at most announceWait: what happens
+// between the answer and the entry would be in neither.
+func (w *MainAuthWrapper) tooEarly(c *pendingCall) bool {
+	p := &w.presence
+	return c.phase == phaseReady && w.asksUnseen(c) && (p.toldAt == 0 || p.telling && w.now < p.toldAt+int64(announceWait))
+}
+
+// asksUnseen reports whether a call asks for the state of updates while status
+// has no entry of the key.
+func (w *MainAuthWrapper) asksUnseen(c *pendingCall) bool {
+	return c.trait&traitSync != 0 && !w.known && w.reachableLogin()
 }
 
 // deviceSession reads account.registerDevice: with token_type 7 the token is

@@ -49,8 +49,13 @@ type incoming struct {
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
 // SALT-3, MSGID-3 and CONT-3).
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
+	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
 	w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
+	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did
+		s.looks = judged
+		w.resume(s)
+	}
 	if d.HTTP != 0 {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
@@ -77,28 +82,44 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	if in.fresh {
 		s.refused = 0
 		w.greet(s)
+		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
 	}
 }
 
-// greet announces a new session, once: with the lowest id that it knows, so
-// that the client repeats what came before it (rules SESS-5 and SESS-6). A
-// lower id that arrives later was overtaken on its way; it is answered itself
-// and needs no second announcement.
+// greetDelay is how long a session that has begun before waits for what was sent
+// before its first packet: gateways that call for each packet let one overtake
+// another.
+const greetDelay = 250 * time.Millisecond
+
+// greet announces a new session, once: with the lowest id that it knows, so that
+// the client repeats what it sent before (rules SESS-5 and SESS-6). TDLib and mtcute
+// repeat it under new ids, also calls that were acknowledged. So a message of this
+// session that is still on its way must not lie below that id, or its call is made
+// twice: unless the seqno of the lowest says that it is the first of all, the
+// greeting waits a moment for lower ones.
+//
+// A lower id that comes later still is served itself, without a second announcement.
+// Refused it must not be: Telegram Desktop and gotd repeat what is unanswered under
+// its old id.
 func (w *MainAuthWrapper) greet(s *session) {
 	if s.greeted {
+		s.greetAt = 0
 		return
 	}
-	s.greeted = true
+	if r := s.window.find(s.first); r != nil && r.seq > 1 {
+		if s.greetAt == 0 {
+			s.greetAt = w.now + int64(greetDelay)
+		}
+		if w.now < s.greetAt {
+			return
+		}
+	}
+	s.greeted, s.greetAt = true, 0
 	w.enqueue(s, outMsg{
 		kind: outGreeting,
 		body: wire.AppendNewSession(nil, s.first, w.random(), w.salt(s.list)),
 	})
-	// Before everything the packet itself brought about.
-	n := len(s.queue) - 1
-	greeting := s.queue[n]
-	copy(s.queue[1:], s.queue[:n])
-	s.queue[0] = greeting
 }
 
 // random is 64 random bits.

@@ -256,13 +256,13 @@ func TestPingDelayDisconnect(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDPong), 1)
 	x.advance(34 * time.Second)
 	require.Zero(t, count[*SetOffline](x))
-	x.advance(2 * time.Second)
+	x.advance(time.Second + x.cfg.OfflineAfter)
 	require.Equal(t, 1, count[*SetOffline](x))
 
 	x.recv(1, tlInt(tlLong(tlID(wire.IDPingDelayDisconnect), 5), 420))
 	x.advance(400 * time.Second)
 	require.Equal(t, 1, count[*SetOffline](x), "longer than the usual silence")
-	x.advance(30 * time.Second)
+	x.advance(20*time.Second + x.cfg.OfflineAfter)
 	require.Equal(t, 2, count[*SetOffline](x))
 }
 
@@ -385,7 +385,7 @@ func TestDestroySession(t *testing.T) {
 	x.step(&PushUpdates{Updates: x.updates(1)})
 	require.Empty(t, pushed(x.take()))
 	x.login2(2)
-	require.Equal(t, []int{1}, x.seen)
+	require.ElementsMatch(t, []int{1, -1}, x.seen, "nor was anything pushed while nobody was there")
 }
 
 // The layer was the key's, not the session's.

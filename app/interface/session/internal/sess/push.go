@@ -100,30 +100,39 @@ func (w *MainAuthWrapper) notify(p *heldPush, s *session) {
 
 // updatesSession chooses who takes updates: a session that is online before
 // one that is not, one that asked for updates before one that merely called
-// the API, the latest before others (rules UPD-1 and UPD-2).
+// the API, that before one that is only supposed to take them, of these one
+// that pings before one that moves files, and the latest before others (rules
+// UPD-1 and UPD-2).
 func (w *MainAuthWrapper) updatesSession() (best *session) {
-	rank := func(s *session) int64 {
-		switch {
-		case s == nil:
-			return 0
-		case s == w.updates && s.online:
-			return 4
-		case s.online:
-			return 3
-		case s == w.updates:
-			return 2
-		}
-		return 1
-	}
 	for s := range w.sessions() {
-		if !s.subscribed || s.list.media() {
+		if !s.takesUpdates() {
 			continue
 		}
-		if a, b := rank(s), rank(best); a > b || a == b && s.lastSeen > best.lastSeen {
+		if best == nil {
+			best = s
+			continue
+		}
+		if a, b := w.rank(s), w.rank(best); a > b || a == b && s.lastSeen > best.lastSeen {
 			best = s
 		}
 	}
 	return best
+}
+
+// rank is how much a session is the one for updates.
+func (w *MainAuthWrapper) rank(s *session) (rank int) {
+	switch {
+	case s == w.updates:
+		rank = 3
+	case s.subscribed:
+		rank = 2
+	case !s.files:
+		rank = 1
+	}
+	if s.online {
+		rank += 4
+	}
+	return rank
 }
 
 // push queues updates for a session, as it can read them (rule UPD-3).
@@ -192,20 +201,8 @@ func (w *MainAuthWrapper) deliverHeld() {
 	}
 	held := w.held
 	w.held = nil
-	if w.missed {
-		w.missed = false
-		w.tooLong(s)
-	}
 	for _, p := range held {
 		w.deliver(p)
-	}
-}
-
-// catchUp tells the session that takes updates now of those that were lost
-// with another. It need not ask for anything first.
-func (w *MainAuthWrapper) catchUp() {
-	if w.missed && w.state == StateNormal {
-		w.deliverHeld()
 	}
 }
 
@@ -217,7 +214,7 @@ func (w *MainAuthWrapper) dropHeld() {
 
 // behind reports whether there are updates that the client may not have.
 func (w *MainAuthWrapper) behind() bool {
-	if len(w.held) > 0 || w.missed {
+	if len(w.held) > 0 || w.missed || w.owing {
 		return true
 	}
 	update := func(m outMsg) bool { return m.kind == outPush || m.kind == outTooLong }
@@ -232,9 +229,10 @@ func (w *MainAuthWrapper) behind() bool {
 // dropPushes forgets all updates: their login has ended. It reports whether
 // there were any.
 func (w *MainAuthWrapper) dropPushes() (lost bool) {
-	lost = len(w.held) > 0 || w.missed
-	w.held, w.missed, w.pushAsked = nil, false, false
+	lost = len(w.held) > 0 || w.missed || w.owing
+	w.held, w.missed, w.owing, w.pushAsked = nil, false, false, false
 	for s := range w.sessions() {
+		s.owed = false
 		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
 			w.countN(CountPushesLost, n)
 			lost = true
@@ -256,21 +254,26 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	}
 	switch {
 	case c.quiet:
-		s.noUpdates = s.noUpdates || !s.subscribed
+		if !s.subscribed {
+			s.noUpdates, s.supposed, s.owed = true, false, false
+		}
 		return
 	case c.trait&traitUpdates != 0:
 		w.updates = s
 		s.subscribed, s.noUpdates = true, false
-	case c.trait&traitFile == 0 && !s.noUpdates:
-		s.subscribed = true
-	default:
+	case c.trait&traitFile != 0:
+		s.files = true
 		return
+	case s.noUpdates:
+		return
+	default:
+		s.subscribed = true
 	}
 	if c.trait&traitSync != 0 && s.syncing < 255 {
 		s.syncing++
 		c.syncing = true
 	}
-	if len(w.held) > 0 || w.missed {
+	if len(w.held) > 0 {
 		w.deliverHeld()
 	}
 }
@@ -298,7 +301,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 
 // onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
-	if w.trailing() {
+	if w.trailing() || w.state == StateRevoked { // who logs in anew asks for it, and then it is not
 		w.count(CountPushesLost)
 		return
 	}
@@ -306,7 +309,7 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 		if l.authKeyID != in.AuthKeyID {
 			continue
 		}
-		if s := l.find(in.SessionID); s != nil && !s.ended {
+		if s := l.find(in.SessionID); s != nil && !s.ended && !s.doomed {
 			w.push(s, in.Updates)
 			return
 		}

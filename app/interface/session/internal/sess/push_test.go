@@ -280,7 +280,7 @@ func TestOnline(t *testing.T) {
 			first = o
 		}
 	}
-	require.Equal(t, &SetOnline{UserID: alice, AuthKeyID: permKey, Layer: 223, Expires: x.now/1e9 + 60}, first)
+	require.Equal(t, &SetOnline{UserID: alice, AuthKeyID: permKey, Layer: 223, Expires: x.now/1e9 + 60, At: x.now, Confirm: true}, first)
 	for range 44 {
 		x.advance(time.Second)
 		x.recv(1, tlPing(1))
@@ -292,6 +292,9 @@ func TestOnline(t *testing.T) {
 	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1})
 	require.Zero(t, count[*SetOffline](x), "another session is there")
 	x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 2})
+	x.advance(x.cfg.OfflineAfter - 1)
+	require.Zero(t, count[*SetOffline](x), "it may come back")
+	x.advance(1)
 	require.Equal(t, 1, count[*SetOffline](x))
 	x.recv(1, tlPing(1))
 	require.Equal(t, 3, online(), "back at once")

@@ -40,6 +40,7 @@ type session struct {
 	ahead    int64 // how far the session's time is ahead of the clock, ns
 	connAt   int64 // when its TCP connection was new
 	first    int64 // lowest id accepted before the greeting is out
+	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none
@@ -51,12 +52,18 @@ type session struct {
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
 	refused   int32 // messages since the last good one
 
+	looks      uint8 // packets by which it was judged whether it lived before
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
 	greeted    bool // new_session_created was queued
 	subscribed bool // called the API and may take updates (rule UPD-2)
+	lived      bool // before this node knew it
+	supposed   bool // may take updates, as far as is known: it lived before this node knew it
+	owed       bool // it may have missed updates, and is to be told so
+	files      bool // moved files
 	noUpdates  bool // a file connection (rule INIT-7)
 	ended      bool // its login was ended elsewhere
+	doomed     bool // so it is said, though no login was known here yet
 	dirty      bool // flush looks at it at the end of the step
 }
 

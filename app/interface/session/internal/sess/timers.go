@@ -19,7 +19,7 @@ func earliest(a, b int64) int64 {
 // deadline is the next time at which something happens by itself; 0: never.
 func (w *MainAuthWrapper) deadline() (at int64) {
 	for s := range w.sessions() {
-		at = earliest(at, s.closesAt(w.cfg))
+		at = earliest(earliest(at, s.closesAt(w.cfg)), s.greetAt)
 		if s.server != "" {
 			at = earliest(at, earliest(s.ackAt, s.resendAt))
 		}
@@ -39,9 +39,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	for _, c := range w.calls {
 		at = earliest(at, c.deadline)
 	}
-	if w.onlineAt != 0 {
-		at = earliest(at, w.onlineAt+int64(w.cfg.OnlineEvery))
-	}
+	at = earliest(at, w.presenceAt())
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
@@ -74,6 +72,9 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
 		w.repeatDue(s)
 	}
+	if s.greetAt != 0 && s.greetAt <= w.now {
+		w.greet(s)
+	}
 	if s.ackAt != 0 && s.ackAt <= w.now || s.http != nil {
 		s.touch()
 	}
@@ -102,14 +103,20 @@ func (w *MainAuthWrapper) releaseReader(d *Data) {
 	d.HTTP = 0
 }
 
-// closesAt is when an online session goes offline, and when an offline one
-// ends: after silence, or as long after its last ping_delay_disconnect as the
-// client asked for (rule PING-2).
+// trusted is the shortest delay of ping_delay_disconnect, in seconds, that is taken
+// at its word. mtcute asks for 7 and then pings once a minute, TDLib asks for 7
+// while it is in use: taken as offline so soon they would miss what is pushed in
+// between, on a connection that no gateway closes.
+const trusted = 30
+
+// closesAt is when an online session goes offline, and when an offline one ends:
+// after silence, or as long after its last ping_delay_disconnect as the client
+// asked for (rule PING-2).
 func (s *session) closesAt(cfg *Config) int64 {
 	switch {
 	case !s.online:
 		return s.lastSeen + int64(cfg.IdleClose)
-	case s.pingDelay > 0:
+	case s.pingDelay >= trusted:
 		return s.pingAt + int64(s.pingDelay)*int64(time.Second)
 	}
 	return s.lastSeen + int64(cfg.IdleOffline)

@@ -130,11 +130,14 @@ func (w *MainAuthWrapper) forLogin(m *tl.Method, pb []byte) bool {
 
 // traitOf is what is known of a call.
 func (w *MainAuthWrapper) traitOf(m *tl.Method, pb []byte) trait {
-	t := traits[m.Name]
-	if t&traitLoginCode != 0 && w.forLogin(m, pb) {
-		t |= traitNoLogin
+	switch t := traits[m.Name]; {
+	case t&traitLoginCode == 0:
+		return t
+	case w.forLogin(m, pb):
+		return t | traitNoLogin
+	default:
+		return 0
 	}
-	return t
 }
 
 // noGzip are the result types that do not shrink (rule GZIP-2).

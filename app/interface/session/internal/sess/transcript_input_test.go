@@ -37,6 +37,9 @@ func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *
 	case "media":
 		data.AuthKeyID, data.KeyType = mediaKey, MediaTempKey
 	}
+	if td.HasArg("old") { // to its gateway, though not to the wrapper
+		d.x.met[msgKey{data.AuthKeyID, sid}] = true
+	}
 	return data
 }
 

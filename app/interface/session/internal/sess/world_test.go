@@ -60,6 +60,8 @@ type world struct {
 	salts    bool                                 // answer GetSalts
 	states   bool                                 // answer GetAuthState
 	others   bool                                 // answer everything but API calls
+	status   bool                                 // take announcements
+	met      map[msgKey]bool                      // sessions that gateways know, by transport key and id
 	word     func(*SetPasswordPending) *LoginWord // what storage says of marks; nil: nothing
 	sends    []Send                               // not looked at yet
 	replies  []Reply                              //
@@ -77,7 +79,7 @@ func newWorld(t testing.TB, unbound bool, change ...func(*Config)) *world {
 	t.Helper()
 	x := &world{
 		t: t, schema: testSchema(t), now: epoch, seqs: map[int64]int32{}, open: map[Ticket]*Call{},
-		salts: true, states: true, others: true,
+		salts: true, states: true, others: true, status: true, met: map[msgKey]bool{},
 		state: AuthState{State: StateNormal, UserID: alice, Client: ClientInfo{Layer: 223}},
 	}
 	for _, f := range change {
@@ -111,6 +113,11 @@ func (x *world) currentSalt() int64 { return salt0 + (x.now/1e9-epoch/1e9+1800)/
 // step feeds one input and lets the peers answer.
 func (x *world) step(in Input) {
 	x.t.Helper()
+	if d, ok := in.(*Data); ok { // gateways tell which sessions are new to them
+		key := msgKey{d.AuthKeyID, d.SessionID}
+		d.NewConn = d.NewConn || !x.met[key]
+		x.met[key] = true
+	}
 	x.out.Reset()
 	x.w.Step(x.now, in, &x.out)
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
@@ -163,7 +170,12 @@ func (x *world) autoAnswer(c *Call) {
 				x.finish(c.Ticket, &state, nil)
 			}
 		}
-	case *SetOnline, *SetOffline:
+	case *SetOnline:
+		delete(x.open, c.Ticket)
+		if r := c.Request.(*SetOnline); x.status && r.Confirm {
+			x.step(&Announced{At: r.At})
+		}
+	case *SetOffline:
 		delete(x.open, c.Ticket)
 	case *InvokeMethod, *BindTempKey, *DestroyKey, *DropTempKeys:
 	default:

@@ -30,18 +30,18 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
-	lastID   int64 // highest message id of sessions that are gone: they may come again
-	userID   int64
-	loginAt  int64    // when it became the user
-	endedAt  int64    // when a login of it was last ended elsewhere
-	stateAt  int64    // when the state was last asked for
-	onlineAt int64    // when status was last told; 0: it thinks us offline
-	pushID   int64    // session that takes push messages; 0: none
-	heldAt   int64    // when the first of held came
-	updates  *session // asked for updates last
-	bound    *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
-	client   client
-	told     *ClientInfo // initConnection heard before the stored one was known
+	lastID  int64 // highest message id of sessions that are gone: they may come again
+	userID  int64
+	loginAt int64    // when it became the user
+	endedAt int64    // when a login of it was last ended elsewhere
+	stateAt int64    // when the state was last asked for
+	pushID  int64    // session that takes push messages; 0: none
+	heldAt  int64    // when the first of held came
+	updates *session // asked for updates last
+	bound   *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
+	presence
+	client client
+	told   *ClientInfo // initConnection heard before the stored one was known
 
 	state      State
 	layer      int32 // the key's, for sessions that announced none
@@ -57,12 +57,13 @@ type MainAuthWrapper struct {
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
-	missed     bool // updates were lost while no session was there
+	missed     bool // updates were lost: the client is to fetch the difference
+	owing      bool // so are the sessions that are marked as owed
 	pushAsked  bool // the push session is to be woken when it comes
 
 	pushUnsaved bool // storage did not take pushID
 
-	uncleared, unclearedUser int64 // owner and user of a mark that storage could not clear; 0: none
+	uncleared *SetPasswordPending // what storage could not clear; nil: nothing
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -137,8 +138,13 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onReturned()
 	case *Settled:
 		w.doubted = true // its next call reads again
+	case *Announced:
+		w.onAnnounced(in)
+	case *Forgotten:
+		w.onForgotten(in)
 	case *Drain:
 		// No new calls, no presence; what is in flight is answered.
+		w.introduce()
 		w.draining = true
 	case *Tick:
 	}

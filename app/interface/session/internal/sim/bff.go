@@ -23,6 +23,7 @@ type callID struct{ key, session, msg int64 }
 
 // outcome is what a BFF answered to a call: an object, or an error.
 type outcome struct {
+	at     int64 // when it was found out
 	object []byte
 	code   int32
 	text   string
@@ -70,6 +71,7 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 		return nil, errUnavailable
 	}
 	o := b.work(m, md, id)
+	o.at = b.c.now
 	if bad && o.code == 0 && m.Name != signIn && m.Name != secret && m.Name != logOut {
 		switch n := b.c.rnd.IntN(60); {
 		case n < 3:

@@ -32,6 +32,8 @@ type client struct {
 	loggedIn   bool
 	owes       bool  // the password
 	since      int64 // when it logged in
+	statedAt   int64 // when the state of updates was first asked for since; 0: it was not
+	deaf       bool  // it fetches nothing upon new_session_created, but in a session that it has just opened
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
 	push       device
@@ -45,7 +47,7 @@ type client struct {
 func newClient(c *cluster, i int) *client {
 	cl := &client{
 		c: c, name: fmt.Sprintf("client%d", i+1), ip: fmt.Sprintf("192.0.2.%d", i+1),
-		user: 7001 + int64(i/2), layer: pick(c.scheduler, []int32{223, 214, 181}), pfs: c.chance(2), http: c.chance(4),
+		user: 7001 + int64(i/2), layer: pick(c.scheduler, []int32{223, 214, 181}), pfs: c.chance(2), http: c.chance(4), deaf: c.chance(2),
 		skew:  pick(c.scheduler, []time.Duration{0, 0, 5 * time.Second, -5 * time.Second, 25 * time.Second, 200 * time.Second, -400 * time.Second}),
 		salts: map[int64]int64{}, future: map[int64][]future{},
 	}

@@ -157,6 +157,7 @@ func (c *cluster) leave(addr string) {
 		n.svc.Runloop.Offline()
 		c.after(c.between(100*time.Millisecond, 3*time.Second), func() {
 			if !n.dead {
+				c.status.withdraw(n)
 				c.note(addr[:8], "is gone")
 				c.bury(n)
 			}

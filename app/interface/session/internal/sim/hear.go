@@ -125,7 +125,12 @@ func (s *csession) acknowledge(id int64) {
 // below first (https://core.telegram.org/mtproto/service_messages#new-session-creation-notification).
 func (s *csession) renewed(id, first, unique, salt int64) {
 	s.c.c.note(s.name, "is told of a new session", s.id, first, unique)
-	s.woken(timeOf(id))
+	// The server tells old from new by its seqnos, which must be beyond doubt.
+	const beyondDoubt = 20
+	if !s.c.deaf || s.unique == 0 || s.content < beyondDoubt {
+		s.woken(timeOf(id))
+	}
+	s.unique = unique
 	s.c.salts[s.key] = salt
 	s.settled = false
 	for _, call := range slices.Clone(s.calls) {
@@ -254,6 +259,19 @@ func (s *csession) judge(call *ccall, req int64, object []byte) {
 	}
 }
 
+// stated takes the state of updates: of what happened before it was read, nothing
+// is missing.
+func (s *csession) stated(call *ccall, object []byte) {
+	for _, o := range s.c.c.bff.given[callID{s.key, s.id, call.m.ID}] {
+		if bytes.Equal(o.object, object) && o.at > s.c.since {
+			s.c.c.watch.told(s.c, o.at)
+			if s.c.statedAt == 0 {
+				s.c.statedAt = o.at
+			}
+		}
+	}
+}
+
 func (s *csession) dropped() (calls []*ccall) {
 	for _, call := range s.drops {
 		calls = append(calls, call)
@@ -302,7 +320,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		}
 	case signIn, secret:
 		if !failed {
-			cl.loggedIn, cl.since, cl.push = true, cl.c.now, device{}
+			cl.loggedIn, cl.since, cl.statedAt, cl.push = true, cl.c.now, 0, device{}
 			for _, other := range cl.sessions {
 				other.settled = false // what it called, another login did
 			}
@@ -312,6 +330,8 @@ func (s *csession) conclude(call *ccall, object []byte) {
 		if !failed {
 			cl.loggedIn = false
 		}
+	case state:
+		s.stated(call, object)
 	case register:
 		if !failed {
 			cl.registered(call.device)

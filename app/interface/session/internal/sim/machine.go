@@ -80,7 +80,15 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 	case *sess.Data:
 		what, id = "takes a packet", in.SessionID
 	case *sess.ConnNew:
-		what, id = "hears of a connection", in.SessionID
+		if what, id = "hears of a connection", in.SessionID; in.Introduced {
+			what = "is introduced"
+		}
+	case *sess.Announced:
+		if what = "is announced"; in.Failed {
+			what = "is not announced"
+		}
+	case *sess.Forgotten:
+		what = "is forgotten"
 	case *sess.ConnClosed:
 		what, id = "hears of a connection's end", in.SessionID
 	case *sess.SendFailed:

@@ -91,6 +91,7 @@ func newNode(c *cluster, addr string) *node {
 		Back:         s.Shard.Back,
 		Serial:       s.Shard.Serial,
 		Unsettled:    s.Unsettled,
+		Present:      s.Introduce,
 		Behind:       s.Behind,
 		Now:          func() int64 { return c.now },
 		Spawn:        spawn,
@@ -111,6 +112,7 @@ func newNode(c *cluster, addr string) *node {
 	})
 	n.svc, n.srv = s, server.New(s)
 	n.turn()
+	n.recheck()
 	return n
 }
 
@@ -166,22 +168,54 @@ func (n *node) failed(key int64, s sess.Send) {
 	}
 }
 
+// notify reports to status. peers.Status asks late whose key it is; what is under
+// way it does not call back.
 func (n *node) notify(r sess.Request) {
 	if n.dead {
 		return
 	}
 	at := max(n.c.now+int64(n.c.latency()), n.reports.last+1)
 	n.reports.last = at
-	key := int64(0)
 	switch r := r.(type) {
 	case *sess.SetOnline:
-		key = r.AuthKeyID
+		elsewhere := n.svc.Elsewhere(r.AuthKeyID)
+		n.c.at(at, func() {
+			lost := !r.Confirm && n.c.status.lost(n.addr, r)
+			taken := !elsewhere && n.c.status.take(n.addr, r)
+			n.c.after(n.c.latency(), func() {
+				if !n.dead && (!taken || r.Confirm || lost) {
+					_, _ = n.svc.Runloop.Tell(r.AuthKeyID, &sess.Announced{At: r.At, Failed: !taken, Lost: lost})
+				}
+			})
+		})
 	case *sess.SetOffline:
-		key = r.AuthKeyID
+		if !n.svc.Elsewhere(r.AuthKeyID) {
+			n.c.at(at, func() { n.c.status.take(n.addr, r) })
+		}
 	}
-	if !n.svc.Elsewhere(key) { // peers.Status asks late; what is under way it does not call back
-		n.c.at(at, func() { n.c.status.take(n.addr, r) })
+}
+
+// recheck looks after the node's entries at status.
+func (n *node) recheck() {
+	if n.dead || n.c.silent {
+		return
 	}
+	n.c.spawn(func() {
+		if n.dead {
+			return
+		}
+		n.svc.Recheck(context.Background(), n.c.now, func(_ context.Context, entries []peers.Entry) ([]peers.Entry, error) {
+			if !n.c.sleep(n.c.latency()) {
+				return nil, errUnavailable
+			}
+			missing, err := n.c.status.missing(n.addr, entries)
+			if !n.c.sleep(n.c.latency()) || n.dead {
+				return nil, errUnavailable
+			}
+			return missing, err
+		})
+		n.c.after(time.Second, n.recheck)
+	})
 }
 
 // take serves a request whose answer is a status. It answers in time, as the

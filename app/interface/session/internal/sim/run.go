@@ -106,6 +106,8 @@ func (c *cluster) trouble() {
 		if c.chance(3) {
 			c.revoke(pick(c.scheduler, c.clients))
 		}
+	case 8:
+		c.status.lose()
 	}
 }
 

@@ -27,12 +27,14 @@ func TestSabotageIsFound(t *testing.T) {
 		{"seqnos stand still", freezeSeqnos, []string{"seqnos", "containers"}},
 		{"message ids are used again", freezeIDs, []string{"ids", "containers"}},
 		{"new sessions are not announced", hide(wire.IDNewSessionCreated), []string{"convergence"}},
-		{"lost updates are not announced", hide(wire.IDUpdatesTooLong, wire.IDNewSessionCreated), []string{"convergence"}},
+		{"lost updates are not announced", hide(wire.IDUpdatesTooLong), []string{"convergence"}},
+		{"status is never told again", deafToWord[*sess.Forgotten], []string{"convergence"}},
+		{"what status says of an announcement is not heard", deafToWord[*sess.Announced], []string{"convergence"}},
 		{"a revocation is not heard", ignoreRevocation, []string{"revocation", "keys", "convergence"}},
 		{"a fault logs the client out", blameFaults, []string{"refusals"}},
 		{"a key is never let go", neverDone, []string{"leaks"}},
 		{"an HTTP request is not answered", forgetReaders, []string{"handlers"}},
-		{"packets are lost on their way to the machine", losePackets, []string{"mailboxes"}},
+		{"packets are lost on their way to the machine", losePackets, []string{"mailboxes", "acknowledgments"}},
 		{"keys are let go without a word", ignoreDrain, []string{"lingering"}},
 		{"a step panics", panicAtTimes, []string{"panics"}},
 		{"push messages wake nobody", wakeNobody, []string{"convergence"}},
@@ -193,6 +195,16 @@ func deafTo(kind uint32) func() Sabotage {
 			}
 			m.Step(now, in, out)
 		}
+	}
+}
+
+// deafToWord takes inputs of a kind for the passing of time.
+func deafToWord[I sess.Input]() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if _, ok := in.(I); ok {
+			in = &sess.Tick{}
+		}
+		m.Step(now, in, out)
 	}
 }
 

@@ -36,6 +36,7 @@ type csession struct {
 	acks    []int64
 	acking  bool
 	polls   int
+	unique  int64 // of the last new_session_created
 
 	reconnects int  // since the weather is calm
 	settled    bool // it has called the API since

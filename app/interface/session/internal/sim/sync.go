@@ -3,6 +3,7 @@ package sim
 import (
 	"slices"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -20,9 +21,9 @@ type entry struct {
 }
 
 // take hears of a key from a node. Reports may be lost.
-func (p *presence) take(node string, r sess.Request) {
+func (p *presence) take(node string, r sess.Request) (taken bool) {
 	if p.c.chance(p.c.weather.fault) {
-		return
+		return false
 	}
 	switch r := r.(type) {
 	case *sess.SetOnline:
@@ -33,6 +34,62 @@ func (p *presence) take(node string, r sess.Request) {
 		p.c.note("status", "offline", r.AuthKeyID, r.UserID)
 		p.forget(r.UserID, r.AuthKeyID)
 	}
+	return true
+}
+
+// missing are those of entries that do not lead to a node.
+func (p *presence) missing(node string, entries []peers.Entry) (missing []peers.Entry, err error) {
+	if p.c.chance(p.c.weather.fault) {
+		return nil, errUnavailable
+	}
+	for _, e := range entries {
+		if !p.leads(e.UserID, e.AuthKeyID, node) {
+			p.c.note("status", "is asked for what it does not have", e.AuthKeyID, e.UserID)
+			missing = append(missing, e)
+		}
+	}
+	return missing, nil
+}
+
+// lost reports whether an entry that a node renews is not there any more.
+func (p *presence) lost(node string, r *sess.SetOnline) bool {
+	if p.leads(r.UserID, r.AuthKeyID, node) {
+		return false
+	}
+	p.c.note("status", "is to renew what it does not have", r.AuthKeyID, r.UserID)
+	return true
+}
+
+func (p *presence) leads(user, key int64, node string) bool {
+	e := p.find(user, key)
+	return e != nil && e.node == node
+}
+
+func (p *presence) find(user, key int64) *entry {
+	for i := range p.online {
+		if e := &p.online[i]; e.user == user && e.key == key && e.until >= p.c.now/1e9 {
+			return e
+		}
+	}
+	return nil
+}
+
+// lose forgets an entry, or all of them, as when its storage is flushed.
+func (p *presence) lose() {
+	if p.c.chance(2) {
+		p.c.note("status", "forgets everything")
+		p.online = nil
+	} else if len(p.online) > 0 {
+		e := pick(p.c.scheduler, p.online)
+		p.c.note("status", "forgets a key", e.key)
+		p.forget(e.user, e.key)
+	}
+}
+
+// withdraw forgets what still leads to a node that leaves, though others have
+// its keys.
+func (p *presence) withdraw(n *node) {
+	p.online = slices.DeleteFunc(p.online, func(e entry) bool { return e.node == n.addr && n.svc.Elsewhere(e.key) })
 }
 
 func (p *presence) forget(user, key int64) {
@@ -88,6 +145,15 @@ func (s *syncer) push(user int64, notify bool) {
 		s.c.call(e.node, &session.TLSessionPushUpdatesData{
 			PermAuthKeyId: e.key, Updates: updates, Notification: notify,
 		}, false, peerTimeout, func(error) {})
+	}
+	for _, cl := range s.c.clients {
+		if l := s.c.storage.logins[cl.perm]; l == nil || l.user != user {
+			continue
+		}
+		if e := s.c.status.find(user, cl.perm); e == nil || s.c.nodes[e.node] == nil {
+			s.c.note("sync", "finds nobody to push to", cl.perm, int64(s.serial))
+			s.c.watch.unpushed(s.serial, cl.perm, notify)
+		}
 	}
 }
 

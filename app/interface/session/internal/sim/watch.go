@@ -61,6 +61,7 @@ type push struct {
 	notify   bool  // the session for push messages is to be woken
 	woke     bool  // it got the update itself
 	accepted int64 // when the node that took it got it; 0: none has
+	nowhere  bool  // status led nowhere: it was made then, and no node got it
 	seen     bool
 }
 
@@ -167,6 +168,17 @@ func (w *watch) pushing(serial int32, key, session int64, notify bool) {
 	w.order = append(w.order, id)
 }
 
+// unpushed notes an update for a key of which status knows nothing, or names a
+// node that is gone.
+func (w *watch) unpushed(serial int32, key int64, notify bool) {
+	id := pushID{serial, key}
+	if w.pushes[id] == nil {
+		w.pushing(serial, key, 0, notify)
+	}
+	p := w.pushes[id]
+	p.accepted, p.nowhere = w.c.now, true
+}
+
 // accepted notes that a node has taken a request that came at a time.
 func (w *watch) accepted(in any, came int64) {
 	switch in := in.(type) {
@@ -210,6 +222,7 @@ func (w *watch) missing(cl *client) string {
 		p := w.pushes[id]
 		switch {
 		case id.key != cl.perm || p.seen || p.accepted == 0 || p.accepted <= max(l.since, cl.since):
+		case p.nowhere && (cl.statedAt == 0 || p.accepted <= cl.statedAt): // it has not asked for the state since it logged in
 		case p.session != 0 && cl.session(p.session) == nil:
 		case w.toldAt[cl] < p.accepted:
 			return fmt.Sprintf("has not seen update %d (taken at %s), nor been told to fetch it", id.serial, clock(p.accepted))

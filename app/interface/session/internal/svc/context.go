@@ -52,6 +52,8 @@ type ServiceContext struct {
 	resolvers  []*discovery.Resolver
 	conns      []*grpc.ClientConn
 	moves      ringMoves
+	rechecked  recheck
+	pushed     lastPush
 	stop       context.CancelFunc
 	busy       sync.WaitGroup
 }
@@ -111,6 +113,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
 	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
 	s.Status.Elsewhere = s.Elsewhere
+	s.Status.Announced = func(permAuthKeyID int64, outcome *sess.Announced) {
+		_, _ = s.Runloop.Tell(permAuthKeyID, outcome) // a control input is never refused
+	}
 	s.Keys = keys.New(keys.Options{
 		Lookup:  s.Auth.Lookup,
 		Timeout: c.Session.PeerTimeout,
@@ -152,6 +157,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Back:         s.Shard.Back,
 		Serial:       s.Shard.Serial,
 		Unsettled:    s.Unsettled,
+		Present:      s.Introduce,
 		Behind:       s.Behind,
 		Now:          func() int64 { return time.Now().UnixNano() },
 		MailboxItems: c.Session.DataChannel,
@@ -166,8 +172,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	s.stop = stop
 	s.Runloop.Start(ctx)
 	s.FollowMoves(nil)
-	s.busy.Add(1)
+	s.busy.Add(2)
 	go s.measure(ctx)
+	go s.lookAfter(ctx)
 }
 
 // execute makes the calls that keys ask for.

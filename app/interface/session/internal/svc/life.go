@@ -1,12 +1,14 @@
 package svc
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -63,11 +65,13 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 }
 
 // Drain ends the node's work when no peer can find it any more: answers in
-// flight are computed and delivered, open HTTP requests are answered, and where
-// no other node takes the keys over, status is told who was online. It returns
-// by ctx's deadline.
+// flight are computed and delivered, open HTTP requests are answered, status is
+// told who was online where no other node takes the keys over, and the last
+// pushes are taken. It returns by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
+	began := time.Now()
 	s.LeaveRing()
+	moved := s.entries(s.Runloop.Online(0, runloop.Shards), false)
 	within := func(d time.Duration, f func(context.Context) error) error {
 		bounded, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
@@ -87,6 +91,16 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 	s.Runloop.Offline()
 	if err := within(flushTime, s.Status.Wait); err != nil {
 		logx.Errorf("drain: status has not heard of all who went offline: %v", err)
+	}
+	if s.published() || len(moved) > 0 {
+		s.linger(ctx, began)
+	}
+	// By now the new owners have announced what they know of. An entry that still
+	// names this node leads nowhere.
+	if err := within(flushTime, func(ctx context.Context) error {
+		return cmp.Or(s.Status.Withdraw(ctx, moved), s.Status.Wait(ctx))
+	}); err != nil {
+		logx.Errorf("drain: status may name this node still: %v", err)
 	}
 	// Last: a node that hangs takes time from nobody else.
 	if err := within(flushTime, s.Nodes.Wait); err != nil {

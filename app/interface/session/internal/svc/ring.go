@@ -155,7 +155,8 @@ func (s *ServiceContext) endMoves() {
 
 // Elsewhere reports whether another node owns a key and reports it to status.
 // So a node that stops leaves what status knows of its keys to those who take
-// them over: an entry that names it is replaced by the new owner's, or runs out.
+// them over: an entry that names it is replaced by the new owner's, or taken
+// back at the very end.
 func (s *ServiceContext) Elsewhere(permAuthKeyID int64) bool {
 	_, mine := s.Shard.Owner(permAuthKeyID)
 	return !mine
