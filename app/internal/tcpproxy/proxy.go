@@ -1,6 +1,6 @@
 // Package tcpproxy stands between a client and a server and plays a bad
-// network: it breaks connections, refuses new ones, or lets them stand while
-// nothing passes.
+// network: it breaks connections, refuses new ones, lets them stand while
+// nothing passes, or hands them to a function that knows what they carry.
 package tcpproxy
 
 import (
@@ -19,7 +19,8 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	mode     mode
-	resumed  chan struct{} // closed when bytes pass again
+	join     func(client, server net.Conn) // while joining
+	resumed  chan struct{}                 // closed when bytes pass again
 	conns    map[net.Conn]struct{}
 	refused  int
 	accepted int
@@ -31,6 +32,7 @@ const (
 	passing mode = iota
 	refusing
 	holding
+	joining
 	closed
 )
 
@@ -59,6 +61,18 @@ func (p *Proxy) Cut() { p.become(refusing) }
 // Hold is a black hole: connections stand, new ones are taken, and no byte
 // passes in either direction.
 func (p *Proxy) Hold() { p.become(holding) }
+
+// Join breaks all connections; new ones are handed to join, which is called for
+// each in a goroutine of its own. They are broken when it returns, and by the
+// next change.
+func (p *Proxy) Join(join func(client, server net.Conn)) {
+	p.become(refusing)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode != closed {
+		p.mode, p.join = joining, join
+	}
+}
 
 // Refused is how many connections were broken as soon as they were made.
 func (p *Proxy) Refused() int {
@@ -92,8 +106,9 @@ func (p *Proxy) become(m mode) {
 		close(p.resumed)
 		p.resumed = make(chan struct{})
 	}
+	broken := m == refusing || m == closed || p.mode == joining
 	p.mode = m
-	if m == refusing || m == closed {
+	if broken {
 		for c := range p.conns {
 			_ = c.Close()
 		}
@@ -107,12 +122,12 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.join(client)
+		p.connect(client)
 	}
 }
 
-// join connects a client with the server.
-func (p *Proxy) join(client net.Conn) {
+// connect connects a client with the server.
+func (p *Proxy) connect(client net.Conn) {
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
 		_ = client.Close()
@@ -128,21 +143,31 @@ func (p *Proxy) join(client net.Conn) {
 	}
 	p.accepted++
 	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
+	if join := p.join; p.mode == joining {
+		p.copying.Go(func() {
+			defer p.end(client, server)
+			join(client, server)
+		})
+		return
+	}
 	p.copying.Go(func() { p.copy(server, client) })
 	p.copying.Go(func() { p.copy(client, server) })
 }
 
 // copy passes bytes on until either side ends.
 func (p *Proxy) copy(to, from net.Conn) {
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		for _, c := range []net.Conn{to, from} {
-			_ = c.Close()
-			delete(p.conns, c)
-		}
-	}()
+	defer p.end(to, from)
 	_, _ = io.Copy(gate{p, to}, from)
+}
+
+// end breaks a connection.
+func (p *Proxy) end(sides ...net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range sides {
+		_ = c.Close()
+		delete(p.conns, c)
+	}
 }
 
 // gate writes while the proxy passes.

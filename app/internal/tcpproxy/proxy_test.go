@@ -1,6 +1,7 @@
 package tcpproxy_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -67,7 +68,7 @@ func ends(t *testing.T, c net.Conn) {
 	t.Helper()
 	_, err := io.ReadAll(c)
 	var late net.Error
-	require.False(t, err != nil && net.Error(nil) != late && late.Timeout(), "the connection stands")
+	require.False(t, errors.As(err, &late) && late.Timeout(), "the connection stands")
 }
 
 func TestPassAndCut(t *testing.T) {
@@ -116,6 +117,25 @@ func TestHoldThenCut(t *testing.T) {
 	say(t, c, "one")
 	p.Cut()
 	ends(t, c)
+}
+
+func TestJoin(t *testing.T) {
+	p := proxy(t, echo(t))
+	before := dial(t, p)
+	say(t, before, "one")
+	hear(t, before, "one")
+	p.Join(func(client, server net.Conn) {
+		_, _ = io.WriteString(client, "joined")
+		_, _ = io.Copy(io.Discard, client)
+	})
+	ends(t, before)
+	joined := dial(t, p)
+	hear(t, joined, "joined")
+	p.Restore()
+	ends(t, joined)
+	after := dial(t, p)
+	say(t, after, "two")
+	hear(t, after, "two")
 }
 
 func TestNobodyBehind(t *testing.T) {

@@ -117,7 +117,8 @@ func ended(ctx context.Context, w *walk, c *Cell) error {
 }
 
 // again logs the second device in after its login was ended: the same process,
-// the same key where the library keeps it.
+// the same key where the library keeps it. A message that comes at once has to
+// reach it.
 func again(ctx context.Context, w *walk, c *Cell) error {
 	if w.secondUser == 0 {
 		return errPast
@@ -135,7 +136,7 @@ func again(ctx context.Context, w *walk, c *Cell) error {
 }
 
 // logOut logs main out and in again.
-func logOut(ctx context.Context, w *walk, _ *Cell) error {
+func logOut(ctx context.Context, w *walk, c *Cell) error {
 	if err := w.main.Do(ctx, "logout", nil, nil); err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func logOut(ctx context.Context, w *walk, _ *Cell) error {
 	if user != w.user {
 		return fmt.Errorf("login: answered user %d, not %d", user, w.user)
 	}
-	if _, err := w.hears(ctx, w.main, "here again", patience); err != nil {
+	if err := w.hearsSoon(ctx, w.main, "here again", c); err != nil {
 		return err
 	}
 	return w.says(ctx, w.text("here again"))

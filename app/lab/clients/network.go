@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/lab/bff"
+	"github.com/tgsession/tgsession/app/lab/clients/program"
 )
 
 const (
@@ -136,6 +137,9 @@ func (w *walk) survives(ctx context.Context, c *Cell, lossy bool) error {
 	}()
 	c.Took = time.Since(begin)
 	calls := <-w.calls
+	if why, ok := program.Unsupported(calls); ok {
+		c.Note, calls = "without calls in flight: "+why, nil
+	}
 	if calls != nil && lossy && w.can.lack(cannotResend) {
 		c.Note, calls = "calls in flight were lost: the library does not send them again", nil
 	}

@@ -108,7 +108,7 @@ var clientChecks = []check{
 		for _, call := range []named{
 			&tg.AuthDropTempAuthKeysRequest{}, &tg.HelpGetDeepLinkInfoRequest{Path: "login"}, &tg.HelpSaveAppLogRequest{},
 			&tg.HelpGetCountriesListRequest{LangCode: "en"}, &tg.LangpackGetLangPackRequest{LangPack: "android", LangCode: "en"},
-			&tg.AccountGetPasswordRequest{}, &tg.HelpGetAppConfigRequest{},
+			&tg.HelpGetAppConfigRequest{},
 			&tg.PaymentsCanPurchaseStoreRequest{Purpose: &tg.InputStorePaymentAuthCode{PhoneNumber: "1", PhoneCodeHash: "2", Currency: "USD", Amount: 1}},
 		} {
 			e, refused := asError(s.outcome(s.call(initialised(call))))

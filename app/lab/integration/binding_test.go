@@ -9,9 +9,12 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -168,9 +171,6 @@ func TestWeakness07EveryPartOfABindCounts(t *testing.T) {
 		"in the past": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
 			return bindRequestUntil(t, perm, temp.key, perm.id(), temp.id, id, time.Now().Add(-time.Minute))
 		}, "EXPIRES_AT_INVALID"},
-		"beyond the key's life": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
-			return bindRequestUntil(t, perm, temp.key, perm.id(), temp.id, id, time.Now().Add(48*time.Hour))
-		}, "EXPIRES_AT_INVALID"},
 	}
 	for name, bad := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -184,6 +184,17 @@ func TestWeakness07EveryPartOfABindCounts(t *testing.T) {
 			require.True(t, isTrue(temp.bind(perm)), "and may still be bound")
 		})
 	}
+	t.Run("a clock that is ahead is no reason to refuse", func(t *testing.T) {
+		temp := c.open(newKeyFor(t, c.conn, 1, time.Hour))
+		id := temp.msgID()
+		request := bindRequestUntil(t, perm, temp.key, perm.id(), temp.id, id, time.Now().Add(48*time.Hour))
+		require.NoError(t, temp.sendPacket(packet(id, temp.seqNo(true), encode(t, request))))
+		require.True(t, isTrue(temp.result(id)))
+		var trailer metadata.MD
+		_, err := c.auth.AuthsessionGetPermAuthKeyId(t.Context(), &authsession.TLAuthsessionGetPermAuthKeyId{AuthKeyId: temp.key.id()}, grpc.Trailer(&trailer))
+		require.NoError(t, err)
+		require.InDelta(t, time.Now().Add(time.Hour+time.Minute).Unix(), keyexpiry.Read(trailer), 30, "it ends with its key")
+	})
 	t.Run("a perm key is no temp key", func(t *testing.T) {
 		victim := c.newClient()
 		id := victim.msgID()

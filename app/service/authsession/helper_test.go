@@ -18,11 +18,13 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/client"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -137,6 +139,10 @@ func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
 	err = bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 34, ClientMsgId: 44})
 	require.ErrorContains(t, err, "ENCRYPTED_MESSAGE_INVALID")
 	require.NoError(t, bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 33, ClientMsgId: 44}))
+	var trailer grpcmetadata.MD
+	_, err = c.AuthsessionGetPermAuthKeyId(t.Context(), &pb.TLAuthsessionGetPermAuthKeyId{AuthKeyId: keys[1].IntID()}, grpc.Trailer(&trailer))
+	require.NoError(t, err)
+	require.EqualValues(t, expiresAt, keyexpiry.Read(trailer), "and its end comes with answers about the key")
 }
 
 // The session nodes that etcd lists hear of ended logins within the call.

@@ -71,18 +71,26 @@ func (c *client) contacts(ctx context.Context, _ none) (out contacts, err error)
 	return out, err
 }
 
+// users fetches the contacts and keeps what calls need to name them.
 func (c *client) users(ctx context.Context) (users []*tg.User, err error) {
-	all, err := c.api().ContactsGetContacts(ctx, 0)
+	d, err := c.device(ctx)
 	if err != nil {
 		return nil, err
+	}
+	all, err := d.API.ContactsGetContacts(ctx, 0)
+	if err != nil {
+		return nil, c.noticed(err)
 	}
 	list, ok := all.(*tg.ContactsContacts)
 	if !ok {
 		return nil, fmt.Errorf("contacts.getContacts answered %T", all)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, u := range list.Users {
 		if u, ok := u.(*tg.User); ok {
 			users = append(users, u)
+			c.peers[u.ID] = &tg.InputPeerUser{UserID: u.ID, AccessHash: u.AccessHash}
 		}
 	}
 	return users, nil
@@ -90,14 +98,19 @@ func (c *client) users(ctx context.Context) (users []*tg.User, err error) {
 
 // peer finds a user by id.
 func (c *client) peer(ctx context.Context, id int64) (*tg.InputPeerUser, error) {
-	users, err := c.users(ctx)
-	if err != nil {
+	known := func() *tg.InputPeerUser {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.peers[id]
+	}
+	if p := known(); p != nil {
+		return p, nil
+	}
+	if _, err := c.users(ctx); err != nil {
 		return nil, err
 	}
-	for _, u := range users {
-		if u.ID == id {
-			return &tg.InputPeerUser{UserID: u.ID, AccessHash: u.AccessHash}, nil
-		}
+	if p := known(); p != nil {
+		return p, nil
 	}
 	return nil, fmt.Errorf("user %d is no contact", id)
 }

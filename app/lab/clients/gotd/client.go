@@ -50,6 +50,7 @@ type client struct {
 	manager *updates.Manager
 	follow  func() // ends the manager; nil while nobody is logged in
 	stopped bool
+	peers   map[int64]*tg.InputPeerUser // contacts by user id
 	files   []tg.InputFileLocationClass
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/gotd/td/tg"
 	"github.com/gotd/td/tgerr"
 )
 
@@ -54,7 +55,7 @@ func serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	w := &lines{out: out}
-	c := &client{say: w.write}
+	c := &client{say: w.write, peers: map[int64]*tg.InputPeerUser{}}
 	defer func() {
 		cancel()
 		c.stop()

@@ -54,11 +54,11 @@ type Client struct {
 type Clock string
 
 const (
-	// ClockOwn: the program reads CLOCK_SKEW_SECONDS itself.
+	// ClockOwn says that the program reads CLOCK_SKEW_SECONDS itself.
 	ClockOwn Clock = "own"
-	// ClockNode: Node.js is made to load a script that moves Date.
+	// ClockNode has Node.js load a script that moves Date.
 	ClockNode Clock = "node"
-	// ClockFake: libfaketime is loaded before the program.
+	// ClockFake loads libfaketime before the program.
 	ClockFake Clock = "faketime"
 )
 

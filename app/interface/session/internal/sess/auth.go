@@ -12,8 +12,8 @@ func (w *MainAuthWrapper) loadState() {
 	}
 	w.loading, w.doubted, w.overruled = true, false, false
 	w.stateAt = w.now
-	if w.uncleared != 0 { // what is read would be that mark
-		w.ask(ask{kind: askUncleared}, &SetPasswordPending{AuthKeyID: w.key, UserID: w.unclearedUser, Owner: w.uncleared})
+	if w.uncleared != nil { // what is read would be that mark
+		w.ask(ask{kind: askUncleared}, w.uncleared)
 		return
 	}
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
@@ -26,7 +26,7 @@ func (w *MainAuthWrapper) onUncleared(e *RPCError) {
 		w.onState(nil, e)
 		return
 	}
-	w.uncleared, w.unclearedUser = 0, 0
+	w.uncleared = nil
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
 }
 
@@ -115,6 +115,9 @@ func (w *MainAuthWrapper) regate(fault *RPCError) {
 // onState takes in what authsession knows of the key (PEERS.md, "Auth states").
 func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.loading = false
+	if w.suspect {
+		defer w.resolve()
+	}
 	if st == nil {
 		fault := errInternal
 		if e != nil && e.Code == 401 { // authsession's word, not a fault
@@ -151,6 +154,17 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	}
 	w.regate(nil)
 	w.deliverHeld()
+}
+
+// resolve lets the updates of a login go that was suspected to have ended, and has
+// not.
+func (w *MainAuthWrapper) resolve() {
+	if w.suspect {
+		return
+	}
+	for s := range w.sessions() {
+		s.touch()
+	}
 }
 
 func (w *MainAuthWrapper) adoptState(st *AuthState) {

@@ -27,8 +27,7 @@ type pendingCall struct {
 	after    []int64 // messages that must succeed first
 	meta     Meta
 	ticket   Ticket
-	deadline int64 // of phase; 0: none
-	result   *CallDone
+	deadline int64      // of phase; 0: none
 	mark     *loginMark // of a call that may begin a login, once it has one
 	device   int64      // session that account.registerDevice names; 0: none
 	ttlDays  int32      // what account.setAuthorizationTTL sets; 0: nothing
@@ -302,11 +301,11 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phasePushed:
 			w.refuse(c, &RPCError{-503, "Timeout"})
 		case phaseClearing:
-			if c.deadline = 0; w.draining { // see onCleared
-				w.conclude(c, c.result)
+			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
+				w.conclude(c, c.mark.done)
 				continue
 			}
-			w.clearMark(c, c.mark.user)
+			w.clearMark(c)
 		}
 	}
 }

@@ -61,12 +61,12 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	}
 	items := w.out.items[:0]
 	for i := range s.sent {
-		if s.sent[i].due {
-			items = append(items, &s.sent[i])
+		if m := &s.sent[i]; m.due && (!w.suspect || m.place() != placeUpdate) {
+			items = append(items, m)
 		}
 	}
 	for i := range s.queue {
-		if m := &s.queue[i]; s.syncing == 0 || m.place() != placeUpdate {
+		if m := &s.queue[i]; s.syncing == 0 && !w.suspect || m.place() != placeUpdate {
 			items = append(items, m)
 		}
 	}

@@ -317,3 +317,28 @@ func TestSessionPushAfterTheLoginEnded(t *testing.T) {
 	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 2, Updates: x.updates(1)})
 	require.Empty(t, x.take())
 }
+
+// A login that is said to have ended, and began too lately for that to be certain,
+// gets no updates until authsession has said so or not.
+func TestSuspectedLoginWaitsForItsUpdates(t *testing.T) {
+	for name, c := range map[string]struct {
+		state AuthState
+		gets  []int
+	}{
+		"it goes on":   {state: AuthState{State: StateNormal, UserID: alice}, gets: []int{1}},
+		"it has ended": {state: AuthState{State: StateUnauthorized}, gets: []int{-1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.states = false
+			x.step(&PushUpdates{Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
+				map[string]any{"user_id": alice, "auth_key_id": permKey})})
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			require.Empty(t, pushed(x.take()))
+			ticket, _ := find[*GetAuthState](x, nil)
+			x.finish(ticket, &c.state, nil)
+			require.Equal(t, c.gets, pushed(x.take()))
+		})
+	}
+}

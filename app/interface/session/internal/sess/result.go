@@ -15,6 +15,7 @@ type loginMark struct {
 	owner int64      // names the call
 	user  int64      // whose login it has completed, as the BFF says; 0: nobody's
 	word  *LoginWord // of storage when the mark was cleared; nil: none
+	done  *CallDone  // the outcome, while the mark is being cleared
 	told  bool       // storage says what it thinks of marks, and tells one from another
 	tries uint8      // to clear it
 }
@@ -61,8 +62,8 @@ func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 		return
 	}
 	if user, ok := w.settles(c, in); ok {
-		c.result = in
-		w.clearMark(c, user)
+		c.mark.done, c.mark.user = in, user
+		w.clearMark(c)
 		return
 	}
 	w.conclude(c, in)
@@ -88,9 +89,9 @@ func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok 
 	return 0, ok && (c.mark.told || w.state != StateNeedPassword)
 }
 
-func (w *MainAuthWrapper) clearMark(c *pendingCall, user int64) {
-	c.phase, c.mark.user = phaseClearing, user
-	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: user, Owner: c.mark.owner})
+func (w *MainAuthWrapper) clearMark(c *pendingCall) {
+	c.phase = phaseClearing
+	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: c.mark.user, Owner: c.mark.owner})
 }
 
 // onCleared gives the client its answer, now that a restart would not ask for
@@ -108,10 +109,10 @@ func (w *MainAuthWrapper) onCleared(c *pendingCall, word *LoginWord, e *RPCError
 	}
 	if e != nil {
 		w.fault("password mark", c.method, e)
-		w.uncleared, w.unclearedUser = m.owner, m.user
+		w.uncleared = &SetPasswordPending{AuthKeyID: w.key, UserID: m.user, Owner: m.owner}
 	}
 	m.word = word
-	w.conclude(c, c.result)
+	w.conclude(c, m.done)
 }
 
 // conclude ends a call: what it did to the login, then its answer.

@@ -63,7 +63,7 @@ type MainAuthWrapper struct {
 
 	pushUnsaved bool // storage did not take pushID
 
-	uncleared, unclearedUser int64 // owner and user of a mark that storage could not clear; 0: none
+	uncleared *SetPasswordPending // what storage could not clear; nil: nothing
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key

@@ -43,7 +43,7 @@ func (s *csession) hear(m wire.Message, inner bool) {
 	before, known := s.got[m.ID]
 	s.watch(!known || before == hash, "ids", "message %x has two contents", m.ID)
 	s.got[m.ID] = hash
-	if m.Seq&1 != 0 && !(inner && s.c.habits.acksNoMembers) {
+	if m.Seq&1 != 0 && (!inner || !s.c.habits.acksNoMembers) {
 		s.acknowledge(m.ID)
 	}
 	if known {

@@ -300,7 +300,7 @@ func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
 		id := callID{key, session, r.Long()}
 		switch r.ID() {
 		case wire.IDTrue, wire.IDRPCError, wire.IDRPCAnswerUnknown, wire.IDRPCAnswerDropped, wire.IDRPCAnswerDroppedRunning,
-			wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail:
+			wire.IDDestroyAuthKeyOK, wire.IDDestroyAuthKeyNone, wire.IDDestroyAuthKeyFail, idLoggedOut:
 		default:
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}

@@ -15,7 +15,7 @@ import (
 // Each invariant can fail: a machine that is broken in one way is found out,
 // soon, and by an invariant that is about that.
 func TestSabotageIsFound(t *testing.T) {
-	const seeds = 20
+	const seeds = 150
 	for _, x := range []struct {
 		name       string
 		sabotage   func() Sabotage
