@@ -215,10 +215,10 @@ func TestOutOfReach(t *testing.T) {
 		for _, address := range []string{"127.0.0.1:1", silent.Addr().String()} {
 			v := values(t, "root:topsecret@tcp("+address+")/teamgram")
 			p := start(t, "-f", file(t, "stock-etc.yaml", v))
-			code, took := p.exit(20 * time.Second)
+			code, took := p.exit(time.Minute)
 			require.Equal(t, 1, code)
 			require.Greater(t, took, 6*time.Second, "services that start together need time")
-			require.Less(t, took, 10*time.Second)
+			require.Less(t, took, 30*time.Second, "10 s on a machine that has nothing else to do")
 			require.Contains(t, p.output(), "Mysql.DSN, within Mysql.StartTimeout (8s)")
 			require.Contains(t, p.output(), address)
 			require.NotContains(t, p.output(), "topsecret")
