@@ -15,13 +15,16 @@ SOAK     ?= 10m
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test test-unit test-integration sim test-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim test-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## start everything on embedded parts and drive it with a real MTProto client
 	@$(LAB) demo
+
+demo-desktop: ## have Telegram Desktop log in to a cluster; makes docs/img/desktop.png (Debian: telegram-desktop, xvfb, xdotool)
+	@$(LAB) desktop -screenshot $(CURDIR)/docs/img/desktop.png
 
 run: ## start everything on embedded parts and leave it running (Ctrl-C ends it)
 	@$(LAB) run

@@ -170,6 +170,44 @@ func TestSessionNodesComeAndGo(t *testing.T) {
 	require.Contains(t, string(yaml), "Salts:\n  Life: 1m0s\n")
 }
 
+func TestEntryDataCentre(t *testing.T) {
+	ctx := limited(t)
+	for _, tc := range []struct {
+		name     string
+		dc       int
+		gateways int
+	}{{"none", 0, 1}, {"data centre 1", 1, 2}} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg := config(t)
+			cfg.EntryDC = tc.dc
+			c, err := cluster.Start(ctx, cfg)
+			require.NoError(t, err)
+			defer c.Close()
+			gateways, etcd := []string{}, ""
+			for _, p := range c.Parts() {
+				switch {
+				case p.Name == "gateway, for clients", strings.HasPrefix(p.Name, "gateway of data centre"):
+					gateways = append(gateways, p.Addr)
+				case p.Name == "etcd":
+					etcd = p.Addr
+				}
+			}
+			require.Len(t, gateways, tc.gateways)
+			if tc.dc != 0 {
+				require.Equal(t, c.EntryAddr(), gateways[1])
+			} else {
+				require.Empty(t, c.EntryAddr())
+			}
+			disc, err := discovery.Dial(ctx, []string{etcd})
+			require.NoError(t, err)
+			defer disc.Close()
+			found, err := disc.Values(ctx, "interface.gateway")
+			require.NoError(t, err)
+			require.Len(t, found, tc.gateways, "session nodes find them")
+		})
+	}
+}
+
 func TestServiceThatDoesNotStart(t *testing.T) {
 	cfg := config(t)
 	cfg.SessionYAML = "ListenOn: [no, address]"

@@ -100,17 +100,37 @@ func (s *screen) look() (*image.RGBA, error) {
 	return decodeXWD(raw)
 }
 
-// save writes what the screen shows to a PNG file.
+// save writes what the screen shows to a PNG file, without the bare screen
+// around it. Colours lose their two lowest bits, which nobody sees and which are
+// half of a file that shows a wallpaper.
 func (s *screen) save(file string) error {
 	shown, err := s.look()
 	if err != nil {
 		return err
 	}
+	for i := range shown.Pix {
+		if i%4 != 3 {
+			shown.Pix[i] &^= 3
+		}
+	}
 	out, err := os.Create(file)
 	if err != nil {
 		return err
 	}
-	return errors.Join((&png.Encoder{CompressionLevel: png.BestCompression}).Encode(out, shown), out.Close())
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	return errors.Join(encoder.Encode(out, shown.SubImage(drawn(shown))), out.Close())
+}
+
+// drawn is the part of a screen that is not black.
+func drawn(img *image.RGBA) (part image.Rectangle) {
+	for y := range img.Rect.Dy() {
+		for x := range img.Rect.Dx() {
+			if at := img.Pix[img.PixOffset(x, y):]; [3]byte(at) != [3]byte{} {
+				part = part.Union(image.Rect(x, y, x+1, y+1))
+			}
+		}
+	}
+	return part
 }
 
 // still waits until the screen shows something and keeps it, and returns it.

@@ -55,7 +55,7 @@ func run(args []string) (code int, err error) {
 	}
 	switch {
 	case len(args) == 0:
-		return serve(self)
+		return serve(self, os.Stdin)
 	case args[0] == "inside":
 		return netns.Main(args[1:], os.Stderr), nil
 	case args[0] == "check":
@@ -83,8 +83,8 @@ type start struct {
 
 // serve waits for the first command, which says where the lab is, and runs
 // main.mjs to its end.
-func serve(self string) (code int, err error) {
-	in := bufio.NewReaderSize(os.Stdin, maxLine)
+func serve(self string, stdin io.Reader) (code int, err error) {
+	in := bufio.NewReaderSize(stdin, maxLine)
 	first, err := in.ReadSlice('\n')
 	if errors.Is(err, io.EOF) && len(first) == 0 {
 		return 0, nil
@@ -166,10 +166,15 @@ func relay(cmd *exec.Cmd, first []byte, rest io.Reader) (code int, err error) {
 	return cmd.ProcessState.ExitCode(), nil
 }
 
+// copyFor names the copy of the library that knows key.
+func copyFor(dir string, key []byte) string {
+	return filepath.Join(dir, fmt.Sprintf("libtdjson-%.8x.so", sha256.Sum256(key)))
+}
+
 // patchedLibrary is a copy of the library in dir that knows key, the PEM of an
 // RSA public key. Processes with the same key share it.
 func patchedLibrary(dir string, key []byte) (string, error) {
-	dst := filepath.Join(dir, fmt.Sprintf("libtdjson-%.8x.so", sha256.Sum256(key)))
+	dst := copyFor(dir, key)
 	if _, err := os.Stat(dst); err == nil {
 		return dst, nil
 	}
