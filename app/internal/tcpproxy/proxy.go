@@ -12,12 +12,13 @@ import (
 
 // Proxy is a listening proxy. It is safe for concurrent use.
 type Proxy struct {
-	to string
-	ln net.Listener
+	to   string
+	port *reservation
 
 	accepting, copying sync.WaitGroup
 
 	mu       sync.Mutex
+	ln       net.Listener // nil while connections are refused
 	mode     mode
 	join     func(client, server net.Conn) // while joining
 	resumed  chan struct{}                 // closed when bytes pass again
@@ -30,7 +31,7 @@ type mode int
 
 const (
 	passing mode = iota
-	refusing
+	breaking
 	holding
 	joining
 	closed
@@ -39,24 +40,65 @@ const (
 // New is a proxy on a free loopback port to the server at to (host:port). It
 // runs until Close.
 func New(to string) (*Proxy, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := reserve()
 	if err != nil {
 		return nil, fmt.Errorf("tcpproxy: %w", err)
 	}
-	p := &Proxy{to: to, ln: ln, resumed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
-	p.accepting.Go(p.accept)
+	p := &Proxy{to: to, port: port, resumed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	if err := p.listen(); err != nil {
+		port.free()
+		return nil, err
+	}
 	return p, nil
 }
 
 // Addr is where the proxy listens.
-func (p *Proxy) Addr() string { return p.ln.Addr().String() }
+func (p *Proxy) Addr() string { return p.port.addr }
+
+// listen takes connections, as it does from the start.
+func (p *Proxy) listen() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.mode == closed || p.ln != nil {
+		return nil
+	}
+	ln, err := net.Listen("tcp", p.port.addr)
+	if err != nil {
+		return fmt.Errorf("tcpproxy: %w", err)
+	}
+	p.ln = ln
+	p.accepting.Go(func() { p.accept(ln) })
+	return nil
+}
+
+// deafen takes no connections any more: the system refuses them.
+func (p *Proxy) deafen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ln != nil {
+		_ = p.ln.Close()
+		p.ln = nil
+	}
+}
+
+// Refuse breaks all connections, and the system refuses new ones as if nobody
+// were there, until the function that it returns is called: then everything
+// passes again.
+func (p *Proxy) Refuse() (restore func() error) {
+	p.deafen()
+	p.become(breaking)
+	return func() error {
+		p.become(passing)
+		return p.listen()
+	}
+}
 
 // Restore lets everything pass again: what was held goes on, and new
 // connections are taken.
 func (p *Proxy) Restore() { p.become(passing) }
 
 // Cut breaks all connections, and new ones as soon as they are made.
-func (p *Proxy) Cut() { p.become(refusing) }
+func (p *Proxy) Cut() { p.become(breaking) }
 
 // Hold is a black hole: connections stand, new ones are taken, and no byte
 // passes in either direction.
@@ -66,7 +108,7 @@ func (p *Proxy) Hold() { p.become(holding) }
 // each in a goroutine of its own. They are broken when it returns, and by the
 // next change.
 func (p *Proxy) Join(join func(client, server net.Conn)) {
-	p.become(refusing)
+	p.become(breaking)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode != closed {
@@ -90,10 +132,11 @@ func (p *Proxy) Accepted() int {
 
 // Close breaks everything and returns when no goroutine is left.
 func (p *Proxy) Close() {
-	_ = p.ln.Close()
 	p.become(closed)
+	p.deafen()
 	p.accepting.Wait()
 	p.copying.Wait()
+	p.port.free()
 }
 
 func (p *Proxy) become(m mode) {
@@ -106,7 +149,7 @@ func (p *Proxy) become(m mode) {
 		close(p.resumed)
 		p.resumed = make(chan struct{})
 	}
-	broken := m == refusing || m == closed || p.mode == joining
+	broken := m == breaking || m == closed || p.mode == joining
 	p.mode = m
 	if broken {
 		for c := range p.conns {
@@ -116,9 +159,9 @@ func (p *Proxy) become(m mode) {
 	}
 }
 
-func (p *Proxy) accept() {
+func (p *Proxy) accept(ln net.Listener) {
 	for {
-		client, err := p.ln.Accept()
+		client, err := ln.Accept()
 		if err != nil {
 			return
 		}
@@ -135,7 +178,7 @@ func (p *Proxy) connect(client net.Conn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mode == refusing || p.mode == closed {
+	if p.mode == breaking || p.mode == closed {
 		p.refused++
 		_ = client.Close()
 		_ = server.Close()

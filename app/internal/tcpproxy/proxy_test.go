@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,6 +88,30 @@ func TestPassAndCut(t *testing.T) {
 	say(t, c, "two")
 	hear(t, c, "two")
 	require.Equal(t, 2, p.Accepted())
+}
+
+func TestRefuse(t *testing.T) {
+	p := proxy(t, echo(t))
+	addr := p.Addr()
+	for range 3 {
+		c := dial(t, p)
+		say(t, c, "one")
+		hear(t, c, "one")
+		restore := p.Refuse()
+		ends(t, c)
+		for range 100 { // who comes again and again does not get in
+			_, err := net.Dial("tcp", addr)
+			require.ErrorIs(t, err, syscall.ECONNREFUSED)
+		}
+		require.NoError(t, restore())
+		require.NoError(t, restore(), "once more")
+		require.Equal(t, addr, p.Addr())
+	}
+	restore := p.Refuse()
+	p.Close()
+	require.NoError(t, restore(), "when it is over")
+	_, err := net.Dial("tcp", addr)
+	require.Error(t, err)
 }
 
 // What is said into a black hole comes out when it is gone, and in order.

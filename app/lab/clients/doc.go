@@ -30,7 +30,7 @@
 //	         cannot (optional) lists what the library lacks: "difference" (it fetches nothing that it
 //	         missed), "resend" (a call that the server has lost is never sent again), "notice" (the
 //	         next call alone tells that its login has ended), "clock" (it does not follow the
-//	         server's clock)
+//	         server's clock), "ping" (it says nothing by itself, not even when it has connected again)
 //	login    {"phone","code","name","password"} → {"user":ID}   signs up who is new
 //	me       {} → {"user":ID}
 //	contacts {} → {"users":[{"id","name"}]}

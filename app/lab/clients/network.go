@@ -15,36 +15,45 @@ const (
 	// back is how long a client may take after a bad network until it has what
 	// it missed.
 	back = time.Minute
+	// found is how long it may take after a restart. A session that was killed
+	// knows of no client before that speaks, and some idle ones ping once a
+	// minute, or notice after that that their ping was lost.
+	found = 100 * time.Second
 	// margin is how long an idle device is watched beyond the salts.
 	margin = 10 * time.Second
 )
 
-// cut breaks the connection for a time; in the middle of it Bob sends a
+// cut breaks the connection for a time and refuses new ones; in the middle of it Bob sends a
 // message. The step is about how long after the cut it comes.
 func cut(long time.Duration) func(context.Context, *walk, *Cell) error {
 	return func(ctx context.Context, w *walk, c *Cell) error {
-		return w.missing(ctx, c, long, w.proxy.Cut)
+		return w.missing(ctx, c, long, w.proxy.Refuse)
 	}
 }
 
 // hole lets the connection stand and nothing pass for a time.
 func hole(long time.Duration) func(context.Context, *walk, *Cell) error {
 	return func(ctx context.Context, w *walk, c *Cell) error {
-		return w.missing(ctx, c, long, w.proxy.Hold)
+		return w.missing(ctx, c, long, func() func() error {
+			w.proxy.Hold()
+			return func() error { w.proxy.Restore(); return nil }
+		})
 	}
 }
 
 // missing makes the network bad for a time. What is sent meanwhile has to come
 // afterwards, unless the library fetches nothing, and then what is sent next.
-func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad func()) error {
-	bad()
+func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad func() (good func() error)) error {
+	good := bad()
 	pause(ctx, long/2)
 	text := w.text("in the cut")
 	err := w.fromBob(ctx, text)
 	pause(ctx, long/2)
-	w.proxy.Restore()
 	begin := time.Now()
-	if err != nil {
+	if err := errors.Join(err, good()); err != nil {
+		return err
+	}
+	if err := w.prompt(ctx); err != nil {
 		return err
 	}
 	lost := w.awaits(ctx, w.main, text, back)
@@ -69,6 +78,15 @@ func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad fun
 		return none("the library does not fetch what it missed; it is in the history")
 	}
 	return nil
+}
+
+// prompt makes a client speak that never does so by itself: it can be told
+// nothing before.
+func (w *walk) prompt(ctx context.Context) error {
+	if !w.can.lack(cannotPing) {
+		return nil
+	}
+	return is(ctx, w.main, w.user)
 }
 
 // idle leaves the second device alone while salts change twice (in the short
@@ -109,7 +127,7 @@ func restart(name, about string, how func(context.Context, *run) error, lossy bo
 			}
 			calls := make(chan error, 1)
 			w.calls = calls
-			begun, cancel := context.WithTimeout(ctx, stepTimeout)
+			begun, cancel := context.WithTimeout(ctx, found)
 			go func() {
 				defer cancel()
 				_, err := makeCalls(begun, w.main, callsInRestart, bff.SlowMethod)
@@ -118,7 +136,7 @@ func restart(name, about string, how func(context.Context, *run) error, lossy bo
 			pause(ctx, SlowTime/3) // in the middle of the calls
 		},
 		shared: how,
-		lanes: [][]step{{{name: name, about: about, bound: 3 * time.Minute, run: func(ctx context.Context, w *walk, c *Cell) error {
+		lanes: [][]step{{{name: name, about: about, bound: 4 * time.Minute, run: func(ctx context.Context, w *walk, c *Cell) error {
 			return w.survives(ctx, c, lossy)
 		}}}},
 	}
@@ -132,7 +150,10 @@ func (w *walk) survives(ctx context.Context, c *Cell, lossy bool) error {
 	}
 	begin := time.Now()
 	heard := func() error {
-		_, err := w.hears(ctx, w.main, "after the restart", back)
+		if err := w.prompt(ctx); err != nil {
+			return err
+		}
+		_, err := w.hears(ctx, w.main, "after the restart", found)
 		return err
 	}()
 	c.Took = time.Since(begin)

@@ -71,6 +71,7 @@ const (
 	cannotResend     = "resend"     // a call whose connection ended is never sent again
 	cannotNotice     = "notice"     // its next call alone tells that its login has ended
 	cannotClock      = "clock"      // it does not follow the server's clock
+	cannotPing       = "ping"       // it says nothing by itself, not even when it has connected again
 )
 
 func (a abilities) lack(what string) bool { return slices.Contains(a.Cannot, what) }
@@ -282,7 +283,6 @@ func (w *walk) recover(ctx context.Context) {
 	if w.user == 0 || ctx.Err() != nil {
 		return
 	}
-	w.proxy.Restore()
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	short, cancel := context.WithTimeout(ctx, patience)

@@ -202,8 +202,14 @@ type callsAnswer struct {
 	MaxMS  int64  `json:"max_ms"`
 }
 
+// callTimeout is how long a call is waited for. A call that the server has lost
+// is not sent again, and its connection stays taken from the pool.
+const callTimeout = 30 * time.Second
+
 // calls makes n calls at once.
 func (c *client) calls(ctx context.Context, a callsArgs) (out callsAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	api := c.api()
 	one := map[string]func() error{
 		"help.getConfig":    func() error { _, err := api.HelpGetConfig(ctx); return err },

@@ -57,7 +57,7 @@ async function start(a) {
   await call('help.getConfig')
   me = load()
   if (me !== 0) await updates.begin()
-  return { cannot: ['resend', 'clock'] }
+  return { cannot: ['resend', 'clock', 'ping'] }
 }
 
 /** Puts the server's key in the place of the built-in ones. */

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ type peer struct {
 	refuse bool          // knows no connection
 	hold   chan struct{} // unary calls wait for it
 	limit  int           // answers before a stream is cut; 0: never
+	ends   []error       // how streams ended
 }
 
 type streaming struct {
@@ -66,10 +68,12 @@ func (p *peer) GatewaySendDataToGateway(ctx context.Context, in *gateway.TLGatew
 func (s streaming) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
 	for n := 1; ; n++ {
 		in, err := stream.Recv()
+		s.p.mu.Lock()
 		if err != nil {
+			s.p.ends = append(s.p.ends, err)
+			s.p.mu.Unlock()
 			return err
 		}
-		s.p.mu.Lock()
 		s.p.stream = append(s.p.stream, in.GetSendData())
 		limit, refuse := s.p.limit, s.p.refuse
 		s.p.mu.Unlock()
@@ -343,4 +347,46 @@ func BenchmarkStream(b *testing.B) {
 	if err := g.Flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// stubborn reads a stream and never ends it.
+type stubborn struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+	hold chan struct{}
+}
+
+func (s stubborn) GatewayDataStream(gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	<-s.hold
+	return nil
+}
+
+// A gateway logged an error for each stream whose node had stopped.
+func TestStreamsEndWithoutAnError(t *testing.T) {
+	p := (&peer{}).start(t, withStreams)
+	g, f := newGateways(t)
+	g.Send(1, packetFor(p.addr, 1, 1))
+	require.NoError(t, g.Flush(t.Context()))
+	g.Close()
+	eventually(t, "the end of the stream", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.ends) == 1
+	})
+	require.ErrorIs(t, p.ends[0], io.EOF)
+	require.Zero(t, f.count())
+
+	hold := make(chan struct{})
+	defer close(hold)
+	q := (&peer{}).start(t, func(*peer) gateway.RPCGatewayStreamServer { return stubborn{hold: hold} })
+	g, _ = newGateways(t)
+	g.Send(1, packetFor(q.addr, 1, 1))
+	l := g.links[q.addr]
+	eventually(t, "a stream", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.unanswered) == 1
+	})
+	began := time.Now()
+	g.Close()
+	require.Less(t, time.Since(began), 2*time.Second, "nor does it wait for one that does not end")
 }

@@ -121,7 +121,7 @@ func (l *link) run() {
 	defer func() {
 		l.cancel()
 		if s != nil {
-			<-s.ended
+			s.end()
 		}
 		l.fail(front(l.takeUnanswered(), l.take()))
 	}()

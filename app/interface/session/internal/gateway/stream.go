@@ -19,13 +19,14 @@ type stream struct {
 	rpc    gateway.RPCGatewayStream_GatewayDataStreamClient
 	cancel context.CancelFunc
 	watch  *time.Timer   // ends a stream whose answers are overdue
+	late   func() bool   // calls off what cuts the stream when the link was closed long ago
 	ended  chan struct{} // closed when the reader is done
 	err    error         // why; set before ended is closed
 }
 
 // open opens a stream. It fails at once when the gateway cannot be reached.
 func (l *link) open() (*stream, error) {
-	ctx, cancel := context.WithCancel(l.ctx)
+	ctx, cancel := context.WithCancel(context.Background())
 	rpc, err := gateway.NewRPCGatewayStreamClient(l.conn).GatewayDataStream(ctx)
 	if err != nil {
 		cancel()
@@ -34,8 +35,19 @@ func (l *link) open() (*stream, error) {
 	s := &stream{l: l, rpc: rpc, cancel: cancel, ended: make(chan struct{})}
 	s.watch = time.AfterFunc(time.Hour, cancel)
 	s.watch.Stop()
+	s.late = context.AfterFunc(l.ctx, func() { time.AfterFunc(endTime, cancel) })
 	go s.read()
 	return s, nil
+}
+
+// endTime is how long a gateway may take to see the end of a stream.
+const endTime = 500 * time.Millisecond
+
+// end ends the stream of a link that was closed, in a way that is none of an
+// accident for the gateway: it reads an end, not an error.
+func (s *stream) end() {
+	_ = s.rpc.CloseSend()
+	<-s.ended
 }
 
 // write sends packets; false: the stream broke, and what was not sent is in
@@ -61,6 +73,7 @@ func (s *stream) read() {
 	defer close(s.ended)
 	defer s.cancel()
 	defer s.watch.Stop()
+	defer s.late()
 	for {
 		answer, err := s.rpc.Recv()
 		if err != nil {

@@ -47,12 +47,27 @@ func (n *renewals) add(r *sess.SetOnline) {
 	switch len(n.batch) {
 	case 1:
 		n.busy.Add()
-		n.timer = time.AfterFunc(renewalTime, func() { n.flush(x) })
+		n.timer = time.AfterFunc(renewalTime, func() {
+			if batch := n.take(x); batch != nil {
+				n.flush(batch)
+			}
+		})
 	case entryBatch:
-		if n.timer.Stop() {
-			go n.flush(n.batch[0])
-		}
+		n.timer.Stop()
+		batch := n.batch
+		n.batch = nil
+		go n.flush(batch)
 	}
+}
+
+// take takes the batch that begins with first, unless it was taken before.
+func (n *renewals) take(first *renewal) (batch []*renewal) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.batch) > 0 && n.batch[0] == first {
+		batch, n.batch = n.batch, nil
+	}
+	return batch
 }
 
 // overrule runs f, which tells status something else of a key, and drops what
@@ -72,16 +87,8 @@ func (n *renewals) forget(key int64) {
 	}
 }
 
-// flush tells the batch that begins with first.
-func (n *renewals) flush(first *renewal) {
-	n.mu.Lock()
-	if len(n.batch) == 0 || n.batch[0] != first {
-		n.mu.Unlock()
-		return
-	}
-	batch := n.batch
-	n.batch = nil
-	n.mu.Unlock()
+// flush asks about a batch, and tells it.
+func (n *renewals) flush(batch []*renewal) {
 	defer n.busy.Done()
 	entries := make([]Entry, len(batch))
 	for i, x := range batch {

@@ -413,3 +413,33 @@ func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int64{2}, behind, "a node that stops is missed by all")
 }
+
+// The sessions that updates of a key go to are presented when another node gets
+// it: that one cannot know of them else.
+func TestSessionsOfReleasedKeysArePresented(t *testing.T) {
+	var mu sync.Mutex
+	presented := map[int64][]sess.ConnNew{}
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			if _, out.Drained = in.(*sess.Drain); out.Drained && key%2 == 0 {
+				out.Present = append(out.Present, sess.ConnNew{SessionID: 100 + key})
+			}
+		})
+	}, func(o *Options) {
+		o.Present = func(key int64, sessions []sess.ConnNew) {
+			mu.Lock()
+			defer mu.Unlock()
+			presented[key] = sessions
+		}
+	})
+	for key := range int64(6) {
+		require.NoError(t, n.Post(key, false, &sess.Data{}))
+	}
+	n.Wait()
+	require.Equal(t, 3, n.Release(func(key int64) bool { return key < 3 }))
+	n.Wait()
+	require.Equal(t, map[int64][]sess.ConnNew{4: {{SessionID: 104}}}, presented)
+	_, err := n.Drain(t.Context())
+	require.NoError(t, err)
+	require.Len(t, presented, 3, "and those of a node that stops")
+}

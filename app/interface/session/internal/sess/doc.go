@@ -43,6 +43,19 @@
 // reconnect, in a new session; TDLib, mtcute and Android when new_session_created
 // says that what came before is not known.
 //
+// # Who hears of updates
+//
+// sync pushes to the keys that status has an entry of, so a wrapper tells status
+// while somebody is there who takes updates (online.go), and knows, as well as it
+// can be known, whether status has the entry. Whenever it may not have had it, or
+// updates were lost here, the client is told to fetch the difference (gap.go): by
+// updatesTooLong, once the entry is confirmed.
+//
+//	packet of an unknown session ─▶ resume     it lived before: it may have missed some
+//	offline ─▶ missUpdates                     nobody is pushed to from here on
+//	Announced{Failed, Lost}, Forgotten         status did not take the entry, or lost it
+//	Announced ─▶ catchUp ─▶ updatesTooLong     from here on updates are pushed
+//
 // # What leaves
 //
 // The greeting, answers, errors, other replies, updates: in that order, whether new

@@ -160,5 +160,6 @@ func (l *SessionList) saltThere() bool { return len(l.salts) > 0 || l.lent != 0 
 // tell has a session fetch the difference.
 func (w *MainAuthWrapper) tell(s *session) {
 	s.owed = false
+	w.count(CountGaps)
 	w.tooLong(s)
 }
