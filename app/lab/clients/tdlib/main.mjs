@@ -18,6 +18,9 @@ const idShift = 2 ** 20 // TDLib's id of a message is the server's times this
 const loginTimeout = 120_000 // ms
 const stateDelay = 400 // ms; TDLib shows no shorter states
 
+// over are the states from which no call gets out any more.
+const over = ['authorizationStateLoggingOut', 'authorizationStateClosing', 'authorizationStateClosed']
+
 const write = object => process.stdout.write(JSON.stringify(object) + '\n')
 const event = (name, fields) => write({ event: name, ...fields })
 const unsupported = why => Object.assign(new Error(`unsupported: ${why}`), { code: 0 })
@@ -85,6 +88,7 @@ class Account {
         const before = this.connection
         const state = u.state._
         this.set({ connection: state })
+        if (over.includes(this.auth)) return // it still says how its last connection fares
         const up = s => s === 'connectionStateReady' || s === 'connectionStateUpdating'
         if (up(state) && !up(before)) event('connected', {})
         if (!up(state) && up(before)) event('disconnected', {})
@@ -129,18 +133,23 @@ class Account {
       application_version: '1'
     })
     await pfs
-    await this.until(() => ['authorizationStateWaitPhoneNumber', 'authorizationStateReady'].includes(this.auth), 'login state')
-    await this.until(() => ['connectionStateReady', 'connectionStateUpdating'].includes(this.connection), 'connection')
+    await this.until(() => this.auth === 'authorizationStateClosed' ||
+      (['authorizationStateWaitPhoneNumber', 'authorizationStateReady'].includes(this.auth) &&
+      ['connectionStateReady', 'connectionStateUpdating'].includes(this.connection)), 'connection')
   }
 }
 
+// open connects with what is stored. Where that login has ended meanwhile, TDLib
+// throws it away and closes; the second time it has none.
 async function open () {
-  account = new Account()
-  client = account.client
-  await account.open()
+  for (let i = 0; i < 2 && (i === 0 || closed()); i++) {
+    account = new Account()
+    client = account.client
+    await account.open()
+  }
 }
 
-const ended = () => ['authorizationStateLoggingOut', 'authorizationStateClosing'].includes(account?.auth)
+const ended = () => over.includes(account?.auth)
 const closed = () => !account || account.auth === 'authorizationStateClosed'
 
 // chatWith returns the id of the private chat with a user.
