@@ -114,6 +114,9 @@ func (c *client) redial() {
 	c.conn, c.fresh = c.gateway.open(connKey{c.key.id(), c.id}), true
 }
 
+// greeting is longer than a session waits for what its first packet overtook.
+const greeting = 300 * time.Millisecond
+
 // forgotten stays away for so long that session forgets the session, and with
 // it the key when it has no other, and comes back.
 func (c *client) forgotten() {
@@ -122,6 +125,8 @@ func (c *client) forgotten() {
 		c.hangUp()
 		time.Sleep(sharedIdle + 300*time.Millisecond)
 		c.redial()
-		return count(c.until(), mt.NewSessionCreatedTypeID) > 0
+		heard := c.until()
+		time.Sleep(greeting) // a session that has begun before is announced a moment later
+		return count(append(heard, c.until()...), mt.NewSessionCreatedTypeID) > 0
 	})
 }
