@@ -143,7 +143,7 @@ func TestWeakness24ServerMessagesAreSentAgain(t *testing.T) {
 		require.Len(t, info.Info, 3)
 		require.EqualValues(t, 4, info.Info[0]&7, "one of ours, there")
 		require.EqualValues(t, 4, info.Info[1]&7, "the request, received")
-		require.NotZero(t, info.Info[1]&64, "and answered")
+		require.Zero(t, info.Info[1]&64, "answered, but not acknowledged: some clients call again on that")
 		require.Contains(t, []byte{2, 3}, info.Info[2], "never sent")
 		return true
 	})
@@ -253,6 +253,10 @@ func TestWeakness36LargeAnswersTravelInPacketsThatFit(t *testing.T) {
 	for len(got) < len(calls) {
 		m, ok := cl.next(5 * time.Second)
 		require.True(t, ok, "%d of %d answers", len(got), len(calls))
+		var large mt.MsgDetailedInfo
+		if m.constructor() == mt.MsgDetailedInfoTypeID && decode(m.body, &large) == nil { // it had been sent before
+			cl.service(&mt.MsgResendReq{MsgIDs: []int64{large.AnswerMsgID}})
+		}
 		if id := answered(m); slices.Contains(calls, id) {
 			require.Greater(t, len(m.body), len(file), "the file itself")
 			got[id] = true

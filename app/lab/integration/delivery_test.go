@@ -93,10 +93,11 @@ func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
 	require.NoError(t, err)
 	c.push(ended.key, reset)
 	c.push(other.key, reset) // sync tells all keys of the user
-	ended.awaitConstructor(tg.UpdatesTooLongTypeID)
-
-	e := ended.rpcError(ended.call(getSelf))
-	require.Equal(t, 401, e.ErrorCode)
+	var e mt.RPCError
+	eventually(t, "the login has ended", func() bool {
+		e = ended.rpcError(ended.call(getSelf))
+		return e.ErrorCode == 401
+	})
 	require.Equal(t, "AUTH_KEY_UNREGISTERED", e.ErrorMessage)
 	release()
 	other.result(inFlight)

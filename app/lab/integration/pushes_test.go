@@ -85,20 +85,22 @@ func TestWeakness33UpdatesWaitForASession(t *testing.T) {
 		cl.forgotten()
 		arrives(c, cl)
 	})
-	t.Run("after a new temp key", func(t *testing.T) {
+	t.Run("beside a new temp key", func(t *testing.T) {
 		c := share(t)
 		perm := c.newKey(0)
 		c.login(perm, newUserID())
-		var cl *client
+		var cl, first *client
 		for range 2 {
 			cl = c.open(c.newKey(1))
 			require.True(t, isTrue(cl.bind(perm)))
 			cl.key.perm = perm.id()
 			if c.bff.seen(getState) == nil {
 				c.initialise(cl)
+				first = cl
 			}
 		}
-		arrives(c, cl)
+		c.push(cl.key, c.typing(7))
+		first.awaitConstructor(tg.UpdateShortTypeID) // its key is as good as before
 	})
 }
 
