@@ -89,7 +89,7 @@ func TestWeakness09ResetConcernsTheNamedKeyOnly(t *testing.T) {
 	reset := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updateAccountResetAuthorization")
 	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("user_id"), protowire.VarintType), uint64(user))
 	reset = protowire.AppendVarint(protowire.AppendTag(reset, number("auth_key_id"), protowire.VarintType), uint64(ended.key.perm))
-	_, err := c.auth.AuthsessionUnbindAuthKeyUser(c.t.Context(), &authsession.TLAuthsessionUnbindAuthKeyUser{AuthKeyId: ended.key.perm})
+	_, err := c.auth.AuthsessionUnbindAuthKeyUser(c.t.Context(), &authsession.TLAuthsessionUnbindAuthKeyUser{AuthKeyId: ended.key.perm, UserId: user})
 	require.NoError(t, err)
 	c.push(ended.key, reset)
 	c.push(other.key, reset) // sync tells all keys of the user

@@ -93,7 +93,6 @@ func TestWeakness26IdsAreJudgedByTheSpecification(t *testing.T) {
 			_ = cl.sendPacket(packet(early, cl.seqNo(true), encode(t, getSelf)))
 			return early
 		},
-		34: func(cl *client) int64 { return cl.send(encode(t, &mt.MsgsAck{MsgIDs: []int64{1}}), true) },
 		35: func(cl *client) int64 { return cl.send(encode(t, getSelf), false) },
 	}
 	for code, provoke := range bad {
