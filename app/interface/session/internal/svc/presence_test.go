@@ -33,8 +33,6 @@ func (m announced) Step(_ int64, in sess.Input, out *sess.Effects) {
 	}
 }
 
-func (announced) Revoked() bool { return false }
-
 // nodeOf makes a node that has n keys online, and no peers.
 func nodeOf(n int64, forgotten *int) *ServiceContext {
 	s := &ServiceContext{Config: config.Config{}, Shard: shard.New("10.0.0.1:20120")}
