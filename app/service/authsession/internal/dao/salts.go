@@ -32,7 +32,7 @@ var saltRefills = metric.NewCounterVec(&metric.CounterVecOpts{
 // saltAttempts bounds how often a refill is tried against others.
 const saltAttempts = 4
 
-// Salts returns n salts of a key (and the one before, if still good), never
+// Salts returns n salts of a key (and those before that are still good), never
 // none: without Redis they are derived from the key, the same on every node.
 func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 	now := d.Now()

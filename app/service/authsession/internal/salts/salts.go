@@ -1,8 +1,8 @@
 // Package salts plans the server salts of a transport key: windows one after
 // the other, of 1800 s each as stock stores them, or of as many as the
 // configuration says (Salts.Life). A salt stays good for another 1800 s after
-// its window (core.telegram.org/mtproto/description, "Server Salt"), so the
-// one whose window ended last is kept and handed out too.
+// its window (core.telegram.org/mtproto/description, "Server Salt"), and session
+// tells clients so: those that are still good are kept and handed out too.
 package salts
 
 import (
@@ -26,6 +26,9 @@ const (
 	DefaultCount = 32
 	// MaxCount bounds a request; more is clamped.
 	MaxCount = 64
+	// maxPassed bounds how many salts are kept after their windows: with windows
+	// so short that more of them fit into Grace, the oldest give way.
+	maxPassed = MaxCount
 	// minCount is kept in store whatever is asked: session needs two.
 	minCount = 2
 )
@@ -47,51 +50,48 @@ func Count(num int32) int {
 }
 
 // Plan returns the list to store and the part of it to answer with n salts:
-// the last expired one, if it is still good, and the next n. Missing salts, and
-// only those, are made with next, each with a window of so many seconds.
-// changed says whether stored differs from list in salts to come; list itself
-// (ordered by time) is left alone, so a list from before the window was
-// configured anew is used up as it is.
+// those whose windows have passed but that are still good, and the next n.
+// Missing salts, and only those, are made with next, each with a window of so
+// many seconds; none is made for windows that passed while nobody asked. changed says whether stored differs from list in salts to come;
+// list itself (ordered by time) is left alone, so a list from before the window
+// was configured anew is used up as it is.
 func Plan(list []Salt, now, window int64, n int, next func() int64) (stored, answer []Salt, changed bool) {
-	var last *Salt
-	for i := range list {
-		s := &list[i]
-		switch {
-		case s.ValidUntil >= now:
-			stored = append(stored, *s)
-		case now <= s.ValidUntil+Grace && (last == nil || s.ValidUntil > last.ValidUntil):
-			last = s
+	passed := 0
+	for _, s := range list {
+		if s.ValidUntil+Grace < now {
+			continue
+		}
+		stored = append(stored, s)
+		if s.ValidUntil < now {
+			passed++
 		}
 	}
-	since := now
-	if len(stored) > 0 {
-		since = stored[len(stored)-1].ValidUntil
-	} else if last != nil {
-		since = last.ValidUntil // no gap: the neighbour's window goes on
+	if more := passed - maxPassed; more > 0 {
+		stored, passed = stored[more:], maxPassed
 	}
-	for len(stored) < max(n, minCount) {
+	since := now
+	if len(stored) > 0 && stored[len(stored)-1].ValidUntil+window >= now {
+		since = stored[len(stored)-1].ValidUntil // no gap: the neighbour's window goes on
+	}
+	for len(stored) < passed+max(n, minCount) {
 		stored = append(stored, Salt{ValidSince: since, ValidUntil: since + window, Value: next()})
 		since += window
 		changed = true
 	}
-	answer = stored[:n:n]
-	if last != nil {
-		stored = append([]Salt{*last}, stored...)
-		answer = stored[: n+1 : n+1]
-	}
-	return stored, answer, changed
+	return stored, stored[: passed+n : passed+n], changed
 }
 
-// Derived is the list of n salts (and the one before) for times when no store
+// Derived is the list of n salts (and those before that are still good) for times when no store
 // is at hand: computed from the key, so that every node answers the same and a
 // client keeps its salts from node to node and over restarts. The key id
 // spreads the keys' window changes over time. Knowing a key's salts takes the
 // key itself.
 func Derived(authKey []byte, keyID, now, window int64, n int) []Salt {
 	offset := int64(uint64(keyID) % uint64(window))
-	first := (now+offset)/window - 1
-	out := make([]Salt, 0, n+1)
-	for w := first; w <= first+int64(n); w++ {
+	current := (now + offset) / window
+	passed := min(max(Grace/window, 1), maxPassed)
+	out := make([]Salt, 0, passed+int64(n))
+	for w := current - passed; w < current+int64(n); w++ {
 		mac := hmac.New(sha256.New, authKey)
 		mac.Write([]byte("server salt"))
 		_ = binary.Write(mac, binary.BigEndian, w)

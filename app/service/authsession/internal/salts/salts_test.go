@@ -1,6 +1,7 @@
 package salts
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,31 +54,45 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// Over any walk through time, the list has no gap, the salt in force is in
-// the answer, and whoever kept the former answer finds its salt in force good.
+// Over any walk through time, a salt is in force and in the answer, and every
+// salt that was ever answered stays in the answers while it is good, whatever
+// the windows: a client that was told of it goes on using it. Salts leave no gap
+// but over times when nobody asked.
 func TestPlanOverTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := int64(1_700_000_000)
 		window := rapid.SampledFrom([]int64{MinWindow, 60, Window}).Draw(t, "window")
-		var list []Salt
+		var list, told []Salt
 		next := counter()
-		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
 			n := rapid.IntRange(1, MaxCount).Draw(t, "n")
 			stored, answer, _ := Plan(list, now, window, n, next)
+			if len(stored) > maxPassed+MaxCount {
+				t.Fatalf("%d salts are stored", len(stored))
+			}
 			for i := 1; i < len(stored); i++ {
-				if stored[i].ValidSince != stored[i-1].ValidUntil {
-					t.Fatalf("gap in %v", stored)
+				if before, s := stored[i-1], stored[i]; s.ValidSince < before.ValidUntil ||
+					s.ValidSince > before.ValidUntil && before.ValidUntil+window >= s.ValidSince {
+					t.Fatalf("gap or overlap in %v", stored)
 				}
 			}
-			inForce := false
+			inForce, passed := false, 0
 			for _, s := range answer {
 				inForce = inForce || s.ValidSince <= now && now <= s.ValidUntil
+				if s.ValidUntil < now {
+					passed++
+				}
 			}
-			if !inForce || len(answer) < n {
+			if !inForce || len(answer)-passed != n {
 				t.Fatalf("at %d: %v", now, answer)
 			}
-			list = stored
-			now += rapid.Int64Range(0, 3*window).Draw(t, "later")
+			for _, s := range told {
+				if s.ValidSince <= now && now <= s.ValidUntil+Grace && passed < maxPassed && !slices.Contains(stored, s) {
+					t.Fatalf("at %d: %v is forgotten", now, s)
+				}
+			}
+			list, told = stored, append(told, answer...)
+			now += rapid.Int64Range(0, 5*window).Draw(t, "later")
 		}
 	})
 }
@@ -91,11 +106,11 @@ func TestCount(t *testing.T) {
 func TestDerivedSaltsAgreeAcrossNodesAndTime(t *testing.T) {
 	key := make([]byte, 256)
 	const id, now = -8_123_456_789_012_345_678, 1_700_000_000
-	for _, window := range []int64{MinWindow, 60, Window} {
+	for window, passed := range map[int64]int{MinWindow: maxPassed, 60: Grace / 60, Window: 1, 3 * Window: 1} {
 		key[0] = 0
 		list := Derived(key, id, now, window, 3)
-		require.Len(t, list, 4)
-		require.True(t, list[1].ValidSince <= now && now < list[1].ValidUntil, "the second is in force")
+		require.Len(t, list, passed+3)
+		require.True(t, list[passed].ValidSince <= now && now < list[passed].ValidUntil, "it is in force")
 		require.Equal(t, list[1].ValidSince, list[0].ValidUntil)
 		require.Equal(t, window, list[0].ValidUntil-list[0].ValidSince)
 		require.Equal(t, list, Derived(key, id, now, window, 3))
@@ -112,8 +127,19 @@ func TestShortWindow(t *testing.T) {
 	require.Equal(t, want, stored)
 	require.Equal(t, want, answer)
 	require.True(t, changed)
-	stored, _, _ = Plan([]Salt{{now - Grace - 60, now - Grace, 77}}, now, window, 2, counter())
-	require.EqualValues(t, 77, stored[0].Value, "a salt stays good for the whole grace")
+	stored, _, _ = Plan([]Salt{{now - Grace - 60, now - Grace, 77}, {now - Grace, now - Grace + 60, 78}}, now, window, 2, counter())
+	want = []Salt{{now - Grace - 60, now - Grace, 77}, {now - Grace, now - Grace + 60, 78}, {now, now + 60, 1}, {now + 60, now + 120, 2}}
+	require.Equal(t, want, stored, "salts stay good for the whole grace")
+
+	var list []Salt
+	for i := range int64(2 * maxPassed) {
+		since := now - 1300 + 10*i
+		list = append(list, Salt{since, since + 10, i})
+	}
+	stored, answer, _ = Plan(list, now, 10, 2, counter())
+	require.Len(t, stored, maxPassed+2, "with very short windows the oldest give way")
+	require.Equal(t, list[maxPassed:], stored[:maxPassed])
+	require.Equal(t, stored, answer)
 }
 
 // A gateway says that a first salt lives as long as a stock one.
