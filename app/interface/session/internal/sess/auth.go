@@ -47,7 +47,7 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 		default:
 			w.deny(c)
 		}
-	case w.state == StateUnknown:
+	case w.state == StateUnknown || w.suspect: // an answer would be kept from it, too
 		c.phase = phaseState
 		w.loadState()
 	case !w.needsLogin(c.method.Name, c.trait):
@@ -156,8 +156,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	w.deliverHeld()
 }
 
-// resolve lets the updates of a login go that was suspected to have ended, and has
-// not.
+// resolve lets go what was kept from a login that was suspected to have ended, and
+// has not.
 func (w *MainAuthWrapper) resolve() {
 	if w.suspect {
 		return
@@ -314,13 +314,20 @@ func (w *MainAuthWrapper) endLogin() {
 	w.endedAt = w.now
 	for s := range w.sessions() { // before the refusals are there
 		s.ended = true
+		var unsent []int64
 		s.discard(func(m *outMsg) bool {
 			if m.kind != outAnswer {
 				return false
 			}
 			s.window.lose(m.req) // who asks again is refused, not left in silence
+			if m.id == 0 {
+				unsent = append(unsent, m.req)
+			}
 			return true
 		})
+		for _, req := range unsent {
+			w.answerError(s, req, errUnregistered.Code, errUnregistered.Message)
+		}
 	}
 	w.logout(StateRevoked)
 	w.dropPushes()

@@ -272,6 +272,48 @@ func TestResetOfAnEarlierLogin(t *testing.T) {
 	}
 }
 
+// While authsession is slow to say whether a login that has only just begun has
+// ended again, nothing of it is told: calls wait, and so do answers. They were
+// told before, for as long as authsession took.
+func TestLoginThatMayHaveEnded(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		says AuthState
+		ends bool
+	}{
+		{"it goes on", AuthState{State: StateNormal, UserID: alice}, false},
+		{"it has ended", AuthState{State: StateUnauthorized}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.take()
+			asked := count[*InvokeMethod](x)
+			under := x.recv(1, x.method("help.getNearestDc"))
+			x.states = false
+			x.step(x.reset(alice, permKey, false))
+			x.answer("help.getNearestDc", nearestDC("NL"))
+			x.recv(1, x.method("help.getConfig"))
+			require.Empty(t, x.take(), "nothing is told yet")
+			require.Equal(t, asked+1, count[*InvokeMethod](x), "nor is anything asked")
+
+			ticket, _ := find(x, func(*GetAuthState) bool { return true })
+			x.state, x.states = c.says, true
+			x.finish(ticket, &c.says, nil)
+			msgs := x.take()
+			if c.ends {
+				require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(msgs, under.ID), "its answer is not for this client any more")
+				require.Zero(t, x.served("help.getConfig"), "a call that needs no login is nobody's")
+				return
+			}
+			body, ok := result(msgs, under.ID)
+			require.True(t, ok)
+			require.Equal(t, nearestDC("NL"), body)
+			require.EqualValues(t, alice, x.served("help.getConfig"))
+		})
+	}
+}
+
 // Updates that were on their way to the login that has ended are not for the next
 // one, though that begins at once.
 func TestUpdatesThatTrailAnEndedLogin(t *testing.T) {

@@ -53,26 +53,34 @@ func (s *session) dropUnsendable() {
 	s.compact()
 }
 
-// gather lists what is to be sent, in the order in which it leaves, except updates
-// while a difference is on its way, which they must not overtake.
+// gather lists what is to be sent, in the order in which it leaves, except what is
+// withheld, and updates while a difference is on its way, which they must not
+// overtake.
 func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	if !s.reachable() {
 		return nil
 	}
 	items := w.out.items[:0]
 	for i := range s.sent {
-		if m := &s.sent[i]; m.due && (!w.suspect || m.place() != placeUpdate) {
+		if m := &s.sent[i]; m.due && !w.withheld(m) {
 			items = append(items, m)
 		}
 	}
 	for i := range s.queue {
-		if m := &s.queue[i]; s.syncing == 0 && !w.suspect || m.place() != placeUpdate {
+		if m := &s.queue[i]; !w.withheld(m) && (s.syncing == 0 || m.place() != placeUpdate) {
 			items = append(items, m)
 		}
 	}
 	slices.SortStableFunc(items, func(a, b *outMsg) int { return int(a.place()) - int(b.place()) })
 	w.out.items = items
 	return items
+}
+
+// withheld reports whether a message waits until it is known whether the login
+// has ended, since it may tell what only that login may hear.
+func (w *MainAuthWrapper) withheld(m *outMsg) bool {
+	p := m.place()
+	return w.suspect && (p == placeUpdate || p == placeAnswer)
 }
 
 // place is where a message stands among those that leave together, repeated or
