@@ -15,7 +15,7 @@ SOAK     ?= 10m
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim test-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,13 @@ test-integration: ## run the tests against real MariaDB, Redis and etcd
 test-clients: build ## walk real clients through a cluster: CLIENTS=gotd,mtcute chooses, SHORT=1 is the short form
 	@.ci/with-clients env $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
 		-only '$(CLIENTS)' $(if $(SHORT),-short)
+
+# Those that keep a connection by themselves; @mtproto/core says nothing unasked.
+SOAKING := TDLib,mtcute 0.30.3 PFS,GramJS 2.26,gotd
+
+soak-clients: build ## use real clients, and leave some alone, for SOAK (10m); 75m is over two changes of salts
+	@.ci/with-clients env $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
+		-only '$(or $(CLIENTS),$(SOAKING))' -soak $(SOAK)
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
 	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim

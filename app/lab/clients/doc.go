@@ -3,6 +3,10 @@
 // through restarts of the services, and log out. What came out is a table of
 // steps and clients, with times.
 //
+// A soak (Config.Soak) uses the same clients for an hour or more, in which
+// nothing happens to the cluster but that salts change: then no message may be
+// late, no call fail, no connection end.
+//
 // A client is a program in a folder of its own, with a client.json that says
 // how it is made and started (program.Manifest). The runner starts it as a
 // child process and speaks with it by lines of JSON on standard input and

@@ -44,8 +44,12 @@ type Config struct {
 	Steps []string
 	// Short leaves out the clients and steps of the full form.
 	Short bool
-	// SaltLife is how long a salt is used. Zero means 60s.
+	// SaltLife is how long a salt is used. Zero means 60s, and in a soak what
+	// the cluster does by itself.
 	SaltLife time.Duration
+	// Soak, unless it is zero, has the clients be used and left alone for so
+	// long in place of the walk (soaking).
+	Soak time.Duration
 	// Jobs is how many clients are walked at a time where much is computed.
 	// Zero means 2.
 	Jobs int
@@ -67,7 +71,9 @@ type Needs struct {
 const password = "hunter2"
 
 func (c *Config) setDefaults() {
-	c.SaltLife = cmp.Or(c.SaltLife, time.Minute)
+	if c.Soak == 0 {
+		c.SaltLife = cmp.Or(c.SaltLife, time.Minute)
+	}
 	c.Jobs = cmp.Or(c.Jobs, 2)
 	if c.Progress == nil {
 		c.Progress = io.Discard
@@ -76,7 +82,7 @@ func (c *Config) setDefaults() {
 
 // Check tells of steps that there are not.
 func (c *Config) Check() error {
-	names, _ := Steps()
+	names, _ := c.Names()
 	for _, s := range c.Steps {
 		if !slices.Contains(names, s) {
 			return fmt.Errorf("clients: no step %q; there are %s", s, strings.Join(names, ", "))
@@ -85,9 +91,17 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// Steps lists the names of all steps, in their order, with what they are about.
-func Steps() (names, about []string) {
-	for _, p := range phases() {
+// phases are what the clients go through.
+func (c *Config) phases() []phase {
+	if c.Soak > 0 {
+		return soaking(c.Soak)
+	}
+	return walking()
+}
+
+// Names lists the names of all steps, in their order, with what they are about.
+func (c *Config) Names() (names, about []string) {
+	for _, p := range c.phases() {
 		for _, s := range p.steps() {
 			names, about = append(names, s.name), append(about, s.about)
 		}
@@ -117,7 +131,7 @@ func Run(ctx context.Context, cfg Config) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, bin: filepath.Join(cfg.Dir, "bin"), table: newTable()}
+	r := &run{cfg: cfg, bin: filepath.Join(cfg.Dir, "bin"), table: newTable(cfg.Names())}
 	if r.skew, err = filepath.Abs(filepath.Join(cfg.Programs, "js", "skew.cjs")); err != nil {
 		return nil, err
 	}
@@ -199,7 +213,7 @@ func (r *run) walk(ctx context.Context, walks []*walk) error {
 		}
 		closing.Wait()
 	}()
-	for _, p := range phases() {
+	for _, p := range r.cfg.phases() {
 		if err := p.run(ctx, r, walks); err != nil {
 			return err
 		}

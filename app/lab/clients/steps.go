@@ -14,8 +14,8 @@ import (
 // skew is how far a wrong clock is off.
 const skew = time.Hour
 
-// phases are the whole walk.
-func phases() []phase {
+// walking are the phases of the walk.
+func walking() []phase {
 	return []phase{
 		{busy: true, lanes: [][]step{{
 			{name: "connect", about: "key exchange", run: connect},

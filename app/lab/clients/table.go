@@ -47,14 +47,16 @@ const maxNote = 300
 // Table is what came out of a run: a row a step, a column a client. It is safe
 // for concurrent use.
 type Table struct {
+	steps, about []string // names of all steps, and what they are about
+
 	mu      sync.Mutex
 	clients []string
 	skipped map[string]string          // reasons by client
 	cells   map[string]map[string]Cell // by client and step
 }
 
-func newTable() *Table {
-	return &Table{skipped: map[string]string{}, cells: map[string]map[string]Cell{}}
+func newTable(steps, about []string) *Table {
+	return &Table{steps: steps, about: about, skipped: map[string]string{}, cells: map[string]map[string]Cell{}}
 }
 
 func (t *Table) add(client string) {
@@ -104,9 +106,8 @@ func (t *Table) walked() []string {
 
 // rows are the steps that have a cell.
 func (t *Table) rows() (rows [][]string) {
-	names, about := Steps()
-	for i, name := range names {
-		row, any := []string{about[i]}, false
+	for i, name := range t.steps {
+		row, any := []string{t.about[i]}, false
 		for _, client := range t.walked() {
 			c, ok := t.cell(client, name)
 			any = any || ok
@@ -125,11 +126,10 @@ func (t *Table) rows() (rows [][]string) {
 
 // notes are the notes of all cells with a verdict, each as client, step, note.
 func (t *Table) notes(m Mark) (notes [][3]string) {
-	names, about := Steps()
 	for _, client := range t.walked() {
-		for i, name := range names {
+		for i, name := range t.steps {
 			if c, ok := t.cell(client, name); ok && c.Mark == m && c.Note != "" {
-				notes = append(notes, [3]string{client, about[i], oneLine(c.Note)})
+				notes = append(notes, [3]string{client, t.about[i], oneLine(c.Note)})
 			}
 		}
 	}

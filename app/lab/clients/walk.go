@@ -38,6 +38,7 @@ type walk struct {
 	number   int
 
 	alice, bob, guarded device.Person // guarded has a password
+	hermit              device.Person // is left alone in a soak
 
 	proxy *tcpproxy.Proxy // between main and the gateway
 	main  *program.Process
@@ -49,9 +50,10 @@ type walk struct {
 	second     *program.Process
 	secondUser int64
 
-	peer    *device.Device // Bob's
-	toAlice *tg.InputPeerUser
-	peerLog *os.File
+	peer     *device.Device // Bob's
+	toAlice  *tg.InputPeerUser
+	toHermit *tg.InputPeerUser
+	peerLog  *os.File
 
 	texts atomic.Int64
 	calls chan error // calls that a restart meets, once they are over
@@ -82,7 +84,7 @@ func newWalk(r *run, m *program.Manifest, c program.Client, number int) *walk {
 	}
 	return &walk{
 		run: r, manifest: m, client: c, number: number,
-		alice: person("Alice", 1), bob: person("Bob", 2), guarded: person("Grace", 3),
+		alice: person("Alice", 1), bob: person("Bob", 2), guarded: person("Grace", 3), hermit: person("Henry", 4),
 	}
 }
 
@@ -224,12 +226,18 @@ func (w *walk) fromBob(ctx context.Context, text string) error {
 // hears has Bob send Alice a message and waits until a process has it, within
 // a bound. It returns how long that took from the moment it was sent.
 func (w *walk) hears(ctx context.Context, p *program.Process, about string, bound time.Duration) (time.Duration, error) {
+	return w.reaches(ctx, p, w.toAlice, about, bound)
+}
+
+// reaches is hears for a process of whomever it is.
+func (w *walk) reaches(ctx context.Context, p *program.Process, to *tg.InputPeerUser, about string, bound time.Duration) (time.Duration, error) {
 	text := w.text(about)
 	begin := time.Now()
-	if err := w.fromBob(ctx, text); err != nil {
-		return 0, err
+	if err := w.peer.Send(ctx, to, text); err != nil {
+		return 0, fmt.Errorf("the peer's send: %w", err)
 	}
-	return time.Since(begin), w.awaits(ctx, p, text, bound)
+	err := w.awaits(ctx, p, text, bound)
+	return time.Since(begin), err
 }
 
 // hearsSoon is hears for a device that has only just logged in, in steps about

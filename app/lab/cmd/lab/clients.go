@@ -26,6 +26,7 @@ func runClients(args []string) int {
 	session := fs.String("session", "", "`program` that is the session service (default: this one)")
 	authsession := fs.String("authsession", "", "`program` that is the authsession service (default: this one)")
 	fs.DurationVar(&cfg.SaltLife, "salt-life", 0, "how long a salt is used (default 1m0s)")
+	fs.DurationVar(&cfg.Soak, "soak", 0, "how long clients are used and left alone, in place of the walk; with salts of half an hour unless -salt-life is given")
 	markdown := fs.String("markdown", "", "`file` that the table is written to as Markdown, too")
 	fs.Usage = func() { clientsUsage(fs) }
 	if code, ok := parse(fs, args); !ok {
@@ -76,7 +77,7 @@ code 1: a step failed.
 `)
 	fs.PrintDefaults()
 	fmt.Fprint(w, "\nsteps:\n")
-	names, about := clients.Steps()
+	names, about := (&clients.Config{}).Names()
 	for i, name := range names {
 		fmt.Fprintf(w, "  %-8s %s\n", name, about[i])
 	}
