@@ -130,9 +130,10 @@ func (w *MainAuthWrapper) onCopy(s *session, in *incoming, m wire.Message) {
 		return
 	}
 	w.record(s, in, m, stateReceived|stateNoAck, 0)
-	if s.window.find(inner.ID) != nil {
+	if r := s.window.find(inner.ID); r != nil {
 		s.ack(m.ID, w.now, int64(w.cfg.AckDelay))
 		s.ack(inner.ID, w.now, int64(w.cfg.AckDelay))
+		w.onDuplicate(s, inner, r)
 		return
 	}
 	w.onMessage(s, in, inner, false)

@@ -247,6 +247,20 @@ func TestMsgCopy(t *testing.T) {
 	require.Equal(t, tlAck(outer.ID, inner.ID), acks[0].Body)
 }
 
+// A call whose answer is lost is told so when it is repeated, in whatever form: as
+// a copy it was only acknowledged, again and again.
+func TestCopyOfAForgottenCall(t *testing.T) {
+	x := newWorld(t, false)
+	call := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.take()
+	x.step(&Revoked{})
+	x.take()
+	body := append(wire.AppendMessageHeader(tlID(wire.IDMsgCopy), call.ID, call.Seq, len(call.Body)), call.Body...)
+	x.recv(1, body)
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), call.ID))
+}
+
 // The delay of ping_delay_disconnect was ignored.
 func TestPingDelayDisconnect(t *testing.T) {
 	x := newWorld(t, false)
