@@ -394,3 +394,15 @@ func TestEndedLoginComesBackWithTheKey(t *testing.T) {
 	x.recv(1, x.method("updates.getState"))
 	require.EqualValues(t, alice, x.served("updates.getState"))
 }
+
+// Who has just logged in may call nothing more and listen: its updates were kept
+// until it did.
+func TestLoginAloneTakesUpdates(t *testing.T) {
+	x := ended(t)
+	x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	x.signedIn(alice)
+	x.take()
+	require.Equal(t, 1, count[*SetOnline](x)-count[*SetOffline](x), "status can lead there")
+	x.step(&PushUpdates{Updates: x.updates(7)})
+	require.Equal(t, []int{7}, pushed(x.take()))
+}

@@ -16,6 +16,7 @@ type SessionView struct {
 
 // View is what a wrapper holds.
 type View struct {
+	State       State
 	Sessions    []SessionView
 	Calls       int // API calls without an answer
 	Running     int // of them, at a BFF
@@ -25,7 +26,7 @@ type View struct {
 
 // Inspect describes the wrapper as it is between two steps. It reuses v.
 func (w *MainAuthWrapper) Inspect(v *View) {
-	*v = View{Sessions: v.Sessions[:0], Calls: len(w.calls), Running: int(w.running), HeldPushes: len(w.held)}
+	*v = View{State: w.state, Sessions: v.Sessions[:0], Calls: len(w.calls), Running: int(w.running), HeldPushes: len(w.held)}
 	for l := range w.lists() {
 		v.HeldPackets += len(l.held)
 		for _, s := range l.sessions {

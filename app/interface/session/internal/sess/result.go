@@ -219,8 +219,7 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 	}
 	switch word := c.mark.word; {
 	case word.says() && word.State == StateNormal && word.UserID == user:
-		w.login(user)
-		w.stateAt = w.now
+		w.loginIn(c.s, user)
 	case word.says() && word.State == StateNeedPassword: // by another call, later
 		w.logout(StateNeedPassword)
 		return &RPCError{401, needPassword}
@@ -229,12 +228,22 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 		w.noLogin(StateUnauthorized)
 		return errUnregistered
 	case !c.mark.told && !c.stale && (c.trait&traitLogin != 0 || w.state == StateNeedPassword):
-		w.login(user)
-		w.stateAt = w.now
+		w.loginIn(c.s, user)
 	default:
 		w.doubted = true
 	}
 	return nil
+}
+
+// loginIn makes the key a user's by a call in a session. That session is supposed
+// to take updates: mtcute 0.27 calls nothing after a second login, and listens.
+func (w *MainAuthWrapper) loginIn(s *session, user int64) {
+	w.login(user)
+	w.stateAt = w.now
+	if s.list != nil && !s.noUpdates {
+		s.supposed = !s.subscribed
+		w.deliverHeld()
+	}
 }
 
 // owePassword notes that the login of a user waits for the password.

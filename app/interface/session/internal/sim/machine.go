@@ -21,6 +21,7 @@ type machine struct {
 	unbound bool  // a temp key of its own
 	letGo   int64 // when another node got the key; 0: none has
 	revoked int64 // when it heard that its login has ended; 0: it has not
+	late    bool  // it had read before that there was no login any more
 	now     sess.View
 	before  sess.View
 }
@@ -122,7 +123,7 @@ func (m *machine) heard(w *watch, in sess.Input) {
 	if p, ok := in.(*sess.PushUpdates); ok && m.revoked == 0 {
 		user := w.c.ownerOf(m.key)
 		if bytes.Equal(p.Updates, reset(w.c.schema, user, m.key)) {
-			m.revoked = w.c.now
+			m.revoked, m.late = w.c.now, m.now.State == sess.StateUnauthorized
 		}
 	}
 }
@@ -285,7 +286,8 @@ func nature(kind uint32) (bits int64, content bool) {
 
 // Invariant: a second after its login was ended, a key hears nothing of it but
 // refusals, and that it may ask: until it has logged in again, what is answered
-// was asked by nobody.
+// was asked by nobody. A machine that has not known the login takes what is pushed
+// to one of its sessions for word of the next one, as that of a login token.
 func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
@@ -305,7 +307,7 @@ func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
 	case idUpdateShort, wire.IDGzipPacked:
-		w.check(false, "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
+		w.check(m.late && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }
 

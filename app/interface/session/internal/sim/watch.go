@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -206,6 +207,18 @@ func (w *watch) seen(s *csession, serial int32) {
 		p.seen = true
 		p.woke = p.woke || s.id == cl.push.session
 	}
+}
+
+// toSession reports whether an update, as a client gets it, was pushed to one
+// session of a key.
+func (w *watch) toSession(perm int64, body []byte) bool {
+	body, err := unzip(body)
+	if id, _ := wire.PeekID(body); err != nil || id != idUpdateShort {
+		return false
+	}
+	r := wire.NewReader(body[4:])
+	p := w.pushes[pushID{serialIn(&r), perm}]
+	return p != nil && p.session != 0
 }
 
 // told notes that a client knows, as of a time, that it may have missed updates.
