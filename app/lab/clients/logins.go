@@ -82,6 +82,11 @@ func ended(ctx context.Context, w *walk, c *Cell) error {
 	if hash == "" {
 		return fmt.Errorf("sessions: no %q among %d", w.model("second"), len(list))
 	}
+	// It has lived through restarts, and may not have spoken since: nobody could
+	// reach it before it does.
+	if err := is(ctx, w.second, w.secondUser); err != nil {
+		return fmt.Errorf("the second device: %w", err)
+	}
 	before := w.second.Count("logged_out")
 	if err := w.main.Do(ctx, "end", map[string]any{"hash": hash}, nil); err != nil {
 		return err
