@@ -36,6 +36,9 @@ func (w *MainAuthWrapper) mark(c *pendingCall) {
 func (w *MainAuthWrapper) onMarked(c *pendingCall, word *LoginWord, e *RPCError) {
 	c.mark.told = word.says()
 	switch {
+	case e != nil && e.Code == 401: // authsession's word, not a fault: the key is gone
+		w.doubted = true
+		w.refuse(c, e)
 	case e != nil:
 		w.fault("password mark", c.method, e)
 		w.refuse(c, errInternal)
