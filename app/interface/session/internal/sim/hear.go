@@ -74,7 +74,9 @@ func (s *csession) hear(m wire.Message, inner bool) {
 		req := r.Long()
 		s.informed(req, r.Bytes())
 	case wire.IDMsgDetailedInfo:
-		r.Long()
+		if call := s.byID[r.Long()]; call != nil {
+			call.promised = true
+		}
 		s.c.c.note(s.name, "is told of a large answer", s.id)
 		s.announced(r.Long())
 	case wire.IDMsgNewDetailedInfo:
@@ -191,6 +193,9 @@ func (s *csession) restart() {
 }
 
 // informed takes msgs_state_info.
+//
+// Invariant: what is said to be answered has its answer, or word of it, before. A
+// client that reads the states as mtcute does makes the call again otherwise.
 func (s *csession) informed(req int64, info []byte) {
 	ids, asked := s.asked[req]
 	s.watch(asked && len(ids) == len(info), "identity", "msgs_state_info of %x", req)
@@ -209,9 +214,13 @@ func (s *csession) informed(req int64, info []byte) {
 			s.again(call)
 		default:
 			call.known = true
+			s.watch(info[i]&generated == 0 || call.promised, "states", "call %x is said to be answered, and is not", id)
 		}
 	}
 }
+
+// generated is the bit of a state that says that there is an answer.
+const generated = 64
 
 // answered takes rpc_result.
 func (s *csession) answered(req int64, raw []byte) {

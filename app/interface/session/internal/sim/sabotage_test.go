@@ -40,6 +40,7 @@ func TestSabotageIsFound(t *testing.T) {
 		{"copies are not opened", deafTo(wire.IDMsgCopy), []string{"convergence"}},
 		{"acknowledgments are not heard", deafTo(wire.IDMsgsAck), []string{"acknowledgments"}},
 		{"msgs_all_info is not heard", deafTo(wire.IDMsgsAllInfo), []string{"acknowledgments"}},
+		{"states tell of answers that do not come", boast, []string{"states"}},
 		{"a binding names another message", misnameBindings, []string{"identity"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -127,6 +128,23 @@ func hide(kinds ...uint32) func() Sabotage {
 			})
 		}
 	}
+}
+
+// boast says of every call that has come that it has an answer.
+func boast() Sabotage {
+	return rewrite(func(x wire.Message) wire.Message {
+		if kind, _ := wire.PeekID(x.Body); kind == wire.IDMsgsStateInfo {
+			r := wire.NewReader(x.Body[4:])
+			req, info := r.Long(), slices.Clone(r.Bytes())
+			for i := range info {
+				if info[i]&7 == 4 {
+					info[i] |= generated
+				}
+			}
+			x.Body = wire.AppendStateInfo(nil, req, info)
+		}
+		return x
+	})
 }
 
 func ignoreRevocation() Sabotage {

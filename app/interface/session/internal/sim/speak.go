@@ -58,6 +58,8 @@ type ccall struct {
 	copies bool  // sent as msg_copy alone, while it is not known
 	device int64 // session that account.registerDevice names
 	bindTo int64
+
+	promised bool // msg_detailed_info told of its answer
 }
 
 // What clients call beside the API's methods.
