@@ -18,7 +18,7 @@ const (
 	// found is how long it may take after a restart. A session that was killed
 	// knows of no client before that speaks, and some idle ones ping once a
 	// minute, or notice after that that their ping was lost.
-	found = 100 * time.Second
+	found = 130 * time.Second
 	// margin is how long an idle device is watched beyond the salts.
 	margin = 10 * time.Second
 )

@@ -212,6 +212,9 @@ func (w *MainAuthWrapper) login(userID int64) {
 	}
 	if w.state != StateNormal || w.userID != userID {
 		w.loginAt, w.suspect = w.now, false
+		if w.state != StateUnknown {
+			w.since = w.now
+		}
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
 		s.ended, s.doomed = false, false

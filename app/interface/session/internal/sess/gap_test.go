@@ -34,6 +34,37 @@ func away(x *world, how string) {
 // ways are how a client may be cut off.
 var ways = []string{"its connection is closed", "a packet finds no connection", "it is silent", "its pings stop"}
 
+// Nobody pushed to a client that took no updates at first, nor told it that it had
+// missed some when it did.
+func TestUpdatesOfAQuietTimeAreAnnounced(t *testing.T) {
+	plain := func(x *world) []byte { return x.method("help.getNearestDc") }
+	for name, c := range map[string]struct {
+		first func(*world) []byte
+		then  string
+		told  []int
+	}{
+		"after pings":                              {func(*world) []byte { return tlPing(1) }, "help.getNearestDc", []int{-1}},
+		"after pings, and asks for the state":      {func(*world) []byte { return tlPing(1) }, "updates.getState", nil},
+		"after calls beside it":                    {func(x *world) []byte { return tlQuiet(plain(x)) }, "help.getNearestDc", []int{-1}},
+		"it has taken them from its first call on": {plain, "help.getNearestDc", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			quiet := int64(1)
+			if name == "after calls beside it" {
+				quiet = 2
+			}
+			x.recv(1, tlPing(1))
+			x.recv(quiet, c.first(x))
+			x.take()
+			x.advance(10 * time.Second)
+			x.recv(1, x.method(c.then))
+			require.Equal(t, c.told, pushed(x.take()))
+			require.Equal(t, 1, count[*SetOnline](x))
+		})
+	}
+}
+
 // Nobody pushed to a client that was away, nor told it that it had missed
 // anything, when it came back into its session: the message showed with the next
 // one, or after a quarter of an hour.

@@ -56,12 +56,23 @@ func (w *MainAuthWrapper) announce() {
 	if p.known {
 		p.sureAt = p.toldAt
 	}
+	if p.toldAt == 0 && w.silent() {
+		w.missUpdates()
+	}
 	p.toldAt, p.renewAt = w.now, w.now+int64(w.cfg.OnlineEvery)
 	p.telling = !p.known
 	w.call(&SetOnline{
 		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
 		Expires: (w.now + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling,
 	})
+}
+
+// silent reports whether a client took no updates for a while after it came,
+// and does not ask for their state now. A first call that takes them waits for the
+// login to be read, which is no such while.
+func (w *MainAuthWrapper) silent() bool {
+	const while = 2 * time.Second
+	return (w.now != w.loginAt || w.now-w.since > int64(while)) && !slices.ContainsFunc(w.calls, w.tooEarly)
 }
 
 // leave tells status that nobody is there any more. A client whose connection

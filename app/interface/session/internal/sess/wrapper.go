@@ -33,6 +33,7 @@ type MainAuthWrapper struct {
 	lastID  int64 // highest message id of sessions that are gone: they may come again
 	userID  int64
 	loginAt int64    // when it became the user
+	since   int64    // when the key came here, or its login began here
 	endedAt int64    // when a login of it was last ended elsewhere
 	stateAt int64    // when the state was last asked for
 	pushID  int64    // session that takes push messages; 0: none
@@ -85,6 +86,9 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 // clocks of a cluster do.
 func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	w.now, w.out = now, out
+	if w.since == 0 {
+		w.since = now
+	}
 	if w.wakeAt != 0 && now >= w.wakeAt {
 		w.expire()
 	}
