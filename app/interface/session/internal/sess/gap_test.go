@@ -188,6 +188,24 @@ func TestForgottenKeyIsAnnouncedAgain(t *testing.T) {
 	require.Equal(t, 2, count[*SetOnline](x), "nobody is there")
 }
 
+// The entry of an earlier announcement was lost while status took no new ones, and
+// nobody was told of what was pushed to nobody.
+func TestForgottenKeyWhileStatusRefuses(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.status = false
+	x.advance(x.cfg.OnlineEvery)
+	require.Equal(t, 2, count[*SetOnline](x))
+	x.step(&Announced{At: x.now, Failed: true})
+	x.now += int64(time.Second)
+	x.step(&Forgotten{UserID: alice, Asked: x.now - 1})
+	x.step(&Announced{At: x.w.toldAt, Failed: true})
+	x.take()
+	x.status = true
+	x.advance(announceRetry)
+	require.Equal(t, []int{-1}, pushed(x.takeOnly(wire.IDUpdatesTooLong)))
+}
+
 // The state of updates was asked for before status knew the key: an update in
 // between was neither in the answer nor pushed.
 func TestStateIsAskedOnceStatusKnows(t *testing.T) {

@@ -135,10 +135,11 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 
 // onForgotten takes word that status, when it was asked, had no entry that leads
 // here (PEERS.md, "status"): its storage was flushed, or a node that had the key
-// before has withdrawn or renewed its own entry.
+// before has withdrawn or renewed its own entry. That counts as well while status
+// takes no announcements: the entry of an earlier one was thought to be there.
 func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
 	p := &w.presence
-	if !p.known || in.UserID != w.userID || p.toldAt >= in.Asked {
+	if p.toldAt == 0 || in.UserID != w.userID || p.toldAt >= in.Asked {
 		return // it has been told since
 	}
 	p.known, p.sureAt, p.renewAt = false, 0, w.now
