@@ -44,8 +44,8 @@ type Config struct {
 	Steps []string
 	// Short leaves out the clients and steps of the full form.
 	Short bool
-	// SaltLife is how long a salt is used. Zero means 60s, and in a soak what
-	// the cluster does by itself.
+	// SaltLife is how long a salt is used. Zero means 60s, in the short form 30s,
+	// and in a soak what the cluster does by itself.
 	SaltLife time.Duration
 	// Soak, unless it is zero, has the clients be used and left alone for so
 	// long in place of the walk (soaking).
@@ -71,7 +71,11 @@ type Needs struct {
 const password = "hunter2"
 
 func (c *Config) setDefaults() {
-	if c.Soak == 0 {
+	switch {
+	case c.Soak > 0:
+	case c.Short:
+		c.SaltLife = cmp.Or(c.SaltLife, 30*time.Second)
+	default:
 		c.SaltLife = cmp.Or(c.SaltLife, time.Minute)
 	}
 	c.Jobs = cmp.Or(c.Jobs, 2)

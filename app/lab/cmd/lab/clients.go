@@ -25,8 +25,8 @@ func runClients(args []string) int {
 	fs.IntVar(&cfg.Jobs, "jobs", 0, "how many clients are walked at a time where much is computed (default 2)")
 	session := fs.String("session", "", "`program` that is the session service (default: this one)")
 	authsession := fs.String("authsession", "", "`program` that is the authsession service (default: this one)")
-	fs.DurationVar(&cfg.SaltLife, "salt-life", 0, "how long a salt is used (default 1m0s)")
-	fs.DurationVar(&cfg.Soak, "soak", 0, "how long clients are used and left alone, in place of the walk; with salts of half an hour unless -salt-life is given")
+	fs.DurationVar(&cfg.SaltLife, "salt-life", 0, "how long a salt is used (default 1m0s, in the short form 30s, in a soak half an hour)")
+	fs.DurationVar(&cfg.Soak, "soak", 0, "how long clients are used and left alone, in place of the walk")
 	markdown := fs.String("markdown", "", "`file` that the table is written to as Markdown, too")
 	fs.Usage = func() { clientsUsage(fs) }
 	if code, ok := parse(fs, args); !ok {
