@@ -63,17 +63,16 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 }
 
 // mayHaveChanged reports whether the state is worth a read before a call is
-// refused: a login may have been accepted on another device meanwhile. Not
-// on every call, for not everyone who is refused has a reason to hope; and a
-// password that a BFF asked for here is paid here, or not at all. Who has logged
-// out, or was, logs in again by a call of this key, which casts doubt if its
-// result does not say so.
+// refused: a login may have been accepted on another device meanwhile, or made by a
+// call that another node had when the key moved. Not on every call, for not everyone
+// who is refused has a reason to hope; and a password that a BFF asked for here is
+// paid here, or not at all.
 func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
 	if c.asked || w.owed {
 		return false
 	}
-	left := w.state == StateLoggedOut || w.state == StateRevoked
-	return w.loading || w.doubted || !left && w.now-w.stateAt >= int64(w.cfg.StateRefresh)
+	return w.loading || w.doubted ||
+		w.state != StateLoggedOut && w.now-max(w.stateAt, w.endedAt) >= int64(w.cfg.StateRefresh)
 }
 
 // recheck reads the state of a login in use now and then, beside its calls:

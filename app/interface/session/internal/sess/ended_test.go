@@ -334,6 +334,18 @@ func TestUpdatesThatTrailAnEndedLogin(t *testing.T) {
 	require.NotContains(t, pushed(msgs), 2)
 }
 
+// A login that was ended, and made again by a call which another node had when the
+// key moved, was refused here until the client logged in once more.
+func TestEndedLoginThatIsThereAgain(t *testing.T) {
+	x := ended(t)
+	x.refused(1, "updates.getState")
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.refused(1, "updates.getState")
+	x.now += int64(x.cfg.StateRefresh)
+	x.recv(1, x.method("updates.getState"))
+	require.EqualValues(t, alice, x.served("updates.getState"))
+}
+
 // A session that has asked for a login by QR code is told when it was scanned.
 func TestLoginTokenInAnEndedSession(t *testing.T) {
 	x := ended(t)

@@ -180,6 +180,7 @@ func (s *csession) corrected(id, bad int64, code wire.BadMsg) {
 func (s *csession) restart() {
 	s.c.abandon(s)
 	n := s.c.open()
+	n.files = s.files
 	for _, call := range s.calls {
 		if call.method != dropAnswer {
 			body := call.m.Body
