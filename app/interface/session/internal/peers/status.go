@@ -65,10 +65,10 @@ var (
 func (s *Status) Notify(r sess.Request) {
 	switch r := r.(type) {
 	case *sess.SetOnline:
-		if r.Confirm {
-			s.renewals.overrule(r.AuthKeyID, func() { s.announce(r, false) })
-		} else {
+		if r.Renews {
 			s.renewals.add(r)
+		} else {
+			s.renewals.overrule(r.AuthKeyID, func() { s.announce(r, false) })
 		}
 	case *sess.SetOffline:
 		s.renewals.overrule(r.AuthKeyID, func() {

@@ -96,20 +96,23 @@ func newStatus() (*Status, *entries, func() []sess.Announced) {
 }
 
 func online(user, key, at int64, confirm bool) *sess.SetOnline {
-	return &sess.SetOnline{UserID: user, AuthKeyID: key, At: at, Confirm: confirm, Expires: time.Now().Unix() + 60}
+	return &sess.SetOnline{UserID: user, AuthKeyID: key, At: at, Confirm: confirm, Renews: !confirm, Expires: time.Now().Unix() + 60}
 }
 
 // What came of an announcement was thrown away.
 func TestOutcomesOfAnnouncements(t *testing.T) {
 	for name, c := range map[string]struct {
 		confirm bool
+		after   bool // an announcement that was refused
 		before  func(*Status, *entries)
 		want    []sess.Announced
 	}{
-		"taken, and worth a word":         {confirm: true, want: []sess.Announced{{At: 7}}},
-		"taken":                           {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = here }},
-		"taken, but the entry was gone":   {want: []sess.Announced{{At: 7, Lost: true}}},
-		"taken, but another node's":       {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = "10.0.0.2:20120" }, want: []sess.Announced{{At: 7, Lost: true}}},
+		"taken, and worth a word":                       {confirm: true, want: []sess.Announced{{At: 7}}},
+		"taken":                                         {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = here }},
+		"taken, but the entry was gone":                 {want: []sess.Announced{{At: 7, Lost: true}}},
+		"taken, but another node's":                     {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = "10.0.0.2:20120" }, want: []sess.Announced{{At: 7, Lost: true}}},
+		"taken after a refusal":                         {confirm: true, after: true, before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = here }, want: []sess.Announced{{At: 7}}},
+		"taken after a refusal, but the entry was gone": {confirm: true, after: true, want: []sess.Announced{{At: 7, Lost: true}}},
 		"refused":                         {confirm: true, before: func(_ *Status, e *entries) { e.err = grpcstatus.Error(codes.Unavailable, "down") }, want: []sess.Announced{{At: 7, Failed: true}}},
 		"refused, and so is the question": {before: func(_ *Status, e *entries) { e.err = grpcstatus.Error(codes.Unavailable, "down") }, want: []sess.Announced{{At: 7, Failed: true}}},
 		"of a key that has moved":         {confirm: true, before: func(s *Status, _ *entries) { s.Elsewhere = func(int64) bool { return true } }, want: []sess.Announced{{At: 7, Failed: true}}},
@@ -120,7 +123,9 @@ func TestOutcomesOfAnnouncements(t *testing.T) {
 			if c.before != nil {
 				c.before(s, e)
 			}
-			s.Notify(online(77, 5, 7, c.confirm))
+			r := online(77, 5, 7, c.confirm)
+			r.Renews = r.Renews || c.after
+			s.Notify(r)
 			require.NoError(t, s.Wait(t.Context()))
 			require.Equal(t, c.want, outcomes())
 		})

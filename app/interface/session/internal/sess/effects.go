@@ -180,6 +180,7 @@ type (
 		Expires   int64 // Unix seconds
 		At        int64 // names it: Announced
 		Confirm   bool  // its success is worth an Announced, as every failure is
+		Renews    bool  // status should have an entry of the key, and is asked before whether it does
 	}
 	// SetOffline tells the status service that nobody is there any more
 	// (PEERS.md, "status").

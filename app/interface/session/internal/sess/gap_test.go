@@ -206,6 +206,22 @@ func TestForgottenKeyWhileStatusRefuses(t *testing.T) {
 	require.Equal(t, []int{-1}, pushed(x.takeOnly(wire.IDUpdatesTooLong)))
 }
 
+// The entry of an earlier announcement was lost between one that status refused and
+// the next, and nobody asked whether it was still there.
+func TestLossBetweenAnnouncements(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.status = false
+	x.advance(x.cfg.OnlineEvery)
+	x.step(&Announced{At: x.now, Failed: true})
+	x.advance(announceRetry)
+	last, _ := x.calls[len(x.calls)-1].(*SetOnline)
+	require.NotNil(t, last)
+	require.True(t, last.Renews, "status is asked whether it has the entry")
+	x.step(&Announced{At: x.now, Lost: true})
+	require.Equal(t, []int{-1}, pushed(x.takeOnly(wire.IDUpdatesTooLong)))
+}
+
 // The state of updates was asked for before status knew the key: an update in
 // between was neither in the answer nor pushed.
 func TestStateIsAskedOnceStatusKnows(t *testing.T) {

@@ -180,7 +180,7 @@ func (n *node) notify(r sess.Request) {
 	case *sess.SetOnline:
 		elsewhere := n.svc.Elsewhere(r.AuthKeyID)
 		n.c.at(at, func() {
-			lost := !r.Confirm && n.c.status.lost(n.addr, r)
+			lost := r.Renews && n.c.status.lost(n.addr, r)
 			taken := !elsewhere && n.c.status.take(n.addr, r)
 			n.c.after(n.c.latency(), func() {
 				if !n.dead && (!taken || r.Confirm || lost) {
