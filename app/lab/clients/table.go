@@ -36,6 +36,8 @@ func (c Cell) String() string {
 	switch c.Mark {
 	case OK:
 		return fmt.Sprintf("%d", c.Took.Milliseconds())
+	case "":
+		return string(Past)
 	default:
 		return string(c.Mark)
 	}
@@ -173,8 +175,25 @@ func (t *Table) Print(out io.Writer) {
 	}
 }
 
-// Markdown writes the table as Markdown: the times alone, and below it what
-// failed and what is not to be had.
+// summed are the steps that a summary shows: those that tell clients apart.
+var summed = []string{"login", "calls", "files", "cut", "term", "kill", "ended"}
+
+// passed tells how many of a client's steps were passed, of those that are not
+// beyond its library.
+func (t *Table) passed(client string) string {
+	ok, all := 0, 0
+	for _, name := range t.steps {
+		if c, taken := t.cell(client, name); taken && c.Mark != None {
+			if all++; c.Mark == OK {
+				ok++
+			}
+		}
+	}
+	return fmt.Sprintf("%d of %d", ok, all)
+}
+
+// Markdown writes two tables as Markdown: a summary, a row a client, and all
+// times, a row a step. Below them is what failed and what is not to be had.
 func (t *Table) Markdown(out io.Writer) {
 	cell := strings.NewReplacer("|", "\\|")
 	line := func(cells []string) {
@@ -183,7 +202,26 @@ func (t *Table) Markdown(out io.Writer) {
 		}
 		fmt.Fprintf(out, "| %s |\n", strings.Join(cells, " | "))
 	}
+	title := []string{"ms", "steps passed"}
+	for i, name := range t.steps {
+		if slices.Contains(summed, name) {
+			title = append(title, t.about[i])
+		}
+	}
+	line(title)
+	fmt.Fprintf(out, "|%s\n", strings.Repeat("---|", len(title)))
 	walked := t.walked()
+	for _, client := range walked {
+		row := []string{client, t.passed(client)}
+		for _, name := range t.steps {
+			if slices.Contains(summed, name) {
+				c, _ := t.cell(client, name)
+				row = append(row, c.String())
+			}
+		}
+		line(row)
+	}
+	fmt.Fprintln(out)
 	line(append([]string{"ms"}, walked...))
 	fmt.Fprintf(out, "|---|%s\n", strings.Repeat("---|", len(walked)))
 	for _, row := range t.rows() {

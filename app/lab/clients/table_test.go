@@ -52,7 +52,12 @@ gamma 3 was skipped: npm is not installed
 func TestMarkdown(t *testing.T) {
 	var out strings.Builder
 	table().Markdown(&out)
-	require.Equal(t, `| ms | alpha 1 | beta\|2 |
+	require.Equal(t, `| ms | steps passed | login, sign-up | 100 calls in flight, the slowest | 8 MB up and down beside quick calls | message of a 10 s cut, after it | session restarts (SIGTERM), then a message | session is killed (SIGKILL), then a message | login ended elsewhere is felt |
+|---|---|---|---|---|---|---|---|---|
+| alpha 1 | 2 of 2 | 20 | · | · | · | · | · | · |
+| beta\|2 | 0 of 2 | FAIL | · | · | · | · | · | · |
+
+| ms | alpha 1 | beta\|2 |
 |---|---|---|
 | key exchange | 1500 | – |
 | login, sign-up | 20 | FAIL |
