@@ -384,11 +384,11 @@ func TestPacking(t *testing.T) {
 	id, _ := wire.PeekID(body)
 	require.EqualValues(t, wire.IDGzipPacked, id)
 	require.Less(t, len(body), 200)
-	budget := 1 << 20
-	got, err := x.w.inflate(body, &budget)
+	in := &incoming{budget: 1 << 20}
+	got, err := x.w.inflate(body, in)
 	require.NoError(t, err)
 	require.Equal(t, nearestDC(long), got)
-	require.Equal(t, 1<<20-len(got), budget)
+	require.Equal(t, 1<<20-len(got), in.budget)
 	require.NotZero(t, x.counts[CountGzipSaved])
 
 	m = x.recv(1, x.method("help.getNearestDc"))
