@@ -40,6 +40,9 @@ func (c *Config) SetDefaults() {
 			*f.field = f.value
 		}
 	}
+	if c.KeyBytes == 0 {
+		c.KeyBytes = max(32<<20, c.AnswerBytes)
+	}
 	times := []struct {
 		field *time.Duration
 		value time.Duration
@@ -88,6 +91,7 @@ func (c *Config) Validate() error {
 		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
 		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},
 		{"AnswerBytes", c.AnswerBytes, c.OutboxBytes, 1 << 30},
+		{"KeyBytes", c.KeyBytes, c.AnswerBytes, 1 << 34},
 		{"ContainerIn", c.ContainerIn, 2, 1 << 16},
 		{"ContainerOut", c.ContainerOut, 2, 1024},
 		{"ContainerBytes", c.ContainerBytes, 1 << 10, 1 << 24},

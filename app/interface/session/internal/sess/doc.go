@@ -87,7 +87,7 @@
 //
 // A client chooses session ids, message ids, how much it asks and how little it
 // acknowledges. What it sends is read as far as its key is trusted (reading.go).
-// Everything that grows with that has a limit in Config and a counter: temp keys, sessions, windows, outboxes by count and bytes, calls in flight and
+// Everything that grows with that has a limit in Config and a counter: temp keys, sessions, windows, outboxes by count and bytes (also those of a key together, crowd.go), calls in flight and
 // waiting, what a packet may hold or inflate to, what waits for salts or for a
 // session that takes updates. Where something must give way, answers are kept
 // longest, and updates collapse into updatesTooLong, so that the client fetches

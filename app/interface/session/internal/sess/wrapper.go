@@ -100,6 +100,7 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	if handover != nil || w.drained() {
 		w.releaseSlots()
 	}
+	w.lighten()
 	for s := range w.sessions() {
 		if s.dirty {
 			w.flush(s)
