@@ -33,7 +33,7 @@ func (c *Config) SetDefaults() {
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
 		{&c.RequestBytes, 4 << 20}, {&c.NoLoginBytes, 256 << 10}, {&c.WorkBytes, 256 << 20},
-		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
+		{&c.GzipFrom, 512}, {&c.RepeatBytes, 4 << 20}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
 	}
 	for _, f := range ints {
 		if *f.field == 0 {
@@ -91,6 +91,7 @@ func (c *Config) Validate() error {
 		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
 		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},
 		{"AnswerBytes", c.AnswerBytes, c.OutboxBytes, 1 << 30},
+		{"RepeatBytes", c.RepeatBytes, 1 << 16, 1 << 28},
 		{"KeyBytes", c.KeyBytes, c.AnswerBytes, 1 << 34},
 		{"ContainerIn", c.ContainerIn, 2, 1 << 16},
 		{"ContainerOut", c.ContainerOut, 2, 1024},

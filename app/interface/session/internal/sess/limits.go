@@ -12,6 +12,7 @@ type Limits struct {
 	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
+	RepeatBytes int `json:",optional"` // bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits. Zero value means 4 MiB
 	KeyBytes    int `json:",optional"` // bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes. Zero value means 32 MiB
 	HeldPackets int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
 	HeldBytes   int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB

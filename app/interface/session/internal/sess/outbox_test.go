@@ -64,6 +64,7 @@ func TestLargeAnswersAreRepeatedInPacketsThatFit(t *testing.T) {
 		ids = append(ids, m.ID)
 	}
 	x.recv(1, tlLongs(wire.IDMsgResendReq, ids...))
+	x.advance(8 * time.Second) // RepeatBytes are half of them
 	for _, s := range x.sends {
 		require.LessOrEqual(t, len(s.Payload), x.cfg.PayloadBytes)
 	}
