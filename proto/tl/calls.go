@@ -21,10 +21,19 @@ const keep = 1 << 16
 // n is how much of in it took; a
 // wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
 func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
+	return s.RequestToProtoWithin(dst, in, MaxOutput)
+}
+
+// RequestToProtoWithin is RequestToProto for a message of at most limit bytes, and at most MaxOutput. A longer one is an
+// ErrLimit, found where the limit is reached: the room that is made on the way adds up to no more than four times limit,
+// however long the message would get. One that is shorter than limit by less than the longest fixed part of an object, some
+// hundred bytes, may be refused, too.
+func (s *Schema) RequestToProtoWithin(dst, in []byte, limit int) (out []byte, m *Method, n int, err error) {
 	if len(in) > MaxInput {
 		return dst, nil, 0, ErrLimit{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
+	t.bound(dst, limit)
 	o := len(dst)
 	t.text = true
 	if p := t.method(); p != nil {
@@ -81,17 +90,27 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 // begin takes a transcoder from the pool; end returns it.
 func (s *Schema) begin(dst, in []byte) *toProto {
 	t := toProtos.Get().(*toProto)
-	t.s, t.in, t.buf, t.start = s, in[:len(in):len(in)], spare(dst), len(dst)
+	t.s, t.in, t.start = s, in[:len(in):len(in)], len(dst)
+	t.bound(dst, MaxOutput)
 	return t
 }
 
-// spare is dst with its capacity, as far as a call may use it.
-func spare(dst []byte) []byte {
-	n := min(cap(dst), len(dst)+MaxOutput+room)
+// bound sets how much the call may append to dst.
+func (t *toProto) bound(dst []byte, limit int) {
+	t.limit = min(limit, MaxOutput)
+	t.buf = spare(dst, t.limit)
+}
+
+// spare is dst with its capacity, as far as a call may use it that appends at most limit bytes.
+func spare(dst []byte, limit int) []byte {
+	n := min(cap(dst), len(dst)+limit+room)
 	return dst[:n:n]
 }
 
 func (t *toProto) end(dst []byte, n, o int) ([]byte, int, error) {
+	if t.err == nil && o-t.start > t.limit { // by less than room, which is written to without a look
+		t.fail(ErrLimit{"output", 0})
+	}
 	err := t.err
 	out := t.buf
 	if err != nil {
@@ -153,7 +172,7 @@ func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]by
 		layer = c
 	}
 	t := toTLs.Get().(*toTL)
-	t.s, t.buf, t.start, t.layer = s, spare(dst), len(dst), layer-s.minLayer
+	t.s, t.buf, t.start, t.layer = s, spare(dst, MaxOutput), len(dst), layer-s.minLayer
 	pb = pb[:len(pb):len(pb)]
 	o := fail
 	switch m.shape {

@@ -13,6 +13,7 @@ type toProto struct {
 	in    []byte // without spare capacity
 	buf   []byte // the output: all of its capacity
 	start int    // where in buf the call began
+	limit int    // most bytes that the call may append
 	depth int
 	text  bool // strings are to be UTF-8, see utf8.go
 	err   error
@@ -42,17 +43,23 @@ func (t *toProto) fail(err error) int {
 func (t *toProto) truncated(pos int) int { return t.fail(ErrTruncated{pos}) }
 
 // grow makes room for n bytes at o. It returns the new t.buf, or nil when the output gets too long. The first time it
-// makes room for as much as there is input, since protobuf is rarely shorter than TL.
+// makes room for as much as there is input, since protobuf is rarely shorter than TL, and later for as much again as there
+// is output, so that copies add up to no more than the output; but never for much more than the limit, which is also where
+// t.buf ends.
 func (t *toProto) grow(o, n int) []byte {
-	if o-t.start+n > MaxOutput {
+	left := t.limit - (o - t.start)
+	if n > left+room {
 		t.fail(ErrLimit{"output", 0})
 		return nil
 	}
 	if o == t.start {
-		n = max(n, len(t.in))
+		n = max(n, min(len(t.in), left))
+	} else {
+		n = max(n, min(o-t.start, left))
 	}
 	b := slices.Grow(t.buf[:o], n+room)
-	t.buf = b[:cap(b)]
+	most := min(cap(b), t.start+t.limit+2*room)
+	t.buf = b[:most:most]
 	return t.buf
 }
 

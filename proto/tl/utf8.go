@@ -2,6 +2,7 @@ package tl
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -29,10 +30,11 @@ func valid(b []byte) bool {
 	return true
 }
 
-// repair appends b, as UTF-8, to dst.
-func repair(dst, b []byte) []byte {
+// repair appends b, as UTF-8, to dst, until that is longer than limit.
+func repair(dst, b []byte, limit int) []byte {
+	dst = slices.Grow(dst, min(len(b)+len(b)/2, limit)+utf8.UTFMax)
 	broken := false
-	for len(b) > 0 {
+	for len(b) > 0 && len(dst) <= limit {
 		r, n := utf8.DecodeRune(b)
 		if r != utf8.RuneError || n > 1 {
 			dst, broken = append(dst, b[:n]...), false
@@ -46,8 +48,12 @@ func repair(dst, b []byte) []byte {
 
 // repaired writes the string or StringValue of step s with content b, which is not UTF-8.
 func (t *toProto) repaired(s *step, b []byte, o int) int {
-	t.scratch = repair(t.scratch[:0], b)
+	left := t.limit - (o - t.start)
+	t.scratch = repair(t.scratch[:0], b, max(left, 0))
 	n := len(t.scratch)
+	if n > left {
+		return t.fail(ErrLimit{"output", 0})
+	}
 	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
 		return fail
 	}

@@ -76,8 +76,8 @@ type Session struct {
 	KeyCache         int           `json:",optional"` // transport keys remembered. Zero value means 1,048,576
 	KeyRefresh       time.Duration `json:",optional"` // age at which a binding is looked up again. Zero value means 60 s
 	ReleaseAfter     time.Duration `json:",optional"` // how long nodes may disagree about who owns a key: how long it is kept here when another does, in case that goes again, and pushes for keys that are not here. Zero value means 3 s
-	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway. Zero value means 65536
-	GatewayBytes     int           `json:",optional"` // their bytes. Zero value means 64 MiB
+	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway, of one key an eighth. Zero value means 65536
+	GatewayBytes     int           `json:",optional"` // their bytes, of one key an eighth. Zero value means 64 MiB
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.

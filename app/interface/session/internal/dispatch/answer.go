@@ -75,10 +75,10 @@ func translate(err error, sent int) (outcome, *sess.RPCError) {
 	}
 }
 
-// tooLarge recognises gRPC's refusal of a message for its size: our client's of
-// an answer, or the BFF's of a request. It says nothing about the BFF's health.
+// tooLarge recognises gRPC's refusal of a message for its size: our client's or the
+// BFF's of an answer, or the BFF's of a request. It says nothing about the BFF's health.
 func tooLarge(text string, sent int) *sess.RPCError {
-	if !strings.HasPrefix(text, "grpc: received message") || !strings.Contains(text, "larger than max") {
+	if !strings.HasPrefix(text, "grpc: ") || !strings.Contains(text, "larger than max") {
 		return nil
 	}
 	if strings.Contains(text, fmt.Sprintf("(%d vs. ", sent)) {

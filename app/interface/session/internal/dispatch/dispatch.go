@@ -40,6 +40,7 @@ type Dispatcher struct {
 	options  []grpc.CallOption
 	rewrites map[*tl.Method]*rewrite
 	warned   sync.Map // groups whose lack of a route was logged
+	blame    blame
 }
 
 // New makes a dispatcher.
@@ -74,7 +75,8 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	if r := d.rewrites[method]; r != nil && call.Meta.Client == rewriteClient && call.Meta.Layer >= rewriteLayer {
 		method, request = r.to, r.apply(request)
 	}
-	// Breakers are go-zero's, one per method: an ill method trips no other.
+	// Breakers are go-zero's, one per method: an ill method trips no other, and no
+	// single key trips one (blame).
 	promise, err := d.Breaker(method.Path).Allow()
 	if err != nil {
 		metrics.Calls.Inc(method.Group, "500")
@@ -88,11 +90,14 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	metrics.CallDuration.Observe(time.Since(start).Milliseconds(), method.Group)
 
 	out, rpcErr := translate(err, len(request))
-	if out == faulty {
-		promise.Reject(method.Path)
-		faults.Errorf("%s: %v", method.Path, err)
-	} else {
+	switch {
+	case out != faulty:
 		promise.Accept()
+	case d.blame.counts(method.Path, caller(&call.Meta), time.Now()):
+		promise.Reject(method.Path)
+		fallthrough
+	default:
+		faults.Errorf("%s: %v", method.Path, err)
 	}
 	switch {
 	case out == noRoute:
@@ -103,6 +108,15 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	}
 	metrics.Calls.Inc(method.Group, "0")
 	return &sess.MethodResult{Method: method, PB: reply, Pushed: out == pushed}, nil
+}
+
+// caller is the key that a call is blamed on: a device has one perm key and as many
+// temp keys as it likes.
+func caller(m *sess.Meta) int64 {
+	if m.PermAuthKeyID != 0 {
+		return m.PermAuthKeyID
+	}
+	return m.AuthKeyID
 }
 
 // unrouted answers a call that no BFF serves.

@@ -257,9 +257,9 @@ func TestWeakness54DeadGatewayHoldsUpNobody(t *testing.T) {
 	g, f := newGateways(t, func(o *Options) { o.QueueItems = 100 })
 	start := time.Now()
 	for n := range uint64(1000) {
-		g.Send(1, packetFor(dead.Addr().String(), 1, n))
+		g.Send(int64(n), packetFor(dead.Addr().String(), 1, n))
 		if n < 50 {
-			g.Send(1, packetFor(p.addr, 1, n))
+			g.Send(int64(n), packetFor(p.addr, 1, n))
 		}
 	}
 	require.Less(t, time.Since(start), time.Second)
@@ -277,8 +277,8 @@ func TestUnreachableGatewayIsReported(t *testing.T) {
 func TestBounds(t *testing.T) {
 	p := (&peer{hold: make(chan struct{})}).start(t, nil)
 	g, f := newGateways(t, func(o *Options) { o.Mode, o.QueueBytes = Unary, 1000 })
-	for range 5 {
-		g.Send(1, sess.Send{ServerID: p.addr, Payload: make([]byte, 400)})
+	for owner := range int64(5) {
+		g.Send(owner, sess.Send{ServerID: p.addr, Payload: make([]byte, 400)})
 	}
 	require.Equal(t, 3, f.count(), "two fit")
 	require.Equal(t, 800, g.Sweep(time.Now()))
@@ -287,6 +287,52 @@ func TestBounds(t *testing.T) {
 	require.Zero(t, g.Sweep(time.Now()))
 	g.Send(1, sess.Send{ServerID: p.addr, Payload: make([]byte, 5<<20)})
 	require.Equal(t, 4, f.count(), "gRPC would refuse it")
+}
+
+// One key filled the queue of a gateway, and the packets of all others were refused.
+func TestOneKeyTakesAShareOfAQueue(t *testing.T) {
+	p := (&peer{hold: make(chan struct{})}).start(t, nil)
+	for name, c := range map[string]struct{ size, fits int }{
+		"bytes":        {1000, 8},
+		"packets":      {1, 12},
+		"too large":    {20_000, 1}, // one always fits
+		"half a share": {4500, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, f := newGateways(t, func(o *Options) { o.Mode, o.QueueItems, o.QueueBytes = Unary, 100, 64_000 })
+			send := func(owner int64, size int) (taken bool) {
+				before := f.count()
+				g.Send(owner, sess.Send{ServerID: p.addr, SessionID: owner, Payload: make([]byte, size)})
+				return f.count() == before
+			}
+			for i := range 50 {
+				require.Equal(t, i < c.fits, send(1, c.size), "packet %d", i)
+			}
+			for other := range int64(20) {
+				require.True(t, send(2+other, 1000), "key %d", other)
+			}
+		})
+	}
+	close(p.hold)
+}
+
+// Whatever becomes of a packet, its key gets its share back.
+func TestSharesAreGivenBack(t *testing.T) {
+	good, silent, none := (&peer{}).start(t, withStreams), (&peer{}).start(t, silentStreams), (&peer{}).start(t, nil)
+	g, _ := newGateways(t, func(o *Options) { o.QueueItems, o.AckTimeout = 80, 20*time.Millisecond })
+	for _, addr := range []string{good.addr, silent.addr, none.addr, "127.0.0.1:1"} {
+		for round := range uint64(3) {
+			for n := range uint64(15) { // more than a share
+				g.Send(int64(n%2), packetFor(addr, 1, round<<8|n))
+			}
+			require.NoError(t, g.Flush(t.Context()))
+			l := g.link(addr)
+			l.mu.Lock()
+			require.Equal(t, load{}, l.books.load)
+			require.Empty(t, l.books.owners)
+			l.mu.Unlock()
+		}
+	}
 }
 
 // Weakness 55: gateways that left were never let go.

@@ -6,7 +6,8 @@
 // keeps a stream open and writes to it all that is due; a gateway that
 // answers Unimplemented gets unary calls instead, side by side for different
 // sessions and in order within one. A packet that did not reach a connection
-// is reported back (Options.Failed).
+// is reported back (Options.Failed), also one that finds the queue full, or its
+// key's share of it.
 package gateway
 
 import (
@@ -41,8 +42,8 @@ type Options struct {
 	Failed func(owner int64, s sess.Send)
 
 	Mode       Mode
-	QueueItems int           // packets waiting for one gateway
-	QueueBytes int           // their bytes
+	QueueItems int           // packets waiting for one gateway, of one key an eighth
+	QueueBytes int           // their bytes, of one key an eighth
 	Timeout    time.Duration // of a unary call
 	AckTimeout time.Duration // a stream whose answers are overdue this long is given up
 }

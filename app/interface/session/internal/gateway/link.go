@@ -31,8 +31,7 @@ type link struct {
 
 	mu         sync.Mutex
 	queue      []packet
-	items      int // queued, under way or unanswered
-	bytes      int
+	books      books    // of what is queued, under way or unanswered
 	unanswered []packet // written to the stream, oldest first
 	answers    bool     // this gateway has answered on a stream
 	silent     bool     // this gateway never answers on its stream
@@ -51,15 +50,15 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 	return l
 }
 
-// enqueue puts p into the queue; false when it is full or closed.
+// enqueue puts p into the queue; false when that is closed, or full for all or for
+// the key of p.
 func (l *link) enqueue(p packet) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.items >= l.g.o.QueueItems || l.items > 0 && l.bytes+len(p.Payload) > l.g.o.QueueBytes {
+	if l.closed || !l.books.fits(p, load{l.g.o.QueueItems, l.g.o.QueueBytes}) {
 		return false
 	}
-	l.items++
-	l.bytes += len(p.Payload)
+	l.books.add(p)
 	l.queue = append(l.queue, p)
 	l.signal()
 	return true
@@ -70,8 +69,7 @@ func (l *link) gone(packets ...packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range packets {
-		l.items--
-		l.bytes -= len(p.Payload)
+		l.books.remove(p)
 	}
 	l.used = time.Now()
 }
@@ -94,14 +92,14 @@ func (l *link) take() []packet {
 func (l *link) load(now time.Time) (bytes int, idle time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes, now.Sub(l.used)
+	return l.books.bytes, now.Sub(l.used)
 }
 
 func (l *link) empty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.judge()
-	return l.items == 0
+	return l.books.items == 0
 }
 
 // close ends the link; its writer reports what still waits.

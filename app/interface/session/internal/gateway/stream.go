@@ -110,8 +110,7 @@ func (l *link) judge() {
 	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
 	if l.silent {
 		for _, p := range l.unanswered {
-			l.items--
-			l.bytes -= len(p.Payload)
+			l.books.remove(p)
 		}
 		l.unanswered = nil
 	}
@@ -129,8 +128,7 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 	p = l.unanswered[0]
 	l.unanswered[0] = packet{}
 	l.unanswered = l.unanswered[1:]
-	l.items--
-	l.bytes -= len(p.Payload)
+	l.books.remove(p)
 	if len(l.unanswered) == 0 {
 		l.unanswered = nil
 		s.watch.Stop()

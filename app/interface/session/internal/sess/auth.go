@@ -53,7 +53,7 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 	case !w.needsLogin(c.method.Name, c.trait):
 		w.ready(c)
 		w.recheck()
-	case w.mayHaveChanged(c):
+	case w.mayHaveChanged(c.asked):
 		c.asked = true
 		c.phase = phaseState
 		w.loadState()
@@ -62,13 +62,26 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 	}
 }
 
+// hopeless reports whether gate would refuse a call of a method, whatever it says:
+// then its body is not worth reading.
+func (w *MainAuthWrapper) hopeless(name string) bool {
+	switch t := traits[name]; {
+	case w.unbound:
+		return !w.undecided() && t&traitUnbound == 0
+	case w.undecided() || w.suspect || t&traitLoginCode != 0:
+		return false
+	default:
+		return w.needsLogin(name, t) && !w.mayHaveChanged(false)
+	}
+}
+
 // mayHaveChanged reports whether the state is worth a read before a call is
 // refused: a login may have been accepted on another device meanwhile, or made by a
 // call that another node had when the key moved. Not on every call, for not everyone
 // who is refused has a reason to hope; and a password that a BFF asked for here is
 // paid here, or not at all.
-func (w *MainAuthWrapper) mayHaveChanged(c *pendingCall) bool {
-	if c.asked || w.owed {
+func (w *MainAuthWrapper) mayHaveChanged(asked bool) bool {
+	if asked || w.owed {
 		return false
 	}
 	return w.loading || w.doubted ||

@@ -82,17 +82,16 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}
+	if w.hopeless(method.Name) {
+		return w.denial()
+	}
 	if !w.room(traits[method.Name], len(q.body), len(q.after)) {
 		w.count(CountOverload)
 		return errFlood
 	}
-	pb, _, n, err := w.schema.RequestToProto(make([]byte, 0, len(q.body)+len(q.body)/4+16), q.body)
-	if err == nil && n != len(q.body) {
-		err = tl.ErrTrailing{Offset: n, Bytes: len(q.body) - n}
-	}
-	if err != nil {
-		w.count(CountUndecodable)
-		return decodeError(err)
+	pb, refusal := w.decode(in, q.body)
+	if refusal != nil {
+		return refusal
 	}
 	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: w.traitOf(method, pb), quiet: q.quiet}
 	c.meta = Meta{
@@ -122,6 +121,9 @@ func fileShare(limit int) int { return max(1, limit*3/4) }
 // one always may.
 func (w *MainAuthWrapper) room(t trait, size, after int) bool {
 	most, mostBytes, files := w.cfg.MaxQueued, w.cfg.QueuedBytes, t&traitFile != 0
+	if w.state != StateNormal && !w.undecided() {
+		mostBytes = min(mostBytes, 4*w.cfg.NoLoginBytes)
+	}
 	if files {
 		most, mostBytes = fileShare(most), fileShare(mostBytes)
 	}

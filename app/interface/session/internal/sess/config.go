@@ -3,6 +3,8 @@ package sess
 import (
 	"fmt"
 	"time"
+
+	"github.com/tgsession/tgsession/proto/tl"
 )
 
 // Config holds the limits and times of all wrappers of a node. Call SetDefaults
@@ -14,7 +16,9 @@ type Config struct {
 	// added to and taken from the built-in list of those that need no login.
 	NoLoginAllow, NoLoginDeny []string
 
-	noLogin map[string]bool // set by SetDefaults: the methods whose built-in rule is overruled
+	// Set by SetDefaults.
+	noLogin map[string]bool // the methods whose built-in rule is overruled
+	turns   chan struct{}   // holds one for each packet that is read in WorkBytes
 }
 
 // SetDefaults fills in what is zero.
@@ -28,12 +32,16 @@ func (c *Config) SetDefaults() {
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
-		{&c.GzipFrom, 512}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
+		{&c.RequestBytes, 4 << 20}, {&c.NoLoginBytes, 256 << 10}, {&c.WorkBytes, 256 << 20},
+		{&c.GzipFrom, 512}, {&c.RepeatBytes, 4 << 20}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
 	}
 	for _, f := range ints {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
+	}
+	if c.KeyBytes == 0 {
+		c.KeyBytes = max(32<<20, c.AnswerBytes)
 	}
 	times := []struct {
 		field *time.Duration
@@ -54,6 +62,7 @@ func (c *Config) SetDefaults() {
 			*f.field = f.value
 		}
 	}
+	c.turns = make(chan struct{}, max(1, c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)))) // each grows by copying
 	c.noLogin = make(map[string]bool, len(c.NoLoginAllow)+len(c.NoLoginDeny))
 	for _, name := range c.NoLoginAllow {
 		c.noLogin[name] = true
@@ -82,12 +91,17 @@ func (c *Config) Validate() error {
 		{"OutboxMessages", c.OutboxMessages, 2, 1 << 16},
 		{"OutboxBytes", c.OutboxBytes, 1 << 10, 1 << 28},
 		{"AnswerBytes", c.AnswerBytes, c.OutboxBytes, 1 << 30},
+		{"RepeatBytes", c.RepeatBytes, 1 << 16, 1 << 28},
+		{"KeyBytes", c.KeyBytes, c.AnswerBytes, 1 << 34},
 		{"ContainerIn", c.ContainerIn, 2, 1 << 16},
 		{"ContainerOut", c.ContainerOut, 2, 1024},
 		{"ContainerBytes", c.ContainerBytes, 1 << 10, 1 << 24},
 		{"PayloadBytes", c.PayloadBytes, 1 << 11, 1 << 24},
 		{"GunzipBytes", c.GunzipBytes, 1 << 10, 1 << 28},
 		{"GunzipRatio", c.GunzipRatio, 2, 1032},
+		{"RequestBytes", c.RequestBytes, 1 << 16, tl.MaxOutput},
+		{"NoLoginBytes", c.NoLoginBytes, 1 << 14, 1 << 28},
+		{"WorkBytes", c.WorkBytes, 1 << 20, 1 << 40},
 		{"GzipFrom", c.GzipFrom, 64, 1 << 30},
 		{"DetailedFrom", c.DetailedFrom, 64, 1 << 30},
 		{"WrapperDepth", c.WrapperDepth, 4, 64},

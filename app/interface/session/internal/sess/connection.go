@@ -71,7 +71,11 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	if s.ip != ip {
 		s.ip = ip
 	}
-	if fresh && server != "" {
+	if !fresh || server == "" {
+		return
+	}
+	s.connAt = w.now
+	if s.again = w.repeatLeft() <= 0; !s.again {
 		w.repeatAll(s)
 	}
 }
@@ -109,6 +113,7 @@ func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64) {
 func (w *MainAuthWrapper) goOffline(s *session) {
 	w.closeSlots(s)
 	s.online, s.server, s.http = false, "", nil
+	s.again, s.throttled = false, false
 	s.pingDelay = 0
 	s.lastSeen = w.now
 	s.touch()

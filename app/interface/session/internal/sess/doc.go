@@ -23,7 +23,7 @@
 //	Data ─▶ onPacket        salt, then the container if it is one          packet.go
 //	     ─▶ onMessage       known? time, seqno, unpacking                  message.go
 //	     ─▶ onCall          wrappers off, layer and client noted           wrappers.go, client.go
-//	     ─▶ accept          TL to protobuf
+//	     ─▶ accept          hopeless? then unread; else TL to protobuf    calls.go, reading.go
 //	     ─▶ gate            is there a login? wait until that is known     auth.go, traits.go
 //	     ─▶ pump            its turn: invokeAfterMsg, calls in flight      calls.go, after.go
 //	     ─▶ Call{InvokeMethod}  ...  CallDone
@@ -60,7 +60,8 @@
 //
 // The greeting, answers, errors, other replies, updates: in that order, whether new
 // or repeated (flush.go). What the client does not acknowledge is repeated or, when
-// it is large, announced (repeat.go).
+// it is large, announced (repeat.go), no more of it at a time than RepeatBytes
+// (again.go).
 //
 // # The life of a login
 //
@@ -86,12 +87,13 @@
 // # Bounds
 //
 // A client chooses session ids, message ids, how much it asks and how little it
-// acknowledges. Everything that grows with that has a limit in Config and a
-// counter: temp keys, sessions, windows, outboxes by count and bytes, calls in flight and
-// waiting, what a packet may hold or inflate to, what waits for salts or for a
-// session that takes updates. Where something must give way, answers are kept
-// longest, and updates collapse into updatesTooLong, so that the client fetches
-// the difference.
+// acknowledges. What it sends is read as far as its key is trusted (reading.go).
+// Everything that grows with that has a limit in Config and a counter: temp keys,
+// sessions, windows, outboxes by count and bytes, each for itself and those of a
+// key together (crowd.go), calls in flight and waiting, what a packet may hold or
+// inflate to, what waits for salts or for a session that takes updates, and what is
+// sent again. Where something must give way, answers are kept longest, and updates
+// collapse into updatesTooLong, so that the client fetches the difference.
 //
 // Rules are cited by the ids of testdata/rules.txt; testdata/transcripts shows
 // each of them in a dialogue.

@@ -16,7 +16,7 @@ func (s *session) touch() { s.dirty = true }
 
 // flush sends what s has to send, in few packets.
 func (w *MainAuthWrapper) flush(s *session) {
-	s.dirty = false
+	s.dirty, s.throttled = false, false
 	if s.list == nil {
 		return
 	}
@@ -54,17 +54,30 @@ func (s *session) dropUnsendable() {
 }
 
 // gather lists what is to be sent, in the order in which it leaves, except what is
-// withheld, and updates while a difference is on its way, which they must not
+// withheld, repetitions whose turn has not come, and updates while a difference is on its way, which they must not
 // overtake.
 func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	if !s.reachable() {
 		return nil
 	}
 	items := w.out.items[:0]
+	left, asked := 0, false
 	for i := range s.sent {
-		if m := &s.sent[i]; m.due && !w.withheld(m) {
-			items = append(items, m)
+		m := &s.sent[i]
+		if !m.due || w.withheld(m) {
+			continue
 		}
+		if m.kind == outAnswer || m.kind == outPush { // the others are short and few
+			if !asked {
+				left, asked = w.repeatLeft(), true
+			}
+			if left <= 0 {
+				s.throttled = true
+				continue
+			}
+			left -= len(m.body)
+		}
+		items = append(items, m)
 	}
 	for i := range s.queue {
 		if m := &s.queue[i]; !w.withheld(m) && (s.syncing == 0 || m.place() != placeUpdate) {
@@ -219,6 +232,7 @@ func (w *MainAuthWrapper) mayGoAlone(m *outMsg) bool {
 func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
 	if m.sentAt != 0 {
 		w.count(CountRepeated)
+		w.spend(len(m.body))
 	}
 	w.stampID(s, m)
 	m.sentAt, m.due, m.told = w.now, false, false

@@ -12,7 +12,10 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-var errInflate = errors.New("sess: gzip_packed is corrupt or too large")
+var (
+	errInflate  = errors.New("sess: gzip_packed is corrupt")
+	errTooLarge = errors.New("sess: gzip_packed is too large")
+)
 
 var (
 	deflaters = sync.Pool{New: func() any {
@@ -93,10 +96,11 @@ func (w *MainAuthWrapper) pack(body []byte, head int) []byte {
 // equal letters shrinks a thousand times, and is honest.
 const freeRatio = 1 << 20
 
-// inflate unpacks gzip_packed, as far as budget allows: what is left of the
-// packet's GunzipBytes (rule GZIP-3). Beyond freeRatio the ratio is bounded, too,
-// so that a small packet does not cost the work of a large one.
-func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
+// inflate unpacks gzip_packed, as far as the packet's budget allows (rule GZIP-3).
+// Beyond freeRatio the ratio is bounded, too, so that a small packet does not cost
+// the work of a large one: the ratio of what was really unpacked, which zeros behind
+// it do not improve.
+func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 	packed, ok := wire.Gzip(body)
 	if !ok {
 		return nil, errInflate
@@ -110,14 +114,16 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 	if err != nil {
 		return nil, errInflate
 	}
-	free := freeRatio - (w.cfg.GunzipBytes - *budget)
-	limit := min(*budget, max(len(packed)*w.cfg.GunzipRatio, free))
-	buf := make([]byte, min(limit, 4*len(packed)+512))
+	free, limit := freeRatio-in.inflated, in.budget
+	buf := make([]byte, min(limit, 4*len(packed)+512, cheap(packed)))
 	n := 0
-	defer func() { *budget -= n }() // what is refused has cost as much
+	defer func() { in.budget, in.inflated = in.budget-n, in.inflated+n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
-		if n += m; err == io.EOF {
+		if n += m; n > free && n > (len(packed)-f.in.Len())*w.cfg.GunzipRatio {
+			return nil, errTooLarge
+		}
+		if err == io.EOF {
 			break
 		}
 		if err != nil {
@@ -128,10 +134,15 @@ func (w *MainAuthWrapper) inflate(body []byte, budget *int) ([]byte, error) {
 		}
 		if n >= limit { // full: one byte more is too much
 			var one [1]byte
-			if m, err := z.Read(one[:]); m > 0 || err != io.EOF {
+			if m, err := z.Read(one[:]); m > 0 {
+				return nil, errTooLarge
+			} else if err != io.EOF {
 				return nil, errInflate
 			}
 			break
+		}
+		if n >= cheap(packed) {
+			w.takeTurn(in)
 		}
 		buf = append(buf, make([]byte, min(limit-n, n))...)
 	}

@@ -95,10 +95,10 @@ func TestHonestTextInflates(t *testing.T) {
 				"zlib": func(b []byte) []byte { return zlibbed(t, zlib.BestCompression, nil, b) },
 			} {
 				x := newWorld(t, false)
-				budget := x.cfg.GunzipBytes
+				in := &incoming{budget: x.cfg.GunzipBytes}
 				for i, size := range c.sizes {
 					text := bytes.Repeat([]byte("字"), size/3+1)[:size]
-					got, err := x.w.inflate(pack(text), &budget)
+					got, err := x.w.inflate(pack(text), in)
 					require.Equal(t, c.good[i], err == nil, "%s, message %d", kind, i)
 					if err == nil {
 						require.Equal(t, text, got)

@@ -12,6 +12,8 @@ type Limits struct {
 	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
 	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
+	RepeatBytes int `json:",optional"` // bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits. Zero value means 4 MiB
+	KeyBytes    int `json:",optional"` // bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes. Zero value means 32 MiB
 	HeldPackets int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
 	HeldBytes   int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
 	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
@@ -28,11 +30,16 @@ type Limits struct {
 	ContainerOut   int `json:",optional"` // members sent. Zero value means 1020
 	ContainerBytes int `json:",optional"` // bytes of a container sent; larger messages go alone (rule ENC-8). Zero value means 1 MiB
 	PayloadBytes   int `json:",optional"` // bytes of a packet for a gateway. Zero value means 3.5 MiB
-	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to. Zero value means 10 MiB
+	GunzipBytes    int `json:",optional"` // bytes that a packet may inflate to; more is answered 400 INPUT_REQUEST_TOO_LONG. Zero value means 10 MiB
 	GunzipRatio    int `json:",optional"` // times its own size that a message may inflate to, once its packet has inflated 1 MiB. Zero value means 100
+	RequestBytes   int `json:",optional"` // bytes of a call as a BFF gets it; a longer one is answered 400 INPUT_REQUEST_TOO_LONG. No more than BFFs take, which is gRPC's 4 MiB unless they are told otherwise. Zero value means 4 MiB
+	NoLoginBytes   int `json:",optional"` // the same two for a key without a login, whose calls are short; four times as much may wait, instead of QueuedBytes. Zero value means 256 KiB
 	GzipFrom       int `json:",optional"` // results and updates from this size on are packed when that shrinks them. Zero value means 512
 	DetailedFrom   int `json:",optional"` // messages from this size on are announced, not repeated, until the client asks for them (rules STATE-8 and STATE-9). Zero value means 4096
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
+
+	// Limits of all keys together.
+	WorkBytes int `json:",optional"` // memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Zero value means 256 MiB
 
 	// Times.
 	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s

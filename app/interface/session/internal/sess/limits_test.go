@@ -17,7 +17,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 	text, err := os.ReadFile("limits.go")
 	require.NoError(t, err)
 	said := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\t(\w+) .*Zero value means (.+)$`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t(\w+) .*Zero value means ([^,\n]+)`).FindAllStringSubmatch(string(text), -1) {
 		said[m[1]] = m[2]
 	}
 	var c Config
@@ -31,7 +31,7 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 		number, unit, _ := strings.Cut(said[name], " ")
 		n, err := strconv.ParseFloat(number, 64)
 		require.NoError(t, err, name)
-		scale := map[string]float64{"": 1, "MiB": 1 << 20, "ms": float64(time.Millisecond), "s": float64(time.Second)}[unit]
+		scale := map[string]float64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "ms": float64(time.Millisecond), "s": float64(time.Second)}[unit]
 		require.InDelta(t, n*scale, limits.Field(i).Int(), 0, name)
 	}
 }

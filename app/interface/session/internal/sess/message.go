@@ -26,10 +26,10 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 	}
 	packed := id == wire.IDGzipPacked
 	if packed { // judged by what is inside: rule SEQ-3
-		body, err := w.inflate(m.Body, &in.budget)
+		body, err := w.inflate(m.Body, in)
 		if err != nil {
 			w.record(s, in, m, stateReceived, 0)
-			w.undecodable(s, m.ID, "INPUT_FETCH_ERROR")
+			w.undecodable(s, m.ID, w.unreadable(err))
 			return
 		}
 		m.Body = body
@@ -37,7 +37,7 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 	}
 	if !ok || packed && (id == wire.IDGzipPacked || id == wire.IDMsgContainer) {
 		w.record(s, in, m, stateReceived, 0)
-		w.undecodable(s, m.ID, "INPUT_FETCH_ERROR")
+		w.undecodable(s, m.ID, errFetch)
 		return
 	}
 	if code := w.badSeq(s, m, id); code != 0 {
@@ -184,7 +184,7 @@ func (w *MainAuthWrapper) repeated(s *session, m wire.Message) bool {
 }
 
 // undecodable answers a message that cannot be read; never silence (rule ERR-9).
-func (w *MainAuthWrapper) undecodable(s *session, req int64, message string) {
+func (w *MainAuthWrapper) undecodable(s *session, req int64, e *RPCError) {
 	w.count(CountUndecodable)
-	w.answerError(s, req, 400, message)
+	w.answerError(s, req, e.Code, e.Message)
 }

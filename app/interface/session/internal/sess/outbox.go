@@ -78,7 +78,7 @@ func (w *MainAuthWrapper) overflow(s *session) {
 	if s.server != "" {
 		return // the others leave at the end of the step
 	}
-	w.shrink(s)
+	w.shrink(s, w.cfg.AnswerBytes)
 	room := 0
 	if s.reachable() { // one packet may be owed that many
 		room = w.cfg.ContainerIn
@@ -124,9 +124,10 @@ func (w *MainAuthWrapper) forget(s *session, list *[]outMsg) bool {
 }
 
 // shrink turns answers that found no way to the client into errors, oldest
-// first, until the rest is small enough: who asked has to be told something.
-func (w *MainAuthWrapper) shrink(s *session) {
-	for i := 0; i < len(s.queue) && s.bytes > w.cfg.AnswerBytes; i++ {
+// first, until the session keeps no more than most bytes: who asked has to be told
+// something.
+func (w *MainAuthWrapper) shrink(s *session, most int) {
+	for i := 0; i < len(s.queue) && s.bytes > most; i++ {
 		m := &s.queue[i]
 		if m.kind != outAnswer {
 			continue

@@ -64,6 +64,7 @@ func TestLargeAnswersAreRepeatedInPacketsThatFit(t *testing.T) {
 		ids = append(ids, m.ID)
 	}
 	x.recv(1, tlLongs(wire.IDMsgResendReq, ids...))
+	x.advance(8 * time.Second) // RepeatBytes are half of them
 	for _, s := range x.sends {
 		require.LessOrEqual(t, len(s.Payload), x.cfg.PayloadBytes)
 	}
@@ -384,11 +385,11 @@ func TestPacking(t *testing.T) {
 	id, _ := wire.PeekID(body)
 	require.EqualValues(t, wire.IDGzipPacked, id)
 	require.Less(t, len(body), 200)
-	budget := 1 << 20
-	got, err := x.w.inflate(body, &budget)
+	in := &incoming{budget: 1 << 20}
+	got, err := x.w.inflate(body, in)
 	require.NoError(t, err)
 	require.Equal(t, nearestDC(long), got)
-	require.Equal(t, 1<<20-len(got), budget)
+	require.Equal(t, 1<<20-len(got), in.budget)
 	require.NotZero(t, x.counts[CountGzipSaved])
 
 	m = x.recv(1, x.method("help.getNearestDc"))

@@ -40,10 +40,12 @@ func (w *MainAuthWrapper) refusePacket(d *Data, why Counter) {
 
 // incoming is what all messages of a packet have in common.
 type incoming struct {
-	d      *Data
-	budget int  // bytes that may still be inflated
-	fresh  bool // a message was accepted
-	asks   bool // a message wants an answer, or an HTTP request to wait
+	d        *Data
+	budget   int  // bytes that may still be inflated
+	inflated int  // bytes that were
+	fresh    bool // a message was accepted
+	asks     bool // a message wants an answer, or an HTTP request to wait
+	turn     bool // it is read in WorkBytes
 }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
@@ -70,7 +72,8 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
 		w.loadState() // a call will need it
 	}
-	in := &incoming{d: d, budget: w.cfg.GunzipBytes}
+	in := &incoming{d: d, budget: w.gunzipBytes()}
+	defer w.leaveTurn(in)
 	if id, _ := wire.PeekID(m.Body); id == wire.IDMsgContainer {
 		w.onContainer(s, in, m)
 	} else {

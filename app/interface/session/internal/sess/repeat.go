@@ -43,18 +43,20 @@ func (m *outMsg) dueAt(cfg *Config) int64 {
 	return m.sentAt + int64(cfg.ResendAfter)<<(m.tries-1)
 }
 
-// repeatAll repeats everything that is not acknowledged: the connection is new, and
-// so is its schedule.
+// repeatAll repeats everything that is not acknowledged and was sent on another
+// connection: the present one is new, and so is its schedule.
 func (w *MainAuthWrapper) repeatAll(s *session) {
-	s.connAt = w.now
+	earlier := func(m *outMsg) bool { return m.sentAt <= s.connAt }
 	if slices.ContainsFunc(s.sent, func(m outMsg) bool { return m.kind == outPush && m.sends >= mostSends }) {
 		w.countN(CountPushesLost, s.discard(func(m *outMsg) bool { return m.kind == outPush }))
 		w.tooLong(s)
 	}
 	for i := range s.sent {
-		s.sent[i].tries = 0
+		if earlier(&s.sent[i]) {
+			s.sent[i].tries = 0
+		}
 	}
-	w.repeat(s, func(*outMsg) bool { return true })
+	w.repeat(s, earlier)
 }
 
 // repeatDue repeats what was sent long ago. On a connection that lives the client
@@ -83,6 +85,7 @@ func (w *MainAuthWrapper) repeat(s *session, match func(*outMsg) bool) {
 	}
 	w.plan(s)
 	for _, n := range notes { // last, for each may make another message give way
+		w.spend(wire.MessageHeader + len(n))
 		w.note(s, n)
 	}
 	s.touch()
@@ -187,7 +190,7 @@ func (w *MainAuthWrapper) plan(s *session) {
 	done := false
 	for i := range s.sent {
 		m := &s.sent[i]
-		if at := m.dueAt(w.cfg); at != 0 && (s.resendAt == 0 || at < s.resendAt) {
+		if at := m.dueAt(w.cfg); at != 0 && !m.due && (s.resendAt == 0 || at < s.resendAt) {
 			s.resendAt = at
 		}
 		done = done || w.outdated(s, m)

@@ -172,7 +172,7 @@ func (w *MainAuthWrapper) onGetFutureSalts(s *session, m wire.Message) {
 	r := wire.NewReader(m.Body[4:])
 	num := r.Int()
 	if !r.Done() {
-		w.undecodable(s, m.ID, "INPUT_FETCH_ERROR")
+		w.undecodable(s, m.ID, errFetch)
 		return
 	}
 	a := ask{kind: askFutureSalts, list: s.list, s: s, msgID: m.ID, n: num}

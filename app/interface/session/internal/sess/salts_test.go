@@ -68,7 +68,7 @@ func TestSaltBeforeTime(t *testing.T) {
 
 // A packet larger than all that may wait waits alone.
 func TestLargePacketWaitsForSalts(t *testing.T) {
-	x := newWorld(t, false)
+	x := newWorld(t, false, func(c *Config) { c.HeldBytes = 64 << 10 })
 	x.salts = false
 	x.recv(1, x.method("auth.signIn", int32(1), incompressible(x.cfg.HeldBytes), "2", "3"))
 	x.recv(1, tlPing(1))

@@ -74,7 +74,7 @@ func repeatable(id uint32) bool {
 
 // malformed answers a service message that does not parse.
 func (w *MainAuthWrapper) malformed(s *session, m wire.Message) {
-	w.undecodable(s, m.ID, errFetch.Message)
+	w.undecodable(s, m.ID, errFetch)
 }
 
 // onAck handles msgs_ack (rules ACK-1 and ACK-7).

@@ -64,6 +64,8 @@ type session struct {
 	noUpdates  bool // a file connection (rule INIT-7)
 	ended      bool // its login was ended elsewhere
 	doomed     bool // so it is said, though no login was known here yet
+	again      bool // what was sent on earlier connections is to be repeated when that may be
+	throttled  bool // repetitions wait until that may be
 	dirty      bool // flush looks at it at the end of the step
 }
 

@@ -22,6 +22,9 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 		at = earliest(earliest(at, s.closesAt(w.cfg)), s.greetAt)
 		if s.server != "" {
 			at = earliest(at, earliest(s.ackAt, s.resendAt))
+			if s.again || s.throttled {
+				at = earliest(at, w.repeatsAt())
+			}
 		}
 		if s.http != nil {
 			for i := range s.http.slots {
@@ -72,6 +75,7 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
 		w.repeatDue(s)
 	}
+	w.repeatSoon(s)
 	if s.greetAt != 0 && s.greetAt <= w.now {
 		w.greet(s)
 	}

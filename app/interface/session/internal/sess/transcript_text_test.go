@@ -54,8 +54,7 @@ func (d *dialogue) objectText(body []byte) string {
 	case wire.IDRPCAnswerDropped:
 		return fmt.Sprintf("rpc_answer_dropped(%s/%d, %d bytes)", d.of(r.Long()), r.Int(), r.Int())
 	case wire.IDGzipPacked:
-		budget := 1 << 20
-		inner, err := d.x.w.inflate(body, &budget)
+		inner, err := d.x.w.inflate(body, &incoming{budget: 1 << 20})
 		if err != nil {
 			return "gzip_packed(corrupt)"
 		}

@@ -30,16 +30,17 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
-	lastID  int64 // highest message id of sessions that are gone: they may come again
-	userID  int64
-	loginAt int64    // when it became the user
-	since   int64    // when the key came here, or its login began here
-	endedAt int64    // when a login of it was last ended elsewhere
-	stateAt int64    // when the state was last asked for
-	pushID  int64    // session that takes push messages; 0: none
-	heldAt  int64    // when the first of held came
-	updates *session // asked for updates last
-	bound   *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
+	lastID     int64 // highest message id of sessions that are gone: they may come again
+	userID     int64
+	loginAt    int64    // when it became the user
+	since      int64    // when the key came here, or its login began here
+	endedAt    int64    // when a login of it was last ended elsewhere
+	stateAt    int64    // when the state was last asked for
+	pushID     int64    // session that takes push messages; 0: none
+	repeatedTo int64    // the time that repetitions so far take ends then: see again.go
+	heldAt     int64    // when the first of held came
+	updates    *session // asked for updates last
+	bound      *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
 	presence
 	client client
 	told   *ClientInfo // initConnection heard before the stored one was known
@@ -100,6 +101,7 @@ func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
 	if handover != nil || w.drained() {
 		w.releaseSlots()
 	}
+	w.lighten()
 	for s := range w.sessions() {
 		if s.dirty {
 			w.flush(s)

@@ -20,6 +20,7 @@ type query struct {
 
 var (
 	errFetch        = &RPCError{400, "INPUT_FETCH_ERROR"}
+	errRequestLong  = &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
 	errUnregistered = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
 	errInternal     = &RPCError{500, "INTERNAL_SERVER_ERROR"}
 	errFlood        = &RPCError{420, "FLOOD_WAIT_1"}
@@ -74,9 +75,9 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 			r.Bytes()
 			r.Bytes()
 		case wire.IDGzipPacked:
-			inner, err := w.inflate(body, &in.budget)
+			inner, err := w.inflate(body, in)
 			if err != nil {
-				return q, errFetch
+				return q, w.unreadable(err)
 			}
 			body = inner
 			continue
@@ -122,7 +123,7 @@ func decodeError(err error) *RPCError {
 	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":
 		return &RPCError{400, "INPUT_CONSTRUCTOR_INVALID"}
 	case errors.As(err, &limit):
-		return &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
+		return errRequestLong
 	}
 	return errFetch
 }

@@ -1,0 +1,111 @@
+package sess
+
+import (
+	"errors"
+
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// What a client sends becomes larger when it is read: gzip_packed up to a thousand
+// times, TL up to 64 times. Without bounds a few packets of anybody fill the memory.
+// So a packet is read only as far as its key is trusted:
+//
+//	no login           NoLoginBytes; calls that need one are refused unread
+//	not known yet      NoLoginBytes, or twice what came; more is answered 420, and
+//	                   the client comes again when it is known
+//	a login            GunzipBytes, RequestBytes
+//
+// and what becomes much larger than it came is read by as many at a time as
+// WorkBytes has room for. The others wait in their Step: it is work for the
+// processor, which does no more of it at a time anyway.
+
+// undecided reports whether it is not known yet if the key has a login.
+func (w *MainAuthWrapper) undecided() bool {
+	if w.unbound {
+		return w.binding || w.bound != nil
+	}
+	return w.state == StateUnknown
+}
+
+// gunzipBytes is what a packet may inflate to.
+func (w *MainAuthWrapper) gunzipBytes() int {
+	if w.state == StateNormal {
+		return w.cfg.GunzipBytes
+	}
+	return min(w.cfg.GunzipBytes, w.cfg.NoLoginBytes)
+}
+
+// requestBytes is what a call of size bytes may become.
+func (w *MainAuthWrapper) requestBytes(size int) int {
+	switch {
+	case w.state == StateNormal:
+		return w.cfg.RequestBytes
+	case w.undecided():
+		return min(w.cfg.RequestBytes, max(w.cfg.NoLoginBytes, 2*size))
+	}
+	return min(w.cfg.RequestBytes, w.cfg.NoLoginBytes)
+}
+
+// cheapBytes is what anything may become without a turn.
+const cheapBytes = 64 << 10
+
+// cheap is what b may become without a turn.
+func cheap(b []byte) int { return max(cheapBytes, 2*len(b)) }
+
+// takeTurn waits until there is room in WorkBytes to read the packet. Whoever has
+// a turn waits for nothing, so it comes.
+func (w *MainAuthWrapper) takeTurn(in *incoming) {
+	if !in.turn {
+		w.cfg.turns <- struct{}{}
+		in.turn = true
+	}
+}
+
+// leaveTurn gives the room of a packet back.
+func (w *MainAuthWrapper) leaveTurn(in *incoming) {
+	if in.turn {
+		<-w.cfg.turns
+		in.turn = false
+	}
+}
+
+// decode turns a call into protobuf.
+func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) {
+	most := w.requestBytes(len(body))
+	little := min(most, cheap(body))
+	room := make([]byte, 0, min(len(body)+len(body)/4+16, little))
+	pb, _, n, err := w.schema.RequestToProtoWithin(room, body, little)
+	if little < most && tooLong(err) {
+		w.takeTurn(in)
+		pb, _, n, err = w.schema.RequestToProtoWithin(room, body, most)
+	}
+	if err == nil && n != len(body) {
+		err = tl.ErrTrailing{Offset: n, Bytes: len(body) - n}
+	}
+	switch {
+	case err == nil:
+		return pb, nil
+	case tooLong(err) && w.undecided():
+		w.count(CountOverload)
+		return nil, errFlood
+	}
+	w.count(CountUndecodable)
+	return nil, decodeError(err)
+}
+
+// tooLong reports whether a call was refused for what it becomes.
+func tooLong(err error) bool {
+	var limit tl.ErrLimit
+	return errors.As(err, &limit) && limit.What == "output"
+}
+
+// unreadable is what is said of gzip_packed that was not inflated (rule ERR-10).
+func (w *MainAuthWrapper) unreadable(err error) *RPCError {
+	switch {
+	case !errors.Is(err, errTooLarge):
+		return errFetch
+	case w.undecided():
+		return errFlood
+	}
+	return errRequestLong
+}
