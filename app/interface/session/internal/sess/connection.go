@@ -11,6 +11,7 @@ func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 	}
 	w.makeRoom(1)
 	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
+	w.recall(s)
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)
 	return s
@@ -45,6 +46,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.owed {
 		w.missed = true
 	}
+	w.remember(s)
 	s.list.remove(s)
 	w.lastID = max(w.lastID, s.lastID)
 	s.online = false

@@ -40,6 +40,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 		at = earliest(at, c.deadline)
 	}
 	at = earliest(at, w.presenceAt())
+	at = earliest(at, w.forgetsAt())
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}

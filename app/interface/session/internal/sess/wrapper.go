@@ -19,6 +19,8 @@ type MainAuthWrapper struct {
 	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
 	mediaTempAuth []*SessionList // under its media temp keys
 
+	gone goneSessions // what has ended
+
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
 	held  []heldPush     // updates that no session takes yet
@@ -224,5 +226,5 @@ func (w *MainAuthWrapper) finish() {
 	for range w.lists() {
 		return
 	}
-	w.out.Done = true
+	w.out.Done = !w.remembers()
 }
