@@ -17,7 +17,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	}
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
-		ReceiveTime: w.now / 1e9, UserID: w.userID, Layer: s.layer,
+		ReceiveTime: w.wall / 1e9, UserID: w.userID, Layer: s.layer,
 		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
 	}
 	w.binding = true

@@ -80,6 +80,9 @@
 //
 // # Time
 //
+// Everything waits by a time that goes on evenly. What the machine's clock says is
+// another matter: it may be set, and only message ids, salts and dates are by it.
+//
 // Effects.WakeAt is the next moment at which something happens by itself: a
 // silent session goes offline or ends, an acknowledgment has waited long
 // enough, a message is due again, status forgets us, a wait is over. A key that

@@ -71,7 +71,7 @@ func (w *MainAuthWrapper) inherit(g goneSessions) {
 
 // young reports whether a message with an id would still be accepted by its time
 // (rule MSGID-3).
-func (w *MainAuthWrapper) young(id int64) bool { return timeOf(id) >= w.now-int64(w.cfg.MaxPast) }
+func (w *MainAuthWrapper) young(id int64) bool { return timeOf(id) >= w.wall-int64(w.cfg.MaxPast) }
 
 // remembers reports whether a session has ended that has to be remembered.
 func (w *MainAuthWrapper) remembers() bool {
@@ -87,5 +87,5 @@ func (w *MainAuthWrapper) forgetsAt() int64 {
 	if !w.remembers() {
 		return 0
 	}
-	return timeOf(w.gone.last) + int64(w.cfg.MaxPast) + 1
+	return w.now + max(timeOf(w.gone.last)+int64(w.cfg.MaxPast)-w.wall, 0) + 1
 }

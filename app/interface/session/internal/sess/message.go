@@ -80,7 +80,7 @@ func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state
 	if !s.greeted && (s.first == 0 || m.ID < s.first) {
 		s.first = m.ID
 	}
-	s.window.insert(w.now, received{id: m.ID, seq: m.Seq, state: state, flags: flags})
+	s.window.insert(w.wall, received{id: m.ID, seq: m.Seq, state: state, flags: flags})
 }
 
 // badID judges an unknown id. A member of a container may be older than its

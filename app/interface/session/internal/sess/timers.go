@@ -68,7 +68,7 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 			return
 		}
 		w.goOffline(s)
-		s.window.rest(w.now)
+		s.window.rest(w.wall)
 	}
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
 		w.repeatDue(s)
