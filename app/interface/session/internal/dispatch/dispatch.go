@@ -14,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/core/breaker"
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -90,9 +91,11 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	out, rpcErr := translate(err, len(request))
 	if out == faulty {
 		promise.Reject(method.Path)
-		faults.Errorf("%s: %v", method.Path, err)
 	} else {
 		promise.Accept()
+	}
+	if out == faulty || rpcErr != nil && !sess.ErrorText(status.Convert(err).Message()) { // which no client is told
+		faults.Errorf("%s: %v", method.Path, err)
 	}
 	switch {
 	case out == noRoute:

@@ -299,7 +299,7 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phaseState, phaseReady:
 			w.refuse(c, errWaitTimeout)
 		case phasePushed:
-			w.refuse(c, &RPCError{-503, "Timeout"})
+			w.refuse(c, errTimeout)
 		case phaseClearing:
 			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
 				w.conclude(c, c.mark.done)
