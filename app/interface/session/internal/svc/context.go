@@ -139,6 +139,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		QueueItems: c.Session.GatewayQueue,
 		QueueBytes: c.Session.GatewayBytes,
 		Timeout:    gatewayTimeout(c.GatewayClient),
+		Retry:      c.Session.GatewayRetry,
 		AckTimeout: 5 * time.Second,
 	})
 	s.Nodes = peers.NewNodes(func(addr string) (peers.Conn, error) {
