@@ -124,7 +124,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *ConnNew:
 		w.onConnNew(in)
 	case *ConnClosed:
-		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+		w.onConnClosed(in)
 	case *SendFailed:
 		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
 	case *HTTPGone:
