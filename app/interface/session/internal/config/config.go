@@ -78,6 +78,7 @@ type Session struct {
 	ReleaseAfter     time.Duration `json:",optional"` // how long nodes may disagree about who owns a key: how long it is kept here when another does, in case that goes again, and pushes for keys that are not here. Zero value means 3 s
 	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway, of one key an eighth. Zero value means 65536
 	GatewayBytes     int           `json:",optional"` // their bytes, of one key an eighth. Zero value means 64 MiB
+	GatewayRetry     time.Duration `json:",optional"` // how long they wait for a gateway that etcd lists and that cannot be reached, before its clients count as offline. Zero value means 10 s
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.
@@ -106,6 +107,7 @@ func (c *Config) SetDefaults() {
 	def(&s.ReleaseAfter, 3*time.Second)
 	def(&s.GatewayQueue, 1<<16)
 	def(&s.GatewayBytes, 64<<20)
+	def(&s.GatewayRetry, 10*time.Second)
 	def(&c.DrainTime, 20*time.Second)
 	def(&c.Schema, tl.Default)
 }
@@ -221,6 +223,7 @@ func (c *Config) validateNode() error {
 		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},
 		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},
 		{"Session.GatewayBytes", int64(s.GatewayBytes), 4 << 20, 1 << 36, decimal},
+		{"Session.GatewayRetry", int64(s.GatewayRetry), int64(time.Millisecond), int64(10 * time.Minute), duration},
 		{"Session.CallTimeout", int64(s.CallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
 		{"Session.MediaCallTimeout", int64(s.MediaCallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
 		{"Session.PeerTimeout", int64(s.PeerTimeout), int64(10 * time.Millisecond), int64(time.Minute), duration},

@@ -91,10 +91,9 @@ func tooLarge(text string, sent int) *sess.RPCError {
 // terms of rpc_error (rule RPC-2: capitals, digits, underscores). Other texts are
 // those of gRPC, Go and databases, which are for operators.
 func public(s *status.Status) string {
-	const longest = 128
 	text := s.Message()
 	switch {
-	case text != "" && len(text) <= longest && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "":
+	case sess.ErrorText(text):
 		return text
 	case strings.Contains(text, breaker.ErrServiceUnavailable.Error()): // of the BFF's own client
 		return errBreakerOpen.Message

@@ -14,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/core/breaker"
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -95,8 +96,8 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		promise.Accept()
 	case d.blame.counts(method.Path, caller(&call.Meta), time.Now()):
 		promise.Reject(method.Path)
-		fallthrough
-	default:
+	}
+	if out == faulty || rpcErr != nil && !sess.ErrorText(status.Convert(err).Message()) { // which no client is told
 		faults.Errorf("%s: %v", method.Path, err)
 	}
 	switch {

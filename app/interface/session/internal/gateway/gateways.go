@@ -45,6 +45,7 @@ type Options struct {
 	QueueItems int           // packets waiting for one gateway, of one key an eighth
 	QueueBytes int           // their bytes, of one key an eighth
 	Timeout    time.Duration // of a unary call
+	Retry      time.Duration // how long packets wait for a gateway that etcd lists and that is not reached, and how long one that has left the list keeps its link
 	AckTimeout time.Duration // a stream whose answers are overdue this long is given up
 }
 
@@ -82,9 +83,10 @@ func (g *Gateways) Send(owner int64, s sess.Send) {
 	}
 }
 
-// Update takes the list of gateways from etcd. Links to gateways that left it
-// are closed, those to gateways that have come are tried at once; an empty
-// list changes nothing.
+// Update takes the list of gateways from etcd. Links to gateways that left it are
+// closed when nothing has gone over them for Options.Retry: a lease may run out, and
+// its gateway be listed again a moment later, while its clients never noticed. Links
+// to gateways that have come are tried at once; an empty list changes nothing.
 func (g *Gateways) Update(serverIDs []string) {
 	if len(serverIDs) == 0 {
 		return
@@ -98,12 +100,12 @@ func (g *Gateways) Update(serverIDs []string) {
 	for id := range g.listed {
 		if l := g.links[id]; l != nil && !now[id] {
 			logx.Infof("gateway %s left", id)
-			l.close()
-			delete(g.links, id)
+			l.listed(false)
 		}
 	}
 	for id := range now {
 		if l := g.links[id]; l != nil && !g.listed[id] {
+			l.listed(true)
 			l.conn.ResetConnectBackoff()
 		}
 	}
@@ -116,9 +118,9 @@ func (g *Gateways) Sweep(now time.Time) (queued int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for id, l := range g.links {
-		bytes, idle := l.load(now)
+		bytes, idle, left := l.load(now)
 		queued += bytes
-		if !g.listed[id] && idle > idleTime {
+		if !g.listed[id] && (idle > idleTime || left && idle > g.o.Retry) {
 			l.close()
 			delete(g.links, id)
 		}
@@ -186,6 +188,13 @@ func (g *Gateways) link(serverID string) *link {
 	g.busy.Add(1)
 	go l.run()
 	return l
+}
+
+// lists reports whether etcd lists a gateway.
+func (g *Gateways) lists(serverID string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.listed[serverID]
 }
 
 func (g *Gateways) fail(packets ...packet) {

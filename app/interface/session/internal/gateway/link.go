@@ -6,10 +6,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
 const (
@@ -37,6 +40,8 @@ type link struct {
 	silent     bool     // this gateway never answers on its stream
 
 	waitingSince time.Time // when the first of unanswered was written
+	downSince    time.Time // since when the gateway is not reached; zero: it was, at last
+	left         bool      // it has left etcd's list
 	used         time.Time
 	closed       bool
 }
@@ -89,10 +94,19 @@ func (l *link) take() []packet {
 	return batch
 }
 
-func (l *link) load(now time.Time) (bytes int, idle time.Duration) {
+// load returns how many bytes are queued, since when nothing has gone over the link,
+// and whether its gateway has left etcd's list. That counts as a use.
+func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.books.bytes, now.Sub(l.used)
+	return l.books.bytes, now.Sub(l.used), l.left
+}
+
+// listed notes that the gateway has come to etcd's list or left it.
+func (l *link) listed(now bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.left, l.used = !now, time.Now()
 }
 
 func (l *link) empty() bool {
@@ -145,13 +159,18 @@ func (l *link) run() {
 		if s == nil {
 			var err error
 			if s, err = l.open(); err != nil {
-				l.fail(l.take())
+				if l.mayComeBack(err) {
+					l.signal() // for what stays in the queue
+				} else {
+					l.fail(l.take())
+				}
 				if !l.pause(backoff) {
 					return
 				}
 				backoff = min(2*backoff, maxBackoff)
 				continue
 			}
+			l.reached()
 			backoff = minBackoff
 		}
 		if !s.write(l.take()) {
@@ -189,15 +208,57 @@ func (l *link) sendUnary(batch []packet) {
 }
 
 func (l *link) callUnary(p packet) {
-	ctx, cancel := context.WithTimeout(l.ctx, l.g.o.Timeout)
-	defer cancel()
-	reply, err := gateway.NewRPCGatewayClient(l.conn).GatewaySendDataToGateway(ctx, message(p))
-	if err != nil || reply.GetPredicateName() != "boolTrue" {
-		l.fail([]packet{p})
+	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		reply, err := l.send(p)
+		if err != nil && l.mayComeBack(err) && l.pause(backoff) {
+			continue
+		}
+		if err == nil {
+			l.reached()
+		}
+		if err != nil || reply.GetPredicateName() != "boolTrue" {
+			l.fail([]packet{p})
+			return
+		}
+		l.gone(p)
+		metrics.Packets.Inc("unary")
 		return
 	}
-	l.gone(p)
-	metrics.Packets.Inc("unary")
+}
+
+func (l *link) send(p packet) (*mtproto.Bool, error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.g.o.Timeout)
+	defer cancel()
+	return gateway.NewRPCGatewayClient(l.conn).GatewaySendDataToGateway(ctx, message(p))
+}
+
+// mayComeBack reports whether a gateway that was not reached is worth waiting for: it
+// is in etcd's list, and has not been away for longer than Options.Retry. Its clients
+// still have their connections, so what is for them waits. Were it reported as lost
+// at once, each of them would count as offline until it says something, up to a
+// minute later, and miss the updates of that time.
+func (l *link) mayComeBack(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded:
+	default:
+		return false
+	}
+	if l.ctx.Err() != nil || !l.g.lists(l.id) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.downSince.IsZero() {
+		l.downSince = time.Now()
+	}
+	return time.Since(l.downSince) < l.g.o.Retry
+}
+
+// reached notes that the gateway is there.
+func (l *link) reached() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.downSince = time.Time{}
 }
 
 func message(p packet) *gateway.TLGatewaySendDataToGateway {

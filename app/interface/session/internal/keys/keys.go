@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -47,7 +48,8 @@ type Lookup func(ctx context.Context, authKeyID int64, claim Claim) (Key, error)
 type Options struct {
 	Lookup  Lookup
 	Timeout time.Duration    // of one lookup
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time // by which bindings end; nil: time.Now
+	Clock   func() int64     // by which lookups grow old: nanoseconds, must not go back; nil: Now, and without that package clock
 	Spawn   lane.Spawn       // starts lookups; nil: goroutines
 	Size    int              // keys remembered
 	Fresh   time.Duration    // a binding older than this is looked up again behind the back of its use
@@ -78,7 +80,7 @@ type shard struct {
 
 type entry struct {
 	key Key
-	at  int64 // Unix milliseconds of the lookup
+	at  int64 // when it was looked up, milliseconds of Options.Clock
 }
 
 // pending is a key whose packets wait, in order.
@@ -91,8 +93,15 @@ type waiter struct {
 
 // New makes a resolver.
 func New(o Options) *Resolver {
-	if o.Now == nil {
+	switch {
+	case o.Now == nil:
 		o.Now = time.Now
+		if o.Clock == nil {
+			o.Clock = clock.Now
+		}
+	case o.Clock == nil:
+		now := o.Now
+		o.Clock = func() int64 { return now().UnixNano() }
 	}
 	r := &Resolver{o: o, room: lane.NewRoom(o.Bytes), lookup: lane.NewPool(o.Lookups, 16*o.Lookups, nil)}
 	r.lookup.Spawn = o.Spawn
@@ -123,11 +132,11 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 		p.waiting = append(p.waiting, waiter{f, claim.Size})
 		return nil
 	}
-	now := r.o.Now().UnixMilli()
+	now := r.now()
 	e, known := s.get(authKeyID, r.generation())
 	age := time.Duration(now-e.at) * time.Millisecond
 	switch {
-	case known && e.key.Until != 0 && now/1000 >= int64(e.key.Until): // over, unless authsession says otherwise
+	case known && e.key.Until != 0 && r.o.Now().Unix() >= int64(e.key.Until): // over, unless authsession says otherwise
 	case known && !e.key.Unbound():
 		if age >= r.o.Fresh {
 			e.at = now // one refresh at a time
@@ -164,7 +173,7 @@ func (r *Resolver) Bound(tempAuthKeyID, permAuthKeyID int64, until uint32) {
 		e.key.Type = sess.TempKey
 	}
 	e.key.Perm, e.key.Until = permAuthKeyID, until
-	e.at = r.o.Now().UnixMilli()
+	e.at = r.now()
 	s.put(tempAuthKeyID, e, r.generation())
 }
 
@@ -190,7 +199,7 @@ func (r *Resolver) resolve(id int64, claim Claim) {
 	if err == nil {
 		s := r.shard(id)
 		s.mu.Lock()
-		s.put(id, entry{key, r.o.Now().UnixMilli()}, r.generation())
+		s.put(id, entry{key, r.now()}, r.generation())
 		s.mu.Unlock()
 	}
 	r.deliver(id, key, err)
@@ -205,7 +214,7 @@ func (r *Resolver) refresh(id int64, claim Claim) {
 	defer s.mu.Unlock()
 	switch {
 	case err == nil:
-		s.put(id, entry{key, r.o.Now().UnixMilli()}, r.generation())
+		s.put(id, entry{key, r.now()}, r.generation())
 	case errors.Is(err, ErrUnregistered):
 		delete(s.young, id)
 		delete(s.old, id)
@@ -251,6 +260,9 @@ func (r *Resolver) deliver(id int64, key Key, err error) {
 func (r *Resolver) shard(id int64) *shard {
 	return &r.shards[uint64(id)*0x9e3779b97f4a7c15>>58]
 }
+
+// now is the time by which what is known grows old, milliseconds.
+func (r *Resolver) now() int64 { return r.o.Clock() / 1e6 }
 
 // generation is how many keys the young generation of a shard may hold.
 func (r *Resolver) generation() int { return max(1, r.o.Size/len(r.shards)/2) }

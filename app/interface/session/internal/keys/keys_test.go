@@ -274,3 +274,29 @@ func TestWeakness57RememberedKeysAreBounded(t *testing.T) {
 	require.LessOrEqual(t, n, 1024)
 	require.Greater(t, n, 256)
 }
+
+// The clock of the machine was set back by an hour, and for an hour no binding was
+// looked up again.
+func TestLookupsGrowOldWhateverTheMachinesClock(t *testing.T) {
+	for name, set := range map[string]time.Duration{"back": -time.Hour, "not": 0, "forward": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			s := &store{keys: map[int64]Key{temp: {Perm: perm, Type: sess.TempKey}}}
+			var passed atomic.Int64
+			r := New(Options{
+				Lookup: s.lookup, Timeout: time.Second, Now: func() time.Time { return time.UnixMilli(s.clock.Load()) },
+				Clock: passed.Load, Size: 1 << 16, Fresh: time.Minute, Unbound: time.Second, PerKey: 4, Lookups: 8,
+			})
+			s.clock.Store(1_700_000_000_000)
+			resolve(t, r, temp, Claim{})
+			s.clock.Add(set.Milliseconds())
+			passed.Add(int64(59 * time.Second))
+			resolve(t, r, temp, Claim{})
+			r.Wait()
+			require.EqualValues(t, 1, s.asked.Load())
+			passed.Add(int64(2 * time.Second))
+			resolve(t, r, temp, Claim{})
+			r.Wait()
+			require.EqualValues(t, 2, s.asked.Load())
+		})
+	}
+}

@@ -223,7 +223,10 @@ func (a *AuthSession) keysGone(existed bool, ids []int64) *sess.KeysGone {
 	return &sess.KeysGone{Existed: existed, Keys: ids}
 }
 
-var errInternal = &sess.RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
+var (
+	errInternal = &sess.RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
+	errTimeout  = &sess.RPCError{Code: -503, Message: "Timeout"} // rule ERR-14
+)
 
 // refusal is what authsession says in its own words; every fault on the way
 // is a 500, never a 401: clients would log out.
@@ -235,6 +238,8 @@ func refusal(err error) *sess.RPCError {
 	switch code := s.Code(); code {
 	case 400, 401, 403, 404, 406, 420:
 		return &sess.RPCError{Code: int32(code), Message: s.Message()}
+	case codes.DeadlineExceeded:
+		return errTimeout
 	}
 	return errInternal
 }

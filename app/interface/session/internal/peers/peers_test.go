@@ -210,14 +210,17 @@ func TestWeakness08FaultsAreNoRefusals(t *testing.T) {
 	role, a := newAuth(t, false)
 	for _, err := range []error{
 		status.Error(codes.Unauthenticated, "no token"), status.Error(codes.Unavailable, ""), status.Error(codes.Internal, "panic: x"),
-		status.Error(500, "INTERNAL_SERVER_ERROR"), errors.New("sql: no rows"), context.DeadlineExceeded,
+		status.Error(500, "INTERNAL_SERVER_ERROR"), errors.New("sql: no rows"),
 	} {
 		role.err = err
 		_, rpcErr := a.Execute(&sess.GetAuthState{})
 		require.Equal(t, errInternal, rpcErr, "%v", err)
 	}
-	role.err = status.Error(401, "AUTH_KEY_UNREGISTERED")
+	role.err = context.DeadlineExceeded
 	_, rpcErr := a.Execute(&sess.GetAuthState{})
+	require.Equal(t, errTimeout, rpcErr)
+	role.err = status.Error(401, "AUTH_KEY_UNREGISTERED")
+	_, rpcErr = a.Execute(&sess.GetAuthState{})
 	require.EqualValues(t, 401, rpcErr.Code, "what it says itself stays")
 }
 

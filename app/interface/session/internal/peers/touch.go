@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -95,7 +96,7 @@ func (t *Touches) tell(calls context.Context) {
 	t.mu.Unlock()
 	for batch := range slices.Chunk(round, touchBatch) {
 		ctx, cancel := context.WithTimeout(calls, t.auth.timeout)
-		asked := time.Now().UnixNano()
+		asked := clock.Now()
 		reply, err := t.auth.manager.TouchSessions(ctx, &authsession.TouchSessionsRequest{Touches: batch})
 		cancel()
 		if err != nil {

@@ -240,7 +240,7 @@ func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 			logx.Errorf("auth key %d: panic in %T: %v\n%s", a.key, in, r, debug.Stack())
 		}
 	}()
-	a.machine.Step(a.m.o.Now(), in, out)
+	a.machine.Step(a.m.o.Now(), a.m.o.Wall(), in, out)
 	return true
 }
 

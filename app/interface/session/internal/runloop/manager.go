@@ -17,7 +17,7 @@ var ErrDataChannelFull = errors.New("SESSION_DATA_CHANNEL_FULL")
 
 // Machine is the state of one auth key: sess.MainAuthWrapper.
 type Machine interface {
-	Step(now int64, in sess.Input, out *sess.Effects)
+	Step(now, wall int64, in sess.Input, out *sess.Effects)
 }
 
 // Options is what actors work with. All functions are called from many
@@ -53,7 +53,10 @@ type Options struct {
 	// updates which its client may not have. nil: nobody does.
 	Behind func(authKeyID int64)
 
-	Now func() int64 // Unix nanoseconds
+	// Now is the time by which everything waits, Unix nanoseconds; it must not go
+	// back. Wall is what the machine's clock says; nil: Now.
+	Now  func() int64
+	Wall func() int64
 
 	Spawn lane.Spawn // starts runLoops and calls; nil: goroutines
 
@@ -91,6 +94,9 @@ type shard struct {
 // New makes a manager without actors. Start turns its wheel; tests may call
 // Advance instead.
 func New(o Options) *Manager {
+	if o.Wall == nil {
+		o.Wall = o.Now
+	}
 	m := &Manager{
 		Slots: newSlots(),
 		o:     o,

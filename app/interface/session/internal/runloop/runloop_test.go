@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // script is a machine whose behaviour is one function.
 type script func(now int64, in sess.Input, out *sess.Effects)
 
-func (f script) Step(now int64, in sess.Input, out *sess.Effects) { f(now, in, out) }
+func (f script) Step(now, _ int64, in sess.Input, out *sess.Effects) { f(now, in, out) }
 
 // node is a manager with a clock of its own and peers that are functions.
 type node struct {
@@ -282,7 +282,7 @@ type life struct {
 	clash  *atomic.Bool
 }
 
-func (l *life) Step(_ int64, _ sess.Input, out *sess.Effects) {
+func (l *life) Step(_, _ int64, _ sess.Input, out *sess.Effects) {
 	if before := l.latest.Swap(l); before != nil && before != l && before.inputs.Load()%3 != 0 {
 		l.clash.Store(true) // the one before was not done
 	}

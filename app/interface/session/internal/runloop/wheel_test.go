@@ -132,3 +132,34 @@ func BenchmarkIdleActor(b *testing.B) {
 	b.ReportMetric(float64(runtime.NumGoroutine()-goroutines)/float64(b.N), "goroutines/key")
 	runtime.KeepAlive(n)
 }
+
+// The clock of the machine was set back by an hour, and no key woke for an hour.
+func TestKeysWakeWhateverTheMachinesClock(t *testing.T) {
+	var set, walls atomic.Int64
+	ticks := make(chan int64, 1)
+	n := newNode(t, func(int64, bool) Machine {
+		return timed(func(now, wall int64, in sess.Input, out *sess.Effects) {
+			if _, tick := in.(*sess.Tick); tick {
+				walls.Store(wall - now)
+				ticks <- now
+			}
+			out.WakeAt = now + int64(time.Second)
+		})
+	})
+	n.o.Wall = func() int64 { return n.clock.Load() + set.Load() }
+	require.NoError(t, n.Post(1, false, &sess.ConnNew{}))
+	n.Wait()
+	set.Store(-int64(time.Hour))
+	for range 5 {
+		n.pass(1100 * time.Millisecond)
+		n.Wait()
+		require.Len(t, ticks, 1)
+		<-ticks
+		require.Equal(t, -int64(time.Hour), walls.Load())
+	}
+}
+
+// timed is a machine that looks at both clocks.
+type timed func(now, wall int64, in sess.Input, out *sess.Effects)
+
+func (f timed) Step(now, wall int64, in sess.Input, out *sess.Effects) { f(now, wall, in, out) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -48,7 +49,7 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slot sess.Slot, until time.Time) error {
 	packet := data(d, k)
 	packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
-	packet.HTTPUntil = until.UnixNano()
+	packet.HTTPUntil = clock.Of(until)
 	return asStatus(s.svc.Runloop.Post(p.key, p.unbound, packet))
 }
 

@@ -60,7 +60,7 @@ func (w *MainAuthWrapper) outcome(c *pendingCall, id int64, behind *bool) *RPCEr
 		}
 		return nil
 	}
-	if c.s.window.below(id) && timeOf(id) < w.now-int64(w.cfg.MaxPast) {
+	if c.s.window.below(id) && timeOf(id) < w.wall-int64(w.cfg.MaxPast) {
 		return errWaitFailed // it cannot come any more: rule AFTER-5
 	}
 	return errWaiting

@@ -142,6 +142,9 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		// What refuses calls must have been read, not failed to be: the next
 		// one reads it again.
 		w.doubted = w.doubted || fault == errInternal && w.state != StateNormal
+		if e != nil && e.Code == errTimeout.Code {
+			fault = errTimeout
+		}
 		w.regate(fault)
 		return
 	}

@@ -57,7 +57,7 @@ func BenchmarkPing(b *testing.B) {
 		x.now += 1000
 		m := wire.Message{ID: idAt(x.now) + 4096, Seq: seq, Body: tlPing(1)}
 		x.out.Reset()
-		x.w.Step(x.now, x.data(1, m), &x.out)
+		x.w.Step(x.now, x.now, x.data(1, m), &x.out)
 		if len(x.out.Sends) != 1 {
 			b.Fatal("no pong")
 		}
@@ -75,7 +75,7 @@ func BenchmarkCall(b *testing.B) {
 	for b.Loop() {
 		x.now += 1_000_000
 		x.out.Reset()
-		x.w.Step(x.now, x.data(1, x.msg(1, body)), &x.out)
+		x.w.Step(x.now, x.now, x.data(1, x.msg(1, body)), &x.out)
 		var ticket Ticket
 		for _, c := range x.out.Calls {
 			if _, ok := c.Request.(*InvokeMethod); ok {
@@ -83,10 +83,10 @@ func BenchmarkCall(b *testing.B) {
 			}
 		}
 		x.out.Reset()
-		x.w.Step(x.now, &CallDone{Ticket: ticket, Result: &MethodResult{Method: m, PB: pb}}, &x.out)
+		x.w.Step(x.now, x.now, &CallDone{Ticket: ticket, Result: &MethodResult{Method: m, PB: pb}}, &x.out)
 		r := wire.NewReader(x.out.Sends[0].Payload[16:])
 		x.out.Reset()
-		x.w.Step(x.now, x.data(1, x.msg(1, tlAck(r.Long()))), &x.out)
+		x.w.Step(x.now, x.now, x.data(1, x.msg(1, tlAck(r.Long()))), &x.out)
 	}
 }
 
@@ -108,7 +108,7 @@ func BenchmarkStateRequest(b *testing.B) {
 	for b.Loop() {
 		x.now += 1_000_000
 		x.out.Reset()
-		x.w.Step(x.now, x.data(1, x.msg(1, body)), &x.out)
+		x.w.Step(x.now, x.now, x.data(1, x.msg(1, body)), &x.out)
 		if len(x.out.Sends) != 1 {
 			b.Fatal("no answer")
 		}

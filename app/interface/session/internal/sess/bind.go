@@ -17,7 +17,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	}
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
-		ReceiveTime: w.now / 1e9, UserID: w.userID, Layer: s.layer,
+		ReceiveTime: w.wall / 1e9, UserID: w.userID, Layer: s.layer,
 		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
 	}
 	w.binding = true
@@ -56,7 +56,7 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 	}
 	w.respond(a, nil, wire.AppendBool(nil, true))
 	list.asking, list.boundUntil = false, a.until
-	return &Handover{To: a.perm, List: list, calls: w.calls}
+	return &Handover{To: a.perm, List: list, calls: w.calls, gone: w.gone}
 }
 
 // handOver empties the wrapper of a key whose sessions now go elsewhere.
@@ -64,6 +64,7 @@ func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.out.Handover = h
 	w.removeList(h.List)
 	w.calls, w.asks, w.bound = nil, nil, nil
+	w.gone = goneSessions{}
 }
 
 // onAdopt takes over the sessions of a temp key that was just bound: they go on
@@ -77,6 +78,10 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	w.missed = w.missed || w.empty() && !h.List.media()
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
 		w.dropList(l)
+	}
+	w.inherit(h.gone)
+	for _, s := range h.List.sessions {
+		w.recall(s)
 	}
 	h.List.usedAt = w.now
 	w.addList(h.List)

@@ -96,7 +96,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: w.traitOf(method, pb), quiet: q.quiet}
 	c.meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(),
-		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.now / 1e9, Layer: s.layer, Takeout: q.takeout,
+		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.wall / 1e9, Layer: s.layer, Takeout: q.takeout,
 	}
 	if c.trait&traitDevice != 0 {
 		c.device = deviceSession(q.body)
@@ -301,7 +301,7 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phaseState, phaseReady:
 			w.refuse(c, errWaitTimeout)
 		case phasePushed:
-			w.refuse(c, &RPCError{-503, "Timeout"})
+			w.refuse(c, errTimeout)
 		case phaseClearing:
 			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
 				w.conclude(c, c.mark.done)

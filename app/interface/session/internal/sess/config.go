@@ -27,7 +27,7 @@ func (c *Config) SetDefaults() {
 		field *int
 		value int
 	}{
-		{&c.MaxSessions, 64}, {&c.MaxTempKeys, 32}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
+		{&c.MaxSessions, 64}, {&c.GoneSessions, 64}, {&c.MaxTempKeys, 32}, {&c.MaxInFlight, 32}, {&c.MaxQueued, 256}, {&c.QueuedBytes, 16 << 20},
 		{&c.HeldPackets, 32}, {&c.HeldBytes, 4 << 20}, {&c.HeldPushes, 100}, {&c.HTTPRequests, 4},
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
@@ -80,6 +80,8 @@ func (c *Config) Validate() error {
 		value, min, max int
 	}{
 		{"MaxSessions", c.MaxSessions, 1, 4096},
+		{"GoneSessions", c.GoneSessions, 1, 4096},
+		{"MaxTempKeys", c.MaxTempKeys, 1, 4096},
 		{"MaxInFlight", c.MaxInFlight, 1, 4096},
 		{"MaxQueued", c.MaxQueued, 1, 1 << 16},
 		{"QueuedBytes", c.QueuedBytes, 1 << 10, 1 << 30},

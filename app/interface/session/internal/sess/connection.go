@@ -11,6 +11,7 @@ func (w *MainAuthWrapper) session(l *SessionList, id int64) *session {
 	}
 	w.makeRoom(1)
 	s := &session{id: id, list: l, lastSeen: w.now, lastID: w.lastID}
+	w.recall(s)
 	l.sessions = append(l.sessions, s)
 	w.count(CountSessionsMade)
 	return s
@@ -45,6 +46,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.owed {
 		w.missed = true
 	}
+	w.remember(s)
 	s.list.remove(s)
 	w.lastID = max(w.lastID, s.lastID)
 	s.online = false
@@ -60,6 +62,12 @@ func (w *MainAuthWrapper) drop(s *session) {
 // SESS-11).
 func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	const settled = 5 * time.Second // a client that flips between gateways repeats nothing
+	// The gateway had let go of the session before it saw it for the first time
+	// again, so its word of that is still to come. What is told within a second is
+	// the same connection: session_createSession tells of it, and so does a packet.
+	if isNew && s.online && s.server == server && w.now-s.connAt >= int64(time.Second) {
+		s.closeDue = w.now + int64(settled)
+	}
 	fresh := isNew || !s.online || s.server != server && w.now-s.lastSeen >= int64(settled)
 	s.lastSeen, s.online = w.now, true
 	if isNew {
@@ -96,6 +104,23 @@ func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	}
 }
 
+// onConnClosed notes that a gateway has no connection left for a session, unless it
+// speaks of the one before: gateways that call for each packet let the first packet
+// of a new connection overtake that (PEERS.md, "session"). An answer would stay here
+// else until the client speaks again.
+func (w *MainAuthWrapper) onConnClosed(in *ConnClosed) {
+	for l := range w.lists() {
+		if l.authKeyID != in.AuthKeyID {
+			continue
+		}
+		if s := l.find(in.SessionID); s != nil && s.server == in.ServerID && w.now < s.closeDue {
+			s.closeDue = 0
+			return
+		}
+	}
+	w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+}
+
 // onConnLost notes that a session's packets lead nowhere (PEERS.md, "session"
 // and "gateway").
 func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64) {
@@ -114,7 +139,7 @@ func (w *MainAuthWrapper) goOffline(s *session) {
 	w.closeSlots(s)
 	s.online, s.server, s.http = false, "", nil
 	s.again, s.throttled = false, false
-	s.pingDelay = 0
+	s.pingDelay, s.closeDue = 0, 0
 	s.lastSeen = w.now
 	s.touch()
 }

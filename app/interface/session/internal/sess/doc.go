@@ -14,6 +14,7 @@
 //	 │           ├── queue ──flush──▶ sent   what the client shall get    outbox.go, flush.go, repeat.go
 //	 │           ├── acks                    what it has, not yet said so
 //	 │           └── http                    open requests                http.go
+//	 ├── gone                                what ended sessions have received              gone.go
 //	 ├── calls                               API calls without an answer  calls.go
 //	 ├── asks                                other calls to peers         asks.go
 //	 └── held                                updates without a taker      push.go
@@ -37,8 +38,10 @@
 //
 // # How often a call is made
 //
-// Once in the life of its session: whatever a session has received it knows by its
-// id, and what it may have forgotten it refuses. A client that sends a call again as
+// Once: whatever a session has received it knows by its id, and what it may have
+// forgotten it refuses. When a session ends, its wrapper remembers the highest id
+// for as long as it would be accepted (gone.go), so that a packet that somebody
+// recorded is not done again either, as long as this node has the key. A client that sends a call again as
 // a new message has it made again, and nothing here can tell. GramJS does so after a
 // reconnect, in a new session; TDLib, mtcute and Android when new_session_created
 // says that what came before is not known.
@@ -78,6 +81,9 @@
 //
 // # Time
 //
+// Everything waits by a time that goes on evenly. What the machine's clock says is
+// another matter: it may be set, and only message ids, salts and dates are by it.
+//
 // Effects.WakeAt is the next moment at which something happens by itself: a
 // silent session goes offline or ends, an acknowledgment has waited long
 // enough, a message is due again, status forgets us, a wait is over. A key that
@@ -89,7 +95,7 @@
 // A client chooses session ids, message ids, how much it asks and how little it
 // acknowledges. What it sends is read as far as its key is trusted (reading.go).
 // Everything that grows with that has a limit in Config and a counter: temp keys,
-// sessions, windows, outboxes by count and bytes, each for itself and those of a
+// sessions, those that have ended, windows, outboxes by count and bytes, each for itself and those of a
 // key together (crowd.go), calls in flight and waiting, what a packet may hold or
 // inflate to, what waits for salts or for a session that takes updates, and what is
 // sent again. Where something must give way, answers are kept longest, and updates

@@ -252,4 +252,5 @@ type Handover struct {
 	To    int64 // perm key id
 	List  *SessionList
 	calls []*pendingCall // that waited for the key to be bound
+	gone  goneSessions   // that ended under the key
 }

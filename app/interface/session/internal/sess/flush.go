@@ -174,7 +174,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	switch {
 	case s.server != "" && n == 0 && !w.acksDue(s):
 		return nil, nil
-	case s.server != "" && n == 1 && items[0].content() && w.mayGoAlone(items[0]):
+	case s.server != "" && n == 1 && items[0].content() && w.mayGoAlone(s, items[0]):
 		acks = nil
 	case len(acks) > 0:
 		count = 1
@@ -183,7 +183,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	if count += n; count == 0 {
 		return nil, nil
 	}
-	bare := count == 1 && (n == 0 || w.mayGoAlone(items[0]))
+	bare := count == 1 && (n == 0 || w.mayGoAlone(s, items[0]))
 	var ack outMsg // first in its container, so its id comes before the others'
 	if len(acks) > 0 {
 		ack.kind = outNote
@@ -205,7 +205,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 		payload = wire.AppendPacketHeader(payload, salt, s.id, ack.id, ack.seq, body)
 		payload = wire.AppendAck(payload, acks)
 	default:
-		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, idNotice), s.nextSeq(false), body)
+		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.wall, idNotice), s.nextSeq(false), body)
 		payload = wire.AppendContainer(payload, count)
 		if len(acks) > 0 {
 			payload = wire.AppendMessageHeader(payload, ack.id, ack.seq, 4+4+4+8*len(acks))
@@ -223,9 +223,9 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 // mayGoAlone reports whether a message needs no container: what the client may
 // lack goes out again only inside one (rule STATE-6), unless clients refuse
 // members of its size (rule ENC-8).
-func (w *MainAuthWrapper) mayGoAlone(m *outMsg) bool {
+func (w *MainAuthWrapper) mayGoAlone(s *session, m *outMsg) bool {
 	large := wire.Container+wire.MessageHeader+len(m.body) > w.cfg.ContainerBytes
-	return m.sentAt == 0 || large && w.now-m.firstSent() < int64(freshFor)
+	return m.sentAt == 0 || large && s.time(w.wall)-m.firstSent() < int64(freshFor)
 }
 
 // stamp gives a message its id and seqno if it has none, and notes the sending.
@@ -247,7 +247,7 @@ func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
 // stampID gives a message its id and seqno if it has none.
 func (w *MainAuthWrapper) stampID(s *session, m *outMsg) {
 	if m.id == 0 {
-		m.id, m.seq = s.nextID(w.now, m.parity()), s.nextSeq(m.content())
+		m.id, m.seq = s.nextID(w.wall, m.parity()), s.nextSeq(m.content())
 	}
 }
 

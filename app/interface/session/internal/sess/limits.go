@@ -7,16 +7,17 @@ import "time"
 // values mean the defaults below.
 type Limits struct {
 	// Limits of one key.
-	MaxSessions int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
-	MaxTempKeys int `json:",optional"` // temp keys, and media temp keys, of a key that have sessions (rule PFS-22); of more the newest stay. Zero value means 32
-	MaxInFlight int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
-	MaxQueued   int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
-	QueuedBytes int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
-	RepeatBytes int `json:",optional"` // bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits. Zero value means 4 MiB
-	KeyBytes    int `json:",optional"` // bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes. Zero value means 32 MiB
-	HeldPackets int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
-	HeldBytes   int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
-	HeldPushes  int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
+	MaxSessions  int `json:",optional"` // sessions of a key; the one idle longest makes room. Zero value means 64
+	GoneSessions int `json:",optional"` // ended sessions of a key whose highest message id is remembered, for MaxPast, so that nothing of them is done again; of more, any session that comes must begin above. Zero value means 64
+	MaxTempKeys  int `json:",optional"` // temp keys, and media temp keys, of a key that have sessions (rule PFS-22); of more the newest stay. Zero value means 32
+	MaxInFlight  int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
+	MaxQueued    int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
+	QueuedBytes  int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
+	RepeatBytes  int `json:",optional"` // bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits. Zero value means 4 MiB
+	KeyBytes     int `json:",optional"` // bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes. Zero value means 32 MiB
+	HeldPackets  int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
+	HeldBytes    int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
+	HeldPushes   int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
 
 	// Limits of one session.
 	Window         int `json:",optional"` // message ids remembered (rule MSGID-5), and up to eight times as many while they are younger than MaxPast. Zero value means 400

@@ -20,7 +20,7 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 	if s.window.forgot(m.ID) && w.repeated(s, m) {
 		return
 	}
-	if code := w.badID(s, m.ID, outer); code != 0 {
+	if code := w.badID(s, m, outer); code != 0 {
 		w.bad(s, m, code)
 		return
 	}
@@ -80,23 +80,24 @@ func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state
 	if !s.greeted && (s.first == 0 || m.ID < s.first) {
 		s.first = m.ID
 	}
-	s.window.insert(w.now, received{id: m.ID, seq: m.Seq, state: state, flags: flags})
+	s.window.insert(w.wall, received{id: m.ID, seq: m.Seq, state: state, flags: flags})
 }
 
 // badID judges an unknown id. A member of a container may be older than its
 // container (rule MSGID-4): Telegram Desktop sends a message that was refused for
-// its time or salt again with its old id, in a fresh container. It is served
-// unless it may have been received and forgotten; so nothing is done twice in the
-// life of a session.
-func (w *MainAuthWrapper) badID(s *session, id int64, outer bool) wire.BadMsg {
-	code := w.badTime(s, id)
-	if code == wire.BadTooLow && !outer {
-		if !s.window.forgot(id) {
-			return 0
-		}
+// its time or salt again with its old id, in a fresh container. What may have been
+// received and forgotten, with its session (gone.go) or without, is not served,
+// however young: it would be done twice. A young one that may be done twice is.
+func (w *MainAuthWrapper) badID(s *session, m wire.Message, outer bool) wire.BadMsg {
+	code := w.badTime(s, m.ID)
+	inside := code == wire.BadTooLow && !outer
+	if code != 0 && !inside {
+		return code
+	}
+	if id, _ := wire.PeekID(m.Body); s.window.forgot(m.ID) && (inside || !repeatable(id)) {
 		return wire.BadTooOld // rule MSGID-5
 	}
-	return code
+	return 0
 }
 
 // badSeq judges a seqno by what the message is and by its neighbours. Parity says

@@ -63,7 +63,7 @@ func (w *MainAuthWrapper) announce() {
 	p.telling = !p.known
 	w.call(&SetOnline{
 		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
-		Expires: (w.now + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0,
+		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0,
 	})
 }
 

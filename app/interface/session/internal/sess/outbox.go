@@ -2,6 +2,7 @@ package sess
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
@@ -247,6 +248,27 @@ func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
 	w.enqueue(s, outMsg{kind: outAnswer, req: req, body: body})
 }
 
+// ErrorText reports whether a text is one of rpc_error, as clients know them: capitals,
+// digits and underscores, at most 128 (rule RPC-2).
+func ErrorText(text string) bool {
+	const longest = 128
+	return text != "" && len(text) <= longest && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// public is an error as clients may see it. Texts in other words are those of gRPC, Go
+// and databases: they name hosts and tables, and are for operators. Whoever is
+// refused by a code that ends a call is refused by it still; one that a client
+// would act upon, as by logging out, is a fault without its text.
+func public(code int32, text string) (publicCode int32, publicText string) {
+	switch {
+	case ErrorText(text) || code == errTimeout.Code && text == errTimeout.Message:
+		return code, text
+	case code == 400 || code == 403 || code == 404 || code == 406:
+		return code, errInternal.Message
+	}
+	return errInternal.Code, errInternal.Message
+}
+
 // tooLarge reports whether no packet can carry a message with this body.
 func (w *MainAuthWrapper) tooLarge(body []byte) bool {
 	return len(body) > w.cfg.PayloadBytes-wire.PacketHeader-wire.Container-wire.MessageHeader
@@ -254,6 +276,7 @@ func (w *MainAuthWrapper) tooLarge(body []byte) bool {
 
 // answerError answers a request by rpc_error.
 func (w *MainAuthWrapper) answerError(s *session, req int64, code int32, message string) {
+	code, message = public(code, message)
 	s.window.fail(req)
 	body := make([]byte, 0, wire.ResultHeader+12+len(message)+4)
 	w.answer(s, req, wire.AppendError(wire.AppendResult(body, req), code, message))

@@ -86,7 +86,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		s.refused = 0
 		w.greet(s)
 		w.judge(s)
-		s.window.trim(w.cfg.Window, idAt(w.now-int64(w.cfg.MaxPast)))
+		s.window.trim(w.cfg.Window, idAt(w.wall-int64(w.cfg.MaxPast)))
 	}
 }
 
@@ -180,9 +180,9 @@ func (w *MainAuthWrapper) onContainer(s *session, in *incoming, m wire.Message) 
 // told the one and judged by the other would be refused again and again.
 func (w *MainAuthWrapper) badTime(s *session, id int64) wire.BadMsg {
 	switch at := timeOf(id); {
-	case at < w.now-int64(w.cfg.MaxPast):
+	case at < w.wall-int64(w.cfg.MaxPast):
 		return wire.BadTooLow
-	case at > s.time(w.now)+int64(w.cfg.MaxFuture):
+	case at > s.time(w.wall)+int64(w.cfg.MaxFuture):
 		return wire.BadTooHigh
 	}
 	return 0

@@ -336,10 +336,17 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 	if c.s.list == nil {
 		return
 	}
-	if r := wire.NewReader(in.RPCResult[wire.ResultHeader:]); r.ID() == wire.IDRPCError {
+	r := wire.NewReader(in.RPCResult[wire.ResultHeader:])
+	failed := r.ID() == wire.IDRPCError
+	if failed {
 		c.s.window.fail(in.ReqMsgID) // rule AFTER-2
 	}
-	if !c.answered {
+	switch {
+	case c.answered:
+	case failed:
+		code, text := r.Int(), string(r.Bytes())
+		w.answerError(c.s, in.ReqMsgID, code, text)
+	default:
 		w.answer(c.s, in.ReqMsgID, in.RPCResult)
 	}
 }

@@ -156,6 +156,6 @@ func TestTurnEndsWithAPanic(t *testing.T) {
 	x.login(1)
 	x.w.schema = nil
 	m := x.msg(1, gzipped(t, x.sendCode(strings.Repeat("1", 100_000))))
-	require.Panics(t, func() { x.w.Step(x.now, x.data(1, m), &x.out) })
+	require.Panics(t, func() { x.w.Step(x.now, x.now, x.data(1, m), &x.out) })
 	require.Empty(t, x.cfg.turns)
 }

@@ -32,7 +32,7 @@ const (
 // saltsKnown reports whether packets of the list can be judged now. If not,
 // the salts are on their way.
 func (w *MainAuthWrapper) saltsKnown(l *SessionList) bool {
-	now := w.now / 1e9
+	now := w.wall / 1e9
 	last := int64(0)
 	if n := len(l.salts); n > 0 {
 		last = int64(l.salts[n-1].Until)
@@ -59,7 +59,7 @@ func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 	} else {
 		l.lenient = false
 		l.salts = w.nearSalts(r.Salts)
-		if len(l.salts) == 0 || int64(l.salts[len(l.salts)-1].Until) < w.now/1e9+int64(saltAhead/time.Second) {
+		if len(l.salts) == 0 || int64(l.salts[len(l.salts)-1].Until) < w.wall/1e9+int64(saltAhead/time.Second) {
 			l.retryAt = w.now + int64(w.cfg.SaltRetry) // it has no more for now
 		}
 	}
@@ -81,7 +81,7 @@ func (w *MainAuthWrapper) nearSalts(all []Salt) []Salt {
 		first++
 	}
 	current := first
-	for current < len(all) && int64(all[current].Until) <= w.now/1e9 {
+	for current < len(all) && int64(all[current].Until) <= w.wall/1e9 {
 		current++
 	}
 	end := min(len(all), current+1+saltsAhead)
@@ -90,7 +90,7 @@ func (w *MainAuthWrapper) nearSalts(all []Salt) []Salt {
 
 // saltOver reports whether a salt may not be used any more.
 func (w *MainAuthWrapper) saltOver(k Salt) bool {
-	return w.toldUntil(k)+int64(saltSkew/time.Second) <= w.now/1e9
+	return w.toldUntil(k)+int64(saltSkew/time.Second) <= w.wall/1e9
 }
 
 // toldUntil is the end of a salt's time as clients are told, Unix seconds.
@@ -124,7 +124,7 @@ func (w *MainAuthWrapper) dropHeldPackets(l *SessionList) {
 // client: the current one or, where the clocks of authsession and of this node
 // differ so much that none is, the next one or else the last one.
 func (w *MainAuthWrapper) current(l *SessionList) (k Salt, isCurrent, usable bool) {
-	now := w.now / 1e9
+	now := w.wall / 1e9
 	for _, s := range l.salts {
 		switch {
 		case w.saltOver(s):
@@ -150,7 +150,7 @@ func (w *MainAuthWrapper) saltGood(l *SessionList, salt int64) bool {
 	if k.Salt == salt {
 		return true
 	}
-	from := w.now/1e9 + int64((saltEarly+saltSkew)/time.Second)
+	from := w.wall/1e9 + int64((saltEarly+saltSkew)/time.Second)
 	return slices.ContainsFunc(l.salts, func(s Salt) bool {
 		// Where none is current, the times of all of them are in doubt.
 		return s.Salt == salt && !w.saltOver(s) && (int64(s.Since) <= from || !isCurrent)
@@ -197,7 +197,7 @@ func (w *MainAuthWrapper) onFutureSalts(a ask, r *Salts) {
 	default:
 		salts = a.list.salts
 	}
-	now := w.now / 1e9
+	now := w.wall / 1e9
 	n := int(min(max(a.n, 1), 64))
 	valid := make([]Salt, 0, n)
 	for _, k := range salts {

@@ -156,6 +156,10 @@ func TestIdleKeyDoesNotWake(t *testing.T) {
 	x.advance(75 * time.Second)
 	require.Equal(t, x.now+int64(180*time.Second), x.out.WakeAt)
 	x.advance(180 * time.Second)
+	require.True(t, x.w.empty())
+	require.False(t, x.out.Done, "a recorded ping is known for as long as its time is good")
+	require.InDelta(t, epoch+int64(300*time.Second), x.out.WakeAt, float64(time.Millisecond))
+	x.advance(46 * time.Second)
 	require.True(t, x.out.Done)
 }
 

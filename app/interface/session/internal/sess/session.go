@@ -39,6 +39,7 @@ type session struct {
 	lastID   int64 // last message id given out
 	ahead    int64 // how far the session's time is ahead of the clock, ns
 	connAt   int64 // when its TCP connection was new
+	closeDue int64 // until then word may come that the connection before this one is closed; 0: it has come
 	first    int64 // lowest id accepted before the greeting is out
 	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
 	lastSeen int64 // last packet; of an offline session, when it went offline

@@ -136,18 +136,18 @@ func TestToldSaltsAreGood(t *testing.T) {
 			}
 		}
 		all := l.salts
-		x.w.now, x.w.out = x.now, &x.out
+		x.w.wall, x.w.out = x.now, &x.out
 		l.salts = x.w.nearSalts(all)
 		for range 50 {
 			require.True(t, x.w.saltGood(l, x.w.salt(l)), "seed %d: what is named is refused", seed)
-			now := x.w.now / 1e9
+			now := x.w.wall / 1e9
 			for _, k := range all {
 				from, to := int64(k.Since)-360, x.w.toldUntil(k)+60
 				if from <= now && now < to {
 					require.True(t, x.w.saltGood(l, k.Salt), "seed %d: %+v is refused at %d", seed, k, now)
 				}
 			}
-			x.w.now += rnd.Int64N(200) * 1e9
+			x.w.wall += rnd.Int64N(200) * 1e9
 			l.salts = x.w.nearSalts(all)
 		}
 	}

@@ -43,6 +43,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 		at = earliest(at, c.deadline)
 	}
 	at = earliest(at, w.presenceAt())
+	at = earliest(at, w.forgetsAt())
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
@@ -70,7 +71,7 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 			return
 		}
 		w.goOffline(s)
-		s.window.rest(w.now)
+		s.window.rest(w.wall)
 	}
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {
 		w.repeatDue(s)

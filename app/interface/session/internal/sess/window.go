@@ -140,6 +140,14 @@ func (w *window) drop(n int) {
 	w.ids = append(w.ids[:0], w.ids[n:]...)
 }
 
+// last is the highest id that was received; 0: none was.
+func (w *window) last() int64 {
+	if n := len(w.ids); n > 0 {
+		return max(w.floor, w.ids[n-1].id)
+	}
+	return w.floor
+}
+
 // forgot reports whether nobody can tell any more if an unknown id came before.
 // Of a window that has forgotten nothing, everybody can.
 func (w *window) forgot(id int64) bool { return id <= w.floor }

@@ -51,6 +51,7 @@ type world struct {
 	schema *tl.Schema
 	cfg    Config
 	now    int64
+	set    int64 // how far the machine's clock was set forward
 	out    Effects
 	serial int64 // of client message ids
 	seqs   map[int64]int32
@@ -119,7 +120,7 @@ func (x *world) step(in Input) {
 		x.met[key] = true
 	}
 	x.out.Reset()
-	x.w.Step(x.now, in, &x.out)
+	x.w.Step(x.now, x.now+x.set, in, &x.out)
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
 	x.sends = append(x.sends, x.out.Sends...)
 	x.replies = append(x.replies, x.out.Replies...)

@@ -19,13 +19,16 @@ type MainAuthWrapper struct {
 	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
 	mediaTempAuth []*SessionList // under its media temp keys
 
+	gone goneSessions // what has ended
+
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
 	held  []heldPush     // updates that no session takes yet
 
 	// Of the step in work.
-	now int64
-	out *Effects
+	now  int64
+	wall int64
+	out  *Effects
 
 	ticket Ticket // last one given out
 	wakeAt int64
@@ -82,11 +85,13 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	return w
 }
 
-// Step lets one thing happen at now, Unix nanoseconds, and appends to out what
-// the world is asked to do about it. now must not go back by more than the
-// clocks of a cluster do.
-func (w *MainAuthWrapper) Step(now int64, in Input, out *Effects) {
-	w.now, w.out = now, out
+// Step lets one thing happen, and appends to out what the world is asked to do about
+// it. Times are Unix nanoseconds. By now everything waits, so it must not go back;
+// all times in inputs and effects are of this kind, unless they say otherwise. wall is
+// what the machine's clock says, which somebody may set: message ids, salts and
+// dates are by it. Without a fault of the clock they are the same.
+func (w *MainAuthWrapper) Step(now, wall int64, in Input, out *Effects) {
+	w.now, w.wall, w.out = now, wall, out
 	if w.since == 0 {
 		w.since = now
 	}
@@ -121,7 +126,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *ConnNew:
 		w.onConnNew(in)
 	case *ConnClosed:
-		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+		w.onConnClosed(in)
 	case *SendFailed:
 		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
 	case *HTTPGone:
@@ -226,5 +231,5 @@ func (w *MainAuthWrapper) finish() {
 	for range w.lists() {
 		return
 	}
-	w.out.Done = true
+	w.out.Done = !w.remembers()
 }

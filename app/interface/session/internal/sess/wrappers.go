@@ -23,6 +23,7 @@ var (
 	errRequestLong  = &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
 	errUnregistered = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
 	errInternal     = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	errTimeout      = &RPCError{-503, "Timeout"} // rule ERR-14
 	errFlood        = &RPCError{420, "FLOOD_WAIT_1"}
 	errForgotten    = &RPCError{500, "ANSWER_FORGOTTEN"}
 )

@@ -34,7 +34,7 @@ func (w *watch) machine(n *node, key int64, unbound bool, real *sess.MainAuthWra
 }
 
 // Step is the machine's, watched.
-func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
+func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	w := m.n.c.watch
 	if m.n.dead || m.n.c.ended {
 		return // nobody sees what it does
@@ -47,7 +47,7 @@ func (m *machine) Step(now int64, in sess.Input, out *sess.Effects) {
 	if w.sabotage != nil {
 		w.sabotage(stepper{m}, m.key, now, in, out)
 	} else {
-		stepper{m}.Step(now, in, out)
+		stepper{m}.Step(now, wall, in, out)
 	}
 	m.Inspect(&m.now)
 	for i := range out.Counts {

@@ -48,11 +48,11 @@ func (w *watch) took(d *session.SessionClientData, came int64) {
 // stepper is the real machine, at last.
 type stepper struct{ *machine }
 
-func (s stepper) Step(now int64, in sess.Input, out *sess.Effects) {
+func (s stepper) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	if d, ok := in.(*sess.Data); ok {
 		s.n.c.watch.handedOf(d.Payload).stepped++
 	}
-	s.MainAuthWrapper.Step(now, in, out)
+	s.MainAuthWrapper.Step(now, wall, in, out)
 }
 
 // letGo notes, when the ring has changed, which machines of a node have keys

@@ -62,7 +62,7 @@ func TestSabotageIsFound(t *testing.T) {
 func runTwice() Sabotage {
 	n := 0
 	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 		for _, c := range slices.Clone(out.Calls) {
 			if r, ok := c.Request.(*sess.InvokeMethod); ok {
 				if n++; n%50 == 0 {
@@ -77,7 +77,7 @@ func runTwice() Sabotage {
 func loseAnswers() Sabotage {
 	lost := map[int64]bool{}
 	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 		d, ok := in.(*sess.Data)
 		fresh := ok && d.NewConn
 		filter(out, func(x wire.Message) bool {
@@ -98,7 +98,7 @@ func missendUpdates() Sabotage {
 			}
 			stolen, from = slices.Clone(p.Updates), key
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -121,7 +121,7 @@ func freezeIDs() Sabotage {
 func hide(kinds ...uint32) func() Sabotage {
 	return func() Sabotage {
 		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-			m.Step(now, in, out)
+			m.Step(now, now, in, out)
 			filter(out, func(x wire.Message) bool {
 				kind, _ := wire.PeekID(x.Body)
 				return slices.Contains(kinds, kind)
@@ -152,7 +152,7 @@ func ignoreRevocation() Sabotage {
 		if p, ok := in.(*sess.PushUpdates); ok && isReset(p) {
 			in = &sess.Tick{}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -161,13 +161,13 @@ func blameFaults() Sabotage {
 		if done, ok := in.(*sess.CallDone); ok && done.Err != nil && done.Err.Message == "INTERNAL_SERVER_ERROR" {
 			done.Err = &sess.RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
 func neverDone() Sabotage {
 	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 		out.Done = false
 	}
 }
@@ -180,7 +180,7 @@ func forgetReaders() Sabotage {
 				d.HTTP = 0
 			}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -190,7 +190,7 @@ func panicAtTimes() Sabotage {
 		if n++; n%1000 == 0 {
 			panic("sabotage")
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -199,7 +199,7 @@ func wakeNobody() Sabotage {
 		if p, ok := in.(*sess.PushUpdates); ok {
 			p.Notification = false
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -210,7 +210,7 @@ func deafTo(kind uint32) func() Sabotage {
 			if d, ok := in.(*sess.Data); ok {
 				copy(d.Payload, bytes.ReplaceAll(d.Payload, appendID(nil, kind), appendID(nil, wire.IDMsgDetailedInfo)))
 			}
-			m.Step(now, in, out)
+			m.Step(now, now, in, out)
 		}
 	}
 }
@@ -221,13 +221,13 @@ func deafToWord[I sess.Input]() Sabotage {
 		if _, ok := in.(I); ok {
 			in = &sess.Tick{}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
 func misnameBindings() Sabotage {
 	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 		for i := range out.Calls {
 			if r, ok := out.Calls[i].Request.(*sess.BindTempKey); ok {
 				r.Meta.MsgID += 4
@@ -244,7 +244,7 @@ func losePackets() Sabotage {
 				in = &sess.Tick{}
 			}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -253,7 +253,7 @@ func ignoreDrain() Sabotage {
 		if _, ok := in.(*sess.Drain); ok {
 			in = &sess.Tick{}
 		}
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 	}
 }
 
@@ -262,7 +262,7 @@ func isReset(p *sess.PushUpdates) bool { return bytes.Contains(p.Updates, []byte
 // rewrite changes each message that leaves.
 func rewrite(change func(wire.Message) wire.Message) Sabotage {
 	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, in, out)
+		m.Step(now, now, in, out)
 		for i := range out.Sends {
 			out.Sends[i].Payload = repack(out.Sends[i].Payload, func(x wire.Message) (wire.Message, bool) { return change(x), true })
 		}

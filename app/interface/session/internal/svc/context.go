@@ -14,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/gateway"
@@ -138,6 +139,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		QueueItems: c.Session.GatewayQueue,
 		QueueBytes: c.Session.GatewayBytes,
 		Timeout:    gatewayTimeout(c.GatewayClient),
+		Retry:      c.Session.GatewayRetry,
 		AckTimeout: 5 * time.Second,
 	})
 	s.Nodes = peers.NewNodes(func(addr string) (peers.Conn, error) {
@@ -159,7 +161,8 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Unsettled:    s.Unsettled,
 		Present:      s.Introduce,
 		Behind:       s.Behind,
-		Now:          func() int64 { return time.Now().UnixNano() },
+		Now:          clock.Now,
+		Wall:         func() int64 { return time.Now().UnixNano() },
 		MailboxItems: c.Session.DataChannel,
 		MailboxBytes: c.Session.DataChannelBytes,
 		CallLimit:    c.Session.Calls,

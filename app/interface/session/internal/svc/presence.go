@@ -7,6 +7,7 @@ import (
 
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -39,7 +40,7 @@ type recheck struct {
 
 // Recheck asks status about some of the keys that are online here, in turn, and
 // tells those that it has forgotten. It is called every second, by one at a time.
-// now is Unix nanoseconds.
+// now is the time by which the keys wait (package clock), Unix nanoseconds.
 func (s *ServiceContext) Recheck(ctx context.Context, now int64, missing func(context.Context, []peers.Entry) ([]peers.Entry, error)) {
 	r := &s.rechecked
 	if serial := s.Shard.Serial(); serial != r.ring {
@@ -93,7 +94,7 @@ func (s *ServiceContext) lookAfter(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			s.Recheck(ctx, now.UnixNano(), s.Status.Missing)
+			s.Recheck(ctx, clock.Of(now), s.Status.Missing)
 		}
 	}
 }
@@ -126,7 +127,7 @@ func (s *ServiceContext) Introduce(permAuthKeyID int64, sessions []sess.ConnNew)
 type lastPush struct{ at atomic.Int64 }
 
 // Pushed notes that sync has called.
-func (s *ServiceContext) Pushed() { s.pushed.at.Store(time.Now().UnixNano()) }
+func (s *ServiceContext) Pushed() { s.pushed.at.Store(clock.Now()) }
 
 // published reports whether peers find the node in etcd.
 func (s *ServiceContext) published() bool {
@@ -139,11 +140,8 @@ func (s *ServiceContext) published() bool {
 // come, at most lingerTime from began on.
 func (s *ServiceContext) linger(ctx context.Context, began time.Time) {
 	for {
-		quietSince := began
-		if at := time.Unix(0, s.pushed.at.Load()); at.After(began) {
-			quietSince = at
-		}
-		pause := min(quietTime-time.Since(quietSince), lingerTime-time.Since(began))
+		quietSince := max(clock.Of(began), s.pushed.at.Load())
+		pause := min(quietTime-time.Duration(clock.Now()-quietSince), lingerTime-time.Since(began))
 		if pause <= 0 {
 			return
 		}

@@ -24,7 +24,7 @@ type announced struct {
 	forgotten *int
 }
 
-func (m announced) Step(_ int64, in sess.Input, out *sess.Effects) {
+func (m announced) Step(_, _ int64, in sess.Input, out *sess.Effects) {
 	switch in.(type) {
 	case *sess.Data:
 		out.Calls = append(out.Calls, sess.Call{Request: &sess.SetOnline{UserID: 1000 + m.key, AuthKeyID: m.key}})

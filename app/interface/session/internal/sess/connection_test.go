@@ -1,0 +1,55 @@
+package sess
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Word that a connection was closed came after the first packet of the next one, and
+// counted for that: the answer stayed here until the client spoke again.
+func TestCloseThatIsOvertaken(t *testing.T) {
+	const sid = 1
+	closed := func(gateway string) func(*world) {
+		return func(x *world) { x.step(&ConnClosed{gateway, permKey, sid}) }
+	}
+	wait := func(d time.Duration) func(*world) { return func(x *world) { x.advance(d) } }
+	again := func(x *world) {
+		d := x.data(sid, x.msg(sid, tlPing(1)))
+		d.NewConn = true
+		x.step(d)
+	}
+	ready := func(x *world) { x.step(&ConnNew{ServerID: "gw1", AuthKeyID: permKey, SessionID: sid}) }
+	for name, c := range map[string]struct {
+		script  []func(*world) // after a first connection through gw1
+		reached bool           // what is said then reaches the client
+	}{
+		"not at all":                      {nil, true},
+		"closed":                          {[]func(*world){closed("gw1")}, false},
+		"closed, then a new one":          {[]func(*world){wait(time.Minute), closed("gw1"), again}, true},
+		"overtaken":                       {[]func(*world){wait(time.Minute), again, closed("gw1")}, true},
+		"overtaken, a second later":       {[]func(*world){wait(time.Minute), again, wait(time.Second), closed("gw1")}, true},
+		"overtaken, then closed":          {[]func(*world){wait(time.Minute), again, closed("gw1"), closed("gw1")}, false},
+		"overtaken by a word of it, too":  {[]func(*world){wait(time.Minute), ready, again, closed("gw1")}, true},
+		"long after a new one":            {[]func(*world){wait(time.Minute), again, wait(6 * time.Second), closed("gw1")}, false},
+		"of the first, soon":              {[]func(*world){wait(time.Second / 2), closed("gw1")}, false},
+		"of a new one that was told of":   {[]func(*world){wait(time.Minute), closed("gw1"), wait(time.Minute), ready, again, closed("gw1")}, false},
+		"of another gateway":              {[]func(*world){wait(time.Minute), again, closed("gw2")}, true},
+		"no connection, says the gateway": {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{"gw1", permKey, sid}) }}, false},
+		"offline in between":              {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{"gw1", permKey, sid}) }, again, closed("gw1")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(sid)
+			call := x.recv(sid, x.method("help.getNearestDc"))
+			for _, f := range c.script {
+				f(x)
+			}
+			x.take()
+			x.answer("help.getNearestDc", nearestDC("NL"))
+			_, ok := result(x.take(), call.ID)
+			require.Equal(t, c.reached, ok)
+		})
+	}
+}
