@@ -132,6 +132,7 @@ func (m *machine) heard(w *watch, in sess.Input) {
 type life struct {
 	invoked map[int64]bool // messages that were given to the BFF
 	acked   map[int64]bool // messages that the client says it has
+	since   int64          // when it was first seen
 	unique  int64          // of new_session_created
 	lastID  int64
 	lastSeq int32
@@ -145,7 +146,7 @@ func (m *machine) life(w *watch, key, id int64) *life {
 			if s := &view.Sessions[i]; s.ID == id && (s.AuthKeyID == key || key == 0) {
 				l := w.lives[s.Life]
 				if l == nil {
-					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}}
+					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}, since: w.c.now}
 					w.lives[s.Life] = l
 				}
 				l.on = m
@@ -228,7 +229,7 @@ func (w *watch) packet(m *machine, l *life, key, id int64, payload []byte) {
 		w.numbered(l, key, id, outer, outer)
 	}
 	for _, x := range members {
-		w.silent(m, key, id, x)
+		w.silent(m, l, key, id, x)
 	}
 }
 
@@ -286,9 +287,10 @@ func nature(kind uint32) (bits int64, content bool) {
 
 // Invariant: a second after its login was ended, a key hears nothing of it but
 // refusals, and that it may ask: until it has logged in again, what is answered
-// was asked by nobody. A machine that has not known the login takes what is pushed
-// to one of its sessions for word of the next one, as that of a login token.
-func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
+// was asked by nobody. What is pushed to one session is taken for word of the next
+// login, as that of a login token, where the one that ended is not known: by a
+// machine that has not known it, and by a session that came after its end.
+func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
 	}
@@ -307,7 +309,8 @@ func (w *watch) silent(m *machine, key, session int64, x wire.Message) {
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
 	case idUpdateShort, wire.IDGzipPacked:
-		w.check(m.late && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
+		unknown := m.late || l != nil && l.since > m.revoked
+		w.check(unknown && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }
 
