@@ -13,7 +13,7 @@ import (
 func TestOwedPasswordsGetOwners(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		p, err := provider(db, func(context.Context, *sql.DB) error { return nil })
+		p, err := provider(db, func(context.Context, *sql.DB) error { return nil }, nil)
 		require.NoError(t, err)
 		_, err = p.UpTo(t.Context(), 6)
 		require.NoError(t, err)

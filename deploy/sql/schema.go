@@ -56,7 +56,7 @@ type Applied struct {
 // table of a stock install (NoStockTablesError), unless create says to make
 // them.
 func Migrate(ctx context.Context, db *sql.DB, create bool) ([]Applied, error) {
-	p, err := provider(db, func(ctx context.Context, db *sql.DB) error { return checkStock(ctx, db, create) })
+	p, err := provider(db, func(ctx context.Context, db *sql.DB) error { return checkStock(ctx, db, create) }, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -76,22 +76,37 @@ func Migrate(ctx context.Context, db *sql.DB, create bool) ([]Applied, error) {
 // temp keys (they live for ever then, as in a stock install), why and when
 // sessions ended, users' own settings, events that are not published. Nobody
 // has to: stock nodes run on the migrated schema. No node of ours may run
-// meanwhile; stock nodes may.
+// meanwhile; stock nodes may. Nor may Migrate: the tables that both keep their
+// books in go, too.
 func Unmigrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
-	p, err := provider(db, func(context.Context, *sql.DB) error { return nil })
+	p, err := provider(db, func(context.Context, *sql.DB) error { return nil }, forget)
 	if err != nil {
 		return nil, err
 	}
 	results, err := p.DownTo(ctx, 0)
+	if err == nil {
+		_, err = db.ExecContext(ctx, "DROP TABLE IF EXISTS "+lockTable)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("schema migration: %w", err)
 	}
 	return outcome(results), nil
 }
 
+// forget drops the table of versions once it tells of no migration.
+func forget(ctx context.Context, db *sql.DB) error {
+	var applied int
+	err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+versionTable+" WHERE version_id > 0").Scan(&applied)
+	if err != nil || applied > 0 {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "DROP TABLE "+versionTable)
+	return err
+}
+
 // provider runs the migrations on db, one process at a time, if the check says
-// that it may.
-func provider(db *sql.DB, check func(context.Context, *sql.DB) error) (*goose.Provider, error) {
+// that it may; last, where there is one, runs before others may.
+func provider(db *sql.DB, check, last func(context.Context, *sql.DB) error) (*goose.Provider, error) {
 	locker, err := lock.NewMySQLTableLocker(
 		lock.WithTableName(lockTable),
 		lock.WithTableLockTimeout(time.Second, 300),
@@ -105,7 +120,7 @@ func provider(db *sql.DB, check func(context.Context, *sql.DB) error) (*goose.Pr
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectMySQL, db, files,
-		goose.WithTableName(versionTable), goose.WithLocker(checkedLock{locker, check}), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(versionTable), goose.WithLocker(checkedLock{locker, check, last}), goose.WithDisableGlobalRegistry(true))
 }
 
 func outcome(results []*goose.MigrationResult) []Applied {

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -150,7 +151,7 @@ func tablesOf(ctx context.Context, db *sql.DB) (map[string][]string, error) {
 // checkedLock looks at the database when no other process migrates it.
 type checkedLock struct {
 	lock.Locker
-	check func(ctx context.Context, db *sql.DB) error
+	check, last func(ctx context.Context, db *sql.DB) error
 }
 
 // Lock takes the lock, unless the check fails.
@@ -160,7 +161,15 @@ func (l checkedLock) Lock(ctx context.Context, db *sql.DB) error {
 	}
 	err := l.check(ctx, db)
 	if err != nil {
-		_ = l.Unlock(context.WithoutCancel(ctx), db)
+		_ = l.Locker.Unlock(context.WithoutCancel(ctx), db)
 	}
 	return err
+}
+
+// Unlock gives the lock back, after what is last to do under it.
+func (l checkedLock) Unlock(ctx context.Context, db *sql.DB) error {
+	if l.last == nil {
+		return l.Locker.Unlock(ctx, db)
+	}
+	return errors.Join(l.last(ctx, db), l.Locker.Unlock(ctx, db))
 }

@@ -95,3 +95,36 @@ func TestAnImportIsPossibleAfterTheTablesWereMade(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// What was taken back leaves no table behind, and nothing of a table that a
+// stock install has.
+func TestNothingOfOursStaysInAStockInstall(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		db := open(t)
+		execAll(t, db, stock(t)...)
+		before := tables(t, db)
+		for range 2 { // it can be done again, and where there is nothing to do
+			_, err := Migrate(t.Context(), db, false)
+			require.NoError(t, err)
+			for range 2 {
+				_, err = Unmigrate(t.Context(), db)
+				require.NoError(t, err)
+				require.Equal(t, before, tables(t, db))
+			}
+		}
+	})
+}
+
+func tables(t *testing.T, db *sql.DB) (names []string) {
+	t.Helper()
+	rows, err := db.Query("SHOW TABLES")
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		names = append(names, name)
+	}
+	require.NoError(t, rows.Err())
+	return names
+}

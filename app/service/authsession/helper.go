@@ -148,10 +148,11 @@ func Migrate(ctx context.Context, c Config, create bool) ([]string, error) {
 	return names(lifecycle.Migrate(ctx, c, create))
 }
 
-// Unmigrate takes them back, down to the tables of a stock install. No node
-// may run meanwhile.
-func Unmigrate(ctx context.Context, c Config) ([]string, error) {
-	return names(lifecycle.Unmigrate(ctx, c))
+// Unmigrate takes them back, down to the tables of a stock install. While a node
+// of ours serves under the configured key in etcd it refuses, unless force says
+// to go on.
+func Unmigrate(ctx context.Context, c Config, force bool) ([]string, error) {
+	return names(lifecycle.Unmigrate(ctx, c, force))
 }
 
 func names(done []schema.Applied, err error) ([]string, error) {

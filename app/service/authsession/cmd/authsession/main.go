@@ -28,7 +28,8 @@ func run() int {
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit; the tables of a stock install must be there")
 	create := flag.Bool("create", false, "with -migrate: make these tables in a database that has none of them")
-	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost, and no node may run")
+	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost; refused while one of our nodes serves")
+	force := flag.Bool("force", false, "with -unmigrate: also while one of our nodes serves, or where etcd does not tell")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
 	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.")
 	if over {
@@ -51,7 +52,7 @@ func run() int {
 		done := "applied"
 		if *unmigrate {
 			done = "taken back:"
-			list, err = authsession.Unmigrate(context.Background(), c)
+			list, err = authsession.Unmigrate(context.Background(), c, *force)
 		} else {
 			list, err = authsession.Migrate(context.Background(), c, *create)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -17,8 +18,11 @@ import (
 
 	"github.com/gotd/td/crypto"
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/discov"
+	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/discovery"
 	authsessionservice "github.com/tgsession/tgsession/app/service/authsession"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -75,6 +79,39 @@ func TestMigrateFlag(t *testing.T) {
 		require.Contains(t, p.output(), step.want)
 		require.Equal(t, strings.HasPrefix(step.want, "import"), code == 1, p.output())
 	}
+}
+
+// What a node works on is not taken from under it. Stock nodes may go on.
+func TestUnmigrateIsRefusedWhileANodeServes(t *testing.T) {
+	v := values(t, testenv.DSN(t, true))
+	path := file(t, "stock-app.yaml", v)
+	unmigrate := func(flags ...string) (int, string) {
+		p := start(t, append([]string{"-f", path, "-unmigrate"}, flags...)...)
+		code, _ := p.exit(20 * time.Second)
+		return code, p.output()
+	}
+	node, _ := serveFile(t, path, v)
+	code, output := unmigrate()
+	require.Equal(t, 1, code, output)
+	require.Contains(t, output, v["LISTEN"]+" still serves and needs what would be taken out: stop it first")
+	require.NotContains(t, output, "taken back")
+	code, output = unmigrate("-force")
+	require.Zero(t, code, output)
+	require.Contains(t, output, "taken back: 00002")
+
+	require.NoError(t, node.cmd.Process.Signal(syscall.SIGTERM))
+	node.exit(10 * time.Second)
+	listener, err := net.Listen("tcp", v["LISTEN"])
+	require.NoError(t, err)
+	stock := grpc.NewServer()
+	authsession.RegisterRPCAuthsessionServer(stock, authsession.UnimplementedRPCAuthsessionServer{})
+	go func() { _ = stock.Serve(listener) }()
+	defer stock.Stop()
+	listed, err := discovery.Publish(t.Context(), discov.EtcdConf{Hosts: []string{v["ETCD"]}, Key: v["ETCDKEY"]}, v["LISTEN"], 5*time.Second)
+	require.NoError(t, err)
+	defer func() { _ = listed.Withdraw(context.Background()) }()
+	code, output = unmigrate()
+	require.Zero(t, code, output)
 }
 
 // A schema that is not up to date, and may not be touched, is said at start.

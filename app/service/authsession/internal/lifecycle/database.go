@@ -69,8 +69,14 @@ func Migrate(ctx context.Context, c config.Config, create bool) ([]schema.Applie
 	})
 }
 
-// Unmigrate takes the schema back to that of a stock install.
-func Unmigrate(ctx context.Context, c config.Config) ([]schema.Applied, error) {
+// Unmigrate takes the schema back to that of a stock install: with force also
+// while nodes of ours serve.
+func Unmigrate(ctx context.Context, c config.Config, force bool) ([]schema.Applied, error) {
+	if !force {
+		if err := noneOfOurs(ctx, c.Etcd); err != nil {
+			return nil, err
+		}
+	}
 	return change(ctx, c, "taken back", schema.Unmigrate)
 }
 
