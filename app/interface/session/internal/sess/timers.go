@@ -43,6 +43,9 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 		at = earliest(at, c.deadline)
 	}
 	at = earliest(at, w.presenceAt())
+	if w.storeLater {
+		at = earliest(at, w.storesAt())
+	}
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
@@ -58,6 +61,7 @@ func (w *MainAuthWrapper) expire() {
 		}
 	}
 	w.expireCalls()
+	w.storeWaiting()
 	if len(w.held) > 0 && w.now >= w.heldAt+int64(heldFor) {
 		w.dropHeld()
 	}
