@@ -68,6 +68,7 @@ type Session struct {
 	DataChannel      int           `json:",optional"` // packets waiting for one key. Zero value means 4096
 	DataChannelBytes int           `json:",optional"` // their bytes. Zero value means 16 MiB
 	Calls            int           `json:",optional"` // API calls under way on the node; as many may wait. Zero value means 16384
+	CallBytes        int           `json:",optional"` // their bytes, also of those that wait, as far as a call has 4 KiB or more; beyond, such calls are answered 420 FLOOD_WAIT_3. Zero value means 256 MiB
 	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
 	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
 	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
@@ -97,6 +98,7 @@ func (c *Config) SetDefaults() {
 	def(&s.DataChannel, 4096)
 	def(&s.DataChannelBytes, 16<<20)
 	def(&s.Calls, 16384)
+	def(&s.CallBytes, 256<<20)
 	def(&s.PeerCalls, 1024)
 	def(&s.CallTimeout, 5*time.Second)
 	def(&s.MediaCallTimeout, 60*time.Second)
@@ -218,6 +220,7 @@ func (c *Config) validateNode() error {
 		{"Session.DataChannel", int64(s.DataChannel), 1, 1 << 20, decimal},
 		{"Session.DataChannelBytes", int64(s.DataChannelBytes), 1 << 10, 1 << 32, decimal},
 		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
+		{"Session.CallBytes", int64(s.CallBytes), 4 << 20, 1 << 36, decimal},
 		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
 		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
 		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},

@@ -86,11 +86,14 @@ func (l *Lanes) run(ln *lane) {
 	}
 }
 
+// panics keeps one that comes with every function from filling the log.
+var panics = logx.NewLessLogger(1000)
+
 // guard keeps a panic in one function from ending the others.
 func guard(f func()) {
 	defer func() {
 		if r := recover(); r != nil {
-			logx.Errorf("panic: %v\n%s", r, debug.Stack())
+			panics.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	f()

@@ -54,8 +54,8 @@ var (
 	// GatewayQueue is bytes waiting for gateways.
 	GatewayQueue = gauge("gateway", "queue_bytes", "Bytes waiting for gateways.")
 
-	// Queued is bytes that wait: for keys to be resolved, or to be sent on to
-	// other nodes.
+	// Queued is bytes that wait: for keys to be resolved, to be sent on to other
+	// nodes, or, of calls that are not small, for BFFs.
 	Queued = gauge("queue", "bytes", "Bytes that wait, by what for.", "queue")
 
 	// KeyLookups counts transport keys asked of authsession, by outcome.

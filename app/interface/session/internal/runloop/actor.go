@@ -1,13 +1,12 @@
 package runloop
 
 import (
+	"fmt"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -217,7 +216,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		a.m.counts[c.What].Add(int64(c.N))
 	}
 	for _, f := range out.Faults {
-		a.logFault(f)
+		a.m.faults.write(a.key, f)
 	}
 	if !stepped {
 		if _, tick := in.(*sess.Tick); tick { // its wish is used up; any other still holds
@@ -237,19 +236,11 @@ func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			metrics.Panics.Inc()
-			logx.Errorf("auth key %d: panic in %T: %v\n%s", a.key, in, r, debug.Stack())
+			a.m.faults.line(fmt.Sprintf("panic in %T", in), "-").Errorf("auth key %d: panic in %T: %v\n%s", a.key, in, r, debug.Stack())
 		}
 	}()
 	a.machine.Step(a.m.o.Now(), a.m.o.Wall(), in, out)
 	return true
-}
-
-func (a *actor) logFault(f sess.Fault) {
-	method := "-"
-	if f.Method != nil {
-		method = f.Method.Name
-	}
-	logx.Errorf("auth key %d: %s (method %s): %v", a.key, f.What, method, f.Err)
 }
 
 // handOver gives the sessions of a temp key that was just bound to the actor

@@ -21,9 +21,7 @@ func (a *actor) call(c sess.Call) {
 		a.online.Store(0)
 		a.notify(r)
 	case *sess.InvokeMethod:
-		if !a.m.rpcQueue.Go(func() { a.rpcRunLoop(c) }) {
-			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
-		}
+		a.invoke(c, bulk(r))
 	default:
 		if _, ok := r.(*sess.BindTempKey); ok && a.unbound {
 			a.binding.Add(1)
@@ -33,6 +31,33 @@ func (a *actor) call(c sess.Call) {
 			a.failed(c)
 		}
 	}
+}
+
+// smallCall is a call that takes no room: it is bounded by number, with which the
+// smallest of them take 128 MiB. Most calls are small, and room is shared by all cores.
+const smallCall = 4 << 10
+
+// bulk is the room that an API call takes.
+func bulk(r *sess.InvokeMethod) int {
+	if len(r.PB) < smallCall {
+		return 0
+	}
+	return len(r.PB)
+}
+
+// invoke puts an API call on rpcQueue, if there is room for it: a BFF that hangs holds
+// up as many parts of files as there are calls, which is gigabytes.
+func (a *actor) invoke(c sess.Call, size int) {
+	if a.m.callRoom.Take(size) {
+		if a.m.rpcQueue.Go(func() {
+			defer a.m.callRoom.Leave(size)
+			a.rpcRunLoop(c)
+		}) {
+			return
+		}
+		a.m.callRoom.Leave(size)
+	}
+	a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
 }
 
 // rpcRunLoop executes one call, beside the others of the key and the node.

@@ -63,6 +63,7 @@ type Options struct {
 	MailboxItems int // data items waiting for one key
 	MailboxBytes int // their bytes
 	CallLimit    int // API calls under way on the node; as many again may wait
+	CallBytes    int // bytes of both, as far as they are not small; 0: without a bound
 	PeerLimit    int // the same for calls to authsession
 }
 
@@ -79,9 +80,11 @@ type Manager struct {
 	wheel    *wheel
 	shards   [Shards]shard
 	rpcQueue *lane.Pool // calls to BFFs
+	callRoom *lane.Room // for what is in rpcQueue
 	peers    *lane.Pool // calls to authsession
 	busy     lane.Busy  // runLoops, calls and the wheel
 
+	faults   faultLog
 	draining drain
 	counts   [sess.Counters]atomic.Int64
 }
@@ -103,6 +106,7 @@ func New(o Options) *Manager {
 		wheel: newWheel(o.Now()),
 	}
 	m.rpcQueue = lane.NewPool(o.CallLimit, o.CallLimit, &m.busy)
+	m.callRoom = lane.NewRoom(o.CallBytes)
 	m.peers = lane.NewPool(o.PeerLimit, 4*o.PeerLimit, &m.busy)
 	m.rpcQueue.Spawn, m.peers.Spawn = o.Spawn, o.Spawn
 	for i := range m.shards {
@@ -248,6 +252,9 @@ func (m *Manager) Timers() int { return m.wheel.hung() }
 
 // Load returns how many API calls run and how many wait for their turn.
 func (m *Manager) Load() (running, waiting int) { return m.rpcQueue.Load() }
+
+// CallBytes returns how many bytes those calls have, as far as they are not small.
+func (m *Manager) CallBytes() int { return m.callRoom.Held() }
 
 // Wait returns when nothing runs any more: no runLoop, no call, no wheel.
 func (m *Manager) Wait() { m.busy.Wait() }

@@ -215,6 +215,49 @@ func TestOverloadedNodeRefusesCallsAndSaysSo(t *testing.T) {
 	require.Empty(t, codes)
 }
 
+// A BFF that hangs held as many parts of files as calls may be under way: by number
+// alone that was 16 GiB.
+func TestCallsAreBoundedByBytes(t *testing.T) {
+	hold := make(chan struct{})
+	refused := make(chan *sess.RPCError, 100)
+	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
+		switch in := in.(type) {
+		case *sess.Data:
+			out.Calls = append(out.Calls, sess.Call{Request: &sess.InvokeMethod{PB: make([]byte, in.Salt)}})
+		case *sess.CallDone:
+			if in.Err != nil {
+				refused <- in.Err
+			}
+		}
+	}), func(o *Options) {
+		o.CallLimit, o.CallBytes = 3, 100<<10
+		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) {
+			<-hold
+			panic("gives its room back")
+		}
+	})
+	sizes := []int64{60 << 10, 30 << 10, 20 << 10, smallCall - 1, 10 << 10, smallCall, 100}
+	want := []bool{true, true, false, true, true, false, true}
+	taken := 0
+	for i, size := range sizes { // three run, two wait
+		require.NoError(t, n.Post(int64(i), false, &sess.Data{Salt: size}))
+		if !want[i] {
+			require.Equal(t, errBusy, <-refused, "%d bytes", size)
+			continue
+		}
+		taken++
+		eventually(t, "taken", func() bool {
+			running, waiting := n.Load()
+			return running+waiting == taken
+		})
+	}
+	require.Empty(t, refused)
+	require.Equal(t, 100<<10, n.CallBytes())
+	close(hold)
+	n.Wait()
+	require.Zero(t, n.CallBytes())
+}
+
 func TestPanicCostsOneInput(t *testing.T) {
 	var seen atomic.Int64
 	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {

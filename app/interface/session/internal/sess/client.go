@@ -38,7 +38,7 @@ func (w *MainAuthWrapper) learn(s *session, d *Data, q *query) {
 
 // saveLayer stores the key's layer if it changed.
 func (w *MainAuthWrapper) saveLayer(ip string) {
-	if !w.mayStore() || w.layer == 0 || w.layer == w.layerSaved {
+	if !w.mayStore() || w.layer == 0 || w.layer == w.layerSaved || !w.storeTurn() {
 		return
 	}
 	if w.layerSaved = w.layer; w.busy() {
@@ -50,7 +50,7 @@ func (w *MainAuthWrapper) saveLayer(ip string) {
 
 // saveClient stores what initConnection told.
 func (w *MainAuthWrapper) saveClient() {
-	if !w.mayStore() || w.told == nil {
+	if !w.mayStore() || w.told == nil || !w.storeTurn() {
 		return
 	}
 	if w.busy() {
@@ -84,14 +84,64 @@ func (w *MainAuthWrapper) adoptClient(stored *ClientInfo) {
 	case known.hash:
 		w.told = nil
 	}
-	ip := stored.IP
+	w.saveLayer(w.layerIP(stored.IP))
+	w.saveClient()
+}
+
+// layerIP is where the session is that told the key's layer; known, if that is not
+// known.
+func (w *MainAuthWrapper) layerIP(known string) string {
 	for s := range w.sessions() {
-		if s.layer == w.layer { // it told so
-			ip = s.ip
+		if s.layer == w.layer {
+			known = s.ip
 		}
 	}
-	w.saveLayer(ip)
-	w.saveClient()
+	return known
+}
+
+// storeBurst is how many changes a client may have stored one right after the other.
+const storeBurst = 8
+
+// storeTurn reports whether what the client tells of itself may be stored now. Each
+// change is a write in a database, and a client may tell another layer or another
+// device with each packet, without a login. What may not is stored later, as far as
+// it still is so then.
+func (w *MainAuthWrapper) storeTurn() bool {
+	if w.now < w.storesAt() {
+		w.storeLater = true
+		return false
+	}
+	w.storedTo = max(w.storedTo, w.now) + int64(w.cfg.StoreEvery)
+	return true
+}
+
+// storesAt is when the next change may be stored.
+func (w *MainAuthWrapper) storesAt() int64 {
+	pause := int64(w.cfg.StoreEvery)
+	if w.storedTo > w.now+storeBurst*pause { // the clock was set back
+		w.storedTo = w.now + storeBurst*pause
+	}
+	return w.storedTo - (storeBurst-1)*pause
+}
+
+// storeWaiting stores what had to wait.
+func (w *MainAuthWrapper) storeWaiting() {
+	if w.storeLater && w.now >= w.storesAt() {
+		w.storeLater = false
+		w.saveLayer(w.layerIP(w.lastIP()))
+		w.saveClient()
+	}
+}
+
+// lastIP is where the client spoke from last.
+func (w *MainAuthWrapper) lastIP() (ip string) {
+	at := int64(0)
+	for s := range w.sessions() {
+		if s.lastSeen >= at {
+			at, ip = s.lastSeen, s.ip
+		}
+	}
+	return ip
 }
 
 // clientOf names the client (PEERS.md, "authsession") and hashes what is

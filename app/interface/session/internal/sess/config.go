@@ -55,7 +55,7 @@ func (c *Config) SetDefaults() {
 		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
-		{&c.HTTPMaxWait, 25 * time.Second},
+		{&c.StoreEvery, 15 * time.Second}, {&c.HTTPMaxWait, 25 * time.Second},
 	}
 	for _, f := range times {
 		if *f.field == 0 {
@@ -121,7 +121,7 @@ func (c *Config) Validate() error {
 		{"ResendAfter", c.ResendAfter}, {"IdleOffline", c.IdleOffline}, {"IdleClose", c.IdleClose},
 		{"OnlineEvery", c.OnlineEvery}, {"OnlineFor", c.OnlineFor}, {"OfflineAfter", c.OfflineAfter}, {"AfterWait", c.AfterWait},
 		{"PushedWait", c.PushedWait}, {"SaltGrace", c.SaltGrace}, {"SaltRetry", c.SaltRetry},
-		{"StateRefresh", c.StateRefresh}, {"LoginRecheck", c.LoginRecheck}, {"HTTPMaxWait", c.HTTPMaxWait},
+		{"StateRefresh", c.StateRefresh}, {"LoginRecheck", c.LoginRecheck}, {"StoreEvery", c.StoreEvery}, {"HTTPMaxWait", c.HTTPMaxWait},
 	} {
 		if f.value < time.Millisecond || f.value > 24*time.Hour {
 			return fmt.Errorf("sess: %s is %v, want 1ms to 24h", f.name, f.value)

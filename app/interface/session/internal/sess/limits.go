@@ -59,6 +59,7 @@ type Limits struct {
 	SaltRetry    time.Duration `json:",optional"` // pause after salts could not be read. Zero value means 30 s
 	StateRefresh time.Duration `json:",optional"` // least pause between reads of a state that refuses calls. Zero value means 2 s
 	LoginRecheck time.Duration `json:",optional"` // how often a used login is checked with authsession. Zero value means 60 s
+	StoreEvery   time.Duration `json:",optional"` // pause between changes of what a client tells of itself, its layer and initConnection, that are stored; eight may follow each other at once. Zero value means 15 s
 	HTTPMaxWait  time.Duration `json:",optional"` // longest hold of an HTTP request (rule HTTP-8). Zero value means 25 s
 	// AllowSeqnoDisorder switches the checks BAD-32 and BAD-33 off, for
 	// clients that repeat a call under a new id with its old seqno.

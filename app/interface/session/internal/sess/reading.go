@@ -95,6 +95,9 @@ func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) 
 
 // tooLong reports whether a call was refused for what it becomes.
 func tooLong(err error) bool {
+	if err == nil { // which takes no memory
+		return false
+	}
 	var limit tl.ErrLimit
 	return errors.As(err, &limit) && limit.What == "output"
 }

@@ -44,6 +44,9 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	}
 	at = earliest(at, w.presenceAt())
 	at = earliest(at, w.forgetsAt())
+	if w.storeLater {
+		at = earliest(at, w.storesAt())
+	}
 	if len(w.held) > 0 {
 		at = earliest(at, w.heldAt+int64(heldFor))
 	}
@@ -59,6 +62,7 @@ func (w *MainAuthWrapper) expire() {
 		}
 	}
 	w.expireCalls()
+	w.storeWaiting()
 	if len(w.held) > 0 && w.now >= w.heldAt+int64(heldFor) {
 		w.dropHeld()
 	}

@@ -40,6 +40,7 @@ type MainAuthWrapper struct {
 	endedAt    int64    // when a login of it was last ended elsewhere
 	stateAt    int64    // when the state was last asked for
 	pushID     int64    // session that takes push messages; 0: none
+	storedTo   int64    // the same of what was stored for the client: see client.go
 	repeatedTo int64    // the time that repetitions so far take ends then: see again.go
 	heldAt     int64    // when the first of held came
 	updates    *session // asked for updates last
@@ -62,6 +63,7 @@ type MainAuthWrapper struct {
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
+	storeLater bool // what the client told of itself waits to be stored
 	missed     bool // updates were lost: the client is to fetch the difference
 	owing      bool // so are the sessions that are marked as owed
 	pushAsked  bool // the push session is to be woken when it comes

@@ -98,6 +98,7 @@ func newNode(c *cluster, addr string) *node {
 		MailboxItems: c.config.Session.DataChannel,
 		MailboxBytes: c.config.Session.DataChannelBytes,
 		CallLimit:    c.config.Session.Calls,
+		CallBytes:    c.config.Session.CallBytes,
 		PeerLimit:    c.config.Session.PeerCalls,
 	})
 	s.FollowMoves(func(d time.Duration, f func()) (cancel func()) {

@@ -166,6 +166,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		MailboxItems: c.Session.DataChannel,
 		MailboxBytes: c.Session.DataChannelBytes,
 		CallLimit:    c.Session.Calls,
+		CallBytes:    c.Session.CallBytes,
 		PeerLimit:    c.Session.PeerCalls,
 	})
 	s.touches = peers.NewTouches(s.Auth, func(perm, asked int64) {

@@ -34,6 +34,7 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			metrics.Queued.Set(float64(s.Keys.Waiting()), "keys")
 			metrics.Queued.Set(float64(s.Nodes.Waiting()), "forward")
 			metrics.Queued.Set(float64(s.Strays.Waiting()), "stray")
+			metrics.Queued.Set(float64(s.Runloop.CallBytes()), "calls")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			metrics.HTTPRequests.Set(float64(s.Runloop.Slots.Count()))
 			running, waiting := s.Runloop.Load()
