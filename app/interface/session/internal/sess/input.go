@@ -91,6 +91,10 @@ type (
 		Updates   []byte
 	}
 
+	// PushesLost says that updates for the key found no room on their way here: the
+	// client is to fetch the difference (rule UPD-5).
+	PushesLost struct{}
+
 	// PushRPCResult brings the answer that a BFF promised by status 700
 	// (PEERS.md, "Errors"): a whole serialized rpc_result.
 	PushRPCResult struct {
@@ -159,6 +163,7 @@ func (*SendFailed) input()         {}
 func (*HTTPGone) input()           {}
 func (*PushUpdates) input()        {}
 func (*PushSessionUpdates) input() {}
+func (*PushesLost) input()         {}
 func (*PushRPCResult) input()      {}
 func (*Revoked) input()            {}
 func (*CallDone) input()           {}

@@ -133,6 +133,9 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onPush(in)
 	case *PushSessionUpdates:
 		w.onSessionPush(in)
+	case *PushesLost:
+		w.count(CountPushesLost)
+		w.missUpdates()
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:
