@@ -220,7 +220,9 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		a.m.o.Send(a.key, out.Sends[i])
 	}
 	for _, r := range out.Replies {
-		a.m.Slots.answer(r.Slot, r.Payload)
+		if !a.m.Slots.answer(r.Slot, r.Payload) && len(r.Payload) > 0 {
+			a.m.Owe(a.key, &sess.HTTPGone{Slot: r.Slot, Lost: r.Payload})
+		}
 	}
 	if len(out.Present) > 0 && a.m.o.Present != nil {
 		a.m.o.Present(a.key, slices.Clone(out.Present))

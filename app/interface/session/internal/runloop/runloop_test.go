@@ -357,6 +357,33 @@ func TestHTTPSlots(t *testing.T) {
 	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot}), "a reader that is gone hurts nobody")
 }
 
+// An answer for an HTTP request whose reader had gone was dropped, and the machine
+// thought it delivered.
+func TestAnswerWithoutAReaderIsTold(t *testing.T) {
+	lost := make(chan *sess.HTTPGone, 1)
+	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
+		switch in := in.(type) {
+		case *sess.Data:
+			out.Replies = append(out.Replies, sess.Reply{Slot: in.HTTP, Payload: in.Payload})
+		case *sess.HTTPGone:
+			lost <- in
+		}
+	}))
+	slot, answer := n.Slots.Open()
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot, Payload: []byte("a")}))
+	n.Wait()
+	require.Equal(t, []byte("a"), <-answer)
+
+	slot, _ = n.Slots.Open()
+	require.True(t, n.Slots.Close(slot))
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot, Payload: []byte("b")}))
+	n.Wait()
+	require.Equal(t, &sess.HTTPGone{Slot: slot, Lost: []byte("b")}, <-lost)
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot}))
+	n.Wait()
+	require.Empty(t, lost, "nothing was lost")
+}
+
 // A push that found the mailbox full was lost: sync does not come again, and nothing
 // told the client to ask for what it had missed.
 func TestPushThatFindsNoRoomIsTold(t *testing.T) {

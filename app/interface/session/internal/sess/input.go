@@ -73,9 +73,12 @@ type (
 		SessionID int64
 	}
 
-	// HTTPGone says that the reader of a response slot went away unanswered
-	// (rule HTTP-2).
-	HTTPGone struct{ Slot Slot }
+	// HTTPGone says that the reader of a response slot went away (rule HTTP-2).
+	// Lost is the packet that it did not take; empty: it was not answered yet.
+	HTTPGone struct {
+		Slot Slot
+		Lost []byte
+	}
 
 	// PushUpdates brings updates for the key's user (PEERS.md, "Pushes"): an
 	// encoded mtproto.Updates.

@@ -129,6 +129,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
 	case *HTTPGone:
 		w.httpGone(in.Slot)
+		w.httpLost(in.Lost)
 	case *PushUpdates:
 		w.onPush(in)
 	case *PushSessionUpdates:
