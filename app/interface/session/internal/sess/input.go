@@ -40,6 +40,8 @@ type (
 		// than HTTPUntil (Unix nanoseconds).
 		HTTP      Slot
 		HTTPUntil int64
+
+		stub bool // it found no place while salts were being read: only its id and seqno are left
 	}
 
 	// ConnNew says that a gateway opened a connection for a session (PEERS.md,

@@ -13,7 +13,7 @@ type Limits struct {
 	MaxInFlight  int `json:",optional"` // calls of a key at a BFF at a time; of this and the next two, calls of file parts may take three quarters. Zero value means 32
 	MaxQueued    int `json:",optional"` // calls of a key accepted but not yet invoked; more are answered 420. Zero value means 256
 	QueuedBytes  int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
-	HeldPackets  int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
+	HeldPackets  int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys; more are refused by bad_server_salt, upon which clients repeat them. Zero value means 32
 	HeldBytes    int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
 	HeldPushes   int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
 
