@@ -14,7 +14,7 @@ import (
 // without end. Whatever belongs to a key now goes with it.
 func TestWeakness57KeysThatLeaveLeaveNothing(t *testing.T) {
 	c := startCluster(t)
-	n := c.start(func(conf *Config) { conf.Session.IdleClose = 200 * time.Millisecond })
+	n := c.start(func(conf *Config) { conf.Session.IdleClose, conf.Session.MaxPast = 200*time.Millisecond, 2*time.Second })
 	for key := int64(1); key <= 300; key++ {
 		c.auth.add(key, 0, 0)
 		d := c.device(key, 0, key)
@@ -50,7 +50,7 @@ func TestWeakness58RefusedCallsSpareAuthsession(t *testing.T) {
 // back.
 func TestWeakness57MemoryIsGivenBack(t *testing.T) {
 	c := startCluster(t)
-	n := c.start(func(conf *Config) { conf.Session.IdleClose = 100 * time.Millisecond })
+	n := c.start(func(conf *Config) { conf.Session.IdleClose, conf.Session.MaxPast = 100*time.Millisecond, 2*time.Second })
 	const keys, rounds = 1500, 5
 	seen := int64(0)
 	for key := range int64(keys * (rounds + 1)) {

@@ -417,7 +417,7 @@ func TestLostPushesAreAnnounced(t *testing.T) {
 			x.take()
 			x.step(&PushesLost{})
 			c.after(x)
-			got := append(x.seen, pushed(x.take())...)
+			got := slices.Concat(x.seen, pushed(x.take()))
 			require.Equal(t, c.want, slices.Contains(got, -1), "%v", got)
 		})
 	}
