@@ -18,6 +18,7 @@ import (
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -106,7 +107,11 @@ func (g *Gateways) Update(serverIDs []string) {
 	for id := range now {
 		if l := g.links[id]; l != nil && !g.listed[id] {
 			l.listed(true)
-			l.conn.ResetConnectBackoff()
+			// Only this state has a pause to cut short. In others gRPC may be at the
+			// connections that ResetConnectBackoff walks, without a lock.
+			if l.conn.GetState() == connectivity.TransientFailure {
+				l.conn.ResetConnectBackoff()
+			}
 		}
 	}
 	g.listed = now

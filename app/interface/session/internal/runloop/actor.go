@@ -26,6 +26,7 @@ type actor struct {
 	waiting         load         // data in the mailbox
 	taken           load         // data the runLoop is at
 	running         bool         // a runLoop exists
+	pushesLost      bool         // sessionDataChan says so already
 	gone            bool         // out of the map: post elsewhere
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	ring            uint32       // number of the ring that it was last looked at with
@@ -92,6 +93,7 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes
 		if excess && !owed {
 			metrics.MailboxFull.Inc()
+			a.tellLost(in)
 			return full, false
 		}
 		a.waiting.items++
@@ -109,6 +111,25 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 		a.m.busy.Add()
 	}
 	return posted, idle
+}
+
+// tellLost has the machine know of updates that find no room: sync takes no refusal as
+// a reason to come again. Items that count are in the mailbox or at the runLoop, so
+// there is one. a.mu is held.
+func (a *actor) tellLost(in sess.Input) {
+	switch in.(type) {
+	case *sess.PushUpdates, *sess.PushSessionUpdates:
+	default:
+		return
+	}
+	if a.pushesLost {
+		return
+	}
+	a.pushesLost = true
+	if a.sessionDataChan == nil {
+		a.sessionDataChan = batches.Get().(*batch).items
+	}
+	a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
 }
 
 // back reports whether the key has been another node's for a while since the
@@ -172,7 +193,7 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	recycle(last)
 	a.taken, a.waiting = a.waiting, load{}
 	if next = a.sessionDataChan; next != nil {
-		a.sessionDataChan = nil
+		a.sessionDataChan, a.pushesLost = nil, false
 		return next, false
 	}
 	a.running = false
@@ -198,7 +219,9 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		a.m.o.Send(a.key, out.Sends[i])
 	}
 	for _, r := range out.Replies {
-		a.m.Slots.answer(r.Slot, r.Payload)
+		if !a.m.Slots.answer(r.Slot, r.Payload) && len(r.Payload) > 0 {
+			a.m.Owe(a.key, &sess.HTTPGone{Slot: r.Slot, Lost: r.Payload})
+		}
 	}
 	if len(out.Present) > 0 && a.m.o.Present != nil {
 		a.m.o.Present(a.key, slices.Clone(out.Present))
@@ -266,7 +289,7 @@ func (a *actor) leaveTo(heir int64) (queued []sess.Input, more bool) {
 	defer a.mu.Unlock()
 	a.taken, a.waiting = a.waiting, load{}
 	if queued = a.sessionDataChan; queued != nil {
-		a.sessionDataChan = nil
+		a.sessionDataChan, a.pushesLost = nil, false
 		return queued, true
 	}
 	a.heir, a.done = heir, false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
@@ -21,7 +22,7 @@ type drain struct {
 // not. Actors made later are not asked.
 func (m *Manager) Drain(ctx context.Context) (late int, err error) {
 	select {
-	case <-m.StartDrain():
+	case <-m.StartDrain(ctx):
 		return 0, nil
 	case <-ctx.Done():
 		d := &m.draining
@@ -31,9 +32,14 @@ func (m *Manager) Drain(ctx context.Context) (late int, err error) {
 	}
 }
 
-// StartDrain begins what Drain waits for: the channel is closed when every
-// actor has finished, those of released keys with them.
-func (m *Manager) StartDrain() <-chan struct{} {
+// drainers is how many actors are asked to finish at a time. What they do then takes 14 µs
+// each; of a million that would be most of the time that a stop may take.
+const drainers = 16
+
+// StartDrain begins what Drain waits for, and does not wait: the channel is closed
+// when every actor has finished, those of released keys with them. Once ctx is done
+// no more actors are asked.
+func (m *Manager) StartDrain(ctx context.Context) <-chan struct{} {
 	actors := m.all()
 	d := &m.draining
 	d.mu.Lock()
@@ -47,10 +53,17 @@ func (m *Manager) StartDrain() <-chan struct{} {
 		close(empty)
 	}
 	d.mu.Unlock()
-	for _, a := range actors {
-		if a.attend(&sess.Drain{}) != posted {
-			m.drained(a)
-		}
+	var next atomic.Int64
+	for range min(drainers, len(actors)) {
+		m.busy.Add()
+		m.o.Spawn.Start(func() {
+			defer m.busy.Done()
+			for i := next.Add(1) - 1; i < int64(len(actors)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				if a := actors[i]; a.attend(&sess.Drain{}) != posted {
+					m.drained(a)
+				}
+			}
+		})
 	}
 	return empty
 }
@@ -71,9 +84,13 @@ func (m *Manager) drained(a *actor) {
 }
 
 // Offline tells status of every key that it still knows as online here. It is
-// for a node that has drained: runLoops must be at rest.
-func (m *Manager) Offline() (told int) {
+// for a node that has drained: runLoops must be at rest. Once ctx is done nobody more is
+// told of, for the entries end by themselves.
+func (m *Manager) Offline(ctx context.Context) (told int) {
 	for _, a := range m.all() {
+		if ctx.Err() != nil {
+			break
+		}
 		var user int64
 		a.mu.Lock()
 		if !a.running {

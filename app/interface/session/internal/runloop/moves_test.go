@@ -164,8 +164,8 @@ func TestOfflineTellsStatusOnceOfWhoWasOnline(t *testing.T) {
 	}
 	n.Wait()
 	require.Len(t, n.notified, 3)
-	require.Equal(t, 3, n.Offline())
-	require.Zero(t, n.Offline())
+	require.Equal(t, 3, n.Offline(t.Context()))
+	require.Zero(t, n.Offline(t.Context()))
 	require.Len(t, n.notified, 6)
 	for _, r := range n.notified[3:] {
 		off := r.(*sess.SetOffline)

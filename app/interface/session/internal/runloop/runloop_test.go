@@ -399,3 +399,71 @@ func TestHTTPSlots(t *testing.T) {
 	require.True(t, n.Slots.Close(slot))
 	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot}), "a reader that is gone hurts nobody")
 }
+
+// An answer for an HTTP request whose reader had gone was dropped, and the machine
+// thought it delivered.
+func TestAnswerWithoutAReaderIsTold(t *testing.T) {
+	lost := make(chan *sess.HTTPGone, 1)
+	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
+		switch in := in.(type) {
+		case *sess.Data:
+			out.Replies = append(out.Replies, sess.Reply{Slot: in.HTTP, Payload: in.Payload})
+		case *sess.HTTPGone:
+			lost <- in
+		}
+	}))
+	slot, answer := n.Slots.Open()
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot, Payload: []byte("a")}))
+	n.Wait()
+	require.Equal(t, []byte("a"), <-answer)
+
+	slot, _ = n.Slots.Open()
+	require.True(t, n.Slots.Close(slot))
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot, Payload: []byte("b")}))
+	n.Wait()
+	require.Equal(t, &sess.HTTPGone{Slot: slot, Lost: []byte("b")}, <-lost)
+	require.NoError(t, n.Post(1, false, &sess.Data{HTTP: slot}))
+	n.Wait()
+	require.Empty(t, lost, "nothing was lost")
+}
+
+// A push that found the mailbox full was lost: sync does not come again, and nothing
+// told the client to ask for what it had missed.
+func TestPushThatFindsNoRoomIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   sess.Input
+		told int // how often, whatever the number of pushes that find no room at a time
+	}{
+		"updates":             {&sess.PushUpdates{}, 1},
+		"updates of sessions": {&sess.PushSessionUpdates{}, 1},
+		"a promised result":   {&sess.PushRPCResult{}, 0}, // its call has a deadline
+		"a packet":            {&sess.Data{}, 0},          // it is repeated
+	} {
+		t.Run(name, func(t *testing.T) {
+			hold := make(chan struct{})
+			var told, after atomic.Int64
+			n := newNode(t, always(func(_ int64, in sess.Input, _ *sess.Effects) {
+				<-hold
+				switch in.(type) {
+				case *sess.PushesLost:
+					told.Add(1)
+				case *sess.SendFailed:
+					after.Store(told.Load())
+				}
+			}), func(o *Options) { o.MailboxItems = 10 })
+			for range 10 {
+				require.NoError(t, n.Post(1, false, &sess.Data{}))
+			}
+			for range 5 {
+				_, err := n.Tell(1, c.in)
+				require.ErrorIs(t, err, ErrDataChannelFull)
+			}
+			_, err := n.Tell(1, &sess.SendFailed{})
+			require.NoError(t, err)
+			close(hold)
+			n.Wait()
+			require.EqualValues(t, c.told, told.Load())
+			require.EqualValues(t, c.told, after.Load(), "in its place")
+		})
+	}
+}

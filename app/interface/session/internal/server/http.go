@@ -61,7 +61,7 @@ func (s *Server) awaitHTTP(caller, bounded context.Context, key int64, slot sess
 	defer late.Stop()
 	select {
 	case payload := <-answer:
-		return httpData(payload)
+		return s.handOut(caller, key, slot, payload)
 	case <-late.C:
 	case <-caller.Done():
 	}
@@ -69,7 +69,15 @@ func (s *Server) awaitHTTP(caller, bounded context.Context, key int64, slot sess
 		_, _ = s.svc.Runloop.Tell(key, &sess.HTTPGone{Slot: slot}) // a control input is never refused
 		return httpData(nil)
 	}
-	return httpData(<-answer)
+	return s.handOut(caller, key, slot, <-answer)
+}
+
+// handOut answers a request, and has the wrapper know when nobody reads the answer.
+func (s *Server) handOut(caller context.Context, key int64, slot sess.Slot, payload []byte) *session.HttpSessionData {
+	if caller.Err() != nil && len(payload) > 0 {
+		_, _ = s.svc.Runloop.Tell(key, &sess.HTTPGone{Slot: slot, Lost: payload}) // a control input is never refused
+	}
+	return httpData(payload)
 }
 
 func (s *Server) sendHTTPOn(ctx context.Context, owner string, in *session.TLSessionSendHttpDataToSession) (*session.HttpSessionData, error) {

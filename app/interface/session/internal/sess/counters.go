@@ -37,6 +37,7 @@ const (
 	CountTempKeysGone    // temp keys whose place another took
 	CountTempKeysRefused // packets of temp keys that found no place
 	CountGaps            // sessions told to fetch updates that they may have missed
+	CountPushesForeign   // updates that the client's layer does not have, and that it will not miss
 	Counters
 )
 
@@ -45,7 +46,7 @@ var counterNames = [Counters]string{
 	"bad_container", "silenced", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
 	"answers_lost", "results_orphan", "gzip_saved_bytes", "unknown", "undecodable", "overload", "refused",
 	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
-	"temp_keys_gone", "temp_keys_refused", "gaps",
+	"temp_keys_gone", "temp_keys_refused", "gaps", "pushes_foreign",
 }
 
 func (c Counter) String() string { return counterNames[c] }

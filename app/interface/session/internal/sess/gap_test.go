@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -404,6 +405,36 @@ func TestSuspectedLoginWaitsForItsUpdates(t *testing.T) {
 			ticket, _ := find[*GetAuthState](x, nil)
 			x.finish(ticket, &c.state, nil)
 			require.Equal(t, c.gets, pushed(x.take()))
+		})
+	}
+}
+
+// Updates that found no room in the key's mailbox are announced as missed, to whoever
+// takes updates, now or when somebody does.
+func TestLostPushesAreAnnounced(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, after func(x *world)
+		want          bool
+	}{
+		"connected": {func(x *world) { x.login(1) }, func(*world) {}, true},
+		"away for a moment": {
+			func(x *world) { x.login(1); x.step(&ConnClosed{"gw1", permKey, 1}) },
+			func(x *world) { x.recv(1, tlPing(1)) }, true,
+		},
+		"nobody yet": {func(*world) {}, func(x *world) { x.login2(1) }, true},
+		"logged out": {
+			func(x *world) { x.login(1); x.step(&Revoked{}); x.take() },
+			func(x *world) { x.recv(1, tlPing(1)) }, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			c.before(x)
+			x.take()
+			x.step(&PushesLost{})
+			c.after(x)
+			got := slices.Concat(x.seen, pushed(x.take()))
+			require.Equal(t, c.want, slices.Contains(got, -1), "%v", got)
 		})
 	}
 }

@@ -88,7 +88,7 @@ func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int3
 
 // flushHTTP answers the open requests whose time has come.
 func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
-	if len(items) == 0 {
+	if len(items) == 0 && len(s.http.slots) > 0 { // else it waits for the next request
 		s.http.first = 0
 	}
 	salt := w.salt(s.list)
@@ -165,4 +165,42 @@ func (w *MainAuthWrapper) httpGone(gone Slot) {
 			}
 		}
 	}
+}
+
+// httpLost has what was in a packet that no reader took sent again, by the next
+// request (rule SESS-11): nothing else would tell that the client lacks it, but that
+// it does not acknowledge it for a minute.
+func (w *MainAuthWrapper) httpLost(packet []byte) {
+	r := wire.NewReader(packet)
+	r.Long() // salt
+	id := r.Long()
+	m := wire.Message{ID: r.Long(), Seq: r.Int()}
+	r.Int() // length
+	m.Body = r.Rest()
+	if !r.OK() {
+		return
+	}
+	members, err := wire.Members(nil, m.Body, w.cfg.ContainerOut)
+	if err != nil {
+		members = []wire.Message{m}
+	}
+	for s := range w.sessions() {
+		if s.id == id && s.dueAgain(members) {
+			if s.http != nil {
+				s.http.queued(w.now)
+			}
+			s.touch()
+		}
+	}
+}
+
+// dueAgain has messages sent again that are not acknowledged. False: there are none.
+func (s *session) dueAgain(messages []wire.Message) (some bool) {
+	for i := range s.sent {
+		o := &s.sent[i]
+		if slices.ContainsFunc(messages, func(m wire.Message) bool { return m.ID == o.id }) {
+			o.due, some = true, true
+		}
+	}
+	return some
 }

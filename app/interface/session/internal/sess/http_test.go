@@ -270,3 +270,69 @@ func TestHTTPBind(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, wire.AppendBool(nil, true), answer)
 }
+
+// HTTP-2, SESS-11: an answer whose reader had gone came again after more than a
+// minute, though the client asked every few seconds.
+func TestAnswerWithoutAReaderComesAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		size  int
+		acked bool
+		again bool
+	}{
+		"a small one":  {2, false, true},
+		"a large one":  {100_000, false, true},
+		"acknowledged": {2, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.post(1, 1, x.msg(1, tlPing(1)), 7*time.Second) // the greeting
+			greeting, _ := x.takeReply(1)
+			x.post(2, 1, x.container(1, x.msg(1, tlAck(greeting[0].ID))), 7*time.Second)
+			call, other := x.msg(1, x.method("help.getNearestDc")), x.msg(1, x.method("help.getConfig"))
+			x.post(3, 1, x.container(1, call, other), 7*time.Second)
+			x.answer("help.getNearestDc", nearestDC(incompressible(c.size)))
+			lost := x.replies[len(x.replies)-1]
+			require.EqualValues(t, 3, lost.Slot)
+			x.replies = nil
+			if c.acked {
+				var ids []int64
+				for _, m := range parsePacket(t, Send{SessionID: 1, Payload: lost.Payload}) {
+					ids = append(ids, m.ID)
+				}
+				x.post(4, 1, x.msg(1, tlAck(ids...)), 7*time.Second)
+				x.replies = nil
+			}
+			x.step(&HTTPGone{Slot: 3, Lost: lost.Payload})
+			x.now += int64(5 * time.Second)
+			x.post(5, 1, x.msg(1, tlHTTPWait(0, 0, 5000)), 7*time.Second)
+			msgs, ok := x.takeReply(5)
+			if !c.again {
+				_, ok = result(msgs, call.ID)
+				require.False(t, ok)
+				return
+			}
+			require.True(t, ok, "at the next poll")
+			body, ok := result(msgs, call.ID)
+			require.True(t, ok)
+			require.Equal(t, nearestDC(incompressible(c.size)), body)
+			_, ok = result(msgs, other.ID)
+			require.False(t, ok)
+		})
+	}
+}
+
+// What a node says of a packet that nobody took may be anything.
+func TestLostPacketsThatAreNone(t *testing.T) {
+	x := newWorld(t, false)
+	x.post(1, 1, x.msg(1, x.method("help.getNearestDc")), 7*time.Second)
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	packet := x.replies[0].Payload
+	x.replies = nil
+	for n := range len(packet) {
+		x.step(&HTTPGone{Slot: 1, Lost: packet[:n]})
+	}
+	other := append([]byte(nil), packet...)
+	other[8]++ // of another session
+	x.step(&HTTPGone{Slot: 1, Lost: other})
+	require.Empty(t, x.replies)
+}

@@ -61,3 +61,41 @@ func TestHeldPushesAreBoundedByBytes(t *testing.T) {
 	require.True(t, x.w.missed, "the client will be told to fetch the difference")
 	require.Equal(t, 3, x.counts[CountPushesLost])
 }
+
+// What a call did to its user's settings, or to their login, was taken as said of
+// whoever was logged in when its answer came.
+func TestOutcomesBelongToWhoAsked(t *testing.T) {
+	const bob = alice + 1
+	bobIn := func(x *world) {
+		x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+		x.signedIn(bob)
+	}
+	for name, change := range map[string]func(x *world){
+		"nobody else":  func(*world) {},
+		"another user": bobIn,
+		"ended":        func(x *world) { x.step(&Revoked{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.recv(1, x.method("account.setAuthorizationTTL", int32(7)))
+			change(x)
+			x.answer("account.setAuthorizationTTL", tlID(0x997275b5))
+			require.Equal(t, 1, count[*SetTTL](x))
+			require.Contains(t, x.calls, Request(&SetTTL{UserID: alice, Days: 7}))
+		})
+	}
+	x := newWorld(t, false)
+	x.login(1)
+	out := x.recv(1, x.method("auth.logOut"))
+	bobIn(x)
+	x.state.UserID = bob
+	x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+	_, ok := result(x.take(), out.ID)
+	require.True(t, ok)
+	asked := count[*GetAuthState](x)
+	x.recv(1, x.method("users.getUsers", wireVector()))
+	require.Equal(t, asked+1, count[*GetAuthState](x), "storage knows who it is")
+	_, r := x.invoked("users.getUsers")
+	require.EqualValues(t, bob, r.Meta.UserID)
+}

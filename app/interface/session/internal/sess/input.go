@@ -40,6 +40,8 @@ type (
 		// than HTTPUntil (Unix nanoseconds).
 		HTTP      Slot
 		HTTPUntil int64
+
+		stub bool // it found no place while salts were being read: only its id and seqno are left
 	}
 
 	// ConnNew says that a gateway opened a connection for a session (PEERS.md,
@@ -73,9 +75,12 @@ type (
 		SessionID int64
 	}
 
-	// HTTPGone says that the reader of a response slot went away unanswered
-	// (rule HTTP-2).
-	HTTPGone struct{ Slot Slot }
+	// HTTPGone says that the reader of a response slot went away (rule HTTP-2).
+	// Lost is the packet that it did not take; empty: it was not answered yet.
+	HTTPGone struct {
+		Slot Slot
+		Lost []byte
+	}
 
 	// PushUpdates brings updates for the key's user (PEERS.md, "Pushes"): an
 	// encoded mtproto.Updates.
@@ -90,6 +95,10 @@ type (
 		SessionID int64
 		Updates   []byte
 	}
+
+	// PushesLost says that updates for the key found no room on their way here: the
+	// client is to fetch the difference (rule UPD-5).
+	PushesLost struct{}
 
 	// PushRPCResult brings the answer that a BFF promised by status 700
 	// (PEERS.md, "Errors"): a whole serialized rpc_result.
@@ -159,6 +168,7 @@ func (*SendFailed) input()         {}
 func (*HTTPGone) input()           {}
 func (*PushUpdates) input()        {}
 func (*PushSessionUpdates) input() {}
+func (*PushesLost) input()         {}
 func (*PushRPCResult) input()      {}
 func (*Revoked) input()            {}
 func (*CallDone) input()           {}

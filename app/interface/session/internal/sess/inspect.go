@@ -28,7 +28,11 @@ type View struct {
 func (w *MainAuthWrapper) Inspect(v *View) {
 	*v = View{State: w.state, Sessions: v.Sessions[:0], Calls: len(w.calls), Running: int(w.running), HeldPushes: len(w.held)}
 	for l := range w.lists() {
-		v.HeldPackets += len(l.held)
+		for _, d := range l.held {
+			if !d.stub {
+				v.HeldPackets++
+			}
+		}
 		for _, s := range l.sessions {
 			view := SessionView{
 				Life: s, AuthKeyID: l.authKeyID, ID: s.id, Window: len(s.window.ids),

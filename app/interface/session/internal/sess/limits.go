@@ -15,7 +15,7 @@ type Limits struct {
 	QueuedBytes  int `json:",optional"` // the same in bytes; one call always fits. Zero value means 16 MiB
 	RepeatBytes  int `json:",optional"` // bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits. Zero value means 4 MiB
 	KeyBytes     int `json:",optional"` // bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes. Zero value means 32 MiB
-	HeldPackets  int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys. Zero value means 32
+	HeldPackets  int `json:",optional"` // packets kept while salts are being read, for a key and its temp keys; more are refused by bad_server_salt, upon which clients repeat them. Zero value means 32
 	HeldBytes    int `json:",optional"` // the same in bytes: a few parts of an upload. Zero value means 4 MiB
 	HeldPushes   int `json:",optional"` // pushes kept while no session takes updates; more collapse into updatesTooLong. Zero value means 100
 

@@ -62,9 +62,13 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.openSlot(s, d.HTTP, d.HTTPUntil)
 	}
 	s.touch()
-	if !w.saltGood(l, d.Salt) { // before the time: rule BAD-4
+	if good := w.saltGood(l, d.Salt); !good || d.stub { // before the time: rule BAD-4
 		w.count(CountBadSalt)
-		if w.tells(s) {
+		switch known := s.window.find(m.ID) != nil; {
+		case d.stub && known: // a copy of one that was kept (rule BAD-2)
+		case good: // nothing is wrong with it
+			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, d.Salt))
+		case d.stub || w.tells(s):
 			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
 		}
 		return

@@ -15,6 +15,7 @@ type heldPush struct {
 
 const (
 	updatesMessage = "Updates"
+	updateMessage  = "Update"
 	accountReset   = "updateAccountResetAuthorization" // never encoded for a client
 	heldPushBytes  = 256 << 10
 )
@@ -148,6 +149,14 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 		w.tooLong(s)
 		return
 	}
+	if id, _ := wire.PeekID(body); id == wire.IDUpdatesTooLong { // the layer lacks something of it
+		if w.counted(updates) {
+			w.tooLong(s)
+		} else {
+			w.count(CountPushesForeign)
+		}
+		return
+	}
 	w.count(CountPushes)
 	body = w.pack(body, 0)
 	if w.tooLarge(body) {
@@ -155,6 +164,23 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 		return
 	}
 	w.enqueue(s, outMsg{kind: outPush, body: body})
+}
+
+// counted reports whether a client that does not get updates misses something that
+// it could fetch: an update that is counted, by pts or qts (rule UPD-6). Of one that
+// is not, no difference tells; a client whose layer does not have it would fetch the
+// difference in vain each time.
+func (w *MainAuthWrapper) counted(updates []byte) bool {
+	if w.schema.Predicate(updatesMessage, updates) != "updateShort" {
+		return true
+	}
+	update := field(w.schema, updatesMessage, "update", updates)
+	for _, name := range [...]string{"pts_INT32", "pts", "qts"} {
+		if number(w.schema, updateMessage, name, update) != 0 {
+			return true
+		}
+	}
+	return field(w.schema, updateMessage, "pts_FLAGINT32", update) != nil
 }
 
 // holdPush keeps updates until a session takes them; too many collapse into

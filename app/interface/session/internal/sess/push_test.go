@@ -442,3 +442,52 @@ func TestPushSessionOfAnotherNodeIsFound(t *testing.T) {
 	x.recv(1, x.method("help.getNearestDc"))
 	require.Empty(t, x.takeOnly(wire.IDUpdatesTooLong))
 }
+
+// Each update that a client's layer does not have made it fetch a difference, which
+// told nothing of it.
+func TestUpdatesThatALayerLacks(t *testing.T) {
+	const too = -1
+	for name, c := range map[string]struct {
+		update string
+		fields map[string]any
+		layer  int32
+		want   []int
+	}{
+		"of an old layer":              {"updateReadStories", map[string]any{"max_id": 7}, 139, nil},
+		"of a login":                   {"updateNewAuthorization", map[string]any{"hash": 7}, 139, nil},
+		"of an emoji":                  {"updateUserEmojiStatus", map[string]any{"user_id": 7}, 139, nil},
+		"counted by pts":               {"updateReadStories", map[string]any{"pts_INT32": 7}, 139, []int{too}},
+		"counted by qts":               {"updateBotBusinessConnect", map[string]any{"qts": 7}, 139, []int{too}},
+		"perhaps counted":              {"updateReadStories", map[string]any{"pts_FLAGINT32": []byte{}}, 139, []int{too}},
+		"of the layer":                 {"updateConfig", nil, 139, []int{5}},
+		"that says so itself":          {"", nil, 139, []int{too}},
+		"of the layer, a newer client": {"updateNewAuthorization", map[string]any{"hash": 7}, 223, []int{5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.recv(1, tlLayer(c.layer, x.method("updates.getState")))
+			x.answer("updates.getState", updatesState())
+			x.take()
+			updates := x.pbObject("Updates", "updatesTooLong", nil)
+			if c.update != "" {
+				updates = x.pbObject("Updates", "updateShort", map[string]any{"update": x.pbObject("Update", c.update, c.fields), "date": 5})
+			}
+			for range 3 {
+				x.step(&PushUpdates{Updates: updates})
+			}
+			msgs := x.take()
+			switch {
+			case c.want == nil:
+				require.Empty(t, msgs)
+				require.Equal(t, 3, x.counts[CountPushesForeign])
+			case c.want[0] == too:
+				require.NotEmpty(t, msgs)
+				for _, m := range msgs {
+					require.EqualValues(t, wire.IDUpdatesTooLong, m.constructor)
+				}
+			default:
+				require.Len(t, msgs, 3)
+			}
+		})
+	}
+}

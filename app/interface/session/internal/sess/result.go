@@ -126,6 +126,9 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	if res == nil && e == nil {
 		e = errInternal
 	}
+	if e == nil && c.ttlDays > 0 && c.meta.UserID != 0 { // of who asked, whoever is there now
+		w.ask(ask{kind: askTTL}, &SetTTL{UserID: c.meta.UserID, Days: c.ttlDays})
+	}
 	switch {
 	case w.destroyed:
 		e = errUnregistered
@@ -177,9 +180,6 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 // effects draws the conclusions from the outcome of a call (PEERS.md, "Auth
 // states"), by the request's method, and returns the error for the client.
 func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
-	if e == nil && c.ttlDays > 0 {
-		w.ask(ask{kind: askTTL}, &SetTTL{UserID: w.userID, Days: c.ttlDays})
-	}
 	asked, owes := strings.CutPrefix(errorText(e), needPassword+"_")
 	if owes { // who it is stays between the BFF and us
 		e = &RPCError{401, needPassword}
@@ -193,6 +193,8 @@ func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError
 	switch {
 	case owes && c.trait&traitMarked != 0:
 		w.owePassword(c, asked)
+	case c.trait&traitLogOut != 0 && w.state == StateNormal && c.meta.UserID != w.userID:
+		w.doubted = true // another one has logged in since
 	case e != nil && c.trait&traitLogOut != 0:
 		w.logout(StateUnknown) // authsession knows how far it came
 	case e != nil:

@@ -66,10 +66,22 @@ func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 	held := l.held
 	l.held, l.heldBytes = nil, 0
 	for _, d := range held {
-		if m, err := wire.ParsePacket(d.Payload); err == nil && w.has(l) {
+		if m, ok := d.message(); ok && w.has(l) {
 			w.onPacket(l, d, m)
 		}
 	}
+}
+
+// message is what a packet that was held says; of one that found no place without its
+// body.
+func (d *Data) message() (m wire.Message, ok bool) {
+	if d.stub {
+		r := wire.NewReader(d.Payload)
+		m = wire.Message{ID: r.Long(), Seq: r.Int()}
+		return m, r.OK()
+	}
+	m, err := wire.ParsePacket(d.Payload)
+	return m, err == nil
 }
 
 // nearSalts returns those of all that matter around now, ascending.
@@ -98,6 +110,13 @@ func (w *MainAuthWrapper) toldUntil(k Salt) int64 {
 	return int64(k.Until) + int64(w.cfg.SaltGrace/time.Second)
 }
 
+// A packet that is not kept until the salts are there is answered as one with a wrong
+// salt, which its client repeats. For that its id and seqno are kept, of so many.
+const (
+	heldStubs = 1024
+	stubSize  = 12
+)
+
 // hold keeps a packet until the salts are there; one always fits. What all temp
 // keys of a client hold counts together, however many it has.
 func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
@@ -106,8 +125,14 @@ func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
 		held, bytes = held+len(other.held), bytes+int(other.heldBytes)
 	}
 	if held >= w.cfg.HeldPackets || held > 0 && bytes > w.cfg.HeldBytes {
-		w.refusePacket(d, CountHeldDropped)
-		return
+		w.count(CountHeldDropped)
+		if held >= w.cfg.HeldPackets+heldStubs {
+			if d.HTTP != 0 {
+				w.releaseReader(d)
+			}
+			return
+		}
+		d.Payload, d.stub = slices.Clone(d.Payload[:stubSize]), true
 	}
 	l.held = append(l.held, d)
 	l.heldBytes += int32(len(d.Payload)) //nolint:gosec // bounded by HeldBytes or one packet

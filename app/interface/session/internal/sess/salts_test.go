@@ -1,6 +1,8 @@
 package sess
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,4 +205,84 @@ func TestFutureSaltsWithoutAuthsession(t *testing.T) {
 	require.Equal(t, m.ID, r.Long())
 	r.Int()
 	require.EqualValues(t, 3, r.Int())
+}
+
+// A client that went on to send while the salts of its key were being read, as after
+// each restart, lost what found no place, without a word.
+func TestBurstBeforeTheSalts(t *testing.T) {
+	for name, c := range map[string]struct {
+		packets int
+		bytes   int // of each
+		salts   bool
+		taken   int
+		refused int // by bad_server_salt
+	}{
+		"all are kept":             {32, 10, true, 32, 0},
+		"too many":                 {40, 10, true, 32, 8},
+		"too many bytes":           {10, 1 << 20, true, 3, 7},
+		"too many, and no salts":   {40, 10, false, 32, 8},
+		"far too many":             {1000, 10, true, 32, 968},
+		"more than can be refused": {1200, 10, true, 32, heldStubs},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false, func(c *Config) { c.MaxInFlight = 1000 })
+			x.salts = false
+			sent := map[int64]int{}
+			var last *Data
+			for range c.packets {
+				m := x.recv(1, x.method("auth.signIn", int32(1), incompressible(c.bytes), "2", "3"))
+				sent[m.ID]++
+				last = x.data(1, m)
+			}
+			again := *last
+			x.step(&again)
+			require.Empty(t, x.take())
+			ticket, _ := find[*GetSalts](x, nil)
+			if c.salts {
+				x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
+			} else {
+				x.finish(ticket, nil, &RPCError{500, "X"})
+			}
+			taken := 0
+			for id := range sent {
+				if x.w.mainAuth.find(1).window.find(id) != nil {
+					delete(sent, id)
+					taken++
+				}
+			}
+			require.Equal(t, c.taken, taken)
+			refused := 0
+			for _, m := range x.takeOnly(wire.IDBadServerSalt) {
+				r := wire.NewReader(m.Body[4:])
+				id := r.Long()
+				require.NotZero(t, sent[id], "it was taken")
+				r.Int()
+				require.EqualValues(t, wire.BadSalt, r.Int())
+				require.Equal(t, x.currentSalt(), r.Long())
+				refused++
+			}
+			require.InDelta(t, c.refused, refused, 1, "a copy is refused as the first was, or not")
+		})
+	}
+}
+
+// A request over HTTP whose packet found no place is answered, too.
+func TestBurstOverHTTPBeforeTheSalts(t *testing.T) {
+	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 1 })
+	x.salts = false
+	x.post(1, 1, x.msg(1, tlPing(1)), 7*time.Second)
+	lost := x.msg(1, tlPing(2))
+	x.post(2, 1, lost, 7*time.Second)
+	x.post(3, 1, x.msg(1, tlPing(3)), 7*time.Second)
+	x.advance(time.Second)
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
+	x.advance(7 * time.Second) // one packet carries all answers; the others wait for more
+	var all []sent
+	for slot := range Slot(3) {
+		msgs, ok := x.takeReply(slot + 1)
+		require.True(t, ok)
+		all = append(all, msgs...)
+	}
+	require.Equal(t, 2, strings.Count(names(all), fmt.Sprintf("%08x", uint32(wire.IDBadServerSalt))))
 }

@@ -133,10 +133,14 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
 	case *HTTPGone:
 		w.httpGone(in.Slot)
+		w.httpLost(in.Lost)
 	case *PushUpdates:
 		w.onPush(in)
 	case *PushSessionUpdates:
 		w.onSessionPush(in)
+	case *PushesLost:
+		w.count(CountPushesLost)
+		w.missUpdates()
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -141,7 +142,7 @@ func (c *cluster) leave(addr string) {
 	n.gone = true
 	c.unlist(addr)
 	n.svc.LeaveRing()
-	drained := n.svc.Runloop.StartDrain()
+	drained := n.svc.Runloop.StartDrain(context.Background())
 	limit := c.now + int64(20*time.Second)
 	var wait func()
 	wait = func() {
@@ -154,7 +155,7 @@ func (c *cluster) leave(addr string) {
 			}
 		}
 		n.svc.Runloop.Slots.AnswerAll()
-		n.svc.Runloop.Offline()
+		n.svc.Runloop.Offline(context.Background())
 		c.after(c.between(100*time.Millisecond, 3*time.Second), func() {
 			if !n.dead {
 				c.status.withdraw(n)

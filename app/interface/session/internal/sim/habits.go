@@ -139,12 +139,14 @@ func (cl *client) futureSalts(s *csession, r *wire.Reader) {
 // badSalt takes bad_server_salt.
 //
 // Invariant: a salt is good that the server has told of, for all of its time and
-// as early as clients use it, also with a clock that is a little wrong.
+// as early as clients use it, also with a clock that is a little wrong. Where the
+// salt is named that was used, it is not the salt that was refused: the packet came
+// while the salts were being read, and found no place.
 func (s *csession) badSalt(bad, named int64) {
 	const skew = 50
 	cl, now, used := s.c, s.c.c.now/1e9, s.salted[bad]
 	for _, f := range cl.future[s.key] {
-		good := f.salt == used && f.since-takenBefore-skew < now && now < f.until
+		good := f.salt == used && used != named && f.since-takenBefore-skew < now && now < f.until
 		s.watch(!good, "salts", "salt %x of [%d, %d) is refused at %d, which it was told of; %x is named", used, f.since, f.until, now, named)
 	}
 	cl.salts[s.key], cl.future[s.key] = named, nil

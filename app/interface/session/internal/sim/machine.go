@@ -98,6 +98,8 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		what, id = "takes update", int64(w.c.sync.serialOf(in.Updates))
 	case *sess.PushSessionUpdates:
 		what, id = "takes a session's update", int64(w.c.sync.serialOf(in.Updates))
+	case *sess.PushesLost:
+		what = "hears of lost updates"
 	case *sess.PushRPCResult:
 		what, id = "takes a promised result", in.ReqMsgID
 	case *sess.CallDone:

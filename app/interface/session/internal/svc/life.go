@@ -89,7 +89,7 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 	if err := within(flushTime, s.Gateways.Flush); err != nil {
 		logx.Errorf("drain: packets still waited for gateways: %v", err)
 	}
-	s.Runloop.Offline()
+	s.Runloop.Offline(ctx)
 	if err := within(flushTime, s.Status.Wait); err != nil {
 		logx.Errorf("drain: status has not heard of all who went offline: %v", err)
 	}
