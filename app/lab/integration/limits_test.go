@@ -64,7 +64,7 @@ func TestWeakness15HostilePacketsAreCheap(t *testing.T) {
 		b.PutBytes(zeros(t, 256<<20))
 		require.Less(t, len(b.Buf), 300<<10)
 		for range 10 {
-			require.Equal(t, "INPUT_FETCH_ERROR", cl.rpcErrorOf(cl.msgID(), rawTL(b.Buf)).ErrorMessage)
+			require.Equal(t, "INPUT_REQUEST_TOO_LONG", cl.rpcErrorOf(cl.msgID(), rawTL(b.Buf)).ErrorMessage)
 		}
 	})
 	t.Run("wrappers in wrappers", func(t *testing.T) {
