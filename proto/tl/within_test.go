@@ -60,7 +60,7 @@ func TestRequestToProtoWithin(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				out, m, n, err := s.RequestToProtoWithin(dst, c.in, limit)
 				runtime.ReadMemStats(&after)
-				require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(4*limit+1<<16), what)
+				require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(6*limit), what) // three times, and what the race detector and others add
 				require.NotNil(t, m, what)
 				if !c.good {
 					var e ErrLimit
