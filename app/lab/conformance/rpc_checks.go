@@ -87,16 +87,20 @@ var rpcChecks = []check{
 	}},
 	{rules: "ERR-10", title: "an unknown constructor in an argument", run: func(p *probe) {
 		s := p.session()
-		var b bin.Buffer
-		b.PutID(tg.UsersGetUsersRequestTypeID)
-		b.PutVectorHeader(1)
+		var b bin.Buffer // of a method that needs no login: it has to be read
+		b.PutID(tg.AuthSendCodeRequestTypeID)
+		b.PutString("15550000")
+		b.PutInt(1)
+		b.PutString("hash")
 		b.Put(nonsense)
 		s.refused(s.post(b.Buf, true), 400, "INPUT_")
 	}},
 	{rules: "ERR-10", title: "a vector longer than its message", run: func(p *probe) {
 		s := p.session()
 		var b bin.Buffer
-		b.PutID(tg.UsersGetUsersRequestTypeID)
+		b.PutID(tg.AuthExportLoginTokenRequestTypeID)
+		b.PutInt(1)
+		b.PutString("hash")
 		b.PutVectorHeader(1 << 30)
 		s.refused(s.post(b.Buf, true), 400, "INPUT_")
 	}},
