@@ -498,16 +498,3 @@ func TestSignInCrossesTheEndOfALogin(t *testing.T) {
 		})
 	}
 }
-
-// A key that authsession does not have any more is no fault of authsession: the
-// client has to make another, and was answered 500 at each attempt to log in.
-func TestLoginByAKeyThatIsGone(t *testing.T) {
-	x := newWorld(t, false)
-	x.state = AuthState{State: StateUnauthorized}
-	x.others = false
-	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
-	ticket, _ := find(x, func(*SetPasswordPending) bool { return true })
-	x.finish(ticket, nil, errUnregistered)
-	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
-	require.Empty(t, x.faults)
-}
