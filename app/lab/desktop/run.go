@@ -44,7 +44,7 @@ func Missing(ctx context.Context, self ...string) error {
 }
 
 // Run plays the scenario. After an error Dir holds failure.png, what the screen
-// showed, and Desktop's logs.
+// showed, intro.png, what it showed before the login, and Desktop's logs.
 func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Notes == nil {
 		cfg.Notes = io.Discard
@@ -73,10 +73,14 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// failure keeps what the screen shows.
+// failure keeps what the screen shows, and has shown at first.
 func (s *scenario) failure() error {
 	if s.screen == nil {
 		return nil
 	}
-	return s.screen.save(filepath.Join(s.cfg.Dir, "failure.png"))
+	err := s.screen.save(filepath.Join(s.cfg.Dir, "failure.png"))
+	if s.intro != nil {
+		err = errors.Join(err, write(filepath.Join(s.cfg.Dir, "intro.png"), s.intro))
+	}
+	return err
 }

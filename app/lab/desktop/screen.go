@@ -108,6 +108,11 @@ func (s *screen) save(file string) error {
 	if err != nil {
 		return err
 	}
+	return write(file, shown)
+}
+
+// write is save for a screen that was looked at. It changes shown.
+func write(file string, shown *image.RGBA) error {
 	for i := range shown.Pix {
 		if i%4 != 3 {
 			shown.Pix[i] &^= 3
@@ -162,14 +167,16 @@ func difference(a, b *image.RGBA) float64 {
 	return float64(n) / float64(len(a.Pix)/4)
 }
 
-// empty tells whether all pixels are the same.
+// empty tells whether all pixels are the same, but for so few that they are the
+// pointer's alone: it is there before any window is.
 func empty(img *image.RGBA) bool {
+	other := 0
 	for i := 4; i < len(img.Pix); i += 4 {
 		if [4]byte(img.Pix[i:]) != [4]byte(img.Pix) {
-			return false
+			other++
 		}
 	}
-	return true
+	return float64(other) < blink*float64(len(img.Pix)/4)
 }
 
 // pause waits for d; the error says that ctx ended first.

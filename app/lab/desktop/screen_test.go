@@ -70,6 +70,12 @@ func TestDifference(t *testing.T) {
 	b.SetRGBA(9, 9, color.RGBA{R: 1})
 	require.InDelta(t, 0.01, difference(a, b), 1e-9)
 	require.False(t, empty(b))
+
+	screen := image.NewRGBA(image.Rect(0, 0, 1000, 800))
+	for i := range 200 {
+		screen.SetRGBA(500+i%10, 400+i/10, color.RGBA{R: 1})
+	}
+	require.True(t, empty(screen), "the pointer alone")
 }
 
 func TestSaveLeavesTheBareScreenOut(t *testing.T) {
