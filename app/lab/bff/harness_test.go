@@ -311,18 +311,12 @@ func (f *fakeSession) SessionDataStream(stream session.RPCSessionStream_SessionD
 // next waits for a push.
 func (f *fakeSession) next(t *testing.T) pushed {
 	t.Helper()
-	p := f.soon(10 * time.Second)
-	require.NotNil(t, p, "no push arrived")
-	return *p
-}
-
-// soon waits for a push for a time; nil: none has come.
-func (f *fakeSession) soon(wait time.Duration) *pushed {
 	select {
 	case p := <-f.pushes:
-		return &p
-	case <-time.After(wait):
-		return nil
+		return p
+	case <-time.After(10 * time.Second):
+		require.FailNow(t, "no push arrived")
+		return pushed{}
 	}
 }
 

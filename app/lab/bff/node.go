@@ -2,14 +2,15 @@ package bff
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -45,11 +46,11 @@ func newNode(addr string, stream bool, log *zap.Logger) (*node, error) {
 	}
 	n := &node{addr: addr, log: log, conn: conn, queue: make(chan *session.TLSessionPushUpdatesData, maxPushes)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	send := n.unary
+	send, s := n.unary, &pushStream{n: n}
 	if stream {
-		send = n.streamed()
+		send, s.broken = s.push, make(chan dataStream)
 	}
-	n.working.Go(func() { n.run(send) })
+	n.working.Go(func() { n.run(send, s) })
 	return n, nil
 }
 
@@ -71,11 +72,15 @@ func (n *node) enqueue(u *session.TLSessionPushUpdatesData) bool {
 	}
 }
 
-func (n *node) run(send func(*session.TLSessionPushUpdatesData) error) {
+func (n *node) run(send func(*session.TLSessionPushUpdatesData) error, s *pushStream) {
 	for {
 		select {
 		case <-n.ctx.Done():
 			return
+		case ended := <-s.broken:
+			if err := s.again(ended); err != nil && n.ctx.Err() == nil {
+				n.log.Warn("bff: pushes failed", zap.String("node", n.addr), zap.Error(err))
+			}
 		case u := <-n.queue:
 			if err := send(u); err != nil && n.ctx.Err() == nil {
 				n.log.Warn("bff: push failed", zap.String("node", n.addr), zap.Int64("key", u.GetPermAuthKeyId()), zap.Error(err))
@@ -84,54 +89,15 @@ func (n *node) run(send func(*session.TLSessionPushUpdatesData) error) {
 	}
 }
 
-func (n *node) unary(u *session.TLSessionPushUpdatesData) error {
+// unary pushes by a call, and by another one where the connection broke under it.
+func (n *node) unary(u *session.TLSessionPushUpdatesData) (err error) {
 	ctx, cancel := context.WithTimeout(n.ctx, pushTimeout)
 	defer cancel()
-	_, err := session.NewRPCSessionClient(n.conn).SessionPushUpdatesData(ctx, u, grpc.WaitForReady(true))
+	for range 2 {
+		_, err = session.NewRPCSessionClient(n.conn).SessionPushUpdatesData(ctx, u, grpc.WaitForReady(true))
+		if status.Code(err) != codes.Unavailable {
+			break
+		}
+	}
 	return err
-}
-
-// streamed returns a function that pushes through one stream, opened when it
-// is first needed and again after it broke. Like sync it ignores the answers.
-func (n *node) streamed() func(*session.TLSessionPushUpdatesData) error {
-	var (
-		stream session.RPCSessionStream_SessionDataStreamClient
-		last   uint64
-	)
-	open := func() error {
-		opened, err := session.NewRPCSessionStreamClient(n.conn).SessionDataStream(n.ctx, grpc.WaitForReady(true))
-		if err != nil {
-			return err
-		}
-		stream = opened
-		n.working.Go(func() {
-			for {
-				if _, err := opened.Recv(); err != nil {
-					return
-				}
-			}
-		})
-		return nil
-	}
-	return func(u *session.TLSessionPushUpdatesData) (err error) {
-		last++
-		request := &session.SessionStreamRequest{
-			RequestId: strconv.FormatUint(last, 10),
-			Payload:   &session.SessionStreamRequest_PushUpdates{PushUpdates: u},
-		}
-		// A stream that has broken is known by the next send: that goes out once
-		// more, or the first push after each end of a node would be lost.
-		for try := 0; try < 2; try++ {
-			if stream == nil {
-				if err = open(); err != nil {
-					return err
-				}
-			}
-			if err = stream.Send(request); err == nil {
-				return nil
-			}
-			stream = nil
-		}
-		return err
-	}
 }
