@@ -17,8 +17,7 @@ func (w *MainAuthWrapper) perByte() int64 { return max(1, int64(repeatEvery)/int
 // repeatLeft is how many bytes may be repeated now. Whoever finds some may repeat one
 // message, whatever its size, and leaves less than nothing.
 func (w *MainAuthWrapper) repeatLeft() int {
-	const most = 2 * int64(repeatEvery) // a clock that was set back holds nobody up for longer
-	return int((int64(repeatEvery) - min(max(w.repeatedTo-w.now, 0), most)) / w.perByte())
+	return int((int64(repeatEvery) - max(w.repeatedTo-w.now, 0)) / w.perByte())
 }
 
 // spend notes that bytes were repeated.

@@ -78,8 +78,9 @@ func (w *MainAuthWrapper) hopeless(name string) bool {
 // mayHaveChanged reports whether the state is worth a read before a call is
 // refused: a login may have been accepted on another device meanwhile, or made by a
 // call that another node had when the key moved. Not on every call, for not everyone
-// who is refused has a reason to hope; and a password that a BFF asked for here is
-// paid here, or not at all.
+// who is refused has a reason to hope; a password that a BFF asked for here is paid
+// here, or not at all; and who has logged out logs in again by a call of this key,
+// which casts doubt if its result does not say so.
 func (w *MainAuthWrapper) mayHaveChanged(asked bool) bool {
 	if asked || w.owed {
 		return false

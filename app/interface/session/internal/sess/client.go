@@ -117,11 +117,7 @@ func (w *MainAuthWrapper) storeTurn() bool {
 
 // storesAt is when the next change may be stored.
 func (w *MainAuthWrapper) storesAt() int64 {
-	pause := int64(w.cfg.StoreEvery)
-	if w.storedTo > w.now+storeBurst*pause { // the clock was set back
-		w.storedTo = w.now + storeBurst*pause
-	}
-	return w.storedTo - (storeBurst-1)*pause
+	return w.storedTo - (storeBurst-1)*int64(w.cfg.StoreEvery)
 }
 
 // storeWaiting stores what had to wait.

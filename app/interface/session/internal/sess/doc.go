@@ -41,9 +41,9 @@
 // Once: whatever a session has received it knows by its id, and what it may have
 // forgotten it refuses. When a session ends, its wrapper remembers the highest id
 // for as long as it would be accepted (gone.go), so that a packet that somebody
-// recorded is not done again either, as long as this node has the key. A client that sends a call again as
-// a new message has it made again, and nothing here can tell. GramJS does so after a
-// reconnect, in a new session; TDLib, mtcute and Android when new_session_created
+// recorded is not done again either, as long as this node has the key. A client that
+// sends a call again as a new message has it made again, and nothing here can tell.
+// GramJS does so after a reconnect, in a new session; TDLib, mtcute and Android when new_session_created
 // says that what came before is not known.
 //
 // # Who hears of updates
@@ -95,10 +95,10 @@
 // A client chooses session ids, message ids, how much it asks and how little it
 // acknowledges. What it sends is read as far as its key is trusted (reading.go).
 // Everything that grows with that has a limit in Config and a counter: temp keys,
-// sessions, those that have ended, windows, outboxes by count and bytes, each for itself and those of a
-// key together (crowd.go), calls in flight and waiting, what a packet may hold or
-// inflate to, what waits for salts or for a session that takes updates, and what is
-// sent again. Where something must give way, answers are kept longest, and updates
+// sessions, those that have ended, windows, outboxes by count and bytes, each for
+// itself and those of a key together (crowd.go), calls in flight and waiting, what
+// a packet may hold or inflate to, what waits for salts or for a session that takes
+// updates, and what is sent again. Where something must give way, answers are kept longest, and updates
 // collapse into updatesTooLong, so that the client fetches the difference.
 //
 // Rules are cited by the ids of testdata/rules.txt; testdata/transcripts shows

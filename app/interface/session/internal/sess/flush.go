@@ -53,9 +53,9 @@ func (s *session) dropUnsendable() {
 	s.compact()
 }
 
-// gather lists what is to be sent, in the order in which it leaves, except what is
-// withheld, repetitions whose turn has not come, and updates while a difference is on its way, which they must not
-// overtake.
+// gather lists what is to be sent, in the order in which it leaves. It leaves out
+// what is withheld, repetitions whose turn has not come, and updates while a
+// difference is on its way, which they must not overtake.
 func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	if !s.reachable() {
 		return nil

@@ -5,9 +5,8 @@ package sess
 // clients fetch nothing upon it; all of them do upon updatesTooLong (rules UPD-5
 // and UPD-6). It is owed
 //
-//   - after status had no entry of the key for a while, from the moment on when a
-//     node knew of the login: sync pushed nothing then, neither to a queue nor to a
-//     log (online.go);
+//   - after status had no entry of the key for a while in which somebody was logged
+//     in: sync pushed nothing then, neither to a queue nor to a log (online.go);
 //   - when updates were lost here: with their session, or for want of room;
 //   - to a session that lived before this node knew it: on a node that crashed,
 //     that was restarted, or that had the key until it moved.

@@ -40,8 +40,8 @@ type MainAuthWrapper struct {
 	endedAt    int64    // when a login of it was last ended elsewhere
 	stateAt    int64    // when the state was last asked for
 	pushID     int64    // session that takes push messages; 0: none
-	storedTo   int64    // the same of what was stored for the client: see client.go
-	repeatedTo int64    // the time that repetitions so far take ends then: see again.go
+	storedTo   int64    // until when the changes stored so far take their turns (client.go)
+	repeatedTo int64    // until when the messages repeated so far do (again.go)
 	heldAt     int64    // when the first of held came
 	updates    *session // asked for updates last
 	bound      *ask     // auth.bindTempAuthKey that succeeded and is not answered yet

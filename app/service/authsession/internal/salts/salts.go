@@ -52,9 +52,10 @@ func Count(num int32) int {
 // Plan returns the list to store and the part of it to answer with n salts:
 // those whose windows have passed but that are still good, and the next n.
 // Missing salts, and only those, are made with next, each with a window of so
-// many seconds; none is made for windows that passed while nobody asked. changed says whether stored differs from list in salts to come;
-// list itself (ordered by time) is left alone, so a list from before the window
-// was configured anew is used up as it is.
+// many seconds; none is made for windows that passed while nobody asked. changed
+// says whether stored differs from list in salts to come; list itself (ordered by
+// time) is left alone, so a list from before the window was configured anew is
+// used up as it is.
 func Plan(list []Salt, now, window int64, n int, next func() int64) (stored, answer []Salt, changed bool) {
 	passed := 0
 	for _, s := range list {
@@ -81,11 +82,11 @@ func Plan(list []Salt, now, window int64, n int, next func() int64) (stored, ans
 	return stored, stored[: passed+n : passed+n], changed
 }
 
-// Derived is the list of n salts (and those before that are still good) for times when no store
-// is at hand: computed from the key, so that every node answers the same and a
-// client keeps its salts from node to node and over restarts. The key id
-// spreads the keys' window changes over time. Knowing a key's salts takes the
-// key itself.
+// Derived is the list of n salts (and those before that are still good) for times
+// when no store is at hand: computed from the key, so that every node answers the
+// same and a client keeps its salts from node to node and over restarts. The key id
+// spreads the keys' window changes over time. Knowing a key's salts takes the key
+// itself.
 func Derived(authKey []byte, keyID, now, window int64, n int) []Salt {
 	offset := int64(uint64(keyID) % uint64(window))
 	current := (now + offset) / window
