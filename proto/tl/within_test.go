@@ -33,7 +33,7 @@ func sendCode(n int) []byte {
 
 // A request whose message is longer than the caller can use was written to its end, up to 64 MiB, and for each byte of it
 // several were allocated.
-func TestRequestToProtoWithin(t *testing.T) {
+func TestRequestToProtoWithinABudget(t *testing.T) {
 	const limit = 1 << 20
 	s, err := Load(Default)
 	require.NoError(t, err)
@@ -60,7 +60,9 @@ func TestRequestToProtoWithin(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				out, m, n, err := s.RequestToProtoWithin(dst, c.in, limit)
 				runtime.ReadMemStats(&after)
-				require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(6*limit), what) // three times, and what the race detector and others add
+				if !raceEnabled {
+					require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(4*limit+1<<16), what)
+				}
 				require.NotNil(t, m, what)
 				if !c.good {
 					var e ErrLimit
