@@ -141,7 +141,7 @@ func again(ctx context.Context, w *walk, c *Cell) error {
 }
 
 // logOut logs main out and in again.
-func logOut(ctx context.Context, w *walk, c *Cell) error {
+func logOut(ctx context.Context, w *walk, _ *Cell) error {
 	if err := w.main.Do(ctx, "logout", nil, nil); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func logOut(ctx context.Context, w *walk, c *Cell) error {
 	if user != w.user {
 		return fmt.Errorf("login: answered user %d, not %d", user, w.user)
 	}
-	if err := w.hearsSoon(ctx, w.main, "here again", c); err != nil {
+	if _, err := w.hears(ctx, w.main, "here again", patience); err != nil {
 		return err
 	}
 	return w.says(ctx, w.text("here again"))

@@ -23,8 +23,8 @@ const (
 	margin = 10 * time.Second
 )
 
-// cut breaks the connection for a time and refuses new ones; in the middle of it Bob sends a
-// message. The step is about how long after the cut it comes.
+// cut breaks the connection for a time and refuses new ones; in the middle of it
+// Bob sends a message. The step is about how long after the cut it comes.
 func cut(long time.Duration) func(context.Context, *walk, *Cell) error {
 	return func(ctx context.Context, w *walk, c *Cell) error {
 		return w.missing(ctx, c, long, w.proxy.Refuse)

@@ -315,7 +315,7 @@ func stored(ctx context.Context, w *walk, c *Cell) (err error) {
 
 // clock logs a process in whose clock is ahead, and has it receive a message.
 func clock(ahead time.Duration) func(context.Context, *walk, *Cell) error {
-	return func(ctx context.Context, w *walk, c *Cell) error {
+	return func(ctx context.Context, w *walk, _ *Cell) error {
 		if w.can.lack(cannotClock) {
 			return none("the library does not follow the server's clock")
 		}
@@ -334,7 +334,7 @@ func clock(ahead time.Duration) func(context.Context, *walk, *Cell) error {
 		if user != w.user {
 			return fmt.Errorf("login: answered user %d, not %d", user, w.user)
 		}
-		if err := w.hearsSoon(ctx, p, "what time is it", c); err != nil {
+		if _, err := w.hears(ctx, p, "what time is it", patience); err != nil {
 			return err
 		}
 		if err := p.Do(ctx, "logout", nil, nil); err != nil {

@@ -216,8 +216,11 @@ func (w *walk) text(about string) string {
 }
 
 // fromBob sends Alice a message.
-func (w *walk) fromBob(ctx context.Context, text string) error {
-	if err := w.peer.Send(ctx, w.toAlice, text); err != nil {
+func (w *walk) fromBob(ctx context.Context, text string) error { return w.bobTo(ctx, w.toAlice, text) }
+
+// bobTo sends somebody a message.
+func (w *walk) bobTo(ctx context.Context, to *tg.InputPeerUser, text string) error {
+	if err := w.peer.Send(ctx, to, text); err != nil {
 		return fmt.Errorf("the peer's send: %w", err)
 	}
 	return nil
@@ -233,30 +236,11 @@ func (w *walk) hears(ctx context.Context, p *program.Process, about string, boun
 func (w *walk) reaches(ctx context.Context, p *program.Process, to *tg.InputPeerUser, about string, bound time.Duration) (time.Duration, error) {
 	text := w.text(about)
 	begin := time.Now()
-	if err := w.peer.Send(ctx, to, text); err != nil {
-		return 0, fmt.Errorf("the peer's send: %w", err)
+	if err := w.bobTo(ctx, to, text); err != nil {
+		return 0, err
 	}
 	err := w.awaits(ctx, p, text, bound)
 	return time.Since(begin), err
-}
-
-// hearsSoon is hears for a device that has only just logged in, in steps about
-// something else: a message that is lost between the login and the moment when
-// the cluster knows where the device is comes with the next one. The note says
-// so. The step "again" bears no such loss.
-func (w *walk) hearsSoon(ctx context.Context, p *program.Process, about string, c *Cell) error {
-	text := w.text(about)
-	if err := w.fromBob(ctx, text); err != nil {
-		return err
-	}
-	if w.awaits(ctx, p, text, patience/4) == nil {
-		return nil
-	}
-	if _, err := w.hears(ctx, p, about, patience); err != nil {
-		return err
-	}
-	c.Note = "a message right after the login was not delivered until the next one"
-	return w.awaits(ctx, p, text, patience)
 }
 
 // awaits waits until a process has a message, within a bound.
