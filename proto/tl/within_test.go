@@ -1,4 +1,4 @@
-package tl
+package tl_test
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/proto/tl"
 )
 
 // rules is account.setPrivacy with n rules of four bytes each, which are ten times as long in protobuf.
@@ -35,7 +37,7 @@ func sendCode(n int) []byte {
 // several were allocated.
 func TestRequestToProtoWithinABudget(t *testing.T) {
 	const limit = 1 << 20
-	s, err := Load(Default)
+	s, err := tl.Load(tl.Default)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
 		in   []byte
@@ -65,7 +67,7 @@ func TestRequestToProtoWithinABudget(t *testing.T) {
 				}
 				require.NotNil(t, m, what)
 				if !c.good {
-					var e ErrLimit
+					var e tl.ErrLimit
 					require.True(t, errors.As(err, &e), "%s: %v", what, err)
 					require.Equal(t, "output", e.What)
 					require.Equal(t, dst, out)
