@@ -117,7 +117,7 @@ func pb(schema *tl.Schema, message, predicate string, fields ...field) []byte {
 	b := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), predicate)
 	for _, f := range fields {
 		n, ok := schema.FieldNumber(message, f.name)
-		if !ok {
+		if !ok { // a mistake in the simulation itself: no run can go on
 			panic("sim: no field " + message + "." + f.name)
 		}
 		if f.object != nil {
