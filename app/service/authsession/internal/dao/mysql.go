@@ -24,7 +24,7 @@ const (
 func newConn(db *sql.DB) sqlx.SqlConn {
 	return sqlx.NewSqlConnFromDB(db, sqlx.WithAcceptable(func(err error) bool {
 		var answer *mysql.MySQLError
-		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, context.Canceled)
+		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, errSignedIn) || errors.Is(err, context.Canceled)
 	}))
 }
 

@@ -2,6 +2,7 @@ package dao
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,39 +26,113 @@ type Pending struct {
 // a BFF may bind later than it answers. When their login has ended instead, no
 // other begins without a call of its own, which clears it.
 func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (ended []Ended, err error) {
-	write := func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
-		ended = nil
-		// The key's row orders all that is said of the key, and its sign-ins.
-		if err := lockKey(ctx, tx, perm); err != nil {
-			return err
-		}
-		var users []int64 // logins before marks, as in every transaction; locked, since lockUser comes before any plain read
-		if p.changesState() {
-			err := tx.QueryRowsCtx(ctx, &users, "SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 FOR UPDATE", perm)
+	if !p.changesState() { // copies of the login stay true
+		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			if err := lockKey(ctx, tx, perm); err != nil {
+				return err
+			}
+			before, err := d.marks(ctx, tx, perm)
 			if err != nil {
 				return err
 			}
-		}
-		before, err := d.marks(ctx, tx, perm)
-		if err != nil {
-			return err
-		}
-		after := p.apply(before, users, d.Now())
-		if err := saveMarks(ctx, tx, perm, before, after); err != nil || len(users) != 1 || !before.owed(users[0]) || after.owed(users[0]) {
-			return err
-		}
-		ended, err = d.enforce(ctx, tx, hold, perm, users[0])
-		return err
-	}
-	if p.changesState() {
-		err = d.changeLogin(ctx, perm, write)
-	} else { // copies of the login stay true
-		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return write(ctx, tx, func(...string) {}) })
+			return saveMarks(ctx, tx, perm, before, p.apply(before, nil, d.Now()))
+		})
+	} else {
+		ended, err = d.settlePending(ctx, perm, p)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("owed password: %w", err)
 	}
 	return ended, nil
+}
+
+// settlePending is SetPending of a call that says what a login owes.
+//
+// Who is logged in on the key is read before the transaction, since the user's
+// row is locked before the rows of logins, here as in a sign-in: the other way
+// round, the two would wait for each other. A sign-in between the two reads
+// makes the transaction begin again.
+func (d *Dao) settlePending(ctx context.Context, perm int64, p Pending) (ended []Ended, err error) {
+	for attempt := 1; ; attempt++ {
+		live, err := loginsOn(ctx, d.conn, perm)
+		if err != nil {
+			return nil, err
+		}
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) (err error) {
+			ended, err = d.settle(ctx, tx, hold, perm, p, live)
+			return err
+		})
+		if !errors.Is(err, errSignedIn) || attempt == maxSettles {
+			return ended, err
+		}
+	}
+}
+
+const maxSettles = 5
+
+// errSignedIn means that somebody has signed in since the logins of a key were
+// read.
+var errSignedIn = errors.New("the logins of the key have changed")
+
+// settle does it in a transaction; live were the logins on the key before it.
+func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64, p Pending, live []loginOn) ([]Ended, error) {
+	// The key's row orders all that is said of the key, and its sign-ins.
+	if err := lockKey(ctx, tx, perm); err != nil {
+		return nil, err
+	}
+	for _, l := range live {
+		if _, err := lockUser(ctx, tx, l.UserID); err != nil {
+			return nil, err
+		}
+	}
+	now, err := loginsOn(ctx, tx, perm)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(now, func(l loginOn) bool { return !slices.Contains(live, l) }) {
+		return nil, errSignedIn
+	}
+	users, err := lockLogins(ctx, tx, now)
+	if err != nil {
+		return nil, err
+	}
+	before, err := d.marks(ctx, tx, perm)
+	if err != nil {
+		return nil, err
+	}
+	after := p.apply(before, users, d.Now())
+	if err := saveMarks(ctx, tx, perm, before, after); err != nil || len(users) != 1 || !before.owed(users[0]) || after.owed(users[0]) {
+		return nil, err
+	}
+	return d.enforce(ctx, tx, hold, perm, users[0])
+}
+
+// loginOn is a live login on a key: at most one, but of stock nodes.
+type loginOn struct {
+	ID     int64 `db:"id"`
+	UserID int64 `db:"user_id"`
+}
+
+// loginsOn reads the live logins on a key, in the order in which users are
+// locked.
+func loginsOn(ctx context.Context, q sqlx.Session, perm int64) (list []loginOn, err error) {
+	err = q.QueryRowsCtx(ctx, &list, "SELECT id, user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 ORDER BY user_id", perm)
+	return list, err
+}
+
+// lockLogins locks logins that no call has ended meanwhile, and returns whose
+// they are. It names their rows: a lock over all rows of a key would also keep
+// other keys from signing in.
+func lockLogins(ctx context.Context, tx sqlx.Session, list []loginOn) (users []int64, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	ids := make([]int64, len(list))
+	for i, l := range list {
+		ids[i] = l.ID
+	}
+	err = tx.QueryRowsCtx(ctx, &users, "SELECT user_id FROM auth_users WHERE id IN ("+placeholders(len(ids))+") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
+	return users, err
 }
 
 // changesState reports whether a login may owe something else than before: a
