@@ -26,7 +26,7 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 	}
 	a, b := c.start(withAuth), c.start(withAuth)
 	for _, n := range []*node{a, b} {
-		n.svc.Shard.Update([]string{a.Address(), b.Address()})
+		n.svc.Cluster.Update([]string{a.Address(), b.Address()})
 	}
 	foreign := keyOf(t, a, b.Address())
 	c.auth.add(foreign, 0, 0)
@@ -58,7 +58,7 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 		_, err := b.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
 		require.NoError(t, err)
 		d.result(id)
-		a.svc.Behind(foreign)
+		a.svc.Cluster.OnGap(foreign)
 		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 	t.Run("the end of a login", func(t *testing.T) {

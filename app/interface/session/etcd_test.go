@@ -19,10 +19,10 @@ func TestNodesFindEachOtherInEtcd(t *testing.T) {
 	c := startCluster(t)
 	withEtcd := func(conf *Config) { conf.Etcd = discov.EtcdConf{Hosts: hosts, Key: key} }
 	a := c.start(withEtcd)
-	require.Equal(t, []string{a.Address()}, a.svc.Shard.Ring().Nodes())
+	require.Equal(t, []string{a.Address()}, a.svc.Cluster.Ring().Nodes())
 	b := c.start(withEtcd)
 	for _, n := range []*node{a, b} {
-		eventually(t, "both nodes on the ring", func() bool { return len(n.svc.Shard.Ring().Nodes()) == 2 })
+		eventually(t, "both nodes on the ring", func() bool { return len(n.svc.Cluster.Ring().Nodes()) == 2 })
 	}
 
 	foreign := keyOf(t, a, b.Address())
@@ -76,7 +76,7 @@ func TestNodeSurvivesAnEtcdThatBreaksTwice(t *testing.T) {
 	proxy.Restore()
 	etcd.Set(nodes.Key+"/1", "127.0.0.1:1")
 	etcd.Set(auths.Key+"/1", c.addr["authsession"])
-	eventually(t, "the other node on the ring", func() bool { return n.svc.Shard.Ring().Has("127.0.0.1:1") })
+	eventually(t, "the other node on the ring", func() bool { return n.svc.Cluster.Ring().Has("127.0.0.1:1") })
 	c.auth.add(permA, 0, 0)
 	eventually(t, "authsession found", func() bool {
 		_, err := n.rpc.SessionQueryAuthKey(t.Context(), &session.TLSessionQueryAuthKey{AuthKeyId: permA})

@@ -123,4 +123,4 @@ func (s *Service) Stop(ctx context.Context) error {
 }
 
 // Address is where peers find the node.
-func (s *Service) Address() string { return s.svc.Shard.Self() }
+func (s *Service) Address() string { return s.svc.Cluster.Self() }

@@ -43,7 +43,7 @@ func TestStopIsBoundedWhileAnotherNodeHangs(t *testing.T) {
 	c := startCluster(t)
 	hanging := hangingNode(t)
 	a := c.start()
-	a.svc.Shard.Update([]string{a.Address(), hanging})
+	a.svc.Cluster.Update([]string{a.Address(), hanging})
 	key := keyOf(t, a, hanging)
 	updates := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
 	for range 10 { // 20 s of waiting, one after the other
@@ -82,7 +82,7 @@ func TestStopWaitsForRequestsThatWereSentOn(t *testing.T) {
 	slow := slowNode{asked: make(chan struct{})}
 	c.serve("slow", func(g *grpc.Server) { session.RegisterRPCSessionServer(g, slow) })
 	sent := make(chan error, 1)
-	a.svc.SendOn(1, 0, c.addr["slow"], func(err error) { sent <- err }, func(ctx context.Context, node session.RPCSessionClient) error {
+	a.svc.Cluster.SendOn(1, 0, c.addr["slow"], func(err error) { sent <- err }, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1})
 		return err
 	})
@@ -96,17 +96,17 @@ func TestStopWaitsForRequestsThatWereSentOn(t *testing.T) {
 func TestAHangingNodeHoldsUpNoOther(t *testing.T) {
 	c := startCluster(t)
 	a := c.start(func(conf *Config) { conf.Session.PeerTimeout = time.Minute })
-	a.svc.Shard.Update([]string{a.Address(), "127.0.0.1:1", "127.0.0.1:2"}) // they are not called
+	a.svc.Cluster.Update([]string{a.Address(), "127.0.0.1:1", "127.0.0.1:2"}) // they are not called
 	thaw := make(chan struct{})
 	defer close(thaw)
 	for key := range int64(4096) { // enough for all lanes
-		a.svc.SendOn(key, 16<<10, "127.0.0.1:1", func(error) {}, func(context.Context, session.RPCSessionClient) error {
+		a.svc.Cluster.SendOn(key, 16<<10, "127.0.0.1:1", func(error) {}, func(context.Context, session.RPCSessionClient) error {
 			<-thaw
 			return nil
 		})
 	}
 	sent := make(chan error, 1)
-	a.svc.SendOn(1, 16<<10, "127.0.0.1:2", func(err error) { sent <- err }, func(context.Context, session.RPCSessionClient) error { return nil })
+	a.svc.Cluster.SendOn(1, 16<<10, "127.0.0.1:2", func(err error) { sent <- err }, func(context.Context, session.RPCSessionClient) error { return nil })
 	select {
 	case err := <-sent:
 		require.NoError(t, err)

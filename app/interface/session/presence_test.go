@@ -124,12 +124,12 @@ func TestStatusOutageIsTold(t *testing.T) {
 func TestPresenceGoesToTheNewOwner(t *testing.T) {
 	for name, move := range map[string]func(a, b *node, both []string){
 		"of a node that stops": func(a, b *node, both []string) {
-			b.svc.Shard.Update(both[1:])
+			b.svc.Cluster.Update(both[1:])
 			a.stop()
 		},
 		"of a node that has another beside it now": func(a, b *node, both []string) {
-			b.svc.Shard.Update(both)
-			a.svc.Shard.Update(both)
+			b.svc.Cluster.Update(both)
+			a.svc.Cluster.Update(both)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,12 +137,12 @@ func TestPresenceGoesToTheNewOwner(t *testing.T) {
 			soon := func(conf *Config) { conf.Session.ReleaseAfter = 50 * time.Millisecond }
 			a, b := c.start(soon), c.start(soon)
 			both := []string{a.Address(), b.Address()}
-			a.svc.Shard.Update(both)
+			a.svc.Cluster.Update(both)
 			key := keyOf(t, a, b.Address())
 			if name == "of a node that stops" {
 				key = keyOf(t, a, a.Address())
 			} else {
-				a.svc.Shard.Update(both[:1])
+				a.svc.Cluster.Update(both[:1])
 			}
 			d := c.login(a, key, 77)
 			eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
@@ -162,10 +162,10 @@ func TestStoppingNodeTakesBackItsEntries(t *testing.T) {
 	c := startCluster(t)
 	a := c.start()
 	const stock = "127.0.0.1:1"
-	a.svc.Shard.Update([]string{a.Address(), stock})
+	a.svc.Cluster.Update([]string{a.Address(), stock})
 	mine := keyOf(t, a, a.Address())
 	other := mine + 1
-	for a.svc.Shard.Ring().Owner(other) != a.Address() {
+	for a.svc.Cluster.Ring().Owner(other) != a.Address() {
 		other++
 	}
 	c.login(a, mine, 77)

@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -17,7 +16,7 @@ import (
 func keyOf(t testing.TB, n *node, owner string) int64 {
 	t.Helper()
 	for key := int64(1); key < 10_000; key++ {
-		if o, _ := n.svc.Shard.Owner(key); o == owner {
+		if o, _ := n.svc.Cluster.Owner(key); o == owner {
 			return key
 		}
 	}
@@ -29,7 +28,7 @@ func TestKeysOfOtherNodes(t *testing.T) {
 	c := startCluster(t)
 	a, b := c.start(), c.start()
 	for _, n := range []*node{a, b} {
-		n.svc.Shard.Update([]string{a.Address(), b.Address()})
+		n.svc.Cluster.Update([]string{a.Address(), b.Address()})
 	}
 	foreign := keyOf(t, a, b.Address())
 	c.auth.add(foreign, 0, 0)
@@ -73,10 +72,10 @@ func TestKeysOfOtherNodes(t *testing.T) {
 		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})
 	t.Run("no request is forwarded twice", func(t *testing.T) {
-		b.svc.Shard.Update([]string{a.Address()}) // rings that disagree
-		b.svc.Shard.Update([]string{a.Address(), b.Address()})
+		b.svc.Cluster.Update([]string{a.Address()}) // rings that disagree
+		b.svc.Cluster.Update([]string{a.Address(), b.Address()})
 		mine := keyOf(t, b, a.Address())
-		a.svc.Shard.Update([]string{b.Address()})
+		a.svc.Cluster.Update([]string{b.Address()})
 		_, err := a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: mine})
 		require.NoError(t, err)
 	})
@@ -86,9 +85,9 @@ func TestKeysOfOtherNodes(t *testing.T) {
 func TestWeakness51ANodeServesItsKeysBeforeEtcdListsIt(t *testing.T) {
 	c := startCluster(t)
 	a, b := c.start(), c.start()
-	a.svc.Shard.Update([]string{a.Address(), b.Address()})
+	a.svc.Cluster.Update([]string{a.Address(), b.Address()})
 	key := keyOf(t, a, b.Address())
-	b.svc.Shard.Update([]string{a.Address()}) // it boots
+	b.svc.Cluster.Update([]string{a.Address()}) // it boots
 	c.auth.add(key, 0, 0)
 	d := c.device(key, 0, key)
 	b.send(t, d, ping)
@@ -101,15 +100,15 @@ func TestWeakness50MovedKeysAreLeftToTheirNewOwner(t *testing.T) {
 	soon := func(conf *Config) { conf.Session.ReleaseAfter = 50 * time.Millisecond }
 	a, b := c.start(soon), c.start(soon)
 	foreign := func() int64 {
-		a.svc.Shard.Update([]string{a.Address(), b.Address()})
+		a.svc.Cluster.Update([]string{a.Address(), b.Address()})
 		key := keyOf(t, a, b.Address())
-		a.svc.Shard.Update([]string{a.Address()})
+		a.svc.Cluster.Update([]string{a.Address()})
 		return key
 	}()
 	d := c.login(a, foreign, 77)
 	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
-	a.svc.Shard.Update([]string{a.Address(), b.Address()})
-	b.svc.Shard.Update([]string{a.Address(), b.Address()})
+	a.svc.Cluster.Update([]string{a.Address(), b.Address()})
+	b.svc.Cluster.Update([]string{a.Address(), b.Address()})
 	eventually(t, "gone from a", func() bool { return a.svc.Runloop.Count() == 0 })
 	d.result(b.send(t, d, getState))
 	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
@@ -122,11 +121,11 @@ func TestStoppingNodeLeavesStatusToTheNewOwner(t *testing.T) {
 	c := startCluster(t)
 	a, b := c.start(), c.start()
 	both := []string{a.Address(), b.Address()}
-	a.svc.Shard.Update(both)
-	b.svc.Shard.Update(both)
+	a.svc.Cluster.Update(both)
+	b.svc.Cluster.Update(both)
 	d := c.login(a, keyOf(t, a, a.Address()), 77)
 	eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
-	b.svc.Shard.Update(both[1:]) // a has left etcd, and its gateway knows
+	b.svc.Cluster.Update(both[1:]) // a has left etcd, and its gateway knows
 	d.result(b.send(t, d, getState))
 	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
 	a.stop()
@@ -140,13 +139,13 @@ func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
 	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 300 * time.Millisecond })
 	const passing = "127.0.0.1:1"
 	both := []string{a.Address(), passing}
-	a.svc.Shard.Update(both)
+	a.svc.Cluster.Update(both)
 	key := keyOf(t, a, passing)
-	a.svc.Shard.Update(both[:1])
+	a.svc.Cluster.Update(both[:1])
 	d := c.login(a, key, 77)
 	eventually(t, "online", func() bool { return c.stat.node(77) == a.Address() })
 
-	a.svc.Shard.Update(both)
+	a.svc.Cluster.Update(both)
 	data, _ := d.data(ping)
 	_, err := a.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
 	requireStatus(t, err, 700, "REDIRECT_TO_"+passing)
@@ -154,7 +153,7 @@ func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
 		ServerId: c.addr["gateway"], AuthKeyId: key, PermAuthKeyId: key, SessionId: d.session,
 	}})
 	requireStatus(t, err, 700, "REDIRECT_TO_"+passing)
-	a.svc.Shard.Update(both[:1])
+	a.svc.Cluster.Update(both[:1])
 
 	for wait := time.Now().Add(time.Second); time.Now().Before(wait); {
 		time.Sleep(50 * time.Millisecond)
@@ -175,13 +174,13 @@ func TestReturnedKeysAreReportedAgain(t *testing.T) {
 	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond })
 	const passing = "127.0.0.1:1"
 	both := []string{a.Address(), passing}
-	a.svc.Shard.Update(both)
+	a.svc.Cluster.Update(both)
 	key := keyOf(t, a, passing)
-	a.svc.Shard.Update(both[:1])
+	a.svc.Cluster.Update(both[:1])
 	c.login(a, key, 77)
 	eventually(t, "online", func() bool { return c.stat.node(77) == a.Address() })
-	a.svc.Shard.Update(both)
-	a.svc.Shard.Update(both[:1])
+	a.svc.Cluster.Update(both)
+	a.svc.Cluster.Update(both[:1])
 	c.stat.mu.Lock()
 	delete(c.stat.online, 77) // the passing node's last word
 	c.stat.mu.Unlock()
@@ -196,7 +195,7 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute } // nothing happens by itself
 	first, second, third := c.start(long), c.start(long), c.start(long)
 	all := []string{first.Address(), second.Address(), third.Address()}
-	third.svc.Shard.Update(all)
+	third.svc.Cluster.Update(all)
 	updatesTooLong := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
 	push := func(t *testing.T, key int64) {
 		t.Helper()
@@ -206,40 +205,40 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 	heard := func(m message) bool { return m.constructor() == 0xe317af7e }
 	// A key of the third node that was the second's, as long as there were two.
 	key := int64(0)
-	two := shard.NewRing(all[:2])
+	two := nodecluster.NewRing(all[:2])
 	for k := int64(1); key == 0; k++ {
-		if third.svc.Shard.Ring().Owner(k) == all[2] && two.Owner(k) == all[1] {
+		if third.svc.Cluster.Ring().Owner(k) == all[2] && two.Owner(k) == all[1] {
 			key = k
 		}
 	}
 	d := c.login(third, key, 77)
 
 	t.Run("the second node has heard, the first has not", func(t *testing.T) {
-		first.svc.Shard.Update(all[:2])
-		second.svc.Shard.Update(all)
+		first.svc.Cluster.Update(all[:2])
+		second.svc.Cluster.Update(all)
 		push(t, key)
 		d.await("updatesTooLong", heard)
 	})
 	t.Run("the second node hears later", func(t *testing.T) {
-		second.svc.Shard.Update(all[:2])
+		second.svc.Cluster.Update(all[:2])
 		push(t, key)
-		require.NotZero(t, second.svc.Strays.Waiting())
-		second.svc.Shard.Update(all)
+		require.NotZero(t, second.svc.Cluster.Parked.Waiting())
+		second.svc.Cluster.Update(all)
 		d.await("updatesTooLong", heard)
-		eventually(t, "nothing waits", func() bool { return second.svc.Strays.Waiting() == 0 })
+		eventually(t, "nothing waits", func() bool { return second.svc.Cluster.Parked.Waiting() == 0 })
 	})
 	t.Run("its node has let go of it, with a push that nobody acknowledged", func(t *testing.T) {
-		first.svc.Shard.Update(all)
-		second.svc.Shard.Update(all)
-		second.svc.Behind(key)
+		first.svc.Cluster.Update(all)
+		second.svc.Cluster.Update(all)
+		second.svc.Cluster.OnGap(key)
 		d.await("updatesTooLong", heard)
-		eventually(t, "nothing waits", func() bool { return second.svc.Strays.Waiting() == 0 })
+		eventually(t, "nothing waits", func() bool { return second.svc.Cluster.Parked.Waiting() == 0 })
 	})
 	t.Run("it is not sent on a third time", func(t *testing.T) {
-		second.svc.Shard.Update(all[:2])
-		ctx := peers.Strayed(t.Context())
+		second.svc.Cluster.Update(all[:2])
+		ctx := nodecluster.Strayed(t.Context())
 		_, err := second.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updatesTooLong})
 		require.NoError(t, err)
-		require.Zero(t, second.svc.Strays.Waiting())
+		require.Zero(t, second.svc.Cluster.Parked.Waiting())
 	})
 }

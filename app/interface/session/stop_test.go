@@ -72,7 +72,7 @@ func TestWeakness49NothingNewOnANodeThatStops(t *testing.T) {
 	c := startCluster(t)
 	a, b := c.start(), c.start()
 	for _, n := range []*node{a, b} {
-		n.svc.Shard.Update([]string{a.Address(), b.Address()})
+		n.svc.Cluster.Update([]string{a.Address(), b.Address()})
 	}
 	key := keyOf(t, a, a.Address())
 	d := c.login(a, key, 77)
@@ -85,7 +85,7 @@ func TestWeakness49NothingNewOnANodeThatStops(t *testing.T) {
 	defer func() { close(hold); <-stopped }()
 	eventually(t, "sent on", func() bool {
 		for key++; ; key++ {
-			if owner, _ := b.svc.Shard.Owner(key); owner == a.Address() {
+			if owner, _ := b.svc.Cluster.Owner(key); owner == a.Address() {
 				break
 			}
 		}

@@ -57,7 +57,9 @@ func NewStatus(conn grpc.ClientConnInterface, serverID string, timeout time.Dura
 }
 
 var (
-	errLate      = errors.New("peers: an announcement waited until it was not true any more")
+	errLate = errors.New("peers: an announcement waited until it was not true any more")
+	// ErrFull says that too much waits for a peer.
+	ErrFull      = errors.New("peers: too much waits")
 	errElsewhere = errors.New("peers: another node has the key")
 )
 

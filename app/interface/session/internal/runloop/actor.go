@@ -29,7 +29,7 @@ type actor struct {
 	pushesLost      bool         // sessionDataChan says so already
 	gone            bool         // out of the map: post elsewhere
 	leaving         bool         // another node owns the key: answer what is in flight, then go
-	ring            uint32       // number of the ring that it was last looked at with
+	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
 
@@ -136,8 +136,8 @@ func (a *actor) tellLost(in sess.Input) {
 // actor was last looked at: then what it knows may not be so any more. a.mu is
 // held.
 func (a *actor) back() (back bool) {
-	if a.m.o.Back != nil && !a.unbound {
-		a.ring, back = a.m.o.Back(a.key, a.ring)
+	if !a.unbound {
+		a.epoch, back = a.m.o.Cluster.ReacquiredSince(a.key, a.epoch)
 	}
 	return back
 }
@@ -169,8 +169,8 @@ func (a *actor) runLoop() {
 	for {
 		var left bool
 		if batch, left = a.take(batch); batch == nil {
-			if left && a.m.o.Behind != nil {
-				a.m.o.Behind(a.key)
+			if left {
+				a.m.o.Cluster.OnGap(a.key)
 			}
 			return
 		}
@@ -223,8 +223,8 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 			a.m.Owe(a.key, &sess.HTTPGone{Slot: r.Slot, Lost: r.Payload})
 		}
 	}
-	if len(out.Present) > 0 && a.m.o.Present != nil {
-		a.m.o.Present(a.key, slices.Clone(out.Present))
+	if len(out.Present) > 0 {
+		a.m.o.Cluster.Introduce(a.key, slices.Clone(out.Present))
 	}
 	for _, d := range out.Unplaced {
 		d.Unbound = true

@@ -68,7 +68,6 @@ func newCrowd(tb testing.TB, n int) *crowd {
 		Send:    c.receive,
 		Notify:  func(sess.Request) {},
 		Execute: c.execute,
-		Owns:    func(int64) bool { return true },
 		Now:     c.clock.Load,
 
 		MailboxItems: 4096, MailboxBytes: 16 << 20, CallLimit: 16384, PeerLimit: 16384,

@@ -123,11 +123,11 @@ func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 	return released
 }
 
-// Settle is for when the nodes agree about who owns a key, a while after a change
+// Converged is for when the nodes agree about who owns a key, a while after a change
 // of the ring. Keys that this node owns again after another did are told:
 // status is to hear who is online, for that node may have said that nobody is.
 // So are those that came early: that node may have served them, too.
-func (m *Manager) Settle() {
+func (m *Manager) Converged() {
 	for _, a := range m.all() {
 		a.mu.Lock()
 		back, early := a.back(), a.early

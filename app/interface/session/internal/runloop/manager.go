@@ -20,6 +20,36 @@ type Machine interface {
 	Step(now, wall int64, in sess.Input, out *sess.Effects)
 }
 
+// Cluster is what actors ask of the other nodes: cluster.Cluster. Nothing in it
+// blocks.
+type Cluster interface {
+	// Owns reports whether this node owns a perm key.
+	Owns(authKeyID int64) bool
+	// ReacquiredSince reports whether this node owns a perm key again that was
+	// another's since an epoch, and returns the epoch to ask with next.
+	ReacquiredSince(authKeyID int64, epoch uint32) (seen uint32, reacquired bool)
+	// Epoch counts the changes of the ring until now.
+	Epoch() uint32
+	// Converging reports whether nodes may disagree about who owns a key.
+	Converging() bool
+	// Introduce hears of the sessions that updates of a key go to, when the key
+	// is let go or the node is about to stop (sess.Effects).
+	Introduce(authKeyID int64, sessions []sess.ConnNew)
+	// OnGap hears of a key that another node owns now and that is let go with
+	// updates which its client may not have.
+	OnGap(authKeyID int64)
+}
+
+// alone is the cluster of a node that owns every key.
+type alone struct{}
+
+func (alone) Owns(int64) bool                              { return true }
+func (alone) ReacquiredSince(int64, uint32) (uint32, bool) { return 0, false }
+func (alone) Epoch() uint32                                { return 0 }
+func (alone) Converging() bool                             { return false }
+func (alone) Introduce(int64, []sess.ConnNew)              {}
+func (alone) OnGap(int64)                                  {}
+
 // Options is what actors work with. All functions are called from many
 // goroutines.
 type Options struct {
@@ -34,24 +64,8 @@ type Options struct {
 	// its time, but not forever.
 	Execute func(r sess.Request) (sess.Result, *sess.RPCError)
 
-	// Owns reports whether this node owns a perm key.
-	Owns func(authKeyID int64) bool
-	// Back reports whether this node owns a perm key again that was another's
-	// since the ring had the number last, and returns what number to ask with
-	// next; Serial is the number of now. nil: no key ever moves.
-	Back   func(authKeyID int64, last uint32) (seen uint32, back bool)
-	Serial func() uint32
-	// Unsettled reports whether nodes may disagree about who owns a key; Settle
-	// is called when they no longer do. nil: they never do.
-	Unsettled func() bool
-
-	// Present hears of the sessions that updates of a key go to, when the key
-	// is let go or the node is about to stop (sess.Effects). It does not block.
-	// nil: nobody does.
-	Present func(authKeyID int64, sessions []sess.ConnNew)
-	// Behind hears of a key that another node owns now and that is let go with
-	// updates which its client may not have. nil: nobody does.
-	Behind func(authKeyID int64)
+	// Cluster says which keys are this node's; nil: all, and no key ever moves.
+	Cluster Cluster
 
 	// Now is the time by which everything waits, Unix nanoseconds; it must not go
 	// back. Wall is what the machine's clock says; nil: Now.
@@ -99,6 +113,9 @@ type shard struct {
 func New(o Options) *Manager {
 	if o.Wall == nil {
 		o.Wall = o.Now
+	}
+	if o.Cluster == nil {
+		o.Cluster = alone{}
 	}
 	m := &Manager{
 		Slots: newSlots(),
@@ -279,11 +296,8 @@ func (m *Manager) obtain(key int64, unbound bool) *actor {
 	defer s.mu.Unlock()
 	a := s.actors[key]
 	if a == nil {
-		a = &actor{m: m, key: key, unbound: unbound, machine: m.o.New(key, unbound)}
-		if m.o.Serial != nil {
-			a.ring = m.o.Serial()
-		}
-		a.early = m.o.Unsettled != nil && !unbound && m.o.Unsettled()
+		a = &actor{m: m, key: key, unbound: unbound, machine: m.o.New(key, unbound), epoch: m.o.Cluster.Epoch()}
+		a.early = !unbound && m.o.Cluster.Converging()
 		s.actors[key] = a
 	}
 	return a
@@ -305,7 +319,7 @@ func (m *Manager) forget(a *actor) {
 // it has no answer to. False: the heir's mailbox is full, and nothing is owed.
 func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
 	d, isData := in.(*sess.Data)
-	if !m.o.Owns(heir) {
+	if !m.o.Cluster.Owns(heir) {
 		if isData && d.HTTP != 0 {
 			m.Slots.answer(d.HTTP, nil)
 		}

@@ -12,6 +12,39 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
+// others is a cluster of which a test says something.
+type others struct {
+	owns       func(int64) bool
+	reacquired func(int64, uint32) (uint32, bool)
+	epoch      uint32
+	converging *bool
+	introduce  func(int64, []sess.ConnNew)
+	onGap      func(int64)
+}
+
+func (o others) Owns(key int64) bool { return o.owns == nil || o.owns(key) }
+func (o others) Epoch() uint32       { return o.epoch }
+func (o others) Converging() bool    { return o.converging != nil && *o.converging }
+
+func (o others) ReacquiredSince(key int64, epoch uint32) (uint32, bool) {
+	if o.reacquired == nil {
+		return 0, false
+	}
+	return o.reacquired(key, epoch)
+}
+
+func (o others) Introduce(key int64, sessions []sess.ConnNew) {
+	if o.introduce != nil {
+		o.introduce(key, sessions)
+	}
+}
+
+func (o others) OnGap(key int64) {
+	if o.onGap != nil {
+		o.onGap(key)
+	}
+}
+
 func TestHandover(t *testing.T) {
 	type seen struct {
 		key     int64
@@ -61,7 +94,7 @@ func TestHandover(t *testing.T) {
 func TestHandoverToAnotherNodesKeyIsDropped(t *testing.T) {
 	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
 		out.Handover = &sess.Handover{To: 100}
-	}), func(o *Options) { o.Owns = func(key int64) bool { return key != 100 } })
+	}), func(o *Options) { o.Cluster = others{owns: func(key int64) bool { return key != 100 }} })
 	require.NoError(t, n.Post(5, true, &sess.Data{Unbound: true}))
 	n.Wait()
 	require.EqualValues(t, 1, n.made.Load())
@@ -191,8 +224,7 @@ func TestKeysThatReturnAreToldFirst(t *testing.T) {
 			log[key] = append(log[key], fmt.Sprintf("%T", in)[len("*sess."):])
 		})
 	}, func(o *Options) {
-		o.Serial = func() uint32 { return 1 }
-		o.Back = func(key int64, last uint32) (uint32, bool) { return 2, last < 2 && key != 3 } // which alone never moved
+		o.Cluster = others{epoch: 1, reacquired: func(key int64, last uint32) (uint32, bool) { return 2, last < 2 && key != 3 }} // which alone never moved
 	})
 	for _, c := range []struct {
 		key     int64
@@ -203,8 +235,8 @@ func TestKeysThatReturnAreToldFirst(t *testing.T) {
 	}
 	n.obtain(2, false)
 	n.Wait()
-	n.Settle()
-	n.Settle()
+	n.Converged()
+	n.Converged()
 	require.Equal(t, map[int64][]string{1: {"Returned", "Data", "Data"}, 2: {"Returned"}, 3: {"Data", "Data"}, 4: {"Data", "Data"}}, log)
 }
 
@@ -221,14 +253,14 @@ func TestKeysThatCameEarlyAreToldWhenAllHasSettled(t *testing.T) {
 				settled[key]++
 			}
 		})
-	}, func(o *Options) { o.Unsettled = func() bool { return unsettled } })
+	}, func(o *Options) { o.Cluster = others{converging: &unsettled} })
 	require.NoError(t, n.Post(1, false, &sess.Data{}))
 	require.NoError(t, n.Post(2, true, &sess.Data{})) // a temp key moves nowhere
 	unsettled = false
 	require.NoError(t, n.Post(3, false, &sess.Data{}))
 	n.Wait()
-	n.Settle()
-	n.Settle()
+	n.Converged()
+	n.Converged()
 	require.Equal(t, map[int64]int{1: 1}, settled)
 }
 
@@ -323,12 +355,12 @@ func TestNothingOvertakesAHandoverUnderWay(t *testing.T) {
 			}
 		})
 	}, func(o *Options) {
-		o.Owns = func(int64) bool { // asked of each that moves
+		o.Cluster = others{owns: func(int64) bool { // asked of each that moves
 			if asked++; asked == 2 {
 				require.NoError(t, n.Post(5, true, &sess.Data{Salt: 4}))
 			}
 			return true
-		}
+		}}
 	})
 	for salt := range int64(4) {
 		require.NoError(t, n.Post(5, true, &sess.Data{Salt: salt}))
@@ -396,11 +428,11 @@ func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
 		out.Behind = draining && key%2 == 0
 	}), func(o *Options) {
 		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
-		o.Behind = func(key int64) {
+		o.Cluster = others{onGap: func(key int64) {
 			mu.Lock()
 			defer mu.Unlock()
 			behind = append(behind, key)
-		}
+		}}
 	})
 	for key := range int64(4) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))
@@ -426,11 +458,11 @@ func TestSessionsOfReleasedKeysArePresented(t *testing.T) {
 			}
 		})
 	}, func(o *Options) {
-		o.Present = func(key int64, sessions []sess.ConnNew) {
+		o.Cluster = others{introduce: func(key int64, sessions []sess.ConnNew) {
 			mu.Lock()
 			defer mu.Unlock()
 			presented[key] = sessions
-		}
+		}}
 	})
 	for key := range int64(6) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))

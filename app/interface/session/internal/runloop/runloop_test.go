@@ -55,7 +55,6 @@ func newNode(t testing.TB, machine func(key int64, unbound bool) Machine, change
 			n.notified = append(n.notified, r)
 		},
 		Execute:      func(sess.Request) (sess.Result, *sess.RPCError) { return nil, nil },
-		Owns:         func(int64) bool { return true },
 		Now:          n.clock.Load,
 		MailboxItems: 4096,
 		MailboxBytes: 1 << 24,

@@ -111,7 +111,7 @@ func (s *Server) resolve(authKeyID int64, claim keys.Claim, done func(error), ne
 // key's requests.
 func (s *Server) sendOn(p place, size int, done func(error), call func(context.Context, session.RPCSessionClient) error) {
 	metrics.Foreign.Inc("forwarded")
-	s.svc.SendOn(p.key, size, p.owner, func(err error) { done(passOn(err)) }, call)
+	s.svc.Cluster.SendOn(p.key, size, p.owner, func(err error) { done(passOn(err)) }, call)
 }
 
 func data(d *session.SessionClientData, k keys.Key) *sess.Data {

@@ -3,8 +3,8 @@ package server
 import (
 	"context"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -14,7 +14,7 @@ import (
 // session. Gateways of today say so with the first packet instead.
 func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSessionCreateSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionCreateSession_FullMethodName, func(done func(error)) {
-		s.createSession(in, from(ctx, follows), peers.WasIntroduced(ctx), done)
+		s.createSession(in, from(ctx, follows), cluster.WasIntroduced(ctx), done)
 	})
 }
 

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -85,7 +85,7 @@ func (s *Server) sendHTTPOn(ctx context.Context, owner string, in *session.TLSes
 	if err != nil {
 		return nil, err
 	}
-	out, err := node.SessionSendHttpDataToSession(peers.Forwarded(ctx), in)
+	out, err := node.SessionSendHttpDataToSession(cluster.Forwarded(ctx), in)
 	if err != nil {
 		return nil, passOn(err)
 	}

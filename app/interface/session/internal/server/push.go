@@ -3,9 +3,8 @@ package server
 import (
 	"context"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -67,12 +66,12 @@ func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(erro
 	}
 	known, err := s.svc.Runloop.Tell(permAuthKeyID, in)
 	if !known && from < strayed {
-		s.svc.Strays.Keep(stray.Push{
+		s.svc.Cluster.Parked.Keep(cluster.Push{
 			Key: permAuthKeyID, Size: size,
 			Deliver: func() bool { return s.svc.Runloop.Owe(permAuthKeyID, in) },
 			SendOn: func(owner string, done func(error)) {
 				s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
-					return sendOn(peers.Strayed(ctx), node)
+					return sendOn(cluster.Strayed(ctx), node)
 				})
 			},
 		})

@@ -10,9 +10,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -90,7 +90,7 @@ func (s *Server) locate(authKeyID int64, k keys.Key, claimed int64, from sender)
 
 // ownerOf is the node that owns a perm key; empty: this one.
 func (s *Server) ownerOf(permAuthKeyID int64) string {
-	owner, mine := s.svc.Shard.Owner(permAuthKeyID)
+	owner, mine := s.svc.Cluster.Owner(permAuthKeyID)
 	if mine {
 		return ""
 	}
@@ -106,7 +106,7 @@ func redirect(owner string) error {
 // node is the service of another node, for a request that is sent on.
 func (s *Server) node(owner string) (session.RPCSessionClient, error) {
 	metrics.Foreign.Inc("forwarded")
-	client, err := s.svc.Nodes.Client(owner)
+	client, err := s.svc.Cluster.Nodes.Client(owner)
 	if err != nil {
 		return nil, errInternal
 	}
@@ -115,9 +115,9 @@ func (s *Server) node(owner string) (session.RPCSessionClient, error) {
 
 func from(ctx context.Context, s sender) sender {
 	switch {
-	case peers.WasStrayed(ctx):
+	case cluster.WasStrayed(ctx):
 		return strayed
-	case peers.WasForwarded(ctx):
+	case cluster.WasForwarded(ctx):
 		return relaying
 	}
 	return s

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
-	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -26,7 +26,7 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 	case *session.TLSessionSendDataToSession:
 		s.sendData(in, how, done)
 	case *session.TLSessionCreateSession:
-		s.createSession(in, how, peers.WasIntroduced(ctx), done)
+		s.createSession(in, how, cluster.WasIntroduced(ctx), done)
 	case *session.TLSessionCloseSession:
 		s.closeSession(in, how, done)
 	case *session.TLSessionPushUpdatesData:

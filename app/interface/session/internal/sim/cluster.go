@@ -7,9 +7,9 @@ import (
 	"slices"
 	"time"
 
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -33,11 +33,11 @@ type cluster struct {
 	sync    *syncer
 	watch   *watch
 
-	addrs    []string         // of session nodes
-	nodes    map[string]*node // those that run
-	listed   []string         // those that etcd lists
-	version  int              // of that list
-	ring     *shard.Ring      // of it
+	addrs    []string          // of session nodes
+	nodes    map[string]*node  // those that run
+	listed   []string          // those that etcd lists
+	version  int               // of that list
+	ring     *nodecluster.Ring // of it
 	gateways []*gateway
 	clients  []*client
 
@@ -108,7 +108,7 @@ func (c *cluster) join(addr string) {
 	c.note(addr[:8], "joins")
 	n := newNode(c, addr)
 	c.nodes[addr] = n
-	n.svc.Shard.Update(c.listed)
+	n.svc.Cluster.Update(c.listed)
 	c.list(append(slices.Clone(c.listed), addr))
 }
 
@@ -141,7 +141,7 @@ func (c *cluster) leave(addr string) {
 	c.note(addr[:8], "leaves")
 	n.gone = true
 	c.unlist(addr)
-	n.svc.LeaveRing()
+	n.svc.Cluster.LeaveRing()
 	drained := n.svc.Runloop.StartDrain(context.Background())
 	limit := c.now + int64(20*time.Second)
 	var wait func()
@@ -181,7 +181,7 @@ func (c *cluster) list(addrs []string) {
 	c.listed = addrs
 	c.version++
 	version := c.version
-	c.ring = shard.NewRing(addrs)
+	c.ring = nodecluster.NewRing(addrs)
 	hear := func(f func()) {
 		c.after(c.between(time.Millisecond, 400*time.Millisecond), func() {
 			if version == c.version { // etcd tells the latest state
@@ -193,7 +193,7 @@ func (c *cluster) list(addrs []string) {
 		if n := c.nodes[addr]; n != nil {
 			hear(func() {
 				if !n.dead {
-					n.svc.Shard.Update(addrs)
+					n.svc.Cluster.Update(addrs)
 				}
 			})
 		}

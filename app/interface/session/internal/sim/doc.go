@@ -31,10 +31,10 @@
 //
 // Of a node: the state machines (sess), their actors with mailboxes, timing
 // wheel, call queues, HTTP slots, draining and handing over (runloop), the
-// lanes and pools (lane), the resolution of transport keys (keys), the ring
-// (shard), what becomes of keys and pushes when it changes (svc, stray), the way
-// of an API call to a BFF (dispatch), the calls to authsession and other nodes
-// (peers), and what the handlers do with a request (server). They run as they
+// lanes and pools (lane), the resolution of transport keys (keys), the ring, the calls
+// to other nodes, and what becomes of keys and pushes when it changes (cluster), the
+// way of an API call to a BFF (dispatch), the calls to authsession (peers), and what
+// the handlers do with a request (server). They run as they
 // are, on a clock and a starter of functions that are given to them.
 //
 // # What is modelled

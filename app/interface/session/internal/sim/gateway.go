@@ -8,8 +8,8 @@ import (
 
 	"google.golang.org/grpc/status"
 
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -22,7 +22,7 @@ type gateway struct {
 	id     string
 	stream bool // streams to nodes: no redirects, and no word of what failed
 	away   bool
-	ring   *shard.Ring
+	ring   *nodecluster.Ring
 	known  map[int64]*knownKey
 	links  []*link
 	lanes  map[int64]*way // to nodes, by session
@@ -56,14 +56,14 @@ const (
 
 func newGateway(c *cluster, id string) *gateway {
 	return &gateway{
-		c: c, id: id, stream: c.chance(2), ring: shard.NewRing(c.listed), known: map[int64]*knownKey{},
+		c: c, id: id, stream: c.chance(2), ring: nodecluster.NewRing(c.listed), known: map[int64]*knownKey{},
 		lanes: map[int64]*way{}, downs: map[int64]*way{},
 	}
 }
 
 func (g *gateway) update(nodes []string) {
 	if len(nodes) > 0 {
-		g.ring = shard.NewRing(nodes)
+		g.ring = nodecluster.NewRing(nodes)
 	}
 }
 

@@ -62,7 +62,7 @@ func (w *watch) letGo(n *node) {
 		if m.n != n || m.unbound {
 			continue
 		}
-		if _, mine := n.svc.Shard.Owner(m.key); mine {
+		if _, mine := n.svc.Cluster.Owner(m.key); mine {
 			m.letGo = 0
 		} else if m.letGo == 0 {
 			m.letGo = w.c.now

@@ -10,13 +10,13 @@ import (
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -53,7 +53,7 @@ type poll struct {
 
 func newNode(c *cluster, addr string) *node {
 	n := &node{c: c, addr: addr}
-	s := &svc.ServiceContext{Config: c.config, Schema: c.schema, Shard: shard.New(addr)}
+	s := &svc.ServiceContext{Config: c.config, Schema: c.schema, Cluster: nodecluster.New(addr)}
 	s.Auth = peers.NewAuthSession(n.conn("auth", peerTimeout, c.storage.serve), addr, peerTimeout)
 	spawn := func(f func()) {
 		c.spawn(func() {
@@ -67,11 +67,6 @@ func newNode(c *cluster, addr string) *node {
 		Size: 4096, Fresh: c.config.Session.KeyRefresh, Unbound: time.Second, PerKey: 256, Lookups: c.config.Session.PeerCalls,
 	})
 	s.Auth.Keys = s.Keys
-	s.Nodes = peers.NewNodes(func(to string) (peers.Conn, error) {
-		return n.conn("node", peerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
-			return c.forwarded(ctx, to, in)
-		}), nil
-	}, spawn)
 	routes := dispatch.Routes{}
 	for _, group := range c.schema.Groups() {
 		routes[group] = n.conn("bff", callTimeout, c.bff.serve)
@@ -87,12 +82,7 @@ func newNode(c *cluster, addr string) *node {
 		Send:         n.send,
 		Notify:       n.notify,
 		Execute:      n.execute,
-		Owns:         n.owns,
-		Back:         s.Shard.Back,
-		Serial:       s.Shard.Serial,
-		Unsettled:    s.Unsettled,
-		Present:      s.Introduce,
-		Behind:       s.Behind,
+		Cluster:      excusing{s.Cluster, n},
 		Now:          func() int64 { return c.now },
 		Spawn:        spawn,
 		MailboxItems: c.config.Session.DataChannel,
@@ -101,15 +91,25 @@ func newNode(c *cluster, addr string) *node {
 		CallBytes:    c.config.Session.CallBytes,
 		PeerLimit:    c.config.Session.PeerCalls,
 	})
-	s.FollowMoves(func(d time.Duration, f func()) (cancel func()) {
-		off := false
-		c.watch.letGo(n)
-		c.after(d, func() {
-			if !off && !n.dead {
-				f()
-			}
-		})
-		return func() { off = true }
+	s.Cluster.Join(s.Runloop, nodecluster.Options{
+		ReleaseAfter: c.config.Session.ReleaseAfter,
+		PeerTimeout:  peerTimeout,
+		Dial: func(to string) (nodecluster.Conn, error) {
+			return n.conn("node", peerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
+				return c.forwarded(ctx, to, in)
+			}), nil
+		},
+		Spawn: spawn,
+		Later: func(d time.Duration, f func()) (cancel func()) {
+			off := false
+			c.watch.letGo(n)
+			c.after(d, func() {
+				if !off && !n.dead {
+					f()
+				}
+			})
+			return func() { off = true }
+		},
 	})
 	n.svc, n.srv = s, server.New(s)
 	n.turn()
@@ -117,11 +117,17 @@ func newNode(c *cluster, addr string) *node {
 	return n
 }
 
-// owns is asked of heirs. One elsewhere gets nothing: the client repeats it.
-func (n *node) owns(key int64) bool {
-	_, mine := n.svc.Shard.Owner(key)
+// excusing notes what the cluster says of heirs. One elsewhere gets nothing: the
+// client repeats it.
+type excusing struct {
+	*nodecluster.Cluster
+	n *node
+}
+
+func (e excusing) Owns(key int64) bool {
+	mine := e.Cluster.Owns(key)
 	if !mine {
-		n.c.watch.excused = n.c.now
+		e.n.c.watch.excused = e.n.c.now
 	}
 	return mine
 }
@@ -179,7 +185,7 @@ func (n *node) notify(r sess.Request) {
 	n.reports.last = at
 	switch r := r.(type) {
 	case *sess.SetOnline:
-		elsewhere := n.svc.Elsewhere(r.AuthKeyID)
+		elsewhere := !n.svc.Cluster.Owns(r.AuthKeyID)
 		n.c.at(at, func() {
 			lost := r.Renews && n.c.status.lost(n.addr, r)
 			taken := !elsewhere && n.c.status.take(n.addr, r)
@@ -190,7 +196,7 @@ func (n *node) notify(r sess.Request) {
 			})
 		})
 	case *sess.SetOffline:
-		if !n.svc.Elsewhere(r.AuthKeyID) {
+		if n.svc.Cluster.Owns(r.AuthKeyID) {
 			n.c.at(at, func() { n.c.status.take(n.addr, r) })
 		}
 	}
@@ -341,7 +347,7 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 func (c *cluster) callHTTP(addr string, d *session.SessionClientData, timeout time.Duration, relayed bool, done func([]byte, error)) {
 	ctx := context.Background()
 	if relayed {
-		ctx = incoming(peers.Forwarded(ctx))
+		ctx = incoming(nodecluster.Forwarded(ctx))
 	}
 	over := false
 	end := func(payload []byte, err error) {

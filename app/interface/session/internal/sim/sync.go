@@ -89,7 +89,7 @@ func (p *presence) lose() {
 // withdraw forgets what still leads to a node that leaves, though others have
 // its keys.
 func (p *presence) withdraw(n *node) {
-	p.online = slices.DeleteFunc(p.online, func(e entry) bool { return e.node == n.addr && n.svc.Elsewhere(e.key) })
+	p.online = slices.DeleteFunc(p.online, func(e entry) bool { return e.node == n.addr && !n.svc.Cluster.Owns(e.key) })
 }
 
 func (p *presence) forget(user, key int64) {

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/gateway"
@@ -23,8 +24,6 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/releasecheck"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
-	"github.com/tgsession/tgsession/app/interface/session/internal/stray"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
@@ -33,9 +32,9 @@ import (
 
 // ServiceContext is a node: what its gRPC handlers work with.
 type ServiceContext struct {
-	Config config.Config
-	Schema *tl.Schema
-	Shard  *shard.Shard
+	Config  config.Config
+	Schema  *tl.Schema
+	Cluster *cluster.Cluster
 
 	// Set by Start.
 	Keys     *keys.Resolver
@@ -43,8 +42,6 @@ type ServiceContext struct {
 	Gateways *gateway.Gateways
 	Auth     *peers.AuthSession
 	Status   *peers.Status
-	Nodes    *peers.Nodes
-	Strays   *stray.Keeper
 
 	touches    *peers.Touches
 	dispatcher *dispatch.Dispatcher
@@ -52,7 +49,6 @@ type ServiceContext struct {
 	gatewaySub *discovery.Subscription
 	resolvers  []*discovery.Resolver
 	conns      []*grpc.ClientConn
-	moves      ringMoves
 	rechecked  recheck
 	pushed     lastPush
 	stop       context.CancelFunc
@@ -79,7 +75,7 @@ func New(c config.Config) (*ServiceContext, error) {
 		Config:  c,
 		Schema:  schema,
 		release: release,
-		Shard:   shard.New(rpcserver.PublishedAddress(c.ListenOn)),
+		Cluster: cluster.New(rpcserver.PublishedAddress(c.ListenOn)),
 	}, nil
 }
 
@@ -103,17 +99,17 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	if err := s.follow(ctx); err != nil {
 		return err
 	}
-	logx.Infof("%s at %s: schema %s (%s), layers %d to %d; %d groups routed: %s", c.Name, s.Shard.Self(),
+	logx.Infof("%s at %s: schema %s (%s), layers %d to %d; %d groups routed: %s", c.Name, s.Cluster.Self(),
 		s.Schema.Name(), s.Schema.Hash(), s.Schema.MinLayer(), s.Schema.MaxLayer(), len(routes), strings.Join(routes.Groups(), " "))
 	return nil
 }
 
 func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Routes) {
 	c := &s.Config
-	self := s.Shard.Self()
+	self := s.Cluster.Self()
 	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
 	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
-	s.Status.Elsewhere = s.Elsewhere
+	s.Status.Elsewhere = func(permAuthKeyID int64) bool { return !s.Cluster.Owns(permAuthKeyID) }
 	s.Status.Announced = func(permAuthKeyID int64, outcome *sess.Announced) {
 		_, _ = s.Runloop.Tell(permAuthKeyID, outcome) // a control input is never refused
 	}
@@ -142,10 +138,6 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Retry:      c.Session.GatewayRetry,
 		AckTimeout: 5 * time.Second,
 	})
-	s.Nodes = peers.NewNodes(func(addr string) (peers.Conn, error) {
-		return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
-	}, nil)
-
 	cfg := c.Sess()
 	cfg.SetDefaults()
 	s.Runloop = runloop.New(runloop.Options{
@@ -155,12 +147,7 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 		Send:         s.Gateways.Send,
 		Notify:       s.notify,
 		Execute:      s.execute,
-		Owns:         func(key int64) bool { _, mine := s.Shard.Owner(key); return mine },
-		Back:         s.Shard.Back,
-		Serial:       s.Shard.Serial,
-		Unsettled:    s.Unsettled,
-		Present:      s.Introduce,
-		Behind:       s.Behind,
+		Cluster:      s.Cluster,
 		Now:          clock.Now,
 		Wall:         func() int64 { return time.Now().UnixNano() },
 		MailboxItems: c.Session.DataChannel,
@@ -175,7 +162,13 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)
-	s.FollowMoves(nil)
+	s.Cluster.Join(s.Runloop, cluster.Options{
+		ReleaseAfter: c.Session.ReleaseAfter,
+		PeerTimeout:  c.Session.PeerTimeout,
+		Dial: func(addr string) (cluster.Conn, error) {
+			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
+		},
+	})
 	s.busy.Add(2)
 	go s.measure(ctx)
 	go s.lookAfter(ctx)
@@ -199,7 +192,7 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 // notify tells status who is online, which is a sign of life for authsession,
 // too.
 func (s *ServiceContext) notify(r sess.Request) {
-	if online, ok := r.(*sess.SetOnline); ok && !s.Elsewhere(online.AuthKeyID) {
+	if online, ok := r.(*sess.SetOnline); ok && s.Cluster.Owns(online.AuthKeyID) {
 		s.touches.Seen(online.AuthKeyID)
 	}
 	s.Status.Notify(r)
@@ -214,7 +207,7 @@ func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {
 func (s *ServiceContext) follow(ctx context.Context) error {
 	c := &s.Config
 	if len(c.Etcd.Hosts) > 0 && c.Etcd.Key != "" {
-		if err := s.Shard.Follow(ctx, c.Etcd, etcdPatience); err != nil {
+		if err := s.Cluster.Follow(ctx, c.Etcd, etcdPatience); err != nil {
 			return err
 		}
 	} else {

@@ -32,8 +32,8 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			layers = s.measureLayers(layers)
 			metrics.GatewayQueue.Set(float64(s.Gateways.Sweep(now)))
 			metrics.Queued.Set(float64(s.Keys.Waiting()), "keys")
-			metrics.Queued.Set(float64(s.Nodes.Waiting()), "forward")
-			metrics.Queued.Set(float64(s.Strays.Waiting()), "stray")
+			metrics.Queued.Set(float64(s.Cluster.Nodes.Waiting()), "forward")
+			metrics.Queued.Set(float64(s.Cluster.Parked.Waiting()), "stray")
 			metrics.Queued.Set(float64(s.Runloop.CallBytes()), "calls")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			metrics.HTTPRequests.Set(float64(s.Runloop.Slots.Count()))
@@ -71,7 +71,7 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 // pushes are taken. It returns by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
 	began := time.Now()
-	s.LeaveRing()
+	s.Cluster.LeaveRing()
 	moved := s.entries(s.Runloop.Online(0, runloop.Shards), false)
 	within := func(d time.Duration, f func(context.Context) error) error {
 		bounded, cancel := context.WithTimeout(ctx, d)
@@ -104,7 +104,7 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 		logx.Errorf("drain: status may name this node still: %v", err)
 	}
 	// Last: a node that hangs takes time from nobody else.
-	if err := within(flushTime, s.Nodes.Wait); err != nil {
+	if err := within(flushTime, s.Cluster.Nodes.Wait); err != nil {
 		logx.Errorf("drain: requests still waited for other nodes: %v", err)
 	}
 }
@@ -112,8 +112,7 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 // Close ends everything that Start began. The node must not be called any
 // more.
 func (s *ServiceContext) Close() {
-	s.Shard.Close()
-	s.endMoves()
+	s.Cluster.StopMoves()
 	if s.gatewaySub != nil {
 		s.gatewaySub.Close()
 	}
@@ -132,6 +131,6 @@ func (s *ServiceContext) Close() {
 		s.Runloop.Wait()
 		s.Keys.Wait()
 		s.Gateways.Close()
-		s.Nodes.Close()
+		s.Cluster.Close()
 	}
 }

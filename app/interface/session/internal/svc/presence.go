@@ -11,7 +11,6 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/proto/session"
 )
 
 // What status knows of the keys that are online here decides whether their
@@ -34,7 +33,7 @@ const (
 type recheck struct {
 	next    int // part of the keys that is looked at next
 	parts   int // how many at a time; 0: not begun
-	ring    uint32
+	epoch   uint32
 	movedAt int64 // when the ring was last seen to have changed, Unix nanoseconds
 }
 
@@ -43,10 +42,10 @@ type recheck struct {
 // now is the time by which the keys wait (package clock), Unix nanoseconds.
 func (s *ServiceContext) Recheck(ctx context.Context, now int64, missing func(context.Context, []peers.Entry) ([]peers.Entry, error)) {
 	r := &s.rechecked
-	if serial := s.Shard.Serial(); serial != r.ring {
-		r.ring, r.movedAt = serial, now
+	if epoch := s.Cluster.Epoch(); epoch != r.epoch {
+		r.epoch, r.movedAt = epoch, now
 	}
-	if s.Shard.Left() || s.Unsettled() {
+	if s.Cluster.Left() || s.Cluster.Converging() {
 		return // another node may have the key, and be right
 	}
 	const most = runloop.Shards / int(recheckRound/recheckEvery)
@@ -77,7 +76,7 @@ func (s *ServiceContext) Recheck(ctx context.Context, now int64, missing func(co
 // that are this node's, or of the others.
 func (s *ServiceContext) entries(online []runloop.Online, mine bool) (entries []peers.Entry) {
 	for _, o := range online {
-		if s.Elsewhere(o.AuthKeyID) != mine {
+		if s.Cluster.Owns(o.AuthKeyID) == mine {
 			entries = append(entries, peers.Entry{UserID: o.UserID, AuthKeyID: o.AuthKeyID})
 		}
 	}
@@ -96,29 +95,6 @@ func (s *ServiceContext) lookAfter(ctx context.Context) {
 		case now := <-tick.C:
 			s.Recheck(ctx, clock.Of(now), s.Status.Missing)
 		}
-	}
-}
-
-// Introduce tells the node that takes a key over of the sessions that updates of
-// the key go to. It announces the key, and reaches the client, before that says
-// anything; else an idle one would hear of nothing until its next ping. Where
-// it fails, the client is told when it comes.
-func (s *ServiceContext) Introduce(permAuthKeyID int64, sessions []sess.ConnNew) {
-	owner, mine := s.Shard.Owner(permAuthKeyID)
-	if mine {
-		return
-	}
-	for i := range sessions {
-		p := &sessions[i]
-		in := &session.TLSessionCreateSession{Client: &session.SessionClientEvent{
-			PredicateName: "sessionClientEvent", ServerId: p.ServerID, AuthKeyId: p.AuthKeyID, KeyType: int32(p.KeyType),
-			PermAuthKeyId: permAuthKeyID, SessionId: p.SessionID, ClientIp: p.ClientIP,
-		}}
-		s.Nodes.Beside(owner, func(node session.RPCSessionClient) {
-			ctx, cancel := context.WithTimeout(peers.Introducing(peers.Forwarded(context.Background())), s.Config.Session.PeerTimeout)
-			defer cancel()
-			_, _ = node.SessionCreateSession(ctx, in)
-		})
 	}
 }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/discov"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/app/interface/session/internal/shard"
 )
 
 // announced is a machine that is online from its first packet on, and counts how
@@ -35,10 +35,10 @@ func (m announced) Step(_, _ int64, in sess.Input, out *sess.Effects) {
 
 // nodeOf makes a node that has n keys online, and no peers.
 func nodeOf(n int64, forgotten *int) *ServiceContext {
-	s := &ServiceContext{Config: config.Config{}, Shard: shard.New("10.0.0.1:20120")}
+	s := &ServiceContext{Config: config.Config{}, Cluster: cluster.New("10.0.0.1:20120")}
 	s.Runloop = runloop.New(runloop.Options{
 		New:    func(key int64, _ bool) runloop.Machine { return announced{key, forgotten} },
-		Notify: func(sess.Request) {}, Owns: func(int64) bool { return true }, Now: func() int64 { return 1 },
+		Notify: func(sess.Request) {}, Now: func() int64 { return 1 },
 		Spawn: func(f func()) { f() }, MailboxItems: 10, MailboxBytes: 1 << 10, CallLimit: 1, PeerLimit: 1,
 	})
 	for key := range n {
@@ -103,13 +103,14 @@ func TestRecheckTellsWhatIsMissing(t *testing.T) {
 	around(all)
 	require.GreaterOrEqual(t, forgotten, 3)
 	forgotten = 0
-	s.Shard.Update([]string{"10.0.0.1:20120", "10.0.0.2:20120"})
+	s.Cluster.Update([]string{"10.0.0.1:20120", "10.0.0.2:20120"})
 	around(all)
 	require.Zero(t, forgotten, "nodes may not agree yet whose they are")
-	s.moves.settled.Store(s.Shard.Serial())
+	s.Cluster.Join(s.Runloop, cluster.Options{Later: func(_ time.Duration, f func()) func() { f(); return func() {} }})
+	s.Cluster.Update([]string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"})
 	mine := 0
 	for key := range int64(3) {
-		if !s.Elsewhere(key) {
+		if s.Cluster.Owns(key) {
 			mine++
 		}
 	}

@@ -1,4 +1,4 @@
-package peers
+package cluster
 
 import (
 	"context"
@@ -8,8 +8,7 @@ import (
 )
 
 // forwardedHeader marks a request that another session node sent here: it is
-// not sent on. Only a push whose key is not here may be, once more (package
-// stray).
+// not sent on. Only a push whose key is not here may be, once more (Parking).
 const (
 	forwardedHeader = "x-session-forwarded"
 	forwarded       = "1"

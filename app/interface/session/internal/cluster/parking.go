@@ -1,12 +1,4 @@
-// Package stray keeps pushes whose key is on no node that they came to.
-//
-// A push comes to the node that status last named. While keys move, nodes hear
-// of it one after the other, so a push may come to one that gave the key up,
-// be sent on to one that does not have it any more, or not yet, and be lost
-// there while the client listens on a third. Instead it is kept until nodes
-// agree again, and then delivered, sent on, or, if the key is nowhere, let go:
-// its client asks for what it missed when it comes back.
-package stray
+package cluster
 
 import (
 	"slices"
@@ -18,9 +10,9 @@ import (
 )
 
 const (
-	maxBytes = 16 << 20 // that wait; one push always fits
-	overhead = 4 << 10  // bytes that a push counts beside its own, which bounds their number
-	maxTries = 3        // of sending a push on
+	parkedBytes = 16 << 20 // that wait; one push always fits
+	parkedExtra = 4 << 10  // bytes that a push counts beside its own, which bounds their number
+	parkedTries = 3        // of sending a push on
 )
 
 // Later runs f in d, unless cancel is called before.
@@ -37,8 +29,16 @@ type Push struct {
 	SendOn func(owner string, done func(error))
 }
 
-// Keeper keeps pushes for a time. It is safe for concurrent use.
-type Keeper struct {
+// Parking keeps pushes whose key is on no node that they came to.
+//
+// A push comes to the node that status last named. While keys move, nodes hear
+// of it one after the other, so a push may come to one that gave the key up,
+// be sent on to one that does not have it any more, or not yet, and be lost
+// there while the client listens on a third. Instead it is kept until nodes
+// agree again, and then delivered, sent on, or, if the key is nowhere, let go:
+// its client asks for what it missed when it comes back. It is safe for
+// concurrent use.
+type Parking struct {
 	owner func(key int64) (node string, mine bool)
 	keep  time.Duration
 	later Later
@@ -55,16 +55,16 @@ type kept struct {
 	cancel func()
 }
 
-// New makes a Keeper of pushes that wait for as long as nodes may disagree
+// NewParking makes a Parking of pushes that wait for as long as nodes may disagree
 // about who owns a key. owner says what this node thinks.
-func New(owner func(key int64) (node string, mine bool), keep time.Duration, later Later) *Keeper {
-	return &Keeper{owner: owner, keep: keep, later: later, room: lane.NewRoom(maxBytes)}
+func NewParking(owner func(key int64) (node string, mine bool), keep time.Duration, later Later) *Parking {
+	return &Parking{owner: owner, keep: keep, later: later, room: lane.NewRoom(parkedBytes)}
 }
 
 // Keep takes a push that could not be delivered. One for a key of another node
 // is sent on at once.
-func (k *Keeper) Keep(p Push) {
-	if !k.room.Take(p.Size + overhead) {
+func (k *Parking) Keep(p Push) {
+	if !k.room.Take(p.Size + parkedExtra) {
 		metrics.Strays.Inc("full")
 		return
 	}
@@ -76,7 +76,7 @@ func (k *Keeper) Keep(p Push) {
 	k.wait(&kept{Push: p})
 }
 
-func (k *Keeper) wait(p *kept) {
+func (k *Parking) wait(p *kept) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
@@ -87,8 +87,8 @@ func (k *Keeper) wait(p *kept) {
 	p.cancel = k.later(k.keep, func() { k.expire(p) })
 }
 
-// Reconsider sends on what belongs to another node since the ring changed.
-func (k *Keeper) Reconsider() {
+// Reroute sends on what belongs to another node since the ring changed.
+func (k *Parking) Reroute() {
 	type move struct {
 		p     *kept
 		owner string
@@ -110,7 +110,7 @@ func (k *Keeper) Reconsider() {
 }
 
 // expire decides about a push whose time is over.
-func (k *Keeper) expire(p *kept) {
+func (k *Parking) expire(p *kept) {
 	k.mu.Lock()
 	i := slices.Index(k.kept, p)
 	if i >= 0 {
@@ -131,13 +131,13 @@ func (k *Keeper) expire(p *kept) {
 
 // sendOn gives a push to its owner. One that may not have arrived waits again:
 // updates are harmless twice.
-func (k *Keeper) sendOn(p *kept, owner string) {
+func (k *Parking) sendOn(p *kept, owner string) {
 	p.tries++
 	p.SendOn(owner, func(err error) {
 		switch {
 		case err == nil:
 			k.end(p, "sent on")
-		case p.tries < maxTries:
+		case p.tries < parkedTries:
 			k.wait(p)
 		default:
 			k.end(p, "lost")
@@ -145,16 +145,16 @@ func (k *Keeper) sendOn(p *kept, owner string) {
 	})
 }
 
-func (k *Keeper) end(p *kept, outcome string) {
+func (k *Parking) end(p *kept, outcome string) {
 	metrics.Strays.Inc(outcome)
-	k.room.Leave(p.Size + overhead)
+	k.room.Leave(p.Size + parkedExtra)
 }
 
 // Waiting is how many bytes are kept.
-func (k *Keeper) Waiting() int { return k.room.Held() }
+func (k *Parking) Waiting() int { return k.room.Held() }
 
 // Close lets go of what is kept, and of what comes.
-func (k *Keeper) Close() {
+func (k *Parking) Close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.closed = true

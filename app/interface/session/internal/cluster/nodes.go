@@ -1,4 +1,4 @@
-package peers
+package cluster
 
 import (
 	"context"
@@ -23,8 +23,8 @@ const (
 
 // What InOrder answers beside the errors of dialling.
 var (
-	ErrFull   = errors.New("peers: too much waits for a session node")
-	errClosed = errors.New("peers: the session nodes are closed")
+	ErrFull   = errors.New("cluster: too much waits for a session node")
+	errClosed = errors.New("cluster: the session nodes are closed")
 )
 
 // Nodes calls the other session nodes. What waits for one holds up no other.
@@ -157,7 +157,19 @@ func (n *Nodes) Keep(has func(addr string) bool) {
 
 // Wait returns at a moment when nothing waits or is under way, or when ctx is
 // done.
-func (n *Nodes) Wait(ctx context.Context) error { return wait(ctx, n.busy.Wait) }
+func (n *Nodes) Wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		n.busy.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Close closes all connections and waits for what it ended. No node can be
 // called any more.

@@ -1,4 +1,4 @@
-package shard
+package cluster
 
 import (
 	"testing"
@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func TestShardCountsItself(t *testing.T) {
-	s := New("10.0.0.3:20120")
+func TestMembersCountsItself(t *testing.T) {
+	s := NewMembers("10.0.0.3:20120")
 	owner, mine := s.Owner(1)
 	require.True(t, mine, "a node that boots alone owns everything")
 	require.Equal(t, s.Self(), owner)
@@ -33,15 +33,15 @@ func TestShardCountsItself(t *testing.T) {
 	require.True(t, mine)
 }
 
-func TestShardNeverEmpties(t *testing.T) {
-	s := New("10.0.0.3:20120")
+func TestMembersNeverEmpties(t *testing.T) {
+	s := NewMembers("10.0.0.3:20120")
 	s.Update(threeNodes)
 	s.Update(nil)
 	require.Equal(t, threeNodes, s.Ring().Nodes())
 }
 
-func TestShardTellsOfAddedAndRemovedNodes(t *testing.T) {
-	s := New("10.0.0.1:20120")
+func TestMembersTellsOfAddedAndRemovedNodes(t *testing.T) {
+	s := NewMembers("10.0.0.1:20120")
 	var seen [][]string
 	s.OnChange(func(now *Ring) { seen = append(seen, now.Nodes()) })
 	s.Update(threeNodes[:1])
@@ -59,13 +59,13 @@ func TestShardTellsOfAddedAndRemovedNodes(t *testing.T) {
 }
 
 func TestLeave(t *testing.T) {
-	s := New("10.0.0.1:20120")
+	s := NewMembers("10.0.0.1:20120")
 	s.Leave()
 	_, mine := s.Owner(1)
 	require.True(t, mine, "who is alone stays")
 	require.False(t, s.Left())
 
-	s = New("10.0.0.1:20120")
+	s = NewMembers("10.0.0.1:20120")
 	s.Update(threeNodes)
 	s.Leave()
 	require.True(t, s.Left())
@@ -78,7 +78,7 @@ func TestLeave(t *testing.T) {
 }
 
 // A key that was another node's for however short a time is known as such.
-func TestBack(t *testing.T) {
+func TestReacquiredSince(t *testing.T) {
 	key := int64(0) // the first node's before the second's, and that before the third's
 	for NewRing(threeNodes).Owner(key) != threeNodes[0] || NewRing(threeNodes[1:]).Owner(key) != threeNodes[1] {
 		key++
@@ -100,32 +100,32 @@ func TestBack(t *testing.T) {
 		"its own node is a late one": {self: threeNodes[1], rings: [][]string{two, all, others}, seen: 0, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := New(c.self)
-			seen := s.Serial()
+			s := NewMembers(c.self)
+			seen := s.Epoch()
 			for i, nodes := range c.rings {
 				s.Update(nodes)
 				if i < c.seen {
-					seen = s.Serial()
+					seen = s.Epoch()
 				}
 			}
-			now, back := s.Back(key, seen)
+			now, back := s.ReacquiredSince(key, seen)
 			require.Equal(t, c.want, back)
 			if _, mine := s.Owner(key); mine {
-				require.Equal(t, s.Serial(), now)
-				_, back = s.Back(key, now)
+				require.Equal(t, s.Epoch(), now)
+				_, back = s.ReacquiredSince(key, now)
 				require.False(t, back)
 			} else {
 				require.Equal(t, seen, now, "to be looked at again")
 			}
 		})
 	}
-	s := New(threeNodes[1])
-	seen := s.Serial()
+	s := NewMembers(threeNodes[1])
+	seen := s.Epoch()
 	for range remembered {
 		s.Update(others)
 		s.Update(threeNodes[1:2])
 	}
-	_, back := s.Back(key, seen)
+	_, back := s.ReacquiredSince(key, seen)
 	require.True(t, back, "too long ago to know")
 	require.Len(t, s.view.Load().past, remembered)
 }
@@ -135,7 +135,7 @@ func TestFollow(t *testing.T) {
 	etcd := etcdtest.Dial(t)
 	key := etcd.Key("shard")
 	etcd.Set(key+"/2", threeNodes[1])
-	s := New(threeNodes[0])
+	s := NewMembers(threeNodes[0])
 	changed := make(chan struct{}, 100)
 	s.OnChange(func(*Ring) { changed <- struct{}{} })
 	require.NoError(t, s.Follow(t.Context(), discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, 20*time.Second))
@@ -147,7 +147,7 @@ func TestFollow(t *testing.T) {
 	}
 	<-changed
 	s.Close()
-	serial := s.Serial()
+	serial := s.Epoch()
 	etcd.Set(key+"/4", "10.0.0.4:20120")
-	require.Equal(t, serial, s.Serial())
+	require.Equal(t, serial, s.Epoch())
 }

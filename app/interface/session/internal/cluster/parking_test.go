@@ -1,4 +1,4 @@
-package stray
+package cluster
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ const self = "self"
 // world is a node whose ring and keys the test decides, and a clock without
 // time.
 type world struct {
-	k      *Keeper
+	k      *Parking
 	owner  string
 	here   bool
 	err    error // of sending on
@@ -29,7 +29,7 @@ type timer struct {
 
 func newWorld() *world {
 	w := &world{owner: self}
-	w.k = New(func(int64) (string, bool) { return w.owner, w.owner == self }, time.Second, func(d time.Duration, f func()) func() {
+	w.k = NewParking(func(int64) (string, bool) { return w.owner, w.owner == self }, time.Second, func(d time.Duration, f func()) func() {
 		t := &timer{f: f}
 		w.timers = append(w.timers, t)
 		return func() { t.off = true }
@@ -64,19 +64,19 @@ func (w *world) pass() {
 	}
 }
 
-func TestKeeper(t *testing.T) {
+func TestParking(t *testing.T) {
 	for name, c := range map[string]struct {
 		then func(w *world)
 		want []string
 	}{
 		"nobody has the key":            {func(w *world) { w.pass() }, nil},
 		"the key comes":                 {func(w *world) { w.here = true; w.pass() }, []string{"a delivered", "b delivered"}},
-		"the ring changes":              {func(w *world) { w.owner = "n2"; w.k.Reconsider(); w.pass() }, []string{"a to n2", "b to n2"}},
+		"the ring changes":              {func(w *world) { w.owner = "n2"; w.k.Reroute(); w.pass() }, []string{"a to n2", "b to n2"}},
 		"the ring has changed, unheard": {func(w *world) { w.owner = "n2"; w.pass() }, []string{"a to n2", "b to n2"}},
-		"the ring changes twice":        {func(w *world) { w.k.Reconsider(); w.owner = "n2"; w.k.Reconsider() }, []string{"a to n2", "b to n2"}},
+		"the ring changes twice":        {func(w *world) { w.k.Reroute(); w.owner = "n2"; w.k.Reroute() }, []string{"a to n2", "b to n2"}},
 		"the other node is away for a moment": {func(w *world) {
 			w.owner, w.err = "n2", errors.New("away")
-			w.k.Reconsider()
+			w.k.Reroute()
 			w.err = nil
 			w.pass()
 		}, []string{"a to n2", "b to n2", "a to n2", "b to n2"}},
@@ -100,7 +100,7 @@ func TestKeeper(t *testing.T) {
 	}
 }
 
-func TestForAnotherNodeAtOnce(t *testing.T) {
+func TestParkingSendsOnAtOnce(t *testing.T) {
 	w := newWorld()
 	w.owner = "n2"
 	w.keep("a", 10)
@@ -108,17 +108,17 @@ func TestForAnotherNodeAtOnce(t *testing.T) {
 	require.Empty(t, w.timers)
 }
 
-func TestRoom(t *testing.T) {
+func TestParkingIsBounded(t *testing.T) {
 	w := newWorld()
 	for range 100 {
 		w.keep("a", 1<<20)
 	}
-	require.Len(t, w.timers, maxBytes/(1<<20+overhead))
-	require.LessOrEqual(t, w.k.Waiting(), maxBytes)
+	require.Len(t, w.timers, parkedBytes/(1<<20+parkedExtra))
+	require.LessOrEqual(t, w.k.Waiting(), parkedBytes)
 	for range 1 << 20 {
 		w.keep("small", 0)
 	}
-	require.LessOrEqual(t, w.k.Waiting(), maxBytes, "what is small takes room, too")
+	require.LessOrEqual(t, w.k.Waiting(), parkedBytes, "what is small takes room, too")
 	w.pass()
 	require.Zero(t, w.k.Waiting())
 }

@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/discov"
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/internal/discovery"
+	"github.com/tgsession/tgsession/app/internal/ring"
+)
+
+// Ring maps auth keys to session nodes.
+type Ring = ring.Ring
+
+// NewRing makes the ring of nodes, which are host:port.
+func NewRing(nodes []string) *Ring { return ring.New(nodes) }
+
+// Members follows the cluster's nodes. The node itself is always on its ring:
+// nobody sends it anything before it is published, and a node whose etcd
+// entry is late (or lost for a moment) must not send its keys round in
+// circles. It is safe for concurrent use.
+type Members struct {
+	self string
+	view atomic.Pointer[view]
+	left atomic.Bool
+
+	mu       sync.Mutex // orders updates
+	onChange func(now *Ring)
+	sub      *discovery.Subscription
+	closed   bool
+}
+
+// view is the ring of a moment, and those before it.
+type view struct {
+	ring  *Ring
+	epoch uint32  // counts the changes of the ring
+	past  []*Ring // rings before it, oldest first
+}
+
+// remembered is how many past rings a node knows.
+const remembered = 16
+
+// next is the view after a change of the ring.
+func (v *view) next(r *Ring) *view {
+	past := append(slices.Clone(v.past), v.ring)
+	return &view{ring: r, epoch: v.epoch + 1, past: past[max(0, len(past)-remembered):]}
+}
+
+// NewMembers makes the ring of one node, self: its published host:port.
+func NewMembers(self string) *Members {
+	m := &Members{self: self}
+	m.view.Store(&view{ring: NewRing([]string{self})})
+	return m
+}
+
+// Self is this node's published address.
+func (m *Members) Self() string { return m.self }
+
+// Owner returns the node that owns a perm auth key id, and whether it is this
+// one.
+func (m *Members) Owner(permAuthKeyID int64) (node string, mine bool) {
+	node = m.Ring().Owner(permAuthKeyID)
+	return node, node == m.self
+}
+
+// ReacquiredSince reports whether another node owned a key for a time since an epoch
+// and this one owns it now, and returns the epoch to ask with next. A key that is
+// still another's is looked at again: for it the epoch stays. Epoch 0 was before all
+// others.
+func (m *Members) ReacquiredSince(permAuthKeyID int64, epoch uint32) (seen uint32, reacquired bool) {
+	v := m.view.Load()
+	switch {
+	case epoch == v.epoch:
+		return epoch, false
+	case v.ring.Owner(permAuthKeyID) != m.self:
+		return epoch, false
+	}
+	first := v.epoch - uint32(len(v.past)) //nolint:gosec // few
+	if epoch < first {
+		return v.epoch, true // nobody knows any more
+	}
+	return v.epoch, slices.ContainsFunc(v.past[epoch-first:], func(r *Ring) bool { return r.Owner(permAuthKeyID) != m.self })
+}
+
+// Epoch counts the changes of the ring until now.
+func (m *Members) Epoch() uint32 { return m.view.Load().epoch }
+
+// Leave takes the node off its own ring, if there is another: what still
+// comes is for the others. The ring does not change any more.
+func (m *Members) Leave() {
+	m.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	nodes := slices.DeleteFunc(slices.Clone(m.Ring().Nodes()), func(n string) bool { return n == m.self })
+	if len(nodes) > 0 {
+		m.left.Store(true) // before the ring: who reads the ring without this node must also see that it has left
+		m.view.Store(m.view.Load().next(NewRing(nodes)))
+	}
+}
+
+// Left reports whether the node has left the ring.
+func (m *Members) Left() bool { return m.left.Load() }
+
+// Ring is the ring of this moment.
+func (m *Members) Ring() *Ring { return m.view.Load().ring }
+
+// OnChange sets what is called after each change of the ring. Calls never
+// overlap and do not hold up those who read the ring. It must be set before
+// Follow.
+func (m *Members) OnChange(f func(now *Ring)) { m.onChange = f }
+
+// Follow subscribes to the nodes in etcd and returns when the first list is
+// there; an etcd that does not answer within patience is an error.
+func (m *Members) Follow(ctx context.Context, c discov.EtcdConf, patience time.Duration) error {
+	sub, err := discovery.Subscribe(ctx, c, patience, m.Update)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.sub = sub
+	closed := m.closed
+	m.mu.Unlock()
+	if closed {
+		sub.Close()
+	}
+	return nil
+}
+
+// Update makes the ring of nodes. An empty list changes nothing: an etcd that
+// lost its data, or has not yet got it back, must not stop a cluster that
+// works.
+func (m *Members) Update(nodes []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(nodes) == 0 || m.closed {
+		return
+	}
+	old := m.view.Load()
+	now := NewRing(append(slices.Clone(nodes), m.self))
+	if slices.Equal(old.ring.Nodes(), now.Nodes()) {
+		return
+	}
+	m.view.Store(old.next(now))
+	logx.Infof("ring: %s", strings.Join(now.Nodes(), " "))
+	if m.onChange != nil {
+		m.onChange(now)
+	}
+}
+
+// Close ends the subscription; the ring stays as it is.
+func (m *Members) Close() {
+	m.mu.Lock()
+	m.closed = true
+	sub := m.sub
+	m.mu.Unlock()
+	if sub != nil {
+		sub.Close() // waits for an update under way, which takes the mutex
+	}
+}
