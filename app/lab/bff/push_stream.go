@@ -75,15 +75,21 @@ func (s *pushStream) reopen() error {
 	}
 	s.open = opened
 	s.n.working.Go(func() { s.read(opened) })
+	s.fill(opened)
+	return nil
+}
+
+// fill pushes all that waits. When the stream breaks, its reader tells, and the rest
+// waits for the next one.
+func (s *pushStream) fill(stream dataStream) {
 	s.mu.Lock()
 	waiting := slices.Clone(s.waiting)
 	s.mu.Unlock()
 	for _, request := range waiting {
-		if opened.Send(request) != nil {
-			return nil // its reader tells
+		if stream.Send(request) != nil {
+			return
 		}
 	}
-	return nil
 }
 
 // read takes the answers of a stream until it ends.
