@@ -10,6 +10,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // actor is one auth key in memory.
@@ -28,16 +29,23 @@ type actor struct {
 	running         bool         // a runLoop exists
 	pushesLost      bool         // sessionDataChan says so already
 	gone            bool         // out of the map: post elsewhere
-	leaving         bool         // another node owns the key: answer what is in flight, then go
-	epoch           uint32       // of the ring that it was last looked at with
-	early           bool         // made while nodes may have disagreed about who owns the key
-	heir            int64        // the perm key that got this temp key's sessions; 0: none
+	arriving        bool         // another node is asked for it: what comes waits
+	flying          int          // API calls under way
+	takers          []taker      // who asked for it and has no answer yet
+	away            string       // the node that has it now
+	given           *session.KeyState
+	leaving         bool   // another node owns the key: answer what is in flight, then go
+	epoch           uint32 // of the ring that it was last looked at with
+	early           bool   // made while nodes may have disagreed about who owns the key
+	heir            int64  // the perm key that got this temp key's sessions; 0: none
 
 	// Below, the runLoop's alone.
 	machine Machine
 	done    bool
 	drained bool
-	behind  bool // there are updates that the client may not have
+	behind  bool         // there are updates that the client may not have
+	parting bool         // the machine knows that the key leaves
+	late    []sess.Input // came since, for the node that gets it
 }
 
 // load is what counts towards the bounds of a mailbox.
@@ -51,6 +59,7 @@ const (
 	full           // ErrDataChannelFull
 	gone           // the actor left the map: ask the map again
 	moved          // the actor's heir takes it
+	away           // the node takes it that has the key now
 )
 
 // post puts in into the mailbox.
@@ -86,6 +95,9 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	if a.gone {
 		return gone, false
 	}
+	if a.away != "" {
+		return away, false
+	}
 	if data {
 		// One item always fits, so that a packet larger than the bound is
 		// late, not impossible.
@@ -106,7 +118,7 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 		a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
 	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
-	if idle = !a.running; idle {
+	if idle = !a.running && !a.arriving; idle {
 		a.running = true
 		a.m.busy.Add()
 	}
@@ -175,7 +187,15 @@ func (a *actor) runLoop() {
 			return
 		}
 		for i, in := range batch {
+			if a.parting && forAnother(in) {
+				a.late = append(a.late, in)
+				continue
+			}
 			a.step(in, out)
+			if out.State != nil {
+				a.leave(out.State, batch[i+1:])
+				break
+			}
 			if out.Handover != nil {
 				a.handOver(out.Handover, batch[i+1:])
 				break
@@ -247,6 +267,12 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		}
 		return
 	}
+	if _, ok := in.(*sess.HandOff); ok {
+		a.parting = true
+	}
+	if out.State != nil {
+		return
+	}
 	a.done, a.behind = out.Done, out.Behind
 	a.m.wheel.wish(a, out.WakeAt)
 	if out.Drained && !a.drained {
@@ -270,10 +296,10 @@ func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 // of its perm key, and after them what still waits here. The actor stays in
 // the map for a while, as a signpost for packets that were on their way.
 func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
-	a.m.inherit(h.To, &sess.Adopt{Handover: h}, true)
+	_ = a.m.inherit(h.To, &sess.Adopt{Handover: h}, true) // what is owed is not refused
 	for more := true; more; {
 		for _, in := range rest {
-			a.m.inherit(h.To, in, true)
+			_ = a.m.inherit(h.To, in, true)
 		}
 		rest, more = a.leaveTo(h.To)
 	}

@@ -21,6 +21,9 @@ func (a *actor) call(c sess.Call) {
 		a.online.Store(0)
 		a.notify(r)
 	case *sess.InvokeMethod:
+		a.mu.Lock()
+		a.flying++
+		a.mu.Unlock()
 		a.invoke(c, bulk(r))
 	default:
 		if _, ok := r.(*sess.BindTempKey); ok && a.unbound {
@@ -57,14 +60,32 @@ func (a *actor) invoke(c sess.Call, size int) {
 		}
 		a.m.callRoom.Leave(size)
 	}
-	a.post(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
+	a.landed(&sess.CallDone{Ticket: c.Ticket, Err: errBusy})
+}
+
+// landed brings the outcome of an API call to its machine, wherever that is by now.
+func (a *actor) landed(done *sess.CallDone) {
+	if a.post(done) == away {
+		a.m.o.Cluster.Follow(a.key, a.away, done)
+	}
+	a.mu.Lock()
+	a.flying--
+	over := a.away != "" && a.flying == 0
+	a.mu.Unlock()
+	if over {
+		a.m.drained(a)
+	}
 }
 
 // rpcRunLoop executes one call, beside the others of the key and the node.
 func (a *actor) rpcRunLoop(c sess.Call) {
 	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
 	defer func() {
-		a.post(done) // a key that was handed over meanwhile waited for nothing more
+		if _, ok := c.Request.(*sess.InvokeMethod); ok {
+			a.landed(done)
+		} else {
+			a.post(done) // a key that was handed over meanwhile waited for nothing more
+		}
 		if done.Err != nil {
 			a.failed(c)
 		}

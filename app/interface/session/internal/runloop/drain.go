@@ -59,7 +59,7 @@ func (m *Manager) StartDrain(ctx context.Context) <-chan struct{} {
 		m.o.Spawn.Start(func() {
 			defer m.busy.Done()
 			for i := next.Add(1) - 1; i < int64(len(actors)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				if a := actors[i]; a.attend(&sess.Drain{}) != posted {
+				if a := actors[i]; a.attend(&sess.Drain{}) != posted && !a.flies() {
 					m.drained(a)
 				}
 			}
@@ -114,7 +114,7 @@ func (m *Manager) Offline(ctx context.Context) (told int) {
 // them to.
 func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
 	for _, a := range m.all() {
-		if a.unbound || owned(a.key) {
+		if a.unbound || a.isAway() || owned(a.key) {
 			continue
 		}
 		m.detach(a)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // ErrDataChannelFull says that the mailbox of an auth key holds all it may:
@@ -38,22 +39,40 @@ type Cluster interface {
 	// OnGap hears of a key that another node owns now and that is let go with
 	// updates which its client may not have.
 	OnGap(authKeyID int64)
+
+	// Former are the nodes that may have a key in memory which is not here.
+	Former(authKeyID int64) []string
+	// Fetch asks them for it, one after the other. done hears once what there was;
+	// nil: nothing.
+	Fetch(authKeyID int64, from []string, done func(*session.KeyState))
+	// Follow sends an input after a key that has moved to a node. It reports false
+	// when it cannot be sent. What says nothing to another node goes nowhere.
+	Follow(authKeyID int64, to string, in sess.Input) bool
+	// Homeless hears of updates for a key that nobody had.
+	Homeless(authKeyID int64, in sess.Input)
 }
 
 // alone is the cluster of a node that owns every key.
 type alone struct{}
 
-func (alone) Owns(int64) bool                              { return true }
-func (alone) ReacquiredSince(int64, uint32) (uint32, bool) { return 0, false }
-func (alone) Epoch() uint32                                { return 0 }
-func (alone) Converging() bool                             { return false }
-func (alone) Introduce(int64, []sess.ConnNew)              {}
-func (alone) OnGap(int64)                                  {}
+func (alone) Owns(int64) bool                                { return true }
+func (alone) ReacquiredSince(int64, uint32) (uint32, bool)   { return 0, false }
+func (alone) Epoch() uint32                                  { return 0 }
+func (alone) Converging() bool                               { return false }
+func (alone) Introduce(int64, []sess.ConnNew)                {}
+func (alone) OnGap(int64)                                    {}
+func (alone) Former(int64) []string                          { return nil }
+func (alone) Fetch(int64, []string, func(*session.KeyState)) {}
+func (alone) Follow(int64, string, sess.Input) bool          { return true }
+func (alone) Homeless(int64, sess.Input)                     {}
 
 // Options is what actors work with. All functions are called from many
 // goroutines.
 type Options struct {
 	New func(authKeyID int64, unbound bool) Machine
+	// Import makes the machine of a perm key from what another node had of it. Its
+	// first input is Arrived. nil: no key ever comes.
+	Import func(authKeyID int64, st *session.KeyState) (Machine, error)
 
 	// Send queues a packet for a gateway; Notify tells the status service.
 	// Neither blocks. The key is that of the actor.
@@ -159,7 +178,7 @@ func (m *Manager) Advance() {
 func (m *Manager) wake(due []*actor, now int64) {
 	for _, a := range due {
 		switch a.post(&sess.Tick{}) {
-		case moved: // a signpost; one that has just been set up stays
+		case moved, away: // a signpost; one that has just been set up stays
 			if a.timer.wakeAt.Load() <= now {
 				m.forget(a)
 			}
@@ -170,24 +189,22 @@ func (m *Manager) wake(due []*actor, now int64) {
 }
 
 // Post gives an input to the actor of a key, which it makes when there is
-// none. unbound says that the key is a temp key of its own.
+// none. unbound says that the key is a temp key of its own. A key that has moved to
+// another node is a *MovedError.
 func (m *Manager) Post(authKeyID int64, unbound bool, in sess.Input) error {
-	if !m.put(authKeyID, unbound, in, false) {
-		return ErrDataChannelFull
-	}
-	return nil
+	return m.put(authKeyID, unbound, in, false)
 }
 
-func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) bool {
+func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) error {
 	if d, ok := in.(*sess.Data); ok && !unbound && d.AuthKeyID != authKeyID {
 		// It must not overtake the sessions of its temp key, which come when
 		// what was called before the key was bound is answered.
 		if a := m.find(d.AuthKeyID); a != nil && a.binding.Load() > 0 {
 			switch a.put(in, owed) {
 			case posted:
-				return true
+				return nil
 			case full:
-				return false
+				return ErrDataChannelFull
 			}
 		}
 	}
@@ -195,15 +212,17 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) b
 }
 
 // place is put for what may not wait for a handover, or is part of one.
-func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) bool {
+func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) error {
 	for {
 		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
 		case posted:
-			return true
+			return nil
 		case full:
-			return false
+			return ErrDataChannelFull
 		case moved:
 			return m.inherit(a.heir, in, owed)
+		case away:
+			return m.follow(a, in, owed)
 		}
 	}
 }
@@ -219,11 +238,7 @@ func (m *Manager) PostDead(authKeyID int64, in *sess.Data) error {
 
 // Tell gives an input to the actor of a key, if there is one.
 func (m *Manager) Tell(authKeyID int64, in sess.Input) (known bool, err error) {
-	known, taken := m.tell(authKeyID, in, false)
-	if known && !taken {
-		err = ErrDataChannelFull
-	}
-	return known, err
+	return m.tell(authKeyID, in, false)
 }
 
 // Owe is Tell for what the node has answered for already: it is never refused.
@@ -232,19 +247,23 @@ func (m *Manager) Owe(authKeyID int64, in sess.Input) (known bool) {
 	return known
 }
 
-func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known, taken bool) {
+func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known bool, err error) {
 	for {
 		a := m.find(authKeyID)
 		if a == nil {
-			return false, false
+			if a = m.expect(authKeyID, in); a == nil {
+				return false, nil
+			}
 		}
 		switch a.put(in, owed) {
 		case posted:
-			return true, true
+			return true, nil
 		case full:
-			return true, false
+			return true, ErrDataChannelFull
 		case moved:
 			return true, m.inherit(a.heir, in, owed)
+		case away:
+			return true, m.follow(a, in, owed)
 		}
 	}
 }
@@ -291,16 +310,32 @@ func (m *Manager) obtain(key int64, unbound bool) *actor {
 	if a := m.find(key); a != nil {
 		return a
 	}
+	var former []string
+	if !unbound {
+		former = m.o.Cluster.Former(key)
+	}
+	a, made := m.create(key, unbound, len(former) > 0)
+	if made && len(former) > 0 {
+		m.o.Cluster.Fetch(key, former, a.arrive)
+	}
+	return a
+}
+
+// create makes the actor of a key, unless there is one. arriving says that another
+// node may have the key: what comes waits until that has answered.
+func (m *Manager) create(key int64, unbound, arriving bool) (a *actor, made bool) {
 	s := m.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a := s.actors[key]
-	if a == nil {
-		a = &actor{m: m, key: key, unbound: unbound, machine: m.o.New(key, unbound), epoch: m.o.Cluster.Epoch()}
-		a.early = !unbound && m.o.Cluster.Converging()
-		s.actors[key] = a
+	if a = s.actors[key]; a != nil {
+		return a, false
 	}
-	return a
+	a = &actor{m: m, key: key, unbound: unbound, arriving: arriving, epoch: m.o.Cluster.Epoch()}
+	if a.early = !unbound && m.o.Cluster.Converging(); !arriving {
+		a.machine = m.o.New(key, unbound)
+	}
+	s.actors[key] = a
+	return a, true
 }
 
 // forget takes a out of the map, unless another has its place already.
@@ -316,14 +351,14 @@ func (m *Manager) forget(a *actor) {
 
 // inherit gives the heir of a temp key what was meant for the temp key. An
 // heir that lives on another node gets nothing: the client repeats there what
-// it has no answer to. False: the heir's mailbox is full, and nothing is owed.
-func (m *Manager) inherit(heir int64, in sess.Input, owed bool) bool {
+// it has no answer to.
+func (m *Manager) inherit(heir int64, in sess.Input, owed bool) error {
 	d, isData := in.(*sess.Data)
 	if !m.o.Cluster.Owns(heir) {
 		if isData && d.HTTP != 0 {
 			m.Slots.answer(d.HTTP, nil)
 		}
-		return true
+		return nil
 	}
 	if isData {
 		d.Unbound = false

@@ -14,6 +14,7 @@ import (
 
 // others is a cluster of which a test says something.
 type others struct {
+	Cluster
 	owns       func(int64) bool
 	reacquired func(int64, uint32) (uint32, bool)
 	epoch      uint32
@@ -94,7 +95,9 @@ func TestHandover(t *testing.T) {
 func TestHandoverToAnotherNodesKeyIsDropped(t *testing.T) {
 	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
 		out.Handover = &sess.Handover{To: 100}
-	}), func(o *Options) { o.Cluster = others{owns: func(key int64) bool { return key != 100 }} })
+	}), func(o *Options) {
+		o.Cluster = others{Cluster: alone{}, owns: func(key int64) bool { return key != 100 }}
+	})
 	require.NoError(t, n.Post(5, true, &sess.Data{Unbound: true}))
 	n.Wait()
 	require.EqualValues(t, 1, n.made.Load())
@@ -224,7 +227,7 @@ func TestKeysThatReturnAreToldFirst(t *testing.T) {
 			log[key] = append(log[key], fmt.Sprintf("%T", in)[len("*sess."):])
 		})
 	}, func(o *Options) {
-		o.Cluster = others{epoch: 1, reacquired: func(key int64, last uint32) (uint32, bool) { return 2, last < 2 && key != 3 }} // which alone never moved
+		o.Cluster = others{Cluster: alone{}, epoch: 1, reacquired: func(key int64, last uint32) (uint32, bool) { return 2, last < 2 && key != 3 }} // which alone never moved
 	})
 	for _, c := range []struct {
 		key     int64
@@ -253,7 +256,7 @@ func TestKeysThatCameEarlyAreToldWhenAllHasSettled(t *testing.T) {
 				settled[key]++
 			}
 		})
-	}, func(o *Options) { o.Cluster = others{converging: &unsettled} })
+	}, func(o *Options) { o.Cluster = others{Cluster: alone{}, converging: &unsettled} })
 	require.NoError(t, n.Post(1, false, &sess.Data{}))
 	require.NoError(t, n.Post(2, true, &sess.Data{})) // a temp key moves nowhere
 	unsettled = false
@@ -355,7 +358,7 @@ func TestNothingOvertakesAHandoverUnderWay(t *testing.T) {
 			}
 		})
 	}, func(o *Options) {
-		o.Cluster = others{owns: func(int64) bool { // asked of each that moves
+		o.Cluster = others{Cluster: alone{}, owns: func(int64) bool { // asked of each that moves
 			if asked++; asked == 2 {
 				require.NoError(t, n.Post(5, true, &sess.Data{Salt: 4}))
 			}
@@ -428,7 +431,7 @@ func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
 		out.Behind = draining && key%2 == 0
 	}), func(o *Options) {
 		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
-		o.Cluster = others{onGap: func(key int64) {
+		o.Cluster = others{Cluster: alone{}, onGap: func(key int64) {
 			mu.Lock()
 			defer mu.Unlock()
 			behind = append(behind, key)
@@ -458,7 +461,7 @@ func TestSessionsOfReleasedKeysArePresented(t *testing.T) {
 			}
 		})
 	}, func(o *Options) {
-		o.Cluster = others{introduce: func(key int64, sessions []sess.ConnNew) {
+		o.Cluster = others{Cluster: alone{}, introduce: func(key int64, sessions []sess.ConnNew) {
 			mu.Lock()
 			defer mu.Unlock()
 			presented[key] = sessions

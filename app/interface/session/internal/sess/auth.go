@@ -7,7 +7,7 @@ import (
 
 // loadState reads the state of the key.
 func (w *MainAuthWrapper) loadState() {
-	if w.loading || w.unbound || w.destroyed {
+	if w.loading || w.unbound || w.destroyed || w.leaving {
 		return
 	}
 	w.loading, w.doubted, w.overruled = true, false, false

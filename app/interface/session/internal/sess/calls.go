@@ -165,7 +165,7 @@ func (w *MainAuthWrapper) ready(c *pendingCall) {
 
 // pump invokes the calls whose turn has come.
 func (w *MainAuthWrapper) pump() {
-	if w.draining || w.bound != nil {
+	if w.draining || w.leaving || w.bound != nil {
 		return
 	}
 	files := w.filesRunning()
@@ -302,6 +302,8 @@ func (w *MainAuthWrapper) expireCalls() {
 			w.refuse(c, errWaitTimeout)
 		case phasePushed:
 			w.refuse(c, errTimeout)
+		case phaseRunning: // by another node, which has not said what came of it
+			w.onMethodDone(c, &CallDone{Err: errTimeout})
 		case phaseClearing:
 			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
 				w.conclude(c, c.mark.done)

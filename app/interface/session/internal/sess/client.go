@@ -107,7 +107,7 @@ const storeBurst = 8
 // device with each packet, without a login. What may not is stored later, as far as
 // it still is so then.
 func (w *MainAuthWrapper) storeTurn() bool {
-	if w.now < w.storesAt() {
+	if w.leaving || w.now < w.storesAt() {
 		w.storeLater = true
 		return false
 	}

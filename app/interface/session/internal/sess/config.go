@@ -16,6 +16,11 @@ type Config struct {
 	// added to and taken from the built-in list of those that need no login.
 	NoLoginAllow, NoLoginDeny []string
 
+	// RemoteWait is how long a call is waited for that another node has made, when
+	// the key has moved here. Zero value means 70 s: that node's own patience, and
+	// some for the way.
+	RemoteWait time.Duration
+
 	// Set by SetDefaults.
 	noLogin map[string]bool // the methods whose built-in rule is overruled
 	turns   chan struct{}   // holds one for each packet that is read in WorkBytes
@@ -55,7 +60,7 @@ func (c *Config) SetDefaults() {
 		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
-		{&c.StoreEvery, 15 * time.Second}, {&c.HTTPMaxWait, 25 * time.Second},
+		{&c.StoreEvery, 15 * time.Second}, {&c.HTTPMaxWait, 25 * time.Second}, {&c.RemoteWait, 70 * time.Second},
 	}
 	for _, f := range times {
 		if *f.field == 0 {

@@ -2,6 +2,7 @@ package sess
 
 import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	sessionpb "github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -21,6 +22,10 @@ type Effects struct {
 	// Handover gives the sessions of a freshly bound temp key to the wrapper
 	// of its perm key.
 	Handover *Handover
+
+	// State answers HandOff: all that there is of the key, for the node that gets
+	// it. The wrapper is not to be used any more.
+	State *sessionpb.KeyState
 
 	// Unplaced are packets of temp keys for which the wrapper has no place
 	// (Limits.MaxTempKeys): they are to be answered as those of a key that was

@@ -156,6 +156,14 @@ type (
 	// one read it (PEERS.md, "authsession").
 	Settled struct{}
 
+	// HandOff says that another node is to have the key: nothing new begins here.
+	// Effects.State follows, in this step or when the last peer has answered that
+	// was asked for something.
+	HandOff struct{}
+
+	// Arrived is the first input of a wrapper that Import has made.
+	Arrived struct{}
+
 	// Drain says that the node is about to stop: no new calls are invoked;
 	// Effects.Drained tells when every answer has left.
 	Drain struct{}
@@ -178,6 +186,8 @@ func (*Adopt) input()              {}
 func (*Tick) input()               {}
 func (*Returned) input()           {}
 func (*Settled) input()            {}
+func (*HandOff) input()            {}
+func (*Arrived) input()            {}
 func (*Drain) input()              {}
 
 // Result is what a Call came back with.

@@ -45,7 +45,10 @@ func (w *MainAuthWrapper) reachableLogin() bool {
 // for what it knows not to expire (PEERS.md, "status").
 func (w *MainAuthWrapper) announce() {
 	p := &w.presence
-	if !w.reachableLogin() {
+	switch {
+	case w.leaving: // the node that gets the key tells
+		return
+	case !w.reachableLogin():
 		w.leave()
 		return
 	}

@@ -93,7 +93,10 @@ func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok 
 }
 
 func (w *MainAuthWrapper) clearMark(c *pendingCall) {
-	c.phase = phaseClearing
+	if c.phase = phaseClearing; w.leaving { // the node that gets the key does
+		c.deadline = w.now
+		return
+	}
 	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: c.mark.user, Owner: c.mark.owner})
 }
 

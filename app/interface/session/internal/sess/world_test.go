@@ -62,6 +62,7 @@ type world struct {
 	states   bool                                 // answer GetAuthState
 	others   bool                                 // answer everything but API calls
 	status   bool                                 // take announcements
+	moves    bool                                 // the key moves to another node before each input
 	met      map[msgKey]bool                      // sessions that gateways know, by transport key and id
 	word     func(*SetPasswordPending) *LoginWord // what storage says of marks; nil: nothing
 	sends    []Send                               // not looked at yet
@@ -119,20 +120,13 @@ func (x *world) step(in Input) {
 		d.NewConn = d.NewConn || !x.met[key]
 		x.met[key] = true
 	}
+	if x.moves {
+		x.move()
+	}
 	x.out.Reset()
 	x.w.Step(x.now, x.now+x.set, in, &x.out)
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
-	x.sends = append(x.sends, x.out.Sends...)
-	x.replies = append(x.replies, x.out.Replies...)
-	if x.watch != nil {
-		for _, s := range x.out.Sends {
-			x.watch(s)
-		}
-	}
-	for _, c := range x.out.Counts {
-		x.counts[c.What] += c.N
-	}
-	x.faults = append(x.faults, x.out.Faults...)
+	x.note(&x.out)
 	if x.out.Handover != nil {
 		x.adopted = x.out.Handover
 	}
@@ -146,6 +140,21 @@ func (x *world) step(in Input) {
 	for i := range fresh {
 		x.autoAnswer(&fresh[i])
 	}
+}
+
+// note keeps what a test looks at.
+func (x *world) note(out *Effects) {
+	x.sends = append(x.sends, out.Sends...)
+	x.replies = append(x.replies, out.Replies...)
+	if x.watch != nil {
+		for _, s := range out.Sends {
+			x.watch(s)
+		}
+	}
+	for _, c := range out.Counts {
+		x.counts[c.What] += c.N
+	}
+	x.faults = append(x.faults, out.Faults...)
 }
 
 func (x *world) autoAnswer(c *Call) {

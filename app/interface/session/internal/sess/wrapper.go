@@ -63,6 +63,7 @@ type MainAuthWrapper struct {
 	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
+	leaving    bool // another node is to have the key (export.go)
 	storeLater bool // what the client told of itself waits to be stored
 	missed     bool // updates were lost: the client is to fetch the difference
 	owing      bool // so are the sessions that are marked as owed
@@ -105,7 +106,7 @@ func (w *MainAuthWrapper) Step(now, wall int64, in Input, out *Effects) {
 	w.pump()
 	w.announce()
 	handover := w.bind()
-	if handover != nil || w.drained() {
+	if handover != nil || w.drained() || w.leaves() {
 		w.releaseSlots()
 	}
 	w.lighten()
@@ -163,6 +164,10 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		// No new calls, no presence; what is in flight is answered.
 		w.introduce()
 		w.draining = true
+	case *HandOff:
+		w.leaving = true
+	case *Arrived:
+		w.onArrived()
 	case *Tick:
 	}
 }
@@ -226,6 +231,10 @@ func (w *MainAuthWrapper) drained() bool {
 // needed.
 func (w *MainAuthWrapper) finish() {
 	w.dropEmptyLists()
+	if w.leaves() {
+		w.out.State = w.export()
+		return
+	}
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls) == 0 && len(w.asks) == 0

@@ -1,0 +1,258 @@
+package runloop
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// MovedError says that another node has the key now, by a word of its own: nodes may
+// not have heard of it yet by the ring.
+type MovedError struct{ To string }
+
+func (e *MovedError) Error() string { return "MOVED_TO_" + e.To }
+
+// awayTime is how long a key that has moved is known here: for outcomes of calls and
+// packets that are still on their way, and for a node that asks a second time, since
+// it has got no answer.
+const awayTime = time.Minute
+
+// taker is a node that has asked for a key.
+type taker struct {
+	node string
+	done func(*session.KeyState)
+}
+
+// HandOver gives a perm key to another node, as soon as nothing is asked of
+// authsession any more for its sake. done hears once what there is of it; nil: nothing.
+// From then on what comes for the key is sent after it. A node that asks again gets the
+// same again.
+func (m *Manager) HandOver(authKeyID int64, node string, done func(*session.KeyState)) {
+	a := m.find(authKeyID)
+	if a == nil || a.unbound {
+		done(nil)
+		return
+	}
+	a.mu.Lock()
+	switch {
+	case a.away == node && node != "":
+		st := a.given
+		a.mu.Unlock()
+		done(st)
+		return
+	case a.away != "" || a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].node != node:
+		a.mu.Unlock()
+		done(nil)
+		return
+	}
+	a.takers = append(a.takers, taker{node, done})
+	a.mu.Unlock()
+	if a.put(&sess.HandOff{}, true) != posted { // it has ended meanwhile
+		a.mu.Lock()
+		takers := a.takers
+		a.takers = nil
+		a.mu.Unlock()
+		for _, t := range takers {
+			t.done(nil)
+		}
+	}
+}
+
+// forAnother reports whether an input is one that the node shall have which gets the
+// key: it comes from outside.
+func forAnother(in sess.Input) bool {
+	_, data := weight(in)
+	return data
+}
+
+// leave gives the key away, and after it what came meanwhile. The actor stays in the
+// map for a while, so that nothing begins the key anew which is on its way here.
+func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
+	a.mu.Lock()
+	takers := a.takers
+	a.takers, a.given = nil, st
+	to := takers[0].node
+	a.online.Store(0) // the other node reports it
+	a.mu.Unlock()
+	for _, t := range takers {
+		t.done(st)
+	}
+	queue := slices.Concat(a.late, rest)
+	for more := true; more; {
+		for _, in := range queue {
+			a.m.sendAfter(a.key, to, in)
+		}
+		queue, more = a.depart(to)
+	}
+	a.machine, a.late, a.done = nil, nil, false
+	if !a.flies() {
+		a.m.drained(a)
+	}
+	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime))
+}
+
+// depart makes the actor one of a key that is away, unless something has come
+// meanwhile, which the other node is to get first.
+func (a *actor) depart(to string) (queued []sess.Input, more bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.taken, a.waiting = a.waiting, load{}
+	if queued = a.sessionDataChan; queued != nil {
+		a.sessionDataChan, a.pushesLost = nil, false
+		return queued, true
+	}
+	a.away = to
+	return nil, false
+}
+
+// sendAfter sends an input after a key. The reader of an HTTP request gets an empty
+// answer: its client asks again, and is led to the other node.
+func (m *Manager) sendAfter(key int64, to string, in sess.Input) bool {
+	if d, ok := in.(*sess.Data); ok && d.HTTP != 0 {
+		m.Slots.answer(d.HTTP, nil)
+		return true
+	}
+	return m.o.Cluster.Follow(key, to, in)
+}
+
+// follow is put for a key that is away. What is owed, or says something of what the
+// node did itself, is sent after it; of anything else whoever brought it is told.
+func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
+	if owed || !forAnother(in) {
+		m.sendAfter(a.key, a.away, in)
+		return nil
+	}
+	return &MovedError{a.away}
+}
+
+// expect makes the actor of a key that another node may have, because updates came for
+// it: a client that only listens says nothing that would bring the key here.
+func (m *Manager) expect(key int64, in sess.Input) *actor {
+	switch in.(type) {
+	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
+	default:
+		return nil
+	}
+	former := m.o.Cluster.Former(key)
+	if len(former) == 0 {
+		return nil
+	}
+	a, made := m.create(key, false, true)
+	if made {
+		m.o.Cluster.Fetch(key, former, a.arrive)
+	}
+	return a
+}
+
+// Arrive fetches a key from a node that says it has it. One that is here already, and
+// lives anew, keeps the life that it has: what the other node had is let go, and the
+// client told to fetch what it may have missed there.
+func (m *Manager) Arrive(authKeyID int64, from string) {
+	if a := m.find(authKeyID); a != nil && a.isAway() {
+		m.forget(a)
+	}
+	a, made := m.create(authKeyID, false, true)
+	switch {
+	case made:
+		m.o.Cluster.Fetch(authKeyID, []string{from}, a.arrive)
+	case !a.isArriving():
+		m.o.Cluster.Fetch(authKeyID, []string{from}, func(st *session.KeyState) {
+			if st != nil {
+				m.Owe(authKeyID, &sess.PushesLost{})
+			}
+		})
+	}
+}
+
+// arrive begins with what another node had of the key; nil: anew.
+func (a *actor) arrive(st *session.KeyState) {
+	var machine Machine
+	if st != nil && a.m.o.Import != nil {
+		imported, err := a.m.o.Import(a.key, st)
+		if err != nil {
+			a.m.faults.line("handover", "-").Errorf("auth key %d: %v", a.key, err)
+		} else {
+			machine = imported
+		}
+	}
+	a.mu.Lock()
+	if machine == nil {
+		if homeless := a.homeless(); homeless != nil || a.sessionDataChan == nil {
+			a.gone = true
+			takers := a.takers
+			a.takers = nil
+			a.mu.Unlock()
+			a.m.forget(a)
+			for _, t := range takers {
+				t.done(nil)
+			}
+			for _, in := range homeless {
+				a.m.o.Cluster.Homeless(a.key, in)
+			}
+			return
+		}
+		machine = a.m.o.New(a.key, false)
+	} else {
+		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
+	}
+	a.machine, a.arriving = machine, false
+	idle := !a.running && a.sessionDataChan != nil
+	if idle {
+		a.running = true
+		a.m.busy.Add()
+	}
+	a.mu.Unlock()
+	if idle {
+		a.m.o.Spawn.Start(a.runLoop)
+	}
+}
+
+// homeless are the updates that wait for a key of which nobody had anything: nil when
+// something else waits, too. a.mu is held.
+func (a *actor) homeless() []sess.Input {
+	for _, in := range a.sessionDataChan {
+		switch in.(type) {
+		case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult, *sess.HandOff:
+		default:
+			return nil
+		}
+	}
+	waiting := slices.DeleteFunc(slices.Clone(a.sessionDataChan), func(in sess.Input) bool {
+		_, ok := in.(*sess.HandOff)
+		return ok
+	})
+	a.sessionDataChan = nil
+	return waiting
+}
+
+// Foreign are the perm keys that another node owns, as owned has it, and that are
+// still here.
+func (m *Manager) Foreign(owned func(authKeyID int64) bool) (keys []int64) {
+	for _, a := range m.all() {
+		if !a.unbound && !owned(a.key) && !a.isAway() {
+			keys = append(keys, a.key)
+		}
+	}
+	return keys
+}
+
+func (a *actor) isAway() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.away != ""
+}
+
+func (a *actor) isArriving() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.arriving
+}
+
+// flies reports whether calls are under way whose outcome is sent after the key.
+func (a *actor) flies() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.away != "" && a.flying > 0
+}
