@@ -13,6 +13,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
+	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -37,6 +38,10 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	peers, err := allow.Parse(c.AllowPeers)
+	if err != nil {
+		return nil, err
+	}
 	unary := server.New(node)
 	stream := server.NewStream(unary)
 	s := &Service{svc: node}
@@ -50,6 +55,8 @@ func New(c Config) (*Service, error) {
 			node.Drain(ctx)
 			stream.End()
 		},
+		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
+		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 		ServerOptions: []grpc.ServerOption{
 			grpc.UnaryInterceptor(server.Harmless),
 			grpc.NumStreamWorkers(unaryWorkers),

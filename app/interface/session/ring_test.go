@@ -236,7 +236,7 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 	})
 	t.Run("it is not sent on a third time", func(t *testing.T) {
 		second.svc.Cluster.Update(all[:2])
-		ctx := nodecluster.Strayed(t.Context())
+		ctx := nodecluster.SendFinal(t.Context())
 		_, err := second.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updatesTooLong})
 		require.NoError(t, err)
 		require.Zero(t, second.svc.Cluster.Parked.Waiting())

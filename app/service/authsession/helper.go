@@ -15,9 +15,9 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 	"google.golang.org/grpc"
 
+	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/allow"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
@@ -59,9 +59,10 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	rpc, err := rpcserver.New(rpcserver.Options{
-		Conf:              c.RpcServerConf,
-		Register:          func(g *grpc.Server) { server.Register(g, s.svcCtx) },
-		UnaryInterceptors: []grpc.UnaryServerInterceptor{peers.Intercept},
+		Conf:               c.RpcServerConf,
+		Register:           func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
+		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 	})
 	if err != nil {
 		return nil, err

@@ -46,12 +46,17 @@ type Options struct {
 	ReleaseAfter time.Duration
 	// PeerTimeout bounds a call to another node.
 	PeerTimeout time.Duration
+	// App and Token are what other nodes show. No Token: nodes are known by their
+	// addresses (Hop).
+	App, Token string
 	// Dial makes a connection to a node and does not wait.
 	Dial func(addr string) (Conn, error)
 	// Spawn starts what sends requests on; nil: goroutines.
 	Spawn lane.Spawn
 	// Later runs what is due in a while; nil: timers.
 	Later Later
+	// Now is the time by which Later waits, Unix nanoseconds; nil: package clock.
+	Now func() int64
 }
 
 // Keys are the keys that a node has in memory: runloop.Manager.
@@ -72,6 +77,9 @@ func New(self string) *Cluster { return &Cluster{Members: NewMembers(self)} }
 func (c *Cluster) Join(keys Keys, o Options) {
 	if o.Later == nil {
 		o.Later = c.later
+	}
+	if o.Now != nil {
+		c.hosts.now = o.Now
 	}
 	c.keys, c.o = keys, o
 	c.Nodes = NewNodes(o.Dial, o.Spawn)
@@ -148,7 +156,7 @@ func (c *Cluster) SendOn(permAuthKeyID int64, size int, owner string, done func(
 	call func(context.Context, session.RPCSessionClient) error,
 ) {
 	err := c.Nodes.InOrder(owner, permAuthKeyID, size, func(node session.RPCSessionClient) {
-		ctx, cancel := context.WithTimeout(Forwarded(context.Background()), c.o.PeerTimeout)
+		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
 		defer cancel()
 		done(call(ctx, node))
 	})
@@ -196,7 +204,7 @@ func (c *Cluster) Introduce(permAuthKeyID int64, sessions []sess.ConnNew) {
 			PermAuthKeyId: permAuthKeyID, SessionId: p.SessionID, ClientIp: p.ClientIP,
 		}}
 		c.Nodes.Beside(owner, func(node session.RPCSessionClient) {
-			ctx, cancel := context.WithTimeout(Introducing(Forwarded(context.Background())), c.o.PeerTimeout)
+			ctx, cancel := context.WithTimeout(Introducing(SendForwarded(context.Background())), c.o.PeerTimeout)
 			defer cancel()
 			_, _ = node.SessionCreateSession(ctx, in)
 		})

@@ -3,8 +3,9 @@
 //
 // The owner of a perm key is found by a consistent hash over the nodes that etcd
 // lists (Members), the same that every gateway computes. A request that comes to
-// another node is redirected or sent on (Nodes), at most once: it carries a hop
-// mark (hop.go), and whoever gets a marked request serves it.
+// another node is redirected or sent on (Nodes), at most once: it carries a mark,
+// and the node that gets it serves it. Hop says how far a request may go, and whose
+// marks are believed.
 //
 // # A key that moves
 //

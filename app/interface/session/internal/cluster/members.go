@@ -26,9 +26,10 @@ func NewRing(nodes []string) *Ring { return ring.New(nodes) }
 // entry is late (or lost for a moment) must not send its keys round in
 // circles. It is safe for concurrent use.
 type Members struct {
-	self string
-	view atomic.Pointer[view]
-	left atomic.Bool
+	self  string
+	view  atomic.Pointer[view]
+	left  atomic.Bool
+	hosts *hosts
 
 	mu       sync.Mutex // orders updates
 	onChange func(now *Ring)
@@ -54,8 +55,9 @@ func (v *view) next(r *Ring) *view {
 
 // NewMembers makes the ring of one node, self: its published host:port.
 func NewMembers(self string) *Members {
-	m := &Members{self: self}
-	m.view.Store(&view{ring: NewRing([]string{self})})
+	ring := NewRing([]string{self})
+	m := &Members{self: self, hosts: newHosts(ring)}
+	m.view.Store(&view{ring: ring})
 	return m
 }
 
@@ -146,6 +148,7 @@ func (m *Members) Update(nodes []string) {
 	if slices.Equal(old.ring.Nodes(), now.Nodes()) {
 		return
 	}
+	m.hosts.update(now)
 	m.view.Store(old.next(now))
 	logx.Infof("ring: %s", strings.Join(now.Nodes(), " "))
 	if m.onChange != nil {

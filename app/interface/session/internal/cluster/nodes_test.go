@@ -44,7 +44,7 @@ func hangingNodes() *Nodes {
 // push is a request that takes two seconds to fail; ended, if any, is told.
 func push(ended func(error)) func(session.RPCSessionClient) {
 	return func(node session.RPCSessionClient) {
-		ctx, cancel := context.WithTimeout(Forwarded(context.Background()), 2*time.Second)
+		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), 2*time.Second)
 		defer cancel()
 		_, err := node.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{})
 		if ended != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/zeromicro/go-zero/zrpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -30,8 +31,13 @@ type Config struct {
 		IDMap   map[string]string `json:",optional" example:"\"/mtproto.RPCUsers\": bff.bff"`
 	}
 
-	// Nodes is what calls to the other session nodes carry. With Auth they are
-	// refused without.
+	// AllowPeers are the addresses and networks that calls may come from; none:
+	// all may.
+	AllowPeers []string `json:",optional"`
+	// Nodes is what calls to the other session nodes carry, alike on all nodes.
+	// With Auth they are refused without. A node with it takes for a session node
+	// who shows it, whatever its address; without, who calls from the address of a
+	// node that etcd lists (package cluster, Hop).
 	Nodes Credentials `json:",optional"`
 
 	// UseStreamGateway: true always streams to gateways, false never does.
@@ -152,6 +158,9 @@ func (c *Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.ListenOn); err != nil {
 		return &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q", c.ListenOn), Fix: "set host:port, for example ListenOn: 0.0.0.0:20120"}
+	}
+	if _, err := allow.Parse(c.AllowPeers); err != nil {
+		return err
 	}
 	if err := c.validateNodes(); err != nil {
 		return err

@@ -110,6 +110,7 @@ Session:
   MaxSessions: 8
   OnlineFor: 90s
 DrainTime: 3s
+AllowPeers: [10.0.0.0/8, 127.0.0.1]
 `)
 	require.NoError(t, err)
 	require.Empty(t, warnings)
@@ -118,6 +119,7 @@ DrainTime: 3s
 	require.Equal(t, "0.222.3", c.Schema)
 	require.Equal(t, 16, c.Session.DataChannel)
 	require.Equal(t, 3*time.Second, c.DrainTime)
+	require.Equal(t, []string{"10.0.0.0/8", "127.0.0.1"}, c.AllowPeers)
 	s := c.Sess()
 	require.Equal(t, 8, s.MaxSessions)
 	require.Equal(t, 90*time.Second, s.OnlineFor)
@@ -152,6 +154,7 @@ func TestMistakes(t *testing.T) {
 		{"Auth without own credentials", "Cache:", withAuth + "Cache:", "Nodes.App"},
 		{"credentials without a token", "Cache:", withAuth + "Nodes:\n  App: session\nCache:", "Nodes.Token"},
 		{"credentials without an app", "Cache:", "Nodes:\n  Token: secret\nCache:", "Nodes.App"},
+		{"peers by name", "Cache:", "AllowPeers: [10.0.0.0/8, gateway]\nCache:", "AllowPeers"},
 		{"limit of a key", "Cache:", "Session:\n  Window: 3\nCache:", "Session.Window"},
 		{"limit of the node", "Cache:", "Session:\n  CallTimeout: 1ns\nCache:", "Session.CallTimeout"},
 	} {

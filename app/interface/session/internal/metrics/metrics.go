@@ -32,6 +32,9 @@ var (
 	// Foreign counts requests for keys of other nodes, by what became of them:
 	// redirected or forwarded.
 	Foreign = counter("shard", "foreign_total", "Requests for auth keys of other nodes.", "answer")
+	// RefusedMarks counts requests that claimed to come from another node, and
+	// did not.
+	RefusedMarks = counter("shard", "refused_marks_total", "Requests with the mark of a session node that came from somebody else.")
 	// Strays counts pushes that came while their keys moved between nodes:
 	// kept, and then delivered, sent on or lost; full: there was no room.
 	Strays = counter("shard", "strays_total", "Pushes that came to a node without their key.", "outcome")

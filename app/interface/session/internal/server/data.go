@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -17,7 +18,7 @@ const connNew = 1
 // SessionSendDataToSession takes a packet of a client.
 func (s *Server) SessionSendDataToSession(ctx context.Context, in *session.TLSessionSendDataToSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionSendDataToSession_FullMethodName, func(done func(error)) {
-		s.sendData(in, from(ctx, follows), done)
+		s.sendData(in, s.svc.Cluster.Hop(ctx, cluster.Redirectable), done)
 	})
 }
 
@@ -46,7 +47,7 @@ func (s *Server) wait(ctx context.Context, method string, handler func(done func
 
 // sendData brings a packet to its wrapper. done is called once, here or when
 // the key is resolved, with a status.
-func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, done func(error)) {
+func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Hop, done func(error)) {
 	d := in.GetData()
 	if d == nil {
 		done(errInput)
@@ -59,9 +60,9 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, from sender, d
 		done(err)
 	}
 	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) {
-		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from)
+		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), hop)
 		switch {
-		case p.owner != "" && from == follows:
+		case p.owner != "" && hop != cluster.Direct:
 			done(redirect(p.owner))
 		case p.owner != "":
 			s.sendOn(p, len(d.GetPayload()), done, func(ctx context.Context, node session.RPCSessionClient) error {

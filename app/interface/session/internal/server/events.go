@@ -14,7 +14,7 @@ import (
 // session. Gateways of today say so with the first packet instead.
 func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSessionCreateSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionCreateSession_FullMethodName, func(done func(error)) {
-		s.createSession(in, from(ctx, follows), cluster.WasIntroduced(ctx), done)
+		s.createSession(in, s.svc.Cluster.Hop(ctx, cluster.Redirectable), cluster.WasIntroduced(ctx), done)
 	})
 }
 
@@ -22,27 +22,27 @@ func (s *Server) SessionCreateSession(ctx context.Context, in *session.TLSession
 // any more.
 func (s *Server) SessionCloseSession(ctx context.Context, in *session.TLSessionCloseSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionCloseSession_FullMethodName, func(done func(error)) {
-		s.closeSession(in, from(ctx, follows), done)
+		s.closeSession(in, s.svc.Cluster.Hop(ctx, cluster.Redirectable), done)
 	})
 }
 
 // createSession takes word of a connection from a gateway, or, introduced, from
 // the node that had the key until now.
-func (s *Server) createSession(in *session.TLSessionCreateSession, from sender, introduced bool, done func(error)) {
-	s.event(in.GetClient(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+func (s *Server) createSession(in *session.TLSessionCreateSession, hop cluster.Hop, introduced bool, done func(error)) {
+	s.event(in.GetClient(), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionCreateSession(ctx, in)
 		return err
 	}, func(p place, k keys.Key) error {
 		e := in.GetClient()
 		return s.svc.Runloop.Post(p.key, p.unbound, &sess.ConnNew{
 			ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), KeyType: k.Type, SessionID: e.GetSessionId(), ClientIP: e.GetClientIp(),
-			Introduced: introduced && from == relaying && !p.unbound,
+			Introduced: introduced && hop == cluster.Forwarded && !p.unbound,
 		})
 	})
 }
 
-func (s *Server) closeSession(in *session.TLSessionCloseSession, from sender, done func(error)) {
-	s.event(in.GetClient(), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+func (s *Server) closeSession(in *session.TLSessionCloseSession, hop cluster.Hop, done func(error)) {
+	s.event(in.GetClient(), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionCloseSession(ctx, in)
 		return err
 	}, func(p place, _ keys.Key) error {
@@ -53,7 +53,7 @@ func (s *Server) closeSession(in *session.TLSessionCloseSession, from sender, do
 }
 
 // event brings word of a connection to the wrapper of its key.
-func (s *Server) event(e *session.SessionClientEvent, from sender, done func(error),
+func (s *Server) event(e *session.SessionClientEvent, hop cluster.Hop, done func(error),
 	sendOn func(context.Context, session.RPCSessionClient) error, here func(place, keys.Key) error,
 ) {
 	if e == nil {
@@ -61,9 +61,9 @@ func (s *Server) event(e *session.SessionClientEvent, from sender, done func(err
 		return
 	}
 	s.resolve(e.GetAuthKeyId(), keys.Claim{Perm: e.GetPermAuthKeyId(), Type: e.GetKeyType()}, done, func(k keys.Key) {
-		p := s.locate(e.GetAuthKeyId(), k, e.GetPermAuthKeyId(), from)
+		p := s.locate(e.GetAuthKeyId(), k, e.GetPermAuthKeyId(), hop)
 		switch {
-		case p.owner != "" && from == follows:
+		case p.owner != "" && hop != cluster.Direct:
 			done(redirect(p.owner))
 		case p.owner != "":
 			s.sendOn(p, 0, done, sendOn)

@@ -85,7 +85,7 @@ func (s *Server) sendHTTPOn(ctx context.Context, owner string, in *session.TLSes
 	if err != nil {
 		return nil, err
 	}
-	out, err := node.SessionSendHttpDataToSession(cluster.Forwarded(ctx), in)
+	out, err := node.SessionSendHttpDataToSession(cluster.SendForwarded(ctx), in)
 	if err != nil {
 		return nil, passOn(err)
 	}

@@ -15,49 +15,49 @@ import (
 // SessionPushUpdatesData brings updates for a key's user.
 func (s *Server) SessionPushUpdatesData(ctx context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionPushUpdatesData_FullMethodName, func(done func(error)) {
-		s.pushUpdates(in, from(ctx, stays), done)
+		s.pushUpdates(in, s.svc.Cluster.Hop(ctx, cluster.Direct), done)
 	})
 }
 
 // SessionPushSessionUpdatesData brings updates for one session.
 func (s *Server) SessionPushSessionUpdatesData(ctx context.Context, in *session.TLSessionPushSessionUpdatesData) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionPushSessionUpdatesData_FullMethodName, func(done func(error)) {
-		s.pushSessionUpdates(in, from(ctx, stays), done)
+		s.pushSessionUpdates(in, s.svc.Cluster.Hop(ctx, cluster.Direct), done)
 	})
 }
 
 // SessionPushRpcResultData brings an answer that a BFF promised.
 func (s *Server) SessionPushRpcResultData(ctx context.Context, in *session.TLSessionPushRpcResultData) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionPushRpcResultData_FullMethodName, func(done func(error)) {
-		s.pushRPCResult(in, from(ctx, stays), done)
+		s.pushRPCResult(in, s.svc.Cluster.Hop(ctx, cluster.Direct), done)
 	})
 }
 
-func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, hop cluster.Hop, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushUpdatesData(ctx, in)
 		return err
 	}, &sess.PushUpdates{Notification: in.GetNotification(), Updates: in.GetUpdates()})
 }
 
-func (s *Server) pushSessionUpdates(in *session.TLSessionPushSessionUpdatesData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+func (s *Server) pushSessionUpdates(in *session.TLSessionPushSessionUpdatesData, hop cluster.Hop, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushSessionUpdatesData(ctx, in)
 		return err
 	}, &sess.PushSessionUpdates{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), Updates: in.GetUpdates()})
 }
 
-func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, from sender, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetRpcResultData()), from, done, func(ctx context.Context, node session.RPCSessionClient) error {
+func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, hop cluster.Hop, done func(error)) {
+	s.push(in.GetPermAuthKeyId(), len(in.GetRpcResultData()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionPushRpcResultData(ctx, in)
 		return err
 	}, &sess.PushRPCResult{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
 }
 
-func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(error),
+func (s *Server) push(permAuthKeyID int64, size int, hop cluster.Hop, done func(error),
 	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
 ) {
-	if from < relaying {
+	if hop.Unmarked() {
 		s.svc.Pushed()
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
 			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
@@ -65,13 +65,13 @@ func (s *Server) push(permAuthKeyID int64, size int, from sender, done func(erro
 		}
 	}
 	known, err := s.svc.Runloop.Tell(permAuthKeyID, in)
-	if !known && from < strayed {
+	if !known && hop.MayWait() {
 		s.svc.Cluster.Parked.Keep(cluster.Push{
 			Key: permAuthKeyID, Size: size,
 			Deliver: func() bool { return s.svc.Runloop.Owe(permAuthKeyID, in) },
 			SendOn: func(owner string, done func(error)) {
 				s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
-					return sendOn(cluster.Strayed(ctx), node)
+					return sendOn(cluster.SendFinal(ctx), node)
 				})
 			},
 		})

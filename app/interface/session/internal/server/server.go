@@ -55,17 +55,6 @@ func (s *Server) bounded(ctx context.Context, method string) (context.Context, c
 	return context.WithTimeout(ctx, max(wait-margin, wait/10))
 }
 
-// sender is how a request came, which decides what happens to one for a key
-// of another node.
-type sender int
-
-const (
-	follows  sender = iota // a unary gateway: it follows a redirect
-	stays                  // HTTP, streams and sync: the request is sent on
-	relaying               // another session node: it is served here
-	strayed                // one without the key of a push: not even that is sent on
-)
-
 // place says where a key's wrapper is.
 type place struct {
 	key     int64 // of the wrapper
@@ -76,13 +65,13 @@ type place struct {
 // locate finds the wrapper of a resolved transport key. A temp key of its own
 // has no owner but the node that its gateway chose: by the perm key that it
 // claims, where it claims one.
-func (s *Server) locate(authKeyID int64, k keys.Key, claimed int64, from sender) place {
+func (s *Server) locate(authKeyID int64, k keys.Key, claimed int64, hop cluster.Hop) place {
 	p := place{key: k.Perm}
 	hashed := k.Perm
 	if k.Unbound() {
 		p.key, p.unbound, hashed = authKeyID, true, claimed
 	}
-	if from < relaying && hashed != 0 {
+	if !hop.ServedHere() && hashed != 0 {
 		p.owner = s.ownerOf(hashed)
 	}
 	return p
@@ -111,14 +100,4 @@ func (s *Server) node(owner string) (session.RPCSessionClient, error) {
 		return nil, errInternal
 	}
 	return client, nil
-}
-
-func from(ctx context.Context, s sender) sender {
-	switch {
-	case cluster.WasStrayed(ctx):
-		return strayed
-	case cluster.WasForwarded(ctx):
-		return relaying
-	}
-	return s
 }

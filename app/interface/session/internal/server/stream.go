@@ -10,6 +10,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -101,17 +102,17 @@ func (s *Stream) handle(ctx context.Context, in *session.SessionStreamRequest, a
 	done := func(err error) { a.put(acknowledge(id, err)) }
 	switch r := in.GetPayload().(type) {
 	case *session.SessionStreamRequest_SendData:
-		s.unary.sendData(r.SendData, stays, done)
+		s.unary.sendData(r.SendData, cluster.Direct, done)
 	case *session.SessionStreamRequest_CreateSession:
-		s.unary.createSession(r.CreateSession, stays, false, done)
+		s.unary.createSession(r.CreateSession, cluster.Direct, false, done)
 	case *session.SessionStreamRequest_CloseSession:
-		s.unary.closeSession(r.CloseSession, stays, done)
+		s.unary.closeSession(r.CloseSession, cluster.Direct, done)
 	case *session.SessionStreamRequest_PushUpdates:
-		s.unary.pushUpdates(r.PushUpdates, stays, done)
+		s.unary.pushUpdates(r.PushUpdates, cluster.Direct, done)
 	case *session.SessionStreamRequest_PushSessionUpdates:
-		s.unary.pushSessionUpdates(r.PushSessionUpdates, stays, done)
+		s.unary.pushSessionUpdates(r.PushSessionUpdates, cluster.Direct, done)
 	case *session.SessionStreamRequest_PushRpcResult:
-		s.unary.pushRPCResult(r.PushRpcResult, stays, done)
+		s.unary.pushRPCResult(r.PushRpcResult, cluster.Direct, done)
 	case *session.SessionStreamRequest_QueryAuthKey:
 		s.later(calls, done, func() {
 			key, err := s.unary.SessionQueryAuthKey(ctx, r.QueryAuthKey)

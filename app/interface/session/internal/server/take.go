@@ -18,23 +18,24 @@ import (
 // follows redirects, as unary gateways do. False: in is no such request, and
 // done is not called.
 func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)) bool {
-	how := from(ctx, stays)
-	if follow && how == stays {
-		how = follows
+	unmarked := cluster.Direct
+	if follow {
+		unmarked = cluster.Redirectable
 	}
+	hop := s.svc.Cluster.Hop(ctx, unmarked)
 	switch in := in.(type) {
 	case *session.TLSessionSendDataToSession:
-		s.sendData(in, how, done)
+		s.sendData(in, hop, done)
 	case *session.TLSessionCreateSession:
-		s.createSession(in, how, cluster.WasIntroduced(ctx), done)
+		s.createSession(in, hop, cluster.WasIntroduced(ctx), done)
 	case *session.TLSessionCloseSession:
-		s.closeSession(in, how, done)
+		s.closeSession(in, hop, done)
 	case *session.TLSessionPushUpdatesData:
-		s.pushUpdates(in, how, done)
+		s.pushUpdates(in, hop, done)
 	case *session.TLSessionPushSessionUpdatesData:
-		s.pushSessionUpdates(in, how, done)
+		s.pushSessionUpdates(in, hop, done)
 	case *session.TLSessionPushRpcResultData:
-		s.pushRPCResult(in, how, done)
+		s.pushRPCResult(in, hop, done)
 	default:
 		return false
 	}
@@ -46,13 +47,17 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 // neither, and then slot is answered by until. Once ctx has ended nothing is
 // taken.
 func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slot sess.Slot, until time.Time, done func(key int64, owner string, err error)) {
+	hop := s.svc.Cluster.Hop(ctx, cluster.Direct)
 	failed := func(err error) { done(0, "", err) }
 	s.resolve(d.GetAuthKeyId(), claim(d), failed, func(k keys.Key) {
-		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), from(ctx, stays))
-		if p.owner != "" || ctx.Err() != nil {
+		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), hop)
+		switch {
+		case p.owner != "" && hop != cluster.Direct:
+			failed(redirect(p.owner))
+		case p.owner != "" || ctx.Err() != nil:
 			done(p.key, p.owner, nil)
-			return
+		default:
+			done(p.key, "", s.postHTTP(p, k, d, slot, until))
 		}
-		done(p.key, "", s.postHTTP(p, k, d, slot, until))
 	})
 }

@@ -298,7 +298,7 @@ func (g *gateway) post(s *csession, salt int64, payload []byte, answer func([]by
 		d := &session.SessionClientData{
 			ServerId: g.id, ConnType: connHTTP, AuthKeyId: s.key, SessionId: s.id, ClientIp: s.c.ip, Salt: salt, Payload: payload,
 		}
-		g.c.callHTTP(g.ring.Owner(s.key), d, httpTimeout, false, func(packet []byte, err error) {
+		g.c.callHTTP(g.ring.Owner(s.key), d, httpTimeout, func(packet []byte, err error) {
 			if err != nil {
 				g.c.note(g.id[:8], refusal(err), s.id, int64(status.Code(err)))
 				if status.Code(err) == 401 {

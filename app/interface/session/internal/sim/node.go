@@ -2,12 +2,15 @@ package sim
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/breaker"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	grpcmetadata "google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
@@ -96,10 +99,11 @@ func newNode(c *cluster, addr string) *node {
 		PeerTimeout:  peerTimeout,
 		Dial: func(to string) (nodecluster.Conn, error) {
 			return n.conn("node", peerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
-				return c.forwarded(ctx, to, in)
+				return c.forwarded(n.calling(ctx), to, in)
 			}), nil
 		},
 		Spawn: spawn,
+		Now:   func() int64 { return c.now },
 		Later: func(d time.Duration, f func()) (cancel func()) {
 			off := false
 			c.watch.letGo(n)
@@ -270,7 +274,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 			end(nil, err)
 		case owner != "":
 			left := time.Duration(until - n.c.now)
-			n.c.callHTTP(owner, d, left, true, end)
+			n.c.bringHTTP(n.calling(nodecluster.SendForwarded(ctx)), owner, d, left, end)
 		default:
 			p.key = key
 			n.polls = append(n.polls, p)
@@ -342,13 +346,14 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 	})
 }
 
-// callHTTP brings a packet that came over HTTP to a node, and what it answers
-// back.
-func (c *cluster) callHTTP(addr string, d *session.SessionClientData, timeout time.Duration, relayed bool, done func([]byte, error)) {
-	ctx := context.Background()
-	if relayed {
-		ctx = incoming(nodecluster.Forwarded(ctx))
-	}
+// callHTTP brings a packet that came over HTTP from a gateway to a node, and what
+// it answers back.
+func (c *cluster) callHTTP(addr string, d *session.SessionClientData, timeout time.Duration, done func([]byte, error)) {
+	c.bringHTTP(context.Background(), addr, d, timeout, done)
+}
+
+// bringHTTP is callHTTP with the context of the request at the node.
+func (c *cluster) bringHTTP(ctx context.Context, addr string, d *session.SessionClientData, timeout time.Duration, done func([]byte, error)) {
 	over := false
 	end := func(payload []byte, err error) {
 		if !over {
@@ -382,7 +387,6 @@ func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, erro
 	if n == nil || n.dead {
 		return nil, errUnavailable
 	}
-	ctx = incoming(ctx)
 	if q, ok := in.(*session.TLSessionQueryAuthKey); ok {
 		return n.srv.SessionQueryAuthKey(ctx, q)
 	}
@@ -399,10 +403,11 @@ func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, erro
 	return yes, err
 }
 
-// incoming is the context of a request at the one who gets it.
-func incoming(ctx context.Context) context.Context {
+// calling is the context of a request by n at the node that gets it.
+func (n *node) calling(ctx context.Context) context.Context {
 	md, _ := grpcmetadata.FromOutgoingContext(ctx)
-	return grpcmetadata.NewIncomingContext(context.Background(), md)
+	ctx = peer.NewContext(context.Background(), &peer.Peer{Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(n.addr))})
+	return grpcmetadata.NewIncomingContext(ctx, md)
 }
 
 // retryable reports whether a gateway calls another node after an error.

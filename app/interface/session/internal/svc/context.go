@@ -165,6 +165,8 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	s.Cluster.Join(s.Runloop, cluster.Options{
 		ReleaseAfter: c.Session.ReleaseAfter,
 		PeerTimeout:  c.Session.PeerTimeout,
+		App:          c.Nodes.App,
+		Token:        c.Nodes.Token,
 		Dial: func(addr string) (cluster.Conn, error) {
 			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
 		},

@@ -12,8 +12,8 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/kv"
 	"github.com/zeromicro/go-zero/zrpc"
 
+	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/allow"
 )
 
 // Config is the whole file.
@@ -122,7 +122,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	if _, err := allow.Parse(c.AllowPeers); err != nil {
-		return &conf.KeyError{Key: "AllowPeers", Problem: "holds something else than hosts", Fix: err.Error() + "; name them like 10.0.0.7 or 10.0.0.0/8"}
+		return err
 	}
 	if _, err := c.KeyEncryption.Sealer(); err != nil {
 		return err

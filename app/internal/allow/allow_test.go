@@ -45,6 +45,8 @@ func TestIntercept(t *testing.T) {
 	require.NoError(t, err)
 	call := func(ctx context.Context, list List, method string) codes.Code {
 		_, err := list.Intercept(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method}, func(context.Context, any) (any, error) { return nil, nil })
+		ofStream := list.InterceptStream(nil, stream{ctx: ctx}, &grpc.StreamServerInfo{FullMethod: method}, func(any, grpc.ServerStream) error { return nil })
+		require.Equal(t, err, ofStream)
 		return status.Code(err)
 	}
 	from := func(a net.Addr) context.Context { return peer.NewContext(t.Context(), &peer.Peer{Addr: a}) }
@@ -58,3 +60,11 @@ func TestIntercept(t *testing.T) {
 	require.Equal(t, codes.PermissionDenied, call(t.Context(), list, query), "who cannot be told is not let in")
 	require.Equal(t, codes.PermissionDenied, call(from(&net.UnixAddr{Name: "/x"}), list, query))
 }
+
+// stream is one whose peer is known.
+type stream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s stream) Context() context.Context { return s.ctx }
