@@ -44,12 +44,14 @@ func New(c Config) (*Service, error) {
 	}
 	unary := server.New(node)
 	stream := server.NewStream(unary)
+	nodes := server.NewNodes(unary)
 	s := &Service{svc: node}
 	s.rpc, err = rpcserver.New(rpcserver.Options{
 		Conf: serverConf(c),
 		Register: func(g *grpc.Server) {
 			session.RegisterRPCSessionServer(g, unary)
 			session.RegisterRPCSessionStreamServer(g, stream)
+			session.RegisterSessionNodesServer(g, nodes)
 		},
 		Drain: func(ctx context.Context) {
 			node.Drain(ctx)
@@ -98,8 +100,10 @@ func serverConf(c Config) zrpc.RpcServerConf {
 	if stat.SlowThreshold <= 500*time.Millisecond {
 		stat.SlowThreshold = slowCall
 	}
-	for _, m := range session.RPCSession_ServiceDesc.Methods {
-		stat.IgnoreContentMethods = append(stat.IgnoreContentMethods, "/"+session.RPCSession_ServiceDesc.ServiceName+"/"+m.MethodName)
+	for _, service := range [...]*grpc.ServiceDesc{&session.RPCSession_ServiceDesc, &session.SessionNodes_ServiceDesc} {
+		for _, m := range service.Methods {
+			stat.IgnoreContentMethods = append(stat.IgnoreContentMethods, "/"+service.ServiceName+"/"+m.MethodName)
+		}
 	}
 	return conf
 }

@@ -148,9 +148,8 @@ func TestPresenceGoesToTheNewOwner(t *testing.T) {
 			eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
 			move(a, b, both)
 			eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
-			d.fetch()
 			b.push(t, key)
-			d.hears()
+			d.hears() // and is told of no gap before
 		})
 	}
 }

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,13 +28,16 @@ type Cluster struct {
 	Nodes  *Nodes
 	Parked *Parking
 
-	o    Options
-	keys Keys
+	o       Options
+	keys    Keys
+	fetches *lane.Pool // keys on their way here
+	moving  lane.Busy
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
 	mu     sync.Mutex
-	cancel func()
+	cancel func() // of what is due when the ring has converged
+	timers map[*due]struct{}
 
 	converging sync.Mutex
 	busy       sync.WaitGroup
@@ -57,6 +62,8 @@ type Options struct {
 	Later Later
 	// Now is the time by which Later waits, Unix nanoseconds; nil: package clock.
 	Now func() int64
+	// Sleep waits; nil: time.Sleep.
+	Sleep func(time.Duration)
 }
 
 // Keys are the keys that a node has in memory: runloop.Manager.
@@ -67,10 +74,23 @@ type Keys interface {
 	Converged()
 	// Owe gives an input to a key, if it is in memory. It is never refused.
 	Owe(authKeyID int64, in sess.Input) (known bool)
+	// Foreign are the keys in memory that are not owned.
+	Foreign(owned func(authKeyID int64) bool) []int64
+	// Arrive fetches a key from a node that has it.
+	Arrive(authKeyID int64, from string)
+	// HandOver gives a key to another node.
+	HandOver(authKeyID int64, node string, done func(*session.KeyState))
 }
 
+const (
+	fetchers   = 64      // keys that are fetched at a time
+	maxFetches = 1 << 20 // and that wait for it
+)
+
 // New makes the cluster of one node, whose published host:port is self.
-func New(self string) *Cluster { return &Cluster{Members: NewMembers(self)} }
+func New(self string) *Cluster {
+	return &Cluster{Members: NewMembers(self), timers: map[*due]struct{}{}}
+}
 
 // Join readies the node for other nodes, and for keys that move from now on. It is
 // called once, before Follow and Update.
@@ -79,25 +99,66 @@ func (c *Cluster) Join(keys Keys, o Options) {
 		o.Later = c.later
 	}
 	if o.Now != nil {
-		c.hosts.now = o.Now
+		c.Members.now, c.hosts.now = o.Now, o.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = time.Sleep
 	}
 	c.keys, c.o = keys, o
+	c.fetches = lane.NewPool(fetchers, maxFetches, &c.moving)
+	c.fetches.Spawn = o.Spawn
 	c.Nodes = NewNodes(o.Dial, o.Spawn)
 	c.Parked = NewParking(c.Owner, o.ReleaseAfter, o.Later)
 	c.OnChange(c.changed)
 }
 
 // changed is called after each change of the ring.
-func (c *Cluster) changed(now *Ring) {
-	c.Nodes.Keep(now.Has)
+func (c *Cluster) changed(*Ring) {
 	epoch := c.Epoch()
 	c.mu.Lock()
-	if c.cancel != nil {
-		c.cancel()
-	}
-	c.cancel = c.o.Later(c.o.ReleaseAfter, func() { c.converge(epoch) })
+	cancel := c.cancel
 	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	cancel = c.schedule(c.o.ReleaseAfter, func() { c.converge(epoch) })
+	c.mu.Lock()
+	c.cancel = cancel
+	c.mu.Unlock()
+	// A node that has left drains, and is asked for its keys.
+	c.schedule(farewell, func() { c.Nodes.Keep(c.Ring().Has) })
 	c.Parked.Reroute()
+}
+
+// due is something that is due in a while.
+type due struct {
+	cancel func()
+	over   bool
+}
+
+// schedule is Options.Later for what is called off when the node stops.
+func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
+	t := new(due)
+	end := func() {
+		c.mu.Lock()
+		t.over = true
+		delete(c.timers, t)
+		c.mu.Unlock()
+	}
+	stop := c.o.Later(d, func() {
+		end()
+		f()
+	})
+	t.cancel = func() {
+		end()
+		stop()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !t.over {
+		c.timers[t] = struct{}{}
+	}
+	return t.cancel
 }
 
 // later runs f in d, unless it is called off before.
@@ -114,7 +175,7 @@ func (c *Cluster) later(d time.Duration, f func()) (cancel func()) {
 	}
 }
 
-// converge lets go of the keys that other nodes own, a while after the last
+// converge offers the keys that other nodes own to them, a while after the last
 // change. Until then such a key gets nothing new here, and status hears nothing
 // of it.
 func (c *Cluster) converge(epoch uint32) {
@@ -131,16 +192,36 @@ func (c *Cluster) converge(epoch uint32) {
 // ring has changed a moment ago.
 func (c *Cluster) Converging() bool { return c.converged.Load() != c.Epoch() }
 
-// release lets go of the keys that the ring of this moment gives to other nodes. A
-// node that has left the ring releases nothing: it drains.
+// release offers the keys that the ring of this moment gives to other nodes to them.
 func (c *Cluster) release() {
 	ring, self := c.Ring(), c.Self()
-	if c.Left() {
+	keys := c.keys.Foreign(func(key int64) bool { return ring.Owner(key) == self })
+	if len(keys) == 0 {
 		return
 	}
-	if released := c.keys.Release(func(key int64) bool { return ring.Owner(key) == self }); released > 0 {
-		metrics.Released.Add(float64(released))
-		logx.Infof("%d keys moved to other nodes", released)
+	metrics.Released.Add(float64(len(keys)))
+	logx.Infof("%d keys move to other nodes", len(keys))
+	c.offer(keys, func(released int) {
+		if released > 0 {
+			logx.Infof("%d keys were not taken by their nodes", released)
+		}
+	})
+}
+
+// HandOverAll waits until all keys have gone to the nodes that own them, when this
+// node has left the ring, or until ctx is done.
+func (c *Cluster) HandOverAll(ctx context.Context) {
+	if !c.Left() {
+		return
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for len(c.keys.Foreign(c.Owns)) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 
@@ -148,6 +229,16 @@ func (c *Cluster) release() {
 func (c *Cluster) Owns(permAuthKeyID int64) bool {
 	_, mine := c.Owner(permAuthKeyID)
 	return mine
+}
+
+// Heir is the owner of a key, once this node has left the ring: it begins with no key
+// any more. Else it is empty.
+func (c *Cluster) Heir(permAuthKeyID int64) string {
+	if !c.Left() {
+		return ""
+	}
+	owner, _ := c.Owner(permAuthKeyID)
+	return owner
 }
 
 // SendOn makes a request of size bytes on another node, in the order of the
@@ -175,17 +266,7 @@ var updatesTooLong = protowire.AppendString(protowire.AppendTag(nil, 1, protowir
 // node that has it now: this one took some for it before it heard of that
 // node, and they may not have arrived.
 func (c *Cluster) OnGap(permAuthKeyID int64) {
-	in := &session.TLSessionPushUpdatesData{PermAuthKeyId: permAuthKeyID, Updates: updatesTooLong}
-	c.Parked.Keep(Push{
-		Key: permAuthKeyID, Size: len(updatesTooLong),
-		Deliver: func() bool { return c.keys.Owe(permAuthKeyID, &sess.PushUpdates{Updates: updatesTooLong}) },
-		SendOn: func(owner string, done func(error)) {
-			c.SendOn(permAuthKeyID, len(updatesTooLong), owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
-				_, err := node.SessionPushUpdatesData(ctx, in)
-				return err
-			})
-		},
-	})
+	c.Park(permAuthKeyID, &sess.PushUpdates{Updates: updatesTooLong})
 }
 
 // Introduce tells the node that takes a key over of the sessions that updates of
@@ -214,8 +295,10 @@ func (c *Cluster) Introduce(permAuthKeyID int64, sessions []sess.ConnNew) {
 // LeaveRing takes a node that stops off its ring: what still comes, and what
 // it kept for keys that are not here, is for the others.
 func (c *Cluster) LeaveRing() {
-	c.release()
 	c.Leave()
+	if c.Left() {
+		c.release()
+	}
 	c.Parked.Reroute()
 }
 
@@ -223,10 +306,11 @@ func (c *Cluster) LeaveRing() {
 func (c *Cluster) StopMoves() {
 	c.Members.Close()
 	c.mu.Lock()
-	if c.cancel != nil {
-		c.cancel()
-	}
+	timers := slices.Collect(maps.Keys(c.timers))
 	c.mu.Unlock()
+	for _, t := range timers {
+		t.cancel()
+	}
 	if c.Parked != nil {
 		c.Parked.Close()
 	}
@@ -237,5 +321,6 @@ func (c *Cluster) StopMoves() {
 func (c *Cluster) Close() {
 	if c.Nodes != nil {
 		c.Nodes.Close()
+		c.moving.Wait()
 	}
 }

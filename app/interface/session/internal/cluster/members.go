@@ -11,6 +11,7 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/ring"
 )
@@ -30,6 +31,7 @@ type Members struct {
 	view  atomic.Pointer[view]
 	left  atomic.Bool
 	hosts *hosts
+	now   func() int64 // package clock, Unix nanoseconds
 
 	mu       sync.Mutex // orders updates
 	onChange func(now *Ring)
@@ -39,24 +41,46 @@ type Members struct {
 
 // view is the ring of a moment, and those before it.
 type view struct {
-	ring  *Ring
-	epoch uint32  // counts the changes of the ring
-	past  []*Ring // rings before it, oldest first
+	ring   *Ring
+	epoch  uint32  // counts the changes of the ring
+	past   []*Ring // rings before it, oldest first
+	ended  []int64 // when each of past ended, Unix nanoseconds
+	before *Ring   // the others, as they were when this node joined them; nil: it is alone
 }
 
 // remembered is how many past rings a node knows.
 const remembered = 16
 
 // next is the view after a change of the ring.
-func (v *view) next(r *Ring) *view {
-	past := append(slices.Clone(v.past), v.ring)
-	return &view{ring: r, epoch: v.epoch + 1, past: past[max(0, len(past)-remembered):]}
+func (v *view) next(r *Ring, now int64) *view {
+	past, ended := append(slices.Clone(v.past), v.ring), append(slices.Clone(v.ended), now)
+	first := max(0, len(past)-remembered)
+	return &view{ring: r, epoch: v.epoch + 1, past: past[first:], ended: ended[first:], before: v.before}
+}
+
+// former are the owners of a key until a moment ago, that is since some time, the
+// latest first, without this node.
+func (m *Members) former(permAuthKeyID, since int64) (nodes []string) {
+	v := m.view.Load()
+	add := func(node string) {
+		if node != "" && node != m.self && !slices.Contains(nodes, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	for i := len(v.past) - 1; i >= 0 && v.ended[i] >= since; i-- {
+		if i == 0 && v.before != nil && len(v.past[0].Nodes()) == 1 { // of a node that was alone: not what the others saw
+			add(v.before.Owner(permAuthKeyID))
+			continue
+		}
+		add(v.past[i].Owner(permAuthKeyID))
+	}
+	return nodes
 }
 
 // NewMembers makes the ring of one node, self: its published host:port.
 func NewMembers(self string) *Members {
 	ring := NewRing([]string{self})
-	m := &Members{self: self, hosts: newHosts(ring)}
+	m := &Members{self: self, hosts: newHosts(ring), now: clock.Now}
 	m.view.Store(&view{ring: ring})
 	return m
 }
@@ -102,7 +126,7 @@ func (m *Members) Leave() {
 	nodes := slices.DeleteFunc(slices.Clone(m.Ring().Nodes()), func(n string) bool { return n == m.self })
 	if len(nodes) > 0 {
 		m.left.Store(true) // before the ring: who reads the ring without this node must also see that it has left
-		m.view.Store(m.view.Load().next(NewRing(nodes)))
+		m.view.Store(m.view.Load().next(NewRing(nodes), m.now()))
 	}
 }
 
@@ -149,7 +173,13 @@ func (m *Members) Update(nodes []string) {
 		return
 	}
 	m.hosts.update(now)
-	m.view.Store(old.next(now))
+	next := old.next(now, m.now())
+	if old.before == nil { // it joins
+		if others := slices.DeleteFunc(slices.Clone(now.Nodes()), func(n string) bool { return n == m.self }); len(others) > 0 {
+			next.before = NewRing(others)
+		}
+	}
+	m.view.Store(next)
 	logx.Infof("ring: %s", strings.Join(now.Nodes(), " "))
 	if m.onChange != nil {
 		m.onChange(now)

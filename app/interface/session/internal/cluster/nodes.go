@@ -74,6 +74,21 @@ func (n *Nodes) Client(addr string) (session.RPCSessionClient, error) {
 	return session.NewRPCSessionClient(to.conn), nil
 }
 
+// Peer is what nodes alone ask of a node.
+func (n *Nodes) Peer(addr string) (session.SessionNodesClient, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	to, err := n.node(addr)
+	if err != nil {
+		return nil, err
+	}
+	return session.NewSessionNodesClient(to.conn), nil
+}
+
+// Aside runs f beside all else and in no order, without waiting for it. Where too
+// much waits, it does not run.
+func (n *Nodes) Aside(f func()) { n.aside.Go(f) }
+
 // InOrder runs f with the session service of a node, after what was given for
 // the same node and key before, without waiting for it. f holds on to size
 // bytes until then. After an error it does not run: ErrFull when too much

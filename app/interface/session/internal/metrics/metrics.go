@@ -35,6 +35,9 @@ var (
 	// RefusedMarks counts requests that claimed to come from another node, and
 	// did not.
 	RefusedMarks = counter("shard", "refused_marks_total", "Requests with the mark of a session node that came from somebody else.")
+	// Moves counts keys that came from other nodes: taken with all they had; failed
+	// attempts; and outcomes of calls that did not reach the node of their key.
+	Moves = counter("shard", "moves_total", "Keys that came from other nodes with their sessions.", "outcome")
 	// Strays counts pushes that came while their keys moved between nodes:
 	// kept, and then delivered, sent on or lost; full: there was no room.
 	Strays = counter("shard", "strays_total", "Pushes that came to a node without their key.", "outcome")

@@ -20,6 +20,7 @@ type actor struct {
 	timer   timer
 	unbound bool         // the key is a temp key of its own
 	online  atomic.Int64 // the user that status knows as online here; 0: none
+	apart   atomic.Bool  // counted in Manager.awayKeys
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex

@@ -29,6 +29,9 @@ type Cluster interface {
 	// ReacquiredSince reports whether this node owns a perm key again that was
 	// another's since an epoch, and returns the epoch to ask with next.
 	ReacquiredSince(authKeyID int64, epoch uint32) (seen uint32, reacquired bool)
+	// Heir is the node that a key goes to which is not in memory, once this node has
+	// left the ring and begins with no key any more; else empty.
+	Heir(authKeyID int64) string
 	// Epoch counts the changes of the ring until now.
 	Epoch() uint32
 	// Converging reports whether nodes may disagree about who owns a key.
@@ -45,9 +48,9 @@ type Cluster interface {
 	// Fetch asks them for it, one after the other. done hears once what there was;
 	// nil: nothing.
 	Fetch(authKeyID int64, from []string, done func(*session.KeyState))
-	// Follow sends an input after a key that has moved to a node. It reports false
+	// SendAfter sends an input after a key that has moved to a node. It reports false
 	// when it cannot be sent. What says nothing to another node goes nowhere.
-	Follow(authKeyID int64, to string, in sess.Input) bool
+	SendAfter(authKeyID int64, to string, in sess.Input) bool
 	// Homeless hears of updates for a key that nobody had.
 	Homeless(authKeyID int64, in sess.Input)
 }
@@ -57,13 +60,14 @@ type alone struct{}
 
 func (alone) Owns(int64) bool                                { return true }
 func (alone) ReacquiredSince(int64, uint32) (uint32, bool)   { return 0, false }
+func (alone) Heir(int64) string                              { return "" }
 func (alone) Epoch() uint32                                  { return 0 }
 func (alone) Converging() bool                               { return false }
 func (alone) Introduce(int64, []sess.ConnNew)                {}
 func (alone) OnGap(int64)                                    {}
 func (alone) Former(int64) []string                          { return nil }
 func (alone) Fetch(int64, []string, func(*session.KeyState)) {}
-func (alone) Follow(int64, string, sess.Input) bool          { return true }
+func (alone) SendAfter(int64, string, sess.Input) bool       { return true }
 func (alone) Homeless(int64, sess.Input)                     {}
 
 // Options is what actors work with. All functions are called from many
@@ -119,6 +123,7 @@ type Manager struct {
 
 	faults   faultLog
 	draining drain
+	awayKeys atomic.Int64
 	counts   [sess.Counters]atomic.Int64
 }
 
@@ -214,6 +219,11 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) e
 // place is put for what may not wait for a handover, or is part of one.
 func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) error {
 	for {
+		if !unbound && m.find(authKeyID) == nil {
+			if heir := m.o.Cluster.Heir(authKeyID); heir != "" {
+				return &MovedError{heir}
+			}
+		}
 		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
 		case posted:
 			return nil
@@ -251,9 +261,7 @@ func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known bool, e
 	for {
 		a := m.find(authKeyID)
 		if a == nil {
-			if a = m.expect(authKeyID, in); a == nil {
-				return false, nil
-			}
+			return false, nil
 		}
 		switch a.put(in, owed) {
 		case posted:
@@ -271,8 +279,10 @@ func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known bool, e
 // Counted returns how often something happened since it was last asked.
 func (m *Manager) Counted(what sess.Counter) int64 { return m.counts[what].Swap(0) }
 
-// Count returns how many keys are in memory.
+// Count returns how many keys are in memory, without those that have moved to other
+// nodes.
 func (m *Manager) Count() (n int) {
+	defer func() { n -= int(m.awayKeys.Load()) }()
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.RLock()
@@ -346,6 +356,9 @@ func (m *Manager) forget(a *actor) {
 	defer s.mu.Unlock()
 	if s.actors[a.key] == a {
 		delete(s.actors, a.key)
+		if a.apart.CompareAndSwap(true, false) {
+			m.awayKeys.Add(-1)
+		}
 	}
 }
 

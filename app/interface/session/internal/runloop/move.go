@@ -104,6 +104,8 @@ func (a *actor) depart(to string) (queued []sess.Input, more bool) {
 		return queued, true
 	}
 	a.away = to
+	a.apart.Store(true)
+	a.m.awayKeys.Add(1)
 	return nil, false
 }
 
@@ -114,7 +116,7 @@ func (m *Manager) sendAfter(key int64, to string, in sess.Input) bool {
 		m.Slots.answer(d.HTTP, nil)
 		return true
 	}
-	return m.o.Cluster.Follow(key, to, in)
+	return m.o.Cluster.SendAfter(key, to, in)
 }
 
 // follow is put for a key that is away. What is owed, or says something of what the
@@ -127,23 +129,20 @@ func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 	return &MovedError{a.away}
 }
 
-// expect makes the actor of a key that another node may have, because updates came for
-// it: a client that only listens says nothing that would bring the key here.
-func (m *Manager) expect(key int64, in sess.Input) *actor {
-	switch in.(type) {
-	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
-	default:
-		return nil
-	}
-	former := m.o.Cluster.Former(key)
+// Expect asks for a key that is not here, and that another node may have: updates came
+// for it, and a client that only listens says nothing that would bring the key here.
+// It reports whether there is something now to give them to; if nobody had the key, they
+// are Homeless.
+func (m *Manager) Expect(authKeyID int64) bool {
+	former := m.o.Cluster.Former(authKeyID)
 	if len(former) == 0 {
-		return nil
+		return false
 	}
-	a, made := m.create(key, false, true)
+	a, made := m.create(authKeyID, false, true)
 	if made {
-		m.o.Cluster.Fetch(key, former, a.arrive)
+		m.o.Cluster.Fetch(authKeyID, former, a.arrive)
 	}
-	return a
+	return true
 }
 
 // Arrive fetches a key from a node that says it has it. One that is here already, and

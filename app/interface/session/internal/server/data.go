@@ -7,6 +7,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -53,6 +54,10 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		done(errInput)
 		return
 	}
+	sendOn := func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionSendDataToSession(ctx, in)
+		return err
+	}
 	refused := func(err error) {
 		if errors.Is(err, errUnregistered) {
 			s.dead(d)
@@ -65,12 +70,9 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		case p.owner != "" && hop != cluster.Direct:
 			done(redirect(p.owner))
 		case p.owner != "":
-			s.sendOn(p, len(d.GetPayload()), done, func(ctx context.Context, node session.RPCSessionClient) error {
-				_, err := node.SessionSendDataToSession(ctx, in)
-				return err
-			})
+			s.sendOn(p, len(d.GetPayload()), done, sendOn)
 		default:
-			done(asStatus(s.svc.Runloop.Post(p.key, p.unbound, data(d, k))))
+			s.end(s.svc.Runloop.Post(p.key, p.unbound, data(d, k)), p, len(d.GetPayload()), hop, done, sendOn)
 		}
 	})
 }
@@ -113,6 +115,26 @@ func (s *Server) resolve(authKeyID int64, claim keys.Claim, done func(error), ne
 func (s *Server) sendOn(p place, size int, done func(error), call func(context.Context, session.RPCSessionClient) error) {
 	metrics.Foreign.Inc("forwarded")
 	s.svc.Cluster.SendOn(p.key, size, p.owner, func(err error) { done(passOn(err)) }, call)
+}
+
+// end answers a request that was served here, unless its key has just moved: then it
+// is sent after the key. hop is how it came.
+func (s *Server) end(err error, p place, size int, hop cluster.Hop, done func(error), sendOn func(context.Context, session.RPCSessionClient) error) {
+	moved := new(runloop.MovedError)
+	switch {
+	case !errors.As(err, &moved):
+		done(asStatus(err))
+	case hop == cluster.Final: // it has come from there
+		done(errInternal)
+	default:
+		p.owner = moved.To
+		s.sendOn(p, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
+			if hop == cluster.Forwarded {
+				ctx = cluster.SendFinal(ctx)
+			}
+			return sendOn(ctx, node)
+		})
+	}
 }
 
 func data(d *session.SessionClientData, k keys.Key) *sess.Data {

@@ -68,7 +68,7 @@ func (s *Server) event(e *session.SessionClientEvent, hop cluster.Hop, done func
 		case p.owner != "":
 			s.sendOn(p, 0, done, sendOn)
 		default:
-			done(asStatus(here(p, k)))
+			s.end(here(p, k), p, 0, hop, done, sendOn)
 		}
 	})
 }

@@ -50,7 +50,7 @@ func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slo
 	packet := data(d, k)
 	packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
 	packet.HTTPUntil = clock.Of(until)
-	return asStatus(s.svc.Runloop.Post(p.key, p.unbound, packet))
+	return s.svc.Runloop.Post(p.key, p.unbound, packet)
 }
 
 // awaitHTTP waits for the packet that answers a request. The wrapper answers

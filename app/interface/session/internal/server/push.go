@@ -65,16 +65,11 @@ func (s *Server) push(permAuthKeyID int64, size int, hop cluster.Hop, done func(
 		}
 	}
 	known, err := s.svc.Runloop.Tell(permAuthKeyID, in)
-	if !known && hop.MayWait() {
-		s.svc.Cluster.Parked.Keep(cluster.Push{
-			Key: permAuthKeyID, Size: size,
-			Deliver: func() bool { return s.svc.Runloop.Owe(permAuthKeyID, in) },
-			SendOn: func(owner string, done func(error)) {
-				s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
-					return sendOn(cluster.SendFinal(ctx), node)
-				})
-			},
-		})
+	if !known && hop.MayWait() && s.svc.Runloop.Expect(permAuthKeyID) {
+		known, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
-	done(asStatus(err))
+	if !known && hop.MayWait() {
+		s.svc.Cluster.Park(permAuthKeyID, in)
+	}
+	s.end(err, place{key: permAuthKeyID}, size, hop, done, sendOn)
 }

@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -57,7 +59,12 @@ func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slo
 		case p.owner != "" || ctx.Err() != nil:
 			done(p.key, p.owner, nil)
 		default:
-			done(p.key, "", s.postHTTP(p, k, d, slot, until))
+			err := s.postHTTP(p, k, d, slot, until)
+			if moved := new(runloop.MovedError); errors.As(err, &moved) {
+				done(p.key, moved.To, nil)
+				return
+			}
+			done(p.key, "", asStatus(err))
 		}
 	})
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -143,6 +144,9 @@ func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Rout
 	s.Runloop = runloop.New(runloop.Options{
 		New: func(key int64, unbound bool) runloop.Machine {
 			return sess.New(key, unbound, &cfg, s.Schema, rand.Reader)
+		},
+		Import: func(key int64, st *session.KeyState) (runloop.Machine, error) {
+			return sess.Import(key, st, clock.Now(), time.Now().UnixNano(), &cfg, s.Schema, rand.Reader)
 		},
 		Send:         s.Gateways.Send,
 		Notify:       s.notify,

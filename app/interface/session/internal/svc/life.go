@@ -78,6 +78,12 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 		defer cancel()
 		return f(bounded)
 	}
+	// Keys go to their new owners with all there is of them. Half of the time is left
+	// for those that nobody takes.
+	_ = within(s.Config.DrainTime/2, func(ctx context.Context) error {
+		s.Cluster.HandOverAll(ctx)
+		return nil
+	})
 	var late int
 	if err := within(s.Config.DrainTime, func(ctx context.Context) (err error) {
 		late, err = s.Runloop.Drain(ctx)

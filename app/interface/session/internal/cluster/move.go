@@ -1,0 +1,312 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+const (
+	// takeOver is how long after a change of the ring, beyond ReleaseAfter, a key
+	// that is not here may still be on another node: that one hears of the change
+	// later, and offers what it has then.
+	takeOver = 10 * time.Second
+	// fetchTries is how often a node is asked for a key. One that has not heard yet
+	// of this node refuses it.
+	fetchTries = 6
+	fetchPause = 250 * time.Millisecond
+	// stateBytes bounds what a key may bring along: more than it may keep.
+	stateBytes = 128 << 20
+	offerTries = 3
+	// offered is how many keys are offered at a time.
+	offered = 1000
+	// outcomeTries is how often the outcome of a call is sent after its key.
+	outcomeTries = 4
+)
+
+// Former are the nodes that may have a key in memory which is not here: its owners by
+// the rings of a moment ago, and, where this node has just joined, who owned it
+// before. The latest is first.
+func (c *Cluster) Former(permAuthKeyID int64) []string {
+	if c.keys == nil {
+		return nil
+	}
+	return c.former(permAuthKeyID, c.now()-int64(c.o.ReleaseAfter+takeOver))
+}
+
+// Fetch asks nodes for a key, one after the other, and calls done once: with what the
+// first of them had, or with nil.
+func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(*session.KeyState)) {
+	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from)) }) {
+		done(nil)
+	}
+}
+
+func (c *Cluster) fetch(permAuthKeyID int64, from []string) *session.KeyState {
+	for _, node := range from {
+		for try := range fetchTries {
+			if try > 0 {
+				c.o.Sleep(fetchPause)
+			}
+			st, err := c.ask(permAuthKeyID, node)
+			switch {
+			case err == nil && st != nil:
+				metrics.Moves.Inc("taken")
+				return st
+			case err == nil, gone(err):
+			default:
+				metrics.Moves.Inc("failed")
+				continue
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// gone reports whether a node is not there, or knows no such calls.
+func gone(err error) bool {
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.Unimplemented
+}
+
+func (c *Cluster) ask(permAuthKeyID int64, node string) (*session.KeyState, error) {
+	client, err := c.Nodes.Peer(node)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
+	defer cancel()
+	out, err := client.HandOver(ctx, &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID}, grpc.MaxCallRecvMsgSize(stateBytes))
+	return out.GetState(), err
+}
+
+// SendAfter sends an input after a key that has moved to a node. It reports false when
+// too much waits for that node. What says nothing to another node goes nowhere.
+func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) bool {
+	switch in := in.(type) {
+	case *sess.CallDone:
+		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Outcome{Outcome: sess.Outcome(in)}}
+		return c.inOrder(to, permAuthKeyID, len(r.GetOutcome().GetReply()), c.outcome(to, r))
+	case *sess.SendFailed:
+		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Lost{Lost: &session.LostPacket{
+			ServerId: in.ServerID, AuthKeyId: in.AuthKeyID, SessionId: in.SessionID,
+		}}}
+		return c.inOrder(to, permAuthKeyID, 0, func() { _ = c.follow(to, r) })
+	}
+	call, size := requestOf(permAuthKeyID, in)
+	if call == nil {
+		return true
+	}
+	failed := error(nil)
+	c.SendOn(permAuthKeyID, size, to, func(err error) { failed = err }, call)
+	return failed == nil
+}
+
+// outcome sends the outcome of a call, again when it may not have arrived: it is no
+// use to anybody else, and twice it does no harm.
+func (c *Cluster) outcome(to string, r *session.FollowRequest) func() {
+	return func() {
+		for try := range outcomeTries {
+			if try > 0 {
+				c.o.Sleep(fetchPause << try)
+			}
+			if c.follow(to, r) == nil {
+				return
+			}
+		}
+		metrics.Moves.Inc("outcome lost")
+	}
+}
+
+func (c *Cluster) follow(to string, r *session.FollowRequest) error {
+	client, err := c.Nodes.Peer(to)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
+	defer cancel()
+	_, err = client.Follow(ctx, r, grpc.MaxCallSendMsgSize(stateBytes))
+	return err
+}
+
+func (c *Cluster) inOrder(to string, permAuthKeyID int64, size int, f func()) bool {
+	return c.Nodes.InOrder(to, permAuthKeyID, size, func(session.RPCSessionClient) { f() }) == nil
+}
+
+// Homeless keeps updates for a key that nobody had, until nodes agree whose it is.
+func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) { c.Park(permAuthKeyID, in) }
+
+// Park keeps an input for a key that is not in memory here, until nodes agree whose it
+// is (Parking).
+func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
+	call, size := requestOf(permAuthKeyID, in)
+	if call == nil {
+		return
+	}
+	c.Parked.Keep(Push{
+		Key: permAuthKeyID, Size: size,
+		Deliver: func() bool { return c.keys.Owe(permAuthKeyID, in) },
+		SendOn: func(owner string, done func(error)) {
+			c.SendOn(permAuthKeyID, size, owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
+				return call(SendFinal(ctx), node)
+			})
+		},
+	})
+}
+
+// requestOf makes the call that brings an input to another node; nil: it is none of
+// those that come from outside.
+func requestOf(permAuthKeyID int64, in sess.Input) (call func(context.Context, session.RPCSessionClient) error, size int) {
+	switch in := in.(type) {
+	case *sess.PushUpdates:
+		r := &session.TLSessionPushUpdatesData{PermAuthKeyId: permAuthKeyID, Notification: in.Notification, Updates: in.Updates}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionPushUpdatesData(ctx, r)
+			return err
+		}, len(in.Updates)
+	case *sess.PushSessionUpdates:
+		r := &session.TLSessionPushSessionUpdatesData{PermAuthKeyId: permAuthKeyID, AuthKeyId: in.AuthKeyID, SessionId: in.SessionID, Updates: in.Updates}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionPushSessionUpdatesData(ctx, r)
+			return err
+		}, len(in.Updates)
+	case *sess.PushRPCResult:
+		r := &session.TLSessionPushRpcResultData{
+			PermAuthKeyId: permAuthKeyID, AuthKeyId: in.AuthKeyID, SessionId: in.SessionID, ClientReqMsgId: in.ReqMsgID, RpcResultData: in.RPCResult,
+		}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionPushRpcResultData(ctx, r)
+			return err
+		}, len(in.RPCResult)
+	case *sess.Data:
+		r := &session.TLSessionSendDataToSession{Data: &session.SessionClientData{
+			PredicateName: "sessionClientData", ServerId: in.ServerID, ConnType: connType(in.NewConn), AuthKeyId: in.AuthKeyID, KeyType: int32(in.KeyType),
+			PermAuthKeyId: permAuthKeyID, SessionId: in.SessionID, ClientIp: in.ClientIP, Salt: in.Salt, Payload: in.Payload,
+		}}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionSendDataToSession(ctx, r)
+			return err
+		}, len(in.Payload)
+	case *sess.ConnNew:
+		r := &session.TLSessionCreateSession{Client: &session.SessionClientEvent{
+			PredicateName: "sessionClientEvent", ServerId: in.ServerID, AuthKeyId: in.AuthKeyID, KeyType: int32(in.KeyType),
+			PermAuthKeyId: permAuthKeyID, SessionId: in.SessionID, ClientIp: in.ClientIP,
+		}}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionCreateSession(ctx, r)
+			return err
+		}, 0
+	case *sess.ConnClosed:
+		r := &session.TLSessionCloseSession{Client: &session.SessionClientEvent{
+			PredicateName: "sessionClientEvent", ServerId: in.ServerID, AuthKeyId: in.AuthKeyID, PermAuthKeyId: permAuthKeyID, SessionId: in.SessionID,
+		}}
+		return func(ctx context.Context, node session.RPCSessionClient) error {
+			_, err := node.SessionCloseSession(ctx, r)
+			return err
+		}, 0
+	}
+	return nil, 0
+}
+
+// connType is that of the first packet of a session at a gateway, or of a later one.
+func connType(first bool) int32 {
+	if first {
+		return 1
+	}
+	return 0
+}
+
+// offer tells the nodes that own keys by now that they are here, and lets go of those
+// that nobody takes: their nodes do not know these calls, or do not come for them.
+func (c *Cluster) offer(keys []int64, left func(released int)) {
+	byOwner := map[string][]int64{}
+	var order []string
+	for _, key := range keys {
+		if owner, mine := c.Owner(key); !mine {
+			if byOwner[owner] == nil {
+				order = append(order, owner)
+			}
+			byOwner[owner] = append(byOwner[owner], key)
+		}
+	}
+	for _, owner := range order {
+		for batch := range slices.Chunk(byOwner[owner], offered) {
+			c.Nodes.Aside(func() {
+				refused, err := c.offerTo(owner, batch)
+				switch {
+				case err != nil:
+					left(c.let(batch))
+				case len(refused) > 0:
+					left(c.let(refused))
+				}
+			})
+		}
+	}
+	// Who has said yes comes at once. What is here still a while later is not
+	// wanted, as when that node has ended.
+	c.schedule(takeOver/2, func() { left(c.let(keys)) })
+}
+
+// errRefused means that a node does not take offers.
+var errRefused = errors.New("cluster: the keys are not taken")
+
+func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err error) {
+	client, err := c.Nodes.Peer(owner)
+	if err != nil {
+		return nil, err
+	}
+	for try := range offerTries {
+		if try > 0 {
+			c.o.Sleep(fetchPause << try)
+		}
+		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
+		out, e := client.OfferKeys(ctx, &session.OfferKeysRequest{From: c.Self(), PermAuthKeyIds: keys})
+		cancel()
+		switch {
+		case e == nil && len(out.GetRefused()) < len(keys):
+			return out.GetRefused(), nil
+		case e == nil: // it has not heard of the change yet
+			err = errRefused
+		case gone(e):
+			return nil, e
+		default:
+			err = e
+		}
+	}
+	return nil, err
+}
+
+// let releases those of some keys that are another node's still, without a word about
+// what is known of them.
+func (c *Cluster) let(keys []int64) int {
+	some := make(map[int64]struct{}, len(keys))
+	for _, key := range keys {
+		some[key] = struct{}{}
+	}
+	return c.keys.Release(func(key int64) bool {
+		_, ours := some[key]
+		return !ours || c.Owns(key)
+	})
+}
+
+// Offered takes the offer of a node, and returns the keys that are not this one's.
+func (c *Cluster) Offered(from string, keys []int64) (refused []int64) {
+	for _, key := range keys {
+		if !c.Owns(key) || c.Left() {
+			refused = append(refused, key)
+			continue
+		}
+		c.keys.Arrive(key, from)
+	}
+	return refused
+}
