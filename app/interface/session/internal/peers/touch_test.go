@@ -41,9 +41,15 @@ func (r *touchRole) told() int {
 	return len(r.keys)
 }
 
+func startTouches(a *AuthSession, ended func(perm, asked int64), every time.Duration) *Touches {
+	t := NewTouches(a, TouchOptions{Ended: ended, Every: every})
+	t.Start()
+	return t
+}
+
 func TestLoginsInUseAreTold(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, 5*time.Millisecond)
+	touches := startTouches(&AuthSession{manager: role, timeout: time.Second}, nil, 5*time.Millisecond)
 	touches.Seen(1)
 	touches.Seen(1)
 	touches.Seen(-2)
@@ -57,7 +63,7 @@ func TestEndedLoginsAreReported(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}, ended: []int64{7}}
 	var ended []int64
 	began, at := time.Now().UnixNano(), int64(0)
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, func(perm, asked int64) {
+	touches := startTouches(&AuthSession{manager: role, timeout: time.Second}, func(perm, asked int64) {
 		ended, at = append(ended, perm), asked
 	}, time.Hour)
 	touches.Seen(7)
@@ -70,7 +76,7 @@ func TestEndedLoginsAreReported(t *testing.T) {
 // The rest is told at the end, in calls of a bounded size.
 func TestTouchesAreBounded(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
+	touches := startTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
 	for i := range int64(maxTouching + 100) {
 		touches.Seen(i)
 	}
@@ -84,7 +90,7 @@ func TestTouchesAreBounded(t *testing.T) {
 // An authsession that cannot, or does not answer, is not asked for the rest.
 func TestAStockAuthsessionIsLeftAlone(t *testing.T) {
 	role := &touchRole{keys: map[int64]bool{}, err: status.Error(codes.Unimplemented, "unknown service")}
-	touches := newTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
+	touches := startTouches(&AuthSession{manager: role, timeout: time.Second}, nil, time.Hour)
 	for i := range int64(3 * touchBatch) {
 		touches.Seen(i)
 	}
@@ -113,11 +119,11 @@ func TestTheLastRoundOfTouchesHasOneDeadline(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		elapsed time.Duration
-	}{{"between two rounds", 0}, {"within a round", touchEvery + time.Second}} {
+	}{{"between two rounds", 0}, {"within a round", TouchEvery + time.Second}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				role := &slowRole{touchRole: touchRole{keys: map[int64]bool{}}, takes: 1900 * time.Millisecond}
-				touches := NewTouches(&AuthSession{manager: role, timeout: 2 * time.Second}, nil)
+				touches := startTouches(&AuthSession{manager: role, timeout: 2 * time.Second}, nil, TouchEvery)
 				for i := range int64(50 * touchBatch) {
 					touches.Seen(i)
 				}
