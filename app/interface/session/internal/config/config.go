@@ -14,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -57,7 +58,8 @@ type Config struct {
 	// Session holds limits and times; what is absent or zero has its default.
 	Session Session `json:",optional"`
 	// DrainTime is how long a node that stops waits for answers in flight;
-	// Shutdown.WaitTime bounds the whole. Zero value means 20 s.
+	// Shutdown.WaitTime bounds the whole, and leaves 5 s or half of it for what comes
+	// after. Zero value means 20 s, or what there is.
 	DrainTime time.Duration `json:",optional"`
 }
 
@@ -116,8 +118,15 @@ func (c *Config) SetDefaults() {
 	def(&s.GatewayQueue, 1<<16)
 	def(&s.GatewayBytes, 64<<20)
 	def(&s.GatewayRetry, 10*time.Second)
-	def(&c.DrainTime, 20*time.Second)
+	def(&c.DrainTime, min(20*time.Second, c.longestDrain()))
 	def(&c.Schema, tl.Default)
+}
+
+// longestDrain is what DrainTime may be at most: afterwards packets that wait for
+// gateways are sent, status is told who is offline, and the last pushes are taken.
+func (c *Config) longestDrain() time.Duration {
+	budget := rpcserver.Budget(c.RpcServerConf)
+	return max(budget-5*time.Second, budget/2)
 }
 
 func def[T comparable](field *T, value T) {
@@ -196,6 +205,10 @@ func (c *Config) Validate() error {
 	if err := cfg.Validate(); err != nil {
 		key, problem, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sess: "), " ")
 		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
+	}
+	if most := c.longestDrain(); c.DrainTime > most {
+		return &conf.KeyError{Key: "DrainTime", Problem: fmt.Sprintf("is %v, and a stop takes %v in all", c.DrainTime, rpcserver.Budget(c.RpcServerConf)),
+			Fix: fmt.Sprintf("give %v at most, or raise Shutdown.WaitTime", most)}
 	}
 	return c.validateNode()
 }
