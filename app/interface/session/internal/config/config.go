@@ -78,6 +78,7 @@ type Session struct {
 	Calls            int           `json:",optional"` // API calls under way on the node; as many may wait. Zero value means 16384
 	CallBytes        int           `json:",optional"` // their bytes, also of those that wait, as far as a call has 4 KiB or more; beyond, such calls are answered 420 FLOOD_WAIT_3. Zero value means 256 MiB
 	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
+	PeerQueue        int           `json:",optional"` // such calls of auth keys that wait for their turn: a key that comes asks two or three things. Zero value means 65536
 	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
 	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
 	ReplyBytes       int           `json:",optional"` // of a BFF's answer to one call; a larger one is answered 500 RESPONSE_TOO_LONG. Packed it has to fit into PayloadBytes. Zero value means 16 MiB
@@ -108,6 +109,7 @@ func (c *Config) SetDefaults() {
 	def(&s.Calls, 16384)
 	def(&s.CallBytes, 256<<20)
 	def(&s.PeerCalls, 1024)
+	def(&s.PeerQueue, 1<<16)
 	def(&s.CallTimeout, 5*time.Second)
 	def(&s.MediaCallTimeout, 60*time.Second)
 	def(&s.ReplyBytes, 16<<20)
@@ -244,6 +246,7 @@ func (c *Config) validateNode() error {
 		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
 		{"Session.CallBytes", int64(s.CallBytes), 4 << 20, 1 << 36, decimal},
 		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
+		{"Session.PeerQueue", int64(s.PeerQueue), 1, 1 << 24, decimal},
 		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
 		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},
 		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},

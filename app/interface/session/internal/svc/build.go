@@ -142,6 +142,7 @@ func (s *ServiceContext) Build(d Deps) {
 		CallLimit:    c.Session.Calls,
 		CallBytes:    c.Session.CallBytes,
 		PeerLimit:    c.Session.PeerCalls,
+		PeerQueue:    c.Session.PeerQueue,
 	})
 	s.Cluster.Join(s.Runloop, cluster.Options{
 		ReleaseAfter: c.Session.ReleaseAfter,
