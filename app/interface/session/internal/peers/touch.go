@@ -19,7 +19,7 @@ const TouchEvery = 20 * time.Second
 
 const (
 	touchBatch  = 1000    // keys in one call
-	maxTouching = 200_000 // keys between two rounds; what comes after them has to come again
+	maxTouching = 1 << 20 // keys between two rounds; what comes after them has to come again
 )
 
 // Touches tells authsession which logins are in use, in batches: without it
