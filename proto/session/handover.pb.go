@@ -127,6 +127,7 @@ type HandOverRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	To            string                 `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"` // published address of the caller
 	PermAuthKeyId int64                  `protobuf:"varint,2,opt,name=perm_auth_key_id,json=permAuthKeyId,proto3" json:"perm_auth_key_id,omitempty"`
+	RequestId     uint64                 `protobuf:"fixed64,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"` // of the attempt to get the key: random, not 0
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -171,6 +172,13 @@ func (x *HandOverRequest) GetTo() string {
 func (x *HandOverRequest) GetPermAuthKeyId() int64 {
 	if x != nil {
 		return x.PermAuthKeyId
+	}
+	return 0
+}
+
+func (x *HandOverRequest) GetRequestId() uint64 {
+	if x != nil {
+		return x.RequestId
 	}
 	return 0
 }
@@ -500,8 +508,9 @@ func (x *LostPacket) GetSessionId() int64 {
 }
 
 // KeyState is all that a node has of a perm auth key in memory. Times are
-// nanoseconds from the moment at which it was taken, positive for later ones; 0 is
-// none. Message ids and Unix times are as they are.
+// nanoseconds from the moment at which it was taken: negative for earlier ones, one
+// more than that for the moment itself and later ones; 0 is none. Message ids and
+// Unix times are as they are.
 type KeyState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lists         []*KeyList             `protobuf:"bytes,1,rep,name=lists,proto3" json:"lists,omitempty"`
@@ -2096,10 +2105,12 @@ const file_session_handover_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12-\n" +
 	"\x11perm_auth_key_ids\x18\x02 \x03(\x03B\x02\x10\x01R\x0epermAuthKeyIds\".\n" +
 	"\x0eOfferKeysReply\x12\x1c\n" +
-	"\arefused\x18\x01 \x03(\x03B\x02\x10\x01R\arefused\"J\n" +
+	"\arefused\x18\x01 \x03(\x03B\x02\x10\x01R\arefused\"i\n" +
 	"\x0fHandOverRequest\x12\x0e\n" +
 	"\x02to\x18\x01 \x01(\tR\x02to\x12'\n" +
-	"\x10perm_auth_key_id\x18\x02 \x01(\x03R\rpermAuthKeyId\"8\n" +
+	"\x10perm_auth_key_id\x18\x02 \x01(\x03R\rpermAuthKeyId\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\x06R\trequestId\"8\n" +
 	"\rHandOverReply\x12'\n" +
 	"\x05state\x18\x01 \x01(\v2\x11.session.KeyStateR\x05state\"\x9d\x01\n" +
 	"\rFollowRequest\x12'\n" +

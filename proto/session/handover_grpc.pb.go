@@ -36,9 +36,10 @@ type SessionNodesClient interface {
 	// answers at once; the node then asks for each by HandOver.
 	OfferKeys(ctx context.Context, in *OfferKeysRequest, opts ...grpc.CallOption) (*OfferKeysReply, error)
 	// HandOver asks for all that a node has of a key. From then on it serves
-	// nothing of the key any more, and sends on what still comes. Asked again by
-	// the same node within a minute, it gives the same answer, so that one that
-	// was lost on its way costs nothing.
+	// nothing of the key any more, and sends on what still comes. Asked again in
+	// the same attempt (request_id) within a minute, it gives the same answer, so
+	// that one that was lost on its way costs nothing. In another attempt it has
+	// nothing: what it had then has lived on elsewhere.
 	HandOver(ctx context.Context, in *HandOverRequest, opts ...grpc.CallOption) (*HandOverReply, error)
 	// Follow brings what came of calls and packets of a key after it had moved.
 	Follow(ctx context.Context, in *FollowRequest, opts ...grpc.CallOption) (*FollowReply, error)
@@ -90,9 +91,10 @@ type SessionNodesServer interface {
 	// answers at once; the node then asks for each by HandOver.
 	OfferKeys(context.Context, *OfferKeysRequest) (*OfferKeysReply, error)
 	// HandOver asks for all that a node has of a key. From then on it serves
-	// nothing of the key any more, and sends on what still comes. Asked again by
-	// the same node within a minute, it gives the same answer, so that one that
-	// was lost on its way costs nothing.
+	// nothing of the key any more, and sends on what still comes. Asked again in
+	// the same attempt (request_id) within a minute, it gives the same answer, so
+	// that one that was lost on its way costs nothing. In another attempt it has
+	// nothing: what it had then has lived on elsewhere.
 	HandOver(context.Context, *HandOverRequest) (*HandOverReply, error)
 	// Follow brings what came of calls and packets of a key after it had moved.
 	Follow(context.Context, *FollowRequest) (*FollowReply, error)

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -64,6 +66,8 @@ type Options struct {
 	Now func() int64
 	// Sleep waits; nil: time.Sleep.
 	Sleep func(time.Duration)
+	// Rand names what must not be taken for something else; nil: crypto/rand.
+	Rand io.Reader
 }
 
 // Keys are the keys that a node has in memory: runloop.Manager.
@@ -78,8 +82,6 @@ type Keys interface {
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive fetches a key from a node that has it.
 	Arrive(authKeyID int64, from string)
-	// HandOver gives a key to another node.
-	HandOver(authKeyID int64, node string, done func(*session.KeyState))
 }
 
 const (
@@ -103,6 +105,9 @@ func (c *Cluster) Join(keys Keys, o Options) {
 	}
 	if o.Sleep == nil {
 		o.Sleep = time.Sleep
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
 	}
 	c.keys, c.o = keys, o
 	c.fetches = lane.NewPool(fetchers, maxFetches, &c.moving)

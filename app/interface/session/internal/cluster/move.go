@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"slices"
 	"time"
 
@@ -20,9 +22,8 @@ const (
 	// that is not here may still be on another node: that one hears of the change
 	// later, and offers what it has then.
 	takeOver = 10 * time.Second
-	// fetchTries is how often a node is asked for a key. One that has not heard yet
-	// of this node refuses it.
-	fetchTries = 6
+	// fetchPause is between two attempts to get a key. A node that has not heard yet
+	// of the change refuses it.
 	fetchPause = 250 * time.Millisecond
 	// stateBytes bounds what a key may bring along: more than it may keep.
 	stateBytes = 128 << 20
@@ -51,26 +52,35 @@ func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(*session.K
 	}
 }
 
+// fetch goes on for PeerTimeout, and with the call that is under way then: the client
+// waits.
 func (c *Cluster) fetch(permAuthKeyID int64, from []string) *session.KeyState {
+	until := c.now() + int64(c.o.PeerTimeout)
+	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
 	for _, node := range from {
-		for try := range fetchTries {
-			if try > 0 {
+		for again := false; c.now() < until; again = true {
+			if again {
 				c.o.Sleep(fetchPause)
 			}
-			st, err := c.ask(permAuthKeyID, node)
-			switch {
-			case err == nil && st != nil:
+			st, err := c.ask(in, node)
+			if err == nil || gone(err) {
+				if st == nil {
+					break
+				}
 				metrics.Moves.Inc("taken")
 				return st
-			case err == nil, gone(err):
-			default:
-				metrics.Moves.Inc("failed")
-				continue
 			}
-			break
+			metrics.Moves.Inc("failed")
 		}
 	}
 	return nil
+}
+
+// attempt names an attempt to get a key.
+func (c *Cluster) attempt() uint64 {
+	var id [8]byte
+	_, _ = io.ReadFull(c.o.Rand, id[:])
+	return max(binary.LittleEndian.Uint64(id[:]), 1)
 }
 
 // gone reports whether a node is not there, or knows no such calls.
@@ -79,14 +89,14 @@ func gone(err error) bool {
 	return code == codes.Unavailable || code == codes.Unimplemented
 }
 
-func (c *Cluster) ask(permAuthKeyID int64, node string) (*session.KeyState, error) {
+func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeyState, error) {
 	client, err := c.Nodes.Peer(node)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
 	defer cancel()
-	out, err := client.HandOver(ctx, &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID}, grpc.MaxCallRecvMsgSize(stateBytes))
+	out, err := client.HandOver(ctx, in, grpc.MaxCallRecvMsgSize(stateBytes))
 	return out.GetState(), err
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -57,7 +58,8 @@ type Config struct {
 	// Session holds limits and times; what is absent or zero has its default.
 	Session Session `json:",optional"`
 	// DrainTime is how long a node that stops waits for answers in flight;
-	// Shutdown.WaitTime bounds the whole. Zero value means 20 s.
+	// Shutdown.WaitTime bounds the whole, and leaves 5 s or half of it for what comes
+	// after. Zero value means 20 s, or what there is.
 	DrainTime time.Duration `json:",optional"`
 }
 
@@ -76,6 +78,7 @@ type Session struct {
 	Calls            int           `json:",optional"` // API calls under way on the node; as many may wait. Zero value means 16384
 	CallBytes        int           `json:",optional"` // their bytes, also of those that wait, as far as a call has 4 KiB or more; beyond, such calls are answered 420 FLOOD_WAIT_3. Zero value means 256 MiB
 	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
+	PeerQueue        int           `json:",optional"` // such calls of auth keys that wait for their turn: a key that comes asks two or three things. Zero value means 65536
 	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
 	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
 	ReplyBytes       int           `json:",optional"` // of a BFF's answer to one call; a larger one is answered 500 RESPONSE_TOO_LONG. Packed it has to fit into PayloadBytes. Zero value means 16 MiB
@@ -106,6 +109,7 @@ func (c *Config) SetDefaults() {
 	def(&s.Calls, 16384)
 	def(&s.CallBytes, 256<<20)
 	def(&s.PeerCalls, 1024)
+	def(&s.PeerQueue, 1<<16)
 	def(&s.CallTimeout, 5*time.Second)
 	def(&s.MediaCallTimeout, 60*time.Second)
 	def(&s.ReplyBytes, 16<<20)
@@ -116,8 +120,15 @@ func (c *Config) SetDefaults() {
 	def(&s.GatewayQueue, 1<<16)
 	def(&s.GatewayBytes, 64<<20)
 	def(&s.GatewayRetry, 10*time.Second)
-	def(&c.DrainTime, 20*time.Second)
+	def(&c.DrainTime, min(20*time.Second, c.longestDrain()))
 	def(&c.Schema, tl.Default)
+}
+
+// longestDrain is what DrainTime may be at most: afterwards packets that wait for
+// gateways are sent, status is told who is offline, and the last pushes are taken.
+func (c *Config) longestDrain() time.Duration {
+	budget := rpcserver.Budget(c.RpcServerConf)
+	return max(budget-5*time.Second, budget/2)
 }
 
 func def[T comparable](field *T, value T) {
@@ -197,6 +208,10 @@ func (c *Config) Validate() error {
 		key, problem, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sess: "), " ")
 		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
 	}
+	if most := c.longestDrain(); c.DrainTime > most {
+		return &conf.KeyError{Key: "DrainTime", Problem: fmt.Sprintf("is %v, and a stop takes %v in all", c.DrainTime, rpcserver.Budget(c.RpcServerConf)),
+			Fix: fmt.Sprintf("give %v at most, or raise Shutdown.WaitTime", most)}
+	}
 	return c.validateNode()
 }
 
@@ -231,6 +246,7 @@ func (c *Config) validateNode() error {
 		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
 		{"Session.CallBytes", int64(s.CallBytes), 4 << 20, 1 << 36, decimal},
 		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
+		{"Session.PeerQueue", int64(s.PeerQueue), 1, 1 << 24, decimal},
 		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
 		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},
 		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},

@@ -169,6 +169,38 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A DrainTime that takes all the time of a stop left none for what comes after it:
+// packets for gateways, and word to status of who is offline.
+func TestDrainTimeFitsIntoAStop(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want time.Duration // 0: refused
+	}{
+		"none":                          {"", 20 * time.Second},
+		"as it is in a stop of 30 s":    {"DrainTime: 25s\n", 25 * time.Second},
+		"too much for 30 s":             {"DrainTime: 26s\n", 0},
+		"all of it":                     {"DrainTime: 40s\nShutdown: {WaitTime: 40s}\n", 0},
+		"more, with more time to stop":  {"DrainTime: 40s\nShutdown: {WaitTime: 45s}\n", 40 * time.Second},
+		"none, and a short stop":        {"Shutdown: {WaitTime: 10s}\n", 5 * time.Second},
+		"none, and a very short stop":   {"Shutdown: {WaitTime: 4s}\n", 2 * time.Second},
+		"half of a very short stop":     {"DrainTime: 2s\nShutdown: {WaitTime: 4s}\n", 2 * time.Second},
+		"go-zero's WaitTime says 5.5 s": {"DrainTime: 20s\nShutdown: {WaitTime: 5500ms}\n", 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _, err := load(t, stock+tc.text)
+			if tc.want == 0 {
+				var key *conf.KeyError
+				require.ErrorAs(t, err, &key)
+				require.Equal(t, "DrainTime", key.Key)
+				require.Contains(t, key.Fix, "Shutdown.WaitTime")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tc.want, c.DrainTime)
+		})
+	}
+}
+
 func TestUnknownKeyHasANearestName(t *testing.T) {
 	_, warnings, err := load(t, stock+"UseStreamGatway: true\n")
 	require.NoError(t, err)

@@ -24,21 +24,22 @@ type actor struct {
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 
 	mu              sync.Mutex
-	sessionDataChan []sess.Input // what waits for the runLoop; nil while idle
-	waiting         load         // data in the mailbox
-	taken           load         // data the runLoop is at
-	running         bool         // a runLoop exists
-	pushesLost      bool         // sessionDataChan says so already
-	gone            bool         // out of the map: post elsewhere
-	arriving        bool         // another node is asked for it: what comes waits
-	flying          int          // API calls under way
-	takers          []taker      // who asked for it and has no answer yet
-	away            string       // the node that has it now
-	given           *session.KeyState
-	leaving         bool   // another node owns the key: answer what is in flight, then go
-	epoch           uint32 // of the ring that it was last looked at with
-	early           bool   // made while nodes may have disagreed about who owns the key
-	heir            int64  // the perm key that got this temp key's sessions; 0: none
+	sessionDataChan []sess.Input      // what waits for the runLoop; nil while idle
+	waiting         load              // data in the mailbox
+	taken           load              // data the runLoop is at
+	running         bool              // a runLoop exists
+	pushesLost      bool              // sessionDataChan says so already
+	gone            bool              // out of the map: post elsewhere
+	arriving        bool              // another node is asked for it: what comes waits
+	flying          int               // API calls under way
+	takers          []taker           // who asked for it and has no answer yet
+	away            string            // the node that has it now
+	given           *session.KeyState // what that node got
+	givenTo         uint64            // in which attempt
+	leaving         bool              // another node owns the key: answer what is in flight, then go
+	epoch           uint32            // of the ring that it was last looked at with
+	early           bool              // made while nodes may have disagreed about who owns the key
+	heir            int64             // the perm key that got this temp key's sessions; 0: none
 
 	// Below, the runLoop's alone.
 	machine Machine

@@ -70,7 +70,7 @@ func newCrowd(tb testing.TB, n int) *crowd {
 		Execute: c.execute,
 		Now:     c.clock.Load,
 
-		MailboxItems: 4096, MailboxBytes: 16 << 20, CallLimit: 16384, PeerLimit: 16384,
+		MailboxItems: 4096, MailboxBytes: 16 << 20, CallLimit: 16384, PeerLimit: 16384, PeerQueue: 65536,
 	})
 	tb.Cleanup(func() { c.rest() })
 	return c

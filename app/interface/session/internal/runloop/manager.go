@@ -101,7 +101,8 @@ type Options struct {
 	MailboxBytes int // their bytes
 	CallLimit    int // API calls under way on the node; as many again may wait
 	CallBytes    int // bytes of both, as far as they are not small; 0: without a bound
-	PeerLimit    int // the same for calls to authsession
+	PeerLimit    int // calls to authsession under way
+	PeerQueue    int // such calls that wait for their turn
 }
 
 // Shards is how many parts the keys of a node are kept in (Online).
@@ -148,7 +149,7 @@ func New(o Options) *Manager {
 	}
 	m.rpcQueue = lane.NewPool(o.CallLimit, o.CallLimit, &m.busy)
 	m.callRoom = lane.NewRoom(o.CallBytes)
-	m.peers = lane.NewPool(o.PeerLimit, 4*o.PeerLimit, &m.busy)
+	m.peers = lane.NewPool(o.PeerLimit, o.PeerQueue, &m.busy)
 	m.rpcQueue.Spawn, m.peers.Spawn = o.Spawn, o.Spawn
 	for i := range m.shards {
 		m.shards[i].actors = map[int64]*actor{}

@@ -22,14 +22,16 @@ const awayTime = time.Minute
 // taker is a node that has asked for a key.
 type taker struct {
 	node string
+	id   uint64 // of its attempt to get the key
 	done func(*session.KeyState)
 }
 
 // HandOver gives a perm key to another node, as soon as nothing is asked of
 // authsession any more for its sake. done hears once what there is of it; nil: nothing.
-// From then on what comes for the key is sent after it. A node that asks again gets the
-// same again.
-func (m *Manager) HandOver(authKeyID int64, node string, done func(*session.KeyState)) {
+// From then on what comes for the key is sent after it. A node that asks again in the
+// same attempt, by its id, gets the same again: else it would begin with a past that the
+// key has outlived elsewhere, and do again what was done there.
+func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*session.KeyState)) {
 	a := m.find(authKeyID)
 	if a == nil || a.unbound {
 		done(nil)
@@ -37,17 +39,17 @@ func (m *Manager) HandOver(authKeyID int64, node string, done func(*session.KeyS
 	}
 	a.mu.Lock()
 	switch {
-	case a.away == node && node != "":
+	case a.away == node && node != "" && a.givenTo == id:
 		st := a.given
 		a.mu.Unlock()
 		done(st)
 		return
-	case a.away != "" || a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].node != node:
+	case a.away != "" || a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].id != id:
 		a.mu.Unlock()
 		done(nil)
 		return
 	}
-	a.takers = append(a.takers, taker{node, done})
+	a.takers = append(a.takers, taker{node, id, done})
 	a.mu.Unlock()
 	if a.put(&sess.HandOff{}, true) != posted { // it has ended meanwhile
 		a.mu.Lock()
@@ -72,7 +74,7 @@ func forAnother(in sess.Input) bool {
 func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	a.mu.Lock()
 	takers := a.takers
-	a.takers, a.given = nil, st
+	a.takers, a.given, a.givenTo = nil, st, takers[0].id
 	to := takers[0].node
 	a.online.Store(0) // the other node reports it
 	a.mu.Unlock()

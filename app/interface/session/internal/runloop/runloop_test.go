@@ -60,6 +60,7 @@ func newNode(t testing.TB, machine func(key int64, unbound bool) Machine, change
 		MailboxBytes: 1 << 24,
 		CallLimit:    16,
 		PeerLimit:    16,
+		PeerQueue:    64,
 	}
 	for _, f := range change {
 		f(&o)

@@ -14,6 +14,9 @@ const (
 	wheelSlots = 1 << 14
 )
 
+// Tick is how often the wheel is to turn (Manager.Advance).
+const Tick = wheelTick
+
 // wheel is the timer of all actors. Links and times are part of the actors,
 // so a timer costs no memory of its own. A timer that is only ever moved
 // later, the usual case, is left hanging where it is and re-hung when its

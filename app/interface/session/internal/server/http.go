@@ -57,7 +57,7 @@ func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slo
 // at the deadline at the latest, and gets half of our margin to do so.
 func (s *Server) awaitHTTP(caller, bounded context.Context, key int64, slot sess.Slot, answer <-chan []byte) *session.HttpSessionData {
 	deadline, _ := bounded.Deadline()
-	late := time.NewTimer(time.Until(deadline) + margin/2)
+	late := time.NewTimer(time.Until(deadline) + Margin/2)
 	defer late.Stop()
 	select {
 	case payload := <-answer:

@@ -68,13 +68,13 @@ func (n *Nodes) TakeHandOver(ctx context.Context, in *session.HandOverRequest, d
 	if err := n.node(ctx); err != nil {
 		return err
 	}
-	if in.GetTo() == "" {
+	if in.GetTo() == "" || in.GetRequestId() == 0 {
 		return errInput
 	}
 	if owner, mine := n.unary.svc.Cluster.Owner(in.GetPermAuthKeyId()); mine && owner != in.GetTo() {
 		return errMine
 	}
-	n.unary.svc.Runloop.HandOver(in.GetPermAuthKeyId(), in.GetTo(), done)
+	n.unary.svc.Runloop.HandOver(in.GetPermAuthKeyId(), in.GetTo(), in.GetRequestId(), done)
 	return nil
 }
 

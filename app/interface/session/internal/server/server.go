@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// A handler answers this long before its caller's deadline: an answer
+	// Margin is how long before its caller's deadline a handler answers: an answer
 	// that comes too late evicts a node from the stock gateways' rings.
-	margin = 200 * time.Millisecond
+	Margin = 200 * time.Millisecond
 	// longestWait bounds a handler whose caller has no deadline.
 	longestWait = 25 * time.Second
 )
@@ -40,7 +40,7 @@ var boolTrue = &mtproto.Bool{PredicateName: "boolTrue", Constructor: mtproto.TLC
 // bounded ends ctx in time for the answer: before the caller's deadline and
 // before the configured timeout of the method.
 func (s *Server) bounded(ctx context.Context, method string) (context.Context, context.CancelFunc) {
-	wait := longestWait + margin
+	wait := longestWait + Margin
 	if t := s.svc.Config.Timeout; t > 0 {
 		wait = time.Duration(t) * time.Millisecond
 	}
@@ -52,7 +52,7 @@ func (s *Server) bounded(ctx context.Context, method string) (context.Context, c
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline))
 	}
-	return context.WithTimeout(ctx, max(wait-margin, wait/10))
+	return context.WithTimeout(ctx, max(wait-Margin, wait/10))
 }
 
 // place says where a key's wrapper is.

@@ -225,6 +225,7 @@ func (w *MainAuthWrapper) login(userID int64) {
 		w.offline()
 		w.dropPushes() // they are not for the new one
 		w.pushID = 0   // it registers its own
+		w.disown()
 	}
 	if w.state != StateNormal || w.userID != userID {
 		w.loginAt, w.suspect = w.now, false
@@ -263,13 +264,18 @@ func (w *MainAuthWrapper) logout(to State) {
 	}
 	w.state, w.userID = to, 0
 	w.overruled, w.owed = w.loading, false
-	if to == StateUnknown {
-		return
+	if to != StateUnknown {
+		w.disown()
 	}
-	for _, c := range slices.Clone(w.calls) { // let in by the login, and still here
+}
+
+// disown ends what a login that is over has let in and that waits still. Nobody
+// makes what needs no login.
+func (w *MainAuthWrapper) disown() {
+	for _, c := range slices.Clone(w.calls) {
 		switch {
 		case c.phase != phaseReady:
-		case w.needsLogin(c.method.Name, c.trait):
+		case w.wantsLogin(c.method.Name, c.trait):
 			w.deny(c)
 		default:
 			c.meta.UserID = 0

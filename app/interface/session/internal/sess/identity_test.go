@@ -30,7 +30,8 @@ func TestCallsCarryWhatTheyWereAcceptedWith(t *testing.T) {
 	require.EqualValues(t, 170, later.Meta.Layer)
 }
 
-// Who logs in makes no call of the time before, nor does who takes over.
+// Who logs in makes no call of the time before, nor does who takes over: what waited
+// for that went on as made by the user before, whose login it had ended.
 func TestCallsBelongToTheirLogin(t *testing.T) {
 	x := newWorld(t, false)
 	x.state = AuthState{State: StateUnauthorized}
@@ -44,11 +45,13 @@ func TestCallsBelongToTheirLogin(t *testing.T) {
 	require.Zero(t, user("help.getConfig"))
 
 	second := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
-	x.recv(1, tlAfter(second.ID, x.method("updates.getState")))
+	member := x.recv(1, tlAfter(second.ID, x.method("users.getUsers", wireVector())))
+	x.recv(1, tlAfter(second.ID, x.method("help.getConfig")))
 	x.signedIn(alice + 1)
-	require.EqualValues(t, alice, user("updates.getState"))
-	x.recv(1, x.method("help.getNearestDc"))
-	require.EqualValues(t, alice+1, user("help.getNearestDc"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), member.ID))
+	require.Zero(t, user("help.getConfig"), "it needs nobody")
+	x.recv(1, x.method("users.getUsers", wireVector()))
+	require.EqualValues(t, alice+1, user("users.getUsers"))
 }
 
 // What waits for a session that takes updates is bounded by bytes, too.

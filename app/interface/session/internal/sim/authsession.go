@@ -157,6 +157,8 @@ func (a *storage) serve(ctx context.Context, method string, in any) (any, error)
 		return yes, nil
 	case *authsession.SetPasswordPendingRequest:
 		return a.mark(in)
+	case *authsession.TouchSessionsRequest:
+		return a.touch(in), nil
 	case *authsession.DestroyAuthKeyRequest:
 		return a.destroyKey(in.GetAuthKeyId()), nil
 	case *authsession.DropTempAuthKeysRequest:

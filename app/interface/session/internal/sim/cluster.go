@@ -82,6 +82,7 @@ func (c *cluster) configure() {
 		s.DetailedFrom = 64 << c.rnd.IntN(5)
 		s.DataChannel, s.DataChannelBytes = 1+c.rnd.IntN(5), 8<<10
 		s.Calls, s.PeerCalls = 4+c.rnd.IntN(16), 4+c.rnd.IntN(16)
+		s.KeyCache, s.PeerQueue = 128, 4*s.PeerCalls
 	}
 	c.config.SetDefaults()
 	c.limits = c.config.Sess()

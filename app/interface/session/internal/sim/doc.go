@@ -33,16 +33,16 @@
 // wheel, call queues, HTTP slots, draining and handing over (runloop), the
 // lanes and pools (lane), the resolution of transport keys (keys), the ring, the calls
 // to other nodes, and what becomes of keys and pushes when it changes (cluster), the
-// way of an API call to a BFF (dispatch), the calls to authsession (peers), and what
-// the handlers do with a request (server). They run as they
-// are, on a clock and a starter of functions that are given to them.
+// way of an API call to a BFF (dispatch), the calls to authsession (peers), also those
+// that report use, and what the handlers do with a request (server). They are put
+// together as they are in life (svc.Build), on a clock and a starter of functions
+// that are given to them; smaller limits are configuration.
 //
 // # What is modelled
 //
 // gRPC with its deadlines; the links to gateways (package gateway: here a packet
 // arrives, fails or is lost) and the reports to status; the handlers' waiting for
-// an answer (here a fallback at the deadline); go-zero's breakers, which are off,
-// and the reports of use to authsession, which nobody makes;
+// an answer (here a fallback at the deadline); go-zero's breakers, which are off;
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
 // gateways as PEERS.md describes them, an authsession (in some runs a stock one,
 // without the calls of our own), a BFF whose answers say whom they are for,

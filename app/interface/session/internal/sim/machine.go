@@ -112,6 +112,10 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		what = "is back"
 	case *sess.Settled:
 		what = "came early"
+	case *sess.HandOff:
+		what = "is asked for"
+	case *sess.Arrived:
+		what = "arrives"
 	case *sess.Drain:
 		what = "drains"
 	case *sess.Tick:

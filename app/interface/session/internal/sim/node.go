@@ -15,7 +15,6 @@ import (
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
-	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
@@ -24,12 +23,8 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-const (
-	peerTimeout = 2 * time.Second
-	callTimeout = 5 * time.Second
-	margin      = 200 * time.Millisecond // a handler answers this long before its deadline
-	wheelTurn   = 20 * time.Millisecond
-)
+// peerTimeout is that of the calls that peers make.
+const peerTimeout = 2 * time.Second
 
 // node is one life of a session node: the real parts, on virtual time.
 type node struct {
@@ -37,12 +32,13 @@ type node struct {
 	addr string
 	svc  *svc.ServiceContext
 	srv  *server.Server
-	dead bool // it crashed, or has left
-	gone bool // it leaves: nobody shall find it any more
+	// peers is what other nodes call.
+	peers *server.Nodes
+	dead  bool // it crashed, or has left
+	gone  bool // it leaves: nobody shall find it any more
 
-	dispatcher *dispatch.Dispatcher
-	polls      []*poll
-	reports    way // to status
+	polls   []*poll
+	reports way // to status
 }
 
 // poll is an HTTP request that waits for its packet.
@@ -56,54 +52,31 @@ type poll struct {
 
 func newNode(c *cluster, addr string) *node {
 	n := &node{c: c, addr: addr}
-	s := &svc.ServiceContext{Config: c.config, Schema: c.schema, Cluster: nodecluster.New(addr)}
-	s.Auth = peers.NewAuthSession(n.conn("auth", peerTimeout, c.storage.serve), addr, peerTimeout)
-	spawn := func(f func()) {
-		c.spawn(func() {
-			if !n.dead {
-				f()
-			}
-		})
-	}
-	s.Keys = keys.New(keys.Options{
-		Lookup: s.Auth.Lookup, Timeout: peerTimeout, Now: func() time.Time { return time.Unix(0, c.now) }, Spawn: spawn,
-		Size: 4096, Fresh: c.config.Session.KeyRefresh, Unbound: time.Second, PerKey: 256, Lookups: c.config.Session.PeerCalls,
-	})
-	s.Auth.Keys = s.Keys
+	s := svc.Prepare(c.config, c.schema, addr)
+	times := &c.config.Session
 	routes := dispatch.Routes{}
 	for _, group := range c.schema.Groups() {
-		routes[group] = n.conn("bff", callTimeout, c.bff.serve)
+		routes[group] = n.conn("bff", times.CallTimeout, c.bff.serve)
 	}
-	n.dispatcher = dispatch.New(dispatch.Options{
-		Schema: c.schema, Routes: routes, ServerID: addr, Timeout: callTimeout, MediaTimeout: callTimeout,
-		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },
-	})
-	s.Runloop = runloop.New(runloop.Options{
-		New: func(key int64, unbound bool) runloop.Machine {
-			return c.watch.machine(n, key, unbound, sess.New(key, unbound, &c.limits, c.schema, c))
-		},
-		Send:         n.send,
-		Notify:       n.notify,
-		Execute:      n.execute,
-		Cluster:      excusing{s.Cluster, n},
-		Now:          func() int64 { return c.now },
-		Spawn:        spawn,
-		MailboxItems: c.config.Session.DataChannel,
-		MailboxBytes: c.config.Session.DataChannelBytes,
-		CallLimit:    c.config.Session.Calls,
-		CallBytes:    c.config.Session.CallBytes,
-		PeerLimit:    c.config.Session.PeerCalls,
-	})
-	s.Cluster.Join(s.Runloop, nodecluster.Options{
-		ReleaseAfter: c.config.Session.ReleaseAfter,
-		PeerTimeout:  peerTimeout,
-		Dial: func(to string) (nodecluster.Conn, error) {
-			return n.conn("node", peerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
+	now := func() int64 { return c.now }
+	s.Build(svc.Deps{
+		Auth:   n.conn("auth", times.PeerTimeout, c.storage.serve),
+		Routes: routes,
+		Node: func(to string) (nodecluster.Conn, error) {
+			return n.conn("node", times.PeerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
 				return c.forwarded(n.calling(ctx), to, in)
 			}), nil
 		},
-		Spawn: spawn,
-		Now:   func() int64 { return c.now },
+		Send:   n.send,
+		Notify: n.notify,
+		Machine: func(real *sess.MainAuthWrapper, key int64, unbound bool) runloop.Machine {
+			return c.watch.machine(n, key, unbound, real)
+		},
+		Cluster: func(real *nodecluster.Cluster) runloop.Cluster { return excusing{real, n} },
+		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },
+		Now:     now,
+		Wall:    now,
+		Spawn:   n.spawn,
 		Later: func(d time.Duration, f func()) (cancel func()) {
 			off := false
 			c.watch.letGo(n)
@@ -114,11 +87,24 @@ func newNode(c *cluster, addr string) *node {
 			})
 			return func() { off = true }
 		},
+		Sleep: func(d time.Duration) { c.sleep(d) },
+		Rand:  c,
 	})
 	n.svc, n.srv = s, server.New(s)
+	n.peers = server.NewNodes(n.srv)
 	n.turn()
 	n.recheck()
+	n.touch()
 	return n
+}
+
+// spawn starts f, unless the node is dead by then.
+func (n *node) spawn(f func()) {
+	n.c.spawn(func() {
+		if !n.dead {
+			f()
+		}
+	})
 }
 
 // excusing notes what the cluster says of heirs. One elsewhere gets nothing: the
@@ -146,22 +132,11 @@ func (n *node) turn() {
 		return
 	}
 	n.svc.Runloop.Advance()
-	pause := wheelTurn
+	pause := runloop.Tick
 	if n.c.silent && n.c.polls == 0 {
-		pause = 10 * wheelTurn // nobody counts on it
+		pause = 10 * runloop.Tick // nobody counts on it
 	}
 	n.c.after(pause, n.turn)
-}
-
-func (n *node) execute(r sess.Request) (sess.Result, *sess.RPCError) {
-	if call, ok := r.(*sess.InvokeMethod); ok {
-		result, err := n.dispatcher.Invoke(call)
-		if err != nil {
-			return nil, err
-		}
-		return result, nil
-	}
-	return n.svc.Auth.Execute(r)
 }
 
 // send is the way of a packet to its gateway.
@@ -175,7 +150,7 @@ func (n *node) send(key int64, s sess.Send) {
 // failed tells the wrapper that a packet did not reach a connection.
 func (n *node) failed(key int64, s sess.Send) {
 	if !n.dead {
-		_, _ = n.svc.Runloop.Tell(key, &sess.SendFailed{ServerID: s.ServerID, AuthKeyID: s.AuthKeyID, SessionID: s.SessionID})
+		n.svc.SendFailed(key, s)
 	}
 }
 
@@ -195,7 +170,7 @@ func (n *node) notify(r sess.Request) {
 			taken := !elsewhere && n.c.status.take(n.addr, r)
 			n.c.after(n.c.latency(), func() {
 				if !n.dead && (!taken || r.Confirm || lost) {
-					_, _ = n.svc.Runloop.Tell(r.AuthKeyID, &sess.Announced{At: r.At, Failed: !taken, Lost: lost})
+					n.svc.Announced(r.AuthKeyID, &sess.Announced{At: r.At, Failed: !taken, Lost: lost})
 				}
 			})
 		})
@@ -229,6 +204,17 @@ func (n *node) recheck() {
 	})
 }
 
+// touch tells authsession who uses logins.
+func (n *node) touch() {
+	n.c.after(peers.TouchEvery, func() {
+		if n.dead || n.c.silent {
+			return
+		}
+		n.spawn(func() { n.svc.Touches.Tell(context.Background()) })
+		n.touch()
+	})
+}
+
 // take serves a request whose answer is a status. It answers in time, as the
 // real handler does, even when the request still waits.
 func (n *node) take(ctx context.Context, in any, follow bool, timeout time.Duration, done func(error)) {
@@ -245,7 +231,7 @@ func (n *node) take(ctx context.Context, in any, follow bool, timeout time.Durat
 		answer(err)
 	})
 	n.c.watch.check(known, "handlers", "%T is not served", in)
-	n.c.after(timeout-margin, func() { answer(status.Error(500, "INTERNAL_SERVER_ERROR")) })
+	n.c.after(timeout-server.Margin, func() { answer(status.Error(500, "INTERNAL_SERVER_ERROR")) })
 	n.c.after(handlerTime, func() { n.c.watch.check(settled || n.dead, "handlers", "%T is never answered", in) })
 }
 
@@ -256,7 +242,7 @@ const handlerTime = 60 * time.Second
 // takeHTTP serves a packet that came over HTTP: like the real handler, but for
 // the goroutine that waits.
 func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeout time.Duration, done func(payload []byte, err error)) {
-	until := n.c.now + int64(timeout-margin)
+	until := n.c.now + int64(timeout-server.Margin)
 	slot, packet := n.svc.Runloop.Slots.Open()
 	p := &poll{slot: slot, packet: packet}
 	end := func(payload []byte, err error) {
@@ -281,7 +267,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 			n.c.polls++
 		}
 	})
-	n.c.at(until+int64(margin/2), func() {
+	n.c.at(until+int64(server.Margin/2), func() {
 		if p.over || n.dead {
 			return
 		}
@@ -387,20 +373,46 @@ func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, erro
 	if n == nil || n.dead {
 		return nil, errUnavailable
 	}
-	if q, ok := in.(*session.TLSessionQueryAuthKey); ok {
-		return n.srv.SessionQueryAuthKey(ctx, q)
+	switch in := in.(type) {
+	case *session.TLSessionQueryAuthKey:
+		return n.srv.SessionQueryAuthKey(ctx, in)
+	case *session.OfferKeysRequest:
+		return n.peers.OfferKeys(ctx, in)
+	case *session.FollowRequest:
+		return n.peers.Follow(ctx, in)
+	case *session.HandOverRequest:
+		return n.handOver(ctx, in)
 	}
 	w := c.wait()
 	err := errDeadline
-	n.take(ctx, in, false, peerTimeout, func(e error) {
+	timeout := c.config.Session.PeerTimeout
+	n.take(ctx, in, false, timeout, func(e error) {
 		err = e
 		w.end()
 	})
-	w.expire(peerTimeout)
+	w.expire(timeout)
 	if !w.wait() {
 		return nil, errUnavailable
 	}
 	return yes, err
+}
+
+// handOver gives a key away, when its machine says what there is of it.
+func (n *node) handOver(ctx context.Context, in *session.HandOverRequest) (any, error) {
+	w := n.c.wait()
+	out, err := (*session.HandOverReply)(nil), errDeadline
+	refused := n.peers.TakeHandOver(ctx, in, func(st *session.KeyState) {
+		out, err = &session.HandOverReply{State: st}, nil
+		w.end()
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	w.expire(n.c.config.Session.PeerTimeout)
+	if !w.wait() {
+		return nil, errUnavailable
+	}
+	return out, err
 }
 
 // calling is the context of a request by n at the node that gets it.

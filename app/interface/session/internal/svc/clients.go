@@ -27,7 +27,7 @@ func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, erro
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
 	c.Middlewares.Duration = false
-	options := []zrpc.ClientOption{zrpc.WithDialOption(rpcclient.Reconnect())}
+	options := []zrpc.ClientOption{zrpc.WithDialOption(rpcclient.Reconnect()), zrpc.WithDialOption(rpcclient.NoticeLoss(c.KeepaliveTime))}
 	for _, o := range opts {
 		options = append(options, zrpc.WithDialOption(o))
 	}

@@ -3,18 +3,15 @@ package svc
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
@@ -23,11 +20,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/releasecheck"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
-	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/discovery"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
-	"github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -37,14 +32,14 @@ type ServiceContext struct {
 	Schema  *tl.Schema
 	Cluster *cluster.Cluster
 
-	// Set by Start.
+	// Set by Build.
 	Keys     *keys.Resolver
 	Runloop  *runloop.Manager
-	Gateways *gateway.Gateways
+	Gateways *gateway.Gateways // nil: Deps.Send stands for them
 	Auth     *peers.AuthSession
-	Status   *peers.Status
+	Status   *peers.Status // nil: Deps.Notify stands for it
+	Touches  *peers.Touches
 
-	touches    *peers.Touches
 	dispatcher *dispatch.Dispatcher
 	release    *releasecheck.Check
 	gatewaySub *discovery.Subscription
@@ -72,12 +67,16 @@ func New(c config.Config) (*ServiceContext, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ServiceContext{
-		Config:  c,
-		Schema:  schema,
-		release: release,
-		Cluster: cluster.New(rpcserver.PublishedAddress(c.ListenOn)),
-	}, nil
+	s := Prepare(c, schema, rpcserver.PublishedAddress(c.ListenOn))
+	s.release = release
+	return s, nil
+}
+
+// Prepare is New with a schema that is loaded already, for a node that is published
+// as self, host:port. c must have its defaults. Nobody looks at what BFFs answer
+// for signs of another release.
+func Prepare(c config.Config, schema *tl.Schema, self string) *ServiceContext {
+	return &ServiceContext{Config: c, Schema: schema, Cluster: cluster.New(self)}
 }
 
 // Start connects the node to its peers: it returns once etcd has answered.
@@ -96,7 +95,16 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.build(auth, stat, routes)
+	s.Build(Deps{
+		Auth:    auth,
+		Status:  stat,
+		Routes:  routes,
+		Gateway: func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
+		Node: func(addr string) (cluster.Conn, error) {
+			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
+		},
+	})
+	s.run()
 	if err := s.follow(ctx); err != nil {
 		return err
 	}
@@ -105,108 +113,15 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	return nil
 }
 
-func (s *ServiceContext) build(auth, stat *grpc.ClientConn, routes dispatch.Routes) {
-	c := &s.Config
-	self := s.Cluster.Self()
-	s.Auth = peers.NewAuthSession(auth, self, c.Session.PeerTimeout)
-	s.Status = peers.NewStatus(stat, self, c.Session.PeerTimeout)
-	s.Status.Elsewhere = func(permAuthKeyID int64) bool { return !s.Cluster.Owns(permAuthKeyID) }
-	s.Status.Announced = func(permAuthKeyID int64, outcome *sess.Announced) {
-		_, _ = s.Runloop.Tell(permAuthKeyID, outcome) // a control input is never refused
-	}
-	s.Keys = keys.New(keys.Options{
-		Lookup:  s.Auth.Lookup,
-		Timeout: c.Session.PeerTimeout,
-		Size:    c.Session.KeyCache,
-		Fresh:   c.Session.KeyRefresh,
-		Unbound: time.Second,
-		PerKey:  256,
-		Bytes:   64 << 20,
-		Lookups: c.Session.PeerCalls,
-	})
-	s.Auth.Keys = s.Keys
-	s.dispatcher = dispatch.New(dispatch.Options{
-		Schema: s.Schema, Routes: routes, ServerID: self,
-		Timeout: c.Session.CallTimeout, MediaTimeout: c.Session.MediaCallTimeout, ReplyBytes: c.Session.ReplyBytes, FakeResults: c.FakeResults,
-	})
-	s.Gateways = gateway.New(gateway.Options{
-		Dial:       func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
-		Failed:     s.sendFailed,
-		Mode:       mode(c.UseStreamGateway),
-		QueueItems: c.Session.GatewayQueue,
-		QueueBytes: c.Session.GatewayBytes,
-		Timeout:    gatewayTimeout(c.GatewayClient),
-		Retry:      c.Session.GatewayRetry,
-		AckTimeout: 5 * time.Second,
-	})
-	cfg := c.Sess()
-	cfg.SetDefaults()
-	s.Runloop = runloop.New(runloop.Options{
-		New: func(key int64, unbound bool) runloop.Machine {
-			return sess.New(key, unbound, &cfg, s.Schema, rand.Reader)
-		},
-		Import: func(key int64, st *session.KeyState) (runloop.Machine, error) {
-			return sess.Import(key, st, clock.Now(), time.Now().UnixNano(), &cfg, s.Schema, rand.Reader)
-		},
-		Send:         s.Gateways.Send,
-		Notify:       s.notify,
-		Execute:      s.execute,
-		Cluster:      s.Cluster,
-		Now:          clock.Now,
-		Wall:         func() int64 { return time.Now().UnixNano() },
-		MailboxItems: c.Session.DataChannel,
-		MailboxBytes: c.Session.DataChannelBytes,
-		CallLimit:    c.Session.Calls,
-		CallBytes:    c.Session.CallBytes,
-		PeerLimit:    c.Session.PeerCalls,
-	})
-	s.touches = peers.NewTouches(s.Auth, func(perm, asked int64) {
-		_, _ = s.Runloop.Tell(perm, &sess.Revoked{Asked: asked}) // a control input is never refused
-	})
+// run begins what goes on until Close.
+func (s *ServiceContext) run() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)
-	s.Cluster.Join(s.Runloop, cluster.Options{
-		ReleaseAfter: c.Session.ReleaseAfter,
-		PeerTimeout:  c.Session.PeerTimeout,
-		App:          c.Nodes.App,
-		Token:        c.Nodes.Token,
-		Dial: func(addr string) (cluster.Conn, error) {
-			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
-		},
-	})
+	s.Touches.Start()
 	s.busy.Add(2)
 	go s.measure(ctx)
 	go s.lookAfter(ctx)
-}
-
-// execute makes the calls that keys ask for.
-func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
-	if call, ok := r.(*sess.InvokeMethod); ok {
-		result, rpcErr := s.dispatcher.Invoke(call)
-		if rpcErr != nil {
-			return nil, rpcErr
-		}
-		if !result.Pushed {
-			s.release.Look(result.Method.Reply.Name(), result.PB)
-		}
-		return result, nil
-	}
-	return s.Auth.Execute(r)
-}
-
-// notify tells status who is online, which is a sign of life for authsession,
-// too.
-func (s *ServiceContext) notify(r sess.Request) {
-	if online, ok := r.(*sess.SetOnline); ok && s.Cluster.Owns(online.AuthKeyID) {
-		s.touches.Seen(online.AuthKeyID)
-	}
-	s.Status.Notify(r)
-}
-
-func (s *ServiceContext) sendFailed(authKeyID int64, p sess.Send) {
-	// A control input is never refused.
-	_, _ = s.Runloop.Tell(authKeyID, &sess.SendFailed{ServerID: p.ServerID, AuthKeyID: p.AuthKeyID, SessionID: p.SessionID})
 }
 
 // follow subscribes to the session nodes and the gateways.
@@ -276,21 +191,4 @@ func (s *ServiceContext) dial(ctx context.Context, key string, c zrpc.RpcClientC
 	}
 	s.conns = append(s.conns, conn)
 	return conn, nil
-}
-
-func mode(useStream *bool) gateway.Mode {
-	switch {
-	case useStream == nil:
-		return gateway.Auto
-	case *useStream:
-		return gateway.Stream
-	}
-	return gateway.Unary
-}
-
-func gatewayTimeout(c zrpc.RpcClientConf) time.Duration {
-	if c.Timeout > 0 {
-		return time.Duration(c.Timeout) * time.Millisecond
-	}
-	return 5 * time.Second
 }

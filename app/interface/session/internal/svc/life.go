@@ -125,8 +125,8 @@ func (s *ServiceContext) Close() {
 	for _, r := range s.resolvers {
 		r.Close()
 	}
-	if s.touches != nil {
-		s.touches.Close()
+	if s.Touches != nil {
+		s.Touches.Close()
 	}
 	for _, c := range s.conns { // ends the calls that were not worth waiting for
 		_ = c.Close()

@@ -39,7 +39,7 @@ func nodeOf(n int64, forgotten *int) *ServiceContext {
 	s.Runloop = runloop.New(runloop.Options{
 		New:    func(key int64, _ bool) runloop.Machine { return announced{key, forgotten} },
 		Notify: func(sess.Request) {}, Now: func() int64 { return 1 },
-		Spawn: func(f func()) { f() }, MailboxItems: 10, MailboxBytes: 1 << 10, CallLimit: 1, PeerLimit: 1,
+		Spawn: func(f func()) { f() }, MailboxItems: 10, MailboxBytes: 1 << 10, CallLimit: 1, PeerLimit: 1, PeerQueue: 4,
 	})
 	for key := range n {
 		_ = s.Runloop.Post(key, false, &sess.Data{})

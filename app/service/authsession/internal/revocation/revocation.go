@@ -259,7 +259,7 @@ func (n *Notifier) dial(node string) (*grpc.ClientConn, error) {
 	c.NonBlock = true
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
-	client, err := zrpc.NewClient(c, zrpc.WithDialOption(rpcclient.Reconnect()))
+	client, err := zrpc.NewClient(c, zrpc.WithDialOption(rpcclient.Reconnect()), zrpc.WithDialOption(rpcclient.NoticeLoss(c.KeepaliveTime)))
 	if err != nil {
 		return nil, err
 	}

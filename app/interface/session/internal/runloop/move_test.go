@@ -1,0 +1,232 @@
+package runloop
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// moving is a cluster in which one other node may have keys, and a log of what actors
+// do about it.
+type moving struct {
+	others
+	mu     sync.Mutex
+	former []string
+	fetch  func(done func(*session.KeyState))
+	log    []string
+}
+
+func newMoving() *moving { return &moving{others: others{Cluster: alone{}}} }
+
+func (c *moving) Former(int64) []string { return c.former }
+
+func (c *moving) Fetch(_ int64, _ []string, done func(*session.KeyState)) { c.fetch(done) }
+
+func (c *moving) SendAfter(key int64, to string, in sess.Input) bool {
+	c.note("%d after to %s: %s", key, to, describe(in))
+	return true
+}
+
+func (c *moving) Homeless(key int64, in sess.Input) { c.note("%d homeless: %s", key, describe(in)) }
+
+func (c *moving) note(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log = append(c.log, fmt.Sprintf(format, args...))
+}
+
+func (c *moving) logged() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.log)
+}
+
+func (c *moving) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	log := c.log
+	c.log = nil
+	return log
+}
+
+func describe(in sess.Input) string {
+	switch in := in.(type) {
+	case *sess.Data:
+		return fmt.Sprintf("data %d", in.Salt)
+	case *sess.PushUpdates:
+		return "updates " + string(in.Updates)
+	}
+	return fmt.Sprintf("%T", in)[6:]
+}
+
+// parting makes machines that log what they get, have one call in flight after the
+// first packet, and give their key away when free says so.
+func parting(c *moving, free func() bool) func(int64, bool) Machine {
+	return func(key int64, _ bool) Machine {
+		asked, calling := false, false
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			c.note("%d: %s", key, describe(in))
+			switch in.(type) {
+			case *sess.HandOff:
+				asked = true
+			case *sess.Data:
+				if !calling {
+					calling = true
+					out.Calls = append(out.Calls, sess.Call{Ticket: 7, Request: &sess.InvokeMethod{}})
+				}
+			}
+			if asked && free() {
+				out.State = &session.KeyState{UserId: key}
+			}
+		})
+	}
+}
+
+// A key that leaves takes all along: what comes before it is gone waits and goes after
+// it, the outcome of its call, too, and whoever brings more is told where it is.
+func TestAKeyLeaves(t *testing.T) {
+	c := newMoving()
+	hold := make(chan struct{})
+	var free atomic.Bool
+	n := newNode(t, parting(c, free.Load), func(o *Options) {
+		o.Cluster = c
+		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
+	})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	eventually(t, "the packet is taken", func() bool { return c.logged() == 1 })
+	got := make(chan *session.KeyState, 4)
+	take := func(st *session.KeyState) { got <- st }
+	n.HandOver(1, "b", 5, take)
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	eventually(t, "it is asked for", func() bool { return c.logged() == 2 })
+	require.Empty(t, got, "peers are asked for something still")
+	free.Store(true)
+	_, err := n.Tell(1, &sess.Tick{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, (<-got).GetUserId())
+	eventually(t, "away", func() bool { return n.Count() == 0 })
+	require.Equal(t, []string{"1: data 1", "1: HandOff", "1: Tick", "1 after to b: data 2"}, c.take())
+
+	moved := new(MovedError)
+	require.ErrorAs(t, n.Post(1, false, &sess.Data{Salt: 3}), &moved)
+	require.Equal(t, "b", moved.To)
+	known, err := n.Tell(1, &sess.PushUpdates{})
+	require.True(t, known)
+	require.ErrorAs(t, err, &moved)
+	require.True(t, n.Owe(1, &sess.PushUpdates{Updates: []byte("u")}), "what the node has answered for goes after it")
+	close(hold)
+	n.Wait()
+	require.Equal(t, []string{"1 after to b: updates u", "1 after to b: CallDone"}, c.take())
+
+	n.HandOver(1, "b", 5, take)
+	require.EqualValues(t, 1, (<-got).GetUserId(), "its answer was lost, and it asks again")
+	n.HandOver(1, "b", 6, take)
+	require.Nil(t, <-got, "it begins again, and that past is over")
+	n.HandOver(1, "c", 5, take)
+	require.Nil(t, <-got)
+	n.HandOver(2, "b", 5, take)
+	require.Nil(t, <-got, "of a key that is not here there is nothing")
+
+	n.pass(awayTime + time.Second)
+	n.Wait()
+	require.Zero(t, n.Count())
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 4}), "it begins anew")
+	n.Wait()
+	require.Equal(t, 1, n.Count())
+}
+
+// A key that comes waits for what there is of it on another node. If there is nothing,
+// it begins anew; if only updates came for it, they find no home here.
+func TestArrival(t *testing.T) {
+	for name, c := range map[string]struct {
+		state *session.KeyState
+		in    []sess.Input
+		want  []string
+	}{
+		"with its past":           {&session.KeyState{UserId: 9}, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"import 9", "1: Arrived", "1: data 1", "1: updates "}},
+		"anew":                    {nil, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"1: data 1", "1: updates "}},
+		"of a state nobody reads": {&session.KeyState{UserId: 13}, []sess.Input{&sess.Data{Salt: 1}}, []string{"import 13", "1: data 1"}},
+		"only updates":            {nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
+		"updates for its past":    {&session.KeyState{UserId: 9}, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := newMoving()
+			cl.former = []string{"a"}
+			var arrived func(*session.KeyState)
+			cl.fetch = func(done func(*session.KeyState)) { arrived = done }
+			logs := func(key int64, _ bool) Machine {
+				return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
+			}
+			n := newNode(t, logs, func(o *Options) {
+				o.Cluster = cl
+				o.Import = func(key int64, st *session.KeyState) (Machine, error) {
+					cl.note("import %d", st.GetUserId())
+					if st.GetUserId() == 13 {
+						return nil, sess.ErrState
+					}
+					return logs(key, false), nil
+				}
+			})
+			for i, in := range c.in {
+				if _, push := in.(*sess.PushUpdates); push && i == 0 {
+					require.True(t, n.Expect(1))
+				}
+				if d, ok := in.(*sess.Data); ok {
+					require.NoError(t, n.Post(1, false, d))
+					continue
+				}
+				known, err := n.Tell(1, in)
+				require.True(t, known)
+				require.NoError(t, err)
+			}
+			n.Wait()
+			require.Empty(t, cl.take(), "nothing is served before")
+			arrived(c.state)
+			n.Wait()
+			require.Equal(t, c.want, cl.take())
+		})
+	}
+}
+
+// A key that is on its way here, and asked for by a third node, goes on to it when it
+// has come.
+func TestAKeyThatGoesOnAtOnce(t *testing.T) {
+	cl := newMoving()
+	cl.former = []string{"a"}
+	var arrived func(*session.KeyState)
+	cl.fetch = func(done func(*session.KeyState)) { arrived = done }
+	machine := parting(cl, func() bool { return true })
+	n := newNode(t, machine, func(o *Options) {
+		o.Cluster = cl
+		o.Import = func(key int64, _ *session.KeyState) (Machine, error) { return machine(key, false), nil }
+	})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	got := make(chan *session.KeyState, 1)
+	n.HandOver(1, "c", 3, func(st *session.KeyState) { got <- st })
+	arrived(&session.KeyState{})
+	require.EqualValues(t, 1, (<-got).GetUserId())
+	n.Wait()
+	require.Equal(t, []string{"1: Arrived", "1: data 1", "1: HandOff", "1 after to c: CallDone"}, cl.take())
+}
+
+// An offer of a key that lives here anew is taken, but the life that it has goes on:
+// its client is told to fetch what it may have missed.
+func TestOfferOfAKeyThatHasBegunAnew(t *testing.T) {
+	cl := newMoving()
+	cl.fetch = func(done func(*session.KeyState)) { done(&session.KeyState{}) }
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
+	}, func(o *Options) { o.Cluster = cl })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.Arrive(1, "a")
+	n.Wait()
+	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
+}

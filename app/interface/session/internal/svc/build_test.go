@@ -1,0 +1,75 @@
+package svc
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// slowPeer is a connection whose calls are done when release is closed.
+type slowPeer struct {
+	grpc.ClientConnInterface
+	release chan struct{}
+}
+
+func (p slowPeer) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {
+	<-p.release
+	return nil
+}
+
+// arrival is a key that asks for its state and its salts when it comes, as each does.
+type arrival struct {
+	key             int64
+	answered, fault *atomic.Int64
+}
+
+func (a arrival) Step(_, _ int64, in sess.Input, out *sess.Effects) {
+	switch in := in.(type) {
+	case *sess.Data:
+		out.Calls = append(out.Calls,
+			sess.Call{Ticket: 1, Request: &sess.GetAuthState{AuthKeyID: a.key}},
+			sess.Call{Ticket: 2, Request: &sess.GetSalts{AuthKeyID: a.key}})
+	case *sess.CallDone:
+		if in.Err != nil {
+			a.fault.Add(1)
+		}
+		a.answered.Add(1)
+	}
+}
+
+// When many clients came at once, after a gateway or another node had died, what did
+// not fit into a queue of 4096 was answered 500, and came again.
+func TestKeysThatComeAtOnceWaitForAuthsession(t *testing.T) {
+	const arrivals = 30_000
+	schema, err := tl.Load(tl.Default)
+	require.NoError(t, err)
+	c := config.Config{}
+	c.SetDefaults()
+	s := Prepare(c, schema, "10.0.0.1:20120")
+	peer := slowPeer{release: make(chan struct{})}
+	var answered, fault atomic.Int64
+	s.Build(Deps{
+		Auth: peer, Send: func(int64, sess.Send) {}, Notify: func(sess.Request) {},
+		Node: func(string) (cluster.Conn, error) { return nil, context.Canceled },
+		Machine: func(_ *sess.MainAuthWrapper, key int64, _ bool) runloop.Machine {
+			return arrival{key, &answered, &fault}
+		},
+	})
+	for key := range int64(arrivals) {
+		require.NoError(t, s.Runloop.Post(key+1, false, &sess.Data{}))
+	}
+	close(peer.release)
+	s.Runloop.Wait()
+	s.Cluster.StopMoves()
+	require.EqualValues(t, 2*arrivals, answered.Load())
+	require.Zero(t, fault.Load())
+}
