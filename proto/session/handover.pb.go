@@ -539,6 +539,8 @@ type KeyState struct {
 	OnlineToldAt  int64                  `protobuf:"zigzag64,24,opt,name=online_told_at,json=onlineToldAt,proto3" json:"online_told_at,omitempty"`
 	OnlineGoneAt  int64                  `protobuf:"zigzag64,25,opt,name=online_gone_at,json=onlineGoneAt,proto3" json:"online_gone_at,omitempty"`
 	OnlineRefused bool                   `protobuf:"varint,26,opt,name=online_refused,json=onlineRefused,proto3" json:"online_refused,omitempty"`
+	OnlineSureAt  int64                  `protobuf:"zigzag64,28,opt,name=online_sure_at,json=onlineSureAt,proto3" json:"online_sure_at,omitempty"`
+	OnlineNode    string                 `protobuf:"bytes,29,opt,name=online_node,json=onlineNode,proto3" json:"online_node,omitempty"` // whose entry status should have; empty: the caller's
 	Uncleared     *PendingMark           `protobuf:"bytes,27,opt,name=uncleared,proto3" json:"uncleared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -754,6 +756,20 @@ func (x *KeyState) GetOnlineRefused() bool {
 		return x.OnlineRefused
 	}
 	return false
+}
+
+func (x *KeyState) GetOnlineSureAt() int64 {
+	if x != nil {
+		return x.OnlineSureAt
+	}
+	return 0
+}
+
+func (x *KeyState) GetOnlineNode() string {
+	if x != nil {
+		return x.OnlineNode
+	}
+	return ""
 }
 
 func (x *KeyState) GetUncleared() *PendingMark {
@@ -2132,7 +2148,7 @@ const file_session_handover_proto_rawDesc = "" +
 	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x1e\n" +
 	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x03 \x01(\x03R\tsessionId\"\xec\x06\n" +
+	"session_id\x18\x03 \x01(\x03R\tsessionId\"\xb3\a\n" +
 	"\bKeyState\x12&\n" +
 	"\x05lists\x18\x01 \x03(\v2\x10.session.KeyListR\x05lists\x12&\n" +
 	"\x05calls\x18\x02 \x03(\v2\x10.session.KeyCallR\x05calls\x12(\n" +
@@ -2163,7 +2179,10 @@ const file_session_handover_proto_rawDesc = "" +
 	"\x04told\x18\x17 \x01(\v2\x15.session.StoredClientR\x04told\x12$\n" +
 	"\x0eonline_told_at\x18\x18 \x01(\x12R\fonlineToldAt\x12$\n" +
 	"\x0eonline_gone_at\x18\x19 \x01(\x12R\fonlineGoneAt\x12%\n" +
-	"\x0eonline_refused\x18\x1a \x01(\bR\ronlineRefused\x122\n" +
+	"\x0eonline_refused\x18\x1a \x01(\bR\ronlineRefused\x12$\n" +
+	"\x0eonline_sure_at\x18\x1c \x01(\x12R\fonlineSureAt\x12\x1f\n" +
+	"\vonline_node\x18\x1d \x01(\tR\n" +
+	"onlineNode\x122\n" +
 	"\tuncleared\x18\x1b \x01(\v2\x14.session.PendingMarkR\tuncleared\"m\n" +
 	"\tKeyClient\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +

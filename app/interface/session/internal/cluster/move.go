@@ -68,6 +68,9 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string) *session.KeyState {
 					break
 				}
 				metrics.Moves.Inc("taken")
+				if st.OnlineNode == "" {
+					st.OnlineNode = node
+				}
 				return st
 			}
 			metrics.Moves.Inc("failed")

@@ -92,7 +92,7 @@ func (n *renewals) flush(batch []*renewal) {
 	defer n.busy.Done()
 	entries := make([]Entry, len(batch))
 	for i, x := range batch {
-		entries[i] = Entry{x.UserID, x.AuthKeyID}
+		entries[i] = Entry{UserID: x.UserID, AuthKeyID: x.AuthKeyID, Was: x.Was}
 	}
 	lost := map[int64]bool{}
 	missing, _ := n.ask(context.Background(), entries) // a status that cannot be asked may still be told

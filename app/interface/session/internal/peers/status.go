@@ -74,7 +74,7 @@ func (s *Status) Notify(r sess.Request) {
 		}
 	case *sess.SetOffline:
 		s.renewals.overrule(r.AuthKeyID, func() {
-			s.report(r.AuthKeyID, s.withdraw(Entry{r.UserID, r.AuthKeyID}), func(error) {})
+			s.report(r.AuthKeyID, s.withdraw(Entry{UserID: r.UserID, AuthKeyID: r.AuthKeyID}), func(error) {})
 		})
 	}
 }
@@ -134,7 +134,10 @@ func (s *Status) try(report func(context.Context) error) error {
 }
 
 // Entry is what status should know, or should not: a user's key is online here.
-type Entry struct{ UserID, AuthKeyID int64 }
+type Entry struct {
+	UserID, AuthKeyID int64
+	Was               string // another node that it may name; empty: none
+}
 
 // entryBatch is how many users status is asked about in one call.
 const entryBatch = 100
@@ -173,12 +176,18 @@ func (s *Status) compare(ctx context.Context, entries []Entry, here bool) (found
 			return found, err
 		}
 		for _, e := range batch {
-			if nodes, answered := known[e.UserID]; answered && here == (nodes[e.AuthKeyID] == s.serverID) {
+			if nodes, answered := known[e.UserID]; answered && here == s.leadsHere(nodes[e.AuthKeyID], e) {
 				found = append(found, e)
 			}
 		}
 	}
 	return found, nil
+}
+
+// leadsHere reports whether pushes to a node come here: it is this one, or the one that
+// had the key before, which sends them on.
+func (s *Status) leadsHere(node string, e Entry) bool {
+	return node == s.serverID || e.Was != "" && node == e.Was
 }
 
 // ask returns the nodes of the keys of some users. A user of whom status says

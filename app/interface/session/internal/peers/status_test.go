@@ -39,11 +39,11 @@ func (e *entries) Invoke(_ context.Context, method string, in, out any, _ ...grp
 	switch in := in.(type) {
 	case *statuspb.TLStatusSetSessionOnline:
 		e.log = append(e.log, fmt.Sprintf("online %d", in.GetSession().GetAuthKeyId()))
-		e.nodes[Entry{in.GetUserId(), in.GetSession().GetAuthKeyId()}] = in.GetSession().GetGateway()
+		e.nodes[Entry{UserID: in.GetUserId(), AuthKeyID: in.GetSession().GetAuthKeyId()}] = in.GetSession().GetGateway()
 		out.(*mtproto.Bool).PredicateName = "boolTrue"
 	case *statuspb.TLStatusSetSessionOffline:
 		e.log = append(e.log, fmt.Sprintf("offline %d", in.GetAuthKeyId()))
-		delete(e.nodes, Entry{in.GetUserId(), in.GetAuthKeyId()})
+		delete(e.nodes, Entry{UserID: in.GetUserId(), AuthKeyID: in.GetAuthKeyId()})
 		out.(*mtproto.Bool).PredicateName = "boolTrue"
 	case *statuspb.TLStatusGetUsersOnlineSessionsList:
 		if e.dumb {
@@ -108,10 +108,10 @@ func TestOutcomesOfAnnouncements(t *testing.T) {
 		want    []sess.Announced
 	}{
 		"taken, and worth a word":                       {confirm: true, want: []sess.Announced{{At: 7}}},
-		"taken":                                         {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = here }},
+		"taken":                                         {before: func(_ *Status, e *entries) { e.nodes[Entry{UserID: 77, AuthKeyID: 5}] = here }},
 		"taken, but the entry was gone":                 {want: []sess.Announced{{At: 7, Lost: true}}},
-		"taken, but another node's":                     {before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = "10.0.0.2:20120" }, want: []sess.Announced{{At: 7, Lost: true}}},
-		"taken after a refusal":                         {confirm: true, after: true, before: func(_ *Status, e *entries) { e.nodes[Entry{77, 5}] = here }, want: []sess.Announced{{At: 7}}},
+		"taken, but another node's":                     {before: func(_ *Status, e *entries) { e.nodes[Entry{UserID: 77, AuthKeyID: 5}] = "10.0.0.2:20120" }, want: []sess.Announced{{At: 7, Lost: true}}},
+		"taken after a refusal":                         {confirm: true, after: true, before: func(_ *Status, e *entries) { e.nodes[Entry{UserID: 77, AuthKeyID: 5}] = here }, want: []sess.Announced{{At: 7}}},
 		"taken after a refusal, but the entry was gone": {confirm: true, after: true, want: []sess.Announced{{At: 7, Lost: true}}},
 		"refused":                         {confirm: true, before: func(_ *Status, e *entries) { e.err = grpcstatus.Error(codes.Unavailable, "down") }, want: []sess.Announced{{At: 7, Failed: true}}},
 		"refused, and so is the question": {before: func(_ *Status, e *entries) { e.err = grpcstatus.Error(codes.Unavailable, "down") }, want: []sess.Announced{{At: 7, Failed: true}}},
@@ -138,7 +138,7 @@ func TestRenewals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, e, outcomes := newStatus()
 		for key := range int64(250) {
-			e.nodes[Entry{1000 + key, key}] = here
+			e.nodes[Entry{UserID: 1000 + key, AuthKeyID: key}] = here
 		}
 		for key := range int64(250) {
 			s.Notify(online(1000+key, key, 1, false))
@@ -163,6 +163,36 @@ func TestRenewals(t *testing.T) {
 		require.Equal(t, []string{"asked for 3", "offline 5", "online 6", "online 7"}, words)
 		require.Equal(t, []sess.Announced{{At: 3}}, outcomes())
 	})
+}
+
+// A key that has come from another node is announced as one that status has under that
+// node's name: pushes have come there, and were sent on. Under any other name, or
+// none, they went astray.
+func TestRenewalOfAKeyThatHasMoved(t *testing.T) {
+	for name, c := range map[string]struct {
+		entry string
+		lost  bool
+	}{
+		"under the name of the node that had it": {entry: "10.0.0.2:20120"},
+		"under this node's":                      {entry: here},
+		"under a third one's":                    {entry: "10.0.0.3:20120", lost: true},
+		"not at all":                             {lost: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, e, outcomes := newStatus()
+				e.nodes[Entry{UserID: 1005, AuthKeyID: 6}] = here
+				if c.entry != "" {
+					e.nodes[Entry{UserID: 1005, AuthKeyID: 5}] = c.entry
+				}
+				r := online(1005, 5, 7, true)
+				r.Renews, r.Was = true, "10.0.0.2:20120"
+				s.Notify(r)
+				require.NoError(t, s.Wait(t.Context()))
+				require.Equal(t, []sess.Announced{{At: 7, Lost: c.lost}}, outcomes())
+			})
+		})
+	}
 }
 
 // Status is asked which entries lead here, a hundred users at a time, and those

@@ -186,6 +186,9 @@ type (
 		At        int64 // names it: Announced
 		Confirm   bool  // its success is worth an Announced, as every failure is
 		Renews    bool  // status should have an entry of the key, and is asked before whether it does
+		// Was is the node that the entry may name still, beside this one: it had the
+		// key before. Empty: none.
+		Was string
 	}
 	// SetOffline tells the status service that nobody is there any more
 	// (PEERS.md, "status").

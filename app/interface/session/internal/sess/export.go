@@ -71,6 +71,10 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		State: int32(w.state), Layer: w.layer, LayerSaved: w.layerSaved, Flags: packFlags(w.keyFlags()),
 		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
 		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
+		OnlineSureAt: w.moment(w.sureAt), OnlineNode: w.was,
+	}
+	if w.known {
+		st.OnlineSureAt = st.OnlineToldAt
 	}
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{

@@ -27,8 +27,11 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	c := st.GetClient()
 	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
 	// Status still names the other node, which sends on what comes: nothing is
-	// missed until the entry is this node's.
-	w.presence = presence{toldAt: w.at(st.GetOnlineToldAt()), goneAt: w.at(st.GetOnlineGoneAt()), refused: st.GetOnlineRefused()}
+	// missed until the entry is this node's, unless it was lost before.
+	w.presence = presence{
+		toldAt: w.at(st.GetOnlineToldAt()), goneAt: w.at(st.GetOnlineGoneAt()), refused: st.GetOnlineRefused(),
+		sureAt: w.at(st.GetOnlineSureAt()), was: st.GetOnlineNode(),
+	}
 	if w.toldAt != 0 {
 		w.renewAt = now
 	}

@@ -3,11 +3,13 @@ package sess
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	sessionpb "github.com/tgsession/tgsession/proto/session"
 )
 
@@ -95,4 +97,91 @@ func TestTranscriptsOfAKeyThatMoves(t *testing.T) {
 			return d.run(t, td)
 		})
 	})
+}
+
+// Updates that were lost while nobody knew are told on the node that the key comes to:
+// status is asked there whether it had an entry of the key all the time.
+func TestGapBeforeAMove(t *testing.T) {
+	for name, c := range map[string]struct {
+		lost bool
+		want []int
+	}{
+		"status had the key":      {false, nil},
+		"status had forgotten it": {true, []int{-1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.take()
+			x.now += int64(time.Second)
+			st := x.handOff()
+			st.OnlineNode = "10.0.0.1:20120" // who gave it
+			w, err := Import(permKey, st, x.now, x.now, &x.cfg, x.schema, x.w.rnd)
+			require.NoError(t, err)
+			var out Effects
+			w.Step(x.now, x.now, &Arrived{}, &out)
+			require.Len(t, out.Calls, 1)
+			r, ok := out.Calls[0].Request.(*SetOnline)
+			require.True(t, ok)
+			require.True(t, r.Renews && r.Confirm)
+			require.Equal(t, "10.0.0.1:20120", r.Was)
+			x.w = w
+			x.step(&Announced{At: r.At, Lost: c.lost})
+			require.Equal(t, c.want, pushed(x.take()))
+			x.now += int64(x.cfg.OnlineEvery)
+			x.out.Reset()
+			w.Step(x.now, x.now, &Tick{}, &x.out)
+			r, ok = x.out.Calls[0].Request.(*SetOnline)
+			require.True(t, ok)
+			require.Empty(t, r.Was, "from now on the entry is this node's")
+		})
+	}
+}
+
+// The outcome of a call that another node has made, and never tells, is a fault: the
+// client is told, and may ask again.
+func TestOutcomeThatNeverFollows(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	m := x.recv(1, x.method("help.getNearestDc"))
+	ticket, _ := x.invoked("help.getNearestDc")
+	x.take()
+	x.move()
+	require.Contains(t, x.open, ticket)
+	x.advance(x.cfg.RemoteWait - time.Second)
+	require.Empty(t, x.takeOnly(wire.IDRPCResult))
+	x.advance(2 * time.Second)
+	require.Equal(t, "-503 Timeout", x.rpcError(x.take(), m.ID))
+	x.step(&CallDone{Ticket: ticket}) // at last
+	require.Empty(t, x.take())
+}
+
+// What another node says of a key is read as a whole or not at all.
+func TestStatesThatContradictThemselves(t *testing.T) {
+	for name, spoil := range map[string]func(st *sessionpb.KeyState){
+		"two lists of one key":        func(st *sessionpb.KeyState) { st.Lists = append(st.Lists, st.Lists[0]) },
+		"a kind of keys that is none": func(st *sessionpb.KeyState) { st.Lists[0].KeyType = 7 },
+		"two sessions of one id": func(st *sessionpb.KeyState) {
+			st.Lists[0].Sessions = append(st.Lists[0].Sessions, st.Lists[0].Sessions[0])
+		},
+		"a window without seqnos": func(st *sessionpb.KeyState) { st.Lists[0].Sessions[0].WindowSeqs = nil },
+		"a window out of order":   func(st *sessionpb.KeyState) { st.Lists[0].Sessions[0].WindowIds[1] = -1 },
+		"messages out of order":   func(st *sessionpb.KeyState) { s := st.Lists[0].Sessions[0]; s.Sent = append(s.Sent, s.Sent[0]) },
+		"a kind of messages":      func(st *sessionpb.KeyState) { st.Lists[0].Sessions[0].Sent[0].Kind = 99 },
+		"a method that is none":   func(st *sessionpb.KeyState) { st.Calls[0].Method = 1 },
+		"a phase that is none":    func(st *sessionpb.KeyState) { st.Calls[0].Phase = 99 },
+		"a call of no session":    func(st *sessionpb.KeyState) { st.Calls[0].Session = 5 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			x.recv(1, x.method("help.getNearestDc"))
+			st := x.handOff()
+			require.Len(t, st.GetCalls(), 1)
+			spoil(st)
+			_, err := Import(permKey, st, x.now, x.now, &x.cfg, x.schema, x.w.rnd)
+			require.ErrorIs(t, err, ErrState)
+		})
+	}
 }

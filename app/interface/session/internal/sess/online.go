@@ -18,13 +18,14 @@ const announceRetry = 5 * time.Second
 // presence is what status knows of a key (PEERS.md, "status"): sync pushes to
 // keys that it has an entry of, and to no others. Times are Unix nanoseconds.
 type presence struct {
-	toldAt  int64 // when status was last told that the key is online; 0: it thinks us offline
-	renewAt int64 // when it is told again
-	sureAt  int64 // the last toldAt that status is not known to have refused; 0: none since we were offline
-	goneAt  int64 // since when nobody is there, though status thinks so; 0: somebody is
-	known   bool  // status has an entry of the key, as far as one can tell
-	telling bool  // the outcome of an announcement is on its way
-	refused bool  // status did not take the last of them that had one
+	toldAt  int64  // when status was last told that the key is online; 0: it thinks us offline
+	renewAt int64  // when it is told again
+	sureAt  int64  // the last toldAt that status is not known to have refused; 0: none since we were offline
+	goneAt  int64  // since when nobody is there, though status thinks so; 0: somebody is
+	was     string // the node that had the key before, whose entry status may still have; empty: none
+	known   bool   // status has an entry of the key, as far as one can tell
+	telling bool   // the outcome of an announcement is on its way
+	refused bool   // status did not take the last of them that had one
 }
 
 // reachableLogin reports whether somebody is there who takes updates or push
@@ -66,7 +67,7 @@ func (w *MainAuthWrapper) announce() {
 	p.telling = !p.known
 	w.call(&SetOnline{
 		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
-		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0,
+		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0, Was: p.was,
 	})
 }
 
@@ -133,7 +134,7 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 	if p.refused && p.toldAt-p.sureAt > int64(w.cfg.OnlineFor) {
 		w.missUpdates()
 	}
-	p.known, p.refused, p.sureAt = true, false, p.toldAt
+	p.known, p.refused, p.sureAt, p.was = true, false, p.toldAt, ""
 }
 
 // onForgotten takes word that status, when it was asked, had no entry that leads

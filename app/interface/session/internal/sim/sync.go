@@ -53,7 +53,7 @@ func (p *presence) missing(node string, entries []peers.Entry) (missing []peers.
 
 // lost reports whether an entry that a node renews is not there any more.
 func (p *presence) lost(node string, r *sess.SetOnline) bool {
-	if p.leads(r.UserID, r.AuthKeyID, node) {
+	if p.leads(r.UserID, r.AuthKeyID, node) || r.Was != "" && p.leads(r.UserID, r.AuthKeyID, r.Was) {
 		return false
 	}
 	p.c.note("status", "is to renew what it does not have", r.AuthKeyID, r.UserID)
