@@ -233,7 +233,9 @@ func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool)
 		case moved:
 			return m.inherit(a.heir, in, owed)
 		case away:
-			return m.follow(a, in, owed)
+			if !m.isBack(a) {
+				return m.follow(a, in, owed)
+			}
 		}
 	}
 }
@@ -272,7 +274,9 @@ func (m *Manager) tell(authKeyID int64, in sess.Input, owed bool) (known bool, e
 		case moved:
 			return true, m.inherit(a.heir, in, owed)
 		case away:
-			return true, m.follow(a, in, owed)
+			if !m.isBack(a) {
+				return true, m.follow(a, in, owed)
+			}
 		}
 	}
 }

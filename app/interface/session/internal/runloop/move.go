@@ -131,6 +131,17 @@ func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 	return &MovedError{a.away}
 }
 
+// isBack reports whether a key that has gone to another node is this one's again, by the
+// ring. Then the other is asked for it, if it is still there, by whoever wants something
+// of the key next.
+func (m *Manager) isBack(a *actor) bool {
+	back := m.o.Cluster.Owns(a.key)
+	if back {
+		m.forget(a)
+	}
+	return back
+}
+
 // Expect asks for a key that is not here, and that another node may have: updates came
 // for it, and a client that only listens says nothing that would bring the key here.
 // It reports whether there is something now to give them to; if nobody had the key, they

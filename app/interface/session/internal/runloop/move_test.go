@@ -93,6 +93,7 @@ func parting(c *moving, free func() bool) func(int64, bool) Machine {
 // it, the outcome of its call, too, and whoever brings more is told where it is.
 func TestAKeyLeaves(t *testing.T) {
 	c := newMoving()
+	c.owns = func(int64) bool { return false } // by now
 	hold := make(chan struct{})
 	var free atomic.Bool
 	n := newNode(t, parting(c, free.Load), func(o *Options) {
@@ -140,6 +141,35 @@ func TestAKeyLeaves(t *testing.T) {
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 4}), "it begins anew")
 	n.Wait()
 	require.Equal(t, 1, n.Count())
+}
+
+// A key that has gone to a node which has ended meanwhile is this node's again: nothing
+// is sent after it any more.
+func TestAKeyComesBack(t *testing.T) {
+	for name, back := range map[string]bool{"it is the other node's still": false, "it is this node's": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			mine := true
+			c.owns = func(int64) bool { return mine }
+			n := newNode(t, parting(c, func() bool { return true }), func(o *Options) { o.Cluster = c })
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			n.Wait()
+			mine = false
+			n.HandOver(1, "b", 5, func(*session.KeyState) {})
+			n.Wait()
+			c.take()
+			mine = back
+			err := n.Post(1, false, &sess.Data{Salt: 2})
+			n.Wait()
+			if !back {
+				require.ErrorAs(t, err, new(*MovedError))
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "1: data 2", c.take()[0])
+			require.Equal(t, 1, n.Count())
+		})
+	}
 }
 
 // A key that comes waits for what there is of it on another node. If there is nothing,
@@ -207,6 +237,7 @@ func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 		o.Cluster = cl
 		o.Import = func(key int64, _ *session.KeyState) (Machine, error) { return machine(key, false), nil }
 	})
+	cl.owns = func(int64) bool { return false }
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	got := make(chan *session.KeyState, 1)
 	n.HandOver(1, "c", 3, func(st *session.KeyState) { got <- st })
