@@ -19,7 +19,6 @@ const (
 	Join  Kind = "join"      // one more node comes
 	Leave Kind = "leave"     // and goes, by SIGTERM
 	Full  Kind = "disk full" // the file system of the logs has no room
-	Clock Kind = "clock"     // the clock of the process steps ahead, and back
 )
 
 // Target is what it is done to: a part, or what lies between two.
@@ -35,16 +34,14 @@ const (
 	Redis       Target = "Redis"
 	MariaDB     Target = "MariaDB"
 
-	SessionAuth  Target = "session/authsession"
-	SessionEtcd  Target = "session/etcd"
-	SessionBFF   Target = "session/BFF"
-	AuthRedis    Target = "authsession/Redis"
-	AuthMariaDB  Target = "authsession/MariaDB"
-	StatusRedis  Target = "status/Redis"
-	SessionDisk  Target = "session logs"
-	AuthDisk     Target = "authsession logs"
-	RedisClock   Target = "Redis clock"
-	SessionClock Target = "session clock"
+	SessionAuth Target = "session/authsession"
+	SessionEtcd Target = "session/etcd"
+	SessionBFF  Target = "session/BFF"
+	AuthRedis   Target = "authsession/Redis"
+	AuthMariaDB Target = "authsession/MariaDB"
+	StatusRedis Target = "status/Redis"
+	SessionDisk Target = "session logs"
+	AuthDisk    Target = "authsession logs"
 )
 
 // Type is a kind of fault of one target.
@@ -74,7 +71,7 @@ func All() []Type {
 			all = append(all, Type{k, target})
 		}
 	}
-	return append(all, Type{Full, SessionDisk}, Type{Full, AuthDisk}, Type{Clock, RedisClock}, Type{Clock, SessionClock})
+	return append(all, Type{Full, SessionDisk}, Type{Full, AuthDisk})
 }
 
 // Brief are the faults of the short form: those by which a session node goes and
