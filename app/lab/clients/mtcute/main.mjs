@@ -29,6 +29,7 @@ const releases = {
 let core, utils, tg, args, file
 let me = 0
 let ended = false
+let fetched = () => {} // hears that the library has the state from which it follows updates
 const users = new Map() // input peers by user id
 
 async function start(a) {
@@ -84,6 +85,7 @@ async function save() {
 /** Sees the answers to all calls, those that the library makes itself too. */
 async function watch(ctx, next) {
   const answer = await next(ctx)
+  if (ctx.request._ === 'updates.getState' && answer?._ === 'updates.state') fetched()
   if (answer?._ === 'mt_rpc_error' && answer.errorCode === 401 && me !== 0 && !ended) {
     ended = true
     emit('logged_out')
@@ -119,11 +121,15 @@ async function login({ phone, code, name, password }) {
     const srp = await tg.computeSrpParams(await call('account.getPassword'), password)
     auth = await call('auth.checkPassword', { password: srp })
   }
+  // Follows updates from now on. Asked to follow them while it begins to, the
+  // library does so twice, and hands over twice what it fetches.
+  const begun = new Promise((resolve) => { fetched = resolve })
   const user = await tg.notifyLoggedIn(auth)
   me = user.id
   ended = false
   await save()
-  await tg.startUpdatesLoop()
+  await begun
+  await new Promise(setImmediate) // it takes what comes once it has looked at the state
   return { user: me }
 }
 
