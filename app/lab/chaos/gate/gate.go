@@ -61,7 +61,7 @@ func (c *Config) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer disc.Close()
+	defer func() { _ = disc.Close() }()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	pool := upstream.New(upstream.Config{Stream: c.Stream, Log: log})
 	defer pool.Close()
@@ -72,7 +72,7 @@ func (c *Config) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer g.Close()
+	defer func() { _ = g.Close() }()
 	withdraw, err := disc.Publish(ctx, gatewayKey, g.ServerID())
 	if err != nil {
 		return err

@@ -143,9 +143,9 @@ func (l *Load) bringIn(ctx context.Context) error {
 		l.cfg.Note("mtcute is left out")
 		return nil
 	}
-	manifest, err := prepareMtcute(ctx, l.cfg.Programs, l.cfg.Dir)
-	if err != nil {
-		l.cfg.Note("mtcute is left out: " + err.Error())
+	manifest, missing := prepareMtcute(ctx, l.cfg.Programs, l.cfg.Dir)
+	if missing != nil {
+		l.cfg.Note("mtcute is left out: " + missing.Error())
 		return nil
 	}
 	start := mtcuteStart{

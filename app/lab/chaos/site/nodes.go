@@ -157,13 +157,9 @@ func (s *Site) startSession(ctx context.Context) (*node, error) {
 	return n, n.Start(ctx)
 }
 
-// startGateway starts one more gateway.
-func (s *Site) startGateway(ctx context.Context) error {
+// startGateway starts one more gateway, for clients at an address.
+func (s *Site) startGateway(ctx context.Context, clients string) error {
 	name := fmt.Sprint("gateway-", len(s.gates)+1)
-	clients, err := proc.FreeAddr()
-	if err != nil {
-		return err
-	}
 	rpc, err := proc.FreeAddr()
 	if err != nil {
 		return err
@@ -173,7 +169,7 @@ func (s *Site) startGateway(ctx context.Context) error {
 		return err
 	}
 	n := s.serve(name, gatewayKey, rpc, s.cfg.Gateway, file, nil)
-	s.gates, s.Gateways = append(s.gates, n), append(s.Gateways, clients)
+	s.gates = append(s.gates, n)
 	return n.Start(ctx)
 }
 

@@ -128,7 +128,7 @@ func (s *Site) ownMariaDB(ctx context.Context) error {
 // startRedis starts one that keeps on disk what it has answered for, as one
 // that holds salts should.
 func (s *Site) startRedis(ctx context.Context) error {
-	if _, err := exec.LookPath("redis-server"); err != nil {
+	if _, missing := exec.LookPath("redis-server"); missing != nil {
 		s.servers.redisAddr = s.cfg.Redis
 		s.skip("no redis-server is installed: "+s.cfg.Redis+" is used", redisFaults...)
 		return nil

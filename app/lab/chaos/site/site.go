@@ -151,12 +151,11 @@ func (s *Site) startHere(ctx context.Context) error {
 		return err
 	}
 	s.onClose(s.online.Close)
-	for range authNodes {
-		addr, err := proc.FreeAddr()
-		if err != nil {
-			return err
-		}
-		s.authAddrs = append(s.authAddrs, addr)
+	if s.authAddrs, err = free(authNodes); err != nil {
+		return err
+	}
+	if s.Gateways, err = free(gateways); err != nil {
+		return err
 	}
 	s.bff, err = bff.New(bff.Config{
 		Discovery:   s.disc,
@@ -164,6 +163,7 @@ func (s *Site) startHere(ctx context.Context) error {
 		Online:      s.patient,
 		Stream:      s.cfg.Stream,
 		DC:          DC,
+		Gateway:     s.Gateways[0], // clients go to the other one, too
 		Sent:        s.cfg.Sent,
 		Logger:      s.cfg.BFFLog,
 	})
@@ -204,12 +204,24 @@ func (s *Site) startNodes(ctx context.Context) error {
 		}
 		s.sessions = append(s.sessions, n)
 	}
-	for range gateways {
-		if err := s.startGateway(ctx); err != nil {
+	for _, addr := range s.Gateways {
+		if err := s.startGateway(ctx, addr); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// free are addresses that nobody listens on.
+func free(n int) (addrs []string, err error) {
+	for range n {
+		addr, err := proc.FreeAddr()
+		if err != nil {
+			return nil, err
+		}
+		addrs = append(addrs, addr)
+	}
+	return addrs, nil
 }
 
 // Failed tells which parts have ended by themselves.
