@@ -138,6 +138,9 @@ func (c *Child) Kill(ctx context.Context) error {
 	}
 }
 
+// PID is the number of the process.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
 // Signal sends the process a signal. An ended process needs none.
 func (c *Child) Signal(s os.Signal) error {
 	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -144,8 +144,8 @@ func (l *Load) bringIn(ctx context.Context) error {
 		return nil
 	}
 	manifest, missing := prepareMtcute(ctx, l.cfg.Programs, l.cfg.Dir)
-	if missing != nil {
-		l.cfg.Note("mtcute is left out: " + missing.Error())
+	if manifest == nil {
+		l.cfg.Note("mtcute is left out: " + missing)
 		return nil
 	}
 	start := mtcuteStart{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,18 +33,21 @@ type mtcuteClient struct {
 	users   map[string]int64 // by name; written before anything is sent
 }
 
-// prepareMtcute makes the program; the error says why it cannot be made here.
-func prepareMtcute(ctx context.Context, programs, dir string) (*program.Manifest, error) {
+// prepareMtcute makes the program; without it missing says why it cannot be made
+// here.
+func prepareMtcute(ctx context.Context, programs, dir string) (m *program.Manifest, missing string) {
 	all, err := program.Load(programs)
 	if err != nil {
-		return nil, err
+		return nil, err.Error()
 	}
-	for _, m := range all {
-		if m.Name() == mtcuteProgram {
-			return m, m.Prepare(ctx, dir, filepath.Join(dir, "logs", "make-mtcute.log"))
-		}
+	i := slices.IndexFunc(all, func(m *program.Manifest) bool { return m.Name() == mtcuteProgram })
+	if i < 0 {
+		return nil, fmt.Sprintf("there is no %s in %s", mtcuteProgram, programs)
 	}
-	return nil, fmt.Errorf("there is no %s in %s", mtcuteProgram, programs)
+	if err := all[i].Prepare(ctx, dir, filepath.Join(dir, "logs", "make-mtcute.log")); err != nil {
+		return nil, err.Error()
+	}
+	return all[i], ""
 }
 
 // mtcuteStart is what newMtcute needs.

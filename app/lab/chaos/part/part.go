@@ -89,6 +89,9 @@ func (p *Part) Ready(ctx context.Context) error {
 	return p.ready(ctx, p.child)
 }
 
+// PID is the number of the process that runs, or ran last.
+func (p *Part) PID() int { return p.child.PID() }
+
 // Failed is how it ended, when it did so by itself.
 func (p *Part) Failed() error {
 	if p.child == nil || p.asked {

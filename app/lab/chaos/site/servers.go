@@ -49,7 +49,7 @@ func (s *Site) startServers(ctx context.Context) error {
 }
 
 func (s *Site) startMariaDB(ctx context.Context) (err error) {
-	if _, missing := exec.LookPath("mariadbd"); missing != nil {
+	if !installed("mariadbd") {
 		s.skip("no mariadbd is installed: "+s.cfg.MySQL+" is used", mariadbFaults...)
 		s.servers.dsn, err = mysql.ParseDSN(s.cfg.MySQL)
 		if err != nil {
@@ -76,6 +76,11 @@ func (s *Site) startMariaDB(ctx context.Context) (err error) {
 		s.onClose(func() { dropDatabase(server.FormatDSN(), name) })
 	}
 	return nil
+}
+
+func installed(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // dropDatabase leaves nothing behind at a server that is not the run's.
@@ -128,7 +133,7 @@ func (s *Site) ownMariaDB(ctx context.Context) error {
 // startRedis starts one that keeps on disk what it has answered for, as one
 // that holds salts should.
 func (s *Site) startRedis(ctx context.Context) error {
-	if _, missing := exec.LookPath("redis-server"); missing != nil {
+	if !installed("redis-server") {
 		s.servers.redisAddr = s.cfg.Redis
 		s.skip("no redis-server is installed: "+s.cfg.Redis+" is used", redisFaults...)
 		return nil
