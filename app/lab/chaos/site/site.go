@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -165,6 +166,7 @@ func (s *Site) startHere(ctx context.Context) error {
 		DC:          DC,
 		Gateway:     s.Gateways[0], // clients go to the other one, too
 		Sent:        s.cfg.Sent,
+		Delay:       dawdle(),
 		Logger:      s.cfg.BFFLog,
 	})
 	if err != nil {
@@ -172,6 +174,24 @@ func (s *Site) startHere(ctx context.Context) error {
 	}
 	s.onClose(s.bff.Stop)
 	return s.bff.Start(ctx)
+}
+
+const (
+	// slowOnes is every how many-eth message that the BFF takes its time for, so
+	// that faults meet calls under way. It takes less than what counts as slow.
+	slowOnes = 4
+	slowTime = 500 * time.Millisecond
+)
+
+// dawdle says how long the BFF takes for a call.
+func dawdle() func(method string) time.Duration {
+	var n atomic.Int64
+	return func(method string) time.Duration {
+		if method == "messages.sendMessage" && n.Add(1)%slowOnes == 0 {
+			return slowTime
+		}
+		return 0
+	}
 }
 
 // patient asks status who is online until it answers: of pushes that are given
