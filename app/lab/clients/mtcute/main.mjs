@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 
 import { bytesOf, callMany, emit, serve } from '../js/lines.mjs'
 import { trustKey } from './key.mjs'
@@ -29,7 +30,6 @@ const releases = {
 let core, utils, tg, args, file
 let me = 0
 let ended = false
-let fetched = () => {} // hears that the library has the state from which it follows updates
 const users = new Map() // input peers by user id
 
 async function start(a) {
@@ -85,7 +85,6 @@ async function save() {
 /** Sees the answers to all calls, those that the library makes itself too. */
 async function watch(ctx, next) {
   const answer = await next(ctx)
-  if (ctx.request._ === 'updates.getState' && answer?._ === 'updates.state') fetched()
   if (answer?._ === 'mt_rpc_error' && answer.errorCode === 401 && me !== 0 && !ended) {
     ended = true
     emit('logged_out')
@@ -121,16 +120,21 @@ async function login({ phone, code, name, password }) {
     const srp = await tg.computeSrpParams(await call('account.getPassword'), password)
     auth = await call('auth.checkPassword', { password: srp })
   }
-  // Follows updates from now on. Asked to follow them while it begins to, the
-  // library does so twice, and hands over twice what it fetches.
-  const begun = new Promise((resolve) => { fetched = resolve })
   const user = await tg.notifyLoggedIn(auth)
   me = user.id
   ended = false
   await save()
-  await begun
-  await new Promise(setImmediate) // it takes what comes once it has looked at the state
+  await following()
   return { user: me }
+}
+
+/**
+ * Returns when the library follows updates, as it begins to when it hears of the
+ * login. Asked to while it begins, it would do so twice, and hand over twice what
+ * it fetches.
+ */
+async function following() {
+  while (!tg._client.updates.updatesLoopActive) await setTimeout(5)
 }
 
 async function contacts() {
