@@ -10,12 +10,15 @@ START ?= 1
 CLIENTS ?=
 SHORT ?=
 SOAK     ?= 10m
+CHAOS    ?= 10m
+SEED     ?=
+FAULTS   ?=
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +55,14 @@ SOAKING := TDLib,mtcute 0.30.3 PFS,GramJS 2.26,gotd
 soak-clients: build ## use real clients, and leave some alone, for SOAK (10m); 75m is over two changes of salts
 	@.ci/with-clients env $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
 		-only '$(or $(CLIENTS),$(SOAKING))' -soak $(SOAK)
+
+# Servers of its own, which it may end; those of .ci/with-servers are for where
+# no programs are installed.
+chaos: build ## end, stop and cut off the parts of a cluster for CHAOS (10m) while clients talk: SEED repeats a plan, SHORT=1 is the short form
+	@CGO_ENABLED=0 go build -C app/lab -o $(CURDIR)/.cache/etcd go.etcd.io/etcd/server/v3
+	@.ci/with-clients .ci/with-servers bash -c '$(LAB) chaos -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
+		-mysql "$$TEST_MYSQL_DSN" -redis "$$TEST_REDIS_ADDR" -etcd "$$TEST_ETCD_ENDPOINTS" -etcd-program $(CURDIR)/.cache/etcd -programs clients \
+		-for $(CHAOS) $(if $(SEED),-seed $(SEED)) $(if $(SHORT),-short) $(if $(FAULTS),-only "$(FAULTS)")'
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
 	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim

@@ -1,6 +1,7 @@
 // Package tcpproxy stands between a client and a server and plays a bad
 // network: it breaks connections, refuses new ones, lets them stand while
-// nothing passes, or hands them to a function that knows what they carry.
+// nothing passes, holds up what passes, or hands them to a function that knows
+// what they carry.
 package tcpproxy
 
 import (
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 )
 
 // Proxy is a listening proxy. It is safe for concurrent use.
@@ -18,7 +20,8 @@ type Proxy struct {
 	accepting, copying sync.WaitGroup
 
 	mu       sync.Mutex
-	ln       net.Listener // nil while connections are refused
+	ln       net.Listener  // nil while connections are refused
+	delay    time.Duration // of each piece of data, in either direction
 	mode     mode
 	join     func(client, server net.Conn) // while joining
 	resumed  chan struct{}                 // closed when bytes pass again
@@ -103,6 +106,14 @@ func (p *Proxy) Cut() { p.become(breaking) }
 // Hold is a black hole: connections stand, new ones are taken, and no byte
 // passes in either direction.
 func (p *Proxy) Hold() { p.become(holding) }
+
+// Delay holds up each piece of data that comes after it by d, in both directions,
+// until it is called with 0. It changes nothing else: Restore leaves it alone.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
 
 // Join breaks all connections; new ones are handed to join, which is called for
 // each in a goroutine of its own. They are broken when it returns, and by the
@@ -213,13 +224,19 @@ func (p *Proxy) end(sides ...net.Conn) {
 	}
 }
 
-// gate writes while the proxy passes.
+// gate writes while the proxy passes, after the delay.
 type gate struct {
 	p  *Proxy
 	to net.Conn
 }
 
 func (g gate) Write(b []byte) (int, error) {
+	g.p.mu.Lock()
+	delay := g.p.delay
+	g.p.mu.Unlock()
+	if delay > 0 {
+		time.Sleep(delay) //nolint:forbidigo // the delay is what it is for
+	}
 	for {
 		g.p.mu.Lock()
 		m, resumed := g.p.mode, g.p.resumed

@@ -175,3 +175,24 @@ func TestNobodyBehind(t *testing.T) {
 	_, err = net.Dial("tcp", p.Addr())
 	require.Error(t, err)
 }
+
+// What is held up comes late, and all of it comes.
+func TestDelay(t *testing.T) {
+	const delay = 50 * time.Millisecond
+	p := proxy(t, echo(t))
+	c := dial(t, p)
+	say(t, c, "one")
+	hear(t, c, "one")
+	for _, tc := range []struct {
+		name  string
+		delay time.Duration
+	}{{"held up", delay}, {"not any more", 0}} {
+		t.Run(tc.name, func(t *testing.T) {
+			p.Delay(tc.delay)
+			begin := time.Now()
+			say(t, c, "two")
+			hear(t, c, "two")
+			require.GreaterOrEqual(t, time.Since(begin), 2*tc.delay, "there and back")
+		})
+	}
+}

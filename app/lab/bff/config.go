@@ -65,8 +65,23 @@ type Config struct {
 	Delay func(method string) time.Duration
 	Fail  func(method string) error
 
+	// Sent, when set, hears of each message that a call has sent, before the
+	// call is answered. Calls come at once.
+	Sent func(Sent)
+
 	// Logger takes what goes wrong behind an answered call. Default: nothing.
 	Logger *zap.Logger
+}
+
+// Sent is a message and the call that sent it.
+type Sent struct {
+	// Key is the perm key, Session and MsgID name the call of that key: a client
+	// that repeats a call in the same session repeats MsgID.
+	Key, Session, MsgID int64
+	Text                string
+	// Place is the message's id in the recipient's box. 0: another call with the
+	// same random id had sent it before, and this one has changed nothing.
+	Place int
 }
 
 // Presence returns where the keys of a user are online, as sync reads it from

@@ -147,6 +147,10 @@ func (s *Server) sendMessage(ctx context.Context, r *tg.MessagesSendMessageReque
 // send delivers a message and answers with it.
 func (s *Server) send(ctx context.Context, me, peer *account, m message, randomID int64) (tg.UpdatesClass, error) {
 	out, in, ok := s.store.send(me, peer, m, randomID)
+	if s.cfg.Sent != nil {
+		who := caller(ctx)
+		s.cfg.Sent(Sent{Key: who.GetPermAuthKeyId(), Session: who.GetSessionId(), MsgID: who.GetClientMsgId(), Text: m.text, Place: in.id})
+	}
 	if !ok {
 		return nil, errDuplicate
 	}

@@ -158,7 +158,8 @@ func TestResetAuthorization(t *testing.T) {
 }
 
 func TestSendMessageErrors(t *testing.T) {
-	w := newWorld(t, Config{})
+	var sent []Sent
+	w := newWorld(t, Config{Sent: func(s Sent) { sent = append(sent, s) }})
 	d := w.client(100)
 	me := d.logIn(t, "15550001", "Ada")
 	for _, tc := range []struct {
@@ -181,6 +182,7 @@ func TestSendMessageErrors(t *testing.T) {
 		d.say(t, me, "x", 7)
 		_, err := d.MessagesSendMessage(t.Context(), &tg.MessagesSendMessageRequest{Peer: inputPeer(me), Message: "x", RandomID: 7})
 		requireRPCError(t, err, 400, "RANDOM_ID_DUPLICATE")
+		require.Equal(t, []Sent{{Key: 100, Text: "x", Place: 1}, {Key: 100, Text: "x"}}, sent, "both are told of")
 	})
 }
 

@@ -123,11 +123,11 @@ func (s *store) send(from, to *account, m message, randomID int64) (out, in mess
 	out, in = m, m
 	out.out, out.peer = true, to.id
 	out = from.add(out)
-	if to != from {
-		in.peer = from.id
-		in = to.add(in)
+	if to == from {
+		return out, out, true
 	}
-	return out, in, true
+	in.peer = from.id
+	return out, to.add(in), true
 }
 
 // used reports whether a has sent a message with that random id.

@@ -34,6 +34,8 @@ type Spec struct {
 	// Output is the file that standard output and standard error are
 	// appended to.
 	Output string
+	// Env is added to the environment, as "NAME=value".
+	Env []string
 }
 
 // Child is a running process. It is safe for concurrent use.
@@ -61,7 +63,7 @@ func Start(spec Spec) (*Child, error) {
 	}
 	c := &Child{spec: spec, begin: info.Size(), done: make(chan struct{})}
 	c.cmd = exec.Command(spec.Args[0], spec.Args[1:]...)
-	c.cmd.Stdout, c.cmd.Stderr = out, out
+	c.cmd.Stdout, c.cmd.Stderr, c.cmd.Env = out, out, append(os.Environ(), spec.Env...)
 	// A group of its own: Ctrl-C at the terminal is the parent's to handle.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -134,6 +136,17 @@ func (c *Child) Kill(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("proc: %s does not end: %w", c.spec.Name, ctx.Err())
 	}
+}
+
+// PID is the number of the process.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
+
+// Signal sends the process a signal. An ended process needs none.
+func (c *Child) Signal(s os.Signal) error {
+	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("proc: %s: %w", c.spec.Name, err)
+	}
+	return nil
 }
 
 // maxTail bounds what Tail reads.

@@ -77,6 +77,17 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
+func TestSignal(t *testing.T) {
+	addr, err := proc.FreeAddr()
+	require.NoError(t, err)
+	c := start(t, "serve", addr)
+	require.NoError(t, c.WaitReady(soon(t), addr, func(context.Context) (bool, error) { return true, nil }))
+	require.NoError(t, c.Signal(syscall.SIGTERM))
+	<-c.Done()
+	require.ErrorContains(t, c.Ended(), "bye", "it saw the signal")
+	require.NoError(t, c.Signal(syscall.SIGTERM), "it is not there any more")
+}
+
 func TestKill(t *testing.T) {
 	c := start(t, "stubborn", "")
 	require.NoError(t, c.Kill(soon(t)))

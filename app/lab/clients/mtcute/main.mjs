@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 
 import { bytesOf, callMany, emit, serve } from '../js/lines.mjs'
 import { trustKey } from './key.mjs'
@@ -123,8 +124,17 @@ async function login({ phone, code, name, password }) {
   me = user.id
   ended = false
   await save()
-  await tg.startUpdatesLoop()
+  await following()
   return { user: me }
+}
+
+/**
+ * Returns when the library follows updates, as it begins to when it hears of the
+ * login. Asked to while it begins, it would do so twice, and hand over twice what
+ * it fetches.
+ */
+async function following() {
+  while (!tg._client.updates.updatesLoopActive) await setTimeout(5)
 }
 
 async function contacts() {

@@ -37,11 +37,17 @@ type Spec struct {
 	Skew time.Duration
 	// SkewScript is the script for ClockNode.
 	SkewScript string
+	// Message hears of each message as it comes, one call at a time. It must
+	// not wait. Nil: nobody does.
+	Message func(from int64, text string)
+	// Happened hears of each event by its kind, in the same way.
+	Happened func(event string)
 }
 
 // Process is a running client program. It is safe for concurrent use.
 type Process struct {
 	cmd   *exec.Cmd
+	spec  Spec
 	log   *os.File
 	done  chan struct{}
 	err   error // valid once done is closed
@@ -111,7 +117,7 @@ var ErrNoClock = errors.New("the program cannot be given a wrong clock")
 func Start(spec Spec) (*Process, error) {
 	args := expand(spec.Manifest.Run, spec.Bin)
 	p := &Process{
-		cmd: exec.Command(args[0], args[1:]...), done: make(chan struct{}), changed: make(chan struct{}),
+		cmd: exec.Command(args[0], args[1:]...), spec: spec, done: make(chan struct{}), changed: make(chan struct{}),
 		waiting: map[int64]chan answer{}, texts: map[string]int{}, counts: map[string]int{},
 	}
 	env, err := skewed(spec)
@@ -193,12 +199,18 @@ func (p *Process) happened(l line) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts[l.Event]++
+	if p.spec.Happened != nil {
+		p.spec.Happened(l.Event)
+	}
 	switch l.Event {
 	case "log":
 		_, _ = fmt.Fprintln(p.log, l.Line)
 	case "message":
 		if p.texts[l.Text]++; len(p.texts) > maxTexts {
 			return errors.New("messages without end")
+		}
+		if p.spec.Message != nil {
+			p.spec.Message(l.From, l.Text)
 		}
 	}
 	close(p.changed)

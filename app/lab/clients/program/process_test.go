@@ -156,6 +156,19 @@ func TestErrors(t *testing.T) {
 	require.ErrorContains(t, p.Do(ctx, "echo", was{"text"}, &number), "cannot unmarshal")
 }
 
+func TestEventsAreTold(t *testing.T) {
+	var told []string
+	p, err := program.Start(program.Spec{
+		Manifest: self(t, ""), Log: filepath.Join(t.TempDir(), "log"),
+		Message:  func(from int64, text string) { told = append(told, fmt.Sprint(from, " ", text)) },
+		Happened: func(event string) { told = append(told, event) },
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Do(limited(t, 20*time.Second), "hear", nil, nil))
+	require.NoError(t, p.Close(20*time.Second))
+	require.Equal(t, []string{"message", "7 hello", "message", "7 hello", "message", "7 bye", "log"}, told)
+}
+
 func TestEventsAreCounted(t *testing.T) {
 	p, log := start(t)
 	ctx := limited(t, 20*time.Second)

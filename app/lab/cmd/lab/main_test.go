@@ -29,6 +29,8 @@ func TestExitCodes(t *testing.T) {
 		{"bench with a phone and no gateway", []string{"bench", "--phone", "99", "--code", "1"}, exitUsage},
 		{"help of clients", []string{"clients", "--help"}, exitOK},
 		{"clients with an unknown step", []string{"clients", "--steps", "dance"}, exitUsage},
+		{"help of chaos", []string{"chaos", "--help"}, exitOK},
+		{"chaos with an unknown flag", []string{"chaos", "--calm"}, exitUsage},
 		{"help of events", []string{"events", "--help"}, exitOK},
 		{"tl without a verb", []string{"tl"}, exitUsage},
 		{"tl with an unknown verb", []string{"tl", "sing"}, exitUsage},
