@@ -156,6 +156,25 @@ func TestOutcomeThatNeverFollows(t *testing.T) {
 	require.Empty(t, x.take())
 }
 
+// An outcome that follows a key which has begun anew is of no call that it makes: it
+// once was taken for that of another, which got its answer.
+func TestOutcomeOfAnEarlierLife(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("help.getNearestDc"))
+	earlier, call := x.invoked("help.getNearestDc")
+	delete(x.open, earlier)
+	x.w = New(permKey, false, &x.cfg, x.schema, x.w.rnd)
+	x.login(1)
+	m := x.recv(1, x.method("help.getConfig"))
+	later, _ := x.invoked("help.getConfig")
+	require.NotEqual(t, earlier, later)
+	x.take()
+	x.step(&CallDone{Ticket: earlier, Result: &MethodResult{Method: call.Method, PB: x.pb(call.Method, nearestDC("NL"))}})
+	_, answered := result(x.take(), m.ID)
+	require.False(t, answered)
+}
+
 // What another node says of a key is read as a whole or not at all.
 func TestStatesThatContradictThemselves(t *testing.T) {
 	for name, spoil := range map[string]func(st *sessionpb.KeyState){

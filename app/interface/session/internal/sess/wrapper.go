@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"encoding/binary"
 	"io"
 	"iter"
 
@@ -79,9 +80,12 @@ type MainAuthWrapper struct {
 // shared by all wrappers of a node, rnd must be safe for that.
 func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader) *MainAuthWrapper {
 	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd, unbound: unbound}
-	// Tickets of different wrappers differ, because what completes a call
-	// may follow the sessions of a temp key to another wrapper.
-	w.ticket = Ticket(uint64(key) * 0x9e3779b97f4a7c15) //nolint:gosec // a hash
+	// Tickets of different wrappers differ, also of a key's one after the other:
+	// what completes a call may follow the sessions of a temp key to another
+	// wrapper, or come from another node after its key.
+	var b [8]byte
+	_, _ = rnd.Read(b[:])                                                                // without it they differ from key to key, at least
+	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:])) //nolint:gosec // a hash
 	if unbound {
 		w.state = StateNew
 	}
