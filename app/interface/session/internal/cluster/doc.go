@@ -14,19 +14,32 @@
 // the new owner B live through it:
 //
 //	          change heard                    ReleaseAfter later
-//	A  owns ──────┬─── not owned, not released ───┬─── released
-//	              │ requests: redirected, sent on │ the key's actor leaves the map,
-//	              │ the key's state stays here    │ what is in flight is answered
-//	              │ status hears nothing of it    │ B is told of its sessions (Introduce)
-//	              │                               │ and of a gap, if there is one (OnGap)
+//	A  owns ──────┬─── not owned, still here ─────┬─── offered (OfferKeys)
+//	              │ requests: redirected, sent on │ B fetches it, or it is released:
+//	              │ status hears nothing of it    │ what is in flight is answered, and B
+//	              │                               │ hears of its sessions (Introduce, OnGap)
+//	              │        asked for (HandOver): from then on away, for a minute:
+//	              │        what still comes, and what came of its calls, is sent after it
 //	B  ───────────┼─── owned, converging ─────────┼─── converged
-//	              │ the key's first packet makes  │ keys made before are told (Settled):
-//	              │ an actor                      │ they read their login again
-//	              │ pushes without an actor park  │ parked pushes are delivered or let go
+//	              │ the key's first packet or     │ keys that began anew are told (Settled):
+//	              │ push makes an actor that      │ they read their login again
+//	              │ waits: former owners are      │ parked pushes are delivered or let go
+//	              │ asked (Fetch), PeerTimeout    │
 //
-// If the ring changes back before A has released the key, A goes on with the state
+// Who has been an owner a moment ago is known from past rings; a node that joins asks
+// who would own the key without it (Members.former). A refuses while its own ring says
+// that it owns the key: one of the two has not heard of the change yet, and B asks again.
+// Where nobody has the key it begins anew, and where a node does not answer, too: then
+// its client is told to fetch what it may have missed (sess, gap.go).
+//
+// The attempt to get a key has an id. A keeps what it gave for a minute, for an answer
+// that was lost on its way, and gives it to nobody else: a node that begins again would
+// live through a past that the key has outlived elsewhere.
+//
+// If the ring changes back before A has given the key away, A goes on with the state
 // that it has; the key is told (Returned), since B may have served it meanwhile.
 //
 // A node that stops leaves the ring first (LeaveRing): from then on every key is
-// another node's, and it drains.
+// another node's, is offered at once, and none begins here any more (Heir); the rest is
+// drained.
 package cluster

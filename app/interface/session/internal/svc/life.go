@@ -71,8 +71,9 @@ func (s *ServiceContext) measureLayers(last tl.Stats) tl.Stats {
 // pushes are taken. It returns by ctx's deadline.
 func (s *ServiceContext) Drain(ctx context.Context) {
 	began := time.Now()
+	online := s.Runloop.Online(0, runloop.Shards) // before keys go
 	s.Cluster.LeaveRing()
-	moved := s.entries(s.Runloop.Online(0, runloop.Shards), false)
+	moved := s.entries(online, false)
 	within := func(d time.Duration, f func(context.Context) error) error {
 		bounded, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
