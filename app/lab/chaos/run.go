@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,7 +93,17 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	err := r.faults(ctx, plan.New(cfg.Seed, types))
 	r.say("settling")
 	r.load.Settle(ctx)
-	return &Result{Verdict: check.Judge(r.record.History()), Skipped: skipped, Panics: r.panics()}, err
+	h := r.record.History()
+	return &Result{Verdict: check.Judge(h), Skipped: skipped, Panics: r.panics()}, errors.Join(err, r.keep(h))
+}
+
+// keep writes the history down, for who looks into what went wrong.
+func (r *run) keep(h check.History) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	}
+	return os.WriteFile(filepath.Join(r.cfg.Site.Dir, "logs", "history.json"), text, 0o600)
 }
 
 // say tells progress, with the time of day, by which it is found in the logs.

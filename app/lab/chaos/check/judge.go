@@ -133,9 +133,13 @@ func (j *judging) wrong(format string, args ...any) {
 	j.note(format, args...)
 }
 
+// due is when a call should be over. It belongs to the fault that was the last to
+// begin before that: one which comes a moment later than the call is what it meets.
+func (s Send) due() time.Time { return s.Began.Add(slow) }
+
 // send looks at a message from its sender's side.
 func (j *judging) send(s Send) {
-	r := j.at(s.Began)
+	r := j.at(s.due())
 	if s.Err != "" {
 		r.Failed++
 		return
@@ -248,12 +252,13 @@ func (j *judging) recovery() {
 }
 
 // recovered is how long after begin the calls of one sender, which are in the
-// order in which they were made, were well again for good: the end of the first
-// good one after the last that failed or was slow. It is 0 when none was.
+// order in which they were made and belong to a fault that began then, were well
+// again for good: the end of the first good one after the last that failed or was
+// slow. It is 0 when none was.
 func recovered(sends []Send, begin, next time.Time) (took time.Duration, well bool) {
 	well = true
 	for _, s := range sends {
-		if s.Began.Before(begin) || !next.IsZero() && !s.Began.Before(next) {
+		if s.due().Before(begin) || !next.IsZero() && !s.due().Before(next) {
 			continue
 		}
 		bad := s.Err != "" || s.Done.Sub(s.Began) > slow

@@ -120,12 +120,18 @@ func TestJudge(t *testing.T) {
 		{"calls that recover", check.History{
 			Faults: []check.Fault{fault("cut", 10, 15)},
 			Sends: []check.Send{
-				failed("0", 9, 3), failed("a", 11, 2), failed("b", 13, 1), failed("c", 15, 4), failed("d", 16, 0.5), failed("e", 17, 0.1),
-				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""}, failed("g", 9.5, 9),
+				failed("0", 8, 3), failed("a", 11, 2), failed("b", 13, 1), failed("c", 15, 4), failed("d", 16, 0.5), failed("e", 17, 0.1),
+				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""}, failed("g", 8.5, 9),
 			},
 			Effects: []check.Effect{effect("f", 18, 1, 4, 1)},
 			Seen:    []check.Seen{seen("f", 18, check.Pushed)},
 		}, want{ok: true, messages: 1, failed: 5, recovered: 8250 * time.Millisecond}},
+		{"a call that the fault meets under way", check.History{
+			Faults:  []check.Fault{fault("delay", 0, 5), fault("cut", 10, 15)},
+			Sends:   []check.Send{failed("a", 9.5, 5), sent("b", 16)},
+			Effects: []check.Effect{effect("b", 16, 1, 4, 1)},
+			Seen:    []check.Seen{seen("b", 16, check.Pushed)},
+		}, want{ok: true, messages: 1, failed: 1, recovered: 6100 * time.Millisecond}},
 		{"calls that stay slow", check.History{
 			Faults: []check.Fault{fault("delay", 10, 15)},
 			Sends: []check.Send{
