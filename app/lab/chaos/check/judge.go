@@ -13,6 +13,11 @@ const Patience = 90 * time.Second
 // slow is how long a call may take while nothing is wrong.
 const slow = time.Second
 
+// given is how long session gives a call. Then its client is told -503: nobody
+// knows whether the call was carried out, and a client that sends it once more
+// after that does so of its own.
+const given = 5 * time.Second
+
 // Calm is the row of what happened before the first fault.
 const Calm = "none yet"
 
@@ -26,7 +31,7 @@ type Row struct {
 	Lost     int
 	Twice    int // seen more than once, or not in order
 	Doubled  int // calls carried out more than once in a session
-	Again    int // calls that came again in another session: the client sent them again
+	Again    int // calls that a client sent again: in another session, or once it was told that nobody knows
 	Told     []time.Duration
 	How      map[How]int
 	// Recovered is how long after the beginning of a fault the last client's
@@ -188,6 +193,8 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
+		case e.MsgID != before.MsgID && e.At.Sub(before.At) >= given:
+			r.Again++
 		default:
 			r.Doubled++
 			say := j.wrong

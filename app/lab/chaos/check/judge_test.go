@@ -105,6 +105,16 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 1.5, 1, 8, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{messages: 1, doubled: 1, problems: "with another msg_id"}},
+		{"carried out twice in a session, once its client was told that nobody knows", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 6, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice in a session, by the same call much later", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 60, 1, 4, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{messages: 1, doubled: 1, problems: "with the same msg_id"}},
 		{"carried out twice around a kill", check.History{
 			Faults:  []check.Fault{killed(fault("SIGKILL session", 0, 1))},
 			Sends:   []check.Send{sent("a", 1)},
