@@ -22,7 +22,11 @@ const (
 	// calm is how long the cluster is left alone before the first fault and after
 	// each; briefly in the short form.
 	calm    = 8 * time.Second
-	briefly = 4 * time.Second
+	briefly = 3 * time.Second
+	// alone is how many clients are left alone: enough for one in each fault. In
+	// the short form they are few, because key exchanges take their time.
+	alone = 8
+	few   = 4
 	// startTimeout bounds the start of the cluster and of the clients, each.
 	startTimeout = 3 * time.Minute
 	// reportEvery is how often progress is told.
@@ -119,9 +123,13 @@ func (r *run) start(ctx context.Context) (err error) {
 		return err
 	}
 	r.say("starting the clients")
+	left := alone
+	if r.cfg.Short {
+		left = few
+	}
 	r.load, err = load.Start(ctx, load.Config{
 		Place:  load.Place{Gateways: r.site.Gateways, Key: r.site.Key(), DC: site.DC},
-		Record: r.record, Dir: r.cfg.Site.Dir, Programs: r.cfg.Programs, Pace: r.cfg.Pace,
+		Record: r.record, Dir: r.cfg.Site.Dir, Programs: r.cfg.Programs, Pace: r.cfg.Pace, Alone: left,
 		Note: func(what string) { r.say("%s", what) },
 	})
 	return err
