@@ -193,7 +193,7 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
-		case e.MsgID != before.MsgID && e.At.Sub(before.At) >= given:
+		case e.MsgID != before.MsgID && (e.At.Sub(before.At) >= given || j.broken(first.Text, e.At)):
 			r.Again++
 		default:
 			r.Doubled++
@@ -209,6 +209,13 @@ func (j *judging) calls(first Effect, r *Row) {
 				clock(e.At), e.Text, e.At.Sub(before.At).Round(time.Millisecond), same, r.Fault)
 		}
 	}
+}
+
+// broken tells whether the sender's connection ended while it waited for the
+// answer to a message, before a moment.
+func (j *judging) broken(text string, before time.Time) bool {
+	s := j.sends[text]
+	return slices.ContainsFunc(j.h.Broken[s.From], func(t time.Time) bool { return t.After(s.Began) && t.Before(before) })
 }
 
 // order expects each recipient to see messages in the order of its box.

@@ -110,6 +110,18 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 6, 1, 8, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice in a session, because the client has connected again", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+			Broken:  map[string][]time.Time{"Ann": {at(2)}},
+		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice in a session, and another connection had ended before", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+			Broken:  map[string][]time.Time{"Ann": {at(0.5)}, "Bea": {at(2)}},
+		}, want{messages: 1, doubled: 1, problems: "with another msg_id"}},
 		{"carried out twice in a session, by the same call much later", check.History{
 			Sends:   []check.Send{sent("a", 1)},
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 60, 1, 4, 0)},
