@@ -86,7 +86,7 @@ func (r *Result) Print(w io.Writer) {
 const legend = `
 messages   that the BFF has taken          failed     calls whose sender does not know whether they were
 lost       not seen within 90 s            twice      seen twice, or out of order
-doubled    carried out twice in a session  again      sent again by the client, in another session
+doubled    carried out twice in a session  again      sent again by the client, see docs/chaos.md
 told       from taken to seen              recovered  until calls of all were well again (*: not before the next fault)
 
 `

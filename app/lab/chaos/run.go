@@ -3,6 +3,7 @@ package chaos
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,7 +22,11 @@ const (
 	// calm is how long the cluster is left alone before the first fault and after
 	// each; briefly in the short form.
 	calm    = 8 * time.Second
-	briefly = 4 * time.Second
+	briefly = 3 * time.Second
+	// alone is how many clients are left alone: enough for one in each fault. In
+	// the short form they are few, because key exchanges take their time.
+	alone = 8
+	few   = 4
 	// startTimeout bounds the start of the cluster and of the clients, each.
 	startTimeout = 3 * time.Minute
 	// reportEvery is how often progress is told.
@@ -92,7 +97,17 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	err := r.faults(ctx, plan.New(cfg.Seed, types))
 	r.say("settling")
 	r.load.Settle(ctx)
-	return &Result{Verdict: check.Judge(r.record.History()), Skipped: skipped, Panics: r.panics()}, err
+	h := r.record.History()
+	return &Result{Verdict: check.Judge(h), Skipped: skipped, Panics: r.panics()}, errors.Join(err, r.keep(h))
+}
+
+// keep writes the history down, for who looks into what went wrong.
+func (r *run) keep(h check.History) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("chaos: %w", err)
+	}
+	return os.WriteFile(filepath.Join(r.cfg.Site.Dir, "logs", "history.json"), text, 0o600)
 }
 
 // say tells progress, with the time of day, by which it is found in the logs.
@@ -108,9 +123,13 @@ func (r *run) start(ctx context.Context) (err error) {
 		return err
 	}
 	r.say("starting the clients")
+	left := alone
+	if r.cfg.Short {
+		left = few
+	}
 	r.load, err = load.Start(ctx, load.Config{
 		Place:  load.Place{Gateways: r.site.Gateways, Key: r.site.Key(), DC: site.DC},
-		Record: r.record, Dir: r.cfg.Site.Dir, Programs: r.cfg.Programs, Pace: r.cfg.Pace,
+		Record: r.record, Dir: r.cfg.Site.Dir, Programs: r.cfg.Programs, Pace: r.cfg.Pace, Alone: left,
 		Note: func(what string) { r.say("%s", what) },
 	})
 	return err

@@ -8,7 +8,8 @@
 //     the recipient learned of it (a push, or a difference that it was told to
 //     fetch) does not matter, and is counted.
 //   - The messages of a dialog are seen in the order in which the BFF has them.
-//   - A call is carried out at most once in a session. While a session node is
+//   - A call is carried out at most once in a session, unless its client was told
+//     that nobody knows what became of it, and sends it again. While a session node is
 //     killed that cannot be promised, and is only counted.
 //   - Nobody's login ends.
 package check

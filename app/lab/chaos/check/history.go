@@ -64,6 +64,9 @@ type History struct {
 	Effects []Effect
 	Seen    []Seen
 	Faults  []Fault // by Begin
+	// Broken are the ends of connections, by client, where the library tells: it
+	// then sends again what was not answered, as calls of other msg_ids.
+	Broken map[string][]time.Time
 	// Ended are clients whose login has ended, with the reason.
 	Ended []string
 }

@@ -13,6 +13,11 @@ const Patience = 90 * time.Second
 // slow is how long a call may take while nothing is wrong.
 const slow = time.Second
 
+// given is how long session gives a call. Then its client is told -503: nobody
+// knows whether the call was carried out, and a client that sends it once more
+// after that does so of its own.
+const given = 5 * time.Second
+
 // Calm is the row of what happened before the first fault.
 const Calm = "none yet"
 
@@ -26,7 +31,7 @@ type Row struct {
 	Lost     int
 	Twice    int // seen more than once, or not in order
 	Doubled  int // calls carried out more than once in a session
-	Again    int // calls that came again in another session: the client sent them again
+	Again    int // calls that a client sent again: in another session, or once it was told that nobody knows
 	Told     []time.Duration
 	How      map[How]int
 	// Recovered is how long after the beginning of a fault the last client's
@@ -133,9 +138,13 @@ func (j *judging) wrong(format string, args ...any) {
 	j.note(format, args...)
 }
 
+// due is when a call should be over. It belongs to the fault that was the last to
+// begin before that: one which comes a moment later than the call is what it meets.
+func (s Send) due() time.Time { return s.Began.Add(slow) }
+
 // send looks at a message from its sender's side.
 func (j *judging) send(s Send) {
-	r := j.at(s.Began)
+	r := j.at(s.due())
 	if s.Err != "" {
 		r.Failed++
 		return
@@ -184,6 +193,8 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
+		case e.MsgID != before.MsgID && (e.At.Sub(before.At) >= given || j.broken(first.Text, e.At)):
+			r.Again++
 		default:
 			r.Doubled++
 			say := j.wrong
@@ -198,6 +209,13 @@ func (j *judging) calls(first Effect, r *Row) {
 				clock(e.At), e.Text, e.At.Sub(before.At).Round(time.Millisecond), same, r.Fault)
 		}
 	}
+}
+
+// broken tells whether the sender's connection ended while it waited for the
+// answer to a message, before a moment.
+func (j *judging) broken(text string, before time.Time) bool {
+	s := j.sends[text]
+	return slices.ContainsFunc(j.h.Broken[s.From], func(t time.Time) bool { return t.After(s.Began) && t.Before(before) })
 }
 
 // order expects each recipient to see messages in the order of its box.
@@ -248,12 +266,13 @@ func (j *judging) recovery() {
 }
 
 // recovered is how long after begin the calls of one sender, which are in the
-// order in which they were made, were well again for good: the end of the first
-// good one after the last that failed or was slow. It is 0 when none was.
+// order in which they were made and belong to a fault that began then, were well
+// again for good: the end of the first good one after the last that failed or was
+// slow. It is 0 when none was.
 func recovered(sends []Send, begin, next time.Time) (took time.Duration, well bool) {
 	well = true
 	for _, s := range sends {
-		if s.Began.Before(begin) || !next.IsZero() && !s.Began.Before(next) {
+		if s.due().Before(begin) || !next.IsZero() && !s.due().Before(next) {
 			continue
 		}
 		bad := s.Err != "" || s.Done.Sub(s.Began) > slow

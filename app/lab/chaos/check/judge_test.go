@@ -105,6 +105,28 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 1.5, 1, 8, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{messages: 1, doubled: 1, problems: "with another msg_id"}},
+		{"carried out twice in a session, once its client was told that nobody knows", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 6, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice in a session, because the client has connected again", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+			Broken:  map[string][]time.Time{"Ann": {at(2)}},
+		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice in a session, and another connection had ended before", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+			Broken:  map[string][]time.Time{"Ann": {at(0.5)}, "Bea": {at(2)}},
+		}, want{messages: 1, doubled: 1, problems: "with another msg_id"}},
+		{"carried out twice in a session, by the same call much later", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 60, 1, 4, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{messages: 1, doubled: 1, problems: "with the same msg_id"}},
 		{"carried out twice around a kill", check.History{
 			Faults:  []check.Fault{killed(fault("SIGKILL session", 0, 1))},
 			Sends:   []check.Send{sent("a", 1)},
@@ -120,12 +142,18 @@ func TestJudge(t *testing.T) {
 		{"calls that recover", check.History{
 			Faults: []check.Fault{fault("cut", 10, 15)},
 			Sends: []check.Send{
-				failed("0", 9, 3), failed("a", 11, 2), failed("b", 13, 1), failed("c", 15, 4), failed("d", 16, 0.5), failed("e", 17, 0.1),
-				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""}, failed("g", 9.5, 9),
+				failed("0", 8, 3), failed("a", 11, 2), failed("b", 13, 1), failed("c", 15, 4), failed("d", 16, 0.5), failed("e", 17, 0.1),
+				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""}, failed("g", 8.5, 9),
 			},
 			Effects: []check.Effect{effect("f", 18, 1, 4, 1)},
 			Seen:    []check.Seen{seen("f", 18, check.Pushed)},
 		}, want{ok: true, messages: 1, failed: 5, recovered: 8250 * time.Millisecond}},
+		{"a call that the fault meets under way", check.History{
+			Faults:  []check.Fault{fault("delay", 0, 5), fault("cut", 10, 15)},
+			Sends:   []check.Send{failed("a", 9.5, 5), sent("b", 16)},
+			Effects: []check.Effect{effect("b", 16, 1, 4, 1)},
+			Seen:    []check.Seen{seen("b", 16, check.Pushed)},
+		}, want{ok: true, messages: 1, failed: 1, recovered: 6100 * time.Millisecond}},
 		{"calls that stay slow", check.History{
 			Faults: []check.Fault{fault("delay", 10, 15)},
 			Sends: []check.Send{

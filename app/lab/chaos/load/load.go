@@ -20,8 +20,6 @@ const (
 	// pairs are of gotd, who talk all the time; mtcutePairs are of mtcute.
 	pairs       = 2
 	mtcutePairs = 1
-	// alone are those of gotd who get a message now and then, and say nothing.
-	alone = 8
 
 	// sendTimeout is how long an answer is waited for. gotd waits for ever for
 	// that to a call which a node has taken and lost.
@@ -49,6 +47,8 @@ type Config struct {
 	Programs string
 	// Pace is between two messages of one sender.
 	Pace time.Duration
+	// Alone is how many of gotd get a message now and then, and say nothing.
+	Alone int
 	// Note takes what is left out, and why.
 	Note func(string)
 }
@@ -132,7 +132,7 @@ func (l *Load) bringIn(ctx context.Context) error {
 		}
 		l.talking = append(l.talking, c)
 	}
-	for range alone {
+	for range l.cfg.Alone {
 		c, err := gotd("alone")
 		if err != nil {
 			return err

@@ -66,8 +66,11 @@ func newMtcute(ctx context.Context, at Place, record *Record, who device.Person,
 		Manifest: s.manifest, Bin: s.dir, Log: filepath.Join(s.dir, "logs", file+".log"),
 		Message: func(_ int64, text string) { record.saw(check.Seen{Text: text, By: c.name, How: check.Library}) },
 		Happened: func(event string) {
-			if event == "logged_out" {
+			switch event {
+			case "logged_out":
 				record.loggedOut(c.name, errors.New("it was answered 401"))
+			case "disconnected":
+				record.broken(c.name)
 			}
 		},
 	})

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -74,6 +75,16 @@ func (r *Record) loggedOut(who string, why error) {
 	}
 }
 
+// broken takes in that a client's connection has ended.
+func (r *Record) broken(who string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.h.Broken == nil {
+		r.h.Broken = map[string][]time.Time{}
+	}
+	r.h.Broken[who] = append(r.h.Broken[who], time.Now())
+}
+
 // waiting is how many messages were taken and not seen yet, and what tells of
 // the next one that is seen.
 func (r *Record) waiting() (n int, changed <-chan struct{}) {
@@ -109,5 +120,6 @@ func (r *Record) History() check.History {
 	h.Effects = append([]check.Effect(nil), h.Effects...)
 	h.Seen = append([]check.Seen(nil), h.Seen...)
 	h.Faults = append([]check.Fault(nil), h.Faults...)
+	h.Broken = maps.Clone(h.Broken)
 	return h
 }
