@@ -75,7 +75,6 @@ func (a *storage) unbind(perm int64) {
 	a.c.note("auth", "ends a login", perm)
 	a.marksOf(perm).end(a.userOf(perm))
 	delete(a.logins, perm)
-	a.c.watch.loginEnded(perm)
 }
 
 // destroy removes keys for good.

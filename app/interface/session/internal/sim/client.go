@@ -324,6 +324,16 @@ func (cl *client) signIn() {
 	}
 }
 
+// askState reads the state of updates, as clients do when they have logged in. It is
+// where their updates begin.
+func (cl *client) askState() {
+	i := slices.IndexFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media && !s.mute && (s.extra == nil || s.extra.bound) })
+	if cl.away || i < 0 || !cl.loggedIn || cl.statedAt != 0 || cl.c.now < cl.quietUntil || cl.sessions[i].calling(state) {
+		return
+	}
+	cl.sessions[i].call(state)
+}
+
 // rest goes away for a while: as long as a session stays, or longer.
 func (cl *client) rest() {
 	d := cl.c.between(5*time.Second, 100*time.Second)
@@ -363,6 +373,7 @@ func (cl *client) settle() {
 	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media && !s.mute }) {
 		cl.open()
 	}
+	cl.askState()
 	for _, s := range slices.Clone(cl.sessions) {
 		if !s.gone {
 			s.settle()
@@ -377,6 +388,8 @@ func (cl *client) waits() string {
 		return "has no key"
 	case !cl.loggedIn:
 		return "is not logged in"
+	case cl.statedAt == 0:
+		return "has not read the state of updates"
 	}
 	for _, s := range cl.sessions {
 		if !s.settled {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -87,7 +88,7 @@ func (s *csession) hear(m wire.Message, inner bool) {
 		s.watch(s.pings[req] == ping, "identity", "a pong of ping %x", ping)
 		s.settled = s.settled || s.mute && s.c.c.healed
 	case wire.IDUpdatesTooLong:
-		s.woken(timeOf(m.ID))
+		s.woken(s.c.c.watch.sentAt(s, m.ID))
 	case idUpdateShort:
 		s.c.c.watch.seen(s, serialIn(&r))
 	case wire.IDFutureSalts:
@@ -130,7 +131,7 @@ func (s *csession) renewed(id, first, unique, salt int64) {
 	// The server tells old from new by its seqnos, which must be beyond doubt.
 	const beyondDoubt = 20
 	if !s.c.deaf || s.unique == 0 || s.content < beyondDoubt {
-		s.woken(timeOf(id))
+		s.woken(s.c.c.watch.sentAt(s, id))
 	}
 	s.unique = unique
 	s.c.salts[s.key] = salt
@@ -275,9 +276,7 @@ func (s *csession) stated(call *ccall, object []byte) {
 	for _, o := range s.c.c.bff.given[callID{s.key, s.id, call.m.ID}] {
 		if bytes.Equal(o.object, object) && o.at > s.c.since {
 			s.c.c.watch.told(s.c, o.at)
-			if s.c.statedAt == 0 {
-				s.c.statedAt = o.at
-			}
+			s.c.statedAt = cmp.Or(s.c.statedAt, o.at)
 		}
 	}
 }
@@ -331,6 +330,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since, cl.statedAt, cl.push = true, cl.c.now, 0, device{}
+			cl.c.after(cl.c.between(0, 2*time.Second), cl.askState)
 			for _, other := range cl.sessions {
 				other.settled = false // what it called, another login did
 			}

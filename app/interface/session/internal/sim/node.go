@@ -322,9 +322,7 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 		}
 		came := c.now
 		n.take(context.Background(), in, follow, timeout, func(err error) {
-			if err == nil {
-				c.watch.accepted(in, came)
-			}
+			c.watch.accepted(in, came, err)
 			switch fate {
 			case unanswered:
 				return

@@ -83,7 +83,7 @@ func (c *cluster) storm() {
 // trouble is something that goes wrong in the cluster.
 func (c *cluster) trouble() {
 	addr := pick(c.scheduler, c.addrs)
-	switch c.rnd.IntN(9) {
+	switch c.rnd.IntN(10) {
 	case 0, 1:
 		if c.nodes[addr] != nil && len(c.nodes) > 1 {
 			c.crash(addr)
@@ -108,6 +108,8 @@ func (c *cluster) trouble() {
 		}
 	case 8:
 		c.status.lose()
+	case 9:
+		c.outage(statusPeer)
 	}
 }
 
@@ -126,7 +128,11 @@ func (c *cluster) rejoin(addr string) {
 func (c *cluster) outage(peer string) {
 	c.note(peer, "is away")
 	c.down[peer] = true
-	c.after(c.between(200*time.Millisecond, 15*time.Second), func() {
+	d := c.between(200*time.Millisecond, 15*time.Second)
+	if peer == statusPeer && c.chance(2) {
+		d = c.between(15*time.Second, 150*time.Second) // longer than its entries live
+	}
+	c.after(d, func() {
 		c.note(peer, "is back")
 		c.down[peer] = false
 	})

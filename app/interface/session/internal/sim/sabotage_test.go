@@ -15,7 +15,7 @@ import (
 // Each invariant can fail: a machine that is broken in one way is found out,
 // soon, and by an invariant that is about that.
 func TestSabotageIsFound(t *testing.T) {
-	const seeds = 20
+	const seeds = 60
 	for _, x := range []struct {
 		name       string
 		sabotage   func() Sabotage
@@ -45,18 +45,24 @@ func TestSabotageIsFound(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(1); seed <= seeds; seed++ {
-				f := Run(seed, schemaOf(t), Options{Sabotage: x.sabotage()}).Failure
-				if f != nil {
-					require.Contains(t, x.invariants, f.Invariant, report(f))
-					require.NotEmpty(t, f.Steps)
-					t.Logf("found at seed %d: %s", seed, f.Text)
-					return
-				}
-			}
-			require.Fail(t, "not found", "in %d seeds", seeds)
+			requireFound(t, seeds, x.invariants, func() Options { return Options{Sabotage: x.sabotage()} })
 		})
 	}
+}
+
+// requireFound runs seeds with what make breaks, until one fails.
+func requireFound(t *testing.T, seeds uint64, invariants []string, make func() Options) {
+	t.Helper()
+	for seed := uint64(1); seed <= seeds; seed++ {
+		f := Run(seed, schemaOf(t), make()).Failure
+		if f != nil {
+			require.Contains(t, invariants, f.Invariant, report(f))
+			require.NotEmpty(t, f.Steps)
+			t.Logf("found at seed %d: %s: %s", seed, f.Invariant, f.Text)
+			return
+		}
+	}
+	require.Fail(t, "not found", "in %d seeds", seeds)
 }
 
 func runTwice() Sabotage {
