@@ -38,6 +38,7 @@ type login struct {
 	pushID    int64 // session that push messages wake; 0: none
 	pushSince int64
 	checked   bool // the password was given, if there is one
+	asked     bool // the BFF has asked for it since
 }
 
 func newStorage(c *cluster) *storage {
@@ -222,6 +223,12 @@ func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBin
 	}
 	a.c.note("auth", "binds", temp, in.GetPermAuthKeyId())
 	k.perm = in.GetPermAuthKeyId()
+	a.c.at(int64(in.GetExpiresAt())*1e9, func() {
+		if a.keys[temp] == k {
+			a.c.note("auth", "ends a temp key", temp)
+			delete(a.keys, temp)
+		}
+	})
 	if _, again := a.c.watch.bound[temp]; !again {
 		a.c.watch.bound[temp] = a.c.now
 	}

@@ -29,7 +29,10 @@ type outcome struct {
 	text   string
 }
 
-const needPassword = "SESSION_PASSWORD_NEEDED"
+const (
+	needPassword = "SESSION_PASSWORD_NEEDED"
+	permEmpty    = "AUTH_KEY_PERM_EMPTY" // the answer to calls of a temp key that is not bound
+)
 
 // bff serves the API: what it answers says whom it was asked by.
 type bff struct {
@@ -104,6 +107,9 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 		}
 		b.c.storage.bind(perm, user)
 		if hasPassword(user) {
+			if l := b.c.storage.logins[perm]; l != nil {
+				l.asked = true
+			}
 			return outcome{code: 401, text: fmt.Sprintf("%s_%d", needPassword, user)}
 		}
 		return outcome{object: appendID(nil, idAuthorization)}
@@ -113,7 +119,7 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 			return outcome{code: 401, text: "AUTH_KEY_UNREGISTERED"}
 		}
 		b.c.note("bff", "accepts a password", perm)
-		l.checked = true
+		l.checked, l.asked = true, false
 		return outcome{object: appendID(nil, idAuthorization)}
 	case logOut:
 		b.c.storage.unbind(perm)

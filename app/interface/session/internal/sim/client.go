@@ -211,20 +211,26 @@ func (cl *client) begin() {
 
 // keyUnknown is a gateway's word that there is no such key.
 func (cl *client) keyUnknown(key int64) {
-	extra := cl.extraKey(key)
-	if key != cl.perm && key != cl.temp && extra == nil || key == 0 {
+	if key != cl.perm && key != cl.temp && cl.extraKey(key) == nil || key == 0 {
 		return
 	}
 	a := cl.c.storage
 	k := a.keys[key]
 	cl.c.watch.check(k == nil || cl.c.watch.ended[k.perm], "keys", "%s: key %x is there, but gateways do not get it", cl.name, key)
-	switch alive := a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm]; {
-	case alive && extra != nil:
+	if a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm] && key != cl.perm {
+		cl.tempOver(key)
+		return
+	}
+	cl.begin()
+}
+
+// tempOver takes word that a temp key has ended.
+func (cl *client) tempOver(key int64) {
+	switch extra := cl.extraKey(key); {
+	case extra != nil:
 		cl.lose(extra)
-	case alive && key == cl.temp:
+	case key == cl.temp:
 		cl.rotate()
-	default:
-		cl.begin()
 	}
 }
 

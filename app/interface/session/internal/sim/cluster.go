@@ -40,6 +40,7 @@ type cluster struct {
 	ring     *shard.Ring      // of it
 	gateways []*gateway
 	clients  []*client
+	thief    *thief // nil: there is none
 
 	made    []int64 // all keys, in the order they were stored
 	hashes  map[byte]bool
@@ -66,6 +67,9 @@ func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage
 	}
 	for i := range 3 + c.rnd.IntN(4) {
 		c.clients = append(c.clients, newClient(c, i))
+	}
+	if c.chance(2) {
+		c.thief = newThief(c)
 	}
 	return c
 }

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
@@ -11,7 +13,7 @@ import (
 // Faults that session once had are found when they come back. Each is put back by
 // what stands between a machine and its node, or between a node and its peers.
 func TestFaultsAreFound(t *testing.T) {
-	const seeds = 40
+	const seeds = 100
 	for _, x := range []struct {
 		name       string
 		fault      func() Options
@@ -19,6 +21,9 @@ func TestFaultsAreFound(t *testing.T) {
 	}{
 		{"who comes back is not told of an absence", sabotaged(forgetAbsences), []string{"convergence"}},
 		{"a push that finds the mailbox full is forgotten", sabotaged(deafToWord[*sess.PushesLost]), []string{"convergence"}},
+		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once"}},
+		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
+		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -50,5 +55,66 @@ func forgetAbsences() Sabotage {
 			}
 			return hidden[x.ID]
 		})
+	}
+}
+
+// forgetSessions has a machine take a session that comes again after it has ended for
+// one that it never had: it sees another id.
+func forgetSessions() Sabotage {
+	type place struct{ key, id int64 }
+	ends, real := map[place]int64{}, map[place]int64{}
+	const another = 0x9e3779b97f4a7c1
+	seen := func(key, id int64) int64 {
+		as := id + another*ends[place{key, id}]
+		real[place{key, as}] = id
+		return as
+	}
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		switch in := in.(type) {
+		case *sess.Data:
+			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+		case *sess.ConnClosed:
+			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+		case *sess.SendFailed:
+			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+		}
+		before := viewOf(m).Sessions
+		m.Step(now, now, in, out)
+		after := viewOf(m).Sessions
+		for _, s := range before {
+			if !slices.ContainsFunc(after, func(o sess.SessionView) bool { return o.Life == s.Life }) && out.Handover == nil {
+				ends[place{s.AuthKeyID, real[place{s.AuthKeyID, s.ID}]}]++
+			}
+		}
+		for i := range out.Sends {
+			s := &out.Sends[i]
+			if id, known := real[place{s.AuthKeyID, s.SessionID}]; known {
+				s.SessionID = id
+				binary.LittleEndian.PutUint64(s.Payload[8:], uint64(id)) //nolint:gosec // same bits
+			}
+		}
+		for _, c := range out.Calls {
+			if r, ok := c.Request.(*sess.InvokeMethod); ok {
+				if id, known := real[place{r.Meta.AuthKeyID, r.Meta.SessionID}]; known {
+					r.Meta.SessionID = id
+				}
+			}
+		}
+	}
+}
+
+// viewOf is what a machine holds.
+func viewOf(m runloop.Machine) (v sess.View) {
+	m.(interface{ Inspect(*sess.View) }).Inspect(&v) //nolint:forcetypeassert // the real one's
+	return v
+}
+
+// reviveKeys takes dead temp keys for new ones.
+func reviveKeys() Sabotage {
+	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok {
+			d.Dead = false
+		}
+		m.Step(now, now, in, out)
 	}
 }

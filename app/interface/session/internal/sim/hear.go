@@ -292,7 +292,7 @@ func (s *csession) dropped() (calls []*ccall) {
 var ownErrors = map[int32][]string{
 	-503: {"Timeout"},
 	400:  {"MSG_WAIT_TIMEOUT"},
-	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY", needPassword},
+	401:  {"AUTH_KEY_UNREGISTERED", permEmpty, needPassword},
 	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
 	500:  {"INTERNAL_SERVER_ERROR", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
 }
@@ -357,9 +357,12 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	if !failed || code != 401 {
 		return
 	}
-	if string(r.Bytes()) == needPassword {
+	switch text := string(r.Bytes()); {
+	case text == needPassword:
 		cl.loggedIn, cl.owes = false, true
-	} else if call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
+	case text == permEmpty && cl.c.storage.keys[s.key] == nil && cl.c.storage.keys[cl.perm] != nil:
+		cl.tempOver(s.key)
+	case call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0:
 		cl.loggedOut()
 	}
 }

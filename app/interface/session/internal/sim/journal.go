@@ -106,8 +106,8 @@ func (w *watch) told(cl *client, at int64) { w.toldAt[cl] = max(w.toldAt[cl], at
 // or was told to fetch it. empty: so it is.
 func (w *watch) missing(cl *client) string {
 	l := w.c.storage.logins[cl.perm]
-	if l == nil {
-		return ""
+	if l == nil || l.asked {
+		return "" // or it owes the password again: a sign-in was held up on its way
 	}
 	for _, id := range w.order {
 		u := w.updates[id]

@@ -22,6 +22,7 @@ type machine struct {
 	letGo   int64 // when another node got the key; 0: none has
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	late    bool  // it had read before that there was no login any more
+	begins  int64 // when a call was last made that may log in
 	now     sess.View
 	before  sess.View
 }
@@ -68,8 +69,11 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 		}
 	}
 	for _, c := range out.Calls {
-		if call, ok := c.Request.(*sess.InvokeMethod); ok {
+		switch call := c.Request.(type) {
+		case *sess.InvokeMethod:
 			w.once(m, &call.Meta)
+		case *sess.SetPasswordPending:
+			m.begins = w.c.now
 		}
 	}
 }
@@ -132,7 +136,6 @@ func (m *machine) heard(w *watch, in sess.Input) {
 
 // life is a session of the server, from its making to its end.
 type life struct {
-	invoked map[int64]bool // messages that were given to the BFF
 	acked   map[int64]bool // messages that the client says it has
 	since   int64          // when it was first seen
 	unique  int64          // of new_session_created
@@ -148,7 +151,7 @@ func (m *machine) life(w *watch, key, id int64) *life {
 			if s := &view.Sessions[i]; s.ID == id && (s.AuthKeyID == key || key == 0) {
 				l := w.lives[s.Life]
 				if l == nil {
-					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}, since: w.c.now}
+					l = &life{acked: map[int64]bool{}, since: w.c.now}
 					w.lives[s.Life] = l
 				}
 				l.on = m
@@ -157,17 +160,6 @@ func (m *machine) life(w *watch, key, id int64) *life {
 		}
 	}
 	return nil
-}
-
-// Invariant: a message is given to the BFF at most once in the life of its
-// session.
-func (w *watch) once(m *machine, meta *sess.Meta) {
-	l := m.life(w, meta.AuthKeyID, meta.SessionID)
-	if l == nil {
-		return
-	}
-	w.check(!l.invoked[meta.MsgID], "at most once", "message %x of session %x is invoked again", meta.MsgID, meta.SessionID)
-	l.invoked[meta.MsgID] = true
 }
 
 // Invariant: what a key may hold is bounded.
@@ -291,7 +283,8 @@ func nature(kind uint32) (bits int64, content bool) {
 // refusals, and that it may ask: until it has logged in again, what is answered
 // was asked by nobody. What is pushed to one session is taken for word of the next
 // login, as that of a login token, where the one that ended is not known: by a
-// machine that has not known it, and by a session that came after its end.
+// machine that has not known it or has been asked for another one, and by a session
+// that came after its end.
 func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
@@ -311,7 +304,7 @@ func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) 
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
 	case idUpdateShort, wire.IDGzipPacked:
-		unknown := m.late || l != nil && l.since > m.revoked
+		unknown := m.late || m.begins > m.revoked || l != nil && l.since > m.revoked
 		w.check(unknown && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }

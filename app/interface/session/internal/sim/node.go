@@ -121,7 +121,7 @@ func newNode(c *cluster, addr string) *node {
 func (n *node) owns(key int64) bool {
 	_, mine := n.svc.Shard.Owner(key)
 	if !mine {
-		n.c.watch.excused = n.c.now
+		n.c.watch.excused, n.c.watch.movedAt[key] = n.c.now, n.c.now
 	}
 	return mine
 }

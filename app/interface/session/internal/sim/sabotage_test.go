@@ -278,10 +278,13 @@ func rewrite(change func(wire.Message) wire.Message) Sabotage {
 // filter removes messages that leave.
 func filter(out *sess.Effects, gone func(wire.Message) bool) {
 	keep := func(x wire.Message) (wire.Message, bool) { return x, !gone(x) }
-	out.Sends = slices.DeleteFunc(out.Sends, func(s sess.Send) bool { return repack(s.Payload, keep) == nil })
-	for i := range out.Sends {
-		out.Sends[i].Payload = repack(out.Sends[i].Payload, keep)
+	kept := out.Sends[:0]
+	for _, s := range out.Sends {
+		if s.Payload = repack(s.Payload, keep); s.Payload != nil {
+			kept = append(kept, s)
+		}
 	}
+	out.Sends = kept
 	for i := range out.Replies {
 		if len(out.Replies[i].Payload) > 0 {
 			out.Replies[i].Payload = repack(out.Replies[i].Payload, keep)

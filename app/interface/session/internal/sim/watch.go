@@ -22,9 +22,12 @@ type watch struct {
 	ended    map[int64]bool        // perm keys that were destroyed
 	bound    map[int64]int64       // when temp keys were bound
 	machines map[*machine]struct{} // of nodes that live
-	handed   map[*byte]*handed     // packets, by where they are in memory
-	excused  int64                 // when packets were last lost as they may be
-	counts   [sess.Counters]int
+	movedAt  map[int64]int64       // when a key was last let go to another node
+
+	invocations map[callID]invocation // calls that were given to the BFF
+	handed      map[*byte]*handed     // packets, by where they are in memory
+	excused     int64                 // when packets were last lost as they may be
+	counts      [sess.Counters]int
 }
 
 // Failure is a broken invariant.
@@ -52,7 +55,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
 		ended: map[int64]bool{}, bound: map[int64]int64{},
-		machines: map[*machine]struct{}{}, handed: map[*byte]*handed{},
+		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
 	}
 }
 
@@ -110,7 +113,7 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 	if k == nil || w.ended[k.perm] {
 		return
 	}
-	if text == "AUTH_KEY_PERM_EMPTY" {
+	if text == permEmpty {
 		at, bound := w.bound[s.key]
 		w.check(!bound || at > call.madeAt-grace, "refusals", "%v: %s is answered %s, but the key is bound", s, call.method, text)
 		return
