@@ -42,6 +42,7 @@ type session struct {
 	closeDue int64 // until then word may come that the connection before this one is closed; 0: it has come
 	first    int64 // lowest id accepted before the greeting is out
 	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
+	until    int64 // what has been received is remembered until then at least: MaxPast from the last new message on
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none

@@ -150,3 +150,34 @@ func TestIDsGoOnEvenlyHoweverTheClockIsSet(t *testing.T) {
 		})
 	}
 }
+
+// Nor by one whose clock was wrong by an hour, and set right again, within the time that
+// messages are accepted for: whether the session ended before, meanwhile or after.
+func TestMemoryOutlivesAClockThatIsWrongForAWhile(t *testing.T) {
+	for name, ends := range map[string]time.Duration{"before": time.Second, "meanwhile": 20 * time.Second, "after": 200 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			call := x.recv(5, x.method("help.getNearestDc"))
+			x.answer("help.getNearestDc", nearestDC("NL"))
+			for now := time.Duration(0); now < 10*time.Minute; now += time.Second {
+				switch now {
+				case 10 * time.Second:
+					x.set = int64(time.Hour)
+				case 100 * time.Second:
+					x.set = 0
+				}
+				x.advance(time.Second)
+				m := x.msg(6, tlPing(1))
+				if now == ends {
+					m = x.msg(6, tlLong(tlID(wire.IDDestroySession), 5))
+				}
+				m.ID = x.id(time.Duration(x.set))
+				x.step(x.data(6, m))
+				if now > ends && x.set == 0 {
+					x.step(x.data(5, call))
+				}
+			}
+			require.Equal(t, 1, count[*InvokeMethod](x))
+		})
+	}
+}
