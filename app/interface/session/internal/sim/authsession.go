@@ -83,6 +83,7 @@ func (a *storage) destroy(ids ...int64) {
 	for _, id := range ids {
 		a.c.note("auth", "removes a key", id)
 		delete(a.keys, id)
+		a.c.thief.ended(id)
 	}
 }
 
@@ -219,14 +220,14 @@ func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBin
 	}
 	k, perm := a.keys[temp], a.keys[in.GetPermAuthKeyId()]
 	if k == nil || perm == nil || perm.kind != int32(sess.PermKey) {
-		return nil, status.Error(400, "ENCRYPTED_MESSAGE_INVALID")
+		return nil, status.Error(400, bindInvalid)
 	}
 	a.c.note("auth", "binds", temp, in.GetPermAuthKeyId())
 	k.perm = in.GetPermAuthKeyId()
 	a.c.at(int64(in.GetExpiresAt())*1e9, func() {
 		if a.keys[temp] == k {
 			a.c.note("auth", "ends a temp key", temp)
-			delete(a.keys, temp)
+			a.destroy(temp)
 		}
 	})
 	if _, again := a.c.watch.bound[temp]; !again {

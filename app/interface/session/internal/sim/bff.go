@@ -31,6 +31,7 @@ type outcome struct {
 
 const (
 	needPassword = "SESSION_PASSWORD_NEEDED"
+	bindInvalid  = "ENCRYPTED_MESSAGE_INVALID"
 	permEmpty    = "AUTH_KEY_PERM_EMPTY" // the answer to calls of a temp key that is not bound
 )
 

@@ -26,6 +26,7 @@ type cluster struct {
 	silent  bool            // so is everything else
 	polls   int             // HTTP requests that nodes hold
 	down    map[string]bool // peers that are away
+	clocks  clocks
 
 	storage *storage
 	bff     *bff
@@ -53,6 +54,7 @@ func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage
 		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
 	}
 	c.configure()
+	c.clocks = clocks{loose: c.chance(4), ahead: map[string]int64{}, back: map[string]int64{}}
 	c.blow(storm(c.scheduler))
 	c.watch = newWatch(c, sabotage)
 	c.storage, c.bff = newStorage(c), newBFF(c)

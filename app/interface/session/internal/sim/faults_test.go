@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"testing"
@@ -24,6 +25,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
+		{"whatever waits does so by a clock that is set", sabotaged(waitByTheClock), []string{"handlers", "leaks", "lingering", "convergence"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -40,8 +42,8 @@ func sabotaged(make func() Sabotage) func() Options {
 // next one who comes nothing of what happened meanwhile.
 func forgetAbsences() Sabotage {
 	absent, hidden := map[runloop.Machine]bool{}, map[int64]bool{}
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		for _, c := range out.Calls {
 			if _, offline := c.Request.(*sess.SetOffline); offline {
 				absent[m] = true
@@ -59,45 +61,48 @@ func forgetAbsences() Sabotage {
 }
 
 // forgetSessions has a machine take a session that comes again after it has ended for
-// one that it never had: it sees another id.
+// one that it never had: it sees another id. Not over HTTP.
 func forgetSessions() Sabotage {
-	type place struct{ key, id int64 }
-	ends, real := map[place]int64{}, map[place]int64{}
+	type place struct {
+		m  runloop.Machine
+		id int64
+	}
+	ends, real, http := map[place]int64{}, map[int64]int64{}, map[int64]bool{}
 	const another = 0x9e3779b97f4a7c1
-	seen := func(key, id int64) int64 {
-		as := id + another*ends[place{key, id}]
-		real[place{key, as}] = id
+	seen := func(m runloop.Machine, id int64) int64 {
+		if http[id] {
+			return id
+		}
+		as := id + another*ends[place{m, id}]
+		real[as] = id
 		return as
 	}
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		switch in := in.(type) {
 		case *sess.Data:
-			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+			http[in.SessionID] = http[in.SessionID] || in.HTTP != 0
+			in.SessionID = seen(m, in.SessionID)
 		case *sess.ConnClosed:
-			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+			in.SessionID = seen(m, in.SessionID)
 		case *sess.SendFailed:
-			in.SessionID = seen(in.AuthKeyID, in.SessionID)
+			in.SessionID = seen(m, in.SessionID)
 		}
 		before := viewOf(m).Sessions
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 		after := viewOf(m).Sessions
 		for _, s := range before {
 			if !slices.ContainsFunc(after, func(o sess.SessionView) bool { return o.Life == s.Life }) && out.Handover == nil {
-				ends[place{s.AuthKeyID, real[place{s.AuthKeyID, s.ID}]}]++
+				ends[place{m, cmp.Or(real[s.ID], s.ID)}]++
 			}
 		}
 		for i := range out.Sends {
 			s := &out.Sends[i]
-			if id, known := real[place{s.AuthKeyID, s.SessionID}]; known {
-				s.SessionID = id
-				binary.LittleEndian.PutUint64(s.Payload[8:], uint64(id)) //nolint:gosec // same bits
-			}
+			s.SessionID = cmp.Or(real[s.SessionID], s.SessionID)
+			binary.LittleEndian.PutUint64(s.Payload[8:], uint64(s.SessionID)) //nolint:gosec // same bits
 		}
 		for _, c := range out.Calls {
 			if r, ok := c.Request.(*sess.InvokeMethod); ok {
-				if id, known := real[place{r.Meta.AuthKeyID, r.Meta.SessionID}]; known {
-					r.Meta.SessionID = id
-				}
+				r.Meta.SessionID = cmp.Or(real[r.Meta.SessionID], r.Meta.SessionID)
 			}
 		}
 	}
@@ -111,10 +116,20 @@ func viewOf(m runloop.Machine) (v sess.View) {
 
 // reviveKeys takes dead temp keys for new ones.
 func reviveKeys() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if d, ok := in.(*sess.Data); ok {
 			d.Dead = false
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
+	}
+}
+
+// waitByTheClock has a machine take what the clock says for the time.
+func waitByTheClock() Sabotage {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(wall, wall, in, out)
+		if out.WakeAt != 0 {
+			out.WakeAt += now - wall
+		}
 	}
 }

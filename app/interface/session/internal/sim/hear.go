@@ -180,8 +180,16 @@ func (s *csession) corrected(id, bad int64, code wire.BadMsg) {
 // restart goes on in a new session, since the ids of this one lie ahead.
 func (s *csession) restart() {
 	s.c.abandon(s)
-	n := s.c.open()
-	n.files = s.files
+	if s.mute {
+		return // the client names another one when it registers again
+	}
+	var n *csession
+	if s.extra == nil {
+		n = s.c.open()
+		n.files = s.files
+	} else {
+		n = s.c.openExtra(s.extra)
+	}
 	for _, call := range s.calls {
 		if call.method != dropAnswer {
 			body := call.m.Body
@@ -300,7 +308,8 @@ var ownErrors = map[int32][]string{
 func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
 	s.c.c.note(s.name, text, s.id, req, int64(code))
 	given := s.c.c.bff.given[callID{s.key, s.id, req}]
-	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 ||
+	over := call.method == bindKey && text == bindInvalid && s.c.c.storage.keys[s.key] == nil
+	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 || over ||
 		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
 	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)
 	if code == 401 {
@@ -323,6 +332,10 @@ func (s *csession) conclude(call *ccall, object []byte) {
 			s.calls = slices.DeleteFunc(s.calls, func(c *ccall) bool { return c == victim })
 		}
 	case bindKey:
+		if failed && cl.c.storage.keys[s.key] == nil && cl.c.storage.keys[cl.perm] != nil {
+			cl.tempOver(s.key)
+			return
+		}
 		cl.bound = cl.bound || !failed && s.key == cl.temp
 		if k := cl.extraKey(s.key); k != nil {
 			k.bound = k.bound || !failed

@@ -11,7 +11,7 @@ import (
 
 // Sabotage stands between a machine and its node, and breaks something. It
 // shows that the invariants can fail.
-type Sabotage func(m runloop.Machine, key, now int64, in sess.Input, out *sess.Effects)
+type Sabotage func(m runloop.Machine, key, now, wall int64, in sess.Input, out *sess.Effects)
 
 // machine is a real state machine with somebody looking over its shoulder.
 type machine struct {
@@ -46,7 +46,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	acked := acknowledged(in)
 	m.now, m.before = m.before, m.now
 	if w.sabotage != nil {
-		w.sabotage(stepper{m}, m.key, now, in, out)
+		w.sabotage(stepper{m}, m.key, now, wall, in, out)
 	} else {
 		stepper{m}.Step(now, wall, in, out)
 	}

@@ -94,6 +94,7 @@ func newNode(c *cluster, addr string) *node {
 		Present:      s.Introduce,
 		Behind:       s.Behind,
 		Now:          func() int64 { return c.now },
+		Wall:         func() int64 { return c.wall(addr) },
 		Spawn:        spawn,
 		MailboxItems: c.config.Session.DataChannel,
 		MailboxBytes: c.config.Session.DataChannelBytes,

@@ -34,6 +34,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneByOneThatCrashed
 	case first.n != m.n, w.movedAt[m.key] >= first.at:
 		return doneBeforeItMoved
+	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
+		return doneBeforeTheClock
 	}
 	return ""
 }
@@ -45,4 +47,7 @@ const (
 	doneByOneThatCrashed = "excuses a call: its node crashed"
 	// doneBeforeItMoved: nodes do not tell each other what they have received.
 	doneBeforeItMoved = "excuses a call: its key moved"
+	// doneBeforeTheClock: a clock that is set back makes messages young again that
+	// nobody has to remember any more.
+	doneBeforeTheClock = "excuses a call: its node's clock was set back"
 )

@@ -83,6 +83,10 @@ func (c *cluster) storm() {
 // trouble is something that goes wrong in the cluster.
 func (c *cluster) trouble() {
 	addr := pick(c.scheduler, c.addrs)
+	if c.clocks.loose && c.chance(6) {
+		c.setClock(addr)
+		return
+	}
 	switch c.rnd.IntN(10) {
 	case 0, 1:
 		if c.nodes[addr] != nil && len(c.nodes) > 1 {
@@ -159,6 +163,7 @@ func (c *cluster) heal() {
 	c.blow(calm)
 	c.healed = true
 	clear(c.down)
+	c.rightClocks()
 	for _, addr := range c.addrs {
 		c.rejoin(addr)
 	}
@@ -209,7 +214,8 @@ func (c *cluster) silence() {
 	for _, cl := range c.clients {
 		cl.leave()
 	}
-	c.runUntil(c.now+int64(10*time.Minute), c.failed)
+	// Messages whose ids are ahead of a clock are remembered for longer.
+	c.runUntil(c.now+int64(10*time.Minute)+c.clocks.most-c.clocks.least, c.failed)
 	for _, addr := range c.addrs {
 		if n := c.nodes[addr]; n != nil {
 			left := n.svc.Runloop.Count()

@@ -33,7 +33,7 @@ func (p *presence) take(node string, r sess.Request) (taken bool) {
 	case *sess.SetOnline:
 		p.c.note(statusPeer, "online", r.AuthKeyID, r.UserID)
 		p.forget(r.UserID, r.AuthKeyID)
-		p.online = append(p.online, entry{r.UserID, r.AuthKeyID, node, r.Expires})
+		p.online = append(p.online, entry{r.UserID, r.AuthKeyID, node, (p.c.now + int64(p.c.limits.OnlineFor)) / 1e9})
 	case *sess.SetOffline:
 		p.c.note(statusPeer, "offline", r.AuthKeyID, r.UserID)
 		p.forget(r.UserID, r.AuthKeyID)
