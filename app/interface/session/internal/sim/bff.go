@@ -53,7 +53,7 @@ func newBFF(c *cluster) *bff {
 }
 
 // serve answers a call, after a while.
-func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
+func (b *bff) serve(ctx context.Context, path string, in any) (any, error) {
 	md, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -66,8 +66,15 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 	b.c.note("bff", m.Name, id.key, id.session, id.msg)
 	b.c.watch.invoked(m, md)
 	b.nobody[id] = md.GetUserId() == 0
+	b.c.watch.taken(m, in)
 	work := b.c.between(0, 60*time.Millisecond)
-	bad := !b.c.healed
+	bad := !b.c.healed && !b.c.besieged
+	switch {
+	case b.c.ownerOf(md.GetPermAuthKeyId()) == outsider:
+		work = b.c.between(0, 5*time.Millisecond)
+	case b.c.besieged && b.c.chance(12):
+		work = b.c.between(0, 2*time.Second)
+	}
 	if bad && b.c.chance(8) {
 		work = b.c.between(0, 7*time.Second)
 	}
@@ -129,6 +136,9 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 	size := 0
 	if b.c.chance(10) {
 		size = b.c.rnd.IntN(6000)
+	}
+	if b.c.ownerOf(perm) == outsider {
+		size = 6001 // which does not shrink
 	}
 	b.c.answers++
 	tag := fmt.Sprintf("%x/%x/%x/%d", id.key, id.session, id.msg, b.c.answers)

@@ -36,6 +36,9 @@ type client struct {
 	deaf       bool  // it fetches nothing upon new_session_created, but in a session that it has just opened
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
+	listens    bool  // it has gone away, but its connections are there
+	backAt     int64 // when it was away last
+	hostile    bool
 	push       device
 
 	habits   habits
@@ -51,6 +54,9 @@ func newClient(c *cluster, i int) *client {
 		skew:  pick(c.scheduler, []time.Duration{0, 0, 5 * time.Second, -5 * time.Second, 25 * time.Second, 200 * time.Second, -400 * time.Second}),
 		salts: map[int64]int64{}, future: map[int64][]future{},
 	}
+	if c.besieged && i == 0 {
+		cl.hostile, cl.user, cl.http, cl.pfs, cl.skew = true, outsider, false, false, 0
+	}
 	cl.draw()
 	c.after(c.between(0, time.Second), cl.live)
 	return cl
@@ -62,7 +68,12 @@ func (cl *client) live() {
 		return
 	}
 	pause := cl.c.between(20*time.Millisecond, 1200*time.Millisecond)
-	if cl.c.healed {
+	switch {
+	case cl.hostile:
+		pause = cl.haste()
+	case cl.c.besieged:
+		pause *= 3
+	case cl.c.healed:
 		pause = time.Second
 	}
 	cl.c.after(pause, cl.live)
@@ -72,12 +83,21 @@ func (cl *client) live() {
 	if !cl.ready() || !cl.readyExtra() {
 		return
 	}
-	if cl.c.healed {
+	switch {
+	case cl.hostile:
+		cl.harm()
+	case cl.c.besieged:
+		cl.plainly()
+	case cl.c.healed:
 		cl.settle()
-		return
+	default:
+		cl.act()
 	}
-	cl.act()
 }
+
+// rests reports whether the client has gone away, so that nothing comes to it and it
+// says nothing.
+func (cl *client) rests() bool { return cl.c.now < cl.quietUntil && !cl.listens }
 
 // key is the transport key.
 func (cl *client) key() int64 {
@@ -114,8 +134,12 @@ func (cl *client) ready() bool {
 	return true
 }
 
-// meanwhile does not wait until the key is bound.
+// meanwhile does not wait until the key is bound. What it calls then has to be repeated
+// where the perm key is another node's.
 func (cl *client) meanwhile(s *csession) {
+	if cl.c.besieged {
+		return
+	}
 	for range cl.c.rnd.IntN(8) {
 		cl.c.after(cl.c.between(0, 200*time.Millisecond), func() {
 			switch {

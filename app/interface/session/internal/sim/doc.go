@@ -20,6 +20,10 @@
 // records packets, and plays them again later. Then the network heals, and everything
 // must come to its end. Then all clients go, and nothing may be left of them.
 //
+// One run in eight is a siege instead (siege.go): all is well, but that gateways are slow
+// (links.go) and one client means harm (hostile.go). The others repeat nothing, and must
+// be served in time.
+//
 // # What decides
 //
 // One goroutine runs everything: a queue of events by virtual time, and fibers
@@ -41,7 +45,7 @@
 // # What is modelled
 //
 // gRPC with its deadlines; the links to gateways (package gateway: here a packet
-// arrives, fails or is lost) and the reports to status; the handlers' waiting for
+// arrives, fails or is lost; under siege there are queues, shares and retries) and the reports to status; the handlers' waiting for
 // an answer (here a fallback at the deadline); go-zero's breakers, which are off,
 // and the reports of use to authsession, which nobody makes;
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
@@ -56,7 +60,7 @@
 // In every step (watch.go, machine.go): a message is given to the BFF at most once,
 // also when its session has ended since, unless its node has crashed or its key has
 // moved (once.go); nobody gets what is another's; message ids, seqnos and containers
-// keep the rules; what a key holds is bounded; no good message is called bad, and
+// keep the rules; what a key holds is bounded, and what it has others do (causes.go); no good message is called bad, and
 // nobody who is logged in is refused; what is acknowledged is not sent again; a revoked
 // key hears nothing of its login; requests are answered once, and in time; what a node
 // takes comes to a machine, and a key that is another's is let go (mailbox.go). In the

@@ -21,10 +21,19 @@ func TestFaultsAreFound(t *testing.T) {
 		invariants []string
 	}{
 		{"who comes back is not told of an absence", sabotaged(forgetAbsences), []string{"convergence"}},
-		{"a push that finds the mailbox full is forgotten", sabotaged(deafToWord[*sess.PushesLost]), []string{"convergence"}},
-		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once"}},
+		{"a push that finds the mailbox full is forgotten", besieged(sabotaged(deafToWord[*sess.PushesLost])), []string{"promptness"}},
+		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
+		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},
+		{"a gateway that is not reached has lost what is for it", besieged(links(Links{NoRetry: true})), []string{"promptness"}},
+		{"a late close is taken for the connection at hand", besieged(sabotaged(closeLate)), []string{"promptness"}},
+		{"an answer that its reader did not take is had", besieged(sabotaged(deafToWord[*sess.HTTPGone])), []string{"promptness"}},
+		{"packets that find no place before the salts are lost", besieged(sabotaged(loseHeld)), []string{"promptness"}},
+		{"calls have any size", besieged(limits(func(c *sess.Config) { c.RequestBytes, c.NoLoginBytes = 1<<30, 1<<30 })), []string{"bounds"}},
+		{"what is repeated has no bound", besieged(limits(func(c *sess.Config) { c.RepeatBytes = 1 << 30 })), []string{"bounds"}},
+		{"what a key keeps has no bound", besieged(limits(func(c *sess.Config) { c.KeyBytes = 1 << 30 })), []string{"bounds"}},
+		{"whatever a client tells of itself is stored", besieged(limits(func(c *sess.Config) { c.StoreEvery = 1 })), []string{"bounds"}},
 		{"whatever waits does so by a clock that is set", sabotaged(waitByTheClock), []string{"handlers", "leaks", "lingering", "convergence"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -34,8 +43,53 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
+// besieged has the runs be sieges.
+func besieged(make func() Options) func() Options {
+	return func() Options {
+		o := make()
+		o.Siege = true
+		return o
+	}
+}
+
 func sabotaged(make func() Sabotage) func() Options {
 	return func() Options { return Options{Sabotage: make()} }
+}
+
+func links(l Links) func() Options { return func() Options { return Options{Links: l} } }
+
+func limits(change func(*sess.Config)) func() Options {
+	return func() Options { return Options{Limits: change} }
+}
+
+// closeLate believes each word that a connection is closed.
+func closeLate() Sabotage {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		if c, ok := in.(*sess.ConnClosed); ok {
+			in = &sess.SendFailed{ServerID: c.ServerID, AuthKeyID: c.AuthKeyID, SessionID: c.SessionID}
+		}
+		m.Step(now, wall, in, out)
+	}
+}
+
+// loseHeld keeps silent on packets that found no place while salts were read.
+func loseHeld() Sabotage {
+	lost := map[int64]bool{}
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		id := int64(0)
+		if d, ok := in.(*sess.Data); ok {
+			id = int64(binary.LittleEndian.Uint64(d.Payload)) //nolint:gosec // same bits
+		}
+		m.Step(now, wall, in, out)
+		for _, c := range out.Counts {
+			lost[id] = lost[id] || c.What == sess.CountHeldDropped
+		}
+		filter(out, func(x wire.Message) bool {
+			kind, _ := wire.PeekID(x.Body)
+			r := wire.NewReader(x.Body[4:])
+			return kind == wire.IDBadServerSalt && lost[r.Long()]
+		})
+	}
 }
 
 // forgetAbsences has a machine that has told status that nobody is there tell the
@@ -91,7 +145,7 @@ func forgetSessions() Sabotage {
 		m.Step(now, wall, in, out)
 		after := viewOf(m).Sessions
 		for _, s := range before {
-			if !slices.ContainsFunc(after, func(o sess.SessionView) bool { return o.Life == s.Life }) && out.Handover == nil {
+			if !slices.ContainsFunc(after, func(o sess.SessionView) bool { return o.ID == s.ID && o.AuthKeyID == s.AuthKeyID }) && out.Handover == nil {
 				ends[place{m, cmp.Or(real[s.ID], s.ID)}]++
 			}
 		}

@@ -24,7 +24,7 @@ type habits struct {
 // draw gives a client its habits and its keys.
 func (cl *client) draw() {
 	c := cl.c
-	cl.habits = habits{acksNoMembers: c.chance(4), usesFuture: c.chance(3), eager: c.chance(2), startsOver: c.chance(6)}
+	cl.habits = habits{acksNoMembers: c.chance(4), usesFuture: c.chance(3), eager: c.chance(2), startsOver: c.chance(6) && !c.besieged}
 	if !cl.pfs {
 		return
 	}

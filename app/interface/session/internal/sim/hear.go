@@ -11,7 +11,7 @@ import (
 
 // receive takes a packet of the server.
 func (s *csession) receive(packet []byte) {
-	if s.gone || s.c.away || s.c.c.now < s.c.quietUntil && s.c.http {
+	if s.gone || s.c.away || s.c.rests() && s.c.http {
 		return
 	}
 	r := wire.NewReader(packet)
@@ -110,6 +110,9 @@ func hashOf(b []byte) uint64 {
 
 // acknowledge notes what to acknowledge, soon.
 func (s *csession) acknowledge(id int64) {
+	if s.c.hostile {
+		return
+	}
 	if !slices.Contains(s.acks, id) {
 		s.acks = append(s.acks, id)
 	}
@@ -117,7 +120,7 @@ func (s *csession) acknowledge(id int64) {
 		s.acking = true
 		s.c.c.after(s.c.c.between(50*time.Millisecond, 3*time.Second), func() {
 			s.acking = false
-			if s.c.c.now >= s.c.quietUntil && !s.c.away {
+			if !s.c.rests() && !s.c.away {
 				s.flush()
 			}
 		})
@@ -312,6 +315,7 @@ func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
 	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 || over ||
 		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
 	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)
+	s.c.c.watch.spared(s, call, code, text)
 	if code == 401 {
 		s.c.c.watch.refused(s, call, text)
 	}

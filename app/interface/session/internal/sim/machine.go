@@ -23,12 +23,13 @@ type machine struct {
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	late    bool  // it had read before that there was no login any more
 	begins  int64 // when a call was last made that may log in
-	now     sess.View
-	before  sess.View
+	caused
+	now    sess.View
+	before sess.View
 }
 
 func (w *watch) machine(n *node, key int64, unbound bool, real *sess.MainAuthWrapper) runloop.Machine {
-	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound}
+	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, caused: caused{since: w.c.now}}
 	w.machines[m] = struct{}{}
 	w.c.note(n.addr[:8], "makes a machine", key)
 	return m
@@ -69,6 +70,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 		}
 	}
 	for _, c := range out.Calls {
+		w.stores(m, c.Request)
 		switch call := c.Request.(type) {
 		case *sess.InvokeMethod:
 			w.once(m, &call.Meta)
@@ -98,6 +100,10 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		what, id = "hears of a connection's end", in.SessionID
 	case *sess.SendFailed:
 		what, id = "hears that a packet failed", in.SessionID
+	case *sess.HTTPGone:
+		what = "hears that a reader is gone"
+	case *sess.Bound:
+		what, id = "is bound elsewhere", in.To
 	case *sess.PushUpdates:
 		what, id = "takes update", int64(w.c.sync.serialOf(in.Updates))
 	case *sess.PushSessionUpdates:
@@ -172,14 +178,17 @@ func (w *watch) bounded(m *machine) {
 	w.check(v.Running <= 2*c.MaxInFlight, "bounds", "key %x has %d calls at BFFs", m.key, v.Running)
 	w.check(v.HeldPushes <= c.HeldPushes, "bounds", "key %x holds %d pushes", m.key, v.HeldPushes)
 	w.check(v.HeldPackets <= c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
+	bytes := 0
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
+		bytes += s.Bytes
 		w.check(s.Window <= 9*c.Window, "bounds", "session %x remembers %d ids", s.ID, s.Window)
 		w.check(s.Messages <= c.OutboxMessages+32, "bounds", "session %x holds %d messages", s.ID, s.Messages)
 		w.check(s.Bytes <= c.AnswerBytes+1<<16, "bounds", "session %x holds %d bytes", s.ID, s.Bytes)
 		w.check(s.Acks <= c.Window, "bounds", "session %x owes %d acknowledgments", s.ID, s.Acks)
 		w.check(s.Requests <= c.HTTPRequests, "bounds", "session %x holds %d HTTP requests", s.ID, s.Requests)
 	}
+	w.check(bytes <= max(c.KeyBytes, c.PayloadBytes)+1<<16 && (v.State != sess.StateNormal || bytes <= c.KeyBytes+1<<16), "bounds", "key %x holds %d bytes", m.key, bytes)
 }
 
 // reply looks at a packet that answers an HTTP request.
@@ -240,6 +249,9 @@ func (w *watch) numbered(l *life, key, session int64, outer wire.Message, messag
 			before := sent.hash
 			w.check(before == hash && x.ID != outer.ID || before == hash && len(messages) == 1,
 				"ids", "message id %x of session %x is used twice", x.ID, session)
+			if l != nil {
+				w.again(l.on, len(x.Body))
+			}
 			continue
 		}
 		w.ids[id] = sentID{hash, l, w.c.now}

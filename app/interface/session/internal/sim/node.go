@@ -49,6 +49,7 @@ type poll struct {
 	packet <-chan []byte
 	done   func(payload []byte)
 	over   bool
+	cut    bool // who reads the answer will be gone when it is there
 }
 
 func newNode(c *cluster, addr string) *node {
@@ -82,7 +83,7 @@ func newNode(c *cluster, addr string) *node {
 	})
 	s.Runloop = runloop.New(runloop.Options{
 		New: func(key int64, unbound bool) runloop.Machine {
-			return c.watch.machine(n, key, unbound, sess.New(key, unbound, &c.limits, c.schema, c))
+			return c.watch.machine(n, key, unbound, sess.New(key, unbound, &c.given, c.schema, c))
 		},
 		Send:         n.send,
 		Notify:       n.notify,
@@ -256,6 +257,10 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 		}
 		p.over = true
 		n.svc.Runloop.Slots.Close(slot)
+		if p.cut && kept(payload) {
+			_, _ = n.svc.Runloop.Tell(p.key, &sess.HTTPGone{Slot: slot, Lost: payload})
+			payload, err = nil, errUnavailable
+		}
 		done(payload, err)
 	}
 	p.done = func(payload []byte) { end(payload, nil) }
@@ -267,7 +272,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 			left := time.Duration(until - n.c.now)
 			n.c.callHTTP(owner, d, left, true, end)
 		default:
-			p.key = key
+			p.key, p.cut = key, n.c.besieged && n.c.chance(20)
 			n.polls = append(n.polls, p)
 			n.c.polls++
 		}

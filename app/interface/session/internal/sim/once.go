@@ -5,7 +5,7 @@ import "github.com/tgsession/tgsession/app/interface/session/internal/sess"
 // invocation is when a call was given to the BFF first, and by whom.
 type invocation struct {
 	life *life
-	n    *node
+	on   *machine
 	at   int64
 }
 
@@ -17,7 +17,7 @@ func (w *watch) once(m *machine, meta *sess.Meta) {
 	l := m.life(w, meta.AuthKeyID, meta.SessionID)
 	first, again := w.invocations[id]
 	if !again {
-		w.invocations[id] = invocation{l, m.n, w.c.now}
+		w.invocations[id] = invocation{l, m, w.c.now}
 		return
 	}
 	excuse := w.excuse(m, &first)
@@ -30,9 +30,9 @@ func (w *watch) once(m *machine, meta *sess.Meta) {
 // must.
 func (w *watch) excuse(m *machine, first *invocation) string {
 	switch {
-	case first.n != m.n && first.n.dead && !first.n.gone:
+	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
-	case first.n != m.n, w.movedAt[m.key] >= first.at:
+	case first.on.n != m.n, w.movedAt[m.key] >= first.at, first.on != m && first.on.letGo != 0:
 		return doneBeforeItMoved
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock

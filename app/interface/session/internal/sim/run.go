@@ -13,6 +13,11 @@ import (
 type Options struct {
 	Trace    io.Writer // gets every step; nil: nobody
 	Sabotage Sabotage  // nil: the machines are as they are
+	Links    Links     // of nodes to gateways
+	Siege    bool      // there is a siege, whatever the seed says
+	// Limits changes the limits that machines are given; what they must keep to it does
+	// not. nil: they are given those.
+	Limits func(*sess.Config)
 }
 
 // Result is what a run came to.
@@ -26,13 +31,17 @@ type Result struct {
 }
 
 // Run lives through one seed: a storm, then fair weather in which everything
-// comes to its end, then silence.
+// comes to its end, or else a siege; then silence.
 func Run(seed uint64, schema *tl.Schema, o Options) Result {
-	c := newCluster(seed, schema, o.Trace, o.Sabotage)
+	c := newCluster(seed, schema, o)
 	c.each = c.answerPolls
-	c.storm()
-	c.heal()
-	c.converge()
+	if c.besieged {
+		c.siege()
+	} else {
+		c.storm()
+		c.heal()
+		c.converge()
+	}
 	c.silence()
 	c.end()
 	if f := c.watch.failure; f != nil {

@@ -304,7 +304,7 @@ func (s *csession) bind() {
 func (s *csession) bindBody(call *ccall) []byte {
 	b := appendLong(appendLong(appendID(nil, wire.IDBindTempAuthKey), call.bindTo), s.c.c.id())
 	life := 24 * time.Hour
-	if !s.c.c.healed && s.c.c.chance(4) {
+	if !s.c.c.healed && !s.c.c.besieged && s.c.c.chance(4) {
 		life = s.c.c.between(40*time.Second, 400*time.Second)
 	}
 	b = appendInt(b, int32((s.c.c.now+int64(life))/1e9)) //nolint:gosec // until 2038
@@ -436,7 +436,7 @@ func (s *csession) flush() {
 
 // poll keeps an HTTP request open.
 func (s *csession) poll() {
-	if !s.c.http || s.polls > 0 || s.gone || s.c.away || s.c.c.now < s.c.quietUntil {
+	if !s.c.http || s.polls > 0 || s.gone || s.c.away || s.c.rests() {
 		return
 	}
 	c := s.c.c

@@ -119,7 +119,11 @@ func (s *syncer) news() []byte {
 
 // text is what makes some updates large. It does not shrink much.
 func (s *syncer) text() []byte {
-	if !s.c.chance(2) {
+	rare := 2
+	if s.c.besieged { // so that nobody has more than his share of a gateway's queue
+		rare = 12
+	}
+	if !s.c.chance(rare) {
 		return nil
 	}
 	text := make([]byte, 2000)
