@@ -233,6 +233,10 @@ func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBin
 	if _, again := a.c.watch.bound[temp]; !again {
 		a.c.watch.bound[temp] = a.c.now
 	}
+	if !a.c.healed && !a.c.besieged && a.c.chance(6) {
+		a.c.note("auth", "takes too long to bind")
+		a.c.sleep(peerTimeout)
+	}
 	return yes, nil
 }
 

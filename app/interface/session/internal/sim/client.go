@@ -261,6 +261,9 @@ func (cl *client) tempOver(key int64) {
 // gateway is one to connect to.
 func (cl *client) gateway() *gateway {
 	g := pick(cl.c.scheduler, cl.c.gateways)
+	if cl.hostile {
+		g = cl.c.gateways[0] // with all that it has
+	}
 	if g.away {
 		for _, g := range cl.c.gateways {
 			if !g.away {

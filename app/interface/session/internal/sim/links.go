@@ -14,7 +14,7 @@ type nodeLink struct {
 const (
 	linkBytes = 128 << 10 // that wait in a queue
 	linkShare = 8         // which part of it one key may take
-	linkSpeed = 30 << 10  // bytes a second
+	linkSpeed = 24 << 10  // bytes a second
 	linkRetry = 5e9       // ns that packets wait for a gateway that is not reached
 )
 
