@@ -519,6 +519,7 @@ type KeyState struct {
 	Gone          []*GoneSession         `protobuf:"bytes,4,rep,name=gone,proto3" json:"gone,omitempty"`
 	GoneFloor     int64                  `protobuf:"varint,5,opt,name=gone_floor,json=goneFloor,proto3" json:"gone_floor,omitempty"`
 	GoneLast      int64                  `protobuf:"varint,6,opt,name=gone_last,json=goneLast,proto3" json:"gone_last,omitempty"`
+	GoneUntil     int64                  `protobuf:"zigzag64,30,opt,name=gone_until,json=goneUntil,proto3" json:"gone_until,omitempty"`
 	Ticket        uint64                 `protobuf:"varint,7,opt,name=ticket,proto3" json:"ticket,omitempty"`
 	LastId        int64                  `protobuf:"varint,8,opt,name=last_id,json=lastId,proto3" json:"last_id,omitempty"`
 	UserId        int64                  `protobuf:"varint,9,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -614,6 +615,13 @@ func (x *KeyState) GetGoneFloor() int64 {
 func (x *KeyState) GetGoneLast() int64 {
 	if x != nil {
 		return x.GoneLast
+	}
+	return 0
+}
+
+func (x *KeyState) GetGoneUntil() int64 {
+	if x != nil {
+		return x.GoneUntil
 	}
 	return 0
 }
@@ -1081,6 +1089,7 @@ type GoneSession struct {
 	AuthKeyId     int64                  `protobuf:"varint,1,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"`
 	SessionId     int64                  `protobuf:"varint,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	LastId        int64                  `protobuf:"varint,3,opt,name=last_id,json=lastId,proto3" json:"last_id,omitempty"`
+	Until         int64                  `protobuf:"zigzag64,4,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1132,6 +1141,13 @@ func (x *GoneSession) GetSessionId() int64 {
 func (x *GoneSession) GetLastId() int64 {
 	if x != nil {
 		return x.LastId
+	}
+	return 0
+}
+
+func (x *GoneSession) GetUntil() int64 {
+	if x != nil {
+		return x.Until
 	}
 	return 0
 }
@@ -1322,7 +1338,7 @@ type KeySession struct {
 	Sent          []*KeyMessage `protobuf:"bytes,11,rep,name=sent,proto3" json:"sent,omitempty"`
 	Acks          []int64       `protobuf:"varint,12,rep,packed,name=acks,proto3" json:"acks,omitempty"`
 	LastId        int64         `protobuf:"varint,13,opt,name=last_id,json=lastId,proto3" json:"last_id,omitempty"`
-	Ahead         int64         `protobuf:"zigzag64,14,opt,name=ahead,proto3" json:"ahead,omitempty"` // ns, a duration
+	Ahead         int64         `protobuf:"zigzag64,14,opt,name=ahead,proto3" json:"ahead,omitempty"` // of the clock that somebody may set: ns, a duration
 	ConnAt        int64         `protobuf:"zigzag64,15,opt,name=conn_at,json=connAt,proto3" json:"conn_at,omitempty"`
 	CloseDue      int64         `protobuf:"zigzag64,16,opt,name=close_due,json=closeDue,proto3" json:"close_due,omitempty"`
 	First         int64         `protobuf:"varint,17,opt,name=first,proto3" json:"first,omitempty"`
@@ -1339,6 +1355,7 @@ type KeySession struct {
 	Looks         uint32        `protobuf:"varint,28,opt,name=looks,proto3" json:"looks,omitempty"`
 	Flags         uint32        `protobuf:"varint,29,opt,name=flags,proto3" json:"flags,omitempty"`                                   // a bit each, in the order of sess.sessionFlags
 	TakesUpdates  bool          `protobuf:"varint,30,opt,name=takes_updates,json=takesUpdates,proto3" json:"takes_updates,omitempty"` // it asked for updates last
+	Until         int64         `protobuf:"zigzag64,31,opt,name=until,proto3" json:"until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1581,6 +1598,13 @@ func (x *KeySession) GetTakesUpdates() bool {
 		return x.TakesUpdates
 	}
 	return false
+}
+
+func (x *KeySession) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
 }
 
 type KeyMessage struct {
@@ -2148,7 +2172,7 @@ const file_session_handover_proto_rawDesc = "" +
 	"\tserver_id\x18\x01 \x01(\tR\bserverId\x12\x1e\n" +
 	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\x03 \x01(\x03R\tsessionId\"\xb3\a\n" +
+	"session_id\x18\x03 \x01(\x03R\tsessionId\"\xd2\a\n" +
 	"\bKeyState\x12&\n" +
 	"\x05lists\x18\x01 \x03(\v2\x10.session.KeyListR\x05lists\x12&\n" +
 	"\x05calls\x18\x02 \x03(\v2\x10.session.KeyCallR\x05calls\x12(\n" +
@@ -2156,7 +2180,9 @@ const file_session_handover_proto_rawDesc = "" +
 	"\x04gone\x18\x04 \x03(\v2\x14.session.GoneSessionR\x04gone\x12\x1d\n" +
 	"\n" +
 	"gone_floor\x18\x05 \x01(\x03R\tgoneFloor\x12\x1b\n" +
-	"\tgone_last\x18\x06 \x01(\x03R\bgoneLast\x12\x16\n" +
+	"\tgone_last\x18\x06 \x01(\x03R\bgoneLast\x12\x1d\n" +
+	"\n" +
+	"gone_until\x18\x1e \x01(\x12R\tgoneUntil\x12\x16\n" +
 	"\x06ticket\x18\a \x01(\x04R\x06ticket\x12\x17\n" +
 	"\alast_id\x18\b \x01(\x03R\x06lastId\x12\x17\n" +
 	"\auser_id\x18\t \x01(\x03R\x06userId\x12\x19\n" +
@@ -2208,12 +2234,13 @@ const file_session_handover_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\x03R\x06userId\"?\n" +
 	"\vHeldUpdates\x12\x18\n" +
 	"\aupdates\x18\x01 \x01(\fR\aupdates\x12\x16\n" +
-	"\x06notify\x18\x02 \x01(\bR\x06notify\"e\n" +
+	"\x06notify\x18\x02 \x01(\bR\x06notify\"{\n" +
 	"\vGoneSession\x12\x1e\n" +
 	"\vauth_key_id\x18\x01 \x01(\x03R\tauthKeyId\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x02 \x01(\x03R\tsessionId\x12\x17\n" +
-	"\alast_id\x18\x03 \x01(\x03R\x06lastId\"\xa0\x02\n" +
+	"\alast_id\x18\x03 \x01(\x03R\x06lastId\x12\x14\n" +
+	"\x05until\x18\x04 \x01(\x12R\x05until\"\xa0\x02\n" +
 	"\aKeyList\x12\x1e\n" +
 	"\vauth_key_id\x18\x01 \x01(\x03R\tauthKeyId\x12\x19\n" +
 	"\bkey_type\x18\x02 \x01(\x05R\akeyType\x12\x1f\n" +
@@ -2228,7 +2255,7 @@ const file_session_handover_proto_rawDesc = "" +
 	"\aKeySalt\x12\x14\n" +
 	"\x05since\x18\x01 \x01(\x05R\x05since\x12\x14\n" +
 	"\x05until\x18\x02 \x01(\x05R\x05until\x12\x12\n" +
-	"\x04salt\x18\x03 \x01(\x06R\x04salt\"\xcf\x06\n" +
+	"\x04salt\x18\x03 \x01(\x06R\x04salt\"\xe5\x06\n" +
 	"\n" +
 	"KeySession\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x06R\x02id\x12\x1b\n" +
@@ -2264,7 +2291,8 @@ const file_session_handover_proto_rawDesc = "" +
 	"\arefused\x18\x1b \x01(\x05R\arefused\x12\x14\n" +
 	"\x05looks\x18\x1c \x01(\rR\x05looks\x12\x14\n" +
 	"\x05flags\x18\x1d \x01(\rR\x05flags\x12#\n" +
-	"\rtakes_updates\x18\x1e \x01(\bR\ftakesUpdates\"\xc3\x01\n" +
+	"\rtakes_updates\x18\x1e \x01(\bR\ftakesUpdates\x12\x14\n" +
+	"\x05until\x18\x1f \x01(\x12R\x05until\"\xc3\x01\n" +
 	"\n" +
 	"KeyMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x10\n" +

@@ -22,6 +22,7 @@ type actor struct {
 	online  atomic.Int64 // the user that status knows as online here; 0: none
 	apart   atomic.Bool  // counted in Manager.awayKeys
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
+	dead    atomic.Bool  // the temp key is bound to nothing any more, or found no place with its perm key
 
 	mu              sync.Mutex
 	sessionDataChan []sess.Input      // what waits for the runLoop; nil while idle

@@ -205,7 +205,7 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) e
 	if d, ok := in.(*sess.Data); ok && !unbound && d.AuthKeyID != authKeyID {
 		// It must not overtake the sessions of its temp key, which come when
 		// what was called before the key was bound is answered.
-		if a := m.find(d.AuthKeyID); a != nil && a.binding.Load() > 0 {
+		if a := m.find(d.AuthKeyID); a != nil && a.leavesTo(authKeyID, d) {
 			switch a.put(in, owed) {
 			case posted:
 				return nil
@@ -215,6 +215,20 @@ func (m *Manager) put(authKeyID int64, unbound bool, in sess.Input, owed bool) e
 		}
 	}
 	return m.place(authKeyID, unbound, in, owed)
+}
+
+// leavesTo reports whether a temp key hands its sessions over, or has, to the perm key
+// that a packet of it is for. It is told to unless a call of its own that binds it is
+// under way or has succeeded: the outcome of one may have been lost, though the key was
+// bound by it. What is dead has nothing to hand over.
+func (a *actor) leavesTo(perm int64, d *sess.Data) bool {
+	if !a.unbound || a.dead.Load() {
+		return a.binding.Load() > 0
+	}
+	if a.binding.CompareAndSwap(0, 1) {
+		a.put(&sess.Bound{To: perm, KeyType: d.KeyType, Until: d.BoundUntil}, true)
+	}
+	return true
 }
 
 // place is put for what may not wait for a handover, or is part of one.
@@ -241,11 +255,15 @@ func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool)
 }
 
 // PostDead is Post for a temp key that is bound to nothing any more: its packets
-// do not follow sessions that it had a moment ago.
+// do not follow sessions that it had a moment ago, and its calls are refused. Were
+// those made that need no login, a packet that somebody recorded while the key was
+// bound would have its call made a second time.
 func (m *Manager) PostDead(authKeyID int64, in *sess.Data) error {
 	if a := m.find(authKeyID); a != nil && a.isSignpost() {
 		m.forget(a)
 	}
+	in.Dead = true
+	m.obtain(authKeyID, true).dead.Store(true)
 	return m.Post(authKeyID, true, in)
 }
 

@@ -478,3 +478,55 @@ func TestSessionsOfReleasedKeysArePresented(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, presented, 3, "and those of a node that stops")
 }
+
+// The outcome of a bind may be lost, and the key be bound by it: then the temp key is
+// told of it by its first packet that is its perm key's, once, and hands over what it
+// has before that packet. A temp key that is dead hands over nothing.
+func TestBoundWithoutAnOutcome(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		dead bool
+		want []string
+	}{
+		{"bound", false, []string{"5 *sess.Data", "5 *sess.CallDone", "5 *sess.Bound", "100 *sess.Adopt", "100 *sess.Data", "100 *sess.Data"}},
+		{"dead", true, []string{"5 *sess.Data", "5 *sess.CallDone", "100 *sess.Data", "100 *sess.Data"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var mu sync.Mutex
+			var log []string
+			n := newNode(t, func(key int64, _ bool) Machine {
+				return script(func(_ int64, in sess.Input, out *sess.Effects) {
+					mu.Lock()
+					defer mu.Unlock()
+					log = append(log, fmt.Sprintf("%d %T", key, in))
+					switch in := in.(type) {
+					case *sess.Data:
+						require.Equal(t, c.dead && key == 5, in.Dead)
+						if key == 5 {
+							out.Calls = append(out.Calls, sess.Call{Request: &sess.BindTempKey{}})
+						}
+					case *sess.Bound:
+						require.Equal(t, &sess.Bound{To: 100, KeyType: sess.TempKey, Until: 7}, in)
+						out.Handover = &sess.Handover{To: in.To}
+					}
+				})
+			}, func(o *Options) {
+				o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) {
+					return nil, &sess.RPCError{Code: -503, Message: "Timeout"}
+				}
+			})
+			first := &sess.Data{AuthKeyID: 5, Unbound: true}
+			if c.dead {
+				require.NoError(t, n.PostDead(5, first))
+			} else {
+				require.NoError(t, n.Post(5, true, first))
+			}
+			n.Wait()
+			for range 2 {
+				require.NoError(t, n.Post(100, false, &sess.Data{AuthKeyID: 5, KeyType: sess.TempKey, BoundUntil: 7}))
+				n.Wait()
+			}
+			require.Equal(t, c.want, log)
+		})
+	}
+}

@@ -64,7 +64,7 @@ func (w *MainAuthWrapper) findAsk(s *session, msgID int64) *ask {
 // respond gives the client what came of an ask: an error or an object.
 func (w *MainAuthWrapper) respond(a *ask, e *RPCError, object []byte) {
 	switch {
-	case a.s.list == nil:
+	case a.s == nil || a.s.list == nil:
 	case a.dropped: // but others may wait for the outcome
 		if e != nil {
 			a.s.window.fail(a.msgID)

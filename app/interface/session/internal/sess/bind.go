@@ -38,6 +38,17 @@ func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 	}
 }
 
+// onBoundElsewhere takes word that the key is bound, of which its own call said
+// nothing (rule PFS-2). Its sessions go to the perm key as if it had: else their calls
+// would be made a second time there, by sessions that begin anew.
+func (w *MainAuthWrapper) onBoundElsewhere(in *Bound) {
+	if !w.unbound || w.bound != nil {
+		return
+	}
+	list := w.list(in.KeyType, w.key, in.Until)
+	w.bound = &ask{kind: askBind, list: list, perm: in.To, until: list.boundUntil}
+}
+
 // bind answers auth.bindTempAuthKey of a key that was not bound, once no call
 // of it is at a BFF any more: its sessions go with the answer, so that the
 // client's next packet finds them with the perm key.

@@ -302,3 +302,65 @@ func TestHandoverWaitsForAnswers(t *testing.T) {
 	_, ok := result(x.take(), m.ID)
 	require.True(t, ok)
 }
+
+// A key may be bound though its call to bind it failed: the outcome was lost on the way.
+// Its sessions move all the same once that is known, and nothing of them is done again.
+func TestBoundThoughTheOutcomeWasLost(t *testing.T) {
+	x := newWorld(t, true)
+	call := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.recv(1, tlBind(permKey))
+	bind, _ := find[*BindTempKey](x, nil)
+	x.finish(bind, nil, &RPCError{-503, "Timeout"})
+	require.Nil(t, x.adopted)
+	x.step(&Bound{To: permKey, KeyType: TempKey, Until: 77})
+	require.NotNil(t, x.adopted)
+	require.EqualValues(t, permKey, x.adopted.To)
+	require.True(t, x.out.Done)
+
+	y := newWorld(t, false)
+	y.now, y.serial, y.seqs, y.met = x.now, x.serial, x.seqs, x.met
+	y.step(&Adopt{Handover: x.adopted})
+	require.EqualValues(t, 77, y.w.tempAuth[0].boundUntil)
+	d := y.data(1, call)
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	y.step(d)
+	require.False(t, y.isInvoked("help.getNearestDc"))
+	_, ok := result(y.take(), call.ID)
+	require.True(t, ok)
+}
+
+// What sessions of the key had received that ended before moves, too.
+func TestBoundWithoutASession(t *testing.T) {
+	x := newWorld(t, true)
+	call := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.recv(2, tlLong(tlID(wire.IDDestroySession), 1))
+	x.step(&Bound{To: permKey, KeyType: TempKey})
+	require.NotNil(t, x.adopted)
+
+	y := newWorld(t, false)
+	y.now = x.now
+	y.step(&Adopt{Handover: x.adopted})
+	d := y.data(1, call)
+	d.AuthKeyID, d.KeyType = tempKey, TempKey
+	y.step(d)
+	require.False(t, y.isInvoked("help.getNearestDc"))
+}
+
+// A temp key that is dead calls nothing, not even what needs no login: the call may be
+// one that was made while the key was bound. It may still be bound anew (rule PFS-19).
+func TestDeadKeyCallsNothing(t *testing.T) {
+	x := newWorld(t, true)
+	m := x.msg(1, x.method("help.getNearestDc"))
+	d := x.data(1, m)
+	d.Dead = true
+	x.step(d)
+	require.Equal(t, "401 AUTH_KEY_PERM_EMPTY", x.rpcError(x.take(), m.ID))
+	require.False(t, x.isInvoked("help.getNearestDc"))
+	d = x.data(1, x.msg(1, tlBind(permKey)))
+	d.Dead = true
+	x.step(d)
+	_, bind := find[*BindTempKey](x, nil)
+	require.NotNil(t, bind)
+}

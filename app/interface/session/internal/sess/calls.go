@@ -82,7 +82,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 		w.count(CountUnknown)
 		return &RPCError{400, "INPUT_METHOD_INVALID"}
 	}
-	if w.hopeless(method.Name) {
+	if in.d.Dead || w.hopeless(method.Name) {
 		return w.denial()
 	}
 	if !w.room(traits[method.Name], len(q.body), len(q.after)) {

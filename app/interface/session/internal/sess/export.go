@@ -23,7 +23,7 @@ func (w *MainAuthWrapper) keyFlags() []*bool {
 
 // sessionFlags are those of a session, in the order of KeySession.flags.
 func (s *session) sessionFlags() []*bool {
-	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.owed, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled}
+	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.owed, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled, &s.leads}
 }
 
 // messageFlags are those of a message, in the order of KeyMessage.flags.
@@ -65,7 +65,7 @@ func (w *MainAuthWrapper) moment(t int64) int64 {
 // must not be used any more.
 func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 	st := &sessionpb.KeyState{
-		GoneFloor: w.gone.floor, GoneLast: w.gone.last, Ticket: uint64(w.ticket), LastId: w.lastID, UserId: w.userID,
+		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID, UserId: w.userID,
 		LoginAt: w.moment(w.loginAt), Since: w.moment(w.since), EndedAt: w.moment(w.endedAt), StateAt: w.moment(w.stateAt),
 		PushId: w.pushID, StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo), HeldAt: w.moment(w.heldAt),
 		State: int32(w.state), Layer: w.layer, LayerSaved: w.layerSaved, Flags: packFlags(w.keyFlags()),
@@ -86,7 +86,7 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		st.Uncleared = &sessionpb.PendingMark{Owner: m.Owner, UserId: m.UserID}
 	}
 	for _, g := range w.gone.list {
-		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last})
+		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})
 	}
 	for _, h := range w.held {
 		st.Held = append(st.Held, &sessionpb.HeldUpdates{Updates: h.updates, Notify: h.notify})
@@ -117,11 +117,14 @@ func (w *MainAuthWrapper) exportList(l *SessionList) *sessionpb.KeyList {
 func (w *MainAuthWrapper) exportSession(s *session) *sessionpb.KeySession {
 	out := &sessionpb.KeySession{
 		Id: uint64(s.id), ServerId: s.server, Ip: s.ip, Http: s.http != nil, //nolint:gosec // bits
-		WindowFloor: s.window.floor, Acks: s.acks, LastId: s.lastID, Ahead: s.ahead,
+		WindowFloor: s.window.floor, Acks: s.acks, LastId: s.lastID, Until: w.moment(s.until),
 		ConnAt: w.moment(s.connAt), CloseDue: w.moment(s.closeDue), First: s.first, GreetAt: w.moment(s.greetAt),
 		LastSeen: w.moment(s.lastSeen), PingAt: w.moment(s.pingAt), AckAt: w.moment(s.ackAt), ResendAt: w.moment(s.resendAt),
 		ToldAt: w.moment(s.toldAt), Content: s.content, Layer: s.layer, PingDelay: s.pingDelay, Refused: s.refused,
 		Looks: uint32(s.looks), Flags: packFlags(s.sessionFlags()), TakesUpdates: w.updates == s,
+	}
+	if s.leads {
+		out.Ahead = w.now + s.lead - w.wall
 	}
 	last := int64(0)
 	for _, r := range s.window.ids {

@@ -205,7 +205,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 		payload = wire.AppendPacketHeader(payload, salt, s.id, ack.id, ack.seq, body)
 		payload = wire.AppendAck(payload, acks)
 	default:
-		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.wall, idNotice), s.nextSeq(false), body)
+		payload = wire.AppendPacketHeader(payload, salt, s.id, s.nextID(w.now, w.wall, idNotice), s.nextSeq(false), body)
 		payload = wire.AppendContainer(payload, count)
 		if len(acks) > 0 {
 			payload = wire.AppendMessageHeader(payload, ack.id, ack.seq, 4+4+4+8*len(acks))
@@ -225,7 +225,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 // members of its size (rule ENC-8).
 func (w *MainAuthWrapper) mayGoAlone(s *session, m *outMsg) bool {
 	large := wire.Container+wire.MessageHeader+len(m.body) > w.cfg.ContainerBytes
-	return m.sentAt == 0 || large && s.time(w.wall)-m.firstSent() < int64(freshFor)
+	return m.sentAt == 0 || large && s.time(w.now, w.wall)-m.firstSent() < int64(freshFor)
 }
 
 // stamp gives a message its id and seqno if it has none, and notes the sending.
@@ -247,7 +247,7 @@ func (w *MainAuthWrapper) stamp(s *session, m *outMsg) {
 // stampID gives a message its id and seqno if it has none.
 func (w *MainAuthWrapper) stampID(s *session, m *outMsg) {
 	if m.id == 0 {
-		m.id, m.seq = s.nextID(w.wall, m.parity()), s.nextSeq(m.content())
+		m.id, m.seq = s.nextID(w.now, w.wall, m.parity()), s.nextSeq(m.content())
 	}
 }
 

@@ -119,7 +119,7 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 // emptyContainer is a packet that says nothing (rule CONT-8).
 func (w *MainAuthWrapper) emptyContainer(s *session, salt int64) []byte {
 	packet := make([]byte, 0, wire.PacketHeader+wire.Container)
-	packet = wire.AppendPacketHeader(packet, salt, s.id, s.nextID(w.wall, idNotice), s.nextSeq(false), wire.Container)
+	packet = wire.AppendPacketHeader(packet, salt, s.id, s.nextID(w.now, w.wall, idNotice), s.nextSeq(false), wire.Container)
 	return wire.AppendContainer(packet, 0)
 }
 

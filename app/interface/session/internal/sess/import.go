@@ -18,7 +18,7 @@ var ErrState = errors.New("sess: a key's state cannot be read")
 func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, schema *tl.Schema, rnd io.Reader) (*MainAuthWrapper, error) {
 	w := New(key, false, cfg, schema, rnd)
 	w.now, w.wall = now, wall
-	w.gone.floor, w.gone.last = st.GetGoneFloor(), st.GetGoneLast()
+	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
 	w.ticket, w.lastID, w.userID = Ticket(st.GetTicket()), st.GetLastId(), st.GetUserId()
 	w.loginAt, w.since, w.endedAt, w.stateAt = w.at(st.GetLoginAt()), w.at(st.GetSince()), w.at(st.GetEndedAt()), w.at(st.GetStateAt())
 	w.pushID, w.storedTo, w.repeatedTo, w.heldAt = st.GetPushId(), w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo()), w.at(st.GetHeldAt())
@@ -46,7 +46,7 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 		w.uncleared = &SetPasswordPending{AuthKeyID: key, UserID: m.GetUserId(), Owner: m.GetOwner()}
 	}
 	for _, g := range st.GetGone() {
-		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId()})
+		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})
 	}
 	for _, h := range st.GetHeld() {
 		w.held = append(w.held, heldPush{updates: h.GetUpdates(), notify: h.GetNotify()})
@@ -98,7 +98,7 @@ func (w *MainAuthWrapper) importList(in *sessionpb.KeyList) bool {
 func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession) bool {
 	s := &session{
 		id: int64(in.GetId()), list: l, server: in.GetServerId(), ip: in.GetIp(), //nolint:gosec // bits
-		acks: in.GetAcks(), lastID: in.GetLastId(), ahead: in.GetAhead(),
+		acks: in.GetAcks(), lastID: in.GetLastId(), lead: in.GetAhead() + w.wall - w.now, until: w.at(in.GetUntil()),
 		connAt: w.at(in.GetConnAt()), closeDue: w.at(in.GetCloseDue()), first: in.GetFirst(), greetAt: w.at(in.GetGreetAt()),
 		lastSeen: w.at(in.GetLastSeen()), pingAt: w.at(in.GetPingAt()), ackAt: w.at(in.GetAckAt()), resendAt: w.at(in.GetResendAt()),
 		toldAt: w.at(in.GetToldAt()), content: in.GetContent(), layer: in.GetLayer(), pingDelay: in.GetPingDelay(), refused: in.GetRefused(),

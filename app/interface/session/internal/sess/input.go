@@ -29,7 +29,10 @@ type (
 		BoundUntil uint32
 		// Unbound says that authsession knows no binding of this temp key, so
 		// that the wrapper is the key's own and only binds it (rule PFS-1).
-		Unbound   bool
+		Unbound bool
+		// Dead says that the key is a temp key that is bound to nothing any more, or
+		// found no place with its perm key: its calls are refused (rule PFS-19).
+		Dead      bool
 		SessionID int64
 		Salt      int64
 		ClientIP  string
@@ -140,6 +143,16 @@ type (
 		Asked  int64
 	}
 
+	// Bound says that the wrapper's key, a temp key of its own, is bound (rule PFS-2),
+	// though its own auth.bindTempAuthKey did not say so: the outcome was lost on its
+	// way, or another node made it. From now on its packets are for its perm key, which
+	// is to know what they had brought before.
+	Bound struct {
+		To      int64 // perm key id
+		KeyType KeyType
+		Until   uint32 // when the binding ends, Unix seconds; 0: not known
+	}
+
 	// Adopt hands over the sessions of a temp key that was just bound.
 	Adopt struct{ Handover *Handover }
 
@@ -182,6 +195,7 @@ func (*Revoked) input()            {}
 func (*CallDone) input()           {}
 func (*Announced) input()          {}
 func (*Forgotten) input()          {}
+func (*Bound) input()              {}
 func (*Adopt) input()              {}
 func (*Tick) input()               {}
 func (*Returned) input()           {}

@@ -76,7 +76,7 @@ func (w *MainAuthWrapper) handle(s *session, in *incoming, m wire.Message, id ui
 
 // record remembers a message as received.
 func (w *MainAuthWrapper) record(s *session, in *incoming, m wire.Message, state, flags uint8) {
-	in.fresh = true
+	in.fresh, s.until = true, w.now+int64(w.cfg.MaxPast)
 	if !s.greeted && (s.first == 0 || m.ID < s.first) {
 		s.first = m.ID
 	}

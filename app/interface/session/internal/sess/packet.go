@@ -186,7 +186,7 @@ func (w *MainAuthWrapper) badTime(s *session, id int64) wire.BadMsg {
 	switch at := timeOf(id); {
 	case at < w.wall-int64(w.cfg.MaxPast):
 		return wire.BadTooLow
-	case at > s.time(w.wall)+int64(w.cfg.MaxFuture):
+	case at > s.time(w.now, w.wall)+int64(w.cfg.MaxFuture):
 		return wire.BadTooHigh
 	}
 	return 0

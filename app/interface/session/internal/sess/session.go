@@ -37,11 +37,12 @@ type session struct {
 	bytes  int      // of queue and sent
 
 	lastID   int64 // last message id given out
-	ahead    int64 // how far the session's time is ahead of the clock, ns
+	lead     int64 // session's time less the time by which everything waits, ns, while it leads
 	connAt   int64 // when its TCP connection was new
 	closeDue int64 // until then word may come that the connection before this one is closed; 0: it has come
 	first    int64 // lowest id accepted before the greeting is out
 	greetAt  int64 // when the greeting leaves, if it waits for what came before; 0: it does not
+	until    int64 // what has been received is remembered until then at least: MaxPast from the last new message on
 	lastSeen int64 // last packet; of an offline session, when it went offline
 	pingAt   int64 // when the last ping_delay_disconnect came
 	ackAt    int64 // acks leave alone then; 0: none
@@ -57,6 +58,7 @@ type session struct {
 	syncing    uint8 // calls of updates.getState and getDifference in work
 	online     bool
 	greeted    bool // new_session_created was queued
+	leads      bool // the session's time is ahead of the clock
 	subscribed bool // called the API and may take updates (rule UPD-2)
 	lived      bool // before this node knew it
 	supposed   bool // may take updates, as far as is known: it lived before this node knew it
@@ -95,22 +97,25 @@ const (
 	idNotice = 3
 )
 
-// time is what the session's ids say the time is, Unix nanoseconds. It is now,
-// unless this node's clock was set back while the session was in use: ids have to
-// grow, so the session goes on from its last one, as fast as time does. Clients
-// set their clocks by it (rule BAD-3).
-func (s *session) time(now int64) int64 {
-	if idAt(now) > s.lastID {
-		s.ahead = 0
-	} else {
-		s.ahead = max(s.ahead, timeOf(s.lastID)-now)
+// time is what the session's ids say the time is, Unix nanoseconds: what the node's
+// clock says, unless that was set back while the session was in use. Ids have to grow,
+// so the session goes on from its last one then, as evenly as time does and however
+// often the clock is set, until the clock is past it. Clients set their clocks by it
+// (rule BAD-3).
+func (s *session) time(now, wall int64) int64 {
+	if idAt(wall) > s.lastID {
+		s.leads = false
+		return wall
 	}
-	return now + s.ahead
+	if lead := timeOf(s.lastID) - now; !s.leads || lead > s.lead {
+		s.leads, s.lead = true, lead
+	}
+	return now + s.lead
 }
 
 // nextID gives out a message id: the time, raised where needed to grow.
-func (s *session) nextID(now, kind int64) int64 {
-	id := idAt(s.time(now))
+func (s *session) nextID(now, wall, kind int64) int64 {
+	id := idAt(s.time(now, wall))
 	if id <= s.lastID {
 		id = s.lastID&^3 + 4
 	}

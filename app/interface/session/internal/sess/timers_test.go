@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
 // The machine's clock was set back by an hour, and for an hour nothing was due any
@@ -110,4 +112,72 @@ func TestMemoryOutlivesAClockThatIsSetBack(t *testing.T) {
 		x.step(x.data(5, call))
 	}
 	require.Equal(t, 1, count[*InvokeMethod](x))
+}
+
+// While the clock is behind what a session's ids have said, they go on as evenly as time
+// does, wherever the clock is set meanwhile: forth again, most of the way, they ran ahead
+// of all clocks by as much.
+func TestIDsGoOnEvenlyHoweverTheClockIsSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		set  []time.Duration // one after the other, each followed by ten seconds
+		want []time.Duration // what ids say then, after the clock that goes on evenly
+	}{
+		"back":              {[]time.Duration{-time.Hour, -time.Hour}, []time.Duration{0, 0}},
+		"back and forth":    {[]time.Duration{-time.Hour, -time.Minute}, []time.Duration{0, 0}},
+		"back, by steps":    {[]time.Duration{-time.Minute, -2 * time.Minute}, []time.Duration{0, 0}},
+		"right again":       {[]time.Duration{-time.Hour, 0}, []time.Duration{0, 0}},
+		"forth":             {[]time.Duration{time.Hour, time.Hour}, []time.Duration{time.Hour, time.Hour}},
+		"forth and back":    {[]time.Duration{time.Hour, 0}, []time.Duration{time.Hour, time.Hour}},
+		"past what it said": {[]time.Duration{-time.Hour, time.Hour}, []time.Duration{0, time.Hour}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.recv(1, tlPing(1))
+			x.take()
+			m := x.msg(1, tlPing(2))
+			x.step(x.data(1, m))
+			x.take()
+			for i, set := range c.set {
+				x.set = int64(set)
+				for range 10 {
+					x.advance(time.Second)
+					x.step(x.data(1, m)) // a ping is answered each time
+					pongs := x.takeOnly(wire.IDPong)
+					require.Len(t, pongs, 1)
+					require.InDelta(t, x.now+int64(c.want[i]), timeOf(pongs[0].ID), float64(2*time.Second))
+				}
+			}
+		})
+	}
+}
+
+// Nor by one whose clock was wrong by an hour, and set right again, within the time that
+// messages are accepted for: whether the session ended before, meanwhile or after.
+func TestMemoryOutlivesAClockThatIsWrongForAWhile(t *testing.T) {
+	for name, ends := range map[string]time.Duration{"before": time.Second, "meanwhile": 20 * time.Second, "after": 200 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			call := x.recv(5, x.method("help.getNearestDc"))
+			x.answer("help.getNearestDc", nearestDC("NL"))
+			for now := time.Duration(0); now < 10*time.Minute; now += time.Second {
+				switch now {
+				case 10 * time.Second:
+					x.set = int64(time.Hour)
+				case 100 * time.Second:
+					x.set = 0
+				}
+				x.advance(time.Second)
+				m := x.msg(6, tlPing(1))
+				if now == ends {
+					m = x.msg(6, tlLong(tlID(wire.IDDestroySession), 5))
+				}
+				m.ID = x.id(time.Duration(x.set))
+				x.step(x.data(6, m))
+				if now > ends && x.set == 0 {
+					x.step(x.data(5, call))
+				}
+			}
+			require.Equal(t, 1, count[*InvokeMethod](x))
+		})
+	}
 }

@@ -154,6 +154,8 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		}
 	case *CallDone:
 		w.onCallDone(in)
+	case *Bound:
+		w.onBoundElsewhere(in)
 	case *Adopt:
 		w.onAdopt(in.Handover)
 	case *Returned:

@@ -38,6 +38,7 @@ type login struct {
 	pushID    int64 // session that push messages wake; 0: none
 	pushSince int64
 	checked   bool // the password was given, if there is one
+	asked     bool // the BFF has asked for it since
 }
 
 func newStorage(c *cluster) *storage {
@@ -75,7 +76,6 @@ func (a *storage) unbind(perm int64) {
 	a.c.note("auth", "ends a login", perm)
 	a.marksOf(perm).end(a.userOf(perm))
 	delete(a.logins, perm)
-	a.c.watch.loginEnded(perm)
 }
 
 // destroy removes keys for good.
@@ -83,6 +83,7 @@ func (a *storage) destroy(ids ...int64) {
 	for _, id := range ids {
 		a.c.note("auth", "removes a key", id)
 		delete(a.keys, id)
+		a.c.thief.ended(id)
 	}
 }
 
@@ -221,12 +222,22 @@ func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBin
 	}
 	k, perm := a.keys[temp], a.keys[in.GetPermAuthKeyId()]
 	if k == nil || perm == nil || perm.kind != int32(sess.PermKey) {
-		return nil, status.Error(400, "ENCRYPTED_MESSAGE_INVALID")
+		return nil, status.Error(400, bindInvalid)
 	}
 	a.c.note("auth", "binds", temp, in.GetPermAuthKeyId())
 	k.perm = in.GetPermAuthKeyId()
+	a.c.at(int64(in.GetExpiresAt())*1e9, func() {
+		if a.keys[temp] == k {
+			a.c.note("auth", "ends a temp key", temp)
+			a.destroy(temp)
+		}
+	})
 	if _, again := a.c.watch.bound[temp]; !again {
 		a.c.watch.bound[temp] = a.c.now
+	}
+	if !a.c.healed && !a.c.besieged && a.c.chance(6) {
+		a.c.note("auth", "takes too long to bind")
+		a.c.sleep(peerTimeout)
 	}
 	return yes, nil
 }

@@ -29,7 +29,11 @@ type outcome struct {
 	text   string
 }
 
-const needPassword = "SESSION_PASSWORD_NEEDED"
+const (
+	needPassword = "SESSION_PASSWORD_NEEDED"
+	bindInvalid  = "ENCRYPTED_MESSAGE_INVALID"
+	permEmpty    = "AUTH_KEY_PERM_EMPTY" // the answer to calls of a temp key that is not bound
+)
 
 // bff serves the API: what it answers says whom it was asked by.
 type bff struct {
@@ -49,7 +53,7 @@ func newBFF(c *cluster) *bff {
 }
 
 // serve answers a call, after a while.
-func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
+func (b *bff) serve(ctx context.Context, path string, in any) (any, error) {
 	md, err := caller(ctx)
 	if err != nil {
 		return nil, err
@@ -62,8 +66,15 @@ func (b *bff) serve(ctx context.Context, path string, _ any) (any, error) {
 	b.c.note("bff", m.Name, id.key, id.session, id.msg)
 	b.c.watch.invoked(m, md)
 	b.nobody[id] = md.GetUserId() == 0
+	b.c.watch.taken(m, in)
 	work := b.c.between(0, 60*time.Millisecond)
-	bad := !b.c.healed
+	bad := !b.c.healed && !b.c.besieged
+	switch {
+	case b.c.ownerOf(md.GetPermAuthKeyId()) == outsider:
+		work = b.c.between(0, 5*time.Millisecond)
+	case b.c.besieged && b.c.chance(12):
+		work = b.c.between(0, 2*time.Second)
+	}
 	if bad && b.c.chance(8) {
 		work = b.c.between(0, 7*time.Second)
 	}
@@ -104,6 +115,9 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 		}
 		b.c.storage.bind(perm, user)
 		if hasPassword(user) {
+			if l := b.c.storage.logins[perm]; l != nil {
+				l.asked = true
+			}
 			return outcome{code: 401, text: fmt.Sprintf("%s_%d", needPassword, user)}
 		}
 		return outcome{object: appendID(nil, idAuthorization)}
@@ -113,7 +127,7 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 			return outcome{code: 401, text: "AUTH_KEY_UNREGISTERED"}
 		}
 		b.c.note("bff", "accepts a password", perm)
-		l.checked = true
+		l.checked, l.asked = true, false
 		return outcome{object: appendID(nil, idAuthorization)}
 	case logOut:
 		b.c.storage.unbind(perm)
@@ -122,6 +136,9 @@ func (b *bff) work(m *tl.Method, md *metadata.RpcMetadata, id callID) outcome {
 	size := 0
 	if b.c.chance(10) {
 		size = b.c.rnd.IntN(6000)
+	}
+	if b.c.ownerOf(perm) == outsider {
+		size = 6001 // which does not shrink
 	}
 	b.c.answers++
 	tag := fmt.Sprintf("%x/%x/%x/%d", id.key, id.session, id.msg, b.c.answers)

@@ -36,6 +36,9 @@ type client struct {
 	deaf       bool  // it fetches nothing upon new_session_created, but in a session that it has just opened
 	quietUntil int64 // it has gone away until then
 	away       bool  // for good
+	listens    bool  // it has gone away, but its connections are there
+	backAt     int64 // when it was away last
+	hostile    bool
 	push       device
 
 	habits   habits
@@ -51,6 +54,9 @@ func newClient(c *cluster, i int) *client {
 		skew:  pick(c.scheduler, []time.Duration{0, 0, 5 * time.Second, -5 * time.Second, 25 * time.Second, 200 * time.Second, -400 * time.Second}),
 		salts: map[int64]int64{}, future: map[int64][]future{},
 	}
+	if c.besieged && i == 0 {
+		cl.hostile, cl.user, cl.http, cl.pfs, cl.skew = true, outsider, false, false, 0
+	}
 	cl.draw()
 	c.after(c.between(0, time.Second), cl.live)
 	return cl
@@ -62,7 +68,12 @@ func (cl *client) live() {
 		return
 	}
 	pause := cl.c.between(20*time.Millisecond, 1200*time.Millisecond)
-	if cl.c.healed {
+	switch {
+	case cl.hostile:
+		pause = cl.haste()
+	case cl.c.besieged:
+		pause *= 3
+	case cl.c.healed:
 		pause = time.Second
 	}
 	cl.c.after(pause, cl.live)
@@ -72,12 +83,21 @@ func (cl *client) live() {
 	if !cl.ready() || !cl.readyExtra() {
 		return
 	}
-	if cl.c.healed {
+	switch {
+	case cl.hostile:
+		cl.harm()
+	case cl.c.besieged:
+		cl.plainly()
+	case cl.c.healed:
 		cl.settle()
-		return
+	default:
+		cl.act()
 	}
-	cl.act()
 }
+
+// rests reports whether the client has gone away, so that nothing comes to it and it
+// says nothing.
+func (cl *client) rests() bool { return cl.c.now < cl.quietUntil && !cl.listens }
 
 // key is the transport key.
 func (cl *client) key() int64 {
@@ -114,8 +134,12 @@ func (cl *client) ready() bool {
 	return true
 }
 
-// meanwhile does not wait until the key is bound.
+// meanwhile does not wait until the key is bound. What it calls then has to be repeated
+// where the perm key is another node's.
 func (cl *client) meanwhile(s *csession) {
+	if cl.c.besieged {
+		return
+	}
 	for range cl.c.rnd.IntN(8) {
 		cl.c.after(cl.c.between(0, 200*time.Millisecond), func() {
 			switch {
@@ -211,26 +235,35 @@ func (cl *client) begin() {
 
 // keyUnknown is a gateway's word that there is no such key.
 func (cl *client) keyUnknown(key int64) {
-	extra := cl.extraKey(key)
-	if key != cl.perm && key != cl.temp && extra == nil || key == 0 {
+	if key != cl.perm && key != cl.temp && cl.extraKey(key) == nil || key == 0 {
 		return
 	}
 	a := cl.c.storage
 	k := a.keys[key]
 	cl.c.watch.check(k == nil || cl.c.watch.ended[k.perm], "keys", "%s: key %x is there, but gateways do not get it", cl.name, key)
-	switch alive := a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm]; {
-	case alive && extra != nil:
+	if a.keys[cl.perm] != nil && !cl.c.watch.ended[cl.perm] && key != cl.perm {
+		cl.tempOver(key)
+		return
+	}
+	cl.begin()
+}
+
+// tempOver takes word that a temp key has ended.
+func (cl *client) tempOver(key int64) {
+	switch extra := cl.extraKey(key); {
+	case extra != nil:
 		cl.lose(extra)
-	case alive && key == cl.temp:
+	case key == cl.temp:
 		cl.rotate()
-	default:
-		cl.begin()
 	}
 }
 
 // gateway is one to connect to.
 func (cl *client) gateway() *gateway {
 	g := pick(cl.c.scheduler, cl.c.gateways)
+	if cl.hostile {
+		g = cl.c.gateways[0] // with all that it has
+	}
 	if g.away {
 		for _, g := range cl.c.gateways {
 			if !g.away {
@@ -324,6 +357,16 @@ func (cl *client) signIn() {
 	}
 }
 
+// askState reads the state of updates, as clients do when they have logged in. It is
+// where their updates begin.
+func (cl *client) askState() {
+	i := slices.IndexFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media && !s.mute && (s.extra == nil || s.extra.bound) })
+	if cl.away || i < 0 || !cl.loggedIn || cl.statedAt != 0 || cl.c.now < cl.quietUntil || cl.sessions[i].calling(state) {
+		return
+	}
+	cl.sessions[i].call(state)
+}
+
 // rest goes away for a while: as long as a session stays, or longer.
 func (cl *client) rest() {
 	d := cl.c.between(5*time.Second, 100*time.Second)
@@ -363,6 +406,7 @@ func (cl *client) settle() {
 	if !slices.ContainsFunc(cl.sessions, func(s *csession) bool { return !s.files && !s.media && !s.mute }) {
 		cl.open()
 	}
+	cl.askState()
 	for _, s := range slices.Clone(cl.sessions) {
 		if !s.gone {
 			s.settle()
@@ -377,6 +421,8 @@ func (cl *client) waits() string {
 		return "has no key"
 	case !cl.loggedIn:
 		return "is not logged in"
+	case cl.statedAt == 0:
+		return "has not read the state of updates"
 	}
 	for _, s := range cl.sessions {
 		if !s.settled {

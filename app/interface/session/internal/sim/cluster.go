@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -18,14 +17,18 @@ type cluster struct {
 	*scheduler
 	trace trace
 
-	schema  *tl.Schema
-	config  config.Config
-	limits  sess.Config // of the machines
-	weather weather
-	healed  bool            // the storm is over
-	silent  bool            // so is everything else
-	polls   int             // HTTP requests that nodes hold
-	down    map[string]bool // peers that are away
+	schema   *tl.Schema
+	config   config.Config
+	limits   sess.Config // that machines keep to
+	given    sess.Config // that they are told: the same, but for sabotage
+	links    Links
+	weather  weather
+	besieged bool            // there is no storm, but a siege
+	healed   bool            // the storm is over
+	silent   bool            // so is everything else
+	polls    int             // HTTP requests that nodes hold
+	down     map[string]bool // peers that are away
+	clocks   clocks
 
 	storage *storage
 	bff     *bff
@@ -40,20 +43,26 @@ type cluster struct {
 	ring     *nodecluster.Ring // of it
 	gateways []*gateway
 	clients  []*client
+	thief    *thief // nil: there is none
 
 	made    []int64 // all keys, in the order they were stored
 	hashes  map[byte]bool
 	answers int
 }
 
-func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage) *cluster {
+func newCluster(seed uint64, schema *tl.Schema, o Options) *cluster {
 	c := &cluster{
-		scheduler: newScheduler(seed), trace: newTrace(out), schema: schema,
+		scheduler: newScheduler(seed), trace: newTrace(o.Trace), schema: schema, links: o.Links,
 		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
 	}
+	c.besieged = c.chance(8) || o.Siege
 	c.configure()
+	if o.Limits != nil {
+		o.Limits(&c.given)
+	}
+	c.clocks = clocks{loose: c.chance(4), ahead: map[string]int64{}, back: map[string]int64{}}
 	c.blow(storm(c.scheduler))
-	c.watch = newWatch(c, sabotage)
+	c.watch = newWatch(c, o.Sabotage)
 	c.storage, c.bff = newStorage(c), newBFF(c)
 	c.status, c.sync = &presence{c: c}, &syncer{c: c, made: map[string]int32{}}
 	for i := range 3 {
@@ -67,13 +76,16 @@ func newCluster(seed uint64, schema *tl.Schema, out io.Writer, sabotage Sabotage
 	for i := range 3 + c.rnd.IntN(4) {
 		c.clients = append(c.clients, newClient(c, i))
 	}
+	if c.chance(2) {
+		c.thief = newThief(c)
+	}
 	return c
 }
 
 // configure draws limits, mostly small ones, so that a run reaches them.
 func (c *cluster) configure() {
 	s := &c.config.Session
-	if !c.chance(3) {
+	if c.besieged || !c.chance(3) {
 		s.MaxSessions, s.MaxInFlight, s.MaxQueued = 5, 1+c.rnd.IntN(4), 4+c.rnd.IntN(8)
 		s.HeldPackets, s.HeldPushes = 2+c.rnd.IntN(8), 2+c.rnd.IntN(8)
 		s.OutboxMessages, s.OutboxBytes, s.AnswerBytes = 8+c.rnd.IntN(24), 16<<10, 64<<10
@@ -83,10 +95,17 @@ func (c *cluster) configure() {
 		s.DataChannel, s.DataChannelBytes = 1+c.rnd.IntN(5), 8<<10
 		s.Calls, s.PeerCalls = 4+c.rnd.IntN(16), 4+c.rnd.IntN(16)
 		s.KeyCache, s.PeerQueue = 128, 4*s.PeerCalls
+		s.KeyBytes, s.RepeatBytes, s.RequestBytes, s.NoLoginBytes = 128<<10, 32<<10, 64<<10, 16<<10
+	}
+	if c.besieged { // there is room for all, but for one who wants more
+		s.DataChannel, s.DataChannelBytes = 3, 256<<10
+		s.MaxQueued, s.HeldBytes, s.DetailedFrom = 2*maxCalls, 64<<10, 16<<10
+		s.Calls, s.PeerCalls, s.PeerQueue, s.OutboxMessages = 64, 256, 1024, 4*maxCalls
 	}
 	c.config.SetDefaults()
 	c.limits = c.config.Sess()
 	c.limits.SetDefaults()
+	c.given = c.limits
 }
 
 func (c *cluster) note(who, what string, args ...int64) { c.trace.note(c.now, who, what, args...) }

@@ -88,20 +88,3 @@ func (s *csession) woken(at int64) {
 	}
 	s.wokenAt = max(s.wokenAt, at)
 }
-
-// Invariant: the session that a client named for push messages is woken by
-// each of them, or gets the update itself.
-func (w *watch) asleep(cl *client) string {
-	s, l := cl.session(cl.push.session), w.c.storage.logins[cl.perm]
-	if s == nil || l == nil || l.pushID != s.id {
-		return "" // a fault kept the name from being stored, and a crash may have lost it
-	}
-	since := max(cl.since, cl.push.since, l.since, l.pushSince)
-	for _, id := range w.order {
-		p := w.pushes[id]
-		if id.key == cl.perm && p.notify && !p.woke && p.accepted > since && s.wokenAt < p.accepted {
-			return fmt.Sprintf("was not woken in session %x by update %d (taken at %s)", s.id, id.serial, clock(p.accepted))
-		}
-	}
-	return ""
-}

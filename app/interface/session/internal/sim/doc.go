@@ -13,11 +13,16 @@
 //
 // First a storm: packets are lost, doubled, late and out of order; calls are
 // refused, lost, cut off or done without an answer; peers are away for a while;
-// nodes crash, leave and join, so that keys move; gateways crash; clients have
-// wrong clocks, change gateways, sessions and keys, go away and come back, call,
+// nodes crash, leave and join, so that keys move, and their clocks are set; gateways
+// crash; clients have wrong clocks, change gateways, sessions and keys, go away and come back, call,
 // repeat (also as copies), drop, tell what they have, name a session that push
-// messages wake, log out, and are revoked. Then the network heals, and everything
+// messages wake, log out, and are revoked; temp keys end; and somebody on the path
+// records packets, and plays them again later. Then the network heals, and everything
 // must come to its end. Then all clients go, and nothing may be left of them.
+//
+// One run in eight is a siege instead (siege.go): all is well, but that gateways are slow
+// (links.go) and one client means harm (hostile.go). The others repeat nothing, and must
+// be served in time.
 //
 // # What decides
 //
@@ -41,8 +46,9 @@
 // # What is modelled
 //
 // gRPC with its deadlines; the links to gateways (package gateway: here a packet
-// arrives, fails or is lost) and the reports to status; the handlers' waiting for
-// an answer (here a fallback at the deadline); go-zero's breakers, which are off;
+// arrives, fails or is lost; under siege there are queues, shares and retries) and the
+// reports to status; the handlers' waiting for an answer (here a fallback at the
+// deadline); go-zero's breakers, which are off;
 // etcd, which tells everyone the list of nodes in their own time; and the peers:
 // gateways as PEERS.md describes them, an authsession (in some runs a stock one,
 // without the calls of our own), a BFF whose answers say whom they are for,
@@ -52,15 +58,17 @@
 //
 // # What must hold
 //
-// In every step (watch.go, machine.go): a message is given to the BFF at most
-// once in the life of its session; nobody gets what is another's; message ids,
-// seqnos and containers keep the rules; what a key holds is bounded; no good
-// message is called bad, and nobody who is logged in is refused; what is
-// acknowledged is not sent again; a revoked key hears nothing of its login; requests are
-// answered once, and in time; what a node takes comes to a machine, and a key that
-// is another's is let go (mailbox.go). In the end (run.go): every call is answered,
-// every update was seen or announced as missed, whoever was to be woken was, and
-// nothing is left.
+// In every step (watch.go, machine.go): a message is given to the BFF at most once,
+// also when its session has ended since, unless its node has crashed or its key has
+// moved (once.go); nobody gets what is another's; message ids, seqnos and containers
+// keep the rules; what a key holds is bounded, and what it has others do (causes.go); no good message is called bad, and
+// nobody who is logged in is refused; what is acknowledged is not sent again; a revoked
+// key hears nothing of its login; requests are answered once, and in time; what a node
+// takes comes to a machine, and a key that is another's is let go (mailbox.go). In the
+// end (run.go): every call is answered; what happened to a user each of its devices has
+// seen, or was told afterwards that it is to fetch it (journal.go); whoever was to be
+// woken was; and nothing is left.
 //
-// sabotage_test.go breaks machines in many ways and asks that each is found.
+// sabotage_test.go breaks machines in many ways, faults_test.go puts back faults that
+// session had, and both ask that each is found.
 package sim

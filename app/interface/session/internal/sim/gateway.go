@@ -27,6 +27,9 @@ type gateway struct {
 	links  []*link
 	lanes  map[int64]*way // to nodes, by session
 	downs  map[int64]*way // from nodes, by session
+
+	nodes map[string]*nodeLink // from nodes, under siege
+	gone  int64                // until when it is not reached then
 }
 
 // knownKey is what a gateway knows of a transport key.
@@ -57,7 +60,7 @@ const (
 func newGateway(c *cluster, id string) *gateway {
 	return &gateway{
 		c: c, id: id, stream: c.chance(2), ring: nodecluster.NewRing(c.listed), known: map[int64]*knownKey{},
-		lanes: map[int64]*way{}, downs: map[int64]*way{},
+		lanes: map[int64]*way{}, downs: map[int64]*way{}, nodes: map[string]*nodeLink{},
 	}
 }
 
@@ -111,7 +114,11 @@ func (l *link) close() {
 	in := &session.TLSessionCloseSession{Client: &session.SessionClientEvent{
 		ServerId: g.id, AuthKeyId: l.key, KeyType: k.kind, PermAuthKeyId: k.perm, SessionId: l.s.id, ClientIp: l.s.c.ip,
 	}}
-	g.toNode(l.s.id, k.perm, in, 1)
+	late := time.Duration(0)
+	if g.c.besieged && !g.stream && g.c.chance(2) { // calls overtake each other
+		late = g.c.between(0, time.Second)
+	}
+	g.c.after(late, func() { g.toNode(l.s.id, k.perm, in, 1) })
 }
 
 // fromClient takes a packet of a connection: bindTo is the perm key that a
@@ -222,6 +229,9 @@ func (g *gateway) sendTo(addr string, sessionID, hashed int64, in any, tries int
 		if err != nil {
 			g.c.note(g.id[:8], refusal(err), sessionID, int64(status.Code(err)))
 			g.forget(in, err)
+			if status.Code(err) == mailboxFull {
+				g.c.watch.fullAt[sessionID] = g.c.now
+			}
 		}
 		if err == nil || g.stream || tries == 0 {
 			return
@@ -263,29 +273,38 @@ func (g *gateway) fromNode(n *node, owner int64, s sess.Send) {
 		g.downs[s.SessionID] = &way{}
 	}
 	fail := func() { g.c.after(g.c.latency(), func() { n.failed(owner, s) }) }
+	if g.c.besieged {
+		if !g.queued(n, owner, s, func() { g.handOut(s, fail) }) {
+			fail()
+		}
+		return
+	}
 	if g.c.chance(g.c.weather.fault) {
 		fail() // whether or not it arrives
 	}
-	g.c.carry(g.downs[s.SessionID], func() {
-		if g.away {
-			fail()
-			return
+	g.c.carry(g.downs[s.SessionID], func() { g.handOut(s, fail) })
+}
+
+// handOut gives a packet to the connections that it is for.
+func (g *gateway) handOut(s sess.Send, fail func()) {
+	if g.away {
+		fail()
+		return
+	}
+	found := false
+	for _, l := range slices.Clone(g.links) {
+		if l.key == s.AuthKeyID && l.s.id == s.SessionID {
+			found = true
+			g.c.carry(&l.down, func() {
+				if !l.closed {
+					l.s.receive(slices.Clone(s.Payload))
+				}
+			})
 		}
-		found := false
-		for _, l := range slices.Clone(g.links) {
-			if l.key == s.AuthKeyID && l.s.id == s.SessionID {
-				found = true
-				g.c.carry(&l.down, func() {
-					if !l.closed {
-						l.s.receive(slices.Clone(s.Payload))
-					}
-				})
-			}
-		}
-		if !found && !g.stream {
-			fail()
-		}
-	})
+	}
+	if !found && !g.stream {
+		fail()
+	}
 }
 
 // post takes an HTTP request, and brings back what answers it.
@@ -301,8 +320,11 @@ func (g *gateway) post(s *csession, salt int64, payload []byte, answer func([]by
 		g.c.callHTTP(g.ring.Owner(s.key), d, httpTimeout, func(packet []byte, err error) {
 			if err != nil {
 				g.c.note(g.id[:8], refusal(err), s.id, int64(status.Code(err)))
-				if status.Code(err) == 401 {
+				switch status.Code(err) {
+				case 401:
 					delete(g.known, s.key)
+				case mailboxFull:
+					g.c.watch.fullAt[s.id] = g.c.now
 				}
 			}
 			g.c.carry(&way{}, func() { answer(packet) })

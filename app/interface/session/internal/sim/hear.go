@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 
 // receive takes a packet of the server.
 func (s *csession) receive(packet []byte) {
-	if s.gone || s.c.away || s.c.c.now < s.c.quietUntil && s.c.http {
+	if s.gone || s.c.away || s.c.rests() && s.c.http {
 		return
 	}
 	r := wire.NewReader(packet)
@@ -87,7 +88,7 @@ func (s *csession) hear(m wire.Message, inner bool) {
 		s.watch(s.pings[req] == ping, "identity", "a pong of ping %x", ping)
 		s.settled = s.settled || s.mute && s.c.c.healed
 	case wire.IDUpdatesTooLong:
-		s.woken(timeOf(m.ID))
+		s.woken(s.c.c.watch.sentAt(s, m.ID))
 	case idUpdateShort:
 		s.c.c.watch.seen(s, serialIn(&r))
 	case wire.IDFutureSalts:
@@ -109,6 +110,9 @@ func hashOf(b []byte) uint64 {
 
 // acknowledge notes what to acknowledge, soon.
 func (s *csession) acknowledge(id int64) {
+	if s.c.hostile {
+		return
+	}
 	if !slices.Contains(s.acks, id) {
 		s.acks = append(s.acks, id)
 	}
@@ -116,7 +120,7 @@ func (s *csession) acknowledge(id int64) {
 		s.acking = true
 		s.c.c.after(s.c.c.between(50*time.Millisecond, 3*time.Second), func() {
 			s.acking = false
-			if s.c.c.now >= s.c.quietUntil && !s.c.away {
+			if !s.c.rests() && !s.c.away {
 				s.flush()
 			}
 		})
@@ -130,7 +134,7 @@ func (s *csession) renewed(id, first, unique, salt int64) {
 	// The server tells old from new by its seqnos, which must be beyond doubt.
 	const beyondDoubt = 20
 	if !s.c.deaf || s.unique == 0 || s.content < beyondDoubt {
-		s.woken(timeOf(id))
+		s.woken(s.c.c.watch.sentAt(s, id))
 	}
 	s.unique = unique
 	s.c.salts[s.key] = salt
@@ -179,8 +183,16 @@ func (s *csession) corrected(id, bad int64, code wire.BadMsg) {
 // restart goes on in a new session, since the ids of this one lie ahead.
 func (s *csession) restart() {
 	s.c.abandon(s)
-	n := s.c.open()
-	n.files = s.files
+	if s.mute {
+		return // the client names another one when it registers again
+	}
+	var n *csession
+	if s.extra == nil {
+		n = s.c.open()
+		n.files = s.files
+	} else {
+		n = s.c.openExtra(s.extra)
+	}
 	for _, call := range s.calls {
 		if call.method != dropAnswer {
 			body := call.m.Body
@@ -275,9 +287,7 @@ func (s *csession) stated(call *ccall, object []byte) {
 	for _, o := range s.c.c.bff.given[callID{s.key, s.id, call.m.ID}] {
 		if bytes.Equal(o.object, object) && o.at > s.c.since {
 			s.c.c.watch.told(s.c, o.at)
-			if s.c.statedAt == 0 {
-				s.c.statedAt = o.at
-			}
+			s.c.statedAt = cmp.Or(s.c.statedAt, o.at)
 		}
 	}
 }
@@ -293,7 +303,7 @@ func (s *csession) dropped() (calls []*ccall) {
 var ownErrors = map[int32][]string{
 	-503: {"Timeout"},
 	400:  {"MSG_WAIT_TIMEOUT"},
-	401:  {"AUTH_KEY_UNREGISTERED", "AUTH_KEY_PERM_EMPTY", needPassword},
+	401:  {"AUTH_KEY_UNREGISTERED", permEmpty, needPassword},
 	420:  {"FLOOD_WAIT_1", "FLOOD_WAIT_3"},
 	500:  {"INTERNAL_SERVER_ERROR", "MSG_WAIT_FAILED", "ANSWER_FORGOTTEN"},
 }
@@ -301,9 +311,11 @@ var ownErrors = map[int32][]string{
 func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
 	s.c.c.note(s.name, text, s.id, req, int64(code))
 	given := s.c.c.bff.given[callID{s.key, s.id, req}]
-	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 ||
+	over := call.method == bindKey && text == bindInvalid && s.c.c.storage.keys[s.key] == nil
+	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 || over ||
 		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
 	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)
+	s.c.c.watch.spared(s, call, code, text)
 	if code == 401 {
 		s.c.c.watch.refused(s, call, text)
 	}
@@ -324,6 +336,10 @@ func (s *csession) conclude(call *ccall, object []byte) {
 			s.calls = slices.DeleteFunc(s.calls, func(c *ccall) bool { return c == victim })
 		}
 	case bindKey:
+		if failed && cl.c.storage.keys[s.key] == nil && cl.c.storage.keys[cl.perm] != nil {
+			cl.tempOver(s.key)
+			return
+		}
 		cl.bound = cl.bound || !failed && s.key == cl.temp
 		if k := cl.extraKey(s.key); k != nil {
 			k.bound = k.bound || !failed
@@ -331,6 +347,7 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	case signIn, secret:
 		if !failed {
 			cl.loggedIn, cl.since, cl.statedAt, cl.push = true, cl.c.now, 0, device{}
+			cl.c.after(cl.c.between(0, 2*time.Second), cl.askState)
 			for _, other := range cl.sessions {
 				other.settled = false // what it called, another login did
 			}
@@ -357,9 +374,12 @@ func (s *csession) conclude(call *ccall, object []byte) {
 	if !failed || code != 401 {
 		return
 	}
-	if string(r.Bytes()) == needPassword {
+	switch text := string(r.Bytes()); {
+	case text == needPassword:
 		cl.loggedIn, cl.owes = false, true
-	} else if call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0 {
+	case text == permEmpty && cl.c.storage.keys[s.key] == nil && cl.c.storage.keys[cl.perm] != nil:
+		cl.tempOver(s.key)
+	case call.method == signIn || call.method == secret || cl.loggedIn && cl.c.storage.userOf(cl.perm) == 0:
 		cl.loggedOut()
 	}
 }

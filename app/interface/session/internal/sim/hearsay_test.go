@@ -11,7 +11,7 @@ import (
 // A client acknowledges a message that is announced instead of repeated when it
 // has it, and asks for it when it has not (rules STATE-8 and STATE-9).
 func TestAnnouncements(t *testing.T) {
-	c := newCluster(1, schemaOf(t), nil, nil)
+	c := newCluster(1, schemaOf(t), Options{})
 	defer c.end()
 	s := newSession(c.clients[0])
 	hear := func(id int64, body []byte) {

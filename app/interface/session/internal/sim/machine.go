@@ -11,7 +11,7 @@ import (
 
 // Sabotage stands between a machine and its node, and breaks something. It
 // shows that the invariants can fail.
-type Sabotage func(m runloop.Machine, key, now int64, in sess.Input, out *sess.Effects)
+type Sabotage func(m runloop.Machine, key, now, wall int64, in sess.Input, out *sess.Effects)
 
 // machine is a real state machine with somebody looking over its shoulder.
 type machine struct {
@@ -22,12 +22,14 @@ type machine struct {
 	letGo   int64 // when another node got the key; 0: none has
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	late    bool  // it had read before that there was no login any more
-	now     sess.View
-	before  sess.View
+	begins  int64 // when a call was last made that may log in
+	caused
+	now    sess.View
+	before sess.View
 }
 
 func (w *watch) machine(n *node, key int64, unbound bool, real *sess.MainAuthWrapper) runloop.Machine {
-	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound}
+	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, caused: caused{since: w.c.now}}
 	w.machines[m] = struct{}{}
 	w.c.note(n.addr[:8], "makes a machine", key)
 	return m
@@ -45,7 +47,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	acked := acknowledged(in)
 	m.now, m.before = m.before, m.now
 	if w.sabotage != nil {
-		w.sabotage(stepper{m}, m.key, now, in, out)
+		w.sabotage(stepper{m}, m.key, now, wall, in, out)
 	} else {
 		stepper{m}.Step(now, wall, in, out)
 	}
@@ -68,8 +70,12 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 		}
 	}
 	for _, c := range out.Calls {
-		if call, ok := c.Request.(*sess.InvokeMethod); ok {
+		w.stores(m, c.Request)
+		switch call := c.Request.(type) {
+		case *sess.InvokeMethod:
 			w.once(m, &call.Meta)
+		case *sess.SetPasswordPending:
+			m.begins = w.c.now
 		}
 	}
 }
@@ -94,6 +100,10 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		what, id = "hears of a connection's end", in.SessionID
 	case *sess.SendFailed:
 		what, id = "hears that a packet failed", in.SessionID
+	case *sess.HTTPGone:
+		what = "hears that a reader is gone"
+	case *sess.Bound:
+		what, id = "is bound elsewhere", in.To
 	case *sess.PushUpdates:
 		what, id = "takes update", int64(w.c.sync.serialOf(in.Updates))
 	case *sess.PushSessionUpdates:
@@ -136,7 +146,6 @@ func (m *machine) heard(w *watch, in sess.Input) {
 
 // life is a session of the server, from its making to its end.
 type life struct {
-	invoked map[int64]bool // messages that were given to the BFF
 	acked   map[int64]bool // messages that the client says it has
 	since   int64          // when it was first seen
 	unique  int64          // of new_session_created
@@ -152,7 +161,7 @@ func (m *machine) life(w *watch, key, id int64) *life {
 			if s := &view.Sessions[i]; s.ID == id && (s.AuthKeyID == key || key == 0) {
 				l := w.lives[s.Life]
 				if l == nil {
-					l = &life{invoked: map[int64]bool{}, acked: map[int64]bool{}, since: w.c.now}
+					l = &life{acked: map[int64]bool{}, since: w.c.now}
 					w.lives[s.Life] = l
 				}
 				l.on = m
@@ -161,17 +170,6 @@ func (m *machine) life(w *watch, key, id int64) *life {
 		}
 	}
 	return nil
-}
-
-// Invariant: a message is given to the BFF at most once in the life of its
-// session.
-func (w *watch) once(m *machine, meta *sess.Meta) {
-	l := m.life(w, meta.AuthKeyID, meta.SessionID)
-	if l == nil {
-		return
-	}
-	w.check(!l.invoked[meta.MsgID], "at most once", "message %x of session %x is invoked again", meta.MsgID, meta.SessionID)
-	l.invoked[meta.MsgID] = true
 }
 
 // Invariant: what a key may hold is bounded.
@@ -184,14 +182,17 @@ func (w *watch) bounded(m *machine) {
 	w.check(v.Running <= 2*c.MaxInFlight, "bounds", "key %x has %d calls at BFFs", m.key, v.Running)
 	w.check(v.HeldPushes <= c.HeldPushes, "bounds", "key %x holds %d pushes", m.key, v.HeldPushes)
 	w.check(v.HeldPackets <= c.HeldPackets, "bounds", "key %x holds %d packets", m.key, v.HeldPackets)
+	bytes := 0
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
+		bytes += s.Bytes
 		w.check(s.Window <= 9*c.Window, "bounds", "session %x remembers %d ids", s.ID, s.Window)
 		w.check(s.Messages <= c.OutboxMessages+32, "bounds", "session %x holds %d messages", s.ID, s.Messages)
 		w.check(s.Bytes <= c.AnswerBytes+1<<16, "bounds", "session %x holds %d bytes", s.ID, s.Bytes)
 		w.check(s.Acks <= c.Window, "bounds", "session %x owes %d acknowledgments", s.ID, s.Acks)
 		w.check(s.Requests <= c.HTTPRequests, "bounds", "session %x holds %d HTTP requests", s.ID, s.Requests)
 	}
+	w.check(bytes <= max(c.KeyBytes, c.PayloadBytes)+1<<16 && (v.State != sess.StateNormal || bytes <= c.KeyBytes+1<<16), "bounds", "key %x holds %d bytes", m.key, bytes)
 }
 
 // reply looks at a packet that answers an HTTP request.
@@ -252,6 +253,9 @@ func (w *watch) numbered(l *life, key, session int64, outer wire.Message, messag
 			before := sent.hash
 			w.check(before == hash && x.ID != outer.ID || before == hash && len(messages) == 1,
 				"ids", "message id %x of session %x is used twice", x.ID, session)
+			if l != nil {
+				w.again(l.on, len(x.Body))
+			}
 			continue
 		}
 		w.ids[id] = sentID{hash, l, w.c.now}
@@ -295,7 +299,8 @@ func nature(kind uint32) (bits int64, content bool) {
 // refusals, and that it may ask: until it has logged in again, what is answered
 // was asked by nobody. What is pushed to one session is taken for word of the next
 // login, as that of a login token, where the one that ended is not known: by a
-// machine that has not known it, and by a session that came after its end.
+// machine that has not known it or has been asked for another one, and by a session
+// that came after its end.
 func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
@@ -315,7 +320,7 @@ func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) 
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
 	case idUpdateShort, wire.IDGzipPacked:
-		unknown := m.late || l != nil && l.since > m.revoked
+		unknown := m.late || m.begins > m.revoked || l != nil && l.since > m.revoked
 		w.check(unknown && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }

@@ -66,6 +66,7 @@ func (w *watch) letGo(n *node) {
 			m.letGo = 0
 		} else if m.letGo == 0 {
 			m.letGo = w.c.now
+			w.movedAt[m.key] = w.c.now
 		}
 	}
 }

@@ -48,6 +48,7 @@ type poll struct {
 	packet <-chan []byte
 	done   func(payload []byte)
 	over   bool
+	cut    bool // who reads the answer will be gone when it is there
 }
 
 func newNode(c *cluster, addr string) *node {
@@ -75,7 +76,8 @@ func newNode(c *cluster, addr string) *node {
 		Cluster: func(real *nodecluster.Cluster) runloop.Cluster { return excusing{real, n} },
 		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },
 		Now:     now,
-		Wall:    now,
+		Wall:    func() int64 { return c.wall(addr) },
+		Limits:  func(l *sess.Config) { *l = c.given },
 		Spawn:   n.spawn,
 		Later: func(d time.Duration, f func()) (cancel func()) {
 			off := false
@@ -117,7 +119,7 @@ type excusing struct {
 func (e excusing) Owns(key int64) bool {
 	mine := e.Cluster.Owns(key)
 	if !mine {
-		e.n.c.watch.excused = e.n.c.now
+		e.n.c.watch.excused, e.n.c.watch.movedAt[key] = e.n.c.now, e.n.c.now
 	}
 	return mine
 }
@@ -251,6 +253,10 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 		}
 		p.over = true
 		n.svc.Runloop.Slots.Close(slot)
+		if p.cut && kept(payload) {
+			_, _ = n.svc.Runloop.Tell(p.key, &sess.HTTPGone{Slot: slot, Lost: payload})
+			payload, err = nil, errUnavailable
+		}
 		done(payload, err)
 	}
 	p.done = func(payload []byte) { end(payload, nil) }
@@ -262,7 +268,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 			left := time.Duration(until - n.c.now)
 			n.c.bringHTTP(n.calling(nodecluster.SendForwarded(ctx)), owner, d, left, end)
 		default:
-			p.key = key
+			p.key, p.cut = key, n.c.besieged && n.c.chance(20)
 			n.polls = append(n.polls, p)
 			n.c.polls++
 		}
@@ -318,9 +324,7 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 		}
 		came := c.now
 		n.take(context.Background(), in, follow, timeout, func(err error) {
-			if err == nil {
-				c.watch.accepted(in, came)
-			}
+			c.watch.accepted(in, came, err)
 			switch fate {
 			case unanswered:
 				return

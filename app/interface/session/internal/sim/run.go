@@ -13,6 +13,11 @@ import (
 type Options struct {
 	Trace    io.Writer // gets every step; nil: nobody
 	Sabotage Sabotage  // nil: the machines are as they are
+	Links    Links     // of nodes to gateways
+	Siege    bool      // there is a siege, whatever the seed says
+	// Limits changes the limits that machines are given; what they must keep to it does
+	// not. nil: they are given those.
+	Limits func(*sess.Config)
 }
 
 // Result is what a run came to.
@@ -26,13 +31,17 @@ type Result struct {
 }
 
 // Run lives through one seed: a storm, then fair weather in which everything
-// comes to its end, then silence.
+// comes to its end, or else a siege; then silence.
 func Run(seed uint64, schema *tl.Schema, o Options) Result {
-	c := newCluster(seed, schema, o.Trace, o.Sabotage)
+	c := newCluster(seed, schema, o)
 	c.each = c.answerPolls
-	c.storm()
-	c.heal()
-	c.converge()
+	if c.besieged {
+		c.siege()
+	} else {
+		c.storm()
+		c.heal()
+		c.converge()
+	}
 	c.silence()
 	c.end()
 	if f := c.watch.failure; f != nil {
@@ -83,7 +92,11 @@ func (c *cluster) storm() {
 // trouble is something that goes wrong in the cluster.
 func (c *cluster) trouble() {
 	addr := pick(c.scheduler, c.addrs)
-	switch c.rnd.IntN(9) {
+	if c.clocks.loose && c.chance(6) {
+		c.setClock(addr)
+		return
+	}
+	switch c.rnd.IntN(10) {
 	case 0, 1:
 		if c.nodes[addr] != nil && len(c.nodes) > 1 {
 			c.crash(addr)
@@ -108,6 +121,8 @@ func (c *cluster) trouble() {
 		}
 	case 8:
 		c.status.lose()
+	case 9:
+		c.outage(statusPeer)
 	}
 }
 
@@ -126,7 +141,11 @@ func (c *cluster) rejoin(addr string) {
 func (c *cluster) outage(peer string) {
 	c.note(peer, "is away")
 	c.down[peer] = true
-	c.after(c.between(200*time.Millisecond, 15*time.Second), func() {
+	d := c.between(200*time.Millisecond, 15*time.Second)
+	if peer == statusPeer && c.chance(2) {
+		d = c.between(15*time.Second, 150*time.Second) // longer than its entries live
+	}
+	c.after(d, func() {
 		c.note(peer, "is back")
 		c.down[peer] = false
 	})
@@ -153,6 +172,7 @@ func (c *cluster) heal() {
 	c.blow(calm)
 	c.healed = true
 	clear(c.down)
+	c.rightClocks()
 	for _, addr := range c.addrs {
 		c.rejoin(addr)
 	}
@@ -203,7 +223,8 @@ func (c *cluster) silence() {
 	for _, cl := range c.clients {
 		cl.leave()
 	}
-	c.runUntil(c.now+int64(10*time.Minute), c.failed)
+	// Messages whose ids are ahead of a clock are remembered for longer.
+	c.runUntil(c.now+int64(10*time.Minute)+c.clocks.most-c.clocks.least, c.failed)
 	for _, addr := range c.addrs {
 		if n := c.nodes[addr]; n != nil {
 			left := n.svc.Runloop.Count()

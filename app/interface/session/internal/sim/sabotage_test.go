@@ -15,7 +15,7 @@ import (
 // Each invariant can fail: a machine that is broken in one way is found out,
 // soon, and by an invariant that is about that.
 func TestSabotageIsFound(t *testing.T) {
-	const seeds = 20
+	const seeds = 60
 	for _, x := range []struct {
 		name       string
 		sabotage   func() Sabotage
@@ -45,24 +45,30 @@ func TestSabotageIsFound(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
-			for seed := uint64(1); seed <= seeds; seed++ {
-				f := Run(seed, schemaOf(t), Options{Sabotage: x.sabotage()}).Failure
-				if f != nil {
-					require.Contains(t, x.invariants, f.Invariant, report(f))
-					require.NotEmpty(t, f.Steps)
-					t.Logf("found at seed %d: %s", seed, f.Text)
-					return
-				}
-			}
-			require.Fail(t, "not found", "in %d seeds", seeds)
+			requireFound(t, seeds, x.invariants, func() Options { return Options{Sabotage: x.sabotage()} })
 		})
 	}
 }
 
+// requireFound runs seeds with what make breaks, until one fails.
+func requireFound(t *testing.T, seeds uint64, invariants []string, make func() Options) {
+	t.Helper()
+	for seed := uint64(1); seed <= seeds; seed++ {
+		f := Run(seed, schemaOf(t), make()).Failure
+		if f != nil {
+			require.Contains(t, invariants, f.Invariant, report(f))
+			require.NotEmpty(t, f.Steps)
+			t.Logf("found at seed %d: %s: %s", seed, f.Invariant, f.Text)
+			return
+		}
+	}
+	require.Fail(t, "not found", "in %d seeds", seeds)
+}
+
 func runTwice() Sabotage {
 	n := 0
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		for _, c := range slices.Clone(out.Calls) {
 			if r, ok := c.Request.(*sess.InvokeMethod); ok {
 				if n++; n%50 == 0 {
@@ -76,8 +82,8 @@ func runTwice() Sabotage {
 // loseAnswers forgets what a new connection should repeat.
 func loseAnswers() Sabotage {
 	lost := map[int64]bool{}
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		d, ok := in.(*sess.Data)
 		fresh := ok && d.NewConn
 		filter(out, func(x wire.Message) bool {
@@ -91,14 +97,14 @@ func loseAnswers() Sabotage {
 func missendUpdates() Sabotage {
 	var stolen []byte
 	var from int64
-	return func(m runloop.Machine, key, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, key, now, wall int64, in sess.Input, out *sess.Effects) {
 		if p, ok := in.(*sess.PushUpdates); ok && !isReset(p) {
 			if stolen != nil && from != key {
 				p.Updates = stolen
 			}
 			stolen, from = slices.Clone(p.Updates), key
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
@@ -120,8 +126,8 @@ func freezeIDs() Sabotage {
 
 func hide(kinds ...uint32) func() Sabotage {
 	return func() Sabotage {
-		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-			m.Step(now, now, in, out)
+		return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+			m.Step(now, wall, in, out)
 			filter(out, func(x wire.Message) bool {
 				kind, _ := wire.PeekID(x.Body)
 				return slices.Contains(kinds, kind)
@@ -148,86 +154,86 @@ func boast() Sabotage {
 }
 
 func ignoreRevocation() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if p, ok := in.(*sess.PushUpdates); ok && isReset(p) {
 			in = &sess.Tick{}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func blameFaults() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if done, ok := in.(*sess.CallDone); ok && done.Err != nil && done.Err.Message == "INTERNAL_SERVER_ERROR" {
 			done.Err = &sess.RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func neverDone() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		out.Done = false
 	}
 }
 
 func forgetReaders() Sabotage {
 	n := 0
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if d, ok := in.(*sess.Data); ok && d.HTTP != 0 {
 			if n++; n%10 == 0 {
 				d.HTTP = 0
 			}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func panicAtTimes() Sabotage {
 	n := 0
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if n++; n%1000 == 0 {
 			panic("sabotage")
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func wakeNobody() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if p, ok := in.(*sess.PushUpdates); ok {
 			p.Notification = false
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 // deafTo takes messages of a kind for some that mean nothing.
 func deafTo(kind uint32) func() Sabotage {
 	return func() Sabotage {
-		return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+		return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 			if d, ok := in.(*sess.Data); ok {
 				copy(d.Payload, bytes.ReplaceAll(d.Payload, appendID(nil, kind), appendID(nil, wire.IDMsgDetailedInfo)))
 			}
-			m.Step(now, now, in, out)
+			m.Step(now, wall, in, out)
 		}
 	}
 }
 
 // deafToWord takes inputs of a kind for the passing of time.
 func deafToWord[I sess.Input]() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if _, ok := in.(I); ok {
 			in = &sess.Tick{}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func misnameBindings() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		for i := range out.Calls {
 			if r, ok := out.Calls[i].Request.(*sess.BindTempKey); ok {
 				r.Meta.MsgID += 4
@@ -238,22 +244,22 @@ func misnameBindings() Sabotage {
 
 func losePackets() Sabotage {
 	n := 0
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if d, ok := in.(*sess.Data); ok && d.HTTP == 0 {
 			if n++; n%50 == 0 {
 				in = &sess.Tick{}
 			}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
 func ignoreDrain() Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if _, ok := in.(*sess.Drain); ok {
 			in = &sess.Tick{}
 		}
-		m.Step(now, now, in, out)
+		m.Step(now, wall, in, out)
 	}
 }
 
@@ -261,8 +267,8 @@ func isReset(p *sess.PushUpdates) bool { return bytes.Contains(p.Updates, []byte
 
 // rewrite changes each message that leaves.
 func rewrite(change func(wire.Message) wire.Message) Sabotage {
-	return func(m runloop.Machine, _, now int64, in sess.Input, out *sess.Effects) {
-		m.Step(now, now, in, out)
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
 		for i := range out.Sends {
 			out.Sends[i].Payload = repack(out.Sends[i].Payload, func(x wire.Message) (wire.Message, bool) { return change(x), true })
 		}
@@ -272,10 +278,13 @@ func rewrite(change func(wire.Message) wire.Message) Sabotage {
 // filter removes messages that leave.
 func filter(out *sess.Effects, gone func(wire.Message) bool) {
 	keep := func(x wire.Message) (wire.Message, bool) { return x, !gone(x) }
-	out.Sends = slices.DeleteFunc(out.Sends, func(s sess.Send) bool { return repack(s.Payload, keep) == nil })
-	for i := range out.Sends {
-		out.Sends[i].Payload = repack(out.Sends[i].Payload, keep)
+	kept := out.Sends[:0]
+	for _, s := range out.Sends {
+		if s.Payload = repack(s.Payload, keep); s.Payload != nil {
+			kept = append(kept, s)
+		}
 	}
+	out.Sends = kept
 	for i := range out.Replies {
 		if len(out.Replies[i].Payload) > 0 {
 			out.Replies[i].Payload = repack(out.Replies[i].Payload, keep)

@@ -137,12 +137,15 @@ func TestEverythingHappens(t *testing.T) {
 		"finds nobody to push to", "forgets everything", "forgets a key", "is asked for what it does not have", "is introduced", "is forgotten",
 		register, "stores a session for push messages", "is woken", "opens a session that is to be woken", "pushes a notification",
 		"sends a copy", "tells of all messages", "tells of a message", "is told of a large answer", "does not know a call",
+		"plays a packet again", "ends a temp key", "has its clock set back", "has its clock set forth",
+		doneByOneThatCrashed, doneBeforeItMoved, "listens", "is not reached", "hears that a reader is gone",
 		"MSG_WAIT_TIMEOUT", "MSG_WAIT_FAILED", "FLOOD_WAIT_1", "AUTH_KEY_UNREGISTERED", "Timeout",
 		"bad_salt", "bad_too_low", "bad_too_high", "duplicates", "repeated", "pushes_lost", "held_dropped", "lenient_salt", "overload",
 		"unknown", "undecodable", "gzip_saved_bytes", "sessions_gone", "results_orphan", "refused",
 	} {
 		require.GreaterOrEqual(t, happened[what], 10, what)
 	}
+	require.NotZero(t, happened["is absent"], "under siege alone, and with a connection")
 	require.NotZero(t, happened["is told of a large message"], "clients that come back get it first")
 	require.NotZero(t, happened["is to renew what it does not have"], "a node that was told so announces the key, as a rule")
 }

@@ -135,6 +135,7 @@ func (s *csession) send(messages ...wire.Message) {
 
 func (s *csession) transmit(salt int64, payload []byte, bindTo int64) {
 	c := s.c.c
+	c.thief.sees(s, salt, payload, bindTo)
 	if s.c.http {
 		s.post(salt, payload)
 		return
@@ -302,7 +303,11 @@ func (s *csession) bind() {
 // encrypted names the key, the session and the message that it comes in.
 func (s *csession) bindBody(call *ccall) []byte {
 	b := appendLong(appendLong(appendID(nil, wire.IDBindTempAuthKey), call.bindTo), s.c.c.id())
-	b = appendInt(b, int32(s.c.c.now/1e9)+86400) //nolint:gosec // until 2038
+	life := 24 * time.Hour
+	if !s.c.c.healed && !s.c.c.besieged && s.c.c.chance(4) {
+		life = s.c.c.between(40*time.Second, 400*time.Second)
+	}
+	b = appendInt(b, int32((s.c.c.now+int64(life))/1e9)) //nolint:gosec // until 2038
 	secret := appendLong(appendLong(appendLong(nil, s.key), s.id), call.m.ID)
 	return wire.AppendBytes(b, append(secret, make([]byte, 80)...))
 }
@@ -431,7 +436,7 @@ func (s *csession) flush() {
 
 // poll keeps an HTTP request open.
 func (s *csession) poll() {
-	if !s.c.http || s.polls > 0 || s.gone || s.c.away || s.c.c.now < s.c.quietUntil {
+	if !s.c.http || s.polls > 0 || s.gone || s.c.away || s.c.rests() {
 		return
 	}
 	c := s.c.c

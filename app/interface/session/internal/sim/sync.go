@@ -8,7 +8,11 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// presence is the status service: which node a user's keys can be reached at.
+// statusPeer is the name of presence as a peer.
+const statusPeer = "status"
+
+// presence is the status service: which node a user's keys can be reached at. What
+// it has stored, sync reads itself: also while nobody can tell it anything.
 type presence struct {
 	c      *cluster
 	online []entry // in the order they came
@@ -22,16 +26,16 @@ type entry struct {
 
 // take hears of a key from a node. Reports may be lost.
 func (p *presence) take(node string, r sess.Request) (taken bool) {
-	if p.c.chance(p.c.weather.fault) {
+	if p.c.down[statusPeer] || p.c.chance(p.c.weather.fault) {
 		return false
 	}
 	switch r := r.(type) {
 	case *sess.SetOnline:
-		p.c.note("status", "online", r.AuthKeyID, r.UserID)
+		p.c.note(statusPeer, "online", r.AuthKeyID, r.UserID)
 		p.forget(r.UserID, r.AuthKeyID)
-		p.online = append(p.online, entry{r.UserID, r.AuthKeyID, node, r.Expires})
+		p.online = append(p.online, entry{r.UserID, r.AuthKeyID, node, (p.c.now + int64(p.c.limits.OnlineFor)) / 1e9})
 	case *sess.SetOffline:
-		p.c.note("status", "offline", r.AuthKeyID, r.UserID)
+		p.c.note(statusPeer, "offline", r.AuthKeyID, r.UserID)
 		p.forget(r.UserID, r.AuthKeyID)
 	}
 	return true
@@ -39,12 +43,12 @@ func (p *presence) take(node string, r sess.Request) (taken bool) {
 
 // missing are those of entries that do not lead to a node.
 func (p *presence) missing(node string, entries []peers.Entry) (missing []peers.Entry, err error) {
-	if p.c.chance(p.c.weather.fault) {
+	if p.c.down[statusPeer] || p.c.chance(p.c.weather.fault) {
 		return nil, errUnavailable
 	}
 	for _, e := range entries {
 		if !p.leads(e.UserID, e.AuthKeyID, node) {
-			p.c.note("status", "is asked for what it does not have", e.AuthKeyID, e.UserID)
+			p.c.note(statusPeer, "is asked for what it does not have", e.AuthKeyID, e.UserID)
 			missing = append(missing, e)
 		}
 	}
@@ -53,10 +57,10 @@ func (p *presence) missing(node string, entries []peers.Entry) (missing []peers.
 
 // lost reports whether an entry that a node renews is not there any more.
 func (p *presence) lost(node string, r *sess.SetOnline) bool {
-	if p.leads(r.UserID, r.AuthKeyID, node) || r.Was != "" && p.leads(r.UserID, r.AuthKeyID, r.Was) {
+	if p.c.down[statusPeer] || p.leads(r.UserID, r.AuthKeyID, node) || r.Was != "" && p.leads(r.UserID, r.AuthKeyID, r.Was) {
 		return false
 	}
-	p.c.note("status", "is to renew what it does not have", r.AuthKeyID, r.UserID)
+	p.c.note(statusPeer, "is to renew what it does not have", r.AuthKeyID, r.UserID)
 	return true
 }
 
@@ -77,11 +81,11 @@ func (p *presence) find(user, key int64) *entry {
 // lose forgets an entry, or all of them, as when its storage is flushed.
 func (p *presence) lose() {
 	if p.c.chance(2) {
-		p.c.note("status", "forgets everything")
+		p.c.note(statusPeer, "forgets everything")
 		p.online = nil
 	} else if len(p.online) > 0 {
 		e := pick(p.c.scheduler, p.online)
-		p.c.note("status", "forgets a key", e.key)
+		p.c.note(statusPeer, "forgets a key", e.key)
 		p.forget(e.user, e.key)
 	}
 }
@@ -115,7 +119,11 @@ func (s *syncer) news() []byte {
 
 // text is what makes some updates large. It does not shrink much.
 func (s *syncer) text() []byte {
-	if !s.c.chance(2) {
+	rare := 2
+	if s.c.besieged { // so that nobody has more than his share of a gateway's queue
+		rare = 12
+	}
+	if !s.c.chance(rare) {
 		return nil
 	}
 	text := make([]byte, 2000)
@@ -128,10 +136,21 @@ func (s *syncer) text() []byte {
 // serialOf tells which update this is; 0: none.
 func (s *syncer) serialOf(updates []byte) int32 { return s.made[string(updates)] }
 
-// push tells all keys of a user something new; notify: also their sessions for
-// push messages.
+// push tells a user something new; notify: also the sessions of its devices for
+// push messages. It is written to the journal of each device that is logged in, whether
+// anybody is there or not, and pushed to those that status has an entry of.
 func (s *syncer) push(user int64, notify bool) {
 	updates := s.news()
+	for _, cl := range s.c.clients {
+		if l := s.c.storage.logins[cl.perm]; l == nil || l.user != user {
+			continue
+		}
+		u := s.c.watch.made(s.serial, cl.perm, 0, notify)
+		if e := s.c.status.find(user, cl.perm); e == nil || s.c.nodes[e.node] == nil {
+			s.c.note("sync", "finds nobody to push to", cl.perm, int64(s.serial))
+			u.due = true
+		}
+	}
 	for _, e := range s.c.status.online {
 		if e.user != user || e.until < s.c.now/1e9 {
 			continue
@@ -141,19 +160,10 @@ func (s *syncer) push(user int64, notify bool) {
 			what = "pushes a notification"
 		}
 		s.c.note("sync", what, e.key, int64(s.serial))
-		s.c.watch.pushing(s.serial, e.key, 0, notify)
+		s.c.watch.made(s.serial, e.key, 0, notify) // perhaps of a login that has ended
 		s.c.call(e.node, &session.TLSessionPushUpdatesData{
 			PermAuthKeyId: e.key, Updates: updates, Notification: notify,
 		}, false, peerTimeout, func(error) {})
-	}
-	for _, cl := range s.c.clients {
-		if l := s.c.storage.logins[cl.perm]; l == nil || l.user != user {
-			continue
-		}
-		if e := s.c.status.find(user, cl.perm); e == nil || s.c.nodes[e.node] == nil {
-			s.c.note("sync", "finds nobody to push to", cl.perm, int64(s.serial))
-			s.c.watch.unpushed(s.serial, cl.perm, notify)
-		}
 	}
 }
 
@@ -161,7 +171,7 @@ func (s *syncer) push(user int64, notify bool) {
 func (s *syncer) pushTo(perm, key, id int64) {
 	updates := s.news()
 	s.c.note("sync", "pushes to a session", key, id, int64(s.serial))
-	s.c.watch.pushing(s.serial, perm, id, false)
+	s.c.watch.made(s.serial, perm, id, false)
 	s.c.call(s.c.ring.Owner(perm), &session.TLSessionPushSessionUpdatesData{
 		PermAuthKeyId: perm, AuthKeyId: key, SessionId: id, Updates: updates,
 	}, false, peerTimeout, func(error) {})

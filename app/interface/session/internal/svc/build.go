@@ -53,6 +53,8 @@ type Deps struct {
 	Machine func(real *sess.MainAuthWrapper, key int64, unbound bool) runloop.Machine
 	// Cluster is put between the cluster and the actors; nil: nothing is.
 	Cluster func(real *cluster.Cluster) runloop.Cluster
+	// Limits changes what machines keep to; nil: they keep to the configuration.
+	Limits func(*sess.Config)
 	// Breaker is that of a method; nil: go-zero's.
 	Breaker func(path string) breaker.Breaker
 
@@ -129,6 +131,9 @@ func (s *ServiceContext) Build(d Deps) {
 	})
 	cfg := c.Sess()
 	cfg.SetDefaults()
+	if d.Limits != nil {
+		d.Limits(&cfg)
+	}
 	s.Runloop = runloop.New(runloop.Options{
 		New: func(key int64, unbound bool) runloop.Machine {
 			return d.Machine(sess.New(key, unbound, &cfg, s.Schema, d.Rand), key, unbound)

@@ -1,0 +1,53 @@
+package sim
+
+import "github.com/tgsession/tgsession/app/interface/session/internal/sess"
+
+// invocation is when a call was given to the BFF first, and by whom.
+type invocation struct {
+	life *life
+	on   *machine
+	at   int64
+}
+
+// Invariant: a message is given to the BFF at most once, however often it comes:
+// repeated by its client, or played again by who recorded it, in the same session or
+// after that has ended. Excused is only what no node can know any more.
+func (w *watch) once(m *machine, meta *sess.Meta) {
+	id := callID{meta.AuthKeyID, meta.SessionID, meta.MsgID}
+	l := m.life(w, meta.AuthKeyID, meta.SessionID)
+	first, again := w.invocations[id]
+	if !again {
+		w.invocations[id] = invocation{l, m, w.c.now}
+		return
+	}
+	excuse := w.excuse(m, &first)
+	w.check((l == nil || l != first.life) && excuse != "", "at most once",
+		"message %x of session %x is invoked again, first at %s", meta.MsgID, meta.SessionID, clock(first.at))
+	w.c.note("watch", excuse, meta.AuthKeyID, meta.SessionID, meta.MsgID)
+}
+
+// excuse says why the node of m cannot know of an earlier invocation; empty: it
+// must.
+func (w *watch) excuse(m *machine, first *invocation) string {
+	switch {
+	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
+		return doneByOneThatCrashed
+	case first.on.n != m.n, w.movedAt[m.key] >= first.at, first.on != m && first.on.letGo != 0:
+		return doneBeforeItMoved
+	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
+		return doneBeforeTheClock
+	}
+	return ""
+}
+
+// What excuses a call that is made twice.
+const (
+	// doneByOneThatCrashed: what a node had received is gone with it (README,
+	// "Updates after an absence").
+	doneByOneThatCrashed = "excuses a call: its node crashed"
+	// doneBeforeItMoved: nodes do not tell each other what they have received.
+	doneBeforeItMoved = "excuses a call: its key moved"
+	// doneBeforeTheClock: a clock that is set back makes messages young again that
+	// nobody has to remember any more.
+	doneBeforeTheClock = "excuses a call: its node's clock was set back"
+)
