@@ -70,7 +70,10 @@ func newNode(c *cluster, addr string) *node {
 		},
 		Send:   n.send,
 		Notify: n.notify,
-		Machine: func(real *sess.MainAuthWrapper, key int64, unbound bool) runloop.Machine {
+		Machine: func(real *sess.MainAuthWrapper, key int64, unbound, came bool) runloop.Machine {
+			if !came {
+				c.watch.anewAt[key] = c.now
+			}
 			return c.watch.machine(n, key, unbound, real)
 		},
 		Cluster: func(real *nodecluster.Cluster) runloop.Cluster { return excusing{real, n} },

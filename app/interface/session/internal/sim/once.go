@@ -32,7 +32,9 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
-	case first.on.n != m.n, w.movedAt[m.key] >= first.at, first.on != m && first.on.letGo != 0:
+	case first.on.unbound && first.on.n != m.n:
+		return doneBeforeItWasBound
+	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && first.on.letGo != 0):
 		return doneBeforeItMoved
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
@@ -45,8 +47,12 @@ const (
 	// doneByOneThatCrashed: what a node had received is gone with it (README,
 	// "Updates after an absence").
 	doneByOneThatCrashed = "excuses a call: its node crashed"
-	// doneBeforeItMoved: nodes do not tell each other what they have received.
-	doneBeforeItMoved = "excuses a call: its key moved"
+	// doneBeforeItMoved: a node that had received it did not answer when it was asked
+	// for the key (README, "When keys move").
+	doneBeforeItMoved = "excuses a call: its key moved without its past"
+	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
+	// to a perm key on another node.
+	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
 	doneBeforeTheClock = "excuses a call: its node's clock was set back"

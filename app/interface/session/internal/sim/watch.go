@@ -23,6 +23,7 @@ type watch struct {
 	bound    map[int64]int64       // when temp keys were bound
 	machines map[*machine]struct{} // of nodes that live
 	movedAt  map[int64]int64       // when a key was last let go to another node
+	anewAt   map[int64]int64       // when a key last began anew, without what a node had of it before
 	fullAt   map[int64]int64       // when a packet of a session last found its mailbox full
 
 	invocations map[callID]invocation // calls that were given to the BFF
@@ -56,7 +57,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
 		ended: map[int64]bool{}, bound: map[int64]int64{},
-		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
+		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
 	}
 }
 

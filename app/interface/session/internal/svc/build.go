@@ -49,8 +49,9 @@ type Deps struct {
 	Status grpc.ClientConnInterface
 	Notify func(r sess.Request)
 
-	// Machine is put between a key's state machine and its actor; nil: nothing is.
-	Machine func(real *sess.MainAuthWrapper, key int64, unbound bool) runloop.Machine
+	// Machine is put between a key's state machine and its actor; nil: nothing is. came
+	// says that the key has come from another node with its past.
+	Machine func(real *sess.MainAuthWrapper, key int64, unbound, came bool) runloop.Machine
 	// Cluster is put between the cluster and the actors; nil: nothing is.
 	Cluster func(real *cluster.Cluster) runloop.Cluster
 	// Limits changes what machines keep to; nil: they keep to the configuration.
@@ -82,7 +83,7 @@ func (d *Deps) setDefaults() {
 		d.Rand = rand.Reader
 	}
 	if d.Machine == nil {
-		d.Machine = func(real *sess.MainAuthWrapper, _ int64, _ bool) runloop.Machine { return real }
+		d.Machine = func(real *sess.MainAuthWrapper, _ int64, _, _ bool) runloop.Machine { return real }
 	}
 	if d.Cluster == nil {
 		d.Cluster = func(real *cluster.Cluster) runloop.Cluster { return real }
@@ -136,14 +137,14 @@ func (s *ServiceContext) Build(d Deps) {
 	}
 	s.Runloop = runloop.New(runloop.Options{
 		New: func(key int64, unbound bool) runloop.Machine {
-			return d.Machine(sess.New(key, unbound, &cfg, s.Schema, d.Rand), key, unbound)
+			return d.Machine(sess.New(key, unbound, &cfg, s.Schema, d.Rand), key, unbound, false)
 		},
 		Import: func(key int64, st *session.KeyState) (runloop.Machine, error) {
 			w, err := sess.Import(key, st, d.Now(), d.Wall(), &cfg, s.Schema, d.Rand)
 			if err != nil {
 				return nil, err
 			}
-			return d.Machine(w, key, false), nil
+			return d.Machine(w, key, false, true), nil
 		},
 		Send:         s.gateways(d),
 		Notify:       s.notifier(d),

@@ -60,7 +60,7 @@ func TestKeysThatComeAtOnceWaitForAuthsession(t *testing.T) {
 	s.Build(Deps{
 		Auth: peer, Send: func(int64, sess.Send) {}, Notify: func(sess.Request) {},
 		Node: func(string) (cluster.Conn, error) { return nil, context.Canceled },
-		Machine: func(_ *sess.MainAuthWrapper, key int64, _ bool) runloop.Machine {
+		Machine: func(_ *sess.MainAuthWrapper, key int64, _, _ bool) runloop.Machine {
 			return arrival{key, &answered, &fault}
 		},
 	})
