@@ -32,7 +32,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
-	case first.on.n != m.n, w.movedAt[m.key] >= first.at, first.on != m && first.on.letGo != 0:
+	case first.on.n != m.n, w.movedAt[m.key] >= first.at, first.on != m && (first.on.letGo != 0 || first.on.drains):
 		return doneBeforeItMoved
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
