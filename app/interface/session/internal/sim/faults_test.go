@@ -14,7 +14,7 @@ import (
 // Faults that session once had are found when they come back. Each is put back by
 // what stands between a machine and its node, or between a node and its peers.
 func TestFaultsAreFound(t *testing.T) {
-	const seeds = 100
+	const seeds = 400
 	for _, x := range []struct {
 		name       string
 		fault      func() Options

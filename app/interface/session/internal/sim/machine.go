@@ -23,6 +23,7 @@ type machine struct {
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	late    bool  // it had read before that there was no login any more
 	begins  int64 // when a call was last made that may log in
+	drains  bool  // it was told to let its key go
 	caused
 	now    sess.View
 	before sess.View
@@ -127,7 +128,7 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 	case *sess.Arrived:
 		what = "arrives"
 	case *sess.Drain:
-		what = "drains"
+		m.drains, what = true, "drains"
 	case *sess.Tick:
 		what = "wakes"
 	}

@@ -34,7 +34,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneByOneThatCrashed
 	case first.on.unbound && first.on.n != m.n:
 		return doneBeforeItWasBound
-	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && first.on.letGo != 0):
+	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock

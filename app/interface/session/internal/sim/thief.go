@@ -12,11 +12,11 @@ type thief struct {
 	c  *cluster
 	is *client // that gateways take him for; it hears nothing
 
-	latest map[int64]func() // plays the packet that was recorded last, by transport key
+	latest map[int64][]func() // play the packets that were recorded last, by transport key
 }
 
 func newThief(c *cluster) *thief {
-	return &thief{c: c, is: &client{c: c, name: "thief", ip: "203.0.113.9", away: true}, latest: map[int64]func(){}}
+	return &thief{c: c, is: &client{c: c, name: "thief", ip: "203.0.113.9", away: true}, latest: map[int64][]func(){}}
 }
 
 // sees records a packet, or lets it pass. What is recorded is played once or a few
@@ -28,7 +28,8 @@ func (t *thief) sees(s *csession, salt int64, payload []byte, bindTo int64) {
 	}
 	payload = slices.Clone(payload)
 	as := &csession{c: t.is, name: t.is.name, id: s.id, key: s.key, gone: true}
-	t.latest[s.key] = func() { t.plays(as, salt, payload, bindTo) }
+	plays := func() { t.plays(as, salt, payload, bindTo) }
+	t.latest[s.key] = append(t.latest[s.key], plays)
 	for range 1 + t.c.rnd.IntN(2) {
 		wait := t.c.between(100*time.Millisecond, 10*time.Second)
 		switch t.c.rnd.IntN(4) {
@@ -37,15 +38,20 @@ func (t *thief) sees(s *csession, salt int64, payload []byte, bindTo int64) {
 		case 1, 2:
 			wait = t.c.between(180*time.Second, 310*time.Second)
 		}
-		t.c.after(wait, t.latest[s.key])
+		t.c.after(wait, plays)
 	}
 }
 
 // ended has him try what he has of a key that has just ended.
 func (t *thief) ended(key int64) {
-	if t != nil && t.latest[key] != nil {
-		t.c.after(t.c.between(0, 5*time.Second), t.latest[key])
+	if t == nil {
+		return
 	}
+	latest := t.latest[key]
+	for _, plays := range latest[max(0, len(latest)-20):] {
+		t.c.after(t.c.between(0, 3*time.Second), plays)
+	}
+	delete(t.latest, key)
 }
 
 func (t *thief) plays(as *csession, salt int64, payload []byte, bindTo int64) {
