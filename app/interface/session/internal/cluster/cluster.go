@@ -64,7 +64,7 @@ type Options struct {
 	Later Later
 	// Now is the time by which Later waits, Unix nanoseconds; nil: package clock.
 	Now func() int64
-	// Sleep waits; nil: time.Sleep.
+	// Sleep waits; nil: by a timer.
 	Sleep func(time.Duration)
 	// Rand names what must not be taken for something else; nil: crypto/rand.
 	Rand io.Reader
@@ -104,7 +104,7 @@ func (c *Cluster) Join(keys Keys, o Options) {
 		c.Members.now, c.hosts.now = o.Now, o.Now
 	}
 	if o.Sleep == nil {
-		o.Sleep = time.Sleep
+		o.Sleep = func(d time.Duration) { <-time.After(d) }
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
@@ -216,16 +216,18 @@ func (c *Cluster) release() {
 // HandOverAll waits until all keys have gone to the nodes that own them, when this
 // node has left the ring, or until ctx is done.
 func (c *Cluster) HandOverAll(ctx context.Context) {
-	if !c.Left() {
-		return
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for len(c.keys.Foreign(c.Owns)) > 0 {
+	const least = 20 * time.Millisecond
+	for c.Left() {
+		began := time.Now()
+		if len(c.keys.Foreign(c.Owns)) == 0 {
+			return
+		}
+		pause := time.NewTimer(max(least, 4*time.Since(began))) // of a million keys a look takes a while
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return
-		case <-tick.C:
+		case <-pause.C:
 		}
 	}
 }

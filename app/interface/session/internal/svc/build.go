@@ -66,7 +66,7 @@ type Deps struct {
 	Spawn lane.Spawn
 	// Later runs what is due in a while; nil: timers.
 	Later cluster.Later
-	// Sleep waits, in what was spawned; nil: time.Sleep.
+	// Sleep waits, in what was spawned; nil: by a timer.
 	Sleep func(time.Duration)
 	// Rand makes what nobody may guess; nil: crypto/rand.
 	Rand io.Reader
