@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -150,4 +151,45 @@ func TestFollow(t *testing.T) {
 	serial := s.Epoch()
 	etcd.Set(key+"/4", "10.0.0.4:20120")
 	require.Equal(t, serial, s.Epoch())
+}
+
+// Who may have a key that is not here: its owners of a moment ago, and of a node that
+// joins, who owned it before.
+func TestFormer(t *testing.T) {
+	const a, b, c = "10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"
+	owned := func(owner string, nodes ...string) int64 { // a key that owner has among nodes
+		for key := int64(1); ; key++ {
+			if NewRing(nodes).Owner(key) == owner {
+				return key
+			}
+		}
+	}
+	type step struct {
+		after time.Duration
+		nodes []string
+	}
+	for name, x := range map[string]struct {
+		steps []step
+		key   int64
+		want  []string
+	}{
+		"a node that is alone":           {key: 1},
+		"it joins another":               {steps: []step{{0, []string{a, b}}}, key: 1, want: []string{b}},
+		"it joins two":                   {steps: []step{{0, []string{a, b, c}}}, key: owned(c, b, c), want: []string{c}},
+		"it has joined long ago":         {steps: []step{{0, []string{a, b}}, {time.Minute, nil}}, key: 1},
+		"another leaves":                 {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(b, a, b, c), want: []string{b}},
+		"another leaves, of its own":     {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(a, a, b, c)},
+		"two leave, one after the other": {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}, {time.Second, []string{a}}}, key: owned(b, a, b, c), want: []string{NewRing([]string{a, c}).Owner(owned(b, a, b, c)), b}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, now := NewMembers(a), int64(time.Hour)
+			m.now = func() int64 { return now }
+			for _, s := range x.steps {
+				now += int64(s.after)
+				m.Update(s.nodes) // none: time passes
+			}
+			want := slices.DeleteFunc(slices.Clone(x.want), func(n string) bool { return n == a })
+			require.Equal(t, want, m.former(x.key, now-int64(13*time.Second)))
+		})
+	}
 }

@@ -27,6 +27,9 @@ const (
 	fetchPause = 250 * time.Millisecond
 	// stateBytes bounds what a key may bring along: more than it may keep.
 	stateBytes = 128 << 20
+	// keyTime is how long a key may take of many that are fetched: twice of what it
+	// takes on two shared cores.
+	keyTime    = 200 * time.Microsecond
 	offerTries = 3
 	// offered is how many keys are offered at a time.
 	offered = 1000
@@ -265,9 +268,9 @@ func (c *Cluster) offer(keys []int64, left func(released int)) {
 			})
 		}
 	}
-	// Who has said yes comes at once. What is here still a while later is not
-	// wanted, as when that node has ended.
-	c.schedule(takeOver/2, func() { left(c.let(keys)) })
+	// Who has said yes comes at once, as fast as it can. What is here still a while
+	// later is not wanted, as when that node has ended.
+	c.schedule(takeOver/2+time.Duration(len(keys))*keyTime, func() { left(c.let(keys)) })
 }
 
 // errRefused means that a node does not take offers.
