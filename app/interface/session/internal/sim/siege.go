@@ -87,7 +87,8 @@ func (cl *client) plainly() {
 	case n < 14:
 		s.call(anyone)
 		c.after(c.between(50*time.Millisecond, time.Second), func() {
-			if !s.gone && !cl.away && s.arrived() {
+			// A node takes what is said of connections within a second for the same one.
+			if again := c.now-s.movedAt < int64(2*time.Second); !again && !s.gone && !cl.away && s.arrived() {
 				s.reconnect(true)
 				if c.chance(2) {
 					cl.listen()
