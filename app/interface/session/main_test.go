@@ -11,6 +11,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(nodeFile); file != "" {
 		os.Exit(serveNode(file))
 	}
+	if what := os.Getenv(hostileKind); what != "" {
+		os.Exit(attack(what))
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreCurrent(), // go-zero listens for signals from its init on
 		// zrpc's Start returns only with the process (package rpcserver).

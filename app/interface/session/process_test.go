@@ -49,11 +49,13 @@ func serveNode(file string) int {
 type process struct {
 	tb     testing.TB
 	pid    int
+	addr   string
 	rpc    session.RPCSessionClient
 	stream session.RPCSessionStreamClient
 }
 
-func (c *cluster) startProcess(tb testing.TB) *process {
+// startProcess starts a node; more is further lines of its session.yaml.
+func (c *cluster) startProcess(tb testing.TB, more ...string) *process {
 	addr := freeAddress(tb)
 	file := filepath.Join(tb.TempDir(), "session.yaml")
 	require.NoError(tb, os.WriteFile(file, fmt.Appendf(nil, `
@@ -65,8 +67,9 @@ StatusClient: {Endpoints: [%s]}
 GatewayClient: {Endpoints: [%s]}
 BFFProxyClients:
   Clients: [{Endpoints: [%[5]s]}]
-  IDMap: {/mtproto.RPCUsers: %[5]q, /mtproto.RPCUpdates: %[5]q, /mtproto.RPCConfiguration: %[5]q}
-`, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"]), 0o600))
+  IDMap: {/mtproto.RPCUsers: %[5]q, /mtproto.RPCUpdates: %[5]q, /mtproto.RPCConfiguration: %[5]q, /mtproto.RPCAuthorization: %[5]q}
+%[6]s
+`, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"], strings.Join(more, "\n")), 0o600))
 	var out bytes.Buffer
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), nodeFile+"="+file)
@@ -81,7 +84,7 @@ BFFProxyClients:
 			tb.Errorf("the node ended with %v\n%s", err, out.String())
 		}
 	})
-	p := &process{tb: tb, pid: cmd.Process.Pid, rpc: session.NewRPCSessionClient(conn), stream: session.NewRPCSessionStreamClient(conn)}
+	p := &process{tb: tb, pid: cmd.Process.Pid, addr: addr, rpc: session.NewRPCSessionClient(conn), stream: session.NewRPCSessionStreamClient(conn)}
 	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
 	defer cancel()
 	_, err = p.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1}, grpc.WaitForReady(true))
@@ -90,20 +93,50 @@ BFFProxyClients:
 }
 
 // cpu is how much CPU time the node has used, in steps of 10 ms.
-func (p *process) cpu() time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
+func (p *process) cpu() time.Duration { return cpuOf(p.tb, p.pid) }
+
+// cpuOf is how much CPU time a process has used, in steps of 10 ms.
+func cpuOf(tb testing.TB, pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		tb.Skip("no /proc here: ", err)
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")    // behind the name, which may hold anything
+	return ticks(tb, strings.Fields(rest)[11:13]) // utime, stime
+}
+
+// cpuOfAll is how much CPU time everything on this machine has used.
+func cpuOfAll(tb testing.TB) time.Duration {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		tb.Skip("no /proc here: ", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	fields := strings.Fields(line)
+	return ticks(tb, append(fields[1:4:4], fields[6:9]...)) // all but idle and iowait
+}
+
+// ticks adds up times of /proc.
+func ticks(tb testing.TB, fields []string) (sum time.Duration) {
+	for _, f := range fields {
+		n, err := strconv.Atoi(f)
+		require.NoError(tb, err)
+		sum += time.Duration(n) * 10 * time.Millisecond
+	}
+	return sum
+}
+
+// peakRSS is the most memory that the node has had resident since it began, in bytes.
+func (p *process) peakRSS() float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	if err != nil {
 		p.tb.Skip("no /proc here: ", err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ") // behind the name, which may hold anything
-	fields := strings.Fields(rest)
-	var ticks int
-	for _, f := range fields[11:13] { // utime, stime
-		n, err := strconv.Atoi(f)
-		require.NoError(p.tb, err)
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	_, rest, found := strings.Cut(string(b), "VmHWM:")
+	require.True(p.tb, found)
+	kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+	require.NoError(p.tb, err)
+	return kb * 1024
 }
 
 // mailGateway hands what session sends to the devices that wait for it.

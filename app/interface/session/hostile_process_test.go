@@ -1,0 +1,127 @@
+package session
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// A hostile client is a process of its own, which takes only the processor time that
+// nobody else wants: on another machine it would take none of the node's and of the
+// honest clients'. What the node does about it has as much right to the processor as
+// anything else of the node.
+
+// hostileKind makes this test binary a hostile client: its kind, the node, the
+// gateway that it is connected to, and how many packets are under way.
+const hostileKind = "TGSESSION_TEST_HOSTILE"
+
+// attacker is a hostile client.
+type attacker struct {
+	tb   testing.TB
+	pid  int
+	in   *os.File
+	out  *bufio.Scanner
+	sent float64 // packets
+}
+
+// attacker starts a hostile client of a kind, which does nothing yet.
+func (c *cluster) attacker(tb testing.TB, p *process, kind hostile, inFlight int) *attacker {
+	require.LessOrEqual(tb, inFlight, mostConnection)
+	kind.meet(c)
+	stdin, in, err := os.Pipe()
+	require.NoError(tb, err)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %d", hostileKind, kind.name, p.addr, c.addr["gateway"], inFlight))
+	cmd.Stdin, cmd.Stderr = stdin, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	require.NoError(tb, err)
+	require.NoError(tb, cmd.Start())
+	require.NoError(tb, syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, 19))
+	_ = stdin.Close()
+	tb.Cleanup(func() {
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			tb.Errorf("the hostile client ended with %v", err)
+		}
+	})
+	a := &attacker{tb: tb, pid: cmd.Process.Pid, in: in, out: bufio.NewScanner(out)}
+	a.say("ready?")
+	return a
+}
+
+// say tells the client something, and returns what it answers.
+func (a *attacker) say(what string) string {
+	_, err := a.in.WriteString(what + "\n")
+	require.NoError(a.tb, err)
+	require.True(a.tb, a.out.Scan(), "the hostile client has gone")
+	return a.out.Text()
+}
+
+func (a *attacker) start() { a.say("start") }
+
+func (a *attacker) stop() {
+	n, err := strconv.ParseFloat(a.say("stop"), 64)
+	require.NoError(a.tb, err)
+	a.sent += n
+}
+
+// attack is the life of such a process.
+func attack(what string) int {
+	var name, node, gateway string
+	var inFlight int
+	if _, err := fmt.Sscan(what, &name, &node, &gateway, &inFlight); err != nil {
+		fmt.Fprintln(os.Stderr, hostileKind, err)
+		return 2
+	}
+	conn, err := grpc.NewClient(node, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer conn.Close()
+	rpc := session.NewRPCSessionClient(conn)
+	c := &cluster{addr: map[string]string{"gateway": gateway}}
+	var connections []func() *session.SessionClientData
+	for _, kind := range hostiles {
+		for i := 0; kind.name == name && i < inFlight; i++ {
+			connections = append(connections, kind.connect(c, i))
+		}
+	}
+	var busy sync.WaitGroup
+	var sent atomic.Int64
+	var stopped atomic.Bool
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		switch strings.TrimSpace(in.Text()) {
+		case "start":
+			stopped.Store(false)
+			sent.Store(0)
+			for _, next := range connections {
+				busy.Go(func() {
+					for ; !stopped.Load(); sent.Add(1) { // the node may refuse what it likes
+						_, _ = rpc.SessionSendDataToSession(context.Background(), &session.TLSessionSendDataToSession{Data: next()})
+					}
+				})
+			}
+		case "stop":
+			stopped.Store(true)
+			busy.Wait()
+		}
+		fmt.Println(sent.Load())
+	}
+	return 0
+}
