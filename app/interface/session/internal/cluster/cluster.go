@@ -32,7 +32,8 @@ type Cluster struct {
 
 	o       Options
 	keys    Keys
-	fetches *lane.Pool // keys on their way here
+	fetches *lane.Pool // keys on their way here that somebody waits for
+	offers  *lane.Pool // and keys that were offered
 	moving  lane.Busy
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
@@ -40,6 +41,8 @@ type Cluster struct {
 	mu     sync.Mutex
 	cancel func() // of what is due when the ring has converged
 	timers map[*due]struct{}
+	closed bool             // nothing is scheduled any more
+	silent map[string]int64 // until when nodes are not asked that did not answer, Unix nanoseconds
 
 	converging sync.Mutex
 	busy       sync.WaitGroup
@@ -80,8 +83,8 @@ type Keys interface {
 	Owe(authKeyID int64, in sess.Input) (known bool)
 	// Foreign are the keys in memory that are not owned.
 	Foreign(owned func(authKeyID int64) bool) []int64
-	// Arrive fetches a key from a node that has it.
-	Arrive(authKeyID int64, from string)
+	// Arrive begins with a key that another node has offered.
+	Arrive(authKeyID int64, fetch func() (st *session.KeyState, failed bool))
 }
 
 const (
@@ -91,7 +94,7 @@ const (
 
 // New makes the cluster of one node, whose published host:port is self.
 func New(self string) *Cluster {
-	return &Cluster{Members: NewMembers(self), timers: map[*due]struct{}{}}
+	return &Cluster{Members: NewMembers(self), timers: map[*due]struct{}{}, silent: map[string]int64{}}
 }
 
 // Join readies the node for other nodes, and for keys that move from now on. It is
@@ -111,7 +114,8 @@ func (c *Cluster) Join(keys Keys, o Options) {
 	}
 	c.keys, c.o = keys, o
 	c.fetches = lane.NewPool(fetchers, maxFetches, &c.moving)
-	c.fetches.Spawn = o.Spawn
+	c.offers = lane.NewPool(fetchers, maxFetches, &c.moving)
+	c.fetches.Spawn, c.offers.Spawn = o.Spawn, o.Spawn
 	c.Nodes = NewNodes(o.Dial, o.Spawn)
 	c.Parked = NewParking(c.Owner, o.ReleaseAfter, o.Later)
 	c.OnChange(c.changed)
@@ -143,6 +147,12 @@ type due struct {
 
 // schedule is Options.Later for what is called off when the node stops.
 func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		return func() {}
+	}
 	t := new(due)
 	end := func() {
 		c.mu.Lock()
@@ -313,6 +323,7 @@ func (c *Cluster) LeaveRing() {
 func (c *Cluster) StopMoves() {
 	c.Members.Close()
 	c.mu.Lock()
+	c.closed = true
 	timers := slices.Collect(maps.Keys(c.timers))
 	c.mu.Unlock()
 	for _, t := range timers {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ const (
 	// fetchPause is between two attempts to get a key. A node that has not heard yet
 	// of the change refuses it.
 	fetchPause = 250 * time.Millisecond
+	// silences is how often a node that is not there, or does not answer, is asked for a
+	// key; silentFor is how long it is not asked for any other then.
+	silences  = 2
+	silentFor = 5 * time.Second
 	// stateBytes bounds what a key may bring along: more than it may keep.
 	stateBytes = 128 << 20
 	// keyTime is how long a key may take of many that are fetched: twice of what it
@@ -47,39 +52,66 @@ func (c *Cluster) Former(permAuthKeyID int64) []string {
 	return c.former(permAuthKeyID, c.now()-int64(c.o.ReleaseAfter+takeOver))
 }
 
-// Fetch asks nodes for a key, one after the other, and calls done once: with what the
-// first of them had, or with nil.
-func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(*session.KeyState)) {
-	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from)) }) {
-		done(nil)
+// Fetch asks nodes for a key, one after the other, for PeerTimeout at most, since its
+// client waits, and calls done once: with what the first of them had, or with nil, and
+// whether one of them did not answer.
+func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(st *session.KeyState, failed bool)) {
+	until := c.now() + int64(c.o.PeerTimeout)
+	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until)) }) {
+		done(nil, true)
 	}
 }
 
-// fetch goes on for PeerTimeout, and with the call that is under way then: the client
-// waits.
-func (c *Cluster) fetch(permAuthKeyID int64, from []string) *session.KeyState {
-	until := c.now() + int64(c.o.PeerTimeout)
+// fetch asks again where an answer may have been lost: in the same attempt a node gives
+// the same. One that does not answer is left alone for a while, for it has other keys,
+// too, whose clients would wait for it one after the other.
+func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *session.KeyState, failed bool) {
 	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
 	for _, node := range from {
-		for again := false; c.now() < until; again = true {
+		silence := 0
+		for again := false; ; again = true {
 			if again {
 				c.o.Sleep(fetchPause)
 			}
+			if c.now() >= until || c.isSilent(node) {
+				failed = true
+				break
+			}
 			st, err := c.ask(in, node)
-			if err == nil || gone(err) {
-				if st == nil {
-					break
-				}
+			if err == nil && st != nil {
 				metrics.Moves.Inc("taken")
 				if st.OnlineNode == "" {
 					st.OnlineNode = node
 				}
-				return st
+				return st, false
+			}
+			if err == nil || status.Code(err) == codes.Unimplemented {
+				break
 			}
 			metrics.Moves.Inc("failed")
+			if gone(err) {
+				if silence++; silence == silences {
+					c.silence(node)
+				}
+			}
 		}
 	}
-	return nil
+	return nil, failed
+}
+
+// isSilent reports whether a node did not answer a moment ago.
+func (c *Cluster) isSilent(node string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.silent[node] > c.now()
+}
+
+func (c *Cluster) silence(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	maps.DeleteFunc(c.silent, func(_ string, until int64) bool { return until <= now })
+	c.silent[node] = now + int64(silentFor)
 }
 
 // attempt names an attempt to get a key.
@@ -89,10 +121,10 @@ func (c *Cluster) attempt() uint64 {
 	return max(binary.LittleEndian.Uint64(id[:]), 1)
 }
 
-// gone reports whether a node is not there, or knows no such calls.
+// gone reports whether a node is not there, does not answer, or knows no such calls.
 func gone(err error) bool {
 	code := status.Code(err)
-	return code == codes.Unavailable || code == codes.Unimplemented
+	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Unimplemented
 }
 
 func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeyState, error) {
@@ -100,7 +132,7 @@ func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeySta
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
+	ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout/2)
 	defer cancel()
 	out, err := client.HandOver(ctx, in, grpc.MaxCallRecvMsgSize(stateBytes))
 	return out.GetState(), err
@@ -112,7 +144,10 @@ func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) bool 
 	switch in := in.(type) {
 	case *sess.CallDone:
 		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Outcome{Outcome: sess.Outcome(in)}}
-		return c.inOrder(to, permAuthKeyID, len(r.GetOutcome().GetReply()), c.outcome(to, r))
+		if send := c.outcome(to, r); !c.inOrder(to, permAuthKeyID, len(r.GetOutcome().GetReply()), send) {
+			c.Nodes.Aside(send) // its order does not matter
+		}
+		return true
 	case *sess.SendFailed:
 		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Lost{Lost: &session.LostPacket{
 			ServerId: in.ServerID, AuthKeyId: in.AuthKeyID, SessionId: in.SessionID,
@@ -123,9 +158,13 @@ func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) bool 
 	if call == nil {
 		return true
 	}
-	failed := error(nil)
-	c.SendOn(permAuthKeyID, size, to, func(err error) { failed = err }, call)
-	return failed == nil
+	return c.Nodes.InOrder(to, permAuthKeyID, size, func(node session.RPCSessionClient) {
+		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
+		defer cancel()
+		if call(ctx, node) != nil {
+			c.Homeless(permAuthKeyID, in)
+		}
+	}) == nil
 }
 
 // outcome sends the outcome of a call, again when it may not have arrived: it is no
@@ -159,8 +198,14 @@ func (c *Cluster) inOrder(to string, permAuthKeyID int64, size int, f func()) bo
 	return c.Nodes.InOrder(to, permAuthKeyID, size, func(session.RPCSessionClient) { f() }) == nil
 }
 
-// Homeless keeps updates for a key that nobody had, until nodes agree whose it is.
-func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) { c.Park(permAuthKeyID, in) }
+// Homeless keeps updates for a key that nobody had, or whose node did not take them,
+// until nodes agree whose it is. Packets are not kept: their clients repeat them.
+func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) {
+	switch in.(type) {
+	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
+		c.Park(permAuthKeyID, in)
+	}
+}
 
 // Park keeps an input for a key that is not in memory here, until nodes agree whose it
 // is (Parking).
@@ -322,7 +367,13 @@ func (c *Cluster) Offered(from string, keys []int64) (refused []int64) {
 			refused = append(refused, key)
 			continue
 		}
-		c.keys.Arrive(key, from)
+		if !c.offers.Go(func() {
+			c.keys.Arrive(key, func() (*session.KeyState, bool) {
+				return c.fetch(key, []string{from}, c.now()+int64(c.o.PeerTimeout))
+			})
+		}) {
+			refused = append(refused, key)
+		}
 	}
 	return refused
 }

@@ -20,7 +20,7 @@ type actor struct {
 	timer   timer
 	unbound bool         // the key is a temp key of its own
 	online  atomic.Int64 // the user that status knows as online here; 0: none
-	apart   atomic.Bool  // counted in Manager.awayKeys
+	apart   atomic.Bool  // away
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 	dead    atomic.Bool  // the temp key is bound to nothing any more, or found no place with its perm key
 
@@ -28,6 +28,7 @@ type actor struct {
 	sessionDataChan []sess.Input      // what waits for the runLoop; nil while idle
 	waiting         load              // data in the mailbox
 	taken           load              // data the runLoop is at
+	kept            load              // data that waits for the key to be away (late)
 	running         bool              // a runLoop exists
 	pushesLost      bool              // sessionDataChan says so already
 	gone            bool              // out of the map: post elsewhere
@@ -36,7 +37,7 @@ type actor struct {
 	takers          []taker           // who asked for it and has no answer yet
 	away            string            // the node that has it now
 	given           *session.KeyState // what that node got
-	givenTo         uint64            // in which attempt
+	givenTo         taker             // who got it
 	leaving         bool              // another node owns the key: answer what is in flight, then go
 	epoch           uint32            // of the ring that it was last looked at with
 	early           bool              // made while nodes may have disagreed about who owns the key
@@ -104,8 +105,8 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	if data {
 		// One item always fits, so that a packet larger than the bound is
 		// late, not impossible.
-		items := a.waiting.items + a.taken.items
-		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+bytes > a.m.o.MailboxBytes
+		items := a.waiting.items + a.taken.items + a.kept.items
+		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+a.kept.bytes+bytes > a.m.o.MailboxBytes
 		if excess && !owed {
 			metrics.MailboxFull.Inc()
 			a.tellLost(in)
@@ -191,7 +192,7 @@ func (a *actor) runLoop() {
 		}
 		for i, in := range batch {
 			if a.parting && forAnother(in) {
-				a.late = append(a.late, in)
+				a.keep(in)
 				continue
 			}
 			a.step(in, out)

@@ -66,7 +66,7 @@ func (a *actor) invoke(c sess.Call, size int) {
 // landed brings the outcome of an API call to its machine, wherever that is by now.
 func (a *actor) landed(done *sess.CallDone) {
 	if a.post(done) == away {
-		a.m.o.Cluster.SendAfter(a.key, a.away, done)
+		a.m.sendAfter(a.key, a.away, done)
 	}
 	a.mu.Lock()
 	a.flying--

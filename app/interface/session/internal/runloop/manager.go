@@ -45,9 +45,9 @@ type Cluster interface {
 
 	// Former are the nodes that may have a key in memory which is not here.
 	Former(authKeyID int64) []string
-	// Fetch asks them for it, one after the other. done hears once what there was;
-	// nil: nothing.
-	Fetch(authKeyID int64, from []string, done func(*session.KeyState))
+	// Fetch asks them for it, one after the other. done hears once what there was
+	// (nil: nothing), and whether one of them did not answer.
+	Fetch(authKeyID int64, from []string, done func(st *session.KeyState, failed bool))
 	// SendAfter sends an input after a key that has moved to a node. It reports false
 	// when it cannot be sent. What says nothing to another node goes nowhere.
 	SendAfter(authKeyID int64, to string, in sess.Input) bool
@@ -58,17 +58,17 @@ type Cluster interface {
 // alone is the cluster of a node that owns every key.
 type alone struct{}
 
-func (alone) Owns(int64) bool                                { return true }
-func (alone) ReacquiredSince(int64, uint32) (uint32, bool)   { return 0, false }
-func (alone) Heir(int64) string                              { return "" }
-func (alone) Epoch() uint32                                  { return 0 }
-func (alone) Converging() bool                               { return false }
-func (alone) Introduce(int64, []sess.ConnNew)                {}
-func (alone) OnGap(int64)                                    {}
-func (alone) Former(int64) []string                          { return nil }
-func (alone) Fetch(int64, []string, func(*session.KeyState)) {}
-func (alone) SendAfter(int64, string, sess.Input) bool       { return true }
-func (alone) Homeless(int64, sess.Input)                     {}
+func (alone) Owns(int64) bool                                      { return true }
+func (alone) ReacquiredSince(int64, uint32) (uint32, bool)         { return 0, false }
+func (alone) Heir(int64) string                                    { return "" }
+func (alone) Epoch() uint32                                        { return 0 }
+func (alone) Converging() bool                                     { return false }
+func (alone) Introduce(int64, []sess.ConnNew)                      {}
+func (alone) OnGap(int64)                                          {}
+func (alone) Former(int64) []string                                { return nil }
+func (alone) Fetch(int64, []string, func(*session.KeyState, bool)) {}
+func (alone) SendAfter(int64, string, sess.Input) bool             { return true }
+func (alone) Homeless(int64, sess.Input)                           {}
 
 // Options is what actors work with. All functions are called from many
 // goroutines.
@@ -124,7 +124,6 @@ type Manager struct {
 
 	faults   faultLog
 	draining drain
-	awayKeys atomic.Int64
 	counts   [sess.Counters]atomic.Int64
 }
 
@@ -305,11 +304,14 @@ func (m *Manager) Counted(what sess.Counter) int64 { return m.counts[what].Swap(
 // Count returns how many keys are in memory, without those that have moved to other
 // nodes.
 func (m *Manager) Count() (n int) {
-	defer func() { n -= int(m.awayKeys.Load()) }()
 	for i := range m.shards {
 		s := &m.shards[i]
 		s.mu.RLock()
-		n += len(s.actors)
+		for _, a := range s.actors {
+			if !a.apart.Load() {
+				n++
+			}
+		}
 		s.mu.RUnlock()
 	}
 	return n
@@ -379,9 +381,6 @@ func (m *Manager) forget(a *actor) {
 	defer s.mu.Unlock()
 	if s.actors[a.key] == a {
 		delete(s.actors, a.key)
-		if a.apart.CompareAndSwap(true, false) {
-			m.awayKeys.Add(-1)
-		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package runloop
 
 import (
+	"runtime/debug"
 	"slices"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -39,12 +41,15 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 	}
 	a.mu.Lock()
 	switch {
-	case a.away == node && node != "" && a.givenTo == id:
-		st := a.given
+	case a.given != nil: // it is away, or about to be
+		var st *session.KeyState
+		if a.givenTo.id == id && a.givenTo.node == node {
+			st = a.given
+		}
 		a.mu.Unlock()
 		done(st)
 		return
-	case a.away != "" || a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].id != id:
+	case a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].id != id:
 		a.mu.Unlock()
 		done(nil)
 		return
@@ -69,18 +74,30 @@ func forAnother(in sess.Input) bool {
 	return data
 }
 
+// keep holds an input back for the node that gets the key. It counts as one in the
+// mailbox.
+func (a *actor) keep(in sess.Input) {
+	bytes, _ := weight(in)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.late = append(a.late, in)
+	a.kept.items++
+	a.kept.bytes += bytes
+}
+
 // leave gives the key away, and after it what came meanwhile. The actor stays in the
 // map for a while, so that nothing begins the key anew which is on its way here.
 func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	a.mu.Lock()
 	takers := a.takers
-	a.takers, a.given, a.givenTo = nil, st, takers[0].id
-	to := takers[0].node
+	a.takers, a.given, a.givenTo = nil, st, takers[0]
+	to := a.givenTo.node
 	a.online.Store(0) // the other node reports it
 	a.mu.Unlock()
 	for _, t := range takers {
 		t.done(st)
 	}
+	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime)) // before it is away: an earlier wish is not the end of that
 	queue := slices.Concat(a.late, rest)
 	for more := true; more; {
 		for _, in := range queue {
@@ -92,7 +109,6 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	if !a.flies() {
 		a.m.drained(a)
 	}
-	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime))
 }
 
 // depart makes the actor one of a key that is away, unless something has come
@@ -107,18 +123,20 @@ func (a *actor) depart(to string) (queued []sess.Input, more bool) {
 	}
 	a.away = to
 	a.apart.Store(true)
-	a.m.awayKeys.Add(1)
+	a.kept = load{}
 	return nil, false
 }
 
 // sendAfter sends an input after a key. The reader of an HTTP request gets an empty
 // answer: its client asks again, and is led to the other node.
-func (m *Manager) sendAfter(key int64, to string, in sess.Input) bool {
+func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
 	if d, ok := in.(*sess.Data); ok && d.HTTP != 0 {
 		m.Slots.answer(d.HTTP, nil)
-		return true
+		return
 	}
-	return m.o.Cluster.SendAfter(key, to, in)
+	if !m.o.Cluster.SendAfter(key, to, in) { // too much waits for that node
+		m.o.Cluster.Homeless(key, in)
+	}
 }
 
 // follow is put for a key that is away. What is owed, or says something of what the
@@ -158,37 +176,48 @@ func (m *Manager) Expect(authKeyID int64) bool {
 	return true
 }
 
-// Arrive fetches a key from a node that says it has it. One that is here already, and
-// lives anew, keeps the life that it has: what the other node had is let go, and the
-// client told to fetch what it may have missed there.
-func (m *Manager) Arrive(authKeyID int64, from string) {
+// Arrive begins with a key that another node offers: fetch asks that node for it, and
+// waits. One that is here already, and lives anew, keeps the life that it has: what the
+// other node had is let go, and the client told to fetch what it may have missed there.
+func (m *Manager) Arrive(authKeyID int64, fetch func() (st *session.KeyState, failed bool)) {
 	if a := m.find(authKeyID); a != nil && a.isAway() {
 		m.forget(a)
 	}
 	a, made := m.create(authKeyID, false, true)
 	switch {
 	case made:
-		m.o.Cluster.Fetch(authKeyID, []string{from}, a.arrive)
+		a.arrive(fetch())
 	case !a.isArriving():
-		m.o.Cluster.Fetch(authKeyID, []string{from}, func(st *session.KeyState) {
-			if st != nil {
-				m.Owe(authKeyID, &sess.PushesLost{})
-			}
-		})
+		if st, _ := fetch(); st != nil {
+			m.Owe(authKeyID, &sess.PushesLost{})
+		}
 	}
 }
 
-// arrive begins with what another node had of the key; nil: anew.
-func (a *actor) arrive(st *session.KeyState) {
-	var machine Machine
-	if st != nil && a.m.o.Import != nil {
-		imported, err := a.m.o.Import(a.key, st)
-		if err != nil {
-			a.m.faults.line("handover", "-").Errorf("auth key %d: %v", a.key, err)
-		} else {
-			machine = imported
-		}
+// imported is the machine of a key's state; nil: there is none that can be read.
+func (a *actor) imported(st *session.KeyState) (machine Machine) {
+	if st == nil || a.m.o.Import == nil {
+		return nil
 	}
+	defer func() {
+		if r := recover(); r != nil {
+			metrics.Panics.Inc()
+			a.m.faults.line("panic in handover", "-").Errorf("auth key %d: panic in handover: %v\n%s", a.key, r, debug.Stack())
+			machine = nil
+		}
+	}()
+	machine, err := a.m.o.Import(a.key, st)
+	if err != nil {
+		a.m.faults.line("handover", "-").Errorf("auth key %d: %v", a.key, err)
+		return nil
+	}
+	return machine
+}
+
+// arrive begins with what another node had of the key; nil: anew. Where a node did not
+// answer (failed), or its answer cannot be read, the client may have missed something.
+func (a *actor) arrive(st *session.KeyState, failed bool) {
+	machine := a.imported(st)
 	a.mu.Lock()
 	if machine == nil {
 		if homeless := a.homeless(); homeless != nil || a.sessionDataChan == nil {
@@ -206,6 +235,9 @@ func (a *actor) arrive(st *session.KeyState) {
 			return
 		}
 		machine = a.m.o.New(a.key, false)
+		if failed || st != nil {
+			a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
+		}
 	} else {
 		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
 	}

@@ -19,7 +19,7 @@ type moving struct {
 	others
 	mu     sync.Mutex
 	former []string
-	fetch  func(done func(*session.KeyState))
+	fetch  func(done func(*session.KeyState, bool))
 	log    []string
 }
 
@@ -27,7 +27,7 @@ func newMoving() *moving { return &moving{others: others{Cluster: alone{}}} }
 
 func (c *moving) Former(int64) []string { return c.former }
 
-func (c *moving) Fetch(_ int64, _ []string, done func(*session.KeyState)) { c.fetch(done) }
+func (c *moving) Fetch(_ int64, _ []string, done func(*session.KeyState, bool)) { c.fetch(done) }
 
 func (c *moving) SendAfter(key int64, to string, in sess.Input) bool {
 	c.note("%d after to %s: %s", key, to, describe(in))
@@ -182,15 +182,15 @@ func TestArrival(t *testing.T) {
 	}{
 		"with its past":           {&session.KeyState{UserId: 9}, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"import 9", "1: Arrived", "1: data 1", "1: updates "}},
 		"anew":                    {nil, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"1: data 1", "1: updates "}},
-		"of a state nobody reads": {&session.KeyState{UserId: 13}, []sess.Input{&sess.Data{Salt: 1}}, []string{"import 13", "1: data 1"}},
+		"of a state nobody reads": {&session.KeyState{UserId: 13}, []sess.Input{&sess.Data{Salt: 1}}, []string{"import 13", "1: data 1", "1: PushesLost"}},
 		"only updates":            {nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
 		"updates for its past":    {&session.KeyState{UserId: 9}, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := newMoving()
 			cl.former = []string{"a"}
-			var arrived func(*session.KeyState)
-			cl.fetch = func(done func(*session.KeyState)) { arrived = done }
+			var arrived func(*session.KeyState, bool)
+			cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
 			logs := func(key int64, _ bool) Machine {
 				return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
 			}
@@ -218,7 +218,7 @@ func TestArrival(t *testing.T) {
 			}
 			n.Wait()
 			require.Empty(t, cl.take(), "nothing is served before")
-			arrived(c.state)
+			arrived(c.state, false)
 			n.Wait()
 			require.Equal(t, c.want, cl.take())
 		})
@@ -230,8 +230,8 @@ func TestArrival(t *testing.T) {
 func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 	cl := newMoving()
 	cl.former = []string{"a"}
-	var arrived func(*session.KeyState)
-	cl.fetch = func(done func(*session.KeyState)) { arrived = done }
+	var arrived func(*session.KeyState, bool)
+	cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
 	machine := parting(cl, func() bool { return true })
 	n := newNode(t, machine, func(o *Options) {
 		o.Cluster = cl
@@ -241,7 +241,7 @@ func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	got := make(chan *session.KeyState, 1)
 	n.HandOver(1, "c", 3, func(st *session.KeyState) { got <- st })
-	arrived(&session.KeyState{})
+	arrived(&session.KeyState{}, false)
 	require.EqualValues(t, 1, (<-got).GetUserId())
 	n.Wait()
 	require.Equal(t, []string{"1: Arrived", "1: data 1", "1: HandOff", "1 after to c: CallDone"}, cl.take())
@@ -251,13 +251,12 @@ func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 // its client is told to fetch what it may have missed.
 func TestOfferOfAKeyThatHasBegunAnew(t *testing.T) {
 	cl := newMoving()
-	cl.fetch = func(done func(*session.KeyState)) { done(&session.KeyState{}) }
 	n := newNode(t, func(key int64, _ bool) Machine {
 		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
 	}, func(o *Options) { o.Cluster = cl })
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	n.Wait()
-	n.Arrive(1, "a")
+	n.Arrive(1, func() (*session.KeyState, bool) { return &session.KeyState{}, false })
 	n.Wait()
 	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
 }

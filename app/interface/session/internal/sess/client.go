@@ -122,7 +122,7 @@ func (w *MainAuthWrapper) storesAt() int64 {
 
 // storeWaiting stores what had to wait.
 func (w *MainAuthWrapper) storeWaiting() {
-	if w.storeLater && w.now >= w.storesAt() {
+	if w.storeLater && !w.leaving && w.now >= w.storesAt() {
 		w.storeLater = false
 		w.saveLayer(w.layerIP(w.lastIP()))
 		w.saveClient()

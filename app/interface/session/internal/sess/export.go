@@ -73,8 +73,12 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
 		OnlineSureAt: w.moment(w.sureAt), OnlineNode: w.was,
 	}
-	if w.known {
+	switch {
+	case w.known:
 		st.OnlineSureAt = st.OnlineToldAt
+	case w.telling && w.sureAt != 0: // whether status had lost the entry is heard here, and by nobody
+		w.missUpdates()
+		st.OnlineSureAt, st.Flags = 0, packFlags(w.keyFlags())
 	}
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{

@@ -17,7 +17,8 @@ var ErrState = errors.New("sess: a key's state cannot be read")
 // is ErrState.
 func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, schema *tl.Schema, rnd io.Reader) (*MainAuthWrapper, error) {
 	w := New(key, false, cfg, schema, rnd)
-	w.now, w.wall = now, wall
+	w.now, w.wall, w.out = now, wall, new(Effects) // what there is no room for here is dropped, and tells nobody
+	defer func() { w.out = nil }()
 	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
 	w.ticket, w.lastID, w.userID = Ticket(st.GetTicket()), st.GetLastId(), st.GetUserId()
 	w.loginAt, w.since, w.endedAt, w.stateAt = w.at(st.GetLoginAt()), w.at(st.GetSince()), w.at(st.GetEndedAt()), w.at(st.GetStateAt())
@@ -80,7 +81,7 @@ func (w *MainAuthWrapper) importList(in *sessionpb.KeyList) bool {
 		authKeyID: in.GetAuthKeyId(), keyType: KeyType(in.GetKeyType()), boundUntil: in.GetBoundUntil(),
 		usedAt: w.at(in.GetUsedAt()), retryAt: w.at(in.GetRetryAt()), lent: in.GetLent(), lenient: in.GetLenient(),
 	}
-	if l.keyType != PermKey && w.set(l.keyType) == nil || w.findList(l.keyType, l.authKeyID) != nil {
+	if l.keyType != PermKey && w.set(l.keyType) == nil || l.keyType == PermKey && w.mainAuth != nil || w.findList(l.keyType, l.authKeyID) != nil {
 		return false
 	}
 	for _, s := range in.GetSalts() {
@@ -187,11 +188,23 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 		}
 	}
 	if method == nil || method.Path == "" || c.phase > phaseClearing || c.phase == phaseMarking ||
-		c.phase == phaseClearing && (c.mark == nil || c.mark.done == nil) || c.s == nil && !in.GetOrphan() {
+		c.phase == phaseClearing && (c.mark == nil || c.mark.done == nil) {
 		return false
 	}
-	if c.s == nil {
-		c.s, c.syncing = new(session), false // it has ended; the outcome counts all the same
+	if len(c.pb) > 0 {
+		c.trait = w.traitOf(method, c.pb)
+	}
+	if c.trait&traitMarked != 0 && c.phase > phaseReady && c.mark == nil {
+		return false
+	}
+	if c.s == nil || in.GetOrphan() { // its session has ended, or has no place here
+		if c.phase <= phaseReady {
+			return true
+		}
+		c.s, c.syncing = new(session), false // the outcome counts all the same
+	}
+	if c.phase == phaseClearing && c.deadline == 0 {
+		c.deadline = w.now
 	}
 	if c.syncing {
 		c.s.syncing++

@@ -189,7 +189,12 @@ func TestStatesThatContradictThemselves(t *testing.T) {
 		"a kind of messages":      func(st *sessionpb.KeyState) { st.Lists[0].Sessions[0].Sent[0].Kind = 99 },
 		"a method that is none":   func(st *sessionpb.KeyState) { st.Calls[0].Method = 1 },
 		"a phase that is none":    func(st *sessionpb.KeyState) { st.Calls[0].Phase = 99 },
-		"a call of no session":    func(st *sessionpb.KeyState) { st.Calls[0].Session = 5 },
+		"two lists of perm keys": func(st *sessionpb.KeyState) {
+			l := proto.CloneOf(st.Lists[0])
+			l.AuthKeyId++
+			st.Lists = append(st.Lists, l)
+		},
+		"a sign-in without its mark": func(st *sessionpb.KeyState) { st.Calls[0].Request, st.Calls[0].Trait = nil, uint32(traitMarked) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)
@@ -203,4 +208,20 @@ func TestStatesThatContradictThemselves(t *testing.T) {
 			require.ErrorIs(t, err, ErrState)
 		})
 	}
+}
+
+// A node that has room for fewer temp keys takes as many as it has room for.
+func TestMoreTempKeysThanHaveRoom(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	for key := range int64(5) {
+		x.under(tempKey+key, TempKey, 10+key, tlPing(1))
+	}
+	st := x.handOff()
+	require.Len(t, st.GetLists(), 6)
+	x.cfg.MaxTempKeys = 2
+	w, err := Import(permKey, st, x.now, x.now, &x.cfg, x.schema, x.w.rnd)
+	require.NoError(t, err)
+	require.Len(t, w.tempAuth, 2)
+	w.Step(x.now, x.now, &Arrived{}, &x.out)
 }

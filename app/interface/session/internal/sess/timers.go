@@ -44,7 +44,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	}
 	at = earliest(at, w.presenceAt())
 	at = earliest(at, w.forgetsAt())
-	if w.storeLater {
+	if w.storeLater && !w.leaving {
 		at = earliest(at, w.storesAt())
 	}
 	if len(w.held) > 0 {

@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// refusing is a connection on which calls end with an error, in the end or at once.
+type refusing struct {
+	calls *atomic.Int64
+	code  codes.Code
+	hangs bool
+}
+
+func (r refusing) Invoke(ctx context.Context, _ string, _, _ any, _ ...grpc.CallOption) error {
+	r.calls.Add(1)
+	if r.hangs {
+		<-ctx.Done()
+	}
+	return status.Error(r.code, "")
+}
+
+func (r refusing) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+	return nil, status.Error(r.code, "")
+}
+
+func (refusing) Close() error { return nil }
+
+func joined(conn refusing) *Cluster {
+	c := New("10.0.0.1:20120")
+	c.Join(nil, Options{
+		PeerTimeout: 2 * time.Second, ReleaseAfter: 3 * time.Second,
+		Dial: func(string) (Conn, error) { return conn, nil },
+		Now:  func() int64 { return time.Now().UnixNano() },
+	})
+	return c
+}
+
+// A node whose answer may have been lost is asked again; one that has nothing, or knows
+// no such calls, is not.
+func TestHowOftenANodeIsAskedForAKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		code   codes.Code
+		hangs  bool
+		most   int64
+		least  int64
+		failed bool
+	}{
+		"it has nothing":              {code: codes.OK, least: 1, most: 1},
+		"it is of an earlier release": {code: codes.Unimplemented, least: 1, most: 1},
+		"the connection breaks":       {code: codes.Unavailable, least: 2, most: 2, failed: true},
+		"it does not answer":          {code: codes.DeadlineExceeded, hangs: true, least: 2, most: 2, failed: true},
+		"it has not heard of us":      {code: 409, least: 5, most: 9, failed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				conn := refusing{calls: new(atomic.Int64), code: c.code, hangs: c.hangs}
+				cl := joined(conn)
+				began := time.Now()
+				cl.Fetch(1, []string{"10.0.0.2:20120"}, func(st *session.KeyState, failed bool) {
+					require.Nil(t, st)
+					require.Equal(t, c.failed, failed)
+				})
+				cl.moving.Wait()
+				require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
+				require.GreaterOrEqual(t, conn.calls.Load(), c.least)
+				require.LessOrEqual(t, conn.calls.Load(), c.most)
+			})
+		})
+	}
+}
+
+// A node that hangs has many keys. None waits for it longer than one would.
+func TestANodeThatHangsHoldsUpKeysOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := joined(refusing{calls: new(atomic.Int64), code: codes.DeadlineExceeded, hangs: true})
+		began := time.Now()
+		for key := range int64(10 * fetchers) {
+			cl.Fetch(key, []string{"10.0.0.2:20120"}, func(*session.KeyState, bool) {})
+		}
+		cl.moving.Wait()
+		require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
+	})
+}

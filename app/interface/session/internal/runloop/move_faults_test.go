@@ -1,0 +1,113 @@
+package runloop
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// Who asks for a key while it is on its way out is answered: with the same in the same
+// attempt, else with nothing.
+func TestAKeyIsAskedForWhileItLeaves(t *testing.T) {
+	for name, c := range map[string]struct {
+		who taker
+		has bool
+	}{
+		"in the same attempt": {taker{node: "b", id: 5}, true},
+		"by another node":     {taker{node: "c", id: 9}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := newMoving()
+			cl.owns = func(int64) bool { return false }
+			n := newNode(t, parting(cl, func() bool { return true }), func(o *Options) { o.Cluster = cl })
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			n.Wait()
+			answered := make(chan *session.KeyState, 1)
+			n.HandOver(1, "b", 5, func(*session.KeyState) {
+				n.HandOver(1, c.who.node, c.who.id, func(st *session.KeyState) { answered <- st })
+			})
+			n.Wait()
+			require.Len(t, answered, 1)
+			require.Equal(t, c.has, <-answered != nil)
+		})
+	}
+}
+
+// What waits for a key to be gone is bounded as a mailbox is.
+func TestWhatWaitsForAKeyToLeaveIsBounded(t *testing.T) {
+	c := newMoving()
+	n := newNode(t, parting(c, func() bool { return false }), func(o *Options) { o.Cluster, o.MailboxItems = c, 4 })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	n.Wait()
+	taken := 0
+	for range 100 {
+		if n.Post(1, false, &sess.Data{Payload: make([]byte, 1000)}) == nil {
+			taken++
+		}
+		n.Wait()
+	}
+	require.Equal(t, 4, taken)
+}
+
+// A state that cannot even be looked at costs the key its past, and nothing else.
+func TestStateThatPanics(t *testing.T) {
+	cl := newMoving()
+	cl.former = []string{"a"}
+	var arrived func(*session.KeyState, bool)
+	cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
+	}, func(o *Options) {
+		o.Cluster = cl
+		o.Import = func(int64, *session.KeyState) (Machine, error) { panic("a fault of the test's own") }
+	})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	arrived(&session.KeyState{}, false)
+	n.Wait()
+	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
+}
+
+// A key that was let go while it was asked for is no key here, whenever it leaves.
+func TestAKeyThatIsLetGoWhileItLeaves(t *testing.T) {
+	c := newMoving()
+	c.owns = func(int64) bool { return false }
+	free := false
+	n := newNode(t, parting(c, func() bool { return free }), func(o *Options) { o.Cluster = c })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	a := n.find(1)
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	n.Wait()
+	require.Equal(t, 1, n.Release(func(int64) bool { return false }))
+	free = true
+	a.post(&sess.Tick{})
+	n.Wait()
+	n.pass(2 * awayTime)
+	n.Wait()
+	require.Zero(t, n.Count())
+}
+
+// crowded is a cluster in which too much waits for another node.
+type crowded struct{ *moving }
+
+func (c crowded) SendAfter(int64, string, sess.Input) bool { return false }
+
+// Updates that find no way after their key are kept.
+func TestUpdatesThatCannotFollowAreKept(t *testing.T) {
+	c := crowded{newMoving()}
+	c.owns = func(int64) bool { return false }
+	n := newNode(t, parting(c.moving, func() bool { return true }), func(o *Options) { o.Cluster = c })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	n.Wait()
+	c.take()
+	require.True(t, n.Owe(1, &sess.PushUpdates{Updates: []byte("u")}))
+	require.Equal(t, []string{"1 homeless: updates u"}, c.take())
+	n.pass(2 * time.Minute)
+}
