@@ -440,9 +440,10 @@ func TestPushThatFindsNoRoomIsTold(t *testing.T) {
 		"a packet":            {&sess.Data{}, 0},          // it is repeated
 	} {
 		t.Run(name, func(t *testing.T) {
-			hold := make(chan struct{})
+			begun, hold := make(chan struct{}, 20), make(chan struct{})
 			var told, after atomic.Int64
 			n := newNode(t, always(func(_ int64, in sess.Input, _ *sess.Effects) {
+				begun <- struct{}{}
 				<-hold
 				switch in.(type) {
 				case *sess.PushesLost:
@@ -454,6 +455,7 @@ func TestPushThatFindsNoRoomIsTold(t *testing.T) {
 			for range 10 {
 				require.NoError(t, n.Post(1, false, &sess.Data{}))
 			}
+			<-begun // it looks into its mailbox again when that is done
 			for range 5 {
 				_, err := n.Tell(1, c.in)
 				require.ErrorIs(t, err, ErrDataChannelFull)
