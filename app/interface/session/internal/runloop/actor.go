@@ -10,7 +10,6 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/proto/session"
 )
 
 // actor is one auth key in memory.
@@ -25,31 +24,26 @@ type actor struct {
 	dead    atomic.Bool  // the temp key is bound to nothing any more, or found no place with its perm key
 
 	mu              sync.Mutex
-	sessionDataChan []sess.Input      // what waits for the runLoop; nil while idle
-	waiting         load              // data in the mailbox
-	taken           load              // data the runLoop is at
-	kept            load              // data that waits for the key to be away (late)
-	running         bool              // a runLoop exists
-	pushesLost      bool              // sessionDataChan says so already
-	gone            bool              // out of the map: post elsewhere
-	arriving        bool              // another node is asked for it: what comes waits
-	flying          int               // API calls under way
-	takers          []taker           // who asked for it and has no answer yet
-	away            string            // the node that has it now
-	given           *session.KeyState // what that node got
-	givenTo         taker             // who got it
-	leaving         bool              // another node owns the key: answer what is in flight, then go
-	epoch           uint32            // of the ring that it was last looked at with
-	early           bool              // made while nodes may have disagreed about who owns the key
-	heir            int64             // the perm key that got this temp key's sessions; 0: none
+	sessionDataChan []sess.Input // what waits for the runLoop; nil while idle
+	waiting         load         // data in the mailbox
+	taken           load         // data the runLoop is at
+	running         bool         // a runLoop exists
+	pushesLost      bool         // sessionDataChan says so already
+	gone            bool         // out of the map: post elsewhere
+	parted          *departure   // since another node has asked for the key; nil: none has
+	arriving        bool         // another node is asked for it: what comes waits
+	flying          int32        // API calls under way
+	leaving         bool         // another node owns the key: answer what is in flight, then go
+	epoch           uint32       // of the ring that it was last looked at with
+	early           bool         // made while nodes may have disagreed about who owns the key
+	heir            int64        // the perm key that got this temp key's sessions; 0: none
 
 	// Below, the runLoop's alone.
 	machine Machine
 	done    bool
 	drained bool
-	behind  bool         // there are updates that the client may not have
-	parting bool         // the machine knows that the key leaves
-	late    []sess.Input // came since, for the node that gets it
+	behind  bool // there are updates that the client may not have
+	parting bool // the machine knows that the key leaves
 }
 
 // load is what counts towards the bounds of a mailbox.
@@ -99,14 +93,18 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	if a.gone {
 		return gone, false
 	}
-	if a.away != "" {
-		return away, false
+	var kept load
+	if a.parted != nil {
+		if a.parted.to != "" {
+			return away, false
+		}
+		kept = a.parted.kept
 	}
 	if data {
 		// One item always fits, so that a packet larger than the bound is
 		// late, not impossible.
-		items := a.waiting.items + a.taken.items + a.kept.items
-		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+a.kept.bytes+bytes > a.m.o.MailboxBytes
+		items := a.waiting.items + a.taken.items + kept.items
+		excess := items >= a.m.o.MailboxItems || items > 0 && a.waiting.bytes+a.taken.bytes+kept.bytes+bytes > a.m.o.MailboxBytes
 		if excess && !owed {
 			metrics.MailboxFull.Inc()
 			a.tellLost(in)

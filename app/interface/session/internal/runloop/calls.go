@@ -66,11 +66,11 @@ func (a *actor) invoke(c sess.Call, size int) {
 // landed brings the outcome of an API call to its machine, wherever that is by now.
 func (a *actor) landed(done *sess.CallDone) {
 	if a.post(done) == away {
-		a.m.sendAfter(a.key, a.away, done)
+		a.m.sendAfter(a.key, a.awayTo(), done)
 	}
 	a.mu.Lock()
 	a.flying--
-	over := a.away != "" && a.flying == 0
+	over := a.parted != nil && a.parted.to != "" && a.flying == 0
 	a.mu.Unlock()
 	if over {
 		a.m.drained(a)

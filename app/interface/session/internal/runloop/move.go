@@ -28,6 +28,16 @@ type taker struct {
 	done func(*session.KeyState)
 }
 
+// departure is how a key goes to another node. Most keys never do.
+type departure struct {
+	takers  []taker           // who asked for the key and has no answer yet
+	late    []sess.Input      // came since the machine knows that it leaves, for the node that gets it
+	kept    load              // of late
+	given   *session.KeyState // what that node got
+	givenTo taker
+	to      string // where it is; empty: here still
+}
+
 // HandOver gives a perm key to another node, as soon as nothing is asked of
 // authsession any more for its sake. done hears once what there is of it; nil: nothing.
 // From then on what comes for the key is sent after it. A node that asks again in the
@@ -40,31 +50,41 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 		return
 	}
 	a.mu.Lock()
-	switch {
-	case a.given != nil: // it is away, or about to be
+	if a.parted == nil {
+		a.parted = new(departure)
+	}
+	switch d := a.parted; {
+	case d.given != nil: // it is away, or about to be
 		var st *session.KeyState
-		if a.givenTo.id == id && a.givenTo.node == node {
-			st = a.given
+		if d.givenTo.id == id && d.givenTo.node == node {
+			st = d.given
 		}
 		a.mu.Unlock()
 		done(st)
 		return
-	case a.gone || a.heir != 0 || a.leaving || len(a.takers) > 0 && a.takers[0].id != id:
+	case a.gone || a.heir != 0 || a.leaving || len(d.takers) > 0 && d.takers[0].id != id:
 		a.mu.Unlock()
 		done(nil)
 		return
+	default:
+		d.takers = append(d.takers, taker{node, id, done})
 	}
-	a.takers = append(a.takers, taker{node, id, done})
 	a.mu.Unlock()
 	if a.put(&sess.HandOff{}, true) != posted { // it has ended meanwhile
-		a.mu.Lock()
-		takers := a.takers
-		a.takers = nil
-		a.mu.Unlock()
-		for _, t := range takers {
+		for _, t := range a.takeTakers() {
 			t.done(nil)
 		}
 	}
+}
+
+// takeTakers returns who asked for the key, once.
+func (a *actor) takeTakers() (takers []taker) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.parted != nil {
+		takers, a.parted.takers = a.parted.takers, nil
+	}
+	return takers
 }
 
 // forAnother reports whether an input is one that the node shall have which gets the
@@ -80,32 +100,34 @@ func (a *actor) keep(in sess.Input) {
 	bytes, _ := weight(in)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.late = append(a.late, in)
-	a.kept.items++
-	a.kept.bytes += bytes
+	d := a.parted
+	d.late = append(d.late, in)
+	d.kept.items++
+	d.kept.bytes += bytes
 }
 
 // leave gives the key away, and after it what came meanwhile. The actor stays in the
 // map for a while, so that nothing begins the key anew which is on its way here.
 func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	a.mu.Lock()
-	takers := a.takers
-	a.takers, a.given, a.givenTo = nil, st, takers[0]
-	to := a.givenTo.node
+	d := a.parted
+	takers := d.takers
+	d.takers, d.given, d.givenTo = nil, st, takers[0]
+	to := d.givenTo.node
 	a.online.Store(0) // the other node reports it
 	a.mu.Unlock()
 	for _, t := range takers {
 		t.done(st)
 	}
 	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime)) // before it is away: an earlier wish is not the end of that
-	queue := slices.Concat(a.late, rest)
+	queue := slices.Concat(d.late, rest)
 	for more := true; more; {
 		for _, in := range queue {
 			a.m.sendAfter(a.key, to, in)
 		}
 		queue, more = a.depart(to)
 	}
-	a.machine, a.late, a.done = nil, nil, false
+	a.machine, d.late, a.done = nil, nil, false
 	if !a.flies() {
 		a.m.drained(a)
 	}
@@ -121,9 +143,8 @@ func (a *actor) depart(to string) (queued []sess.Input, more bool) {
 		a.sessionDataChan, a.pushesLost = nil, false
 		return queued, true
 	}
-	a.away = to
+	a.parted.to, a.parted.kept = to, load{}
 	a.apart.Store(true)
-	a.kept = load{}
 	return nil, false
 }
 
@@ -143,10 +164,10 @@ func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
 // node did itself, is sent after it; of anything else whoever brought it is told.
 func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 	if owed || !forAnother(in) {
-		m.sendAfter(a.key, a.away, in)
+		m.sendAfter(a.key, a.awayTo(), in)
 		return nil
 	}
-	return &MovedError{a.away}
+	return &MovedError{a.awayTo()}
 }
 
 // isBack reports whether a key that has gone to another node is this one's again, by the
@@ -222,11 +243,9 @@ func (a *actor) arrive(st *session.KeyState, failed bool) {
 	if machine == nil {
 		if homeless := a.homeless(); homeless != nil || a.sessionDataChan == nil {
 			a.gone = true
-			takers := a.takers
-			a.takers = nil
 			a.mu.Unlock()
 			a.m.forget(a)
-			for _, t := range takers {
+			for _, t := range a.takeTakers() {
 				t.done(nil)
 			}
 			for _, in := range homeless {
@@ -282,10 +301,16 @@ func (m *Manager) Foreign(owned func(authKeyID int64) bool) (keys []int64) {
 	return keys
 }
 
-func (a *actor) isAway() bool {
+func (a *actor) isAway() bool { return a.awayTo() != "" }
+
+// awayTo is the node that has the key now; empty: this one.
+func (a *actor) awayTo() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.away != ""
+	if a.parted == nil {
+		return ""
+	}
+	return a.parted.to
 }
 
 func (a *actor) isArriving() bool {
@@ -298,5 +323,5 @@ func (a *actor) isArriving() bool {
 func (a *actor) flies() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.away != "" && a.flying > 0
+	return a.parted != nil && a.parted.to != "" && a.flying > 0
 }
