@@ -75,8 +75,8 @@ type Options struct {
 
 // Keys are the keys that a node has in memory: runloop.Manager.
 type Keys interface {
-	// Release lets go of the keys that are not owned, and says how many they were.
-	Release(owned func(authKeyID int64) bool) int
+	// Release lets go of keys, and says how many of them were there.
+	Release(keys []int64) int
 	// Converged is called when the nodes agree about who owns a key.
 	Converged()
 	// Owe gives an input to a key, if it is in memory. It is never refused.
@@ -216,11 +216,7 @@ func (c *Cluster) release() {
 	}
 	metrics.Released.Add(float64(len(keys)))
 	logx.Infof("%d keys move to other nodes", len(keys))
-	c.offer(keys, func(released int) {
-		if released > 0 {
-			logx.Infof("%d keys were not taken by their nodes", released)
-		}
-	})
+	c.offer(keys)
 }
 
 // HandOverAll waits until all keys have gone to the nodes that own them, when this
@@ -296,15 +292,11 @@ func (c *Cluster) Introduce(permAuthKeyID int64, sessions []sess.ConnNew) {
 		return
 	}
 	for i := range sessions {
-		p := &sessions[i]
-		in := &session.TLSessionCreateSession{Client: &session.SessionClientEvent{
-			PredicateName: "sessionClientEvent", ServerId: p.ServerID, AuthKeyId: p.AuthKeyID, KeyType: int32(p.KeyType),
-			PermAuthKeyId: permAuthKeyID, SessionId: p.SessionID, ClientIp: p.ClientIP,
-		}}
+		call, _ := Request(permAuthKeyID, &sessions[i])
 		c.Nodes.Beside(owner, func(node session.RPCSessionClient) {
 			ctx, cancel := context.WithTimeout(Introducing(SendForwarded(context.Background())), c.o.PeerTimeout)
 			defer cancel()
-			_, _ = node.SessionCreateSession(ctx, in)
+			_ = call(ctx, node)
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -138,33 +139,30 @@ func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeySta
 	return out.GetState(), err
 }
 
-// SendAfter sends an input after a key that has moved to a node. It reports false when
-// too much waits for that node. What says nothing to another node goes nowhere.
-func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) bool {
+// SendAfter sends an input after a key that has moved to a node. Updates that do not
+// arrive are kept (Homeless). What says nothing to another node goes nowhere.
+func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) {
 	switch in := in.(type) {
 	case *sess.CallDone:
 		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Outcome{Outcome: sess.Outcome(in)}}
 		if send := c.outcome(to, r); !c.inOrder(to, permAuthKeyID, len(r.GetOutcome().GetReply()), send) {
 			c.Nodes.Aside(send) // its order does not matter
 		}
-		return true
+		return
 	case *sess.SendFailed:
 		r := &session.FollowRequest{PermAuthKeyId: permAuthKeyID, What: &session.FollowRequest_Lost{Lost: &session.LostPacket{
 			ServerId: in.ServerID, AuthKeyId: in.AuthKeyID, SessionId: in.SessionID,
 		}}}
-		return c.inOrder(to, permAuthKeyID, 0, func() { _ = c.follow(to, r) })
+		c.inOrder(to, permAuthKeyID, 0, func() { _ = c.follow(to, r) }) // else it is sent again, unacknowledged
+		return
 	}
-	call, size := requestOf(permAuthKeyID, in)
-	if call == nil {
-		return true
+	if call, size := Request(permAuthKeyID, in); call != nil {
+		c.SendOn(permAuthKeyID, size, to, func(err error) {
+			if err != nil {
+				c.Homeless(permAuthKeyID, in)
+			}
+		}, call)
 	}
-	return c.Nodes.InOrder(to, permAuthKeyID, size, func(node session.RPCSessionClient) {
-		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
-		defer cancel()
-		if call(ctx, node) != nil {
-			c.Homeless(permAuthKeyID, in)
-		}
-	}) == nil
 }
 
 // outcome sends the outcome of a call, again when it may not have arrived: it is no
@@ -210,7 +208,7 @@ func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) {
 // Park keeps an input for a key that is not in memory here, until nodes agree whose it
 // is (Parking).
 func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
-	call, size := requestOf(permAuthKeyID, in)
+	call, size := Request(permAuthKeyID, in)
 	if call == nil {
 		return
 	}
@@ -225,9 +223,9 @@ func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
 	})
 }
 
-// requestOf makes the call that brings an input to another node; nil: it is none of
-// those that come from outside.
-func requestOf(permAuthKeyID int64, in sess.Input) (call func(context.Context, session.RPCSessionClient) error, size int) {
+// Request makes the call that brings an input to another node, and says how many
+// bytes it holds; nil: the input is none of those that come from outside.
+func Request(permAuthKeyID int64, in sess.Input) (call func(context.Context, session.RPCSessionClient) error, size int) {
 	switch in := in.(type) {
 	case *sess.PushUpdates:
 		r := &session.TLSessionPushUpdatesData{PermAuthKeyId: permAuthKeyID, Notification: in.Notification, Updates: in.Updates}
@@ -289,33 +287,29 @@ func connType(first bool) int32 {
 
 // offer tells the nodes that own keys by now that they are here, and lets go of those
 // that nobody takes: their nodes do not know these calls, or do not come for them.
-func (c *Cluster) offer(keys []int64, left func(released int)) {
+func (c *Cluster) offer(keys []int64) {
 	byOwner := map[string][]int64{}
-	var order []string
 	for _, key := range keys {
 		if owner, mine := c.Owner(key); !mine {
-			if byOwner[owner] == nil {
-				order = append(order, owner)
-			}
 			byOwner[owner] = append(byOwner[owner], key)
 		}
 	}
-	for _, owner := range order {
+	for _, owner := range slices.Sorted(maps.Keys(byOwner)) {
 		for batch := range slices.Chunk(byOwner[owner], offered) {
 			c.Nodes.Aside(func() {
 				refused, err := c.offerTo(owner, batch)
 				switch {
 				case err != nil:
-					left(c.let(batch))
+					c.let(batch)
 				case len(refused) > 0:
-					left(c.let(refused))
+					c.let(refused)
 				}
 			})
 		}
 	}
 	// Who has said yes comes at once, as fast as it can. What is here still a while
 	// later is not wanted, as when that node has ended.
-	c.schedule(takeOver/2+time.Duration(len(keys))*keyTime, func() { left(c.let(keys)) })
+	c.schedule(takeOver/2+time.Duration(len(keys))*keyTime, func() { c.let(keys) })
 }
 
 // errRefused means that a node does not take offers.
@@ -347,17 +341,12 @@ func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err erro
 	return nil, err
 }
 
-// let releases those of some keys that are another node's still, without a word about
-// what is known of them.
-func (c *Cluster) let(keys []int64) int {
-	some := make(map[int64]struct{}, len(keys))
-	for _, key := range keys {
-		some[key] = struct{}{}
+// let releases those of some keys that are another node's still.
+func (c *Cluster) let(keys []int64) {
+	foreign := slices.DeleteFunc(slices.Clone(keys), c.Owns)
+	if released := c.keys.Release(foreign); released > 0 {
+		logx.Infof("%d keys were not taken by their nodes", released)
 	}
-	return c.keys.Release(func(key int64) bool {
-		_, ours := some[key]
-		return !ours || c.Owns(key)
-	})
 }
 
 // Offered takes the offer of a node, and returns the keys that are not this one's.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -91,4 +92,36 @@ func TestANodeThatHangsHoldsUpKeysOnce(t *testing.T) {
 		cl.moving.Wait()
 		require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
 	})
+}
+
+// Updates that find no way after their key, or whose node does not take them, are kept;
+// packets are not, for their clients repeat them.
+func TestUpdatesThatCannotFollowAreKept(t *testing.T) {
+	const there = "10.0.0.2:20120"
+	updates := &sess.PushUpdates{Updates: []byte("u")}
+	for name, c := range map[string]struct {
+		in   sess.Input
+		fill bool // what waits for that node
+		kept bool
+	}{
+		"no room":               {updates, true, true},
+		"nobody takes them":     {updates, false, true},
+		"a packet":              {&sess.Data{Payload: []byte("p")}, false, false},
+		"a packet, and no room": {&sess.Data{Payload: []byte("p")}, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cl := joined(refusing{calls: new(atomic.Int64), code: codes.Unavailable, hangs: c.fill})
+				if c.fill {
+					require.NoError(t, cl.Nodes.InOrder(there, 1, nodeBytes-2*forwardExtra, func(session.RPCSessionClient) { time.Sleep(time.Second) }))
+					require.NoError(t, cl.Nodes.InOrder(there, 1, 0, func(session.RPCSessionClient) {}))
+				}
+				cl.SendAfter(1, there, c.in)
+				synctest.Wait()
+				require.Equal(t, c.kept, cl.Parked.Waiting() > 0)
+				cl.StopMoves()
+				require.NoError(t, cl.Nodes.Wait(t.Context()))
+			})
+		})
+	}
 }

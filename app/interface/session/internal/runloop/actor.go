@@ -19,7 +19,8 @@ type actor struct {
 	timer   timer
 	unbound bool         // the key is a temp key of its own
 	online  atomic.Int64 // the user that status knows as online here; 0: none
-	apart   atomic.Bool  // away
+	apart   atomic.Bool  // away: another node has the key (departure)
+	flying  atomic.Int32 // API calls under way
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 	dead    atomic.Bool  // the temp key is bound to nothing any more, or found no place with its perm key
 
@@ -32,7 +33,6 @@ type actor struct {
 	gone            bool         // out of the map: post elsewhere
 	parted          *departure   // since another node has asked for the key; nil: none has
 	arriving        bool         // another node is asked for it: what comes waits
-	flying          int32        // API calls under way
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
@@ -95,7 +95,7 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	}
 	var kept load
 	if a.parted != nil {
-		if a.parted.to != "" {
+		if a.isAway() {
 			return away, false
 		}
 		kept = a.parted.kept
@@ -286,12 +286,17 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			metrics.Panics.Inc()
-			a.m.faults.line(fmt.Sprintf("panic in %T", in), "-").Errorf("auth key %d: panic in %T: %v\n%s", a.key, in, r, debug.Stack())
+			a.panicked(fmt.Sprintf("%T", in), r)
 		}
 	}()
 	a.machine.Step(a.m.o.Now(), a.m.o.Wall(), in, out)
 	return true
+}
+
+// panicked tells operators of a defect, in the deferred function that has recovered it.
+func (a *actor) panicked(in string, r any) {
+	metrics.Panics.Inc()
+	a.m.faults.line("panic in "+in, "-").Errorf("auth key %d: panic in %s: %v\n%s", a.key, in, r, debug.Stack())
 }
 
 // handOver gives the sessions of a temp key that was just bound to the actor
@@ -299,29 +304,30 @@ func (a *actor) guard(in sess.Input, out *sess.Effects) (stepped bool) {
 // the map for a while, as a signpost for packets that were on their way.
 func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	_ = a.m.inherit(h.To, &sess.Adopt{Handover: h}, true) // what is owed is not refused
-	for more := true; more; {
-		for _, in := range rest {
-			_ = a.m.inherit(h.To, in, true)
-		}
-		rest, more = a.leaveTo(h.To)
-	}
+	a.passOn(rest, func(in sess.Input) { _ = a.m.inherit(h.To, in, true) }, func() { a.heir, a.done = h.To, false })
 	a.machine = nil
 	a.m.drained(a)
 	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
 }
 
-// leaveTo makes the actor a signpost, unless something has come meanwhile, which
-// the heir is to get first.
-func (a *actor) leaveTo(heir int64) (queued []sess.Input, more bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.taken, a.waiting = a.waiting, load{}
-	if queued = a.sessionDataChan; queued != nil {
+// passOn gives send what waits here, and what comes meanwhile, in order. then is for
+// the moment when nothing is left: whatever comes later finds what it has changed. a.mu
+// is held.
+func (a *actor) passOn(queue []sess.Input, send func(sess.Input), then func()) {
+	for {
+		for _, in := range queue {
+			send(in)
+		}
+		a.mu.Lock()
+		a.taken, a.waiting = a.waiting, load{}
+		if queue = a.sessionDataChan; queue == nil {
+			then()
+			a.mu.Unlock()
+			return
+		}
 		a.sessionDataChan, a.pushesLost = nil, false
-		return queued, true
+		a.mu.Unlock()
 	}
-	a.heir, a.done = heir, false
-	return nil, false
 }
 
 // isSignpost reports whether the actor has handed its sessions over.

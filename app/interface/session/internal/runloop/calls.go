@@ -21,9 +21,7 @@ func (a *actor) call(c sess.Call) {
 		a.online.Store(0)
 		a.notify(r)
 	case *sess.InvokeMethod:
-		a.mu.Lock()
-		a.flying++
-		a.mu.Unlock()
+		a.flying.Add(1)
 		a.invoke(c, bulk(r))
 	default:
 		if _, ok := r.(*sess.BindTempKey); ok && a.unbound {
@@ -68,11 +66,7 @@ func (a *actor) landed(done *sess.CallDone) {
 	if a.post(done) == away {
 		a.m.sendAfter(a.key, a.awayTo(), done)
 	}
-	a.mu.Lock()
-	a.flying--
-	over := a.parted != nil && a.parted.to != "" && a.flying == 0
-	a.mu.Unlock()
-	if over {
+	if a.flying.Add(-1) == 0 && a.isAway() {
 		a.m.drained(a)
 	}
 }

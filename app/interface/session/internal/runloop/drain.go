@@ -105,20 +105,19 @@ func (m *Manager) Offline(ctx context.Context) (told int) {
 	return told
 }
 
-// Release lets go of the keys that another node owns now, after a change of
-// the ring. Their actors leave the map at once, so that nothing new reaches
-// them; they send the answers in flight and end, without a word to status,
-// where the new owner may have reported already. It returns how many left.
+// Release lets go of keys that another node owns now and has not fetched. Their actors
+// leave the map at once, so that nothing new reaches them; they send the answers in
+// flight and end, without a word to status, where the new owner may have reported
+// already. It returns how many left.
 //
 // Temp keys of their own stay: they belong to the node that a gateway brought
 // them to.
-func (m *Manager) Release(owned func(authKeyID int64) bool) (released int) {
-	for _, a := range m.all() {
-		if a.unbound || a.isAway() || owned(a.key) {
-			continue
+func (m *Manager) Release(keys []int64) (released int) {
+	for _, key := range keys {
+		if a := m.find(key); a != nil && !a.unbound && !a.isAway() {
+			m.detach(a)
+			released++
 		}
-		m.detach(a)
-		released++
 	}
 	return released
 }

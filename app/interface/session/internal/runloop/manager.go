@@ -48,9 +48,9 @@ type Cluster interface {
 	// Fetch asks them for it, one after the other. done hears once what there was
 	// (nil: nothing), and whether one of them did not answer.
 	Fetch(authKeyID int64, from []string, done func(st *session.KeyState, failed bool))
-	// SendAfter sends an input after a key that has moved to a node. It reports false
-	// when it cannot be sent. What says nothing to another node goes nowhere.
-	SendAfter(authKeyID int64, to string, in sess.Input) bool
+	// SendAfter sends an input after a key that has moved to a node. What says nothing
+	// to another node goes nowhere.
+	SendAfter(authKeyID int64, to string, in sess.Input)
 	// Homeless hears of updates for a key that nobody had.
 	Homeless(authKeyID int64, in sess.Input)
 }
@@ -67,7 +67,7 @@ func (alone) Introduce(int64, []sess.ConnNew)                      {}
 func (alone) OnGap(int64)                                          {}
 func (alone) Former(int64) []string                                { return nil }
 func (alone) Fetch(int64, []string, func(*session.KeyState, bool)) {}
-func (alone) SendAfter(int64, string, sess.Input) bool             { return true }
+func (alone) SendAfter(int64, string, sess.Input)                  {}
 func (alone) Homeless(int64, sess.Input)                           {}
 
 // Options is what actors work with. All functions are called from many
@@ -233,12 +233,14 @@ func (a *actor) leavesTo(perm int64, d *sess.Data) bool {
 // place is put for what may not wait for a handover, or is part of one.
 func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) error {
 	for {
-		if !unbound && m.find(authKeyID) == nil {
-			if heir := m.o.Cluster.Heir(authKeyID); heir != "" {
+		a := m.find(authKeyID)
+		if a == nil {
+			if heir := m.o.Cluster.Heir(authKeyID); heir != "" && !unbound {
 				return &MovedError{heir}
 			}
+			a = m.obtain(authKeyID, unbound)
 		}
-		switch a := m.obtain(authKeyID, unbound); a.put(in, owed) {
+		switch a.put(in, owed) {
 		case posted:
 			return nil
 		case full:

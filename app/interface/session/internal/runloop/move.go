@@ -1,11 +1,9 @@
 package runloop
 
 import (
-	"runtime/debug"
 	"slices"
 	"time"
 
-	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -35,7 +33,6 @@ type departure struct {
 	kept    load              // of late
 	given   *session.KeyState // what that node got
 	givenTo taker
-	to      string // where it is; empty: here still
 }
 
 // HandOver gives a perm key to another node, as soon as nothing is asked of
@@ -113,39 +110,20 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	d := a.parted
 	takers := d.takers
 	d.takers, d.given, d.givenTo = nil, st, takers[0]
-	to := d.givenTo.node
 	a.online.Store(0) // the other node reports it
 	a.mu.Unlock()
 	for _, t := range takers {
 		t.done(st)
 	}
 	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime)) // before it is away: an earlier wish is not the end of that
-	queue := slices.Concat(d.late, rest)
-	for more := true; more; {
-		for _, in := range queue {
-			a.m.sendAfter(a.key, to, in)
-		}
-		queue, more = a.depart(to)
-	}
-	a.machine, d.late, a.done = nil, nil, false
+	a.passOn(slices.Concat(d.late, rest), func(in sess.Input) { a.m.sendAfter(a.key, d.givenTo.node, in) }, func() {
+		d.late, d.kept = nil, load{}
+		a.apart.Store(true)
+	})
+	a.machine, a.done = nil, false
 	if !a.flies() {
 		a.m.drained(a)
 	}
-}
-
-// depart makes the actor one of a key that is away, unless something has come
-// meanwhile, which the other node is to get first.
-func (a *actor) depart(to string) (queued []sess.Input, more bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.taken, a.waiting = a.waiting, load{}
-	if queued = a.sessionDataChan; queued != nil {
-		a.sessionDataChan, a.pushesLost = nil, false
-		return queued, true
-	}
-	a.parted.to, a.parted.kept = to, load{}
-	a.apart.Store(true)
-	return nil, false
 }
 
 // sendAfter sends an input after a key. The reader of an HTTP request gets an empty
@@ -155,9 +133,7 @@ func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
 		m.Slots.answer(d.HTTP, nil)
 		return
 	}
-	if !m.o.Cluster.SendAfter(key, to, in) { // too much waits for that node
-		m.o.Cluster.Homeless(key, in)
-	}
+	m.o.Cluster.SendAfter(key, to, in)
 }
 
 // follow is put for a key that is away. What is owed, or says something of what the
@@ -222,8 +198,7 @@ func (a *actor) imported(st *session.KeyState) (machine Machine) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			metrics.Panics.Inc()
-			a.m.faults.line("panic in handover", "-").Errorf("auth key %d: panic in handover: %v\n%s", a.key, r, debug.Stack())
+			a.panicked("handover", r)
 			machine = nil
 		}
 	}()
@@ -301,16 +276,13 @@ func (m *Manager) Foreign(owned func(authKeyID int64) bool) (keys []int64) {
 	return keys
 }
 
-func (a *actor) isAway() bool { return a.awayTo() != "" }
+func (a *actor) isAway() bool { return a.apart.Load() }
 
-// awayTo is the node that has the key now; empty: this one.
+// awayTo is the node that has the key of an actor that is away.
 func (a *actor) awayTo() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.parted == nil {
-		return ""
-	}
-	return a.parted.to
+	return a.parted.givenTo.node
 }
 
 func (a *actor) isArriving() bool {
@@ -320,8 +292,4 @@ func (a *actor) isArriving() bool {
 }
 
 // flies reports whether calls are under way whose outcome is sent after the key.
-func (a *actor) flies() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.parted != nil && a.parted.to != "" && a.flying > 0
-}
+func (a *actor) flies() bool { return a.isAway() && a.flying.Load() > 0 }

@@ -2,7 +2,6 @@ package runloop
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,31 +82,11 @@ func TestAKeyThatIsLetGoWhileItLeaves(t *testing.T) {
 	a := n.find(1)
 	n.HandOver(1, "b", 5, func(*session.KeyState) {})
 	n.Wait()
-	require.Equal(t, 1, n.Release(func(int64) bool { return false }))
+	require.Equal(t, 1, n.Release(n.Foreign(func(int64) bool { return false })))
 	free = true
 	a.post(&sess.Tick{})
 	n.Wait()
 	n.pass(2 * awayTime)
 	n.Wait()
 	require.Zero(t, n.Count())
-}
-
-// crowded is a cluster in which too much waits for another node.
-type crowded struct{ *moving }
-
-func (c crowded) SendAfter(int64, string, sess.Input) bool { return false }
-
-// Updates that find no way after their key are kept.
-func TestUpdatesThatCannotFollowAreKept(t *testing.T) {
-	c := crowded{newMoving()}
-	c.owns = func(int64) bool { return false }
-	n := newNode(t, parting(c.moving, func() bool { return true }), func(o *Options) { o.Cluster = c })
-	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
-	n.Wait()
-	n.HandOver(1, "b", 5, func(*session.KeyState) {})
-	n.Wait()
-	c.take()
-	require.True(t, n.Owe(1, &sess.PushUpdates{Updates: []byte("u")}))
-	require.Equal(t, []string{"1 homeless: updates u"}, c.take())
-	n.pass(2 * time.Minute)
 }

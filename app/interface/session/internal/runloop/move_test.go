@@ -29,9 +29,8 @@ func (c *moving) Former(int64) []string { return c.former }
 
 func (c *moving) Fetch(_ int64, _ []string, done func(*session.KeyState, bool)) { c.fetch(done) }
 
-func (c *moving) SendAfter(key int64, to string, in sess.Input) bool {
+func (c *moving) SendAfter(key int64, to string, in sess.Input) {
 	c.note("%d after to %s: %s", key, to, describe(in))
-	return true
 }
 
 func (c *moving) Homeless(key int64, in sess.Input) { c.note("%d homeless: %s", key, describe(in)) }

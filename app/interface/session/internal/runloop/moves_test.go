@@ -109,7 +109,7 @@ func TestWeakness50ReleaseAnswersButSaysNothingToStatus(t *testing.T) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))
 	}
 	require.NoError(t, n.Post(100, true, &sess.Data{}))
-	require.Equal(t, 5, n.Release(func(key int64) bool { return key < 5 }))
+	require.Equal(t, 5, n.Release(n.Foreign(func(key int64) bool { return key < 5 })))
 	require.Equal(t, 6, n.Count(), "the moved keys are out of reach at once")
 	close(hold)
 	eventually(t, "all answers", func() bool { return len(n.sends()) == 11 })
@@ -375,7 +375,7 @@ func TestDrainWaitsForReleasedKeys(t *testing.T) {
 	let := sync.OnceFunc(func() { close(hold) })
 	t.Cleanup(let)
 	require.NoError(t, n.Post(1, false, &sess.Data{}))
-	require.Equal(t, 1, n.Release(func(int64) bool { return false }))
+	require.Equal(t, 1, n.Release(n.Foreign(func(int64) bool { return false })))
 	expired, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, err := n.Drain(expired)
@@ -406,7 +406,7 @@ func TestReleaseTellsOfUpdatesLeftBehind(t *testing.T) {
 	for key := range int64(4) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))
 	}
-	require.Equal(t, 3, n.Release(func(key int64) bool { return key == 0 }))
+	require.Equal(t, 3, n.Release(n.Foreign(func(key int64) bool { return key == 0 })))
 	close(hold)
 	n.Wait()
 	require.Equal(t, []int64{2}, behind)
@@ -437,7 +437,7 @@ func TestSessionsOfReleasedKeysArePresented(t *testing.T) {
 		require.NoError(t, n.Post(key, false, &sess.Data{}))
 	}
 	n.Wait()
-	require.Equal(t, 3, n.Release(func(key int64) bool { return key < 3 }))
+	require.Equal(t, 3, n.Release(n.Foreign(func(key int64) bool { return key < 3 })))
 	n.Wait()
 	require.Equal(t, map[int64][]sess.ConnNew{4: {{SessionID: 104}}}, presented)
 	_, err := n.Drain(t.Context())

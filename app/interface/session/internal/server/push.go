@@ -34,32 +34,25 @@ func (s *Server) SessionPushRpcResultData(ctx context.Context, in *session.TLSes
 }
 
 func (s *Server) pushUpdates(in *session.TLSessionPushUpdatesData, hop cluster.Hop, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
-		_, err := node.SessionPushUpdatesData(ctx, in)
-		return err
-	}, &sess.PushUpdates{Notification: in.GetNotification(), Updates: in.GetUpdates()})
+	s.push(in.GetPermAuthKeyId(), &sess.PushUpdates{Notification: in.GetNotification(), Updates: in.GetUpdates()}, hop, done)
 }
 
 func (s *Server) pushSessionUpdates(in *session.TLSessionPushSessionUpdatesData, hop cluster.Hop, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetUpdates()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
-		_, err := node.SessionPushSessionUpdatesData(ctx, in)
-		return err
-	}, &sess.PushSessionUpdates{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), Updates: in.GetUpdates()})
+	s.push(in.GetPermAuthKeyId(),
+		&sess.PushSessionUpdates{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), Updates: in.GetUpdates()}, hop, done)
 }
 
 func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, hop cluster.Hop, done func(error)) {
-	s.push(in.GetPermAuthKeyId(), len(in.GetRpcResultData()), hop, done, func(ctx context.Context, node session.RPCSessionClient) error {
-		_, err := node.SessionPushRpcResultData(ctx, in)
-		return err
-	}, &sess.PushRPCResult{AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData()})
+	s.push(in.GetPermAuthKeyId(), &sess.PushRPCResult{
+		AuthKeyID: in.GetAuthKeyId(), SessionID: in.GetSessionId(), ReqMsgID: in.GetClientReqMsgId(), RPCResult: in.GetRpcResultData(),
+	}, hop, done)
 }
 
-func (s *Server) push(permAuthKeyID int64, size int, hop cluster.Hop, done func(error),
-	sendOn func(context.Context, session.RPCSessionClient) error, in sess.Input,
-) {
+func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done func(error)) {
 	if hop.Unmarked() {
 		s.svc.Pushed()
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
+			sendOn, size := cluster.Request(permAuthKeyID, in)
 			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
 			return
 		}
@@ -71,5 +64,10 @@ func (s *Server) push(permAuthKeyID int64, size int, hop cluster.Hop, done func(
 	if !known && hop.MayWait() {
 		s.svc.Cluster.Park(permAuthKeyID, in)
 	}
+	if err == nil {
+		done(nil)
+		return
+	}
+	sendOn, size := cluster.Request(permAuthKeyID, in)
 	s.end(err, place{key: permAuthKeyID}, size, hop, done, sendOn)
 }
