@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tgerr"
@@ -19,6 +18,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/internal/passthrough"
+	"github.com/tgsession/tgsession/app/lab/pause"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -63,7 +63,7 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.
 		return nil, err
 	}
 	if s.cfg.Delay != nil {
-		if err := sleep(ctx, s.cfg.Delay(method.Name)); err != nil {
+		if err := pause.For(ctx, s.cfg.Delay(method.Name)); err != nil {
 			return nil, err
 		}
 	}
@@ -178,19 +178,4 @@ func (s *Server) self(ctx context.Context) (*account, error) {
 		return nil, errLogin
 	}
 	return a, nil
-}
-
-// sleep waits for d or the end of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err() // becomes its gRPC code
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tgsession/tgsession/app/lab/chaos/load"
 	"github.com/tgsession/tgsession/app/lab/chaos/plan"
 	"github.com/tgsession/tgsession/app/lab/chaos/site"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 const (
@@ -170,7 +171,7 @@ func (r *run) faults(ctx context.Context, p *plan.Plan) error {
 		rest = briefly
 	}
 	r.load.Tell()
-	pause(ctx, rest)
+	_ = pause.For(ctx, rest)
 	end := time.Now().Add(r.cfg.For)
 	for n := 1; ctx.Err() == nil; n++ {
 		if p.Left() == 0 && (r.cfg.Short || time.Now().After(end)) {
@@ -180,7 +181,7 @@ func (r *run) faults(ctx context.Context, p *plan.Plan) error {
 		if err := r.fault(ctx, n, f); err != nil {
 			return fmt.Errorf("chaos: fault %d, %s: %w", n, f.Type, err)
 		}
-		pause(ctx, rest)
+		_ = pause.For(ctx, rest)
 		if err := r.site.Failed(); err != nil {
 			return fmt.Errorf("chaos: after fault %d, %s: %w", n, f.Type, err)
 		}
@@ -198,7 +199,7 @@ func (r *run) fault(ctx context.Context, n int, f plan.Fault) error {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		pause(telling, f.For/2)
+		_ = pause.For(telling, f.For/2)
 		r.load.Tell()
 	}()
 	err := r.site.Make(ctx, f, func(what string) {
@@ -237,13 +238,4 @@ func (r *run) panics() (lines []string) {
 		}
 	}
 	return lines
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

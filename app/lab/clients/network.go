@@ -9,6 +9,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/lab/bff"
 	"github.com/tgsession/tgsession/app/lab/clients/program"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 const (
@@ -45,10 +46,10 @@ func hole(long time.Duration) func(context.Context, *walk, *Cell) error {
 // afterwards, unless the library fetches nothing, and then what is sent next.
 func (w *walk) missing(ctx context.Context, c *Cell, long time.Duration, bad func() (good func() error)) error {
 	good := bad()
-	pause(ctx, long/2)
+	_ = pause.For(ctx, long/2)
 	text := w.text("in the cut")
 	err := w.fromBob(ctx, text)
-	pause(ctx, long/2)
+	_ = pause.For(ctx, long/2)
 	begin := time.Now()
 	if err := errors.Join(err, good()); err != nil {
 		return err
@@ -100,7 +101,7 @@ func idle(ctx context.Context, w *walk, c *Cell) error {
 		changes = 1
 	}
 	before := w.second.Count("disconnected")
-	pause(ctx, changes*w.run.cfg.SaltLife+margin)
+	_ = pause.For(ctx, changes*w.run.cfg.SaltLife+margin)
 	if n := w.second.Count("disconnected") - before; n > 0 {
 		c.Note = fmt.Sprintf("%d reconnects while idle", n)
 	}
@@ -133,7 +134,7 @@ func restart(name, about string, how func(context.Context, *run) error, lossy bo
 				_, err := makeCalls(begun, w.main, callsInRestart, bff.SlowMethod)
 				calls <- err
 			}()
-			pause(ctx, SlowTime/3) // in the middle of the calls
+			_ = pause.For(ctx, SlowTime/3) // in the middle of the calls
 		},
 		shared: how,
 		lanes: [][]step{{{name: name, about: about, bound: 4 * time.Minute, run: func(ctx context.Context, w *walk, c *Cell) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/lab/clients/program"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 const (
@@ -103,7 +104,7 @@ func every(ctx context.Context, pace, long time.Duration, do func()) {
 		if ctx.Err() != nil || next.After(end) {
 			return
 		}
-		pause(ctx, time.Until(next))
+		_ = pause.For(ctx, time.Until(next))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/lab/clients/program"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 // skew is how far a wrong clock is off.
@@ -257,7 +258,7 @@ func files(ctx context.Context, w *walk, c *Cell) error {
 			if took, err = makeCalls(ctx, w.main, 1, "users.getUsers"); took > slowest {
 				slowest = took
 			}
-			pause(beside, quickEvery)
+			_ = pause.For(beside, quickEvery)
 		}
 		quick <- err
 	}()
@@ -341,15 +342,5 @@ func clock(ahead time.Duration) func(context.Context, *walk, *Cell) error {
 			return err
 		}
 		return p.Close(stopGrace)
-	}
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/lab/clients/netns"
 	"github.com/tgsession/tgsession/app/lab/clients/patch"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 const (
@@ -137,7 +138,7 @@ func (a *app) logged(ctx context.Context, text string) error {
 			return fmt.Errorf("Desktop ended before it logged %q", text) //nolint:staticcheck // its name begins so
 		default:
 		}
-		if err := pause(ctx, logEvery); err != nil {
+		if err := pause.For(ctx, logEvery); err != nil {
 			return fmt.Errorf("Desktop did not log %q: %w", text, err) //nolint:staticcheck // its name begins so
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/tgsession/tgsession/app/lab/bff"
 	"github.com/tgsession/tgsession/app/lab/cluster"
 	"github.com/tgsession/tgsession/app/lab/device"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 // Where things are in Desktop's window, on a screen of our size.
@@ -171,7 +172,7 @@ func (s *scenario) logIn(ctx context.Context) error {
 				return errors.Join(err, s.note(fmt.Sprintf("the list of logins shows %q", model)))
 			}
 		}
-		if err := pause(ctx, logEvery); err != nil {
+		if err := pause.For(ctx, logEvery); err != nil {
 			return fmt.Errorf("Desktop's login is not in the list: %w", err) //nolint:staticcheck // its name begins so
 		}
 	}
@@ -218,13 +219,13 @@ func (s *scenario) receive(ctx context.Context) error {
 
 func (s *scenario) cut(ctx context.Context) error {
 	s.proxy.Cut()
-	if err := pause(ctx, cutFor/2); err != nil {
+	if err := pause.For(ctx, cutFor/2); err != nil {
 		return err
 	}
 	if err := s.bob.Send(ctx, s.toAlice, inTheCut); err != nil {
 		return err
 	}
-	if err := pause(ctx, cutFor/2); err != nil {
+	if err := pause.For(ctx, cutFor/2); err != nil {
 		return err
 	}
 	s.proxy.Restore()
@@ -245,7 +246,7 @@ func (s *scenario) end(ctx context.Context) error {
 		if difference(s.intro, shown) < different {
 			return nil
 		}
-		if err := pause(ctx, logEvery); err != nil {
+		if err := pause.For(ctx, logEvery); err != nil {
 			return fmt.Errorf("Desktop does not log out: %w", err) //nolint:staticcheck // its name begins so
 		}
 	}
@@ -254,7 +255,7 @@ func (s *scenario) end(ctx context.Context) error {
 // peace expects Desktop not to connect again and again.
 func (s *scenario) peace(ctx context.Context) error {
 	before := s.proxy.Accepted()
-	if err := pause(ctx, calm); err != nil {
+	if err := pause.For(ctx, calm); err != nil {
 		return err
 	}
 	if n := s.proxy.Accepted() - before; n > calmConnections {

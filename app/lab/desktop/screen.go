@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 // Size of the screen, which the window of Desktop fills but for a margin.
@@ -150,7 +152,7 @@ func (s *screen) still(ctx context.Context) (*image.RGBA, error) {
 			return shown, nil
 		}
 		last = shown
-		if err := pause(ctx, stillFor); err != nil {
+		if err := pause.For(ctx, stillFor); err != nil {
 			return nil, fmt.Errorf("the screen does not come to rest: %w", err)
 		}
 	}
@@ -177,16 +179,4 @@ func empty(img *image.RGBA) bool {
 		}
 	}
 	return float64(other) < blink*float64(len(img.Pix)/4)
-}
-
-// pause waits for d; the error says that ctx ended first.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

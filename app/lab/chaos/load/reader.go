@@ -11,6 +11,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/lab/chaos/check"
 	"github.com/tgsession/tgsession/app/lab/device"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 const (
@@ -137,16 +138,6 @@ func (f *fetcher) insist(ctx context.Context, call func(context.Context) error) 
 		if err == nil || ctx.Err() != nil || tgerr.IsCode(err, 400, 401) {
 			return err
 		}
-		pause(ctx, fetchPause)
-	}
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		_ = pause.For(ctx, fetchPause)
 	}
 }

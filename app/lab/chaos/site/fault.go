@@ -9,6 +9,7 @@ import (
 	"github.com/tgsession/tgsession/app/lab/chaos/links"
 	"github.com/tgsession/tgsession/app/lab/chaos/part"
 	"github.com/tgsession/tgsession/app/lab/chaos/plan"
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 // delay is how much each piece of data is held up on a slow link: with both
@@ -62,17 +63,8 @@ func around(ctx context.Context, long time.Duration, do, undo func() error) erro
 	if err := do(); err != nil {
 		return err
 	}
-	pause(ctx, long)
+	_ = pause.For(ctx, long)
 	return undo()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // nothing is a fault of nobody's.
@@ -147,7 +139,7 @@ func (s *Site) signal(ctx context.Context, f plan.Fault, p *part.Part, still, go
 	}
 	heal := gone()
 	if f.Kind == plan.Kill {
-		pause(ctx, f.For)
+		_ = pause.For(ctx, f.For)
 	}
 	return errors.Join(p.Start(ctx), heal())
 }
@@ -167,7 +159,7 @@ func (s *Site) link(ctx context.Context, f plan.Fault, made func(string)) error 
 	default:
 		return fmt.Errorf("site: no fault %s", f.Type)
 	}
-	pause(ctx, f.For)
+	_ = pause.For(ctx, f.For)
 	return heal()
 }
 
