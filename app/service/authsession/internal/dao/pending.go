@@ -80,10 +80,13 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold func(...string),
 	if err := lockKey(ctx, tx, perm); err != nil {
 		return nil, err
 	}
+	policies := make(map[int64]Policy, len(live))
 	for _, l := range live {
-		if _, err := lockUser(ctx, tx, l.UserID); err != nil {
+		policy, err := lockUser(ctx, tx, l.UserID)
+		if err != nil {
 			return nil, err
 		}
+		policies[l.UserID] = policy
 	}
 	now, err := loginsOn(ctx, tx, perm)
 	if err != nil {
@@ -104,7 +107,7 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold func(...string),
 	if err := saveMarks(ctx, tx, perm, before, after); err != nil || len(users) != 1 || !before.owed(users[0]) || after.owed(users[0]) {
 		return nil, err
 	}
-	return d.enforce(ctx, tx, hold, perm, users[0])
+	return d.enforce(ctx, tx, hold, policies[users[0]], perm, users[0])
 }
 
 // loginOn is a live login on a key: at most one, but of stock nodes.

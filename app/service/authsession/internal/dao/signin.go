@@ -159,12 +159,8 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 }
 
 // enforce ends what the policy of the user logged in on perm does not let
-// stay, now that this sign-in is complete.
-func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold func(...string), perm, userID int64) ([]Ended, error) {
-	policy, err := lockUser(ctx, tx, userID)
-	if err != nil {
-		return nil, err
-	}
+// stay, now that this sign-in is complete. The user is locked.
+func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold func(...string), policy Policy, perm, userID int64) ([]Ended, error) {
 	live, err := d.liveOf(ctx, tx, userID)
 	if err != nil {
 		return nil, err
