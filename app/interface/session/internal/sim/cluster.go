@@ -24,6 +24,7 @@ type cluster struct {
 	links    Links
 	weather  weather
 	besieged bool            // there is no storm, but a siege
+	former   bool            // nodes know no calls about keys that move, as those of an earlier release
 	healed   bool            // the storm is over
 	silent   bool            // so is everything else
 	polls    int             // HTTP requests that nodes hold
@@ -56,6 +57,7 @@ func newCluster(seed uint64, schema *tl.Schema, o Options) *cluster {
 		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
 	}
 	c.besieged = c.chance(8) || o.Siege
+	c.former = c.chance(8)
 	c.configure()
 	if o.Limits != nil {
 		o.Limits(&c.given)
@@ -162,14 +164,21 @@ func (c *cluster) leave(addr string) {
 	n.gone = true
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
-	drained := n.svc.Runloop.StartDrain(context.Background())
-	limit := c.now + int64(20*time.Second)
+	began := c.now
+	var drained <-chan struct{}
 	var wait func()
 	wait = func() {
+		if drained == nil { // keys go first, for half of the time
+			if len(n.svc.Runloop.Foreign(n.svc.Cluster.Owns)) > 0 && c.now < began+int64(10*time.Second) && !n.dead {
+				c.after(10*time.Millisecond, wait)
+				return
+			}
+			drained = n.svc.Runloop.StartDrain(context.Background())
+		}
 		select {
 		case <-drained:
 		default:
-			if c.now < limit && !n.dead {
+			if c.now < began+int64(20*time.Second) && !n.dead {
 				c.after(10*time.Millisecond, wait)
 				return
 			}

@@ -26,8 +26,9 @@ type conn struct {
 }
 
 var (
-	errUnavailable = status.Error(codes.Unavailable, "connection refused")
-	errDeadline    = status.Error(codes.DeadlineExceeded, "context deadline exceeded")
+	errUnavailable   = status.Error(codes.Unavailable, "connection refused")
+	errUnimplemented = status.Error(codes.Unimplemented, "unknown service")
+	errDeadline      = status.Error(codes.DeadlineExceeded, "context deadline exceeded")
 )
 
 // Invoke makes a call. It must be called in a fiber.

@@ -49,7 +49,8 @@
 // arrives, fails or is lost; under siege there are queues, shares and retries) and the
 // reports to status; the handlers' waiting for an answer (here a fallback at the
 // deadline); go-zero's breakers, which are off;
-// etcd, which tells everyone the list of nodes in their own time; and the peers:
+// etcd, which tells everyone the list of nodes in their own time; in some runs other
+// nodes of an earlier release, which know no calls about keys that move; and the peers:
 // gateways as PEERS.md describes them, an authsession (in some runs a stock one,
 // without the calls of our own), a BFF whose answers say whom they are for,
 // status, sync. A client encrypts nothing: its packets carry the id of their key,

@@ -22,7 +22,7 @@ func TestFaultsAreFound(t *testing.T) {
 	}{
 		{"who comes back is not told of an absence", sabotaged(forgetAbsences), []string{"convergence"}},
 		{"a push that finds the mailbox full is forgotten", besieged(sabotaged(deafToWord[*sess.PushesLost])), []string{"promptness"}},
-		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos"}},
+		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos", "identity"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
 		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},

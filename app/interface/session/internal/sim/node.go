@@ -384,10 +384,16 @@ func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, erro
 	case *session.TLSessionQueryAuthKey:
 		return n.srv.SessionQueryAuthKey(ctx, in)
 	case *session.OfferKeysRequest:
+		if c.former {
+			return nil, errUnimplemented
+		}
 		return n.peers.OfferKeys(ctx, in)
 	case *session.FollowRequest:
 		return n.peers.Follow(ctx, in)
 	case *session.HandOverRequest:
+		if c.former {
+			return nil, errUnimplemented
+		}
 		return n.handOver(ctx, in)
 	}
 	w := c.wait()
