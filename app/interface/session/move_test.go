@@ -61,23 +61,24 @@ func (d *device) packets() int {
 // counts as missed. Before, the new node knew nothing: it greeted the session, upon
 // which the client repeated its call, and the BFF did it a second time.
 func TestAKeyTakesItsSessionsAlong(t *testing.T) {
-	for name, move := range map[string]func(a, b *node, both []string){
-		"a node joins, and the client speaks first": func(a, b *node, both []string) {
+	for name, move := range map[string]func(a, b *node, both []string, speak func()){
+		"a node joins, and the client speaks first": func(a, b *node, both []string, speak func()) {
 			b.svc.Cluster.Update(both)
 			a.svc.Cluster.Update(both)
+			speak()
 		},
-		"a node joins, and this one hears later": func(a, b *node, both []string) {
+		"a node joins, and the other hears when it is asked": func(a, b *node, both []string, speak func()) {
 			b.svc.Cluster.Update(both)
-			go func() {
-				time.Sleep(300 * time.Millisecond)
-				a.svc.Cluster.Update(both)
-			}()
+			speak()
+			require.Equal(t, 1, b.svc.Runloop.Count(), "the key is on its way")
+			a.svc.Cluster.Update(both)
 		},
-		"a node stops": func(a, b *node, both []string) {
+		"a node stops": func(a, b *node, both []string, speak func()) {
 			b.svc.Cluster.Update(both)
 			a.svc.Cluster.Update(both[1:]) // a is on its own ring still
 			b.svc.Cluster.Update(both[1:])
 			go a.stop()
+			speak()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,8 +101,7 @@ func TestAKeyTakesItsSessionsAlong(t *testing.T) {
 			eventually(t, "at the BFF", func() bool { return c.bff.count(nearestDCPath) == 1 })
 			before := d.packets()
 
-			move(a, b, both)
-			b.send(t, d, ping)
+			move(a, b, both, func() { b.send(t, d, ping) })
 			d.await("pong", func(m message) bool { return m.constructor() == pong })
 			eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
 			b.push(t, key)

@@ -172,19 +172,7 @@ func (n *Nodes) Keep(has func(addr string) bool) {
 
 // Wait returns at a moment when nothing waits or is under way, or when ctx is
 // done.
-func (n *Nodes) Wait(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		n.busy.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (n *Nodes) Wait(ctx context.Context) error { return lane.Await(ctx, n.busy.Wait) }
 
 // Close closes all connections and waits for what it ended. No node can be
 // called any more.

@@ -57,9 +57,8 @@ func NewStatus(conn grpc.ClientConnInterface, serverID string, timeout time.Dura
 }
 
 var (
-	errLate = errors.New("peers: an announcement waited until it was not true any more")
-	// ErrFull says that too much waits for a peer.
-	ErrFull      = errors.New("peers: too much waits")
+	errLate      = errors.New("peers: an announcement waited until it was not true any more")
+	errFull      = errors.New("peers: too much waits")
 	errElsewhere = errors.New("peers: another node has the key")
 )
 
@@ -123,7 +122,7 @@ func (s *Status) report(key int64, call func(context.Context) error, done func(e
 		done(err)
 	}) {
 		metrics.StatusDropped.Inc()
-		done(ErrFull)
+		done(errFull)
 	}
 }
 
@@ -218,7 +217,7 @@ func (s *Status) ask(ctx context.Context, entries []Entry) (map[int64]map[int64]
 
 // Wait returns when all reports have been made or ctx is done.
 func (s *Status) Wait(ctx context.Context) error {
-	return wait(ctx, func() {
+	return lane.Await(ctx, func() {
 		s.renewals.busy.Wait()
 		s.lanes.Wait()
 	})

@@ -64,6 +64,14 @@ func (w *MainAuthWrapper) moment(t int64) int64 {
 // export is all that there is of the key. It shares memory with the wrapper, which
 // must not be used any more.
 func (w *MainAuthWrapper) export() *sessionpb.KeyState {
+	sureAt := w.sureAt
+	switch {
+	case w.known:
+		sureAt = w.toldAt
+	case w.telling && sureAt != 0: // whether status had lost the entry is heard here, and by nobody
+		w.missUpdates()
+		sureAt = 0
+	}
 	st := &sessionpb.KeyState{
 		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID, UserId: w.userID,
 		LoginAt: w.moment(w.loginAt), Since: w.moment(w.since), EndedAt: w.moment(w.endedAt), StateAt: w.moment(w.stateAt),
@@ -71,15 +79,9 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		State: int32(w.state), Layer: w.layer, LayerSaved: w.layerSaved, Flags: packFlags(w.keyFlags()),
 		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
 		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
-		OnlineSureAt: w.moment(w.sureAt), OnlineNode: w.was,
+		OnlineSureAt: w.moment(sureAt), OnlineNode: w.was,
 	}
-	switch {
-	case w.known:
-		st.OnlineSureAt = st.OnlineToldAt
-	case w.telling && w.sureAt != 0: // whether status had lost the entry is heard here, and by nobody
-		w.missUpdates()
-		st.OnlineSureAt, st.Flags = 0, packFlags(w.keyFlags())
-	}
+
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{
 			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,
