@@ -54,10 +54,6 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		done(errInput)
 		return
 	}
-	sendOn := func(ctx context.Context, node session.RPCSessionClient) error {
-		_, err := node.SessionSendDataToSession(ctx, in)
-		return err
-	}
 	refused := func(err error) {
 		if errors.Is(err, errUnregistered) {
 			s.dead(d)
@@ -70,11 +66,23 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		case p.owner != "" && hop != cluster.Direct:
 			done(redirect(p.owner))
 		case p.owner != "":
-			s.sendOn(p, len(d.GetPayload()), done, sendOn)
+			s.sendOn(p, len(d.GetPayload()), done, packet(in))
 		default:
-			s.end(s.svc.Runloop.Post(p.key, p.unbound, data(d, k)), p, len(d.GetPayload()), hop, done, sendOn)
+			if err := s.svc.Runloop.Post(p.key, p.unbound, data(d, k)); err != nil {
+				s.end(err, p, len(d.GetPayload()), hop, done, packet(in))
+				return
+			}
+			done(nil) // apart from end: nearly every packet comes here
 		}
 	})
+}
+
+// packet brings a packet to another node.
+func packet(in *session.TLSessionSendDataToSession) func(context.Context, session.RPCSessionClient) error {
+	return func(ctx context.Context, node session.RPCSessionClient) error {
+		_, err := node.SessionSendDataToSession(ctx, in)
+		return err
+	}
 }
 
 // claim is what a packet says of its key.
