@@ -57,7 +57,8 @@ func New(c Config) (*Service, error) {
 			node.Drain(ctx)
 			stream.End()
 		},
-		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
+		Lost:               node.Cluster.Rejoin,
+		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept, unary.Await},
 		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 		ServerOptions: []grpc.ServerOption{
 			grpc.UnaryInterceptor(server.Harmless),
@@ -119,6 +120,7 @@ func (s *Service) Start(ctx context.Context) error {
 		s.svc.Close()
 		return err
 	}
+	s.svc.Cluster.Watch(s.rpc.Confirm)
 	return nil
 }
 

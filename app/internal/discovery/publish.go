@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
@@ -20,27 +21,38 @@ type Publication struct {
 	etcd   *clientv3.Client
 	conf   discov.EtcdConf
 	value  string
+	lost   func()
+	own    context.Context // until Withdraw
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	// Of the goroutine, and of who has waited for its end.
-	lease clientv3.LeaseID // 0: none
-	alive <-chan *clientv3.LeaseKeepAliveResponse
+	mu        sync.Mutex       // held for a request to etcd
+	lease     clientv3.LeaseID // 0: none
+	alive     <-chan *clientv3.LeaseKeepAliveResponse
+	breaks    int // how often the lease had run out
+	confirmed int // breaks that Confirm has told of
 }
 
 // Publish registers value under c.Key/<lease id>, or c.Key/<c.ID>, and keeps
 // it there until Withdraw, whatever happens to the key and its lease. An etcd
 // that does not take it within patience is an error.
-func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time.Duration) (*Publication, error) {
+//
+// lost, unless nil, is called when the lease has run out: for a time others found the
+// address no more. It is not listed again until lost returns, which must call nothing
+// of the publication.
+func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time.Duration, lost func()) (*Publication, error) {
 	conf, err := etcdConfig(c)
 	if err != nil {
 		return nil, err
 	}
+	if lost == nil {
+		lost = func() {}
+	}
 	own, cancel := context.WithCancel(context.Background())
-	p := &Publication{conf: c, value: value, cancel: cancel, done: make(chan struct{})}
+	p := &Publication{conf: c, value: value, lost: lost, own: own, cancel: cancel, done: make(chan struct{})}
 	bounded, end := context.WithTimeout(ctx, patience)
 	defer end()
-	if err := p.begin(bounded, own, conf); err != nil {
+	if err := p.begin(bounded, conf); err != nil {
 		close(p.done)
 		p.abandon()
 		if ctx.Err() != nil {
@@ -50,20 +62,20 @@ func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time
 	}
 	go func() {
 		defer close(p.done)
-		p.keep(own)
+		p.keep()
 	}()
 	return p, nil
 }
 
 // begin makes the client and the first registration.
-func (p *Publication) begin(ctx, own context.Context, conf clientv3.Config) (err error) {
+func (p *Publication) begin(ctx context.Context, conf clientv3.Config) (err error) {
 	var b backoff
 	for {
 		if p.etcd == nil {
 			p.etcd, err = dial(ctx, conf)
 		}
 		if p.etcd != nil {
-			err = p.register(ctx, own)
+			err = p.register(ctx)
 		}
 		if err == nil || refused(err) || !b.pause(ctx) {
 			return err
@@ -106,20 +118,23 @@ func (p *Publication) abandon() {
 // keep registers anew what is lost: a lease that ran out, a key that somebody
 // deleted. It looks with each sign of life of the lease, which comes every few
 // seconds.
-func (p *Publication) keep(ctx context.Context) {
+func (p *Publication) keep() {
 	for {
+		p.mu.Lock()
+		alive := p.alive
+		p.mu.Unlock()
 		select {
-		case <-ctx.Done():
+		case <-p.own.Done():
 			return
-		case _, open := <-p.alive:
+		case _, open := <-alive:
 			if !open {
-				p.alive = nil
+				p.ended(alive)
 			}
 		}
 		var b backoff
 		for {
-			err := p.register(ctx, ctx)
-			if ctx.Err() != nil {
+			err := p.register(p.own)
+			if p.own.Err() != nil {
 				return
 			}
 			if err == nil {
@@ -128,7 +143,7 @@ func (p *Publication) keep(ctx context.Context) {
 			if b.last == 0 {
 				logx.Errorf("etcd: the registration of %s under %s is in doubt: %v", p.value, p.conf.Key, err)
 			}
-			if !b.pause(ctx) {
+			if !b.pause(p.own) {
 				return
 			}
 		}
@@ -138,36 +153,92 @@ func (p *Publication) keep(ctx context.Context) {
 	}
 }
 
-// register makes true what a registration is: a lease that lives as long as
-// own, and the key under it. A lease is given up only once etcd does not know
-// it: two would be one too many to withdraw.
-func (p *Publication) register(ctx, own context.Context) error {
+// ended notes that nobody renews the lease any more, unless it is another by now.
+func (p *Publication) ended(alive <-chan *clientv3.LeaseKeepAliveResponse) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.alive == alive {
+		p.alive = nil
+	}
+}
+
+// Confirm asks etcd whether the address has been listed without a break since Publish,
+// or the last Confirm that returned no error. An address that is not listed any more is
+// listed again when Confirm returns. It is for a process that has not run for a while,
+// and so cannot know. After Withdraw it is an error.
+func (p *Publication) Confirm(ctx context.Context) (unbroken bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.own.Err(); err != nil {
+		return false, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	if p.lease != 0 && p.alive == nil {
-		left, err := p.etcd.TimeToLive(ctx, p.lease)
-		if err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+	if err := p.checkLease(ctx); err != nil {
+		return false, err
+	}
+	if err := p.listed(ctx); err != nil {
+		return false, err
+	}
+	unbroken, p.confirmed = p.breaks == p.confirmed, p.breaks
+	return unbroken, nil
+}
+
+// register makes true what a registration is: a lease that lives as long as
+// the publication, and the key under it.
+func (p *Publication) register(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	if p.alive == nil {
+		if err := p.checkLease(ctx); err != nil {
 			return err
 		}
-		if err != nil || left.TTL <= 0 {
-			p.lease = 0
-		}
 	}
+	return p.listed(ctx)
+}
+
+// checkLease gives up a lease that etcd does not know any more, and no other: two would
+// be one too many to withdraw. p.mu is held, here and below.
+func (p *Publication) checkLease(ctx context.Context) error {
+	if p.lease == 0 {
+		return nil
+	}
+	left, err := p.etcd.TimeToLive(ctx, p.lease)
+	if err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		return err
+	}
+	if err != nil || left.TTL <= 0 {
+		p.over()
+	}
+	return nil
+}
+
+// over forgets a lease that has run out.
+func (p *Publication) over() {
+	p.lease, p.alive = 0, nil
+	p.breaks++
+	p.lost()
+}
+
+// listed has etcd list the address, under a new lease if there is none.
+func (p *Publication) listed(ctx context.Context) error {
 	if p.lease == 0 {
 		grant, err := p.etcd.Grant(ctx, leaseTTL)
 		if err != nil {
 			return err
 		}
-		p.lease, p.alive = grant.ID, nil
+		p.lease = grant.ID
 	}
 	if err := p.put(ctx); err != nil {
 		if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-			p.lease, p.alive = 0, nil
+			p.over()
 		}
 		return err
 	}
 	if p.alive == nil {
-		alive, err := p.etcd.KeepAlive(own, p.lease)
+		alive, err := p.etcd.KeepAlive(p.own, p.lease)
 		if err != nil {
 			return err
 		}
@@ -201,6 +272,8 @@ func (p *Publication) put(ctx context.Context) error {
 func (p *Publication) Withdraw(ctx context.Context) error {
 	p.cancel()
 	<-p.done
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	defer p.etcd.Close()
 	var failed error
 	if _, err := p.etcd.Revoke(ctx, p.lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {

@@ -26,7 +26,7 @@ func published(t *testing.T, etcd *etcdtest.Etcd, key string) *mvccpb.KeyValue {
 
 func publish(t *testing.T, c discov.EtcdConf, value string) *Publication {
 	t.Helper()
-	p, err := Publish(t.Context(), c, value, soon)
+	p, err := Publish(t.Context(), c, value, soon, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { p.cancel(); <-p.done; p.etcd.Close() })
 	return p
@@ -66,6 +66,47 @@ func TestWhatIsLostIsRegisteredAgain(t *testing.T) {
 	require.NoError(t, err)
 	again()
 	require.NotEqual(t, first.Lease, published(t, etcd, key).Lease)
+}
+
+// A process that did not run learns from Confirm whether others have missed it, also
+// where the goroutine that renews the lease was first to see it.
+func TestConfirm(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("confirmed")
+	lost := 0
+	p, err := Publish(t.Context(), discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, "a:1", soon, func() {
+		lost++
+		require.Empty(t, etcd.Values(key), "it is not listed again yet")
+	})
+	require.NoError(t, err)
+	confirm := func(want bool) {
+		t.Helper()
+		unbroken, err := p.Confirm(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, unbroken)
+		require.Equal(t, []string{"a:1"}, etcd.Values(key))
+	}
+	confirm(true)
+	etcd.Unset(string(published(t, etcd, key).Key)) // what is lost so comes back under its lease
+	confirm(true)
+	_, err = etcd.Revoke(t.Context(), clientv3.LeaseID(published(t, etcd, key).Lease))
+	require.NoError(t, err)
+	confirm(false)
+	confirm(true)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = etcd.Revoke(t.Context(), clientv3.LeaseID(published(t, etcd, key).Lease))
+	require.NoError(t, err)
+	_, err = p.Confirm(ended)
+	require.Error(t, err)
+	confirm(false) // nobody has been told of it yet
+	require.Equal(t, 2, lost)
+
+	require.NoError(t, p.Withdraw(t.Context()))
+	_, err = p.Confirm(t.Context())
+	require.Error(t, err)
+	require.Empty(t, etcd.Values(key))
 }
 
 // A fixed id's key may be there under the lease of the process before, which
@@ -137,11 +178,11 @@ func TestNoRegistration(t *testing.T) {
 		for _, user := range []string{"", "somebody"} {
 			c := discov.EtcdConf{Hosts: []string{host}, Key: "a.service", User: user, Pass: user}
 			began := time.Now()
-			_, err := Publish(t.Context(), c, "a:1", 200*time.Millisecond)
+			_, err := Publish(t.Context(), c, "a:1", 200*time.Millisecond, nil)
 			require.ErrorContains(t, err, "etcd at "+host+" is not usable")
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
-			_, err = Publish(ctx, c, "a:1", time.Minute)
+			_, err = Publish(ctx, c, "a:1", time.Minute, nil)
 			require.ErrorIs(t, err, context.Canceled)
 			require.Less(t, time.Since(began), 2*time.Second)
 		}

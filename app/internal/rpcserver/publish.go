@@ -15,7 +15,7 @@ func (s *Server) publish(ctx context.Context) error {
 	if len(c.Hosts) == 0 || c.Key == "" {
 		return nil
 	}
-	p, err := discovery.Publish(ctx, c, PublishedAddress(s.options.Conf.ListenOn), etcdTimeout)
+	p, err := discovery.Publish(ctx, c, PublishedAddress(s.options.Conf.ListenOn), etcdTimeout, s.options.Lost)
 	if err != nil {
 		return err
 	}
@@ -23,6 +23,19 @@ func (s *Server) publish(ctx context.Context) error {
 	s.published = p
 	s.mu.Unlock()
 	return nil
+}
+
+// Confirm asks etcd whether the server has been listed without a break since it
+// started, or since the last Confirm that returned no error (discovery.Publication). A
+// server that is not published has been.
+func (s *Server) Confirm(ctx context.Context) (unbroken bool, err error) {
+	s.mu.Lock()
+	p := s.published
+	s.mu.Unlock()
+	if p == nil {
+		return true, nil
+	}
+	return p.Confirm(ctx)
 }
 
 // unpublish takes the address out of etcd and waits until it is gone, at most

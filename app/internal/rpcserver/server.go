@@ -34,6 +34,9 @@ type Options struct {
 	// finishes what must not be lost. It runs when no new peer can find the
 	// server any more and should return by ctx's deadline. Nil: nothing.
 	Drain func(ctx context.Context)
+	// Lost is called when peers could not find the server for a time, because its
+	// lease in etcd had run out, before they find it again. Nil: nothing.
+	Lost func()
 
 	UnaryInterceptors  []grpc.UnaryServerInterceptor
 	StreamInterceptors []grpc.StreamServerInterceptor

@@ -14,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
@@ -35,6 +36,7 @@ type Cluster struct {
 	fetches *lane.Pool // keys on their way here that somebody waits for
 	offers  *lane.Pool // and keys that were offered
 	moving  lane.Busy
+	pauses  pauses
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
@@ -94,7 +96,7 @@ const (
 
 // New makes the cluster of one node, whose published host:port is self.
 func New(self string) *Cluster {
-	return &Cluster{Members: NewMembers(self), timers: map[*due]struct{}{}, silent: map[string]int64{}}
+	return &Cluster{Members: NewMembers(self), pauses: pauses{now: clock.Now}, timers: map[*due]struct{}{}, silent: map[string]int64{}}
 }
 
 // Join readies the node for other nodes, and for keys that move from now on. It is
@@ -313,6 +315,7 @@ func (c *Cluster) LeaveRing() {
 
 // StopMoves forgets what is still to be done about keys that moved.
 func (c *Cluster) StopMoves() {
+	c.pauses.close()
 	c.Members.Close()
 	c.mu.Lock()
 	c.closed = true

@@ -42,4 +42,8 @@
 // A node that stops leaves the ring first (LeaveRing): from then on every key is
 // another node's, is offered at once, and none begins here any more (Heir); the rest is
 // drained.
+//
+// A process that was stopped for longer than its lease in etcd, and goes on, does not
+// know that its keys were another node's. What it reads first waits until etcd has been
+// asked (Await); then it lets go of all keys and asks for them, as one that joins.
 package cluster

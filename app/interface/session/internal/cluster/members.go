@@ -123,11 +123,33 @@ func (m *Members) Leave() {
 	m.Close()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	nodes := slices.DeleteFunc(slices.Clone(m.Ring().Nodes()), func(n string) bool { return n == m.self })
-	if len(nodes) > 0 {
+	if nodes := without(m.Ring().Nodes(), m.self); len(nodes) > 0 {
 		m.left.Store(true) // before the ring: who reads the ring without this node must also see that it has left
 		m.view.Store(m.view.Load().next(NewRing(nodes), m.now()))
 	}
+}
+
+// Rejoin notes that the other nodes have not seen this one for a time, and do now: for
+// that time its keys were theirs.
+func (m *Members) Rejoin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.view.Load()
+	others := without(old.ring.Nodes(), m.self)
+	if len(others) == 0 || m.closed {
+		return
+	}
+	now := m.now()
+	m.view.Store(old.next(NewRing(others), now).next(old.ring, now))
+	logx.Errorf("ring: the others have not seen this node for a time")
+	if m.onChange != nil {
+		m.onChange(old.ring)
+	}
+}
+
+// without is a list of nodes but for one.
+func without(nodes []string, node string) []string {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return n == node })
 }
 
 // Left reports whether the node has left the ring.
@@ -175,7 +197,7 @@ func (m *Members) Update(nodes []string) {
 	m.hosts.update(now)
 	next := old.next(now, m.now())
 	if old.before == nil { // it joins
-		if others := slices.DeleteFunc(slices.Clone(now.Nodes()), func(n string) bool { return n == m.self }); len(others) > 0 {
+		if others := without(now.Nodes(), m.self); len(others) > 0 {
 			next.before = NewRing(others)
 		}
 	}

@@ -38,6 +38,8 @@ var (
 	// Moves counts keys that came from other nodes: taken with all they had; failed
 	// attempts; and outcomes of calls that did not reach the node of their key.
 	Moves = counter("shard", "moves_total", "Keys that came from other nodes with their sessions.", "outcome")
+	// Pauses counts times of 3 s and more in which the process did not run.
+	Pauses = counter("shard", "pauses_total", "Times of 3 s and more in which the process did not run.")
 	// Strays counts pushes that came while their keys moved between nodes:
 	// kept, and then delivered, sent on or lost; full: there was no room.
 	Strays = counter("shard", "strays_total", "Pushes that came to a node without their key.", "outcome")

@@ -10,6 +10,9 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
@@ -53,6 +56,14 @@ func (s *Server) bounded(ctx context.Context, method string) (context.Context, c
 		wait = min(wait, time.Until(deadline))
 	}
 	return context.WithTimeout(ctx, max(wait-Margin, wait/10))
+}
+
+// Await has calls wait after a pause of the process (cluster.Cluster.Await).
+func (s *Server) Await(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := s.svc.Cluster.Await(ctx); err != nil {
+		return nil, status.FromContextError(err).Err()
+	}
+	return handler(ctx, in)
 }
 
 // place says where a key's wrapper is.

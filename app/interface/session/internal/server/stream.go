@@ -92,6 +92,9 @@ func (s *Stream) receive(stream session.RPCSessionStream_SessionDataStreamServer
 		case !a.expect():
 			return errFull
 		}
+		if err := s.unary.svc.Cluster.Await(stream.Context()); err != nil {
+			return err
+		}
 		s.handle(stream.Context(), in, a, calls)
 	}
 }

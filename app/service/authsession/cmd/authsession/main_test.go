@@ -107,7 +107,7 @@ func TestUnmigrateIsRefusedWhileANodeServes(t *testing.T) {
 	authsession.RegisterRPCAuthsessionServer(stock, authsession.UnimplementedRPCAuthsessionServer{})
 	go func() { _ = stock.Serve(listener) }()
 	defer stock.Stop()
-	listed, err := discovery.Publish(t.Context(), discov.EtcdConf{Hosts: []string{v["ETCD"]}, Key: v["ETCDKEY"]}, v["LISTEN"], 5*time.Second)
+	listed, err := discovery.Publish(t.Context(), discov.EtcdConf{Hosts: []string{v["ETCD"]}, Key: v["ETCDKEY"]}, v["LISTEN"], 5*time.Second, nil)
 	require.NoError(t, err)
 	defer func() { _ = listed.Withdraw(context.Background()) }()
 	code, output = unmigrate()

@@ -1,0 +1,195 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+)
+
+// A process may be stopped for a while and go on: by a signal, a debugger, a machine
+// that is moved to other hardware or short of memory. When it was longer than its
+// lease in etcd, other nodes have served its keys meanwhile, and its clients have
+// repeated there what they had no answer to. The first thing such a process reads is
+// those requests, which still wait in its sockets: it would carry them out a second
+// time, before it hears of anything else.
+//
+// So whatever comes after a pause waits until etcd has said whether the node was on
+// the ring all the time. If it was not, the node lets go of its keys and begins again
+// as one that has just joined: it asks the others for a key when something comes for it.
+
+const (
+	// pauseLimit is a time without a beat that counts as a pause. A lease lasts 10 s and
+	// is renewed each third of that, so that it outlives a pause of less than 6 s. A
+	// machine that is only busy costs one question to etcd.
+	pauseLimit = 3 * time.Second
+	beatEvery  = 500 * time.Millisecond
+	// confirmTime is how long etcd is asked. A node that hears nothing lets go of its
+	// keys, too: then others may have been told that it is gone.
+	confirmTime  = 10 * time.Second
+	confirmPause = 200 * time.Millisecond
+)
+
+// Confirm asks etcd whether this node was listed all the time since the last call, and
+// has it listed when it returns no error (rpcserver.Server.Confirm).
+type Confirm func(ctx context.Context) (unbroken bool, err error)
+
+// pauses notices when the process did not run.
+type pauses struct {
+	now func() int64 // Unix nanoseconds
+
+	beat atomic.Int64         // when the process ran last; 0: nobody looks
+	gate atomic.Pointer[gate] // nil: nothing waits
+
+	mu   sync.Mutex
+	back func() (unbroken bool) // is run after a pause; nil: nobody looks
+	stop context.CancelFunc
+	busy sync.WaitGroup
+}
+
+// gate is what waits for the end of a pause.
+type gate struct {
+	open     chan struct{} // closed when it may go on
+	unbroken bool          // set then: nobody has missed the node
+}
+
+// watch begins to look for pauses. After one back is run, and what has come waits for
+// its end. ctx, which back gets, ends with close.
+func (p *pauses) watch(back func(context.Context) (unbroken bool)) {
+	ctx, stop := context.WithCancel(context.Background())
+	p.mu.Lock()
+	p.stop, p.back = stop, func() bool { return back(ctx) }
+	p.mu.Unlock()
+	p.beat.Store(p.now())
+	p.busy.Go(func() {
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if p.paused() {
+					p.shut()
+				}
+				p.beat.Store(p.now())
+			}
+		}
+	})
+}
+
+// close ends the looking; what waits goes on.
+func (p *pauses) close() {
+	p.mu.Lock()
+	p.back = nil
+	p.beat.Store(0)
+	stop := p.stop
+	p.mu.Unlock()
+	if stop != nil {
+		stop()
+		p.busy.Wait()
+	}
+}
+
+// paused reports whether the process did not run for a while, until just now.
+func (p *pauses) paused() bool {
+	beat := p.beat.Load()
+	return beat != 0 && p.now()-beat > int64(pauseLimit)
+}
+
+// shut has everything wait that comes from now on.
+func (p *pauses) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gate.Load() != nil || p.back == nil {
+		return
+	}
+	g, back := &gate{open: make(chan struct{}), unbroken: true}, p.back
+	p.gate.Store(g)
+	p.busy.Go(func() {
+		for paused := true; paused; {
+			p.beat.Store(p.now())
+			g.unbroken = back() && g.unbroken
+			paused = p.paused() // once more
+		}
+		p.beat.Store(p.now())
+		p.gate.Store(nil)
+		close(g.open)
+	})
+}
+
+// await waits after a pause, and reports whether nobody has missed the node in it.
+// Without a pause it costs a look at the time.
+func (p *pauses) await(ctx context.Context) (unbroken bool, err error) {
+	if p.paused() {
+		p.shut()
+	}
+	g := p.gate.Load()
+	if g == nil {
+		return true, nil
+	}
+	select {
+	case <-g.open:
+		return g.unbroken, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// Watch looks for pauses of the process until StopMoves. It is called once.
+func (c *Cluster) Watch(confirm Confirm) {
+	c.pauses.watch(func(ctx context.Context) bool { return c.comeBack(ctx, confirm) })
+}
+
+// Await waits, after a pause of the process, until the node knows which keys are its
+// own, and returns ctx's error when that ends before. Whoever brings something from
+// outside calls it first.
+func (c *Cluster) Await(ctx context.Context) error {
+	_, err := c.pauses.await(ctx)
+	return err
+}
+
+// MayGoOn waits as Await does, for what came before the pause and has not been done
+// yet. It reports whether nobody else may have done it meanwhile.
+func (c *Cluster) MayGoOn() bool {
+	unbroken, _ := c.pauses.await(context.Background())
+	return unbroken
+}
+
+// comeBack finds out what a pause has cost.
+func (c *Cluster) comeBack(ctx context.Context, confirm Confirm) (unbroken bool) {
+	metrics.Pauses.Inc()
+	unbroken = c.unbroken(ctx, confirm)
+	switch {
+	case ctx.Err() != nil: // the node ends
+	case unbroken:
+		logx.Info("the process was stopped for a while; etcd has kept it on the ring")
+	default:
+		c.Rejoin() // etcd may have said nothing
+		released := c.keys.Release(c.keys.Foreign(func(int64) bool { return false }))
+		logx.Errorf("the process was stopped for so long that other nodes may have served its keys: it lets go of %d and begins anew", released)
+	}
+	return unbroken
+}
+
+// unbroken asks etcd until it answers.
+func (c *Cluster) unbroken(ctx context.Context, confirm Confirm) bool {
+	ctx, cancel := context.WithTimeout(ctx, confirmTime)
+	defer cancel()
+	for {
+		if unbroken, err := confirm(ctx); err == nil {
+			return unbroken
+		}
+		pause := time.NewTimer(confirmPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return false
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// heldKeys are keys in memory.
+type heldKeys struct{ held []int64 }
+
+func (k *heldKeys) Release(keys []int64) int {
+	k.held = nil
+	return len(keys)
+}
+func (*heldKeys) Converged() {}
+func (*heldKeys) Owe(int64, sess.Input) bool {
+	return false
+}
+func (k *heldKeys) Foreign(owned func(int64) bool) (keys []int64) {
+	for _, key := range k.held {
+		if !owned(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+func (*heldKeys) Arrive(int64, func() (*session.KeyState, bool)) {}
+
+// stopped is a cluster of two whose process can be stopped, and where keys are here.
+func stopped(t *testing.T, confirm Confirm) (c *Cluster, keys *heldKeys, stop func(time.Duration)) {
+	var skipped atomic.Int64
+	now := func() int64 { return time.Now().UnixNano() + skipped.Load() }
+	c, keys = New(threeNodes[0]), &heldKeys{[]int64{1, 2, 3}}
+	c.pauses.now = now
+	c.Join(keys, Options{PeerTimeout: time.Second, ReleaseAfter: time.Second, Now: now})
+	c.Update(threeNodes[:2])
+	time.Sleep(time.Minute) // the node has joined long ago
+	c.Watch(confirm)
+	t.Cleanup(c.StopMoves)
+	return c, keys, func(d time.Duration) {
+		synctest.Wait()
+		skipped.Add(int64(d)) // nothing runs meanwhile, and the tickers do not tick
+	}
+}
+
+func TestPauses(t *testing.T) {
+	away := errors.New("etcd does not answer")
+	for name, x := range map[string]struct {
+		stopped time.Duration
+		after   time.Duration // how long etcd says nothing, then
+		broken  bool          // its answer
+		asked   bool
+		anew    bool
+	}{
+		"a short one":                           {stopped: 2 * time.Second},
+		"one that nobody noticed":               {stopped: 5 * time.Second, asked: true},
+		"one that others noticed":               {stopped: 15 * time.Second, broken: true, asked: true, anew: true},
+		"one that nobody noticed, etcd is slow": {stopped: 5 * time.Second, after: 4 * time.Second, asked: true},
+		"one that others noticed, etcd is slow": {stopped: 15 * time.Second, after: 4 * time.Second, broken: true, asked: true, anew: true},
+		"one after which etcd is away":          {stopped: 15 * time.Second, after: time.Hour, asked: true, anew: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var began time.Time
+				confirm := func(context.Context) (bool, error) {
+					if began.IsZero() {
+						began = time.Now()
+					}
+					if time.Since(began) < x.after {
+						return false, away
+					}
+					return !x.broken, nil
+				}
+				c, keys, stop := stopped(t, confirm)
+				require.NoError(t, c.Await(t.Context()))
+				require.True(t, began.IsZero(), "asked without a reason")
+				epoch := c.Epoch()
+
+				stop(x.stopped)
+				require.NoError(t, c.Await(t.Context()))
+				require.Equal(t, x.asked, !began.IsZero())
+				if x.asked {
+					require.Equal(t, min(x.after, confirmTime), time.Since(began).Truncate(time.Second), "how long it waited")
+				}
+				require.Equal(t, x.anew, len(keys.held) == 0, "whether the keys are let go")
+				require.Equal(t, x.anew, c.Epoch() > epoch)
+				if x.anew {
+					require.Equal(t, threeNodes[1:2], c.Former(1), "who may have a key now")
+				} else {
+					require.Empty(t, c.Former(1))
+				}
+			})
+		})
+	}
+}
+
+// What was begun before a pause does not go on after it, if another node may have done it
+// meanwhile.
+func TestWhatWasBegunBeforeAPause(t *testing.T) {
+	for name, unbroken := range map[string]bool{"nobody noticed": true, "others noticed": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _, stop := stopped(t, func(context.Context) (bool, error) { return unbroken, nil })
+				require.True(t, c.MayGoOn())
+				stop(10 * time.Second)
+				require.Equal(t, unbroken, c.MayGoOn())
+				require.True(t, c.MayGoOn(), "what is begun later")
+			})
+		})
+	}
+}
+
+// Who waits for etcd after a pause is not held longer than its caller waits, nor than
+// the node lives.
+func TestAPauseHoldsNobodyForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, keys, stop := stopped(t, func(ctx context.Context) (bool, error) {
+			<-ctx.Done()
+			return false, ctx.Err()
+		})
+		stop(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, c.Await(ctx), context.DeadlineExceeded)
+
+		waits := make(chan error)
+		go func() { waits <- c.Await(t.Context()) }()
+		synctest.Wait()
+		c.StopMoves()
+		require.NoError(t, <-waits)
+		require.Len(t, keys.held, 3, "a node that ends drains")
+	})
+}
+
+// A process that is stopped again while etcd is asked asks again.
+func TestAPauseAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		var stop func(time.Duration)
+		var c *Cluster
+		c, _, stop = stopped(t, func(context.Context) (bool, error) {
+			if asked++; asked == 1 {
+				time.Sleep(100 * time.Millisecond)
+				stopNow := stop
+				go stopNow(20 * time.Second)
+				time.Sleep(100 * time.Millisecond)
+				return true, nil // before it was stopped again
+			}
+			return false, nil
+		})
+		stop(10 * time.Second)
+		require.False(t, c.MayGoOn())
+		require.Equal(t, 2, asked)
+	})
+}

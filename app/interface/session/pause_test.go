@@ -1,0 +1,83 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/discov"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// A node that was stopped for longer than its lease in etcd carried out what waited in
+// its sockets, though its clients had repeated it to the node that had their keys
+// meanwhile: the BFF did it a second time.
+func TestANodeThatWasStoppedRepeatsNothing(t *testing.T) {
+	hosts, etcd := etcdtest.Hosts(t), etcdtest.Dial(t)
+	key := etcd.Key("session")
+	c := startCluster(t)
+	b := c.start(func(conf *Config) {
+		conf.Etcd = discov.EtcdConf{Hosts: hosts, Key: key}
+		conf.Session.PeerTimeout = 300 * time.Millisecond // for a node that is stopped
+	})
+	p := c.startProcess(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}", strings.Join(hosts, ", "), key))
+	both := func() bool { return len(b.svc.Cluster.Ring().Nodes()) == 2 }
+	eventually(t, "both nodes on the ring", both)
+	a := &node{rpc: p.rpc}
+	perm := keyOf(t, b, p.addr)
+	c.bff.on(nearestDCPath, func(context.Context) ([]byte, error) {
+		return protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "nearestDc"), nil
+	})
+	d := c.login(a, perm, 77)
+
+	require.NoError(t, syscall.Kill(p.pid, syscall.SIGSTOP))
+	stopped := time.Now()
+	running := false
+	goOn := func() {
+		if !running {
+			running = true
+			require.NoError(t, syscall.Kill(p.pid, syscall.SIGCONT))
+		}
+	}
+	t.Cleanup(goOn)
+	data, call := d.data(getNearestDC)
+	packet := &session.TLSessionSendDataToSession{Data: data}
+	taken := make(chan error, 1)
+	go func() {
+		_, err := p.rpc.SessionSendDataToSession(t.Context(), packet)
+		taken <- err
+	}()
+
+	// Its lease runs out: the other node takes over, and gets the packet again.
+	list, err := etcd.Get(t.Context(), key+"/", clientv3.WithPrefix())
+	require.NoError(t, err)
+	for _, kv := range list.Kvs {
+		if string(kv.Value) == p.addr {
+			_, err := etcd.Revoke(t.Context(), clientv3.LeaseID(kv.Lease))
+			require.NoError(t, err)
+		}
+	}
+	eventually(t, "one node on the ring", func() bool { return len(b.svc.Cluster.Ring().Nodes()) == 1 })
+	_, err = b.rpc.SessionSendDataToSession(t.Context(), packet)
+	require.NoError(t, err)
+	d.result(call)
+	require.Equal(t, 1, c.bff.count(nearestDCPath))
+
+	time.Sleep(time.Until(stopped.Add(4 * time.Second))) // by now it is a pause
+	goOn()
+	if err := <-taken; err != nil { // the other node's, by the ring of that moment
+		requireStatus(t, err, 700, "REDIRECT_TO_"+b.Address())
+	}
+	eventually(t, "both nodes on the ring", both)
+	a.send(t, d, ping)
+	d.await("pong", func(m message) bool { return m.constructor() == pong })
+	require.Equal(t, 1, c.bff.count(nearestDCPath), "how often the call was made")
+}
