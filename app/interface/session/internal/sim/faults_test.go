@@ -25,6 +25,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos", "identity"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
+		{"of the temp keys of a kind one is served", sabotaged(oneOfAKind), []string{"ids", "promptness", "convergence"}},
 		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},
 		{"a gateway that is not reached has lost what is for it", besieged(links(Links{NoRetry: true})), []string{"promptness"}},
 		{"a late close is taken for the connection at hand", besieged(sabotaged(closeLate)), []string{"promptness"}},
@@ -60,6 +61,29 @@ func links(l Links) func() Options { return func() Options { return Options{Link
 
 func limits(change func(*sess.Config)) func() Options {
 	return func() Options { return Options{Limits: change} }
+}
+
+// oneOfAKind forgets the sessions of a temp key when another one of its kind speaks.
+func oneOfAKind() Sabotage {
+	type place struct {
+		perm int64
+		kind sess.KeyType
+	}
+	last := map[place]int64{}
+	return func(m runloop.Machine, perm, now, wall int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok && d.AuthKeyID != perm {
+			last[place{perm, d.KeyType}] = d.AuthKeyID
+		}
+		m.Step(now, wall, in, out)
+		out.Sends = slices.DeleteFunc(out.Sends, func(s sess.Send) bool {
+			for p, key := range last {
+				if p.perm == perm && key == s.AuthKeyID {
+					return false
+				}
+			}
+			return s.AuthKeyID != perm
+		})
+	}
 }
 
 // closeLate believes each word that a connection is closed.
