@@ -86,7 +86,9 @@ type Keys interface {
 	// Foreign are the keys in memory that are not owned.
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive begins with a key that another node has offered.
-	Arrive(authKeyID int64, fetch func() (st *session.KeyState, failed bool))
+	Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, failed bool))
+	// Missed says that the others have not seen this node for a time.
+	Missed()
 }
 
 const (
@@ -328,6 +330,14 @@ func (c *Cluster) StopMoves() {
 		c.Parked.Close()
 	}
 	c.busy.Wait()
+}
+
+// Rejoin is for when the others have not seen this node for a time, and do now or will in
+// a moment: for that time its keys were theirs.
+func (c *Cluster) Rejoin() {
+	if c.rejoin() {
+		c.keys.Missed()
+	}
 }
 
 // Close closes the connections to other nodes.

@@ -129,15 +129,15 @@ func (m *Members) Leave() {
 	}
 }
 
-// Rejoin notes that the other nodes have not seen this one for a time, and do now: for
-// that time its keys were theirs.
-func (m *Members) Rejoin() {
+// rejoin notes that the ring was without this node for a time, and reports whether there
+// are other nodes.
+func (m *Members) rejoin() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	old := m.view.Load()
 	others := without(old.ring.Nodes(), m.self)
 	if len(others) == 0 || m.closed {
-		return
+		return false
 	}
 	now := m.now()
 	m.view.Store(old.next(NewRing(others), now).next(old.ring, now))
@@ -145,6 +145,7 @@ func (m *Members) Rejoin() {
 	if m.onChange != nil {
 		m.onChange(old.ring)
 	}
+	return true
 }
 
 // without is a list of nodes but for one.

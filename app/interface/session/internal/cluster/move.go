@@ -357,7 +357,7 @@ func (c *Cluster) Offered(from string, keys []int64) (refused []int64) {
 			continue
 		}
 		if !c.offers.Go(func() {
-			c.keys.Arrive(key, func() (*session.KeyState, bool) {
+			c.keys.Arrive(key, from, func() (*session.KeyState, bool) {
 				return c.fetch(key, []string{from}, c.now()+int64(c.o.PeerTimeout))
 			})
 		}) {

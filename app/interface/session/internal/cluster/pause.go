@@ -19,8 +19,8 @@ import (
 // time, before it hears of anything else.
 //
 // So whatever comes after a pause waits until etcd has said whether the node was on
-// the ring all the time. If it was not, the node lets go of its keys and begins again
-// as one that has just joined: it asks the others for a key when something comes for it.
+// the ring all the time. If it was not, the node asks the others for a key when something
+// comes for it (runloop.Manager.Missed).
 
 const (
 	// pauseLimit is a time without a beat that counts as a pause. A lease lasts 10 s and
@@ -28,8 +28,8 @@ const (
 	// machine that is only busy costs one question to etcd.
 	pauseLimit = 3 * time.Second
 	beatEvery  = 500 * time.Millisecond
-	// confirmTime is how long etcd is asked. A node that hears nothing lets go of its
-	// keys, too: then others may have been told that it is gone.
+	// confirmTime is how long etcd is asked. A node that hears nothing goes on as one that
+	// was missed: others may have been told so.
 	confirmTime  = 10 * time.Second
 	confirmPause = 200 * time.Millisecond
 )
@@ -169,9 +169,8 @@ func (c *Cluster) comeBack(ctx context.Context, confirm Confirm) (unbroken bool)
 	case unbroken:
 		logx.Info("the process was stopped for a while; etcd has kept it on the ring")
 	default:
+		logx.Error("the process was stopped for so long that other nodes may have served its keys")
 		c.Rejoin() // etcd may have said nothing
-		released := c.keys.Release(c.keys.Foreign(func(int64) bool { return false }))
-		logx.Errorf("the process was stopped for so long that other nodes may have served its keys: it lets go of %d and begins anew", released)
 	}
 	return unbroken
 }

@@ -33,6 +33,7 @@ type actor struct {
 	gone            bool         // out of the map: post elsewhere
 	parted          *departure   // since another node has asked for the key; nil: none has
 	arriving        bool         // another node is asked for it: what comes waits
+	doubted         bool         // another node may have had it meanwhile
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
@@ -65,9 +66,12 @@ func (a *actor) post(in sess.Input) verdict { return a.put(in, false) }
 
 // put is post; what another actor had accepted already is owed a place.
 func (a *actor) put(in sess.Input, owed bool) verdict {
-	v, idle := a.queue(in, owed)
+	v, idle, ask := a.queue(in, owed)
 	if idle {
 		a.m.o.Spawn.Start(a.runLoop)
+	}
+	if ask != nil {
+		a.m.o.Cluster.Fetch(a.key, ask, a.resolve)
 	}
 	return v
 }
@@ -75,28 +79,32 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 // attend is post for who has many actors to tell: an idle one is served here
 // and now, not by a goroutine of its own.
 func (a *actor) attend(in sess.Input) verdict {
-	v, idle := a.queue(in, true)
+	v, idle, ask := a.queue(in, true)
 	if idle {
 		a.runLoop()
+	}
+	if ask != nil {
+		a.m.o.Cluster.Fetch(a.key, ask, a.resolve)
 	}
 	return v
 }
 
-// queue is put without the runLoop: idle says that the caller must run it.
-func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
+// queue is put without the runLoop: idle says that the caller must run it, ask which
+// nodes it must ask for the key.
+func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool, ask []string) {
 	bytes, data := weight(in)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.heir != 0 {
-		return moved, false
+		return moved, false, nil
 	}
 	if a.gone {
-		return gone, false
+		return gone, false, nil
 	}
 	var kept load
 	if a.parted != nil {
 		if a.isAway() {
-			return away, false
+			return away, false, nil
 		}
 		kept = a.parted.kept
 	}
@@ -108,7 +116,7 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 		if excess && !owed {
 			metrics.MailboxFull.Inc()
 			a.tellLost(in)
-			return full, false
+			return full, false, nil
 		}
 		a.waiting.items++
 		a.waiting.bytes += bytes
@@ -119,12 +127,15 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool) {
 	if a.back() {
 		a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
 	}
+	if data && a.doubted {
+		ask = a.doubt(a.m.o.Cluster.Former(a.key))
+	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
 	if idle = !a.running && !a.arriving; idle {
 		a.running = true
 		a.m.busy.Add()
 	}
-	return posted, idle
+	return posted, idle, ask
 }
 
 // tellLost has the machine know of updates that find no room: sync takes no refusal as
@@ -213,6 +224,10 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	recycle(last)
+	if a.arriving { // what waits is for the life that the key has on another node, if it has one
+		a.taken, a.running = load{}, false
+		return nil, false
+	}
 	a.taken, a.waiting = a.waiting, load{}
 	if next = a.sessionDataChan; next != nil {
 		a.sessionDataChan, a.pushesLost = nil, false

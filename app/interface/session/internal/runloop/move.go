@@ -75,9 +75,14 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 }
 
 // takeTakers returns who asked for the key, once.
-func (a *actor) takeTakers() (takers []taker) {
+func (a *actor) takeTakers() []taker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return a.takers()
+}
+
+// takers is takeTakers for who holds a.mu.
+func (a *actor) takers() (takers []taker) {
 	if a.parted != nil {
 		takers, a.parted.takers = a.parted.takers, nil
 	}
@@ -176,7 +181,8 @@ func (m *Manager) Expect(authKeyID int64) bool {
 // Arrive begins with a key that another node offers: fetch asks that node for it, and
 // waits. One that is here already, and lives anew, keeps the life that it has: what the
 // other node had is let go, and the client told to fetch what it may have missed there.
-func (m *Manager) Arrive(authKeyID int64, fetch func() (st *session.KeyState, failed bool)) {
+// If the key is doubted, it is the other life that goes on (Missed).
+func (m *Manager) Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, failed bool)) {
 	if a := m.find(authKeyID); a != nil && a.isAway() {
 		m.forget(a)
 	}
@@ -184,6 +190,8 @@ func (m *Manager) Arrive(authKeyID int64, fetch func() (st *session.KeyState, fa
 	switch {
 	case made:
 		a.arrive(fetch())
+	case a.isDoubted(from):
+		a.resolve(fetch())
 	case !a.isArriving():
 		if st, _ := fetch(); st != nil {
 			m.Owe(authKeyID, &sess.PushesLost{})
@@ -257,12 +265,14 @@ func (a *actor) homeless() []sess.Input {
 			return nil
 		}
 	}
-	waiting := slices.DeleteFunc(slices.Clone(a.sessionDataChan), func(in sess.Input) bool {
-		_, ok := in.(*sess.HandOff)
-		return ok
-	})
+	waiting := slices.DeleteFunc(slices.Clone(a.sessionDataChan), isHandOff)
 	a.sessionDataChan = nil
 	return waiting
+}
+
+func isHandOff(in sess.Input) bool {
+	_, ok := in.(*sess.HandOff)
+	return ok
 }
 
 // Foreign are the perm keys that another node owns, as owned has it, and that are

@@ -255,7 +255,7 @@ func TestOfferOfAKeyThatHasBegunAnew(t *testing.T) {
 	}, func(o *Options) { o.Cluster = cl })
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	n.Wait()
-	n.Arrive(1, func() (*session.KeyState, bool) { return &session.KeyState{}, false })
+	n.Arrive(1, "b", func() (*session.KeyState, bool) { return &session.KeyState{}, false })
 	n.Wait()
 	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
 }

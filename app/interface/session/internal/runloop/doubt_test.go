@@ -1,0 +1,150 @@
+package runloop
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+// lives makes machines for the two lives of a key, which log what they get: here is the
+// one that begins on this node, and makes a call at once; there is the one that another
+// node had.
+func lives(c *moving) func(o *Options) {
+	life := func(where string) Machine {
+		began := false
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			c.note("%s: %s", where, describe(in))
+			_, out.Drained = in.(*sess.Drain)
+			if !began && where == "here" {
+				out.Calls = append(out.Calls, sess.Call{Ticket: 7, Request: &sess.InvokeMethod{}})
+			}
+			began = true
+		})
+	}
+	return func(o *Options) {
+		o.Cluster = c
+		o.New = func(int64, bool) Machine { return life("here") }
+		o.Import = func(int64, *session.KeyState) (Machine, error) { return life("there"), nil }
+	}
+}
+
+// of is what one life got: the two run beside each other.
+func of(where string, log []string) (got []string) {
+	for _, line := range log {
+		if in, found := strings.CutPrefix(line, where+": "); found {
+			got = append(got, in)
+		}
+	}
+	return got
+}
+
+// A node that the others have not seen for a time asks them for a key before anything
+// that comes from outside reaches it. Where they had it, their life of it goes on. Before,
+// the node went on with its own, and did again what had been done there.
+func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
+	for name, x := range map[string]struct {
+		st          *session.KeyState
+		failed      bool
+		here, there []string
+	}{
+		"another did not":         {here: []string{"data 2", "CallDone", "updates u", "data 3"}},
+		"another does not answer": {failed: true, here: []string{"PushesLost", "data 2", "CallDone", "updates u", "data 3"}},
+		"another did": {
+			st:    &session.KeyState{},
+			here:  []string{"CallDone", "Drain"},
+			there: []string{"Arrived", "data 2", "updates u", "data 3"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			var answers []func(*session.KeyState, bool)
+			c.fetch = func(done func(*session.KeyState, bool)) { answers = append(answers, done) }
+			hold := make(chan struct{})
+			n := newNode(t, nil, lives(c), func(o *Options) {
+				o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
+			})
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			c.former = []string{"b"}
+			n.Missed()
+			require.True(t, n.Owe(1, &sess.SendFailed{}), "no word from outside")
+			eventually(t, "it is taken", func() bool { return c.logged() == 2 })
+			require.Equal(t, []string{"data 1", "SendFailed"}, of("here", c.take()))
+			require.Empty(t, answers)
+
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+			close(hold)
+			n.Wait()
+			_, err := n.Tell(1, &sess.PushUpdates{Updates: []byte("u")})
+			require.NoError(t, err)
+			require.Empty(t, c.take(), "all waits for the answer")
+			require.Len(t, answers, 1)
+			answers[0](x.st, x.failed)
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+			n.Wait()
+			log := c.take()
+			require.Equal(t, x.here, of("here", log))
+			require.Equal(t, x.there, of("there", log))
+			require.Len(t, answers, 1, "once is enough")
+			require.Equal(t, 1, n.Count())
+		})
+	}
+}
+
+// Where the others have been told of this node again for long, nobody has its keys.
+func TestNobodyIsAskedForAKeyThatNobodyCanHave(t *testing.T) {
+	c := newMoving()
+	n := newNode(t, nil, lives(c))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.Missed()
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	n.Wait()
+	require.Equal(t, []string{"data 1", "CallDone", "data 2"}, of("here", c.take()))
+}
+
+// The node that had a key offers it before its client says anything.
+func TestAnOfferOfAKeyThatMayHaveLivedElsewhere(t *testing.T) {
+	c := newMoving()
+	c.fetch = func(func(*session.KeyState, bool)) { t.Error("it has been offered") }
+	n := newNode(t, nil, lives(c))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	c.former = []string{"b"}
+	n.Missed()
+	n.Arrive(1, "b", func() (*session.KeyState, bool) {
+		require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2})) // meanwhile
+		return &session.KeyState{}, false
+	})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+	n.Wait()
+	log := c.take()
+	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
+	require.Equal(t, []string{"Arrived", "data 2", "data 3"}, of("there", log))
+}
+
+// A node that wants the key while it is in doubt gets nothing, and asks again: the life
+// that it would have got ends.
+func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
+	c := newMoving()
+	var answer func(*session.KeyState, bool)
+	c.fetch = func(done func(*session.KeyState, bool)) { answer = done }
+	n := newNode(t, nil, lives(c))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	c.former = []string{"b"}
+	n.Missed()
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	given := make(chan *session.KeyState, 1)
+	n.HandOver(1, "c", 5, func(st *session.KeyState) { given <- st })
+	require.Empty(t, given)
+	answer(&session.KeyState{}, false)
+	require.Nil(t, <-given)
+	n.Wait()
+	log := c.take()
+	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
+	require.Equal(t, []string{"Arrived", "data 2"}, of("there", log))
+}
