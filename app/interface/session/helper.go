@@ -70,6 +70,7 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	node.Cluster.Lease = s.rpc
 	return s, nil
 }
 
@@ -120,7 +121,7 @@ func (s *Service) Start(ctx context.Context) error {
 		s.svc.Close()
 		return err
 	}
-	s.svc.Cluster.Watch(s.rpc.Confirm)
+	s.svc.Cluster.Watch()
 	return nil
 }
 

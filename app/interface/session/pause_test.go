@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -80,4 +81,58 @@ func TestANodeThatWasStoppedRepeatsNothing(t *testing.T) {
 	a.send(t, d, ping)
 	d.await("pong", func(m message) bool { return m.constructor() == pong })
 	require.Equal(t, 1, c.bff.count(nearestDCPath), "how often the call was made")
+}
+
+// unrenewed is the lease of a node that cannot reach etcd.
+type unrenewed struct{ overdue atomic.Bool }
+
+func (l *unrenewed) Confirm(context.Context) (bool, error) { return true, nil }
+func (l *unrenewed) Overdue() bool                         { return l.overdue.Load() }
+
+// A node that etcd has let go, and that does not know it, gives its keys to those who do.
+// Before, it took them for its own: another node served a key anew, upon which the client
+// repeated its call, and the BFF did it a second time.
+func TestANodeThatEtcdHasLetGoGivesItsKeysAway(t *testing.T) {
+	c := startCluster(t)
+	soon := func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond }
+	lease := new(unrenewed)
+	c.lease = lease
+	a := c.start(soon)
+	c.lease = nil
+	b := c.start(soon)
+	both := []string{a.Address(), b.Address()}
+	a.svc.Cluster.Update(both)
+	b.svc.Cluster.Update(both)
+	perm := keyOf(t, a, a.Address())
+	hold := make(chan struct{})
+	c.bff.on(nearestDCPath, func(context.Context) ([]byte, error) {
+		<-hold
+		return protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "nearestDc"), nil
+	})
+	d := c.login(a, perm, 77)
+	call := a.send(t, d, getNearestDC)
+	eventually(t, "at the BFF", func() bool { return c.bff.count(nearestDCPath) == 1 })
+	before := d.packets()
+
+	lease.overdue.Store(true)
+	b.svc.Cluster.Update(both[1:])
+	b.send(t, d, ping)
+	d.await("pong", func(m message) bool { return m.constructor() == pong })
+	close(hold)
+	d.result(call)
+	require.Empty(t, d.noticed(before))
+	data, _ := d.data(ping) // by a gateway that has not heard of it either
+	_, err := a.rpc.SessionSendDataToSession(t.Context(), &session.TLSessionSendDataToSession{Data: data})
+	require.NoError(t, err)
+	eventually(t, "one node has the key", func() bool { return a.svc.Runloop.Count() == 0 && b.svc.Runloop.Count() == 1 })
+	eventually(t, "online at b", func() bool { return c.stat.node(77) == b.Address() })
+
+	lease.overdue.Store(false) // it reaches etcd again, and learns of what it has missed
+	a.svc.Cluster.Rejoin()
+	b.svc.Cluster.Update(both)
+	a.send(t, d, ping)
+	eventually(t, "the key is back", func() bool { return a.svc.Runloop.Count() == 1 && b.svc.Runloop.Count() == 0 })
+	require.Empty(t, d.noticed(before), "the client has not seen a thing")
+	require.Equal(t, 1, c.bff.count(nearestDCPath), "how often the call was made")
+	require.Equal(t, 1, d.results(call), "how often it was answered")
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/gateway"
@@ -33,6 +34,8 @@ type cluster struct {
 	gate *gatewayRole
 	bff  *bffRole
 	addr map[string]string
+
+	lease nodecluster.Lease // of nodes that start from now on; nil: their own
 }
 
 func startCluster(t testing.TB) *cluster {
@@ -108,6 +111,9 @@ func (c *cluster) start(change ...func(*Config)) *node {
 	}
 	s, err := New(conf)
 	require.NoError(c.t, err)
+	if c.lease != nil {
+		s.svc.Cluster.Lease = c.lease
+	}
 	require.NoError(c.t, s.Start(c.t.Context()))
 	conn, err := grpc.NewClient(s.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(c.t, err)

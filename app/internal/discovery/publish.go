@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
@@ -22,9 +23,12 @@ type Publication struct {
 	conf   discov.EtcdConf
 	value  string
 	lost   func()
+	began  time.Time
 	own    context.Context // until Withdraw
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	renewed atomic.Int64 // when etcd last confirmed the lease, after began
 
 	mu        sync.Mutex       // held for a request to etcd
 	lease     clientv3.LeaseID // 0: none
@@ -49,7 +53,7 @@ func Publish(ctx context.Context, c discov.EtcdConf, value string, patience time
 		lost = func() {}
 	}
 	own, cancel := context.WithCancel(context.Background())
-	p := &Publication{conf: c, value: value, lost: lost, own: own, cancel: cancel, done: make(chan struct{})}
+	p := &Publication{conf: c, value: value, lost: lost, began: time.Now(), own: own, cancel: cancel, done: make(chan struct{})}
 	bounded, end := context.WithTimeout(ctx, patience)
 	defer end()
 	if err := p.begin(bounded, conf); err != nil {
@@ -127,7 +131,9 @@ func (p *Publication) keep() {
 		case <-p.own.Done():
 			return
 		case _, open := <-alive:
-			if !open {
+			if open {
+				p.renew()
+			} else {
 				p.ended(alive)
 			}
 		}
@@ -151,6 +157,15 @@ func (p *Publication) keep() {
 			logx.Infof("etcd: %s is registered under %s again", p.value, p.conf.Key)
 		}
 	}
+}
+
+// renew notes that the lease lasts from now on.
+func (p *Publication) renew() { p.renewed.Store(int64(time.Since(p.began))) }
+
+// Overdue reports whether etcd has not renewed the lease for as long as it lasts: others
+// may have been told that the address is gone.
+func (p *Publication) Overdue() bool {
+	return time.Since(p.began)-time.Duration(p.renewed.Load()) > leaseTTL*time.Second
 }
 
 // ended notes that nobody renews the lease any more, unless it is another by now.
@@ -180,6 +195,7 @@ func (p *Publication) Confirm(ctx context.Context) (unbroken bool, err error) {
 	if err := p.listed(ctx); err != nil {
 		return false, err
 	}
+	p.renew() // a lease that etcd knows has some time left, and is renewed in it
 	unbroken, p.confirmed = p.breaks == p.confirmed, p.breaks
 	return unbroken, nil
 }
@@ -230,6 +246,7 @@ func (p *Publication) listed(ctx context.Context) error {
 			return err
 		}
 		p.lease = grant.ID
+		p.renew()
 	}
 	if err := p.put(ctx); err != nil {
 		if errors.Is(err, rpctypes.ErrLeaseNotFound) {

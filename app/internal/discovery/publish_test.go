@@ -103,6 +103,12 @@ func TestConfirm(t *testing.T) {
 	confirm(false) // nobody has been told of it yet
 	require.Equal(t, 2, lost)
 
+	require.False(t, p.Overdue())
+	p.began = p.began.Add(-11 * time.Second) // etcd says nothing for longer than the lease lasts
+	require.True(t, p.Overdue())
+	confirm(true)
+	require.False(t, p.Overdue())
+
 	require.NoError(t, p.Withdraw(t.Context()))
 	_, err = p.Confirm(t.Context())
 	require.Error(t, err)

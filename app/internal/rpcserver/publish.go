@@ -29,13 +29,23 @@ func (s *Server) publish(ctx context.Context) error {
 // started, or since the last Confirm that returned no error (discovery.Publication). A
 // server that is not published has been.
 func (s *Server) Confirm(ctx context.Context) (unbroken bool, err error) {
-	s.mu.Lock()
-	p := s.published
-	s.mu.Unlock()
-	if p == nil {
-		return true, nil
+	if p := s.publication(); p != nil {
+		return p.Confirm(ctx)
 	}
-	return p.Confirm(ctx)
+	return true, nil
+}
+
+// Overdue reports whether peers may have been told that the server is gone, because etcd
+// has not renewed its lease in time (discovery.Publication).
+func (s *Server) Overdue() bool {
+	p := s.publication()
+	return p != nil && p.Overdue()
+}
+
+func (s *Server) publication() *discovery.Publication {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.published
 }
 
 // unpublish takes the address out of etcd and waits until it is gone, at most

@@ -27,6 +27,9 @@ import (
 type Cluster struct {
 	*Members
 
+	// Lease is set before Join; nil: the node stays on the ring of all others.
+	Lease Lease
+
 	// Set by Join.
 	Nodes  *Nodes
 	Parked *Parking
@@ -246,6 +249,13 @@ func (c *Cluster) HandOverAll(ctx context.Context) {
 func (c *Cluster) Owns(permAuthKeyID int64) bool {
 	_, mine := c.Owner(permAuthKeyID)
 	return mine
+}
+
+// Keeps reports whether this node owns a key and is sure of it. Where the others may have
+// been told that it is gone, they know more of the ring than it does: its own stays as it
+// was while it cannot reach etcd. Then it gives a key to the node that asks for it.
+func (c *Cluster) Keeps(permAuthKeyID int64) bool {
+	return c.Owns(permAuthKeyID) && (c.Lease == nil || !c.Lease.Overdue())
 }
 
 // Heir is the owner of a key, once this node has left the ring: it begins with no key

@@ -34,9 +34,16 @@ const (
 	confirmPause = 200 * time.Millisecond
 )
 
-// Confirm asks etcd whether this node was listed all the time since the last call, and
-// has it listed when it returns no error (rpcserver.Server.Confirm).
-type Confirm func(ctx context.Context) (unbroken bool, err error)
+// Lease is what keeps the node on the ring of all others: rpcserver.Server. Its methods
+// may be called from any goroutine.
+type Lease interface {
+	// Confirm asks etcd whether the node was listed all the time since the last call, and
+	// has it listed when it returns no error.
+	Confirm(ctx context.Context) (unbroken bool, err error)
+	// Overdue reports whether the others may have been told that the node is gone, which
+	// it would not know while it cannot reach etcd.
+	Overdue() bool
+}
 
 // pauses notices when the process did not run.
 type pauses struct {
@@ -140,10 +147,9 @@ func (p *pauses) await(ctx context.Context) (unbroken bool, err error) {
 	}
 }
 
-// Watch looks for pauses of the process until StopMoves. It is called once.
-func (c *Cluster) Watch(confirm Confirm) {
-	c.pauses.watch(func(ctx context.Context) bool { return c.comeBack(ctx, confirm) })
-}
+// Watch looks for pauses of the process until StopMoves. It is called once, if there is a
+// Lease.
+func (c *Cluster) Watch() { c.pauses.watch(c.comeBack) }
 
 // Await waits, after a pause of the process, until the node knows which keys are its
 // own, and returns ctx's error when that ends before. Whoever brings something from
@@ -161,9 +167,9 @@ func (c *Cluster) MayGoOn() bool {
 }
 
 // comeBack finds out what a pause has cost.
-func (c *Cluster) comeBack(ctx context.Context, confirm Confirm) (unbroken bool) {
+func (c *Cluster) comeBack(ctx context.Context) (unbroken bool) {
 	metrics.Pauses.Inc()
-	unbroken = c.unbroken(ctx, confirm)
+	unbroken = c.unbroken(ctx)
 	switch {
 	case ctx.Err() != nil: // the node ends
 	case unbroken:
@@ -176,11 +182,11 @@ func (c *Cluster) comeBack(ctx context.Context, confirm Confirm) (unbroken bool)
 }
 
 // unbroken asks etcd until it answers.
-func (c *Cluster) unbroken(ctx context.Context, confirm Confirm) bool {
+func (c *Cluster) unbroken(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
 	for {
-		if unbroken, err := confirm(ctx); err == nil {
+		if unbroken, err := c.Lease.Confirm(ctx); err == nil {
 			return unbroken
 		}
 		pause := time.NewTimer(confirmPause)

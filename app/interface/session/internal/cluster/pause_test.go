@@ -21,16 +21,23 @@ func (k *doubtedKeys) Missed()                        { k.missed++ }
 func (*doubtedKeys) Converged()                       {}
 func (*doubtedKeys) Foreign(func(int64) bool) []int64 { return nil }
 
+// lease is one whose Confirm is a function.
+type lease func(context.Context) (bool, error)
+
+func (l lease) Confirm(ctx context.Context) (bool, error) { return l(ctx) }
+func (lease) Overdue() bool                               { return false }
+
 // stopped is a cluster of two whose process can be stopped.
-func stopped(t *testing.T, confirm Confirm) (c *Cluster, keys *doubtedKeys, stop func(time.Duration)) {
+func stopped(t *testing.T, confirm lease) (c *Cluster, keys *doubtedKeys, stop func(time.Duration)) {
 	var skipped atomic.Int64
 	now := func() int64 { return time.Now().UnixNano() + skipped.Load() }
 	c, keys = New(threeNodes[0]), new(doubtedKeys)
 	c.pauses.now = now
+	c.Lease = confirm
 	c.Join(keys, Options{PeerTimeout: time.Second, ReleaseAfter: time.Second, Now: now})
 	c.Update(threeNodes[:2])
 	time.Sleep(time.Minute) // the node has joined long ago
-	c.Watch(confirm)
+	c.Watch()
 	t.Cleanup(c.StopMoves)
 	return c, keys, func(d time.Duration) {
 		synctest.Wait()

@@ -26,6 +26,8 @@ type Machine interface {
 type Cluster interface {
 	// Owns reports whether this node owns a perm key.
 	Owns(authKeyID int64) bool
+	// Keeps reports whether it does, and is sure of it.
+	Keeps(authKeyID int64) bool
 	// ReacquiredSince reports whether this node owns a perm key again that was
 	// another's since an epoch, and returns the epoch to ask with next.
 	ReacquiredSince(authKeyID int64, epoch uint32) (seen uint32, reacquired bool)
@@ -59,6 +61,7 @@ type Cluster interface {
 type alone struct{}
 
 func (alone) Owns(int64) bool                                      { return true }
+func (alone) Keeps(int64) bool                                     { return true }
 func (alone) ReacquiredSince(int64, uint32) (uint32, bool)         { return 0, false }
 func (alone) Heir(int64) string                                    { return "" }
 func (alone) Epoch() uint32                                        { return 0 }

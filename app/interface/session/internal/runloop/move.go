@@ -155,7 +155,7 @@ func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 // ring. Then the other is asked for it, if it is still there, by whoever wants something
 // of the key next.
 func (m *Manager) isBack(a *actor) bool {
-	back := m.o.Cluster.Owns(a.key)
+	back := m.o.Cluster.Keeps(a.key)
 	if back {
 		m.forget(a)
 	}

@@ -145,11 +145,16 @@ func TestAKeyLeaves(t *testing.T) {
 // A key that has gone to a node which has ended meanwhile is this node's again: nothing
 // is sent after it any more.
 func TestAKeyComesBack(t *testing.T) {
-	for name, back := range map[string]bool{"it is the other node's still": false, "it is this node's": true} {
+	for name, x := range map[string]struct{ mine, unsure, back bool }{
+		"it is the other node's still":           {},
+		"it is this node's":                      {mine: true, back: true},
+		"it is, for a node that others may miss": {mine: true, unsure: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := newMoving()
-			mine := true
+			mine, back := true, x.back
 			c.owns = func(int64) bool { return mine }
+			c.unsure = &x.unsure
 			n := newNode(t, parting(c, func() bool { return true }), func(o *Options) { o.Cluster = c })
 			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 			n.Wait()
@@ -157,7 +162,7 @@ func TestAKeyComesBack(t *testing.T) {
 			n.HandOver(1, "b", 5, func(*session.KeyState) {})
 			n.Wait()
 			c.take()
-			mine = back
+			mine = x.mine
 			err := n.Post(1, false, &sess.Data{Salt: 2})
 			n.Wait()
 			if !back {

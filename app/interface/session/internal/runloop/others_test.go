@@ -4,6 +4,7 @@ import "github.com/tgsession/tgsession/app/interface/session/internal/sess"
 
 // others is a cluster of which a test says something.
 type others struct {
+	unsure *bool // whether this node owns its keys still; nil: it does
 	Cluster
 	owns       func(int64) bool
 	reacquired func(int64, uint32) (uint32, bool)
@@ -13,9 +14,10 @@ type others struct {
 	onGap      func(int64)
 }
 
-func (o others) Owns(key int64) bool { return o.owns == nil || o.owns(key) }
-func (o others) Epoch() uint32       { return o.epoch }
-func (o others) Converging() bool    { return o.converging != nil && *o.converging }
+func (o others) Owns(key int64) bool  { return o.owns == nil || o.owns(key) }
+func (o others) Keeps(key int64) bool { return o.Owns(key) && (o.unsure == nil || !*o.unsure) }
+func (o others) Epoch() uint32        { return o.epoch }
+func (o others) Converging() bool     { return o.converging != nil && *o.converging }
 
 func (o others) ReacquiredSince(key int64, epoch uint32) (uint32, bool) {
 	if o.reacquired == nil {

@@ -71,7 +71,7 @@ func (n *Nodes) TakeHandOver(ctx context.Context, in *session.HandOverRequest, d
 	if in.GetTo() == "" || in.GetRequestId() == 0 {
 		return errInput
 	}
-	if n.unary.svc.Cluster.Owns(in.GetPermAuthKeyId()) {
+	if n.unary.svc.Cluster.Keeps(in.GetPermAuthKeyId()) {
 		return errMine
 	}
 	n.unary.svc.Runloop.HandOver(in.GetPermAuthKeyId(), in.GetTo(), in.GetRequestId(), done)
