@@ -37,6 +37,7 @@ type Members struct {
 	onChange func(now *Ring)
 	sub      *discovery.Subscription
 	closed   bool
+	behind   bool // the others may have changed while the ring was without this node
 }
 
 // view is the ring of a moment, and those before it.
@@ -139,6 +140,7 @@ func (m *Members) rejoin() bool {
 	if len(others) == 0 || m.closed {
 		return false
 	}
+	m.behind = true
 	now := m.now()
 	m.view.Store(old.next(NewRing(others), now).next(old.ring, now))
 	logx.Errorf("ring: the others have not seen this node for a time")
@@ -196,7 +198,12 @@ func (m *Members) Update(nodes []string) {
 		return
 	}
 	m.hosts.update(now)
-	next := old.next(now, m.now())
+	next := old
+	if others := without(now.Nodes(), m.self); m.behind && len(others) > 0 { // who had its keys in the end
+		next = next.next(NewRing(others), m.now())
+	}
+	m.behind = false
+	next = next.next(now, m.now())
 	if old.before == nil { // it joins
 		if others := without(now.Nodes(), m.self); len(others) > 0 {
 			next.before = NewRing(others)

@@ -166,19 +166,24 @@ func TestFormer(t *testing.T) {
 	}
 	type step struct {
 		after time.Duration
-		nodes []string
+		nodes []string // none: time passes
 	}
+	missed := []string{"missed"} // by the others
 	for name, x := range map[string]struct {
 		steps []step
 		key   int64
 		want  []string
 	}{
-		"a node that is alone":           {key: 1},
-		"it joins another":               {steps: []step{{0, []string{a, b}}}, key: 1, want: []string{b}},
-		"it joins two":                   {steps: []step{{0, []string{a, b, c}}}, key: owned(c, b, c), want: []string{c}},
-		"it has joined long ago":         {steps: []step{{0, []string{a, b}}, {time.Minute, nil}}, key: 1},
-		"another leaves":                 {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(b, a, b, c), want: []string{b}},
-		"another leaves, of its own":     {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(a, a, b, c)},
+		"a node that is alone":       {key: 1},
+		"it joins another":           {steps: []step{{0, []string{a, b}}}, key: 1, want: []string{b}},
+		"it joins two":               {steps: []step{{0, []string{a, b, c}}}, key: owned(c, b, c), want: []string{c}},
+		"it has joined long ago":     {steps: []step{{0, []string{a, b}}, {time.Minute, nil}}, key: 1},
+		"another leaves":             {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(b, a, b, c), want: []string{b}},
+		"another leaves, of its own": {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(a, a, b, c)},
+		"the others missed it":       {steps: []step{{0, []string{a, b, c}}, {time.Minute, missed}}, key: owned(a, a, b, c), want: []string{NewRing([]string{b, c}).Owner(owned(a, a, b, c))}},
+		"they missed it, and one left meanwhile": {
+			steps: []step{{0, []string{a, b, c}}, {time.Minute, missed}, {time.Second, []string{a, c}}}, key: owned(b, b, c), want: []string{c, b},
+		},
 		"two leave, one after the other": {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}, {time.Second, []string{a}}}, key: owned(b, a, b, c), want: []string{NewRing([]string{a, c}).Owner(owned(b, a, b, c)), b}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +191,11 @@ func TestFormer(t *testing.T) {
 			m.now = func() int64 { return now }
 			for _, s := range x.steps {
 				now += int64(s.after)
-				m.Update(s.nodes) // none: time passes
+				if slices.Equal(s.nodes, missed) {
+					require.True(t, m.rejoin())
+					continue
+				}
+				m.Update(s.nodes)
 			}
 			want := slices.DeleteFunc(slices.Clone(x.want), func(n string) bool { return n == a })
 			require.Equal(t, want, m.former(x.key, now-int64(13*time.Second)))

@@ -162,6 +162,7 @@ func (c *cluster) leave(addr string) {
 	}
 	c.note(addr[:8], "leaves")
 	n.gone = true
+	n.listing = listing{}
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
 	began := c.now
@@ -196,6 +197,41 @@ func (c *cluster) leave(addr string) {
 	wait()
 }
 
+// listing is what a node knows of its place in etcd.
+type listing struct {
+	unheard bool  // it cannot reach etcd
+	overdue bool  // and knows that its lease may have run out
+	again   int64 // when it was listed again last
+}
+
+func (l *listing) Confirm(context.Context) (bool, error) { return true, nil }
+func (l *listing) Overdue() bool                         { return l.overdue }
+
+// miss has a node not reach etcd for so long that the others are told it is gone. It
+// does not hear of that, and serves whoever comes.
+func (c *cluster) miss(addr string) {
+	n := c.nodes[addr]
+	if n == nil || n.gone || n.listing.unheard {
+		return
+	}
+	c.note(addr[:8], "is let go by etcd")
+	n.listing.unheard = true
+	c.after(c.between(time.Millisecond, 200*time.Millisecond), func() { n.listing.overdue = n.listing.unheard })
+	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
+	c.after(c.between(time.Second, 30*time.Second), func() { c.relist(n) })
+}
+
+// relist ends what miss has begun.
+func (c *cluster) relist(n *node) {
+	if n.dead || n.gone || !n.listing.unheard {
+		return
+	}
+	c.note(n.addr[:8], "is listed again")
+	n.svc.Cluster.Rejoin()
+	n.listing = listing{again: c.now}
+	c.list(append(slices.Clone(c.listed), n.addr))
+}
+
 func (c *cluster) unlist(addr string) {
 	if c.nodes[addr] != nil && !c.nodes[addr].gone {
 		return // it is back already
@@ -221,7 +257,7 @@ func (c *cluster) list(addrs []string) {
 	for _, addr := range c.addrs {
 		if n := c.nodes[addr]; n != nil {
 			hear(func() {
-				if !n.dead {
+				if !n.dead && !n.listing.unheard {
 					n.svc.Cluster.Update(addrs)
 				}
 			})

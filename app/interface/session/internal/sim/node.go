@@ -37,6 +37,8 @@ type node struct {
 	dead  bool // it crashed, or has left
 	gone  bool // it leaves: nobody shall find it any more
 
+	listing listing
+
 	polls   []*poll
 	reports way // to status
 }
@@ -54,6 +56,7 @@ type poll struct {
 func newNode(c *cluster, addr string) *node {
 	n := &node{c: c, addr: addr}
 	s := svc.Prepare(c.config, c.schema, addr)
+	s.Cluster.Lease = &n.listing
 	times := &c.config.Session
 	routes := dispatch.Routes{}
 	for _, group := range c.schema.Groups() {

@@ -36,6 +36,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
+	case w.c.former && m.n.listing.again > first.at:
+		return doneBeforeItCameBack
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
 	}
@@ -53,6 +55,9 @@ const (
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
 	// to a perm key on another node.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
+	// doneBeforeItCameBack: a node that etcd had let go goes on with its own life of a
+	// key, since the node that had the key meanwhile knows no calls about keys that move.
+	doneBeforeItCameBack = "excuses a call: a node of an earlier release had its key"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
 	doneBeforeTheClock = "excuses a call: its node's clock was set back"

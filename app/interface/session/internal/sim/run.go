@@ -108,6 +108,10 @@ func (c *cluster) trouble() {
 			c.after(c.between(25*time.Second, 50*time.Second), func() { c.rejoin(addr) })
 		}
 	case 3:
+		if c.chance(2) && len(c.nodes) > 1 {
+			c.miss(addr)
+			return
+		}
 		c.outage("auth")
 	case 4:
 		c.outage("bff")
@@ -175,6 +179,7 @@ func (c *cluster) heal() {
 	c.rightClocks()
 	for _, addr := range c.addrs {
 		c.rejoin(addr)
+		c.relist(c.nodes[addr])
 	}
 	for _, g := range c.gateways {
 		g.away = false
