@@ -125,6 +125,7 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 		what = "came early"
 	case *sess.HandOff:
 		what = "is asked for"
+		w.movedAt[m.key] = w.c.now
 	case *sess.Arrived:
 		what = "arrives"
 	case *sess.Drain:

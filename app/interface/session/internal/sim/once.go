@@ -36,6 +36,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
+	case first.on.n != m.n && m.letGo != 0 && w.anewAt[m.key] >= m.letGo:
+		return doneWhileItLeft
 	case w.c.former && m.n.listing.again > first.at:
 		return doneBeforeItCameBack
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
@@ -52,6 +54,9 @@ const (
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
 	// for the key (README, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
+	// doneWhileItLeft: a node that did not answer when it was asked for the key goes on
+	// with the calls that it had taken.
+	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
 	// to a perm key on another node.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"

@@ -134,7 +134,7 @@ func TestEverythingHappens(t *testing.T) {
 		"is redirected", "is sent on", "is told that a mailbox is full", "is told that a key is unknown", "hears that a packet failed",
 		"takes update", "takes a session's update", "takes a promised result", "gives up its temp key", "destroys a session", "rests", "stays to log in again",
 		"is told of a new session", "is corrected", "rpc_drop_answer",
-		"finds nobody to push to", "forgets everything", "forgets a key", "is asked for what it does not have", "is introduced", "is forgotten", "is asked for", "arrives",
+		"is let go by etcd", "is listed again", "finds nobody to push to", "forgets everything", "forgets a key", "is asked for what it does not have", "is introduced", "is forgotten", "is asked for", "arrives",
 		register, "stores a session for push messages", "is woken", "opens a session that is to be woken", "pushes a notification",
 		"sends a copy", "tells of all messages", "tells of a message", "is told of a large answer", "does not know a call",
 		"plays a packet again", "ends a temp key", "has its clock set back", "has its clock set forth",
