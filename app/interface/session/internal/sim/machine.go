@@ -74,7 +74,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 		w.stores(m, c.Request)
 		switch call := c.Request.(type) {
 		case *sess.InvokeMethod:
-			w.once(m, &call.Meta)
+			w.once(m, &call.Meta, call.Method)
 		case *sess.SetPasswordPending:
 			m.begins = w.c.now
 		}

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/tgsession/tgsession/app/interface/session/internal/sess"
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/tl"
+)
 
 // invocation is when a call was given to the BFF first, and by whom.
 type invocation struct {
@@ -12,7 +15,7 @@ type invocation struct {
 // Invariant: a message is given to the BFF at most once, however often it comes:
 // repeated by its client, or played again by who recorded it, in the same session or
 // after that has ended. Excused is only what no node can know any more.
-func (w *watch) once(m *machine, meta *sess.Meta) {
+func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 	id := callID{meta.AuthKeyID, meta.SessionID, meta.MsgID}
 	l := m.life(w, meta.AuthKeyID, meta.SessionID)
 	first, again := w.invocations[id]
@@ -24,6 +27,13 @@ func (w *watch) once(m *machine, meta *sess.Meta) {
 	w.check((l == nil || l != first.life) && excuse != "", "at most once",
 		"message %x of session %x is invoked again, first at %s", meta.MsgID, meta.SessionID, clock(first.at))
 	w.c.note("watch", excuse, meta.AuthKeyID, meta.SessionID, meta.MsgID)
+	if method.Name == register { // the client does not know which session is named now
+		for _, cl := range w.c.clients {
+			if cl.perm == m.key {
+				cl.push = device{}
+			}
+		}
+	}
 }
 
 // excuse says why the node of m cannot know of an earlier invocation; empty: it
