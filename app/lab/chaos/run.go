@@ -194,7 +194,7 @@ func (r *run) faults(ctx context.Context, p *plan.Plan) error {
 // it who hears nothing else.
 func (r *run) fault(ctx context.Context, n int, f plan.Fault) error {
 	begin := time.Now()
-	healed := r.record.Fault(f.Type.String(), f.Kills())
+	healed := r.record.Fault(f.Type.String(), f.Kills(), f.Stops())
 	telling, cancel := context.WithCancel(ctx)
 	told := make(chan struct{})
 	go func() {

@@ -54,6 +54,10 @@ type Fault struct {
 	// Kill says that a session node was killed: a call in flight may have been
 	// carried out twice.
 	Kill bool
+	// Stop says that a session node was stopped. It does not answer the node that is
+	// to have its keys, which greets their sessions anew; upon that some libraries send
+	// again what has no answer, as calls of other msg_ids.
+	Stop bool
 }
 
 // History is what a run has seen. Each list but that of Seen is in any order;

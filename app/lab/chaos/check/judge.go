@@ -40,6 +40,7 @@ type Row struct {
 	Recovered time.Duration
 	Unwell    bool
 	kill      bool
+	stop      bool
 }
 
 // Percentile returns the time by which that part (0 to 1) of the messages had
@@ -78,7 +79,7 @@ func Judge(h History) *Verdict {
 	for _, f := range h.Faults {
 		r := j.row(f.Name)
 		r.Times++
-		r.kill = f.Kill
+		r.kill, r.stop = f.Kill, f.Stop
 	}
 	slices.SortStableFunc(h.Effects, func(a, b Effect) int { return a.At.Compare(b.At) })
 	for _, e := range h.Effects {
@@ -193,7 +194,7 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
-		case e.MsgID != before.MsgID && (e.At.Sub(before.At) >= given || j.broken(first.Text, e.At)):
+		case e.MsgID != before.MsgID && (r.stop || e.At.Sub(before.At) >= given || j.broken(first.Text, e.At)):
 			r.Again++
 		default:
 			r.Doubled++

@@ -36,7 +36,14 @@ func fault(name string, begin, healed float64) check.Fault {
 	return check.Fault{Name: name, Begin: at(begin), Healed: at(healed)}
 }
 
+func stopped(f check.Fault) check.Fault {
+	f.Stop = true
+	return f
+}
+
 func killed(f check.Fault) check.Fault { f.Kill = true; return f }
+
+func stopped(f check.Fault) check.Fault { f.Stop = true; return f }
 
 func TestJudge(t *testing.T) {
 	type want struct {
@@ -125,6 +132,18 @@ func TestJudge(t *testing.T) {
 		{"carried out twice in a session, by the same call much later", check.History{
 			Sends:   []check.Send{sent("a", 1)},
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 60, 1, 4, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{messages: 1, doubled: 1, problems: "with the same msg_id"}},
+		{"carried out twice around a stop, as another call of a session that was greeted anew", check.History{
+			Faults:  []check.Fault{stopped(fault("SIGSTOP session", 0, 1))},
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 8, 1), effect("a", 1.5, 1, 4, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out twice around a stop, by the same call", check.History{
+			Faults:  []check.Fault{stopped(fault("SIGSTOP session", 0, 1))},
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 1.5, 1, 4, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{messages: 1, doubled: 1, problems: "with the same msg_id"}},
 		{"carried out twice around a kill", check.History{

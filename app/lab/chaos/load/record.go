@@ -37,11 +37,11 @@ func (r *Record) Sent(s bff.Sent) {
 
 // Fault takes in a fault that is made now, and returns what is to be called when
 // all is as before.
-func (r *Record) Fault(name string, kill bool) (healed func()) {
+func (r *Record) Fault(name string, kill, stop bool) (healed func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := len(r.h.Faults)
-	r.h.Faults = append(r.h.Faults, check.Fault{Name: name, Begin: time.Now(), Kill: kill})
+	r.h.Faults = append(r.h.Faults, check.Fault{Name: name, Begin: time.Now(), Kill: kill, Stop: stop})
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()

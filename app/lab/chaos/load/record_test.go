@@ -14,7 +14,7 @@ import (
 
 func TestRecord(t *testing.T) {
 	r := NewRecord()
-	healed := r.Fault("cut", true)
+	healed := r.Fault("cut", true, false)
 	r.Sent(bff.Sent{Text: "a", Key: 1, Session: 2, MsgID: 3, Place: 4})
 	r.Sent(bff.Sent{Text: "b"})
 	n, changed := r.waiting()

@@ -56,6 +56,9 @@ func (t Type) String() string { return fmt.Sprintf("%s %s", t.Kind, t.Target) }
 // what it holds: a call in flight may then be carried out twice.
 func (t Type) Kills() bool { return t.Kind == Kill && t.Target == Session }
 
+// Stops tells whether a session node is stopped for a while.
+func (t Type) Stops() bool { return t.Kind == Stop && t.Target == Session }
+
 // All are the faults that there are, in their order. SHORT leaves out those
 // that are not brief.
 func All() []Type {
