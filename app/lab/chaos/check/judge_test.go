@@ -43,8 +43,6 @@ func stopped(f check.Fault) check.Fault {
 
 func killed(f check.Fault) check.Fault { f.Kill = true; return f }
 
-func stopped(f check.Fault) check.Fault { f.Stop = true; return f }
-
 func TestJudge(t *testing.T) {
 	type want struct {
 		ok                                            bool
