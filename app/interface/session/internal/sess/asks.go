@@ -112,8 +112,8 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 		w.saving--
 		if in.Err != nil {
 			w.client.hash = 0
-		} else if w.state == StateNew {
-			w.state = StateUnauthorized
+		} else {
+			w.login.introduce()
 		}
 	case askPushSession:
 		w.pushUnsaved = in.Err != nil // told again when the client says it again

@@ -17,7 +17,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	}
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
-		ReceiveTime: w.wall / 1e9, UserID: w.userID, Layer: s.layer,
+		ReceiveTime: w.wall / 1e9, UserID: w.login.userID, Layer: s.layer,
 		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
 	}
 	w.binding = true
@@ -97,7 +97,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	h.List.usedAt = w.now
 	w.addList(h.List)
 	w.makeRoom(0)
-	if w.state == StateUnknown {
+	if w.login.state == StateUnknown {
 		w.loadState()
 	}
 	for _, s := range h.List.sessions { // told under the temp key: rule INIT-1
@@ -129,7 +129,7 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 	if w.unbound {
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	}
-	if w.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
+	if w.login.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()
 	}
 	except := make([]int64, ids.Len(), ids.Len()+1)

@@ -46,7 +46,7 @@ type pendingCall struct {
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)
-	if refusal == nil && w.destroyed {
+	if refusal == nil && w.login.destroyed {
 		w.count(CountRefused)
 		refusal = errUnregistered
 	}
@@ -121,7 +121,7 @@ func fileShare(limit int) int { return max(1, limit*3/4) }
 // one always may.
 func (w *MainAuthWrapper) room(t trait, size, after int) bool {
 	most, mostBytes, files := w.cfg.MaxQueued, w.cfg.QueuedBytes, t&traitFile != 0
-	if w.state != StateNormal && !w.undecided() {
+	if w.login.state != StateNormal && !w.undecided() {
 		mostBytes = min(mostBytes, 4*w.cfg.NoLoginBytes)
 	}
 	if files {
@@ -153,8 +153,8 @@ func (w *MainAuthWrapper) permKey() int64 {
 func (w *MainAuthWrapper) ready(c *pendingCall) {
 	c.phase = phaseReady
 	c.meta.UserID = 0
-	if w.state == StateNormal {
-		c.meta.UserID = w.userID
+	if w.login.state == StateNormal {
+		c.meta.UserID = w.login.userID
 		w.subscribe(c)
 	}
 	if c.meta.Layer == 0 {
@@ -173,7 +173,7 @@ func (w *MainAuthWrapper) pump() {
 		again = false
 		for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
 			c := w.calls[i]
-			if c.phase != phaseReady || w.saving > 0 && w.state != StateNormal {
+			if c.phase != phaseReady || w.saving > 0 && w.login.state != StateNormal {
 				continue
 			}
 			if len(c.after) > 0 {

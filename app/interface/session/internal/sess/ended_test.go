@@ -266,7 +266,7 @@ func TestResetOfAnEarlierLogin(t *testing.T) {
 				x.state = AuthState{State: StateUnauthorized}
 			}
 			x.step(x.reset(c.user, permKey, false))
-			require.Equal(t, c.ends, x.w.state != StateNormal)
+			require.Equal(t, c.ends, x.w.login.state != StateNormal)
 			require.Equal(t, c.ends, len(pushed(x.take())) > 0)
 		})
 	}

@@ -15,11 +15,32 @@ import sessionpb "github.com/tgsession/tgsession/proto/session"
 // leaves reports whether the wrapper is asked to hand its key over, and may.
 func (w *MainAuthWrapper) leaves() bool { return w.leaving && len(w.asks) == 0 && !w.unbound }
 
-// keyFlags are what is true of a key, in the order of KeyState.flags. New ones are
-// appended: the node at the other end may be of another release.
-func (w *MainAuthWrapper) keyFlags() []*bool {
-	return []*bool{&w.destroyed, &w.doubted, &w.suspect, &w.owed, &w.storeLater, &w.missed, &w.owing, &w.pushAsked, &w.pushUnsaved}
+// keyFlags are what is true of a key, a bit each of KeyState.flags.
+type keyFlags uint32
+
+// New ones are appended: the node at the other end may be of another release.
+const (
+	keyDestroyed keyFlags = 1 << iota
+	keyStale
+	keySuspect
+	keyPasswordOwed
+	keyStoreLater
+	keyMissed
+	keyOwing
+	keyPushAsked
+	keyPushUnsaved
+)
+
+// when is the flag where it is true.
+func (f keyFlags) when(yes bool) uint32 {
+	if yes {
+		return uint32(f)
+	}
+	return 0
 }
+
+// in reports whether the flag is true of a key.
+func (f keyFlags) in(st *sessionpb.KeyState) bool { return st.GetFlags()&uint32(f) != 0 }
 
 // sessionFlags are those of a session, in the order of KeySession.flags.
 func (s *session) sessionFlags() []*bool {
@@ -73,23 +94,20 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		sureAt = 0
 	}
 	st := &sessionpb.KeyState{
-		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID, UserId: w.userID,
-		LoginAt: w.moment(w.loginAt), Since: w.moment(w.since), EndedAt: w.moment(w.endedAt), StateAt: w.moment(w.stateAt),
+		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID,
 		PushId: w.pushID, StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo), HeldAt: w.moment(w.heldAt),
-		State: int32(w.state), Layer: w.layer, LayerSaved: w.layerSaved, Flags: packFlags(w.keyFlags()),
+		Layer: w.layer, LayerSaved: w.layerSaved,
+		Flags:        keyStoreLater.when(w.storeLater) | keyMissed.when(w.missed) | keyOwing.when(w.owing) | keyPushAsked.when(w.pushAsked) | keyPushUnsaved.when(w.pushUnsaved),
 		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
 		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
 		OnlineSureAt: w.moment(sureAt), OnlineNode: w.was,
 	}
-
+	w.login.export(st, w.moment)
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{
 			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,
 			SystemLangCode: t.SystemLangCode, LangPack: t.LangPack, LangCode: t.LangCode, Proxy: t.Proxy, Params: t.Params,
 		}
-	}
-	if m := w.uncleared; m != nil {
-		st.Uncleared = &sessionpb.PendingMark{Owner: m.Owner, UserId: m.UserID}
 	}
 	for _, g := range w.gone.list {
 		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})

@@ -93,7 +93,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 // has ended, since it may tell what only that login may hear.
 func (w *MainAuthWrapper) withheld(m *outMsg) bool {
 	p := m.place()
-	return w.suspect && (p == placeUpdate || p == placeAnswer)
+	return w.login.suspect && (p == placeUpdate || p == placeAnswer)
 }
 
 // place is where a message stands among those that leave together, repeated or

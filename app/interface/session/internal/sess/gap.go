@@ -102,7 +102,7 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 		w.connect(s, in.ServerID, in.ClientIP, true)
 	}
 	w.saltsKnown(l) // for what it is told
-	if w.state == StateUnknown {
+	if w.login.state == StateUnknown {
 		w.loadState()
 	}
 }
@@ -110,7 +110,7 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 // introduce names the sessions that updates go to, for the node that takes the
 // key over: so it can reach the client before that says anything.
 func (w *MainAuthWrapper) introduce() {
-	if w.draining || w.unbound || w.state != StateNormal {
+	if w.draining || w.unbound || w.login.state != StateNormal {
 		return
 	}
 	best := w.updatesSession()
@@ -126,7 +126,7 @@ func (w *MainAuthWrapper) introduce() {
 
 // catchUp tells those who may have missed updates to fetch them.
 func (w *MainAuthWrapper) catchUp() {
-	if !w.missed && !w.owing && !w.pushAsked || w.state != StateNormal || !w.known && !w.refused {
+	if !w.missed && !w.owing && !w.pushAsked || w.login.state != StateNormal || !w.known && !w.refused {
 		return
 	}
 	if w.pushAsked {

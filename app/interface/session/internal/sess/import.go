@@ -20,11 +20,12 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w.now, w.wall, w.out = now, wall, new(Effects) // what there is no room for here is dropped, and tells nobody
 	defer func() { w.out = nil }()
 	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
-	w.ticket, w.lastID, w.userID = Ticket(st.GetTicket()), st.GetLastId(), st.GetUserId()
-	w.loginAt, w.since, w.endedAt, w.stateAt = w.at(st.GetLoginAt()), w.at(st.GetSince()), w.at(st.GetEndedAt()), w.at(st.GetStateAt())
+	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
+	w.login.restore(key, st, w.at)
 	w.pushID, w.storedTo, w.repeatedTo, w.heldAt = st.GetPushId(), w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo()), w.at(st.GetHeldAt())
-	w.state, w.layer, w.layerSaved = State(st.GetState()), st.GetLayer(), st.GetLayerSaved()
-	unpackFlags(w.keyFlags(), st.GetFlags())
+	w.layer, w.layerSaved = st.GetLayer(), st.GetLayerSaved()
+	w.storeLater, w.missed, w.owing = keyStoreLater.in(st), keyMissed.in(st), keyOwing.in(st)
+	w.pushAsked, w.pushUnsaved = keyPushAsked.in(st), keyPushUnsaved.in(st)
 	c := st.GetClient()
 	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
 	// Status still names the other node, which sends on what comes: nothing is
@@ -42,9 +43,6 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 			AppVersion: t.GetAppVersion(), SystemLangCode: t.GetSystemLangCode(), LangPack: t.GetLangPack(), LangCode: t.GetLangCode(),
 			Proxy: t.GetProxy(), Params: t.GetParams(),
 		}
-	}
-	if m := st.GetUncleared(); m != nil {
-		w.uncleared = &SetPasswordPending{AuthKeyID: key, UserID: m.GetUserId(), Owner: m.GetOwner()}
 	}
 	for _, g := range st.GetGone() {
 		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})

@@ -112,7 +112,7 @@ func TestAnotherUserLogsIn(t *testing.T) {
 	x.signedIn(78)
 	require.Equal(t, 1, count[*SetOffline](x))
 	require.Equal(t, 2, count[*SetOnline](x))
-	require.EqualValues(t, 78, x.w.userID)
+	require.EqualValues(t, 78, x.w.login.userID)
 }
 
 // A connection that is announced before its packets gets what waits.

@@ -31,7 +31,7 @@ type presence struct {
 // reachableLogin reports whether somebody is there who takes updates or push
 // messages: then status shall know the key.
 func (w *MainAuthWrapper) reachableLogin() bool {
-	if w.state != StateNormal || w.userID == 0 || w.draining || w.unbound {
+	if w.login.state != StateNormal || w.login.userID == 0 || w.draining || w.unbound {
 		return false
 	}
 	for s := range w.sessions() {
@@ -66,7 +66,7 @@ func (w *MainAuthWrapper) announce() {
 	p.toldAt, p.renewAt = w.now, w.now+int64(w.cfg.OnlineEvery)
 	p.telling = !p.known
 	w.call(&SetOnline{
-		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
+		UserID: w.login.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
 		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0, Was: p.was,
 	})
 }
@@ -76,7 +76,7 @@ func (w *MainAuthWrapper) announce() {
 // login to be read, which is no such while.
 func (w *MainAuthWrapper) silent() bool {
 	const while = 2 * time.Second
-	return (w.now != w.loginAt || w.now-w.since > int64(while)) && !slices.ContainsFunc(w.calls, w.tooEarly)
+	return (w.now != w.login.at || w.now-w.login.hereSince > int64(while)) && !slices.ContainsFunc(w.calls, w.tooEarly)
 }
 
 // leave tells status that nobody is there any more. A client whose connection
@@ -88,7 +88,7 @@ func (w *MainAuthWrapper) leave() {
 	if p.toldAt == 0 {
 		return
 	}
-	if w.state != StateNormal || w.draining || w.updatesSession() == nil {
+	if w.login.state != StateNormal || w.draining || w.updatesSession() == nil {
 		w.offline()
 		return
 	}
@@ -111,7 +111,7 @@ func (w *MainAuthWrapper) offline() {
 	if !w.draining {
 		w.missUpdates()
 	}
-	w.call(&SetOffline{UserID: w.userID, AuthKeyID: w.key})
+	w.call(&SetOffline{UserID: w.login.userID, AuthKeyID: w.key})
 }
 
 // onAnnounced takes the outcome of an announcement (PEERS.md, "status"). While
@@ -143,7 +143,7 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 // takes no announcements: the entry of an earlier one was thought to be there.
 func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
 	p := &w.presence
-	if p.toldAt == 0 || in.UserID != w.userID || p.toldAt >= in.Asked {
+	if p.toldAt == 0 || in.UserID != w.login.userID || p.toldAt >= in.Asked {
 		return // it has been told since
 	}
 	p.known, p.sureAt, p.renewAt = false, 0, w.now

@@ -26,7 +26,7 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 		w.onReset(in)
 		return
 	}
-	switch w.state {
+	switch w.login.state {
 	case StateNormal:
 		w.deliver(heldPush{in.Updates, in.Notification})
 	case StateUnknown:
@@ -35,12 +35,12 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 	case StateLoggedOut, StateRevoked:
 		w.count(CountPushesLost)
 	default: // whoever pushes knows of a login that we may not know of yet
-		if w.trailing() {
+		if w.login.trailing(w.now) {
 			w.count(CountPushesLost)
 			return
 		}
 		w.holdPush(heldPush{in.Updates, in.Notification})
-		if w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
+		if w.login.stale || w.now-w.login.readAt >= int64(w.cfg.StateRefresh) {
 			w.loadState()
 		}
 	}
@@ -57,12 +57,16 @@ func (w *MainAuthWrapper) onReset(in *PushUpdates) {
 		return
 	}
 	user := number(w.schema, updatesMessage, "user_id", in.Updates)
-	another := in.Notification || w.state == StateNormal && user != 0 && user != w.userID
-	if !another && (w.state != StateNormal || w.now-w.loginAt >= int64(young)) {
+	another := in.Notification || w.login.state == StateNormal && user != 0 && user != w.login.userID
+	if !another && (w.login.state != StateNormal || w.now-w.login.at >= int64(young)) {
 		w.revoke()
 		return
 	}
-	w.doubted, w.suspect = true, w.suspect || !another
+	if another {
+		w.login.doubt()
+	} else {
+		w.login.suspectEnd()
+	}
 	w.loadState()
 }
 
@@ -212,8 +216,8 @@ func (w *MainAuthWrapper) asleep() {
 
 // deliverHeld delivers what was held, now that the state may be known.
 func (w *MainAuthWrapper) deliverHeld() {
-	if w.state != StateNormal {
-		if w.state != StateUnknown {
+	if w.login.state != StateNormal {
+		if w.login.state != StateUnknown {
 			w.dropHeld()
 		}
 		return
@@ -273,7 +277,7 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	s := c.s
 	if c.trait&traitDevice != 0 && c.device != 0 && (c.device != w.pushID || w.pushUnsaved) {
 		w.pushID, w.pushUnsaved = c.device, false
-		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.userID, SessionID: c.device})
+		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.login.userID, SessionID: c.device})
 	}
 	if s.list == nil || s.list.media() {
 		return
@@ -327,7 +331,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 
 // onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
-	if w.trailing() || w.state == StateRevoked { // who logs in anew asks for it, and then it is not
+	if w.login.trailing(w.now) || w.login.state == StateRevoked { // who logs in anew asks for it, and then it is not
 		w.count(CountPushesLost)
 		return
 	}
@@ -342,7 +346,7 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 	}
 	// The session is gone, or not here yet: its client is told all the same.
 	w.count(CountPushesLost)
-	w.missed = w.missed || w.state == StateNormal
+	w.missed = w.missed || w.login.state == StateNormal
 }
 
 // onPushedResult completes a call that a BFF promised a result for (PEERS.md,

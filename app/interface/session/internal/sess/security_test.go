@@ -65,8 +65,8 @@ func TestResetThatNotifiesLooksAgain(t *testing.T) {
 	x.step(&PushUpdates{Notification: true, Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
 		map[string]any{"user_id": alice, "auth_key_id": permKey})})
 	require.Equal(t, asked+1, count[*GetAuthState](x))
-	require.Equal(t, StateNormal, x.w.state)
-	require.EqualValues(t, alice+1, x.w.userID)
+	require.Equal(t, StateNormal, x.w.login.state)
+	require.EqualValues(t, alice+1, x.w.login.userID)
 	require.Equal(t, 1, count[*SetOffline](x), "the former user is gone")
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	_, ok := result(x.take(), m.ID)

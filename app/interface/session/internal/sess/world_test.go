@@ -126,6 +126,7 @@ func (x *world) step(in Input) {
 	x.out.Reset()
 	x.w.Step(x.now, x.now+x.set, in, &x.out)
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
+	x.holds()
 	x.note(&x.out)
 	if x.out.Handover != nil {
 		x.adopted = x.out.Handover

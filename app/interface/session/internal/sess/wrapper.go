@@ -26,6 +26,8 @@ type MainAuthWrapper struct {
 	asks  []ask          // other calls to peers
 	held  []heldPush     // updates that no session takes yet
 
+	login login
+
 	// Of the step in work.
 	now  int64
 	wall int64
@@ -34,12 +36,7 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
-	lastID     int64 // highest message id of sessions that are gone: they may come again
-	userID     int64
-	loginAt    int64    // when it became the user
-	since      int64    // when the key came here, or its login began here
-	endedAt    int64    // when a login of it was last ended elsewhere
-	stateAt    int64    // when the state was last asked for
+	lastID     int64    // highest message id of sessions that are gone: they may come again
 	pushID     int64    // session that takes push messages; 0: none
 	storedTo   int64    // until when the changes stored so far take their turns (client.go)
 	repeatedTo int64    // until when the messages repeated so far do (again.go)
@@ -50,18 +47,11 @@ type MainAuthWrapper struct {
 	client client
 	told   *ClientInfo // initConnection heard before the stored one was known
 
-	state      State
 	layer      int32 // the key's, for sessions that announced none
 	layerSaved int32 // what storage has; -1: not known
 	running    int32 // calls at a BFF
 	saving     int32 // initConnections on their way to storage
-	destroyed  bool  // by destroy_auth_key
 	unbound    bool  // the key is a temp key of its own
-	loading    bool  // the state is being read
-	doubted    bool  // the state may have changed elsewhere
-	suspect    bool  // it is said that the login has ended; without an answer that holds
-	overruled  bool  // the state has changed here since it was asked for
-	owed       bool  // a BFF asked for the password, which storage may not know of
 	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
 	leaving    bool // another node is to have the key (export.go)
@@ -71,8 +61,6 @@ type MainAuthWrapper struct {
 	pushAsked  bool // the push session is to be woken when it comes
 
 	pushUnsaved bool // storage did not take pushID
-
-	uncleared *SetPasswordPending // what storage could not clear; nil: nothing
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -87,7 +75,7 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	_, _ = rnd.Read(b[:])                                                                // without it they differ from key to key, at least
 	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:])) //nolint:gosec // a hash
 	if unbound {
-		w.state = StateNew
+		w.login.neverLoggedIn()
 	}
 	return w
 }
@@ -99,9 +87,7 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 // dates are by it. Without a fault of the clock they are the same.
 func (w *MainAuthWrapper) Step(now, wall int64, in Input, out *Effects) {
 	w.now, w.wall, w.out = now, wall, out
-	if w.since == 0 {
-		w.since = now
-	}
+	w.login.arrive(now)
 	if w.wakeAt != 0 && now >= w.wakeAt {
 		w.expire()
 	}
@@ -149,7 +135,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:
-		if in.Asked == 0 || w.state == StateNormal && w.loginAt <= in.Asked {
+		if in.Asked == 0 || w.login.state == StateNormal && w.login.at <= in.Asked {
 			w.revoke()
 		}
 	case *CallDone:
@@ -161,7 +147,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *Returned:
 		w.onReturned()
 	case *Settled:
-		w.doubted = true // its next call reads again
+		w.login.doubt() // its next call reads again
 	case *Announced:
 		w.onAnnounced(in)
 	case *Forgotten:

@@ -1,0 +1,31 @@
+package sess
+
+// holds checks what the comments of the parts of the state say is true between two
+// Steps. Every test that drives a world does.
+func (x *world) holds() {
+	x.t.Helper()
+	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login)} {
+		if broken != "" {
+			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
+		}
+	}
+}
+
+// brokenLogin names a field of which the comment is not true; empty: there is none.
+func brokenLogin(l *login) string {
+	switch {
+	case l.userID != 0 && l.state != StateNormal:
+		return "userID"
+	case l.state == StatePermBound:
+		return "state"
+	case l.superseded && !l.reading:
+		return "superseded"
+	case l.suspect && !l.reading && !l.stale && !l.destroyed:
+		return "suspect"
+	case l.passwordOwed && l.state != StateNeedPassword:
+		return "passwordOwed"
+	case l.destroyed && l.state != StateRevoked:
+		return "destroyed"
+	}
+	return ""
+}
