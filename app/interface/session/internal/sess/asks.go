@@ -116,7 +116,7 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 			w.login.introduce()
 		}
 	case askPushSession:
-		w.pushUnsaved = in.Err != nil // told again when the client says it again
+		w.pushes.registered(in.Err != nil)
 	case askMark:
 		word, _ := in.Result.(*LoginWord)
 		w.onMarked(a.call, word, in.Err)

@@ -138,9 +138,10 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		w.adoptState(st)
 	}
 	w.adoptClient(&st.Client)
-	if w.pushID == 0 && st.PushSessionID != 0 {
-		// What was known of the key did not name it: it may have been due.
-		w.pushAsked = w.pushAsked || known
+	if w.pushes.pushSession == 0 && st.PushSessionID != 0 {
+		if known { // this node did not know whom to wake, and may have had a reason to
+			w.pushes.wake()
+		}
 		w.named(st.PushSessionID)
 	}
 	if w.login.stale { // meanwhile: what was read may be older
@@ -203,8 +204,8 @@ func (w *MainAuthWrapper) noLogin(to State) {
 func (w *MainAuthWrapper) logIn(userID int64) {
 	if w.login.state == StateNormal && w.login.userID != userID {
 		w.offline()
-		w.dropPushes() // they are not for the new one
-		w.pushID = 0   // it registers its own
+		w.dropPushes()        // they are not for the new one
+		w.pushes.unregister() // which registers its own
 		w.disown()
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
@@ -218,22 +219,16 @@ func (w *MainAuthWrapper) logOut(to State) {
 	goesOn := to == StateUnknown || to == StateNeedPassword // it may turn out so
 	if w.login.state == StateNormal {
 		w.offline()
-		// A login that goes on is told what it lost meanwhile, and so is its
-		// push session.
-		asked := w.pushAsked
-		lost := w.dropPushes()
-		w.missed = lost && goesOn
-		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
-	}
-	if to != StateUnknown {
-		w.pushID, w.updates = 0, nil
-		w.missed, w.owing = w.missed || w.owing, false
-		for s := range w.sessions() {
-			s.subscribed, s.supposed, s.owed = false, false, false
+		wake := w.pushes.wakeDue
+		if lost := w.dropPushes(); goesOn {
+			w.pushes.resume(lost, wake)
 		}
 	}
-	if !goesOn {
-		w.missed = false // who logs in next has missed nothing
+	if to != StateUnknown {
+		w.pushes.forgetTakers(goesOn)
+		for s := range w.sessions() {
+			s.subscribed, s.supposed, s.gap = false, false, false
+		}
 	}
 	w.login.end(to)
 	if to != StateUnknown {
@@ -265,7 +260,7 @@ func (w *MainAuthWrapper) onReturned() {
 	}
 	used := w.login.state == StateNormal
 	w.logOut(StateUnknown)
-	w.missUpdates()
+	w.pushes.miss()
 	if used {
 		w.loadState()
 	}
@@ -296,7 +291,7 @@ func (w *MainAuthWrapper) revoke() {
 	}
 	var listening []*session
 	for s := range w.sessions() {
-		if s.takesUpdates() || s.id == w.pushID && !s.list.media() {
+		if s.takesUpdates() || w.pushes.isPushSession(s) {
 			listening = append(listening, s)
 		}
 	}

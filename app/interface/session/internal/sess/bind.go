@@ -86,7 +86,9 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	}
 	// Before this wrapper there was none that would have kept updates, but the
 	// sessions have been announced already.
-	w.missed = w.missed || w.empty() && !h.List.media()
+	if w.empty() && !h.List.media() {
+		w.pushes.lose()
+	}
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
 		w.dropList(l)
 	}

@@ -192,7 +192,7 @@ func (w *MainAuthWrapper) pump() {
 				continue
 			}
 			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
-				w.missUpdates()
+				w.pushes.miss()
 			}
 			if w.running++; c.trait&traitFile != 0 {
 				files++

@@ -17,7 +17,7 @@
 //	 ├── gone                                what ended sessions have received              gone.go
 //	 ├── calls                               API calls without an answer  calls.go
 //	 ├── asks                                other calls to peers         asks.go
-//	 └── held                                updates without a taker      push.go
+//	 └── pushes                              updates without a taker      pushes.go
 //
 // # The life of a call
 //
@@ -55,7 +55,7 @@
 // updatesTooLong, once the entry is confirmed.
 //
 //	packet of an unknown session ─▶ resume     it lived before: it may have missed some
-//	offline ─▶ missUpdates                     nobody is pushed to from here on
+//	offline ─▶ pushes.miss                     nobody is pushed to from here on
 //	Announced{Failed, Lost}, Forgotten         status did not take the entry, or lost it
 //	Announced ─▶ catchUp ─▶ updatesTooLong     from here on updates are pushed
 //

@@ -25,9 +25,9 @@ const (
 	keySuspect
 	keyPasswordOwed
 	keyStoreLater
-	keyMissed
-	keyOwing
-	keyPushAsked
+	keyGap
+	keySessionGaps
+	keyWakeDue
 	keyPushUnsaved
 )
 
@@ -44,7 +44,7 @@ func (f keyFlags) in(st *sessionpb.KeyState) bool { return st.GetFlags()&uint32(
 
 // sessionFlags are those of a session, in the order of KeySession.flags.
 func (s *session) sessionFlags() []*bool {
-	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.owed, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled, &s.leads}
+	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.gap, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled, &s.leads}
 }
 
 // messageFlags are those of a message, in the order of KeyMessage.flags.
@@ -90,19 +90,20 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 	case w.known:
 		sureAt = w.toldAt
 	case w.telling && sureAt != 0: // whether status had lost the entry is heard here, and by nobody
-		w.missUpdates()
+		w.pushes.miss()
 		sureAt = 0
 	}
 	st := &sessionpb.KeyState{
 		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID,
-		PushId: w.pushID, StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo), HeldAt: w.moment(w.heldAt),
+		StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo),
 		Layer: w.layer, LayerSaved: w.layerSaved,
-		Flags:        keyStoreLater.when(w.storeLater) | keyMissed.when(w.missed) | keyOwing.when(w.owing) | keyPushAsked.when(w.pushAsked) | keyPushUnsaved.when(w.pushUnsaved),
+		Flags:        keyStoreLater.when(w.storeLater),
 		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
 		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
 		OnlineSureAt: w.moment(sureAt), OnlineNode: w.was,
 	}
 	w.login.export(st, w.moment)
+	w.pushes.export(st, w.moment)
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{
 			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,
@@ -111,9 +112,6 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 	}
 	for _, g := range w.gone.list {
 		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})
-	}
-	for _, h := range w.held {
-		st.Held = append(st.Held, &sessionpb.HeldUpdates{Updates: h.updates, Notify: h.notify})
 	}
 	for l := range w.lists() {
 		st.Lists = append(st.Lists, w.exportList(l))
@@ -145,7 +143,7 @@ func (w *MainAuthWrapper) exportSession(s *session) *sessionpb.KeySession {
 		ConnAt: w.moment(s.connAt), CloseDue: w.moment(s.closeDue), First: s.first, GreetAt: w.moment(s.greetAt),
 		LastSeen: w.moment(s.lastSeen), PingAt: w.moment(s.pingAt), AckAt: w.moment(s.ackAt), ResendAt: w.moment(s.resendAt),
 		ToldAt: w.moment(s.toldAt), Content: s.content, Layer: s.layer, PingDelay: s.pingDelay, Refused: s.refused,
-		Looks: uint32(s.looks), Flags: packFlags(s.sessionFlags()), TakesUpdates: w.updates == s,
+		Looks: uint32(s.looks), Flags: packFlags(s.sessionFlags()), TakesUpdates: w.pushes.target == s,
 	}
 	if s.leads {
 		out.Ahead = w.now + s.lead - w.wall

@@ -60,8 +60,8 @@ func TestHeldPushesAreBoundedByBytes(t *testing.T) {
 	for range 3 {
 		x.step(&PushUpdates{Updates: make([]byte, heldPushBytes/2)})
 	}
-	require.Empty(t, x.w.held)
-	require.True(t, x.w.missed, "the client will be told to fetch the difference")
+	require.Empty(t, x.w.pushes.held)
+	require.True(t, x.w.pushes.gap, "the client will be told to fetch the difference")
 	require.Equal(t, 3, x.counts[CountPushesLost])
 }
 

@@ -22,10 +22,10 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
 	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
 	w.login.restore(key, st, w.at)
-	w.pushID, w.storedTo, w.repeatedTo, w.heldAt = st.GetPushId(), w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo()), w.at(st.GetHeldAt())
+	w.pushes.restore(st, w.at)
+	w.storedTo, w.repeatedTo = w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo())
 	w.layer, w.layerSaved = st.GetLayer(), st.GetLayerSaved()
-	w.storeLater, w.missed, w.owing = keyStoreLater.in(st), keyMissed.in(st), keyOwing.in(st)
-	w.pushAsked, w.pushUnsaved = keyPushAsked.in(st), keyPushUnsaved.in(st)
+	w.storeLater = keyStoreLater.in(st)
 	c := st.GetClient()
 	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
 	// Status still names the other node, which sends on what comes: nothing is
@@ -46,9 +46,6 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	}
 	for _, g := range st.GetGone() {
 		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})
-	}
-	for _, h := range st.GetHeld() {
-		w.held = append(w.held, heldPush{updates: h.GetUpdates(), notify: h.GetNotify()})
 	}
 	for _, l := range st.GetLists() {
 		if !w.importList(l) {
@@ -138,7 +135,7 @@ func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession
 		}
 	}
 	if in.GetTakesUpdates() {
-		w.updates = s
+		w.pushes.askedBy(s)
 	}
 	l.sessions = append(l.sessions, s)
 	return true

@@ -4,7 +4,7 @@ package sess
 // Steps. Every test that drives a world does.
 func (x *world) holds() {
 	x.t.Helper()
-	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login)} {
+	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w)} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
 		}
@@ -26,6 +26,26 @@ func brokenLogin(l *login) string {
 		return "passwordOwed"
 	case l.destroyed && l.state != StateRevoked:
 		return "destroyed"
+	}
+	return ""
+}
+
+func brokenPushes(w *MainAuthWrapper) string {
+	p, bytes, present := &w.pushes, 0, w.pushes.target == nil
+	for _, h := range p.held {
+		bytes += len(h.updates)
+	}
+	for s := range w.sessions() {
+		if s.gap && !p.sessionGaps {
+			return "sessionGaps"
+		}
+		present = present || s == p.target
+	}
+	switch {
+	case len(p.held) > w.cfg.HeldPushes || bytes > heldPushBytes:
+		return "held"
+	case !present:
+		return "target"
 	}
 	return ""
 }

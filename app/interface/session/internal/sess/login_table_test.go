@@ -303,7 +303,7 @@ type sight struct {
 }
 
 func look(x *world) (l sight) {
-	l = sight{reads: count[*GetAuthState](x), offline: count[*SetOffline](x), doubt: x.w.login.stale, gap: x.w.missed || len(x.w.held) > 0}
+	l = sight{reads: count[*GetAuthState](x), offline: count[*SetOffline](x), doubt: x.w.login.stale, gap: x.w.pushes.gap || len(x.w.pushes.held) > 0}
 	for s := range x.w.sessions() {
 		for _, m := range append(slices.Clone(s.sent), s.queue...) {
 			switch {

@@ -165,7 +165,7 @@ func TestStoringFails(t *testing.T) {
 	require.Equal(t, 2, count[*SetInitConnection](x))
 	require.Equal(t, 2, count[*SetLayer](x))
 	require.Equal(t, 2, count[*SetPushSession](x))
-	require.EqualValues(t, 5, x.w.pushID, "while the key is in memory it is known")
+	require.EqualValues(t, 5, x.w.pushes.pushSession, "while the key is in memory it is known")
 }
 
 // AFTER-1: whatever the order in which calls arrive and end, a call never

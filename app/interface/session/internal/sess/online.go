@@ -35,7 +35,7 @@ func (w *MainAuthWrapper) reachableLogin() bool {
 		return false
 	}
 	for s := range w.sessions() {
-		if s.online && (s.takesUpdates() || s.id == w.pushID && !s.list.media()) {
+		if s.online && (s.takesUpdates() || w.pushes.isPushSession(s)) {
 			return true
 		}
 	}
@@ -61,7 +61,7 @@ func (w *MainAuthWrapper) announce() {
 		p.sureAt = p.toldAt
 	}
 	if p.toldAt == 0 && w.silent() {
-		w.missUpdates()
+		w.pushes.miss()
 	}
 	p.toldAt, p.renewAt = w.now, w.now+int64(w.cfg.OnlineEvery)
 	p.telling = !p.known
@@ -109,7 +109,7 @@ func (w *MainAuthWrapper) offline() {
 	}
 	w.presence = presence{}
 	if !w.draining {
-		w.missUpdates()
+		w.pushes.miss()
 	}
 	w.call(&SetOffline{UserID: w.login.userID, AuthKeyID: w.key})
 }
@@ -124,7 +124,7 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 	p.telling = false
 	if in.Lost {
 		p.sureAt = 0
-		w.missUpdates()
+		w.pushes.miss()
 	}
 	if in.Failed {
 		p.known, p.refused = false, true
@@ -132,7 +132,7 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 		return
 	}
 	if p.refused && p.toldAt-p.sureAt > int64(w.cfg.OnlineFor) {
-		w.missUpdates()
+		w.pushes.miss()
 	}
 	p.known, p.refused, p.sureAt, p.was = true, false, p.toldAt, ""
 }
@@ -147,7 +147,7 @@ func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
 		return // it has been told since
 	}
 	p.known, p.sureAt, p.renewAt = false, 0, w.now
-	w.missUpdates()
+	w.pushes.miss()
 }
 
 // presenceAt is when status is to be told something, or not waited for any more;

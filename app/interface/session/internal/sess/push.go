@@ -7,17 +7,10 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// heldPush is an update that waits for a session that takes it.
-type heldPush struct {
-	updates []byte // encoded mtproto.Updates
-	notify  bool
-}
-
 const (
 	updatesMessage = "Updates"
 	updateMessage  = "Update"
 	accountReset   = "updateAccountResetAuthorization" // never encoded for a client
-	heldPushBytes  = 256 << 10
 )
 
 // onPush delivers updates to the session that takes them (rule UPD-1).
@@ -94,11 +87,11 @@ func (w *MainAuthWrapper) deliver(p heldPush) {
 // notify wakes the session that takes push messages, once, unless it is s,
 // which gets the updates themselves.
 func (w *MainAuthWrapper) notify(p *heldPush, s *session) {
-	if !p.notify || w.pushID == 0 {
+	if !p.notify || w.pushes.pushSession == 0 {
 		return
 	}
 	p.notify = false
-	if s == nil || s.id != w.pushID {
+	if s == nil || s.id != w.pushes.pushSession {
 		w.wakePushSession()
 	}
 }
@@ -127,7 +120,7 @@ func (w *MainAuthWrapper) updatesSession() (best *session) {
 // rank is how much a session is the one for updates.
 func (w *MainAuthWrapper) rank(s *session) (rank int) {
 	switch {
-	case s == w.updates:
+	case s == w.pushes.target:
 		rank = 3
 	case s.subscribed:
 		rank = 2
@@ -190,27 +183,8 @@ func (w *MainAuthWrapper) counted(updates []byte) bool {
 // holdPush keeps updates until a session takes them; too many collapse into
 // one updatesTooLong.
 func (w *MainAuthWrapper) holdPush(p heldPush) {
-	if len(w.held) == 0 {
-		w.heldAt = w.now
-	}
-	size := len(p.updates)
-	for _, h := range w.held {
-		size += len(h.updates)
-	}
-	if len(w.held) >= w.cfg.HeldPushes || size > heldPushBytes {
-		w.countN(CountPushesLost, len(w.held)+1)
-		w.asleep()
-		w.pushAsked = w.pushAsked || p.notify
-		w.held, w.missed = nil, true
-		return
-	}
-	w.held = append(w.held, p)
-}
-
-// asleep has the push session woken later for what is about to be lost.
-func (w *MainAuthWrapper) asleep() {
-	for _, h := range w.held {
-		w.pushAsked = w.pushAsked || h.notify
+	if lost := w.pushes.hold(p, w.now, w.cfg.HeldPushes); lost > 0 {
+		w.countN(CountPushesLost, lost)
 	}
 }
 
@@ -224,27 +198,23 @@ func (w *MainAuthWrapper) deliverHeld() {
 	}
 	s := w.updatesSession()
 	if s == nil {
-		for i := range w.held {
-			w.notify(&w.held[i], nil)
+		if w.pushes.takeNotices() {
+			w.wakePushSession()
 		}
 		return
 	}
-	held := w.held
-	w.held = nil
-	for _, p := range held {
+	for _, p := range w.pushes.take() {
 		w.deliver(p)
 	}
 }
 
 func (w *MainAuthWrapper) dropHeld() {
-	w.countN(CountPushesLost, len(w.held))
-	w.asleep()
-	w.held, w.missed = nil, len(w.held) > 0 || w.missed
+	w.countN(CountPushesLost, w.pushes.drop())
 }
 
 // behind reports whether there are updates that the client may not have.
 func (w *MainAuthWrapper) behind() bool {
-	if len(w.held) > 0 || w.missed || w.owing {
+	if w.pushes.behind() {
 		return true
 	}
 	update := func(m outMsg) bool { return m.kind == outPush || m.kind == outTooLong }
@@ -259,10 +229,9 @@ func (w *MainAuthWrapper) behind() bool {
 // dropPushes forgets all updates: their login has ended. It reports whether
 // there were any.
 func (w *MainAuthWrapper) dropPushes() (lost bool) {
-	lost = len(w.held) > 0 || w.missed || w.owing
-	w.held, w.missed, w.owing, w.pushAsked = nil, false, false, false
+	lost = w.pushes.endLogin()
 	for s := range w.sessions() {
-		s.owed = false
+		s.gap = false
 		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
 			w.countN(CountPushesLost, n)
 			lost = true
@@ -275,8 +244,7 @@ func (w *MainAuthWrapper) dropPushes() (lost bool) {
 // UPD-2, UPD-8 and INIT-7).
 func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	s := c.s
-	if c.trait&traitDevice != 0 && c.device != 0 && (c.device != w.pushID || w.pushUnsaved) {
-		w.pushID, w.pushUnsaved = c.device, false
+	if c.trait&traitDevice != 0 && c.device != 0 && w.pushes.register(c.device) {
 		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.login.userID, SessionID: c.device})
 	}
 	if s.list == nil || s.list.media() {
@@ -285,11 +253,11 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	switch {
 	case c.quiet:
 		if !s.subscribed {
-			s.noUpdates, s.supposed, s.owed = true, false, false
+			s.noUpdates, s.supposed, s.gap = true, false, false
 		}
 		return
 	case c.trait&traitUpdates != 0:
-		w.updates = s
+		w.pushes.askedBy(s)
 		s.subscribed, s.noUpdates = true, false
 	case c.trait&traitFile != 0:
 		s.files = true
@@ -303,7 +271,7 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 		s.syncing++
 		c.syncing = true
 	}
-	if len(w.held) > 0 {
+	if len(w.pushes.held) > 0 {
 		w.deliverHeld()
 	}
 }
@@ -320,10 +288,10 @@ func (w *MainAuthWrapper) release(s *session) {
 // wakePushSession sends updatesTooLong to the session that takes push
 // messages, when it is there.
 func (w *MainAuthWrapper) wakePushSession() {
-	w.pushAsked = true
+	w.pushes.wake()
 	for s := range w.sessions() {
-		if s.id == w.pushID && !s.list.media() {
-			w.pushAsked = false
+		if w.pushes.isPushSession(s) {
+			w.pushes.woken()
 			w.tooLong(s)
 		}
 	}
@@ -346,7 +314,9 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 	}
 	// The session is gone, or not here yet: its client is told all the same.
 	w.count(CountPushesLost)
-	w.missed = w.missed || w.login.state == StateNormal
+	if w.login.state == StateNormal {
+		w.pushes.lose()
+	}
 }
 
 // onPushedResult completes a call that a BFF promised a result for (PEERS.md,

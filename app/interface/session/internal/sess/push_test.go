@@ -86,7 +86,7 @@ func TestPushSession(t *testing.T) {
 	x.recv(1, tlDevice(7, fmt.Sprint(uint64(1<<64-5))))
 	require.True(t, x.isInvoked("account.registerDevice"))
 	require.Equal(t, 1, count[*SetPushSession](x))
-	require.Equal(t, int64(sid), x.w.pushID)
+	require.Equal(t, int64(sid), x.w.pushes.pushSession)
 	x.recv(1, tlDevice(7, "-5"))
 	require.Equal(t, 1, count[*SetPushSession](x), "stored once")
 

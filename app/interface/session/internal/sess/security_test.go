@@ -122,8 +122,8 @@ func TestNoSideEffectsBeforeLogin(t *testing.T) {
 	require.Zero(t, count[*SetPushSession](x))
 	require.Zero(t, count[*InvokeMethod](x))
 	require.Zero(t, count[*SetOnline](x))
-	require.Nil(t, x.w.updates)
-	require.Zero(t, x.w.pushID)
+	require.Nil(t, x.w.pushes.target)
+	require.Zero(t, x.w.pushes.pushSession)
 }
 
 // A client opened sessions without end.

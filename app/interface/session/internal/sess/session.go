@@ -62,7 +62,7 @@ type session struct {
 	subscribed bool // called the API and may take updates (rule UPD-2)
 	lived      bool // before this node knew it
 	supposed   bool // may take updates, as far as is known: it lived before this node knew it
-	owed       bool // it may have missed updates, and is to be told so
+	gap        bool // it may have missed updates, and is to be told so
 	files      bool // moved files
 	noUpdates  bool // a file connection (rule INIT-7)
 	ended      bool // its login was ended elsewhere

@@ -24,9 +24,9 @@ type MainAuthWrapper struct {
 
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
-	held  []heldPush     // updates that no session takes yet
 
-	login login
+	login  login
+	pushes pushes
 
 	// Of the step in work.
 	now  int64
@@ -36,13 +36,10 @@ type MainAuthWrapper struct {
 	ticket Ticket // last one given out
 	wakeAt int64
 
-	lastID     int64    // highest message id of sessions that are gone: they may come again
-	pushID     int64    // session that takes push messages; 0: none
-	storedTo   int64    // until when the changes stored so far take their turns (client.go)
-	repeatedTo int64    // until when the messages repeated so far do (again.go)
-	heldAt     int64    // when the first of held came
-	updates    *session // asked for updates last
-	bound      *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
+	lastID     int64 // highest message id of sessions that are gone: they may come again
+	storedTo   int64 // until when the changes stored so far take their turns (client.go)
+	repeatedTo int64 // until when the messages repeated so far do (again.go)
+	bound      *ask  // auth.bindTempAuthKey that succeeded and is not answered yet
 	presence
 	client client
 	told   *ClientInfo // initConnection heard before the stored one was known
@@ -56,11 +53,6 @@ type MainAuthWrapper struct {
 	draining   bool
 	leaving    bool // another node is to have the key (export.go)
 	storeLater bool // what the client told of itself waits to be stored
-	missed     bool // updates were lost: the client is to fetch the difference
-	owing      bool // so are the sessions that are marked as owed
-	pushAsked  bool // the push session is to be woken when it comes
-
-	pushUnsaved bool // storage did not take pushID
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -131,7 +123,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onSessionPush(in)
 	case *PushesLost:
 		w.count(CountPushesLost)
-		w.missUpdates()
+		w.pushes.miss()
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:
@@ -232,7 +224,7 @@ func (w *MainAuthWrapper) finish() {
 	idle := len(w.calls) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
 	w.out.Behind = w.draining && w.behind()
-	if !idle || len(w.held) > 0 {
+	if !idle || len(w.pushes.held) > 0 {
 		return
 	}
 	for range w.lists() {
