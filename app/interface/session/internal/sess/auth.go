@@ -254,7 +254,7 @@ func (w *MainAuthWrapper) disown() {
 // there has to be asked, what was pushed there to be fetched, and status to be
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
-	w.presence = presence{}
+	w.presence.offline()
 	if w.unbound || w.login.destroyed {
 		return
 	}

@@ -85,25 +85,19 @@ func (w *MainAuthWrapper) moment(t int64) int64 {
 // export is all that there is of the key. It shares memory with the wrapper, which
 // must not be used any more.
 func (w *MainAuthWrapper) export() *sessionpb.KeyState {
-	sureAt := w.sureAt
-	switch {
-	case w.known:
-		sureAt = w.toldAt
-	case w.telling && sureAt != 0: // whether status had lost the entry is heard here, and by nobody
+	if w.presence.unheard() {
 		w.pushes.miss()
-		sureAt = 0
 	}
 	st := &sessionpb.KeyState{
 		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID,
 		StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo),
 		Layer: w.layer, LayerSaved: w.layerSaved,
-		Flags:        keyStoreLater.when(w.storeLater),
-		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
-		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
-		OnlineSureAt: w.moment(sureAt), OnlineNode: w.was,
+		Flags:  keyStoreLater.when(w.storeLater),
+		Client: &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
 	}
 	w.login.export(st, w.moment)
 	w.pushes.export(st, w.moment)
+	w.presence.export(st, w.moment)
 	if t := w.told; t != nil {
 		st.Told = &sessionpb.StoredClient{
 			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,

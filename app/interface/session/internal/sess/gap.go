@@ -124,7 +124,7 @@ func (w *MainAuthWrapper) introduce() {
 
 // catchUp tells those who may have missed updates to fetch them.
 func (w *MainAuthWrapper) catchUp() {
-	if !w.pushes.gap && !w.pushes.sessionGaps && !w.pushes.wakeDue || w.login.state != StateNormal || !w.known && !w.refused {
+	if !w.pushes.gap && !w.pushes.sessionGaps && !w.pushes.wakeDue || w.login.state != StateNormal || !w.presence.known && !w.presence.refused {
 		return
 	}
 	if w.pushes.wakeDue {

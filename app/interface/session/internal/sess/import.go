@@ -23,20 +23,12 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
 	w.login.restore(key, st, w.at)
 	w.pushes.restore(st, w.at)
+	w.presence.restore(st, w.at, now)
 	w.storedTo, w.repeatedTo = w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo())
 	w.layer, w.layerSaved = st.GetLayer(), st.GetLayerSaved()
 	w.storeLater = keyStoreLater.in(st)
 	c := st.GetClient()
 	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
-	// Status still names the other node, which sends on what comes: nothing is
-	// missed until the entry is this node's, unless it was lost before.
-	w.presence = presence{
-		toldAt: w.at(st.GetOnlineToldAt()), goneAt: w.at(st.GetOnlineGoneAt()), refused: st.GetOnlineRefused(),
-		sureAt: w.at(st.GetOnlineSureAt()), was: st.GetOnlineNode(),
-	}
-	if w.toldAt != 0 {
-		w.renewAt = now
-	}
 	if t := st.GetTold(); t != nil {
 		w.told = &ClientInfo{
 			IP: t.GetIp(), Layer: t.GetLayer(), APIID: t.GetApiId(), DeviceModel: t.GetDeviceModel(), SystemVersion: t.GetSystemVersion(),

@@ -4,7 +4,7 @@ package sess
 // Steps. Every test that drives a world does.
 func (x *world) holds() {
 	x.t.Helper()
-	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w)} {
+	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence)} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
 		}
@@ -46,6 +46,19 @@ func brokenPushes(w *MainAuthWrapper) string {
 		return "held"
 	case !present:
 		return "target"
+	}
+	return ""
+}
+
+func brokenPresence(p presence) string {
+	none := presence{was: p.was}
+	switch {
+	case p.toldAt == 0 && p != none:
+		return "toldAt"
+	case p.sureAt > p.toldAt:
+		return "sureAt"
+	case p.known && (p.telling || p.refused):
+		return "known"
 	}
 	return ""
 }

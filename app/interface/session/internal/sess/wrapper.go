@@ -25,8 +25,9 @@ type MainAuthWrapper struct {
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
 
-	login  login
-	pushes pushes
+	login    login
+	pushes   pushes
+	presence presence
 
 	// Of the step in work.
 	now  int64
@@ -40,9 +41,8 @@ type MainAuthWrapper struct {
 	storedTo   int64 // until when the changes stored so far take their turns (client.go)
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
 	bound      *ask  // auth.bindTempAuthKey that succeeded and is not answered yet
-	presence
-	client client
-	told   *ClientInfo // initConnection heard before the stored one was known
+	client     client
+	told       *ClientInfo // initConnection heard before the stored one was known
 
 	layer      int32 // the key's, for sessions that announced none
 	layerSaved int32 // what storage has; -1: not known
