@@ -4,7 +4,7 @@ import "slices"
 
 // loadState reads the state of the key.
 func (w *MainAuthWrapper) loadState() {
-	if w.login.reading || w.unbound || w.login.destroyed || w.leaving {
+	if w.login.reading || w.binding.unbound || w.login.destroyed || w.leaving {
 		return
 	}
 	w.login.beginRead(w.now)
@@ -32,13 +32,13 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 	switch {
 	case w.login.destroyed:
 		w.deny(c)
-	case w.unbound:
+	case w.binding.unbound:
 		switch {
-		case w.bound != nil: // another wrapper decides
+		case w.binding.outcome != nil: // another wrapper decides
 			c.phase = phaseState
 		case c.trait&traitUnbound != 0:
 			w.ready(c)
-		case w.binding: // decided with it
+		case w.binding.asking: // decided with it
 			c.phase = phaseState
 		default:
 			w.deny(c)
@@ -64,7 +64,7 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 // then its body is not worth reading.
 func (w *MainAuthWrapper) hopeless(name string) bool {
 	switch t := traits[name]; {
-	case w.unbound:
+	case w.binding.unbound:
 		return !w.undecided() && t&traitUnbound == 0
 	case w.undecided() || w.login.suspect || t&traitLoginCode != 0:
 		return false
@@ -79,7 +79,7 @@ func (w *MainAuthWrapper) deny(c *pendingCall) { w.refuse(c, w.denial()) }
 func (w *MainAuthWrapper) denial() *RPCError {
 	w.count(CountRefused)
 	switch {
-	case w.unbound:
+	case w.binding.unbound:
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	case w.login.state == StateNeedPassword:
 		return &RPCError{401, "SESSION_PASSWORD_NEEDED"}
@@ -255,7 +255,7 @@ func (w *MainAuthWrapper) disown() {
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
 	w.presence.offline()
-	if w.unbound || w.login.destroyed {
+	if w.binding.unbound || w.login.destroyed {
 		return
 	}
 	used := w.login.state == StateNormal

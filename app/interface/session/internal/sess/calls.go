@@ -142,7 +142,7 @@ func (w *MainAuthWrapper) room(t trait, size, after int) bool {
 
 // permKey is the perm key of the wrapper; 0 while there is none.
 func (w *MainAuthWrapper) permKey() int64 {
-	if w.unbound {
+	if w.binding.unbound {
 		return 0
 	}
 	return w.key
@@ -165,7 +165,7 @@ func (w *MainAuthWrapper) ready(c *pendingCall) {
 
 // pump invokes the calls whose turn has come.
 func (w *MainAuthWrapper) pump() {
-	if w.draining || w.leaving || w.bound != nil {
+	if w.draining || w.leaving || w.binding.outcome != nil {
 		return
 	}
 	files := w.filesRunning()

@@ -65,7 +65,7 @@ func (w *MainAuthWrapper) saveClient() {
 // mayStore reports whether it is known what storage has, so that only changes
 // go there. An unbound key has no place there.
 func (w *MainAuthWrapper) mayStore() bool {
-	return !w.unbound && w.login.state != StateUnknown && !w.login.destroyed
+	return !w.binding.unbound && w.login.state != StateUnknown && !w.login.destroyed
 }
 
 // adoptClient compares what storage has with what the client told meanwhile.

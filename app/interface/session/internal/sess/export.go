@@ -13,7 +13,9 @@ import sessionpb "github.com/tgsession/tgsession/proto/session"
 // what status knows, which the new owner is told to renew.
 
 // leaves reports whether the wrapper is asked to hand its key over, and may.
-func (w *MainAuthWrapper) leaves() bool { return w.leaving && len(w.asks) == 0 && !w.unbound }
+func (w *MainAuthWrapper) leaves() bool {
+	return w.leaving && len(w.asks) == 0 && !w.binding.unbound
+}
 
 // keyFlags are what is true of a key, a bit each of KeyState.flags.
 type keyFlags uint32

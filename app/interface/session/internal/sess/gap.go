@@ -58,7 +58,7 @@ func (s *session) takesUpdates() bool { return (s.subscribed || s.supposed) && !
 // until one says so by its calls, and each is told that it may have missed some.
 // So is the one for push messages.
 func (w *MainAuthWrapper) resume(s *session) {
-	if w.unbound || s.list.media() {
+	if w.binding.unbound || s.list.media() {
 		return
 	}
 	s.lived = true
@@ -108,7 +108,7 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 // introduce names the sessions that updates go to, for the node that takes the
 // key over: so it can reach the client before that says anything.
 func (w *MainAuthWrapper) introduce() {
-	if w.draining || w.unbound || w.login.state != StateNormal {
+	if w.draining || w.binding.unbound || w.login.state != StateNormal {
 		return
 	}
 	best := w.updatesSession()

@@ -1,10 +1,15 @@
 package sess
 
+import "slices"
+
 // holds checks what the comments of the parts of the state say is true between two
 // Steps. Every test that drives a world does.
 func (x *world) holds() {
 	x.t.Helper()
-	for part, broken := range map[string]string{"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence)} {
+	for part, broken := range map[string]string{
+		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
+		"binding": brokenBinding(x.w),
+	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
 		}
@@ -59,6 +64,18 @@ func brokenPresence(p presence) string {
 		return "sureAt"
 	case p.known && (p.telling || p.refused):
 		return "known"
+	}
+	return ""
+}
+
+func brokenBinding(w *MainAuthWrapper) string {
+	b := &w.binding
+	asking := slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
+	switch {
+	case b.outcome != nil && !b.unbound:
+		return "outcome"
+	case b.asking != asking && !w.empty():
+		return "asking"
 	}
 	return ""
 }

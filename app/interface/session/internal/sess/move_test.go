@@ -17,7 +17,7 @@ import (
 // something, or HTTP requests are open: both end first. Nobody but status notices.
 func (x *world) move() {
 	x.t.Helper()
-	if x.w.unbound || x.w.draining || len(x.w.asks) > 0 || x.requests() > 0 {
+	if x.w.binding.unbound || x.w.draining || len(x.w.asks) > 0 || x.requests() > 0 {
 		return
 	}
 	renewAt := x.w.presence.renewAt

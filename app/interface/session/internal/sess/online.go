@@ -15,7 +15,7 @@ const announceWait = 300 * time.Millisecond
 // reachableLogin reports whether somebody is there who takes updates or push
 // messages: then status shall know the key.
 func (w *MainAuthWrapper) reachableLogin() bool {
-	if w.login.state != StateNormal || w.login.userID == 0 || w.draining || w.unbound {
+	if w.login.state != StateNormal || w.login.userID == 0 || w.draining || w.binding.unbound {
 		return false
 	}
 	for s := range w.sessions() {

@@ -21,8 +21,8 @@ import (
 
 // undecided reports whether it is not known yet if the key has a login.
 func (w *MainAuthWrapper) undecided() bool {
-	if w.unbound {
-		return w.binding || w.bound != nil
+	if w.binding.unbound {
+		return w.binding.open()
 	}
 	return w.login.state == StateUnknown
 }

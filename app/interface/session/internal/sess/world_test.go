@@ -318,7 +318,7 @@ func (x *world) data(sid int64, m wire.Message) *Data {
 		ServerID: "gw1", AuthKeyID: permKey, SessionID: sid, Salt: x.currentSalt(),
 		ClientIP: "192.0.2.1", Payload: payload(m),
 	}
-	if x.w.unbound {
+	if x.w.binding.unbound {
 		d.AuthKeyID, d.KeyType, d.Unbound = tempKey, TempKey, true
 	}
 	return d

@@ -28,6 +28,7 @@ type MainAuthWrapper struct {
 	login    login
 	pushes   pushes
 	presence presence
+	binding  binding
 
 	// Of the step in work.
 	now  int64
@@ -40,7 +41,6 @@ type MainAuthWrapper struct {
 	lastID     int64 // highest message id of sessions that are gone: they may come again
 	storedTo   int64 // until when the changes stored so far take their turns (client.go)
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
-	bound      *ask  // auth.bindTempAuthKey that succeeded and is not answered yet
 	client     client
 	told       *ClientInfo // initConnection heard before the stored one was known
 
@@ -48,8 +48,6 @@ type MainAuthWrapper struct {
 	layerSaved int32 // what storage has; -1: not known
 	running    int32 // calls at a BFF
 	saving     int32 // initConnections on their way to storage
-	unbound    bool  // the key is a temp key of its own
-	binding    bool  // auth.bindTempAuthKey is in work
 	draining   bool
 	leaving    bool // another node is to have the key (export.go)
 	storeLater bool // what the client told of itself waits to be stored
@@ -59,7 +57,7 @@ type MainAuthWrapper struct {
 // without a perm key. cfg must have its defaults set; cfg, schema and rnd are
 // shared by all wrappers of a node, rnd must be safe for that.
 func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader) *MainAuthWrapper {
-	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd, unbound: unbound}
+	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd}
 	// Tickets of different wrappers differ, also of a key's one after the other:
 	// what completes a call may follow the sessions of a temp key to another
 	// wrapper, or come from another node after its key.
@@ -67,6 +65,7 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	_, _ = rnd.Read(b[:])                                                                // without it they differ from key to key, at least
 	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:])) //nolint:gosec // a hash
 	if unbound {
+		w.binding.withoutPermKey()
 		w.login.neverLoggedIn()
 	}
 	return w
