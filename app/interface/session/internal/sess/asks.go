@@ -106,13 +106,10 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 		w.onBound(a, in.Err)
 	case askLayer:
 		if in.Err != nil {
-			w.layerSaved = -1 // told again when the client says it again
+			w.profile.loseLayer()
 		}
 	case askClient:
-		w.saving--
-		if in.Err != nil {
-			w.client.hash = 0
-		} else {
+		if w.profile.savedClient(in.Err != nil); in.Err == nil {
 			w.login.introduce()
 		}
 	case askPushSession:

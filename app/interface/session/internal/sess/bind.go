@@ -50,7 +50,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
 		ReceiveTime: w.wall / 1e9, UserID: w.login.userID, Layer: s.layer,
-		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
+		Client: w.profile.client.name, LangPack: w.profile.client.langPack, LangCode: w.profile.client.langCode,
 	}
 	w.binding.ask()
 	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b) //nolint:gosec // not negative
@@ -137,7 +137,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	}
 	for _, s := range h.List.sessions { // told under the temp key: rule INIT-1
 		if s.layer > 0 {
-			w.layer = s.layer
+			w.profile.speaks(s.layer)
 			w.saveLayer(s.ip)
 		}
 	}

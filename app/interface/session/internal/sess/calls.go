@@ -158,9 +158,9 @@ func (w *MainAuthWrapper) ready(c *pendingCall) {
 		w.subscribe(c)
 	}
 	if c.meta.Layer == 0 {
-		c.meta.Layer = w.layer
+		c.meta.Layer = w.profile.layer
 	}
-	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.client.name, w.client.langPack, w.client.langCode
+	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.profile.client.name, w.profile.client.langPack, w.profile.client.langCode
 }
 
 // pump invokes the calls whose turn has come.
@@ -173,7 +173,7 @@ func (w *MainAuthWrapper) pump() {
 		again = false
 		for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
 			c := w.calls[i]
-			if c.phase != phaseReady || w.saving > 0 && w.login.state != StateNormal {
+			if c.phase != phaseReady || w.profile.saving > 0 && w.login.state != StateNormal {
 				continue
 			}
 			if len(c.after) > 0 {

@@ -87,25 +87,17 @@ func (w *MainAuthWrapper) moment(t int64) int64 {
 // export is all that there is of the key. It shares memory with the wrapper, which
 // must not be used any more.
 func (w *MainAuthWrapper) export() *sessionpb.KeyState {
-	if w.presence.unheard() {
+	if w.presence.unheard() { // whether status had lost the entry, nobody will hear
 		w.pushes.miss()
 	}
 	st := &sessionpb.KeyState{
 		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID,
-		StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo),
-		Layer: w.layer, LayerSaved: w.layerSaved,
-		Flags:  keyStoreLater.when(w.storeLater),
-		Client: &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
+		RepeatedTo: w.moment(w.repeatedTo),
 	}
 	w.login.export(st, w.moment)
 	w.pushes.export(st, w.moment)
 	w.presence.export(st, w.moment)
-	if t := w.told; t != nil {
-		st.Told = &sessionpb.StoredClient{
-			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,
-			SystemLangCode: t.SystemLangCode, LangPack: t.LangPack, LangCode: t.LangCode, Proxy: t.Proxy, Params: t.Params,
-		}
-	}
+	w.profile.export(st, w.moment)
 	for _, g := range w.gone.list {
 		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})
 	}

@@ -14,10 +14,10 @@ func TestCallsCarryWhatTheyWereAcceptedWith(t *testing.T) {
 	x.recv(1, tlLayer(223, tlInit(x.method("help.getNearestDc"))))
 	_, running := x.invoked("help.getNearestDc")
 	x.recv(1, x.method("help.getConfig")) // waits for its turn
-	lang := x.w.client.langCode
+	lang := x.w.profile.client.langCode
 
 	x.recv(1, tlLayer(170, x.method("updates.getState")))
-	x.w.client.langCode = "xx" // as another initConnection would
+	x.w.profile.client.langCode = "xx" // as another initConnection would
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	_, waited := x.invoked("help.getConfig")
 	require.Equal(t, running.Meta.UserID, waited.Meta.UserID)

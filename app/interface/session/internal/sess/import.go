@@ -24,18 +24,8 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w.login.restore(key, st, w.at)
 	w.pushes.restore(st, w.at)
 	w.presence.restore(st, w.at, now)
-	w.storedTo, w.repeatedTo = w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo())
-	w.layer, w.layerSaved = st.GetLayer(), st.GetLayerSaved()
-	w.storeLater = keyStoreLater.in(st)
-	c := st.GetClient()
-	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
-	if t := st.GetTold(); t != nil {
-		w.told = &ClientInfo{
-			IP: t.GetIp(), Layer: t.GetLayer(), APIID: t.GetApiId(), DeviceModel: t.GetDeviceModel(), SystemVersion: t.GetSystemVersion(),
-			AppVersion: t.GetAppVersion(), SystemLangCode: t.GetSystemLangCode(), LangPack: t.GetLangPack(), LangCode: t.GetLangCode(),
-			Proxy: t.GetProxy(), Params: t.GetParams(),
-		}
-	}
+	w.profile.restore(st, w.at)
+	w.repeatedTo = w.at(st.GetRepeatedTo())
 	for _, g := range st.GetGone() {
 		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})
 	}

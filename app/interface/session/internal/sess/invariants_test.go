@@ -8,7 +8,7 @@ func (x *world) holds() {
 	x.t.Helper()
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
-		"binding": brokenBinding(x.w),
+		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -76,6 +76,24 @@ func brokenBinding(w *MainAuthWrapper) string {
 		return "outcome"
 	case b.asking != asking && !w.empty():
 		return "asking"
+	}
+	return ""
+}
+
+func brokenProfile(w *MainAuthWrapper) string {
+	p, saving := &w.profile, int32(0)
+	for _, a := range w.asks {
+		if a.kind == askClient {
+			saving++
+		}
+	}
+	switch {
+	case p.saving != saving:
+		return "saving"
+	case p.unsaved != nil && w.mayStore() && !p.storeLater:
+		return "unsaved"
+	case p.storedTo > w.now+storeBurst*int64(w.cfg.StoreEvery):
+		return "storedTo"
 	}
 	return ""
 }

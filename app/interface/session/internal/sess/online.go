@@ -45,7 +45,7 @@ func (w *MainAuthWrapper) announce() {
 	}
 	w.presence.tell(w.now, w.now+int64(w.cfg.OnlineEvery))
 	w.call(&SetOnline{
-		UserID: w.login.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
+		UserID: w.login.userID, AuthKeyID: w.key, Layer: w.profile.layer, Client: w.profile.client.name,
 		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now,
 		Confirm: w.presence.telling, Renews: w.presence.sureAt != 0, Was: w.presence.was,
 	})

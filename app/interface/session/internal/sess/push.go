@@ -137,7 +137,7 @@ func (w *MainAuthWrapper) rank(s *session) (rank int) {
 func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	layer := s.layer
 	if layer == 0 {
-		layer = w.layer
+		layer = w.profile.layer
 	}
 	body, err := w.schema.ObjectToTL(make([]byte, 0, len(updates)+len(updates)/4+16), updatesMessage, updates, int(layer))
 	if err != nil { // nothing is lost silently: the client asks for the difference

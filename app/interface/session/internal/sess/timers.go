@@ -41,9 +41,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	}
 	at = earliest(at, w.presenceAt())
 	at = earliest(at, w.forgetsAt())
-	if w.storeLater && !w.leaving {
-		at = earliest(at, w.storesAt())
-	}
+	at = earliest(at, w.storesAt())
 	return earliest(at, w.pushes.expiresAt())
 }
 

@@ -29,6 +29,7 @@ type MainAuthWrapper struct {
 	pushes   pushes
 	presence presence
 	binding  binding
+	profile  profile
 
 	// Of the step in work.
 	now  int64
@@ -39,18 +40,11 @@ type MainAuthWrapper struct {
 	wakeAt int64
 
 	lastID     int64 // highest message id of sessions that are gone: they may come again
-	storedTo   int64 // until when the changes stored so far take their turns (client.go)
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
-	client     client
-	told       *ClientInfo // initConnection heard before the stored one was known
 
-	layer      int32 // the key's, for sessions that announced none
-	layerSaved int32 // what storage has; -1: not known
-	running    int32 // calls at a BFF
-	saving     int32 // initConnections on their way to storage
-	draining   bool
-	leaving    bool // another node is to have the key (export.go)
-	storeLater bool // what the client told of itself waits to be stored
+	running  int32 // calls at a BFF
+	draining bool
+	leaving  bool // another node is to have the key (export.go)
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
