@@ -108,7 +108,7 @@ func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.removeList(h.List)
 	w.calls, w.asks = nil, nil
 	w.binding.handOver()
-	w.gone = goneSessions{}
+	w.gone.forget()
 }
 
 // onAdopt takes over the sessions of a temp key that was just bound: they go on
@@ -125,7 +125,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
 		w.dropList(l)
 	}
-	w.inherit(h.gone)
+	w.gone.inherit(h.gone, w.clocks(), w.cfg.GoneSessions)
 	for _, s := range h.List.sessions {
 		w.recall(s)
 	}

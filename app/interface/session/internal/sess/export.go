@@ -91,16 +91,13 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 		w.pushes.miss()
 	}
 	st := &sessionpb.KeyState{
-		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID,
-		RepeatedTo: w.moment(w.repeatedTo),
+		Ticket: uint64(w.ticket), LastId: w.lastID, RepeatedTo: w.moment(w.repeatedTo),
 	}
 	w.login.export(st, w.moment)
 	w.pushes.export(st, w.moment)
 	w.presence.export(st, w.moment)
 	w.profile.export(st, w.moment)
-	for _, g := range w.gone.list {
-		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})
-	}
+	w.gone.export(st, w.moment)
 	for l := range w.lists() {
 		st.Lists = append(st.Lists, w.exportList(l))
 	}

@@ -19,16 +19,13 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w := New(key, false, cfg, schema, rnd)
 	w.now, w.wall, w.out = now, wall, new(Effects) // what there is no room for here is dropped, and tells nobody
 	defer func() { w.out = nil }()
-	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
 	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
 	w.login.restore(key, st, w.at)
 	w.pushes.restore(st, w.at)
 	w.presence.restore(st, w.at, now)
 	w.profile.restore(st, w.at)
 	w.repeatedTo = w.at(st.GetRepeatedTo())
-	for _, g := range st.GetGone() {
-		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})
-	}
+	w.gone.restore(st, w.at)
 	for _, l := range st.GetLists() {
 		if !w.importList(l) {
 			return nil, ErrState

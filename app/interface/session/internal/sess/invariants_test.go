@@ -8,7 +8,7 @@ func (x *world) holds() {
 	x.t.Helper()
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
-		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w),
+		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w), "goneSessions": brokenGone(&x.w.gone, x.cfg.GoneSessions),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -94,6 +94,24 @@ func brokenProfile(w *MainAuthWrapper) string {
 		return "unsaved"
 	case p.storedTo > w.now+storeBurst*int64(w.cfg.StoreEvery):
 		return "storedTo"
+	}
+	return ""
+}
+
+func brokenGone(g *goneSessions, most int) string {
+	seen := make(map[[2]int64]bool, len(g.list))
+	for _, o := range g.list {
+		switch session := [2]int64{o.key, o.id}; {
+		case seen[session]:
+			return "list"
+		case o.last > g.last || o.until > g.until:
+			return "last"
+		default:
+			seen[session] = true
+		}
+	}
+	if len(g.list) > most {
+		return "list"
 	}
 	return ""
 }
