@@ -227,7 +227,7 @@ func (w *MainAuthWrapper) logOut(to State) {
 	if to != StateUnknown {
 		w.pushes.forgetTakers(goesOn)
 		for s := range w.sessions() {
-			s.subscribed, s.supposed, s.gap = false, false, false
+			s.updates.loginEnds()
 		}
 	}
 	w.login.end(to)

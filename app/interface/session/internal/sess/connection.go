@@ -43,7 +43,7 @@ func (w *MainAuthWrapper) drop(s *session) {
 		return
 	}
 	w.closeSlots(s)
-	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.gap {
+	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.updates.gap {
 		w.pushes.lose()
 	}
 	w.remember(s)

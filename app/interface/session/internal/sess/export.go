@@ -33,21 +33,36 @@ const (
 	keyPushUnsaved
 )
 
-// when is the flag where it is true.
-func (f keyFlags) when(yes bool) uint32 {
+// sessionFlags are what is true of a session, a bit each of KeySession.flags.
+type sessionFlags uint32
+
+// New ones are appended, as those of a key.
+const (
+	sessionOnline sessionFlags = 1 << iota
+	sessionGreeted
+	sessionSubscribed
+	sessionLived
+	sessionSupposed
+	sessionGap
+	sessionFiles
+	sessionDeclined
+	sessionEnded
+	sessionDoomed
+	sessionAgain
+	sessionThrottled
+	sessionLeads
+)
+
+// when is the bit of a flag where it is true.
+func when[F ~uint32](flag F, yes bool) uint32 {
 	if yes {
-		return uint32(f)
+		return uint32(flag)
 	}
 	return 0
 }
 
-// in reports whether the flag is true of a key.
-func (f keyFlags) in(st *sessionpb.KeyState) bool { return st.GetFlags()&uint32(f) != 0 }
-
-// sessionFlags are those of a session, in the order of KeySession.flags.
-func (s *session) sessionFlags() []*bool {
-	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.gap, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled, &s.leads}
-}
+// has reports whether a flag is among others.
+func has[F ~uint32](flags uint32, flag F) bool { return flags&uint32(flag) != 0 }
 
 // messageFlags are those of a message, in the order of KeyMessage.flags.
 func (m *outMsg) messageFlags() []*bool { return []*bool{&m.due, &m.told, &m.had} }
@@ -128,7 +143,9 @@ func (w *MainAuthWrapper) exportSession(s *session) *sessionpb.KeySession {
 		ConnAt: w.moment(s.connAt), CloseDue: w.moment(s.closeDue), First: s.first, GreetAt: w.moment(s.greetAt),
 		LastSeen: w.moment(s.lastSeen), PingAt: w.moment(s.pingAt), AckAt: w.moment(s.ackAt), ResendAt: w.moment(s.resendAt),
 		ToldAt: w.moment(s.toldAt), Content: s.content, Layer: s.layer, PingDelay: s.pingDelay, Refused: s.refused,
-		Looks: uint32(s.looks), Flags: packFlags(s.sessionFlags()), TakesUpdates: w.pushes.target == s,
+		Looks: uint32(s.looks), TakesUpdates: w.pushes.target == s,
+		Flags: s.updates.export() | when(sessionOnline, s.online) | when(sessionGreeted, s.greeted) | when(sessionEnded, s.ended) |
+			when(sessionDoomed, s.doomed) | when(sessionAgain, s.again) | when(sessionThrottled, s.throttled) | when(sessionLeads, s.leads),
 	}
 	if s.leads {
 		out.Ahead = w.now + s.lead - w.wall

@@ -80,7 +80,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 		items = append(items, m)
 	}
 	for i := range s.queue {
-		if m := &s.queue[i]; !w.withheld(m) && (s.syncing == 0 || m.place() != placeUpdate) {
+		if m := &s.queue[i]; !w.withheld(m) && (s.updates.syncing == 0 || m.place() != placeUpdate) {
 			items = append(items, m)
 		}
 	}

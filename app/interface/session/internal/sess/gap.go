@@ -51,7 +51,7 @@ func (s *session) old() bool {
 }
 
 // takesUpdates reports whether updates may be sent to a session.
-func (s *session) takesUpdates() bool { return (s.subscribed || s.supposed) && !s.list.media() }
+func (s *session) takesUpdates() bool { return s.updates.takes() && !s.list.media() }
 
 // resume notes that a session lived before this node knew it. Which of its
 // client's sessions takes updates is not known any more: each is supposed to,
@@ -61,12 +61,10 @@ func (w *MainAuthWrapper) resume(s *session) {
 	if w.binding.unbound || s.list.media() {
 		return
 	}
-	s.lived = true
 	if s.id == w.pushes.pushSession {
 		w.pushes.wake()
 	}
-	if !s.noUpdates {
-		s.supposed, s.gap = !s.subscribed, true
+	if s.updates.resume() {
 		w.pushes.loseInSession()
 	}
 }
@@ -76,7 +74,7 @@ func (w *MainAuthWrapper) resume(s *session) {
 func (w *MainAuthWrapper) named(id int64) {
 	w.pushes.named(id)
 	for s := range w.sessions() {
-		if s.id == id && s.lived {
+		if s.id == id && s.updates.lived {
 			w.pushes.wake()
 		}
 	}
@@ -140,7 +138,7 @@ func (w *MainAuthWrapper) catchUp() {
 	more := false
 	for s := range w.sessions() {
 		switch {
-		case !s.gap:
+		case !s.updates.gap:
 		case s.ready():
 			w.tell(s)
 		default:
@@ -158,7 +156,7 @@ func (l *SessionList) saltThere() bool { return len(l.salts) > 0 || l.lent != 0 
 
 // tell has a session fetch the difference.
 func (w *MainAuthWrapper) tell(s *session) {
-	s.gap = false
+	s.updates.told()
 	w.count(CountGaps)
 	w.tooLong(s)
 }

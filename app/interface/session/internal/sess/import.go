@@ -77,9 +77,12 @@ func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession
 		connAt: w.at(in.GetConnAt()), closeDue: w.at(in.GetCloseDue()), first: in.GetFirst(), greetAt: w.at(in.GetGreetAt()),
 		lastSeen: w.at(in.GetLastSeen()), pingAt: w.at(in.GetPingAt()), ackAt: w.at(in.GetAckAt()), resendAt: w.at(in.GetResendAt()),
 		toldAt: w.at(in.GetToldAt()), content: in.GetContent(), layer: in.GetLayer(), pingDelay: in.GetPingDelay(), refused: in.GetRefused(),
-		looks: uint8(min(in.GetLooks(), judged)), //nolint:gosec // few
+		looks:  uint8(min(in.GetLooks(), judged)), //nolint:gosec // few
+		online: has(in.GetFlags(), sessionOnline), greeted: has(in.GetFlags(), sessionGreeted), ended: has(in.GetFlags(), sessionEnded),
+		doomed: has(in.GetFlags(), sessionDoomed), again: has(in.GetFlags(), sessionAgain), throttled: has(in.GetFlags(), sessionThrottled),
+		leads: has(in.GetFlags(), sessionLeads),
 	}
-	unpackFlags(s.sessionFlags(), in.GetFlags())
+	s.updates.restore(in.GetFlags())
 	n := len(in.GetWindowIds())
 	if l.find(s.id) != nil || n != len(in.GetWindowSeqs()) || n != len(in.GetWindowStates()) || n != len(in.GetWindowFlags()) {
 		return false
@@ -180,9 +183,7 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 	if c.phase == phaseClearing && c.deadline == 0 {
 		c.deadline = w.now
 	}
-	if c.syncing {
-		c.s.syncing++
-	}
+	c.syncing = c.syncing && c.s.updates.holdBack()
 	if c.phase == phaseRunning || c.phase == phaseClearing {
 		w.running++
 	}

@@ -9,6 +9,7 @@ func (x *world) holds() {
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
 		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w), "goneSessions": brokenGone(&x.w.gone, x.cfg.GoneSessions),
+		"subscription": brokenSubscription(x.w),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -41,7 +42,7 @@ func brokenPushes(w *MainAuthWrapper) string {
 		bytes += len(h.updates)
 	}
 	for s := range w.sessions() {
-		if s.gap && !p.sessionGaps {
+		if s.updates.gap && !p.sessionGaps {
 			return "sessionGaps"
 		}
 		present = present || s == p.target
@@ -112,6 +113,24 @@ func brokenGone(g *goneSessions, most int) string {
 	}
 	if len(g.list) > most {
 		return "list"
+	}
+	return ""
+}
+
+func brokenSubscription(w *MainAuthWrapper) string {
+	for s := range w.sessions() {
+		u, syncing := &s.updates, uint8(0)
+		for _, c := range w.calls {
+			if c.s == s && c.syncing {
+				syncing++
+			}
+		}
+		switch {
+		case u.declined && (u.takes() || u.gap):
+			return "declined"
+		case u.syncing != syncing:
+			return "syncing"
+		}
 	}
 	return ""
 }

@@ -175,7 +175,7 @@ func (l *login) trailing(now int64) bool {
 func (l *login) export(st *sessionpb.KeyState, moment func(int64) int64) {
 	st.State, st.UserId = int32(l.state), l.userID
 	st.LoginAt, st.Since, st.EndedAt, st.StateAt = moment(l.at), moment(l.hereSince), moment(l.endedAt), moment(l.readAt)
-	st.Flags |= keyDestroyed.when(l.destroyed) | keyStale.when(l.stale) | keySuspect.when(l.suspect) | keyPasswordOwed.when(l.passwordOwed)
+	st.Flags |= when(keyDestroyed, l.destroyed) | when(keyStale, l.stale) | when(keySuspect, l.suspect) | when(keyPasswordOwed, l.passwordOwed)
 	if m := l.uncleared; m != nil {
 		st.Uncleared = &sessionpb.PendingMark{Owner: m.Owner, UserId: m.UserID}
 	}
@@ -186,7 +186,7 @@ func (l *login) restore(key int64, st *sessionpb.KeyState, at func(int64) int64)
 	*l = login{
 		state: State(st.GetState()), userID: st.GetUserId(),
 		at: at(st.GetLoginAt()), hereSince: at(st.GetSince()), endedAt: at(st.GetEndedAt()), readAt: at(st.GetStateAt()),
-		destroyed: keyDestroyed.in(st), stale: keyStale.in(st), suspect: keySuspect.in(st), passwordOwed: keyPasswordOwed.in(st),
+		destroyed: has(st.GetFlags(), keyDestroyed), stale: has(st.GetFlags(), keyStale), suspect: has(st.GetFlags(), keySuspect), passwordOwed: has(st.GetFlags(), keyPasswordOwed),
 	}
 	if m := st.GetUncleared(); m != nil {
 		l.uncleared = &SetPasswordPending{AuthKeyID: key, UserID: m.GetUserId(), Owner: m.GetOwner()}

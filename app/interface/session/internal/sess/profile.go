@@ -128,7 +128,7 @@ func (p *profile) waited(now int64, every time.Duration) bool {
 // storage then.
 func (p *profile) export(st *sessionpb.KeyState, moment func(int64) int64) {
 	st.Layer, st.LayerSaved, st.StoredTo = p.layer, p.layerStored, moment(p.storedTo)
-	st.Flags |= keyStoreLater.when(p.storeLater)
+	st.Flags |= when(keyStoreLater, p.storeLater)
 	c := &p.client
 	st.Client = &sessionpb.KeyClient{Name: c.name, LangPack: c.langPack, LangCode: c.langCode, Hash: c.hash}
 	if t := p.unsaved; t != nil {
@@ -144,7 +144,7 @@ func (p *profile) restore(st *sessionpb.KeyState, at func(int64) int64) {
 	c := st.GetClient()
 	*p = profile{
 		client: client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()},
-		layer:  st.GetLayer(), layerStored: st.GetLayerSaved(), storedTo: at(st.GetStoredTo()), storeLater: keyStoreLater.in(st),
+		layer:  st.GetLayer(), layerStored: st.GetLayerSaved(), storedTo: at(st.GetStoredTo()), storeLater: has(st.GetFlags(), keyStoreLater),
 	}
 	if t := st.GetTold(); t != nil {
 		p.unsaved = &ClientInfo{

@@ -122,9 +122,9 @@ func (w *MainAuthWrapper) rank(s *session) (rank int) {
 	switch {
 	case s == w.pushes.target:
 		rank = 3
-	case s.subscribed:
+	case s.updates.subscribed:
 		rank = 2
-	case !s.files:
+	case !s.updates.files:
 		rank = 1
 	}
 	if s.online {
@@ -231,7 +231,7 @@ func (w *MainAuthWrapper) behind() bool {
 func (w *MainAuthWrapper) dropPushes() (lost bool) {
 	lost = w.pushes.endLogin()
 	for s := range w.sessions() {
-		s.gap = false
+		s.updates.told()
 		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
 			w.countN(CountPushesLost, n)
 			lost = true
@@ -252,24 +252,21 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	}
 	switch {
 	case c.quiet:
-		if !s.subscribed {
-			s.noUpdates, s.supposed, s.gap = true, false, false
-		}
+		s.updates.decline()
 		return
 	case c.trait&traitUpdates != 0:
 		w.pushes.askedBy(s)
-		s.subscribed, s.noUpdates = true, false
+		s.updates.ask()
 	case c.trait&traitFile != 0:
-		s.files = true
-		return
-	case s.noUpdates:
+		s.updates.moveFile()
 		return
 	default:
-		s.subscribed = true
+		if s.updates.call(); !s.updates.subscribed {
+			return
+		}
 	}
-	if c.trait&traitSync != 0 && s.syncing < 255 {
-		s.syncing++
-		c.syncing = true
+	if c.trait&traitSync != 0 {
+		c.syncing = s.updates.holdBack()
 	}
 	if len(w.pushes.held) > 0 {
 		w.deliverHeld()
@@ -278,7 +275,7 @@ func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 
 // release lets the updates of s go that waited for a difference.
 func (w *MainAuthWrapper) release(s *session) {
-	s.syncing--
+	s.updates.letGo()
 	if s.http != nil && len(s.queue) > 0 {
 		s.http.queued(w.now)
 	}

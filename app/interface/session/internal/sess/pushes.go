@@ -180,7 +180,7 @@ func (p *pushes) unregister() { p.pushSession = 0 }
 // session.
 func (p *pushes) export(st *sessionpb.KeyState, moment func(int64) int64) {
 	st.PushId, st.HeldAt = p.pushSession, moment(p.heldAt)
-	st.Flags |= keyGap.when(p.gap) | keySessionGaps.when(p.sessionGaps) | keyWakeDue.when(p.wakeDue) | keyPushUnsaved.when(p.unsaved)
+	st.Flags |= when(keyGap, p.gap) | when(keySessionGaps, p.sessionGaps) | when(keyWakeDue, p.wakeDue) | when(keyPushUnsaved, p.unsaved)
 	for _, h := range p.held {
 		st.Held = append(st.Held, &sessionpb.HeldUpdates{Updates: h.updates, Notify: h.notify})
 	}
@@ -190,7 +190,7 @@ func (p *pushes) export(st *sessionpb.KeyState, moment func(int64) int64) {
 func (p *pushes) restore(st *sessionpb.KeyState, at func(int64) int64) {
 	*p = pushes{
 		pushSession: st.GetPushId(), heldAt: at(st.GetHeldAt()),
-		gap: keyGap.in(st), sessionGaps: keySessionGaps.in(st), wakeDue: keyWakeDue.in(st), unsaved: keyPushUnsaved.in(st),
+		gap: has(st.GetFlags(), keyGap), sessionGaps: has(st.GetFlags(), keySessionGaps), wakeDue: has(st.GetFlags(), keyWakeDue), unsaved: has(st.GetFlags(), keyPushUnsaved),
 	}
 	for _, h := range st.GetHeld() {
 		p.held = append(p.held, heldPush{updates: h.GetUpdates(), notify: h.GetNotify()})

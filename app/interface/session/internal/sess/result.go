@@ -250,8 +250,7 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 func (w *MainAuthWrapper) loginIn(s *session, user int64) {
 	w.logIn(user)
 	w.login.confirm(w.now)
-	if s.list != nil && !s.noUpdates {
-		s.supposed = !s.subscribed
+	if s.list != nil && s.updates.suppose() {
 		w.deliverHeld()
 	}
 }
