@@ -5,7 +5,8 @@
 // gRPC, no etcd and no clock, starts no goroutine, and draws all randomness
 // from a reader; the same inputs at the same times have the same effects.
 //
-//	MainAuthWrapper (perm auth key)          auth state, user, client info
+//	MainAuthWrapper (perm auth key)
+//	 ├── login, pushes, presence, ...        what is true of the key as a whole       see below
 //	 ├── mainAuth                            SessionList of the perm key itself
 //	 ├── tempAuth, mediaTempAuth             SessionLists, one for each temp key      lists.go
 //	 │     │                                 of either kind, with the salts of the key
@@ -16,8 +17,27 @@
 //	 │           └── http                    open requests                http.go
 //	 ├── gone                                what ended sessions have received              gone.go
 //	 ├── calls                               API calls without an answer  calls.go
-//	 ├── asks                                other calls to peers         asks.go
-//	 └── pushes                              updates without a taker      pushes.go
+//	 └── asks                                other calls to peers         asks.go
+//
+// # The parts of the state
+//
+// Fields that mean something only together are one struct. Its comment says what is
+// true of it between two Steps, its methods are named by what has happened, and nobody
+// else writes its fields: TestStateIsWrittenByItsOwnMethods names each line that does.
+// Who asks why a field has its value reads one file.
+//
+//	login          whose the key is, and how far that is known       login.go
+//	pushes         which updates wait, who takes them, what was lost pushes.go
+//	presence       what status knows of the key                      presence.go
+//	binding        how far a temp key is bound                       bind.go
+//	profile        what the client has told of itself                profile.go
+//	goneSessions   what sessions that ended have received            gone.go
+//	subscription   whether a session takes updates                   subscription.go
+//
+// A part knows nothing of the others. What one event does to several of them is said
+// by methods of MainAuthWrapper: auth.go for the login, push.go and gap.go for updates,
+// online.go for status, client.go for what is stored of the client. export.go and
+// import.go have each part write and read itself.
 //
 // # The life of a call
 //

@@ -9,7 +9,7 @@ func (x *world) holds() {
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
 		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w), "goneSessions": brokenGone(&x.w.gone, x.cfg.GoneSessions),
-		"subscription": brokenSubscription(x.w),
+		"subscription": brokenSubscription(x.w), "MainAuthWrapper": brokenCalls(x.w),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -131,6 +131,19 @@ func brokenSubscription(w *MainAuthWrapper) string {
 		case u.syncing != syncing:
 			return "syncing"
 		}
+	}
+	return ""
+}
+
+func brokenCalls(w *MainAuthWrapper) string {
+	running := int32(0)
+	for _, c := range w.calls {
+		if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
+			running++
+		}
+	}
+	if w.running != running {
+		return "running"
 	}
 	return ""
 }

@@ -44,11 +44,7 @@ type outcome struct{ then, effects string }
 // loginTable reads the table: for each event the outcome by state.
 func loginTable(t *testing.T) map[string]map[string]outcome {
 	t.Helper()
-	tree, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
-	require.NoError(t, err)
-	_, text, found := strings.Cut(tree.Doc.Text(), "# The transitions of a login\n")
-	require.True(t, found)
-	text, _, _ = strings.Cut(text, "\n# ")
+	text := docSection(t, "The transitions of a login")
 	table := map[string]map[string]outcome{}
 	event := ""
 	for _, line := range strings.Split(text, "\n") {
@@ -72,6 +68,17 @@ func loginTable(t *testing.T) map[string]map[string]outcome {
 		}
 	}
 	return table
+}
+
+// docSection is what doc.go says under a heading.
+func docSection(t *testing.T, heading string) string {
+	t.Helper()
+	tree, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	_, text, found := strings.Cut(tree.Doc.Text(), "# "+heading+"\n")
+	require.True(t, found, heading)
+	text, _, _ = strings.Cut(text, "\n# ")
+	return text
 }
 
 // loginState is how the machine gets into a state: by base, and at last by enter.

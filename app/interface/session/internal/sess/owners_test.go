@@ -19,7 +19,8 @@ import (
 
 // parts are the parts of the machine's state, and the file of each.
 var parts = map[string]string{
-	"login": "login.go", "pushes": "pushes.go", "presence": "presence.go", "binding": "bind.go", "profile": "profile.go", "goneSessions": "gone.go", "subscription": "subscription.go",
+	"login": "login.go", "pushes": "pushes.go", "presence": "presence.go", "binding": "bind.go", "profile": "profile.go",
+	"goneSessions": "gone.go", "subscription": "subscription.go",
 }
 
 // Each part of the state is written by its own methods alone, which stand in one
@@ -33,9 +34,12 @@ func TestStateIsWrittenByItsOwnMethods(t *testing.T) {
 			sources[name] = nil // read from the file
 		}
 	}
+	said := docSection(t, "The parts of the state")
 	for name, file := range parts {
 		require.Contains(t, sources, file, name)
+		require.Regexp(t, `\t`+name+` .* `+file+`\n`, said)
 	}
+	require.Equal(t, len(parts), strings.Count(said, "\n\t"), "parts that doc.go names")
 	for _, write := range strangeWrites(t, sources, parts) {
 		t.Error(write)
 	}

@@ -20,16 +20,16 @@ type MainAuthWrapper struct {
 	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
 	mediaTempAuth []*SessionList // under its media temp keys
 
-	gone goneSessions // what has ended
-
 	calls []*pendingCall // API calls without an answer, by arrival
 	asks  []ask          // other calls to peers
 
+	// The parts of the state (doc.go): each is written by its own methods alone.
 	login    login
 	pushes   pushes
 	presence presence
 	binding  binding
 	profile  profile
+	gone     goneSessions
 
 	// Of the step in work.
 	now  int64
@@ -42,7 +42,7 @@ type MainAuthWrapper struct {
 	lastID     int64 // highest message id of sessions that are gone: they may come again
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
 
-	running  int32 // calls at a BFF
+	running  int32 // calls that are at a BFF, or whose mark is being set or cleared for it
 	draining bool
 	leaving  bool // another node is to have the key (export.go)
 }
