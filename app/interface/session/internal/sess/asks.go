@@ -78,7 +78,7 @@ func (w *MainAuthWrapper) respond(a *ask, e *RPCError, object []byte) {
 
 // onCallDone completes a call.
 func (w *MainAuthWrapper) onCallDone(in *CallDone) {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.ticket == in.Ticket && c.phase == phaseRunning {
 			w.onMethodDone(c, in)
 			return

@@ -89,7 +89,7 @@ func (w *MainAuthWrapper) denial() *RPCError {
 
 // regate decides again about the calls that wait for the state.
 func (w *MainAuthWrapper) regate(fault *RPCError) {
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase != phaseState:
 		case fault != nil:
@@ -216,16 +216,16 @@ func (w *MainAuthWrapper) logIn(userID int64) {
 
 // logOut ends the login of the key, if it has one; to is what the key is then.
 func (w *MainAuthWrapper) logOut(to State) {
-	goesOn := to == StateUnknown || to == StateNeedPassword // it may turn out so
+	mayResume := to == StateUnknown || to == StateNeedPassword // the same login may be the key's again
 	if w.login.state == StateNormal {
 		w.offline()
 		wake := w.pushes.wakeDue
-		if lost := w.dropPushes(); goesOn {
+		if lost := w.dropPushes(); mayResume {
 			w.pushes.resume(lost, wake)
 		}
 	}
 	if to != StateUnknown {
-		w.pushes.forgetTakers(goesOn)
+		w.pushes.forgetTakers(mayResume)
 		for s := range w.sessions() {
 			s.updates.loginEnds()
 		}
@@ -239,7 +239,7 @@ func (w *MainAuthWrapper) logOut(to State) {
 // disown ends what a login that is over has let in and that waits still. Nobody
 // makes what needs no login.
 func (w *MainAuthWrapper) disown() {
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase != phaseReady:
 		case w.wantsLogin(c.method.Name, c.trait):
@@ -282,7 +282,7 @@ func (w *MainAuthWrapper) revoke() {
 		for s := range w.sessions() {
 			s.doomed = w.login.state == StateUnknown
 		}
-		for _, c := range w.calls {
+		for _, c := range w.calls.list {
 			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
 		}
 		w.login.doubt()
@@ -323,7 +323,7 @@ func (w *MainAuthWrapper) endLogin() {
 	}
 	w.logOut(StateRevoked)
 	w.dropPushes()
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		w.endCall(c)
 	}
 }
@@ -361,7 +361,7 @@ func (w *MainAuthWrapper) endCall(c *pendingCall) {
 func (w *MainAuthWrapper) destroy() {
 	w.login.destroy()
 	w.endLogin()
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase <= phaseReady || c.phase == phasePushed:
 			w.refuse(c, errUnregistered)

@@ -88,7 +88,7 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 	waits := func(a ask) bool {
 		return a.s != nil && a.kind != askFutureSalts || a.kind == askSalts && len(a.list.held) > 0
 	}
-	if w.binding.outcome == nil || w.running > 0 || slices.ContainsFunc(w.asks, waits) {
+	if w.binding.outcome == nil || w.calls.running > 0 || slices.ContainsFunc(w.asks, waits) {
 		return nil
 	}
 	a, list := w.binding.outcome, w.binding.outcome.list
@@ -99,14 +99,15 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 	}
 	w.respond(a, nil, wire.AppendBool(nil, true))
 	list.asking, list.boundUntil = false, a.until
-	return &Handover{To: a.perm, List: list, calls: w.calls, gone: w.gone}
+	return &Handover{To: a.perm, List: list, calls: w.calls.list, gone: w.gone}
 }
 
 // handOver empties the wrapper of a key whose sessions now go elsewhere.
 func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.out.Handover = h
 	w.removeList(h.List)
-	w.calls, w.asks = nil, nil
+	w.calls.handOver()
+	w.asks = nil
 	w.binding.handOver()
 	w.gone.forget()
 }
@@ -146,7 +147,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 			continue
 		}
 		c.meta.PermAuthKeyID = w.permKey()
-		w.calls = append(w.calls, c)
+		w.calls.add(c)
 		if c.phase <= phaseReady { // else it has been invoked, and its result is promised
 			w.gate(c)
 		}

@@ -32,6 +32,7 @@
 //	binding        how far a temp key is bound                       bind.go
 //	profile        what the client has told of itself                profile.go
 //	goneSessions   what sessions that ended have received            gone.go
+//	pendingCalls   the API calls without an answer                   calls.go
 //	subscription   whether a session takes updates                   subscription.go
 //
 // A part knows nothing of the others. What one event does to several of them is said

@@ -116,7 +116,7 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 	for l := range w.lists() {
 		st.Lists = append(st.Lists, w.exportList(l))
 	}
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		st.Calls = append(st.Calls, w.exportCall(c))
 	}
 	return st

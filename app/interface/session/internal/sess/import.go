@@ -185,12 +185,12 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 	}
 	c.syncing = c.syncing && c.s.updates.holdBack()
 	if c.phase == phaseRunning || c.phase == phaseClearing {
-		w.running++
+		w.calls.start()
 	}
 	if c.phase == phaseRunning {
 		c.deadline = w.now + int64(w.cfg.RemoteWait)
 	}
-	w.calls = append(w.calls, c)
+	w.calls.add(c)
 	return true
 }
 
@@ -226,7 +226,7 @@ func FromOutcome(in *sessionpb.CallOutcome, schema *tl.Schema) *CallDone {
 
 // onArrived begins where the other node has ended.
 func (w *MainAuthWrapper) onArrived() {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.phase == phaseState {
 			w.gate(c)
 		}

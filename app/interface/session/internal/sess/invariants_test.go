@@ -9,7 +9,7 @@ func (x *world) holds() {
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
 		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w), "goneSessions": brokenGone(&x.w.gone, x.cfg.GoneSessions),
-		"subscription": brokenSubscription(x.w), "MainAuthWrapper": brokenCalls(x.w),
+		"subscription": brokenSubscription(x.w), "pendingCalls": brokenCalls(x.w),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -120,7 +120,7 @@ func brokenGone(g *goneSessions, most int) string {
 func brokenSubscription(w *MainAuthWrapper) string {
 	for s := range w.sessions() {
 		u, syncing := &s.updates, uint8(0)
-		for _, c := range w.calls {
+		for _, c := range w.calls.list {
 			if c.s == s && c.syncing {
 				syncing++
 			}
@@ -137,12 +137,12 @@ func brokenSubscription(w *MainAuthWrapper) string {
 
 func brokenCalls(w *MainAuthWrapper) string {
 	running := int32(0)
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
 			running++
 		}
 	}
-	if w.running != running {
+	if w.calls.running != running {
 		return "running"
 	}
 	return ""

@@ -321,7 +321,7 @@ func look(x *world) (l sight) {
 			}
 		}
 	}
-	for _, c := range x.w.calls {
+	for _, c := range x.w.calls.list {
 		if c.method.Name == "account.getAccountTTL" {
 			l.running = c.meta.MsgID
 		}

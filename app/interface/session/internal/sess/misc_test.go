@@ -255,7 +255,7 @@ func TestInvokeAfterOrder(t *testing.T) {
 		for i, s := range state {
 			require.GreaterOrEqual(r, s, good, "call %d has no answer", i)
 		}
-		require.Empty(r, x.w.calls)
+		require.Empty(r, x.w.calls.list)
 	})
 }
 

@@ -56,7 +56,7 @@ func (w *MainAuthWrapper) announce() {
 // login to be read, which is no such while.
 func (w *MainAuthWrapper) silent() bool {
 	const while = 2 * time.Second
-	return (w.now != w.login.at || w.now-w.login.hereSince > int64(while)) && !slices.ContainsFunc(w.calls, w.tooEarly)
+	return (w.now != w.login.at || w.now-w.login.hereSince > int64(while)) && !slices.ContainsFunc(w.calls.list, w.tooEarly)
 }
 
 // leave tells status that nobody is there any more. A client whose connection
@@ -131,7 +131,7 @@ func (w *MainAuthWrapper) presenceAt() int64 {
 		return 0
 	case p.goneAt != 0:
 		return p.goneAt + int64(w.cfg.OfflineAfter)
-	case p.telling && slices.ContainsFunc(w.calls, w.tooEarly):
+	case p.telling && slices.ContainsFunc(w.calls.list, w.tooEarly):
 		return p.toldAt + int64(announceWait)
 	}
 	return p.renewAt

@@ -20,7 +20,7 @@ import (
 // parts are the parts of the machine's state, and the file of each.
 var parts = map[string]string{
 	"login": "login.go", "pushes": "pushes.go", "presence": "presence.go", "binding": "bind.go", "profile": "profile.go",
-	"goneSessions": "gone.go", "subscription": "subscription.go",
+	"goneSessions": "gone.go", "pendingCalls": "calls.go", "subscription": "subscription.go",
 }
 
 // Each part of the state is written by its own methods alone, which stand in one

@@ -51,7 +51,7 @@ func TestSignInNeedsItsMark(t *testing.T) {
 	x.finish(ticket, nil, &RPCError{500, "X"})
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
 	require.Zero(t, count[*InvokeMethod](x))
-	require.Zero(t, x.w.running)
+	require.Zero(t, x.w.calls.running)
 	require.Len(t, x.faults, 1)
 }
 

@@ -352,7 +352,7 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 // have used the same ids: then it is the call of the key that the result
 // names. Not every sender names it.
 func (w *MainAuthWrapper) promised(in *PushRPCResult) (found *pendingCall) {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.meta.MsgID != in.ReqMsgID || c.meta.SessionID != in.SessionID || c.phase != phasePushed && c.phase != phaseRunning {
 			continue
 		}

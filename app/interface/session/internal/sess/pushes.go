@@ -168,9 +168,9 @@ func (p *pushes) resume(lost, wake bool) {
 
 // forgetTakers forgets who took the updates of a login. A gap remains if that goes on:
 // who logs in anew has missed nothing.
-func (p *pushes) forgetTakers(goesOn bool) {
+func (p *pushes) forgetTakers(mayResume bool) {
 	p.pushSession, p.target = 0, nil
-	p.gap, p.sessionGaps = (p.gap || p.sessionGaps) && goesOn, false
+	p.gap, p.sessionGaps = (p.gap || p.sessionGaps) && mayResume, false
 }
 
 // unregister forgets the push session of another user.

@@ -59,7 +59,7 @@ var errSessionGone = &RPCError{400, "SESSION_GONE"}
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 	if r, ok := in.Result.(*MethodResult); ok && r.Pushed && in.Err == nil {
-		w.running--
+		w.calls.promised()
 		c.phase = phasePushed
 		c.deadline = w.now + int64(w.cfg.PushedWait)
 		return

@@ -36,7 +36,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 			}
 		}
 	}
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		at = earliest(at, c.deadline)
 	}
 	at = earliest(at, w.presenceAt())

@@ -20,8 +20,7 @@ type MainAuthWrapper struct {
 	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
 	mediaTempAuth []*SessionList // under its media temp keys
 
-	calls []*pendingCall // API calls without an answer, by arrival
-	asks  []ask          // other calls to peers
+	asks []ask // other calls to peers than those of the API
 
 	// The parts of the state (doc.go): each is written by its own methods alone.
 	login    login
@@ -30,6 +29,7 @@ type MainAuthWrapper struct {
 	binding  binding
 	profile  profile
 	gone     goneSessions
+	calls    pendingCalls
 
 	// Of the step in work.
 	now  int64
@@ -42,7 +42,6 @@ type MainAuthWrapper struct {
 	lastID     int64 // highest message id of sessions that are gone: they may come again
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
 
-	running  int32 // calls that are at a BFF, or whose mark is being set or cleared for it
 	draining bool
 	leaving  bool // another node is to have the key (export.go)
 }
@@ -201,7 +200,7 @@ func (w *MainAuthWrapper) call(r Request) Ticket {
 
 // drained reports whether a wrapper that drains has nothing in flight.
 func (w *MainAuthWrapper) drained() bool {
-	return w.draining && w.running == 0 && !w.awaitsAnswer()
+	return w.draining && w.calls.running == 0 && !w.awaitsAnswer()
 }
 
 // finish says when the wrapper wants to be woken, and whether it is still
@@ -214,7 +213,7 @@ func (w *MainAuthWrapper) finish() {
 	}
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
-	idle := len(w.calls) == 0 && len(w.asks) == 0
+	idle := len(w.calls.list) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
 	w.out.Behind = w.draining && w.behind()
 	if !idle || len(w.pushes.held) > 0 {
