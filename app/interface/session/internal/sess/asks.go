@@ -78,7 +78,7 @@ func (w *MainAuthWrapper) respond(a *ask, e *RPCError, object []byte) {
 
 // onCallDone completes a call.
 func (w *MainAuthWrapper) onCallDone(in *CallDone) {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.ticket == in.Ticket && c.phase == phaseRunning {
 			w.onMethodDone(c, in)
 			return
@@ -106,17 +106,14 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 		w.onBound(a, in.Err)
 	case askLayer:
 		if in.Err != nil {
-			w.layerSaved = -1 // told again when the client says it again
+			w.profile.loseLayer()
 		}
 	case askClient:
-		w.saving--
-		if in.Err != nil {
-			w.client.hash = 0
-		} else if w.state == StateNew {
-			w.state = StateUnauthorized
+		if w.profile.savedClient(in.Err != nil); in.Err == nil {
+			w.login.introduce()
 		}
 	case askPushSession:
-		w.pushUnsaved = in.Err != nil // told again when the client says it again
+		w.pushes.registered(in.Err != nil)
 	case askMark:
 		word, _ := in.Result.(*LoginWord)
 		w.onMarked(a.call, word, in.Err)

@@ -1,19 +1,15 @@
 package sess
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // loadState reads the state of the key.
 func (w *MainAuthWrapper) loadState() {
-	if w.loading || w.unbound || w.destroyed || w.leaving {
+	if w.login.reading || w.binding.unbound || w.login.destroyed || w.leaving {
 		return
 	}
-	w.loading, w.doubted, w.overruled = true, false, false
-	w.stateAt = w.now
-	if w.uncleared != nil { // what is read would be that mark
-		w.ask(ask{kind: askUncleared}, w.uncleared)
+	w.login.beginRead(w.now)
+	if w.login.uncleared != nil { // what is read would be that mark
+		w.ask(ask{kind: askUncleared}, w.login.uncleared)
 		return
 	}
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
@@ -26,7 +22,7 @@ func (w *MainAuthWrapper) onUncleared(e *RPCError) {
 		w.onState(nil, e)
 		return
 	}
-	w.uncleared = nil
+	w.login.markCleared()
 	w.ask(ask{kind: askState}, &GetAuthState{AuthKeyID: w.key})
 }
 
@@ -34,26 +30,28 @@ func (w *MainAuthWrapper) onUncleared(e *RPCError) {
 // a fault of a peer never becomes a 401 (rule ERR-15).
 func (w *MainAuthWrapper) gate(c *pendingCall) {
 	switch {
-	case w.destroyed:
+	case w.login.destroyed:
 		w.deny(c)
-	case w.unbound:
+	case w.binding.unbound:
 		switch {
-		case w.bound != nil: // another wrapper decides
+		case w.binding.outcome != nil: // another wrapper decides
 			c.phase = phaseState
 		case c.trait&traitUnbound != 0:
 			w.ready(c)
-		case w.binding: // decided with it
+		case w.binding.asking: // decided with it
 			c.phase = phaseState
 		default:
 			w.deny(c)
 		}
-	case w.state == StateUnknown || w.suspect: // an answer would be kept from it, too
+	case w.login.state == StateUnknown || w.login.suspect: // an answer would be kept from it, too
 		c.phase = phaseState
 		w.loadState()
 	case !w.needsLogin(c.method.Name, c.trait):
 		w.ready(c)
-		w.recheck()
-	case w.mayHaveChanged(c.asked):
+		if w.login.outdated(w.now, w.cfg) {
+			w.loadState()
+		}
+	case !c.asked && w.login.mayHaveChanged(w.now, w.cfg):
 		c.asked = true
 		c.phase = phaseState
 		w.loadState()
@@ -66,34 +64,12 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 // then its body is not worth reading.
 func (w *MainAuthWrapper) hopeless(name string) bool {
 	switch t := traits[name]; {
-	case w.unbound:
+	case w.binding.unbound:
 		return !w.undecided() && t&traitUnbound == 0
-	case w.undecided() || w.suspect || t&traitLoginCode != 0:
+	case w.undecided() || w.login.suspect || t&traitLoginCode != 0:
 		return false
 	default:
-		return w.needsLogin(name, t) && !w.mayHaveChanged(false)
-	}
-}
-
-// mayHaveChanged reports whether the state is worth a read before a call is
-// refused: a login may have been accepted on another device meanwhile, or made by a
-// call that another node had when the key moved. Not on every call, for not everyone
-// who is refused has a reason to hope; a password that a BFF asked for here is paid
-// here, or not at all; and who has logged out logs in again by a call of this key,
-// which casts doubt if its result does not say so.
-func (w *MainAuthWrapper) mayHaveChanged(asked bool) bool {
-	if asked || w.owed {
-		return false
-	}
-	return w.loading || w.doubted ||
-		w.state != StateLoggedOut && w.now-max(w.stateAt, w.endedAt) >= int64(w.cfg.StateRefresh)
-}
-
-// recheck reads the state of a login in use now and then, beside its calls:
-// not every way to end a login is announced.
-func (w *MainAuthWrapper) recheck() {
-	if w.state == StateNormal && (w.doubted || w.now-w.stateAt >= int64(w.cfg.LoginRecheck)) {
-		w.loadState()
+		return w.needsLogin(name, t) && !w.login.mayHaveChanged(w.now, w.cfg)
 	}
 }
 
@@ -103,9 +79,9 @@ func (w *MainAuthWrapper) deny(c *pendingCall) { w.refuse(c, w.denial()) }
 func (w *MainAuthWrapper) denial() *RPCError {
 	w.count(CountRefused)
 	switch {
-	case w.unbound:
+	case w.binding.unbound:
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
-	case w.state == StateNeedPassword:
+	case w.login.state == StateNeedPassword:
 		return &RPCError{401, "SESSION_PASSWORD_NEEDED"}
 	}
 	return errUnregistered
@@ -113,7 +89,7 @@ func (w *MainAuthWrapper) denial() *RPCError {
 
 // regate decides again about the calls that wait for the state.
 func (w *MainAuthWrapper) regate(fault *RPCError) {
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase != phaseState:
 		case fault != nil:
@@ -127,8 +103,8 @@ func (w *MainAuthWrapper) regate(fault *RPCError) {
 
 // onState takes in what authsession knows of the key (PEERS.md, "Auth states").
 func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
-	w.loading = false
-	if w.suspect {
+	superseded := w.login.endRead()
+	if w.login.suspect {
 		defer w.resolve()
 	}
 	if st == nil {
@@ -136,35 +112,40 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		if e != nil && e.Code == 401 { // authsession's word, not a fault
 			fault = e
 		}
-		if w.state == StateNormal && !w.overruled && (w.suspect || fault == e) {
+		if w.login.state == StateNormal && !superseded && (w.login.suspect || fault == e) {
 			w.revoke()
 		}
-		w.suspect = false
-		// What refuses calls must have been read, not failed to be: the next
-		// one reads it again.
-		w.doubted = w.doubted || fault == errInternal && w.state != StateNormal
+		w.login.dispelSuspicion()
+		if fault == errInternal && w.login.state != StateNormal {
+			// What refuses calls must have been read, not failed to be: the next
+			// one reads it again.
+			w.login.doubt()
+		}
 		if e != nil && e.Code == errTimeout.Code {
 			fault = errTimeout
 		}
 		w.regate(fault)
 		return
 	}
-	if w.destroyed {
+	if w.login.destroyed {
 		return
 	}
-	known := w.state == StateNormal
-	w.suspect = w.suspect && w.doubted
-	if !w.overruled {
+	known := w.login.state == StateNormal
+	if !w.login.stale {
+		w.login.dispelSuspicion()
+	}
+	if !superseded {
 		w.adoptState(st)
 	}
 	w.adoptClient(&st.Client)
-	if w.pushID == 0 && st.PushSessionID != 0 {
-		// What was known of the key did not name it: it may have been due.
-		w.pushAsked = w.pushAsked || known
+	if w.pushes.pushSession == 0 && st.PushSessionID != 0 {
+		if known { // this node did not know whom to wake, and may have had a reason to
+			w.pushes.wake()
+		}
 		w.named(st.PushSessionID)
 	}
-	if w.doubted { // meanwhile: what was read may be older
-		if w.loadState(); w.state != StateNormal {
+	if w.login.stale { // meanwhile: what was read may be older
+		if w.loadState(); w.login.state != StateNormal {
 			return
 		}
 	}
@@ -175,7 +156,7 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 // resolve lets go what was kept from a login that was suspected to have ended, and
 // has not.
 func (w *MainAuthWrapper) resolve() {
-	if w.suspect {
+	if w.login.suspect {
 		return
 	}
 	for s := range w.sessions() {
@@ -188,14 +169,14 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 	case StateNormal:
 		// An authsession that does not know of owed passwords counts such a
 		// login as complete.
-		if !w.owed {
-			w.login(st.UserID)
+		if !w.login.passwordOwed {
+			w.logIn(st.UserID)
 		}
 	case StateNeedPassword:
 		// An authsession of an earlier release says so of a key that has such a
 		// call in work, too. Our own says nothing of what the login owes.
-		if w.state == StateUnknown || !w.loggingIn() {
-			w.logout(StateNeedPassword)
+		if w.login.state == StateUnknown || !w.loggingIn() {
+			w.logOut(StateNeedPassword)
 		}
 	case StateNew, StateWaitInit:
 		w.noLogin(st.State)
@@ -207,7 +188,7 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 // noLogin takes in that nobody is logged in. A login that was there until now
 // has ended elsewhere, and how the key came to have none is kept.
 func (w *MainAuthWrapper) noLogin(to State) {
-	switch w.state {
+	switch w.login.state {
 	case StateNormal:
 		w.revoke()
 	case StateRevoked, StateLoggedOut:
@@ -215,55 +196,41 @@ func (w *MainAuthWrapper) noLogin(to State) {
 		for s := range w.sessions() {
 			s.ended, s.doomed = s.ended || s.doomed, false
 		}
-		w.logout(to)
+		w.logOut(to)
 	}
 }
 
-// login makes the key a user's.
-func (w *MainAuthWrapper) login(userID int64) {
-	if w.state == StateNormal && w.userID != userID {
+// logIn makes the key a user's.
+func (w *MainAuthWrapper) logIn(userID int64) {
+	if w.login.state == StateNormal && w.login.userID != userID {
 		w.offline()
-		w.dropPushes() // they are not for the new one
-		w.pushID = 0   // it registers its own
+		w.dropPushes()        // they are not for the new one
+		w.pushes.unregister() // which registers its own
 		w.disown()
-	}
-	if w.state != StateNormal || w.userID != userID {
-		w.loginAt, w.suspect = w.now, false
-		if w.state != StateUnknown {
-			w.since = w.now
-		}
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
 		s.ended, s.doomed = false, false
 	}
-	w.state, w.userID = StateNormal, userID
-	w.overruled, w.owed = w.loading, false
+	w.login.begin(userID, w.now)
 }
 
-// logout ends the login of the key, if it has one; to is what the key is then.
-func (w *MainAuthWrapper) logout(to State) {
-	goesOn := to == StateUnknown || to == StateNeedPassword // it may turn out so
-	if w.state == StateNormal {
+// logOut ends the login of the key, if it has one; to is what the key is then.
+func (w *MainAuthWrapper) logOut(to State) {
+	mayResume := to == StateUnknown || to == StateNeedPassword // the same login may be the key's again
+	if w.login.state == StateNormal {
 		w.offline()
-		// A login that goes on is told what it lost meanwhile, and so is its
-		// push session.
-		asked := w.pushAsked
-		lost := w.dropPushes()
-		w.missed = lost && goesOn
-		w.pushAsked = (lost || asked) && w.pushID != 0 && goesOn
-	}
-	if to != StateUnknown {
-		w.pushID, w.updates = 0, nil
-		w.missed, w.owing = w.missed || w.owing, false
-		for s := range w.sessions() {
-			s.subscribed, s.supposed, s.owed = false, false, false
+		wake := w.pushes.wakeDue
+		if lost := w.dropPushes(); mayResume {
+			w.pushes.resume(lost, wake)
 		}
 	}
-	if !goesOn {
-		w.missed = false // who logs in next has missed nothing
+	if to != StateUnknown {
+		w.pushes.forgetTakers(mayResume)
+		for s := range w.sessions() {
+			s.updates.loginEnds()
+		}
 	}
-	w.state, w.userID = to, 0
-	w.overruled, w.owed = w.loading, false
+	w.login.end(to)
 	if to != StateUnknown {
 		w.disown()
 	}
@@ -272,7 +239,7 @@ func (w *MainAuthWrapper) logout(to State) {
 // disown ends what a login that is over has let in and that waits still. Nobody
 // makes what needs no login.
 func (w *MainAuthWrapper) disown() {
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase != phaseReady:
 		case w.wantsLogin(c.method.Name, c.trait):
@@ -287,13 +254,13 @@ func (w *MainAuthWrapper) disown() {
 // there has to be asked, what was pushed there to be fetched, and status to be
 // told again (PEERS.md, "status").
 func (w *MainAuthWrapper) onReturned() {
-	w.presence = presence{}
-	if w.unbound || w.destroyed {
+	w.presence.offline()
+	if w.binding.unbound || w.login.destroyed {
 		return
 	}
-	used := w.state == StateNormal
-	w.logout(StateUnknown)
-	w.missUpdates()
+	used := w.login.state == StateNormal
+	w.logOut(StateUnknown)
+	w.pushes.miss()
 	if used {
 		w.loadState()
 	}
@@ -307,24 +274,24 @@ func (w *MainAuthWrapper) onReturned() {
 // need no login stay open, for a client logs in again in the session that it has
 // unless it is restarted.
 func (w *MainAuthWrapper) revoke() {
-	switch w.state {
+	switch w.login.state {
 	case StateNormal, StateNeedPassword:
 	case StateRevoked, StateLoggedOut:
 		return
 	default: // of an earlier login, or of one that is not heard of here yet
 		for s := range w.sessions() {
-			s.doomed = w.state == StateUnknown
+			s.doomed = w.login.state == StateUnknown
 		}
-		for _, c := range w.calls {
+		for _, c := range w.calls.list {
 			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
 		}
-		w.doubted = true
+		w.login.doubt()
 		w.loadState()
 		return
 	}
 	var listening []*session
 	for s := range w.sessions() {
-		if s.takesUpdates() || s.id == w.pushID && !s.list.media() {
+		if s.takesUpdates() || w.pushes.isPushSession(s) {
 			listening = append(listening, s)
 		}
 	}
@@ -336,7 +303,7 @@ func (w *MainAuthWrapper) revoke() {
 
 // endLogin leaves nothing of the login but refusals.
 func (w *MainAuthWrapper) endLogin() {
-	w.endedAt = w.now
+	w.login.endElsewhere(w.now)
 	for s := range w.sessions() { // before the refusals are there
 		s.ended = true
 		var unsent []int64
@@ -354,9 +321,9 @@ func (w *MainAuthWrapper) endLogin() {
 			w.answerError(s, req, errUnregistered.Code, errUnregistered.Message)
 		}
 	}
-	w.logout(StateRevoked)
+	w.logOut(StateRevoked)
 	w.dropPushes()
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		w.endCall(c)
 	}
 }
@@ -392,9 +359,9 @@ func (w *MainAuthWrapper) endCall(c *pendingCall) {
 
 // destroy makes the key one of no more use.
 func (w *MainAuthWrapper) destroy() {
-	w.destroyed = true
+	w.login.destroy()
 	w.endLogin()
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		switch {
 		case c.phase <= phaseReady || c.phase == phasePushed:
 			w.refuse(c, errUnregistered)
@@ -407,13 +374,6 @@ func (w *MainAuthWrapper) destroy() {
 // begin opens a session whose login was ended elsewhere to the next one: its
 // client has asked for it.
 func (w *MainAuthWrapper) begin(s *session) {
-	if s.ended = false; w.state == StateRevoked {
-		w.state, w.stateAt = StateUnauthorized, w.now
-	}
-}
-
-// trailing reports whether updates may still be meant for the login that was
-// ended elsewhere just now: a push is on its way for a second at most.
-func (w *MainAuthWrapper) trailing() bool {
-	return w.state != StateNormal && w.now-w.endedAt < int64(2*time.Second)
+	s.ended = false
+	w.login.reopen(w.now)
 }

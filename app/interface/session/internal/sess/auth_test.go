@@ -118,7 +118,7 @@ func TestLateStateDoesNotUndoALogin(t *testing.T) {
 	x.signedIn(alice)
 	ticket, _ := find[*GetAuthState](x, nil)
 	x.finish(ticket, &AuthState{State: StateUnauthorized}, nil)
-	require.Equal(t, StateNormal, x.w.state)
+	require.Equal(t, StateNormal, x.w.login.state)
 	require.True(t, x.isInvoked("updates.getState"))
 }
 
@@ -180,7 +180,7 @@ func TestEndedLoginStopsWaitingCalls(t *testing.T) {
 			x.recv(1, x.method("auth.logOut"))
 			x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
 		} else {
-			x.w.stateAt -= int64(time.Hour)
+			x.w.login.readAt -= int64(time.Hour)
 			x.state = AuthState{State: StateUnauthorized}
 			x.recv(1, x.method("help.getConfig"))
 		}
@@ -341,7 +341,7 @@ func TestCallsWaitForClientInfoBeforeLogin(t *testing.T) {
 	ticket, _ := find[*SetInitConnection](x, nil)
 	x.finish(ticket, nil, nil)
 	require.True(t, x.isInvoked("help.getNearestDc"))
-	require.Equal(t, StateUnauthorized, x.w.state)
+	require.Equal(t, StateUnauthorized, x.w.login.state)
 }
 
 // A key that authsession no longer has is no login.

@@ -6,6 +6,38 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
+// binding is how far a temp key has come to be bound to a perm key (rule PFS-2). A
+// key with a perm key has asking alone: its clients bind again now and then.
+//
+// Between two Steps:
+//   - outcome implies unbound: of any other key the call is answered at once.
+//   - asking says the same as a search of asks for an askBind, unless the sessions of
+//     the key have gone to its perm key.
+type binding struct {
+	outcome *ask // the call that has bound the key, while it waits for its answer; nil: none has
+	unbound bool // the key is a temp key without a perm key, as far as authsession knew when it came
+	asking  bool // authsession is asked to bind the key
+}
+
+// withoutPermKey begins the binding of a temp key that has none.
+func (b *binding) withoutPermKey() { b.unbound = true }
+
+// ask notes that authsession is being asked.
+func (b *binding) ask() { b.asking = true }
+
+// answered notes that it has answered; more says that it was asked by other calls, too.
+func (b *binding) answered(more bool) { b.asking = more }
+
+// succeed notes that the key is bound. The call is answered once nothing is in work
+// any more that belongs to the sessions.
+func (b *binding) succeed(a *ask) { b.outcome = a }
+
+// handOver forgets the call, which is answered: the sessions go to the perm key.
+func (b *binding) handOver() { b.outcome = nil }
+
+// open reports whether it is still to be seen whose the sessions of the key are.
+func (b *binding) open() bool { return b.asking || b.outcome != nil }
+
 // onBind takes auth.bindTempAuthKey (rule PFS-2). authsession judges it; until
 // then nothing changes for either key.
 func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *query) *RPCError {
@@ -17,23 +49,23 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 	}
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
-		ReceiveTime: w.wall / 1e9, UserID: w.userID, Layer: s.layer,
-		Client: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode,
+		ReceiveTime: w.wall / 1e9, UserID: w.login.userID, Layer: s.layer,
+		Client: w.profile.client.name, LangPack: w.profile.client.langPack, LangCode: w.profile.client.langCode,
 	}
-	w.binding = true
+	w.binding.ask()
 	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b) //nolint:gosec // not negative
 	return nil
 }
 
 // onBound takes the outcome of auth.bindTempAuthKey (rules PFS-14 and PFS-17).
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
-	w.binding = slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind })
-	if e == nil && w.unbound && w.bound == nil && w.has(a.list) {
-		w.bound = &a
+	w.binding.answered(slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind }))
+	if e == nil && w.binding.unbound && w.binding.outcome == nil && w.has(a.list) {
+		w.binding.succeed(&a)
 	} else {
 		w.respond(&a, e, wire.AppendBool(nil, true))
 	}
-	if !w.binding && w.bound == nil {
+	if !w.binding.open() {
 		w.regate(nil)
 	}
 }
@@ -42,11 +74,11 @@ func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
 // nothing (rule PFS-2). Its sessions go to the perm key as if it had: else their calls
 // would be made a second time there, by sessions that begin anew.
 func (w *MainAuthWrapper) onBoundElsewhere(in *Bound) {
-	if !w.unbound || w.bound != nil {
+	if !w.binding.unbound || w.binding.outcome != nil {
 		return
 	}
 	list := w.list(in.KeyType, w.key, in.Until)
-	w.bound = &ask{kind: askBind, list: list, perm: in.To, until: list.boundUntil}
+	w.binding.succeed(&ask{kind: askBind, list: list, perm: in.To, until: list.boundUntil})
 }
 
 // bind answers auth.bindTempAuthKey of a key that was not bound, once no call
@@ -56,10 +88,10 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 	waits := func(a ask) bool {
 		return a.s != nil && a.kind != askFutureSalts || a.kind == askSalts && len(a.list.held) > 0
 	}
-	if w.bound == nil || w.running > 0 || slices.ContainsFunc(w.asks, waits) {
+	if w.binding.outcome == nil || w.calls.running > 0 || slices.ContainsFunc(w.asks, waits) {
 		return nil
 	}
-	a, list := w.bound, w.bound.list
+	a, list := w.binding.outcome, w.binding.outcome.list
 	for _, other := range w.asks {
 		if other.kind == askFutureSalts {
 			w.onFutureSalts(other, nil)
@@ -67,15 +99,17 @@ func (w *MainAuthWrapper) bind() (h *Handover) {
 	}
 	w.respond(a, nil, wire.AppendBool(nil, true))
 	list.asking, list.boundUntil = false, a.until
-	return &Handover{To: a.perm, List: list, calls: w.calls, gone: w.gone}
+	return &Handover{To: a.perm, List: list, calls: w.calls.list, gone: w.gone}
 }
 
 // handOver empties the wrapper of a key whose sessions now go elsewhere.
 func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.out.Handover = h
 	w.removeList(h.List)
-	w.calls, w.asks, w.bound = nil, nil, nil
-	w.gone = goneSessions{}
+	w.calls.handOver()
+	w.asks = nil
+	w.binding.handOver()
+	w.gone.forget()
 }
 
 // onAdopt takes over the sessions of a temp key that was just bound: they go on
@@ -86,23 +120,25 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	}
 	// Before this wrapper there was none that would have kept updates, but the
 	// sessions have been announced already.
-	w.missed = w.missed || w.empty() && !h.List.media()
+	if w.empty() && !h.List.media() {
+		w.pushes.lose()
+	}
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
 		w.dropList(l)
 	}
-	w.inherit(h.gone)
+	w.gone.inherit(h.gone, w.clocks(), w.cfg.GoneSessions)
 	for _, s := range h.List.sessions {
 		w.recall(s)
 	}
 	h.List.usedAt = w.now
 	w.addList(h.List)
 	w.makeRoom(0)
-	if w.state == StateUnknown {
+	if w.login.state == StateUnknown {
 		w.loadState()
 	}
 	for _, s := range h.List.sessions { // told under the temp key: rule INIT-1
 		if s.layer > 0 {
-			w.layer = s.layer
+			w.profile.speaks(s.layer)
 			w.saveLayer(s.ip)
 		}
 	}
@@ -111,7 +147,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 			continue
 		}
 		c.meta.PermAuthKeyID = w.permKey()
-		w.calls = append(w.calls, c)
+		w.calls.add(c)
 		if c.phase <= phaseReady { // else it has been invoked, and its result is promised
 			w.gate(c)
 		}
@@ -126,10 +162,10 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 		w.count(CountUndecodable)
 		return errFetch
 	}
-	if w.unbound {
+	if w.binding.unbound {
 		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
 	}
-	if w.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
+	if w.login.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()
 	}
 	except := make([]int64, ids.Len(), ids.Len()+1)

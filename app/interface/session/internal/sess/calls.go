@@ -41,12 +41,55 @@ type pendingCall struct {
 	clocked  bool // what it waits for has AfterWait to end
 }
 
+// pendingCalls are the API calls of a key without an answer. What becomes of each is
+// its own (pendingCall.phase).
+//
+// Between two Steps running is the number of calls in list whose phase is running,
+// marking or clearing, and no more than MaxInFlight; what another node has handed over
+// may be more.
+type pendingCalls struct {
+	list    []*pendingCall // by arrival
+	running int32          // calls that are at a BFF, or whose mark is being set or cleared for it
+}
+
+// add takes a call in.
+func (l *pendingCalls) add(c *pendingCall) { l.list = append(l.list, c) }
+
+// start notes that a call is on its way to a BFF.
+func (l *pendingCalls) start() { l.running++ }
+
+// promised notes that a BFF has let go of a call: its result comes by itself.
+func (l *pendingCalls) promised() { l.running-- }
+
+// remove takes a call out.
+func (l *pendingCalls) remove(c *pendingCall) {
+	if i := slices.Index(l.list, c); i >= 0 {
+		if l.list = slices.Delete(l.list, i, i+1); len(l.list) == 0 {
+			l.list = nil
+		}
+	}
+	if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
+		l.running--
+	}
+}
+
+// forgetWaiting takes those of a session out that are not at a BFF yet.
+func (l *pendingCalls) forgetWaiting(s *session) {
+	l.list = slices.DeleteFunc(l.list, func(c *pendingCall) bool { return c.s == s && c.phase <= phaseReady })
+	if len(l.list) == 0 {
+		l.list = nil
+	}
+}
+
+// handOver forgets all: another wrapper has them now.
+func (l *pendingCalls) handOver() { *l = pendingCalls{} }
+
 // onCall takes an API call with its wrappers
 // (https://core.telegram.org/api/invoking).
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 	q, refusal := w.peel(s, in, m.Body)
 	w.learn(s, in.d, &q)
-	if refusal == nil && w.destroyed {
+	if refusal == nil && w.login.destroyed {
 		w.count(CountRefused)
 		refusal = errUnregistered
 	}
@@ -107,7 +150,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	if len(q.after) > 0 {
 		c.deadline = w.now + int64(chainWait)
 	}
-	w.calls = append(w.calls, c)
+	w.calls.add(c)
 	w.gate(c)
 	return nil
 }
@@ -121,14 +164,14 @@ func fileShare(limit int) int { return max(1, limit*3/4) }
 // one always may.
 func (w *MainAuthWrapper) room(t trait, size, after int) bool {
 	most, mostBytes, files := w.cfg.MaxQueued, w.cfg.QueuedBytes, t&traitFile != 0
-	if w.state != StateNormal && !w.undecided() {
+	if w.login.state != StateNormal && !w.undecided() {
 		mostBytes = min(mostBytes, 4*w.cfg.NoLoginBytes)
 	}
 	if files {
 		most, mostBytes = fileShare(most), fileShare(mostBytes)
 	}
 	n, bytes, awaited := 0, 0, 0
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.phase == phaseRunning {
 			continue
 		}
@@ -142,7 +185,7 @@ func (w *MainAuthWrapper) room(t trait, size, after int) bool {
 
 // permKey is the perm key of the wrapper; 0 while there is none.
 func (w *MainAuthWrapper) permKey() int64 {
-	if w.unbound {
+	if w.binding.unbound {
 		return 0
 	}
 	return w.key
@@ -153,27 +196,27 @@ func (w *MainAuthWrapper) permKey() int64 {
 func (w *MainAuthWrapper) ready(c *pendingCall) {
 	c.phase = phaseReady
 	c.meta.UserID = 0
-	if w.state == StateNormal {
-		c.meta.UserID = w.userID
+	if w.login.state == StateNormal {
+		c.meta.UserID = w.login.userID
 		w.subscribe(c)
 	}
 	if c.meta.Layer == 0 {
-		c.meta.Layer = w.layer
+		c.meta.Layer = w.profile.layer
 	}
-	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.client.name, w.client.langPack, w.client.langCode
+	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.profile.client.name, w.profile.client.langPack, w.profile.client.langCode
 }
 
 // pump invokes the calls whose turn has come.
 func (w *MainAuthWrapper) pump() {
-	if w.draining || w.leaving || w.bound != nil {
+	if w.draining || w.leaving || w.binding.outcome != nil {
 		return
 	}
 	files := w.filesRunning()
 	for again := true; again; {
 		again = false
-		for i := 0; i < len(w.calls) && int(w.running) < w.cfg.MaxInFlight; i++ {
-			c := w.calls[i]
-			if c.phase != phaseReady || w.saving > 0 && w.state != StateNormal {
+		for i := 0; i < len(w.calls.list) && int(w.calls.running) < w.cfg.MaxInFlight; i++ {
+			c := w.calls.list[i]
+			if c.phase != phaseReady || w.profile.saving > 0 && w.login.state != StateNormal {
 				continue
 			}
 			if len(c.after) > 0 {
@@ -192,9 +235,9 @@ func (w *MainAuthWrapper) pump() {
 				continue
 			}
 			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
-				w.missUpdates()
+				w.pushes.miss()
 			}
-			if w.running++; c.trait&traitFile != 0 {
+			if w.calls.start(); c.trait&traitFile != 0 {
 				files++
 			}
 			if c.trait&traitMarked != 0 {
@@ -209,7 +252,7 @@ func (w *MainAuthWrapper) pump() {
 
 // filesRunning is how many calls of file parts are at a BFF.
 func (w *MainAuthWrapper) filesRunning() (n int) {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.trait&traitFile != 0 && c.phase == phaseRunning {
 			n++
 		}
@@ -227,7 +270,7 @@ func (w *MainAuthWrapper) mustWait(c *pendingCall) bool {
 // loggingIn reports whether a call is under way that decides what password is
 // owed.
 func (w *MainAuthWrapper) loggingIn() bool {
-	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool {
+	return slices.ContainsFunc(w.calls.list, func(c *pendingCall) bool {
 		return c.trait&traitMarked != 0 && c.phase > phaseReady
 	})
 }
@@ -257,14 +300,7 @@ func (w *MainAuthWrapper) refuse(c *pendingCall, e *RPCError) {
 
 // finishCall takes a call off the list.
 func (w *MainAuthWrapper) finishCall(c *pendingCall) {
-	if i := slices.Index(w.calls, c); i >= 0 {
-		if w.calls = slices.Delete(w.calls, i, i+1); len(w.calls) == 0 {
-			w.calls = nil
-		}
-	}
-	if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
-		w.running--
-	}
+	w.calls.remove(c)
 	if c.syncing {
 		w.release(c.s)
 	}
@@ -272,7 +308,7 @@ func (w *MainAuthWrapper) finishCall(c *pendingCall) {
 
 // findCall finds the call of a message.
 func (w *MainAuthWrapper) findCall(s *session, msgID int64) *pendingCall {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.s == s && c.meta.MsgID == msgID {
 			return c
 		}
@@ -282,18 +318,11 @@ func (w *MainAuthWrapper) findCall(s *session, msgID int64) *pendingCall {
 
 // dropCalls forgets the calls of a dropped session that are not at a BFF yet.
 // The others go on: what they do to the login still counts.
-func (w *MainAuthWrapper) dropCalls(s *session) {
-	w.calls = slices.DeleteFunc(w.calls, func(c *pendingCall) bool {
-		return c.s == s && c.phase <= phaseReady
-	})
-	if len(w.calls) == 0 {
-		w.calls = nil
-	}
-}
+func (w *MainAuthWrapper) dropCalls(s *session) { w.calls.forgetWaiting(s) }
 
 // expireCalls ends the waits that have lasted too long.
 func (w *MainAuthWrapper) expireCalls() {
-	for _, c := range slices.Clone(w.calls) {
+	for _, c := range slices.Clone(w.calls.list) {
 		if c.deadline == 0 || c.deadline > w.now {
 			continue
 		}
@@ -317,7 +346,7 @@ func (w *MainAuthWrapper) expireCalls() {
 // awaitsAnswer reports whether a client is still to get an answer that has been
 // asked for elsewhere.
 func (w *MainAuthWrapper) awaitsAnswer() bool {
-	return slices.ContainsFunc(w.calls, func(c *pendingCall) bool { return c.phase == phasePushed }) ||
+	return slices.ContainsFunc(w.calls.list, func(c *pendingCall) bool { return c.phase == phasePushed }) ||
 		slices.ContainsFunc(w.asks, func(a ask) bool { return a.s != nil })
 }
 

@@ -50,7 +50,7 @@ func TestFilePartsLeaveRoomForOtherCalls(t *testing.T) {
 			}
 			x.answer("help.getNearestDc", nearestDC("NL"))
 			require.Equal(t, c.parts-refused+1, count[*InvokeMethod](x))
-			require.Empty(t, x.w.calls)
+			require.Empty(t, x.w.calls.list)
 		})
 	}
 }
@@ -132,5 +132,5 @@ func TestChainInACircle(t *testing.T) {
 	msgs := x.take()
 	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(msgs, a.ID))
 	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(msgs, b.ID))
-	require.Empty(t, x.w.calls)
+	require.Empty(t, x.w.calls.list)
 }

@@ -49,7 +49,7 @@ func TestWhatAClientTellsIsStoredNowAndThen(t *testing.T) {
 						x.state.Client.AppVersion = r.Client.AppVersion
 					}
 				}
-				require.Equal(t, x.w.layer, x.state.Client.Layer, "the last is stored in the end")
+				require.Equal(t, x.w.profile.layer, x.state.Client.Layer, "the last is stored in the end")
 				if name != "layers" {
 					require.Equal(t, fmt.Sprint(packets-1), x.state.Client.AppVersion)
 				}

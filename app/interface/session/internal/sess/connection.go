@@ -43,16 +43,14 @@ func (w *MainAuthWrapper) drop(s *session) {
 		return
 	}
 	w.closeSlots(s)
-	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.owed {
-		w.missed = true
+	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.updates.gap {
+		w.pushes.lose()
 	}
 	w.remember(s)
 	s.list.remove(s)
 	w.lastID = max(w.lastID, s.lastID)
 	s.online = false
-	if w.updates == s {
-		w.updates = nil
-	}
+	w.pushes.sessionGone(s)
 	w.dropCalls(s)
 	w.count(CountSessionsGone)
 }

@@ -14,7 +14,7 @@ import (
 // keyBytes is what the sessions of the key may keep together. It has room for the
 // largest answer.
 func (w *MainAuthWrapper) keyBytes() int {
-	if w.state == StateNormal || w.undecided() {
+	if w.login.state == StateNormal || w.undecided() {
 		return w.cfg.KeyBytes
 	}
 	return max(w.cfg.KeyBytes/8, w.cfg.PayloadBytes)

@@ -5,7 +5,8 @@
 // gRPC, no etcd and no clock, starts no goroutine, and draws all randomness
 // from a reader; the same inputs at the same times have the same effects.
 //
-//	MainAuthWrapper (perm auth key)          auth state, user, client info
+//	MainAuthWrapper (perm auth key)
+//	 ├── login, pushes, presence, ...        what is true of the key as a whole       see below
 //	 ├── mainAuth                            SessionList of the perm key itself
 //	 ├── tempAuth, mediaTempAuth             SessionLists, one for each temp key      lists.go
 //	 │     │                                 of either kind, with the salts of the key
@@ -16,8 +17,28 @@
 //	 │           └── http                    open requests                http.go
 //	 ├── gone                                what ended sessions have received              gone.go
 //	 ├── calls                               API calls without an answer  calls.go
-//	 ├── asks                                other calls to peers         asks.go
-//	 └── held                                updates without a taker      push.go
+//	 └── asks                                other calls to peers         asks.go
+//
+// # The parts of the state
+//
+// Fields that mean something only together are one struct. Its comment says what is
+// true of it between two Steps, its methods are named by what has happened, and nobody
+// else writes its fields: TestStateIsWrittenByItsOwnMethods names each line that does.
+// Who asks why a field has its value reads one file.
+//
+//	login          whose the key is, and how far that is known       login.go
+//	pushes         which updates wait, who takes them, what was lost pushes.go
+//	presence       what status knows of the key                      presence.go
+//	binding        how far a temp key is bound                       bind.go
+//	profile        what the client has told of itself                profile.go
+//	goneSessions   what sessions that ended have received            gone.go
+//	pendingCalls   the API calls without an answer                   calls.go
+//	subscription   whether a session takes updates                   subscription.go
+//
+// A part knows nothing of the others. What one event does to several of them is said
+// by methods of MainAuthWrapper: auth.go for the login, push.go and gap.go for updates,
+// online.go for status, client.go for what is stored of the client. export.go and
+// import.go have each part write and read itself.
 //
 // # The life of a call
 //
@@ -55,7 +76,7 @@
 // updatesTooLong, once the entry is confirmed.
 //
 //	packet of an unknown session ─▶ resume     it lived before: it may have missed some
-//	offline ─▶ missUpdates                     nobody is pushed to from here on
+//	offline ─▶ pushes.miss                     nobody is pushed to from here on
 //	Announced{Failed, Lost}, Forgotten         status did not take the entry, or lost it
 //	Announced ─▶ catchUp ─▶ updatesTooLong     from here on updates are pushed
 //
@@ -69,15 +90,155 @@
 // # The life of a login
 //
 //	mark ─▶ signIn, checkPassword, ... ─▶ clear        a mark brackets each call that may log in   result.go
-//	                                      └▶ login     storage says that the login is one          auth.go
-//	read of the state ─▶ login                         it began elsewhere: a QR code, a bot
-//	auth.logOut ─▶ logout                              ended here
+//	                                      └▶ logIn     storage says that the login is one          auth.go
+//	read of the state ─▶ logIn                         it began elsewhere: a QR code, a bot
+//	auth.logOut ─▶ logOut                              ended here
 //	Revoked, a push, a read ─▶ revoke                  ended elsewhere
 //
 // With a login end the answers and updates that were meant for it, not its
 // sessions: those are the client's, who may log in again in them. Which calls
 // need a login is said in traits.go, and why in PEERS.md, "Calls allowed before
 // login".
+//
+// # The transitions of a login
+//
+// The table says, for each event and each state of a login (login.go), which state
+// follows and what else the machine does in that Step (auth.go, result.go).
+// TestLoginTable lets each event happen in each state and compares: a row that is
+// wrong, missing or incomplete fails it. The states:
+//
+//	unknown        the state has not been read, or another node may have changed it
+//	new            the key has no user, and storage knows nothing of its client
+//	wait-init      the key has no user, and authsession waits for initConnection
+//	unauthorized   the key has no user
+//	password       the login waits for its password
+//	password-here  the login waits for its password, and storage may not know that
+//	logged-in      the key has a user
+//	suspected      the key has a user, but somebody says that the login has ended:
+//	               answers and updates wait until a read says whether it has
+//	logged-out     auth.logOut has ended the login
+//	revoked        the login was ended elsewhere
+//	destroyed      destroy_auth_key has removed the key
+//
+// What the machine does besides:
+//
+//	read           it asks authsession for the state
+//	doubt          it asks authsession before the next call is refused, or beside it
+//	offline        it tells status that nobody is there (online.go)
+//	refuse         it answers 401 to the calls of the login that are at a BFF
+//	withdraw       it drops answers that the client has not acknowledged
+//	drop           it drops updates that the client has not acknowledged
+//	gap            it notes that updates are missing: the client is told to fetch the
+//	               difference when a user is logged in again (gap.go)
+//	tell           it sends updatesTooLong to a session that takes updates
+//
+// A read, a sign-in and an auth.logOut have begun before their outcome arrives, in
+// the same state. Where the state lets none begin (unknown, suspected, destroyed), or
+// its beginning changes the state (revoked), they have begun before the state was
+// entered. A sign-in that succeeds is judged by what storage says of the login when
+// its mark is cleared. "others" are the states that an event does not name.
+//
+//	a read says: the user
+//	    unknown                                      -> logged-in     tell
+//	    password-here, logged-in, destroyed          -> same
+//	    others                                       -> logged-in
+//	a read says: another user
+//	    unknown                                      -> logged-in     tell
+//	    logged-in                                    -> same          offline, drop
+//	    suspected                                    -> logged-in     offline, drop
+//	    password-here, destroyed                     -> same
+//	    others                                       -> logged-in
+//	a read says: password owed
+//	    password, destroyed                          -> same
+//	    logged-in, suspected                         -> password      offline, drop, gap
+//	    others                                       -> password
+//	a read says: no user
+//	    logged-in, suspected                         -> revoked       offline, refuse, withdraw, drop, tell
+//	    unauthorized, logged-out, revoked, destroyed -> same
+//	    others                                       -> unauthorized
+//	a read says: no client
+//	    logged-in, suspected                         -> revoked       offline, refuse, withdraw, drop, tell
+//	    new, logged-out, revoked, destroyed          -> same
+//	    others                                       -> new
+//	a read fails
+//	    logged-in                                    -> same
+//	    suspected                                    -> revoked       doubt, offline, refuse, withdraw, drop, tell
+//	    others                                       -> same          doubt
+//	a read is refused
+//	    logged-in, suspected                         -> revoked       offline, refuse, withdraw, drop, tell
+//	    others                                       -> same
+//	a sign-in begins
+//	    unknown                                      -> same          read
+//	    revoked                                      -> unauthorized
+//	    others                                       -> same
+//	a sign-in succeeds, storage says: the user
+//	    unknown                                      -> logged-in     tell
+//	    logged-in, suspected, destroyed              -> same
+//	    others                                       -> logged-in
+//	a sign-in succeeds, storage says: another user
+//	    unknown                                      -> logged-in     tell
+//	    logged-in                                    -> same          offline, drop
+//	    suspected                                    -> logged-in     offline, drop
+//	    destroyed                                    -> same
+//	    others                                       -> logged-in
+//	a sign-in succeeds, storage says: password owed
+//	    password, destroyed                          -> same
+//	    logged-in, suspected                         -> password      offline, drop, gap
+//	    others                                       -> password
+//	a sign-in succeeds, storage says: no user
+//	    logged-in                                    -> revoked       doubt, offline, refuse, withdraw, drop, tell
+//	    suspected                                    -> revoked       doubt, offline, refuse, withdraw, drop
+//	    destroyed                                    -> same
+//	    unauthorized, logged-out, revoked            -> same          doubt
+//	    others                                       -> unauthorized  doubt
+//	a sign-in is answered SESSION_PASSWORD_NEEDED
+//	    password, destroyed                          -> same
+//	    logged-in, suspected                         -> password      offline, drop, gap
+//	    others                                       -> password
+//	a sign-in fails
+//	    destroyed                                    -> same
+//	    others                                       -> same          doubt
+//	auth.logOut succeeds
+//	    logged-in, suspected                         -> logged-out    offline, drop
+//	    logged-out, destroyed                        -> same
+//	    others                                       -> logged-out
+//	auth.logOut fails
+//	    unknown, destroyed                           -> same
+//	    logged-in, suspected                         -> unknown       offline, drop, gap
+//	    others                                       -> unknown
+//	Revoked
+//	    logged-in                                    -> revoked       offline, refuse, withdraw, drop, tell
+//	    suspected                                    -> revoked       offline, refuse, withdraw, drop
+//	    password, password-here                      -> revoked
+//	    logged-out, revoked, destroyed               -> same
+//	    others                                       -> same          read
+//	updateAccountResetAuthorization names the key, 5 s or more after the login began
+//	    logged-in                                    -> revoked       offline, refuse, withdraw, drop, tell
+//	    suspected                                    -> revoked       offline, refuse, withdraw, drop
+//	    password, password-here                      -> revoked
+//	    logged-out, revoked, destroyed               -> same
+//	    others                                       -> same          read
+//	updateAccountResetAuthorization names the key, sooner
+//	    logged-in                                    -> suspected     read
+//	    suspected                                    -> same          doubt
+//	    password, password-here                      -> revoked
+//	    logged-out, revoked, destroyed               -> same
+//	    others                                       -> same          read
+//	Returned
+//	    logged-in                                    -> unknown       read, drop, gap
+//	    suspected                                    -> unknown       drop, gap
+//	    unknown, destroyed                           -> same
+//	    others                                       -> unknown       gap
+//	Settled
+//	    others                                       -> same          doubt
+//	initConnection is stored
+//	    new                                          -> unauthorized
+//	    others                                       -> same
+//	destroy_auth_key
+//	    logged-out                                   -> destroyed     refuse, withdraw
+//	    destroyed                                    -> same          withdraw
+//	    logged-in, suspected                         -> destroyed     offline, refuse, withdraw, drop
+//	    others                                       -> destroyed
 //
 // # Time
 //

@@ -123,8 +123,8 @@ func TestEndedLoginIsHeardOfNoMore(t *testing.T) {
 		}
 	}
 	require.Equal(t, "500 MSG_WAIT_FAILED", x.rpcError(append(msgs, x.take()...), open.ID), "its predecessor failed, no more")
-	require.Zero(t, x.w.running)
-	require.Empty(t, x.w.calls)
+	require.Zero(t, x.w.calls.running)
+	require.Empty(t, x.w.calls.list)
 	x.advance(10 * time.Minute)
 	require.True(t, x.out.Done)
 }
@@ -266,7 +266,7 @@ func TestResetOfAnEarlierLogin(t *testing.T) {
 				x.state = AuthState{State: StateUnauthorized}
 			}
 			x.step(x.reset(c.user, permKey, false))
-			require.Equal(t, c.ends, x.w.state != StateNormal)
+			require.Equal(t, c.ends, x.w.login.state != StateNormal)
 			require.Equal(t, c.ends, len(pushed(x.take())) > 0)
 		})
 	}

@@ -13,18 +13,56 @@ import sessionpb "github.com/tgsession/tgsession/proto/session"
 // what status knows, which the new owner is told to renew.
 
 // leaves reports whether the wrapper is asked to hand its key over, and may.
-func (w *MainAuthWrapper) leaves() bool { return w.leaving && len(w.asks) == 0 && !w.unbound }
-
-// keyFlags are what is true of a key, in the order of KeyState.flags. New ones are
-// appended: the node at the other end may be of another release.
-func (w *MainAuthWrapper) keyFlags() []*bool {
-	return []*bool{&w.destroyed, &w.doubted, &w.suspect, &w.owed, &w.storeLater, &w.missed, &w.owing, &w.pushAsked, &w.pushUnsaved}
+func (w *MainAuthWrapper) leaves() bool {
+	return w.leaving && len(w.asks) == 0 && !w.binding.unbound
 }
 
-// sessionFlags are those of a session, in the order of KeySession.flags.
-func (s *session) sessionFlags() []*bool {
-	return []*bool{&s.online, &s.greeted, &s.subscribed, &s.lived, &s.supposed, &s.owed, &s.files, &s.noUpdates, &s.ended, &s.doomed, &s.again, &s.throttled, &s.leads}
+// keyFlags are what is true of a key, a bit each of KeyState.flags.
+type keyFlags uint32
+
+// New ones are appended: the node at the other end may be of another release.
+const (
+	keyDestroyed keyFlags = 1 << iota
+	keyStale
+	keySuspect
+	keyPasswordOwed
+	keyStoreLater
+	keyGap
+	keySessionGaps
+	keyWakeDue
+	keyPushUnsaved
+)
+
+// sessionFlags are what is true of a session, a bit each of KeySession.flags.
+type sessionFlags uint32
+
+// New ones are appended, as those of a key.
+const (
+	sessionOnline sessionFlags = 1 << iota
+	sessionGreeted
+	sessionSubscribed
+	sessionLived
+	sessionSupposed
+	sessionGap
+	sessionFiles
+	sessionDeclined
+	sessionEnded
+	sessionDoomed
+	sessionAgain
+	sessionThrottled
+	sessionLeads
+)
+
+// when is the bit of a flag where it is true.
+func when[F ~uint32](flag F, yes bool) uint32 {
+	if yes {
+		return uint32(flag)
+	}
+	return 0
 }
+
+// has reports whether a flag is among others.
+func has[F ~uint32](flags uint32, flag F) bool { return flags&uint32(flag) != 0 }
 
 // messageFlags are those of a message, in the order of KeyMessage.flags.
 func (m *outMsg) messageFlags() []*bool { return []*bool{&m.due, &m.told, &m.had} }
@@ -64,43 +102,21 @@ func (w *MainAuthWrapper) moment(t int64) int64 {
 // export is all that there is of the key. It shares memory with the wrapper, which
 // must not be used any more.
 func (w *MainAuthWrapper) export() *sessionpb.KeyState {
-	sureAt := w.sureAt
-	switch {
-	case w.known:
-		sureAt = w.toldAt
-	case w.telling && sureAt != 0: // whether status had lost the entry is heard here, and by nobody
-		w.missUpdates()
-		sureAt = 0
+	if w.presence.unheard() { // whether status had lost the entry, nobody will hear
+		w.pushes.miss()
 	}
 	st := &sessionpb.KeyState{
-		GoneFloor: w.gone.floor, GoneLast: w.gone.last, GoneUntil: w.moment(w.gone.until), Ticket: uint64(w.ticket), LastId: w.lastID, UserId: w.userID,
-		LoginAt: w.moment(w.loginAt), Since: w.moment(w.since), EndedAt: w.moment(w.endedAt), StateAt: w.moment(w.stateAt),
-		PushId: w.pushID, StoredTo: w.moment(w.storedTo), RepeatedTo: w.moment(w.repeatedTo), HeldAt: w.moment(w.heldAt),
-		State: int32(w.state), Layer: w.layer, LayerSaved: w.layerSaved, Flags: packFlags(w.keyFlags()),
-		Client:       &sessionpb.KeyClient{Name: w.client.name, LangPack: w.client.langPack, LangCode: w.client.langCode, Hash: w.client.hash},
-		OnlineToldAt: w.moment(w.toldAt), OnlineGoneAt: w.moment(w.goneAt), OnlineRefused: w.presence.refused,
-		OnlineSureAt: w.moment(sureAt), OnlineNode: w.was,
+		Ticket: uint64(w.ticket), LastId: w.lastID, RepeatedTo: w.moment(w.repeatedTo),
 	}
-
-	if t := w.told; t != nil {
-		st.Told = &sessionpb.StoredClient{
-			Ip: t.IP, Layer: t.Layer, ApiId: t.APIID, DeviceModel: t.DeviceModel, SystemVersion: t.SystemVersion, AppVersion: t.AppVersion,
-			SystemLangCode: t.SystemLangCode, LangPack: t.LangPack, LangCode: t.LangCode, Proxy: t.Proxy, Params: t.Params,
-		}
-	}
-	if m := w.uncleared; m != nil {
-		st.Uncleared = &sessionpb.PendingMark{Owner: m.Owner, UserId: m.UserID}
-	}
-	for _, g := range w.gone.list {
-		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: g.key, SessionId: g.id, LastId: g.last, Until: w.moment(g.until)})
-	}
-	for _, h := range w.held {
-		st.Held = append(st.Held, &sessionpb.HeldUpdates{Updates: h.updates, Notify: h.notify})
-	}
+	w.login.export(st, w.moment)
+	w.pushes.export(st, w.moment)
+	w.presence.export(st, w.moment)
+	w.profile.export(st, w.moment)
+	w.gone.export(st, w.moment)
 	for l := range w.lists() {
 		st.Lists = append(st.Lists, w.exportList(l))
 	}
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		st.Calls = append(st.Calls, w.exportCall(c))
 	}
 	return st
@@ -127,7 +143,9 @@ func (w *MainAuthWrapper) exportSession(s *session) *sessionpb.KeySession {
 		ConnAt: w.moment(s.connAt), CloseDue: w.moment(s.closeDue), First: s.first, GreetAt: w.moment(s.greetAt),
 		LastSeen: w.moment(s.lastSeen), PingAt: w.moment(s.pingAt), AckAt: w.moment(s.ackAt), ResendAt: w.moment(s.resendAt),
 		ToldAt: w.moment(s.toldAt), Content: s.content, Layer: s.layer, PingDelay: s.pingDelay, Refused: s.refused,
-		Looks: uint32(s.looks), Flags: packFlags(s.sessionFlags()), TakesUpdates: w.updates == s,
+		Looks: uint32(s.looks), TakesUpdates: w.pushes.target == s,
+		Flags: s.updates.export() | when(sessionOnline, s.online) | when(sessionGreeted, s.greeted) | when(sessionEnded, s.ended) |
+			when(sessionDoomed, s.doomed) | when(sessionAgain, s.again) | when(sessionThrottled, s.throttled) | when(sessionLeads, s.leads),
 	}
 	if s.leads {
 		out.Ahead = w.now + s.lead - w.wall

@@ -80,7 +80,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 		items = append(items, m)
 	}
 	for i := range s.queue {
-		if m := &s.queue[i]; !w.withheld(m) && (s.syncing == 0 || m.place() != placeUpdate) {
+		if m := &s.queue[i]; !w.withheld(m) && (s.updates.syncing == 0 || m.place() != placeUpdate) {
 			items = append(items, m)
 		}
 	}
@@ -93,7 +93,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 // has ended, since it may tell what only that login may hear.
 func (w *MainAuthWrapper) withheld(m *outMsg) bool {
 	p := m.place()
-	return w.suspect && (p == placeUpdate || p == placeAnswer)
+	return w.login.suspect && (p == placeUpdate || p == placeAnswer)
 }
 
 // place is where a message stands among those that leave together, repeated or

@@ -172,15 +172,15 @@ func check(t testing.TB, x *world) {
 	if sessions > x.cfg.MaxSessions {
 		t.Fatalf("%d sessions", sessions)
 	}
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.phase == phaseMarking || c.phase == phaseRunning || c.phase == phaseClearing {
 			running++
 		}
 	}
-	if running != w.running || int(running) > x.cfg.MaxInFlight {
-		t.Fatalf("%d calls run, %d are counted", running, w.running)
+	if running != w.calls.running || int(running) > x.cfg.MaxInFlight {
+		t.Fatalf("%d calls run, %d are counted", running, w.calls.running)
 	}
-	if len(w.calls) > x.cfg.MaxQueued+x.cfg.MaxInFlight {
-		t.Fatalf("%d calls", len(w.calls))
+	if len(w.calls.list) > x.cfg.MaxQueued+x.cfg.MaxInFlight {
+		t.Fatalf("%d calls", len(w.calls.list))
 	}
 }

@@ -15,13 +15,6 @@ package sess
 // client's question and the entry would be in neither. Where status refuses, it
 // is sent at once, and again when status has the key after all.
 
-// missUpdates notes that the client may have missed updates, and its session for
-// push messages a message.
-func (w *MainAuthWrapper) missUpdates() {
-	w.missed = true
-	w.pushAsked = w.pushAsked || w.pushID != 0
-}
-
 const (
 	// unseen is how many content-related messages of a session a node has not
 	// seen, by their seqnos, where the session lived before. Fewer may have been
@@ -58,29 +51,32 @@ func (s *session) old() bool {
 }
 
 // takesUpdates reports whether updates may be sent to a session.
-func (s *session) takesUpdates() bool { return (s.subscribed || s.supposed) && !s.list.media() }
+func (s *session) takesUpdates() bool { return s.updates.takes() && !s.list.media() }
 
 // resume notes that a session lived before this node knew it. Which of its
 // client's sessions takes updates is not known any more: each is supposed to,
 // until one says so by its calls, and each is told that it may have missed some.
 // So is the one for push messages.
 func (w *MainAuthWrapper) resume(s *session) {
-	if w.unbound || s.list.media() {
+	if w.binding.unbound || s.list.media() {
 		return
 	}
-	s.lived = true
-	w.pushAsked = w.pushAsked || s.id == w.pushID
-	if !s.noUpdates {
-		s.supposed, s.owed, w.owing = !s.subscribed, true, true
+	if s.id == w.pushes.pushSession {
+		w.pushes.wake()
+	}
+	if s.updates.resume() {
+		w.pushes.loseInSession()
 	}
 }
 
 // named takes in which session takes push messages. One that is here already,
 // and lived before, may have missed some.
 func (w *MainAuthWrapper) named(id int64) {
-	w.pushID = id
+	w.pushes.named(id)
 	for s := range w.sessions() {
-		w.pushAsked = w.pushAsked || s.id == id && s.lived
+		if s.id == id && s.updates.lived {
+			w.pushes.wake()
+		}
 	}
 }
 
@@ -102,7 +98,7 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 		w.connect(s, in.ServerID, in.ClientIP, true)
 	}
 	w.saltsKnown(l) // for what it is told
-	if w.state == StateUnknown {
+	if w.login.state == StateUnknown {
 		w.loadState()
 	}
 }
@@ -110,12 +106,12 @@ func (w *MainAuthWrapper) introduced(in *ConnNew) {
 // introduce names the sessions that updates go to, for the node that takes the
 // key over: so it can reach the client before that says anything.
 func (w *MainAuthWrapper) introduce() {
-	if w.draining || w.unbound || w.state != StateNormal {
+	if w.draining || w.binding.unbound || w.login.state != StateNormal {
 		return
 	}
 	best := w.updatesSession()
 	for s := range w.sessions() {
-		if s.server != "" && s.online && (s == best || s.id == w.pushID && !s.list.media()) {
+		if s.server != "" && s.online && (s == best || w.pushes.isPushSession(s)) {
 			w.out.Present = append(w.out.Present, ConnNew{
 				ServerID: s.server, AuthKeyID: s.list.authKeyID, KeyType: s.list.keyType,
 				SessionID: s.id, ClientIP: s.ip, Introduced: true,
@@ -126,29 +122,30 @@ func (w *MainAuthWrapper) introduce() {
 
 // catchUp tells those who may have missed updates to fetch them.
 func (w *MainAuthWrapper) catchUp() {
-	if !w.missed && !w.owing && !w.pushAsked || w.state != StateNormal || !w.known && !w.refused {
+	if !w.pushes.gap && !w.pushes.sessionGaps && !w.pushes.wakeDue || w.login.state != StateNormal || !w.presence.known && !w.presence.refused {
 		return
 	}
-	if w.pushAsked {
+	if w.pushes.wakeDue {
 		w.wakePushSession()
 	}
-	if best := w.updatesSession(); w.missed && best.ready() {
-		w.missed = false
+	if best := w.updatesSession(); w.pushes.gap && best.ready() {
+		w.pushes.told()
 		w.tell(best)
 	}
-	if !w.owing {
+	if !w.pushes.sessionGaps {
 		return
 	}
-	w.owing = false
+	more := false
 	for s := range w.sessions() {
 		switch {
-		case !s.owed:
+		case !s.updates.gap:
 		case s.ready():
 			w.tell(s)
 		default:
-			w.owing = true
+			more = true
 		}
 	}
+	w.pushes.toldSessions(more)
 }
 
 // ready reports whether something can be sent to a session as it has to be.
@@ -159,7 +156,7 @@ func (l *SessionList) saltThere() bool { return len(l.salts) > 0 || l.lent != 0 
 
 // tell has a session fetch the difference.
 func (w *MainAuthWrapper) tell(s *session) {
-	s.owed = false
+	s.updates.told()
 	w.count(CountGaps)
 	w.tooLong(s)
 }

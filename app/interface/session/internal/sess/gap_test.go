@@ -126,10 +126,10 @@ func TestGapWhileStatusIsAway(t *testing.T) {
 			began := x.now
 			refuse := func(d time.Duration) {
 				for end := x.now + int64(d); x.now < end; {
-					at := x.w.toldAt
+					at := x.w.presence.toldAt
 					x.advance(time.Second)
-					if x.w.toldAt != at || x.w.telling {
-						x.step(&Announced{At: x.w.toldAt, Failed: true})
+					if x.w.presence.toldAt != at || x.w.presence.telling {
+						x.step(&Announced{At: x.w.presence.toldAt, Failed: true})
 					}
 					if x.now/1e9%30 == 0 {
 						x.recv(1, tlPing(1))
@@ -200,7 +200,7 @@ func TestForgottenKeyWhileStatusRefuses(t *testing.T) {
 	x.step(&Announced{At: x.now, Failed: true})
 	x.now += int64(time.Second)
 	x.step(&Forgotten{UserID: alice, Asked: x.now - 1})
-	x.step(&Announced{At: x.w.toldAt, Failed: true})
+	x.step(&Announced{At: x.w.presence.toldAt, Failed: true})
 	x.take()
 	x.status = true
 	x.advance(announceRetry)
@@ -234,7 +234,7 @@ func TestStateIsAskedOnceStatusKnows(t *testing.T) {
 		"status is slow": {outcome: func(x *world) {
 			x.advance(announceWait)
 			require.True(t, x.isInvoked("updates.getState"))
-			x.step(&Announced{At: x.w.toldAt})
+			x.step(&Announced{At: x.w.presence.toldAt})
 		}, tells: []int{-1}},
 		"status refuses": {outcome: func(x *world) { x.step(&Announced{At: x.now, Failed: true}) }, tells: []int{-1}},
 	} {

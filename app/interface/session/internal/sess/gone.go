@@ -1,6 +1,10 @@
 package sess
 
-import "slices"
+import (
+	"slices"
+
+	sessionpb "github.com/tgsession/tgsession/proto/session"
+)
 
 // A packet that was recorded on its way may come again, byte by byte, as long as
 // its message ids are young enough to be accepted (Limits.MaxPast). A session
@@ -18,6 +22,12 @@ import "slices"
 type goneSession struct{ key, id, last, until int64 }
 
 // goneSessions are the sessions of a wrapper that ended lately, oldest first.
+//
+// Between two Steps:
+//   - list has no session twice and no more than GoneSessions of them; what another
+//     node has handed over may be more.
+//   - last and until are not below those of any session in list; last is 0 only
+//     while list is empty.
 type goneSessions struct {
 	list []goneSession
 	// floor is the highest message id of those that found no place in list. It
@@ -27,21 +37,11 @@ type goneSessions struct {
 	until int64 // the latest of all
 }
 
-// remember keeps what a session has received that ends now.
-func (w *MainAuthWrapper) remember(s *session) {
-	last := s.window.last()
-	if last == 0 || !w.needed(last, s.until) {
-		return
-	}
-	w.bury(goneSession{s.list.authKeyID, s.id, last, s.until})
-}
-
-// bury takes in a session that has ended. Of too many the one with the lowest
+// bury takes in a session that has ended. Of more than most the one with the lowest
 // message id, whose memory is needed shortest, gives way.
-func (w *MainAuthWrapper) bury(gone goneSession) {
-	g := &w.gone
-	g.list = slices.DeleteFunc(g.list, func(o goneSession) bool { return !w.needed(o.last, o.until) })
-	if len(g.list) >= w.cfg.GoneSessions {
+func (g *goneSessions) bury(gone goneSession, c clocks, most int) {
+	g.list = slices.DeleteFunc(g.list, func(o goneSession) bool { return !c.needed(o.last, o.until) })
+	if len(g.list) >= most {
 		i := 0
 		for k := range g.list {
 			if g.list[k].last < g.list[i].last {
@@ -55,40 +55,80 @@ func (w *MainAuthWrapper) bury(gone goneSession) {
 	g.last, g.until = max(g.last, gone.last), max(g.until, gone.until)
 }
 
-// recall gives a session that comes again, or may, what it has received: nobody
-// can tell any more which ids up to that one it had (rule BAD-20).
-func (w *MainAuthWrapper) recall(s *session) {
-	g := &w.gone
-	s.window.floor = max(s.window.floor, g.floor)
-	same := func(o goneSession) bool { return o.key == s.list.authKeyID && o.id == s.id }
+// inherit takes over what another wrapper remembers.
+func (g *goneSessions) inherit(other goneSessions, c clocks, most int) {
+	for _, gone := range other.list {
+		g.bury(gone, c, most)
+	}
+	g.floor = max(g.floor, other.floor)
+	g.last, g.until = max(g.last, other.last), max(g.until, other.until)
+}
+
+// revive takes a session out that comes again, or may. It returns the highest message
+// id that the session may have received, and until when at least that counts.
+func (g *goneSessions) revive(key, id int64) (last, until int64) {
+	last = g.floor
+	same := func(o goneSession) bool { return o.key == key && o.id == id }
 	if i := slices.IndexFunc(g.list, same); i >= 0 {
-		s.window.floor, s.until = max(s.window.floor, g.list[i].last), max(s.until, g.list[i].until)
+		last, until = max(last, g.list[i].last), g.list[i].until
 		g.list = slices.Delete(g.list, i, i+1)
 	}
+	return last, until
 }
 
-// inherit takes over what another wrapper remembers.
-func (w *MainAuthWrapper) inherit(g goneSessions) {
-	for _, gone := range g.list {
-		w.bury(gone)
+// age forgets all once none has to be remembered any more.
+func (g *goneSessions) age(c clocks) {
+	if g.last != 0 && !c.needed(g.last, g.until) {
+		g.forget()
 	}
-	w.gone.floor = max(w.gone.floor, g.floor)
-	w.gone.last, w.gone.until = max(w.gone.last, g.last), max(w.gone.until, g.until)
 }
 
-// young reports whether a message with an id would still be accepted by its time
-// (rule MSGID-3).
-func (w *MainAuthWrapper) young(id int64) bool { return timeOf(id) >= w.wall-int64(w.cfg.MaxPast) }
+// forget forgets all: another wrapper remembers them.
+func (g *goneSessions) forget() { *g = goneSessions{} }
+
+// export writes them for the node that gets the key.
+func (g *goneSessions) export(st *sessionpb.KeyState, moment func(int64) int64) {
+	st.GoneFloor, st.GoneLast, st.GoneUntil = g.floor, g.last, moment(g.until)
+	for _, o := range g.list {
+		st.Gone = append(st.Gone, &sessionpb.GoneSession{AuthKeyId: o.key, SessionId: o.id, LastId: o.last, Until: moment(o.until)})
+	}
+}
+
+// restore reads what export wrote of a key.
+func (g *goneSessions) restore(st *sessionpb.KeyState, at func(int64) int64) {
+	*g = goneSessions{floor: st.GetGoneFloor(), last: st.GetGoneLast(), until: at(st.GetGoneUntil())}
+	for _, o := range st.GetGone() {
+		g.list = append(g.list, goneSession{o.GetAuthKeyId(), o.GetSessionId(), o.GetLastId(), at(o.GetUntil())})
+	}
+}
+
+// clocks is what time it is, and by the machine's clock the oldest message id that is
+// accepted (rule MSGID-3). Times are Unix nanoseconds.
+type clocks struct{ now, oldest int64 }
+
+func (w *MainAuthWrapper) clocks() clocks { return clocks{w.now, w.wall - int64(w.cfg.MaxPast)} }
 
 // needed reports whether an id that was received has to be remembered: while it is young,
 // and at least until a time.
-func (w *MainAuthWrapper) needed(id, until int64) bool { return w.now <= until || w.young(id) }
+func (c clocks) needed(id, until int64) bool { return c.now <= until || timeOf(id) >= c.oldest }
+
+// remember keeps what a session has received that ends now.
+func (w *MainAuthWrapper) remember(s *session) {
+	if last := s.window.last(); last != 0 && w.clocks().needed(last, s.until) {
+		w.gone.bury(goneSession{s.list.authKeyID, s.id, last, s.until}, w.clocks(), w.cfg.GoneSessions)
+	}
+}
+
+// recall gives a session that comes again, or may, what it has received: nobody
+// can tell any more which ids up to that one it had (rule BAD-20).
+func (w *MainAuthWrapper) recall(s *session) {
+	last, until := w.gone.revive(s.list.authKeyID, s.id)
+	s.window.floor, s.until = max(s.window.floor, last), max(s.until, until)
+}
 
 // remembers reports whether a session has ended that has to be remembered.
 func (w *MainAuthWrapper) remembers() bool {
-	if w.gone.last != 0 && !w.needed(w.gone.last, w.gone.until) {
-		w.gone = goneSessions{}
-	}
+	w.gone.age(w.clocks())
 	return w.gone.last != 0
 }
 

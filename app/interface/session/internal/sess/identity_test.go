@@ -14,10 +14,10 @@ func TestCallsCarryWhatTheyWereAcceptedWith(t *testing.T) {
 	x.recv(1, tlLayer(223, tlInit(x.method("help.getNearestDc"))))
 	_, running := x.invoked("help.getNearestDc")
 	x.recv(1, x.method("help.getConfig")) // waits for its turn
-	lang := x.w.client.langCode
+	lang := x.w.profile.client.langCode
 
 	x.recv(1, tlLayer(170, x.method("updates.getState")))
-	x.w.client.langCode = "xx" // as another initConnection would
+	x.w.profile.client.langCode = "xx" // as another initConnection would
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	_, waited := x.invoked("help.getConfig")
 	require.Equal(t, running.Meta.UserID, waited.Meta.UserID)
@@ -60,8 +60,8 @@ func TestHeldPushesAreBoundedByBytes(t *testing.T) {
 	for range 3 {
 		x.step(&PushUpdates{Updates: make([]byte, heldPushBytes/2)})
 	}
-	require.Empty(t, x.w.held)
-	require.True(t, x.w.missed, "the client will be told to fetch the difference")
+	require.Empty(t, x.w.pushes.held)
+	require.True(t, x.w.pushes.gap, "the client will be told to fetch the difference")
 	require.Equal(t, 3, x.counts[CountPushesLost])
 }
 

@@ -19,39 +19,13 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w := New(key, false, cfg, schema, rnd)
 	w.now, w.wall, w.out = now, wall, new(Effects) // what there is no room for here is dropped, and tells nobody
 	defer func() { w.out = nil }()
-	w.gone.floor, w.gone.last, w.gone.until = st.GetGoneFloor(), st.GetGoneLast(), w.at(st.GetGoneUntil())
-	w.ticket, w.lastID, w.userID = Ticket(st.GetTicket()), st.GetLastId(), st.GetUserId()
-	w.loginAt, w.since, w.endedAt, w.stateAt = w.at(st.GetLoginAt()), w.at(st.GetSince()), w.at(st.GetEndedAt()), w.at(st.GetStateAt())
-	w.pushID, w.storedTo, w.repeatedTo, w.heldAt = st.GetPushId(), w.at(st.GetStoredTo()), w.at(st.GetRepeatedTo()), w.at(st.GetHeldAt())
-	w.state, w.layer, w.layerSaved = State(st.GetState()), st.GetLayer(), st.GetLayerSaved()
-	unpackFlags(w.keyFlags(), st.GetFlags())
-	c := st.GetClient()
-	w.client = client{name: c.GetName(), langPack: c.GetLangPack(), langCode: c.GetLangCode(), hash: c.GetHash()}
-	// Status still names the other node, which sends on what comes: nothing is
-	// missed until the entry is this node's, unless it was lost before.
-	w.presence = presence{
-		toldAt: w.at(st.GetOnlineToldAt()), goneAt: w.at(st.GetOnlineGoneAt()), refused: st.GetOnlineRefused(),
-		sureAt: w.at(st.GetOnlineSureAt()), was: st.GetOnlineNode(),
-	}
-	if w.toldAt != 0 {
-		w.renewAt = now
-	}
-	if t := st.GetTold(); t != nil {
-		w.told = &ClientInfo{
-			IP: t.GetIp(), Layer: t.GetLayer(), APIID: t.GetApiId(), DeviceModel: t.GetDeviceModel(), SystemVersion: t.GetSystemVersion(),
-			AppVersion: t.GetAppVersion(), SystemLangCode: t.GetSystemLangCode(), LangPack: t.GetLangPack(), LangCode: t.GetLangCode(),
-			Proxy: t.GetProxy(), Params: t.GetParams(),
-		}
-	}
-	if m := st.GetUncleared(); m != nil {
-		w.uncleared = &SetPasswordPending{AuthKeyID: key, UserID: m.GetUserId(), Owner: m.GetOwner()}
-	}
-	for _, g := range st.GetGone() {
-		w.gone.list = append(w.gone.list, goneSession{g.GetAuthKeyId(), g.GetSessionId(), g.GetLastId(), w.at(g.GetUntil())})
-	}
-	for _, h := range st.GetHeld() {
-		w.held = append(w.held, heldPush{updates: h.GetUpdates(), notify: h.GetNotify()})
-	}
+	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
+	w.login.restore(key, st, w.at)
+	w.pushes.restore(st, w.at)
+	w.presence.restore(st, w.at, now)
+	w.profile.restore(st, w.at)
+	w.repeatedTo = w.at(st.GetRepeatedTo())
+	w.gone.restore(st, w.at)
 	for _, l := range st.GetLists() {
 		if !w.importList(l) {
 			return nil, ErrState
@@ -103,9 +77,12 @@ func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession
 		connAt: w.at(in.GetConnAt()), closeDue: w.at(in.GetCloseDue()), first: in.GetFirst(), greetAt: w.at(in.GetGreetAt()),
 		lastSeen: w.at(in.GetLastSeen()), pingAt: w.at(in.GetPingAt()), ackAt: w.at(in.GetAckAt()), resendAt: w.at(in.GetResendAt()),
 		toldAt: w.at(in.GetToldAt()), content: in.GetContent(), layer: in.GetLayer(), pingDelay: in.GetPingDelay(), refused: in.GetRefused(),
-		looks: uint8(min(in.GetLooks(), judged)), //nolint:gosec // few
+		looks:  uint8(min(in.GetLooks(), judged)), //nolint:gosec // few
+		online: has(in.GetFlags(), sessionOnline), greeted: has(in.GetFlags(), sessionGreeted), ended: has(in.GetFlags(), sessionEnded),
+		doomed: has(in.GetFlags(), sessionDoomed), again: has(in.GetFlags(), sessionAgain), throttled: has(in.GetFlags(), sessionThrottled),
+		leads: has(in.GetFlags(), sessionLeads),
 	}
-	unpackFlags(s.sessionFlags(), in.GetFlags())
+	s.updates.restore(in.GetFlags())
 	n := len(in.GetWindowIds())
 	if l.find(s.id) != nil || n != len(in.GetWindowSeqs()) || n != len(in.GetWindowStates()) || n != len(in.GetWindowFlags()) {
 		return false
@@ -140,7 +117,7 @@ func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession
 		}
 	}
 	if in.GetTakesUpdates() {
-		w.updates = s
+		w.pushes.askedBy(s)
 	}
 	l.sessions = append(l.sessions, s)
 	return true
@@ -206,16 +183,14 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 	if c.phase == phaseClearing && c.deadline == 0 {
 		c.deadline = w.now
 	}
-	if c.syncing {
-		c.s.syncing++
-	}
+	c.syncing = c.syncing && c.s.updates.holdBack()
 	if c.phase == phaseRunning || c.phase == phaseClearing {
-		w.running++
+		w.calls.start()
 	}
 	if c.phase == phaseRunning {
 		c.deadline = w.now + int64(w.cfg.RemoteWait)
 	}
-	w.calls = append(w.calls, c)
+	w.calls.add(c)
 	return true
 }
 
@@ -251,7 +226,7 @@ func FromOutcome(in *sessionpb.CallOutcome, schema *tl.Schema) *CallDone {
 
 // onArrived begins where the other node has ended.
 func (w *MainAuthWrapper) onArrived() {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.phase == phaseState {
 			w.gate(c)
 		}

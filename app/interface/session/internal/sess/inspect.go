@@ -26,7 +26,7 @@ type View struct {
 
 // Inspect describes the wrapper as it is between two steps. It reuses v.
 func (w *MainAuthWrapper) Inspect(v *View) {
-	*v = View{State: w.state, Sessions: v.Sessions[:0], Calls: len(w.calls), Running: int(w.running), HeldPushes: len(w.held)}
+	*v = View{State: w.login.state, Sessions: v.Sessions[:0], Calls: len(w.calls.list), Running: int(w.calls.running), HeldPushes: len(w.pushes.held)}
 	for l := range w.lists() {
 		for _, d := range l.held {
 			if !d.stub {

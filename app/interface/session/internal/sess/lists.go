@@ -122,7 +122,7 @@ func (w *MainAuthWrapper) has(l *SessionList) bool { return w.findList(l.keyType
 // dropEmptyLists forgets keys without sessions, so that a key that comes and
 // goes leaves nothing behind.
 func (w *MainAuthWrapper) dropEmptyLists() {
-	if w.binding || w.bound != nil { // what is being bound moves as a whole
+	if w.binding.open() { // what is being bound moves as a whole
 		return
 	}
 	empty := func(l *SessionList) bool { return len(l.sessions) == 0 && len(l.held) == 0 }

@@ -191,7 +191,7 @@ func (x *world) checkLists() {
 		sessions += len(l.sessions)
 	}
 	require.LessOrEqual(x.t, sessions, x.cfg.MaxSessions)
-	if x.w.updates != nil {
-		require.NotNil(x.t, x.w.updates.list, "who takes updates is there")
+	if x.w.pushes.target != nil {
+		require.NotNil(x.t, x.w.pushes.target.list, "who takes updates is there")
 	}
 }

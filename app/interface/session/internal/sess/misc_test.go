@@ -112,7 +112,7 @@ func TestAnotherUserLogsIn(t *testing.T) {
 	x.signedIn(78)
 	require.Equal(t, 1, count[*SetOffline](x))
 	require.Equal(t, 2, count[*SetOnline](x))
-	require.EqualValues(t, 78, x.w.userID)
+	require.EqualValues(t, 78, x.w.login.userID)
 }
 
 // A connection that is announced before its packets gets what waits.
@@ -165,7 +165,7 @@ func TestStoringFails(t *testing.T) {
 	require.Equal(t, 2, count[*SetInitConnection](x))
 	require.Equal(t, 2, count[*SetLayer](x))
 	require.Equal(t, 2, count[*SetPushSession](x))
-	require.EqualValues(t, 5, x.w.pushID, "while the key is in memory it is known")
+	require.EqualValues(t, 5, x.w.pushes.pushSession, "while the key is in memory it is known")
 }
 
 // AFTER-1: whatever the order in which calls arrive and end, a call never
@@ -255,7 +255,7 @@ func TestInvokeAfterOrder(t *testing.T) {
 		for i, s := range state {
 			require.GreaterOrEqual(r, s, good, "call %d has no answer", i)
 		}
-		require.Empty(r, x.w.calls)
+		require.Empty(r, x.w.calls.list)
 	})
 }
 

@@ -17,10 +17,10 @@ import (
 // something, or HTTP requests are open: both end first. Nobody but status notices.
 func (x *world) move() {
 	x.t.Helper()
-	if x.w.unbound || x.w.draining || len(x.w.asks) > 0 || x.requests() > 0 {
+	if x.w.binding.unbound || x.w.draining || len(x.w.asks) > 0 || x.requests() > 0 {
 		return
 	}
-	renewAt := x.w.renewAt
+	renewAt := x.w.presence.renewAt
 	st := x.handOff()
 	require.NotNil(x.t, st)
 	w, err := Import(permKey, st, x.now, x.now+x.set, &x.cfg, x.schema, x.w.rnd)
@@ -29,8 +29,8 @@ func (x *world) move() {
 	var out Effects
 	w.Step(x.now, x.now+x.set, &Arrived{}, &out)
 	x.carryOut(&out)
-	if x.w.toldAt != 0 && renewAt != 0 { // the other node renews the entry: dialogues go on as if it had not
-		x.w.renewAt = renewAt
+	if x.w.presence.toldAt != 0 && renewAt != 0 { // the other node renews the entry: dialogues go on as if it had not
+		x.w.presence.renewAt = renewAt
 	}
 }
 

@@ -12,30 +12,14 @@ import (
 // for status to know the key.
 const announceWait = 300 * time.Millisecond
 
-// announceRetry is the pause after status did not take an announcement.
-const announceRetry = 5 * time.Second
-
-// presence is what status knows of a key (PEERS.md, "status"): sync pushes to
-// keys that it has an entry of, and to no others. Times are Unix nanoseconds.
-type presence struct {
-	toldAt  int64  // when status was last told that the key is online; 0: it thinks us offline
-	renewAt int64  // when it is told again
-	sureAt  int64  // the last toldAt that status is not known to have refused; 0: none since we were offline
-	goneAt  int64  // since when nobody is there, though status thinks so; 0: somebody is
-	was     string // the node that had the key before, whose entry status may still have; empty: none
-	known   bool   // status has an entry of the key, as far as one can tell
-	telling bool   // the outcome of an announcement is on its way
-	refused bool   // status did not take the last of them that had one
-}
-
 // reachableLogin reports whether somebody is there who takes updates or push
 // messages: then status shall know the key.
 func (w *MainAuthWrapper) reachableLogin() bool {
-	if w.state != StateNormal || w.userID == 0 || w.draining || w.unbound {
+	if w.login.state != StateNormal || w.login.userID == 0 || w.draining || w.binding.unbound {
 		return false
 	}
 	for s := range w.sessions() {
-		if s.online && (s.takesUpdates() || s.id == w.pushID && !s.list.media()) {
+		if s.online && (s.takesUpdates() || w.pushes.isPushSession(s)) {
 			return true
 		}
 	}
@@ -45,7 +29,6 @@ func (w *MainAuthWrapper) reachableLogin() bool {
 // announce keeps status informed: at once when somebody comes, and often enough
 // for what it knows not to expire (PEERS.md, "status").
 func (w *MainAuthWrapper) announce() {
-	p := &w.presence
 	switch {
 	case w.leaving: // the node that gets the key tells
 		return
@@ -53,21 +36,18 @@ func (w *MainAuthWrapper) announce() {
 		w.leave()
 		return
 	}
-	p.goneAt = 0
-	if p.toldAt != 0 && w.now < p.renewAt {
+	w.presence.somebodyThere()
+	if !w.presence.due(w.now) {
 		return
 	}
-	if p.known {
-		p.sureAt = p.toldAt
+	if w.presence.toldAt == 0 && w.silent() {
+		w.pushes.miss()
 	}
-	if p.toldAt == 0 && w.silent() {
-		w.missUpdates()
-	}
-	p.toldAt, p.renewAt = w.now, w.now+int64(w.cfg.OnlineEvery)
-	p.telling = !p.known
+	w.presence.tell(w.now, w.now+int64(w.cfg.OnlineEvery))
 	w.call(&SetOnline{
-		UserID: w.userID, AuthKeyID: w.key, Layer: w.layer, Client: w.client.name,
-		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now, Confirm: p.telling, Renews: p.sureAt != 0, Was: p.was,
+		UserID: w.login.userID, AuthKeyID: w.key, Layer: w.profile.layer, Client: w.profile.client.name,
+		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now,
+		Confirm: w.presence.telling, Renews: w.presence.sureAt != 0, Was: w.presence.was,
 	})
 }
 
@@ -76,7 +56,7 @@ func (w *MainAuthWrapper) announce() {
 // login to be read, which is no such while.
 func (w *MainAuthWrapper) silent() bool {
 	const while = 2 * time.Second
-	return (w.now != w.loginAt || w.now-w.since > int64(while)) && !slices.ContainsFunc(w.calls, w.tooEarly)
+	return (w.now != w.login.at || w.now-w.login.hereSince > int64(while)) && !slices.ContainsFunc(w.calls.list, w.tooEarly)
 }
 
 // leave tells status that nobody is there any more. A client whose connection
@@ -84,18 +64,14 @@ func (w *MainAuthWrapper) silent() bool {
 // outbox, so it has missed nothing, and costs neither status two calls nor the
 // BFF a difference.
 func (w *MainAuthWrapper) leave() {
-	p := &w.presence
-	if p.toldAt == 0 {
+	if w.presence.toldAt == 0 {
 		return
 	}
-	if w.state != StateNormal || w.draining || w.updatesSession() == nil {
+	if w.login.state != StateNormal || w.draining || w.updatesSession() == nil {
 		w.offline()
 		return
 	}
-	if p.goneAt == 0 {
-		p.goneAt = w.now
-	}
-	if w.now-p.goneAt >= int64(w.cfg.OfflineAfter) {
+	if w.presence.nobodyThere(w.now) >= w.cfg.OfflineAfter {
 		w.offline()
 	}
 }
@@ -104,37 +80,34 @@ func (w *MainAuthWrapper) leave() {
 // From here on sync pushes nothing, so whoever comes back is told to fetch what
 // there was; of a node that drains, by the node that takes the key over.
 func (w *MainAuthWrapper) offline() {
-	if w.toldAt == 0 {
+	if w.presence.toldAt == 0 {
 		return
 	}
-	w.presence = presence{}
+	w.presence.offline()
 	if !w.draining {
-		w.missUpdates()
+		w.pushes.miss()
 	}
-	w.call(&SetOffline{UserID: w.userID, AuthKeyID: w.key})
+	w.call(&SetOffline{UserID: w.login.userID, AuthKeyID: w.key})
 }
 
 // onAnnounced takes the outcome of an announcement (PEERS.md, "status"). While
 // there was no entry of the key, or one that had run out, updates reached nobody.
 func (w *MainAuthWrapper) onAnnounced(in *Announced) {
-	p := &w.presence
-	if p.toldAt == 0 || in.At != p.toldAt {
+	if w.presence.toldAt == 0 || in.At != w.presence.toldAt {
 		return // of a time that is over
 	}
-	p.telling = false
+	w.presence.answered()
 	if in.Lost {
-		p.sureAt = 0
-		w.missUpdates()
+		w.presence.lost()
+		w.pushes.miss()
 	}
 	if in.Failed {
-		p.known, p.refused = false, true
-		p.renewAt = min(p.renewAt, w.now+int64(announceRetry))
+		w.presence.refuse(w.now)
 		return
 	}
-	if p.refused && p.toldAt-p.sureAt > int64(w.cfg.OnlineFor) {
-		w.missUpdates()
+	if w.presence.take(w.cfg.OnlineFor) {
+		w.pushes.miss()
 	}
-	p.known, p.refused, p.sureAt, p.was = true, false, p.toldAt, ""
 }
 
 // onForgotten takes word that status, when it was asked, had no entry that leads
@@ -142,24 +115,23 @@ func (w *MainAuthWrapper) onAnnounced(in *Announced) {
 // before has withdrawn or renewed its own entry. That counts as well while status
 // takes no announcements: the entry of an earlier one was thought to be there.
 func (w *MainAuthWrapper) onForgotten(in *Forgotten) {
-	p := &w.presence
-	if p.toldAt == 0 || in.UserID != w.userID || p.toldAt >= in.Asked {
+	if at := w.presence.toldAt; at == 0 || in.UserID != w.login.userID || at >= in.Asked {
 		return // it has been told since
 	}
-	p.known, p.sureAt, p.renewAt = false, 0, w.now
-	w.missUpdates()
+	w.presence.forgotten(w.now)
+	w.pushes.miss()
 }
 
 // presenceAt is when status is to be told something, or not waited for any more;
 // 0: never.
 func (w *MainAuthWrapper) presenceAt() int64 {
-	p := &w.presence
+	p := w.presence
 	switch {
 	case p.toldAt == 0:
 		return 0
 	case p.goneAt != 0:
 		return p.goneAt + int64(w.cfg.OfflineAfter)
-	case p.telling && slices.ContainsFunc(w.calls, w.tooEarly):
+	case p.telling && slices.ContainsFunc(w.calls.list, w.tooEarly):
 		return p.toldAt + int64(announceWait)
 	}
 	return p.renewAt
@@ -169,14 +141,14 @@ func (w *MainAuthWrapper) presenceAt() int64 {
 // about to hear of the key. It waits for that, at most announceWait: what happens
 // between the answer and the entry would be in neither.
 func (w *MainAuthWrapper) tooEarly(c *pendingCall) bool {
-	p := &w.presence
-	return c.phase == phaseReady && w.asksUnseen(c) && (p.toldAt == 0 || p.telling && w.now < p.toldAt+int64(announceWait))
+	told, telling := w.presence.toldAt, w.presence.telling
+	return c.phase == phaseReady && w.asksUnseen(c) && (told == 0 || telling && w.now < told+int64(announceWait))
 }
 
 // asksUnseen reports whether a call asks for the state of updates while status
 // has no entry of the key.
 func (w *MainAuthWrapper) asksUnseen(c *pendingCall) bool {
-	return c.trait&traitSync != 0 && !w.known && w.reachableLogin()
+	return c.trait&traitSync != 0 && !w.presence.known && w.reachableLogin()
 }
 
 // deviceSession reads account.registerDevice: with token_type 7 the token is

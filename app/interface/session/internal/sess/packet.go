@@ -73,7 +73,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		}
 		return
 	}
-	if w.state == StateUnknown && w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
+	if w.login.state == StateUnknown && w.now-w.login.readAt >= int64(w.cfg.StateRefresh) {
 		w.loadState() // a call will need it
 	}
 	in := &incoming{d: d, budget: w.gunzipBytes()}

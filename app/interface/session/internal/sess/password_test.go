@@ -35,7 +35,7 @@ func TestSignIn(t *testing.T) {
 	x.finish(ticket, nil, nil)
 	_, ok = result(x.take(), m.ID)
 	require.True(t, ok)
-	require.Equal(t, StateNormal, x.w.state)
+	require.Equal(t, StateNormal, x.w.login.state)
 	x.recv(1, x.method("updates.getState"))
 	_, r := x.invoked("updates.getState")
 	require.EqualValues(t, alice, r.Meta.UserID)
@@ -51,7 +51,7 @@ func TestSignInNeedsItsMark(t *testing.T) {
 	x.finish(ticket, nil, &RPCError{500, "X"})
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
 	require.Zero(t, count[*InvokeMethod](x))
-	require.Zero(t, x.w.running)
+	require.Zero(t, x.w.calls.running)
 	require.Len(t, x.faults, 1)
 }
 
@@ -84,7 +84,7 @@ func TestSecondFactor(t *testing.T) {
 	require.Equal(t, []SetPasswordPending{
 		{AuthKeyID: permKey, Owner: another, Pending: true}, {AuthKeyID: permKey, UserID: alice, Owner: another},
 	}, x.marks()[2:])
-	require.Equal(t, StateNormal, x.w.state)
+	require.Equal(t, StateNormal, x.w.login.state)
 }
 
 // Who owes a password and asks for another code, or fails to sign in again,
@@ -212,7 +212,7 @@ func TestOwedPasswordIsNotForgiven(t *testing.T) {
 		m := x.recv(1, x.method("updates.getState"))
 		require.Equal(t, "401 SESSION_PASSWORD_NEEDED", x.rpcError(x.take(), m.ID))
 	}
-	require.Equal(t, StateNeedPassword, x.w.state)
+	require.Equal(t, StateNeedPassword, x.w.login.state)
 }
 
 // A node that lets a key go does not insist on clearing its mark, where storage
@@ -342,7 +342,7 @@ func TestLoginThatEndedWhileItOwedThePassword(t *testing.T) {
 			x.word = func(m *SetPasswordPending) *LoginWord { return &LoginWord{State: StateNeedPassword, UserID: alice} }
 			x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
 			x.fail("auth.signIn", 401, "SESSION_PASSWORD_NEEDED_77")
-			require.Equal(t, StateNeedPassword, x.w.state)
+			require.Equal(t, StateNeedPassword, x.w.login.state)
 			x.step(&Revoked{})
 			x.word = func(m *SetPasswordPending) *LoginWord { return &LoginWord{State: StateUnauthorized} }
 			for range 2 {
@@ -391,7 +391,7 @@ func TestWordOfALogin(t *testing.T) {
 			m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
 			x.signedIn(alice)
 			require.Equal(t, c.answer, x.rpcError(x.take(), m.ID))
-			require.Equal(t, c.state, x.w.state)
+			require.Equal(t, c.state, x.w.login.state)
 		})
 	}
 }
@@ -491,7 +491,7 @@ func TestSignInCrossesTheEndOfALogin(t *testing.T) {
 			x.signedIn(alice)
 			_, ok := result(x.take(), m.ID)
 			require.True(t, ok)
-			require.Equal(t, word != nil, x.w.state == StateNormal)
+			require.Equal(t, word != nil, x.w.login.state == StateNormal)
 			x.state = AuthState{State: StateNormal, UserID: alice}
 			x.recv(1, x.method("updates.getState"))
 			require.EqualValues(t, alice, x.served("updates.getState"))

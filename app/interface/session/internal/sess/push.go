@@ -7,17 +7,10 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// heldPush is an update that waits for a session that takes it.
-type heldPush struct {
-	updates []byte // encoded mtproto.Updates
-	notify  bool
-}
-
 const (
 	updatesMessage = "Updates"
 	updateMessage  = "Update"
 	accountReset   = "updateAccountResetAuthorization" // never encoded for a client
-	heldPushBytes  = 256 << 10
 )
 
 // onPush delivers updates to the session that takes them (rule UPD-1).
@@ -26,7 +19,7 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 		w.onReset(in)
 		return
 	}
-	switch w.state {
+	switch w.login.state {
 	case StateNormal:
 		w.deliver(heldPush{in.Updates, in.Notification})
 	case StateUnknown:
@@ -35,12 +28,12 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 	case StateLoggedOut, StateRevoked:
 		w.count(CountPushesLost)
 	default: // whoever pushes knows of a login that we may not know of yet
-		if w.trailing() {
+		if w.login.trailing(w.now) {
 			w.count(CountPushesLost)
 			return
 		}
 		w.holdPush(heldPush{in.Updates, in.Notification})
-		if w.doubted || w.now-w.stateAt >= int64(w.cfg.StateRefresh) {
+		if w.login.stale || w.now-w.login.readAt >= int64(w.cfg.StateRefresh) {
 			w.loadState()
 		}
 	}
@@ -57,12 +50,16 @@ func (w *MainAuthWrapper) onReset(in *PushUpdates) {
 		return
 	}
 	user := number(w.schema, updatesMessage, "user_id", in.Updates)
-	another := in.Notification || w.state == StateNormal && user != 0 && user != w.userID
-	if !another && (w.state != StateNormal || w.now-w.loginAt >= int64(young)) {
+	another := in.Notification || w.login.state == StateNormal && user != 0 && user != w.login.userID
+	if !another && (w.login.state != StateNormal || w.now-w.login.at >= int64(young)) {
 		w.revoke()
 		return
 	}
-	w.doubted, w.suspect = true, w.suspect || !another
+	if another {
+		w.login.doubt()
+	} else {
+		w.login.suspectEnd()
+	}
 	w.loadState()
 }
 
@@ -90,11 +87,11 @@ func (w *MainAuthWrapper) deliver(p heldPush) {
 // notify wakes the session that takes push messages, once, unless it is s,
 // which gets the updates themselves.
 func (w *MainAuthWrapper) notify(p *heldPush, s *session) {
-	if !p.notify || w.pushID == 0 {
+	if !p.notify || w.pushes.pushSession == 0 {
 		return
 	}
 	p.notify = false
-	if s == nil || s.id != w.pushID {
+	if s == nil || s.id != w.pushes.pushSession {
 		w.wakePushSession()
 	}
 }
@@ -123,11 +120,11 @@ func (w *MainAuthWrapper) updatesSession() (best *session) {
 // rank is how much a session is the one for updates.
 func (w *MainAuthWrapper) rank(s *session) (rank int) {
 	switch {
-	case s == w.updates:
+	case s == w.pushes.target:
 		rank = 3
-	case s.subscribed:
+	case s.updates.subscribed:
 		rank = 2
-	case !s.files:
+	case !s.updates.files:
 		rank = 1
 	}
 	if s.online {
@@ -140,7 +137,7 @@ func (w *MainAuthWrapper) rank(s *session) (rank int) {
 func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	layer := s.layer
 	if layer == 0 {
-		layer = w.layer
+		layer = w.profile.layer
 	}
 	body, err := w.schema.ObjectToTL(make([]byte, 0, len(updates)+len(updates)/4+16), updatesMessage, updates, int(layer))
 	if err != nil { // nothing is lost silently: the client asks for the difference
@@ -186,61 +183,38 @@ func (w *MainAuthWrapper) counted(updates []byte) bool {
 // holdPush keeps updates until a session takes them; too many collapse into
 // one updatesTooLong.
 func (w *MainAuthWrapper) holdPush(p heldPush) {
-	if len(w.held) == 0 {
-		w.heldAt = w.now
-	}
-	size := len(p.updates)
-	for _, h := range w.held {
-		size += len(h.updates)
-	}
-	if len(w.held) >= w.cfg.HeldPushes || size > heldPushBytes {
-		w.countN(CountPushesLost, len(w.held)+1)
-		w.asleep()
-		w.pushAsked = w.pushAsked || p.notify
-		w.held, w.missed = nil, true
-		return
-	}
-	w.held = append(w.held, p)
-}
-
-// asleep has the push session woken later for what is about to be lost.
-func (w *MainAuthWrapper) asleep() {
-	for _, h := range w.held {
-		w.pushAsked = w.pushAsked || h.notify
+	if lost := w.pushes.hold(p, w.now, w.cfg.HeldPushes); lost > 0 {
+		w.countN(CountPushesLost, lost)
 	}
 }
 
 // deliverHeld delivers what was held, now that the state may be known.
 func (w *MainAuthWrapper) deliverHeld() {
-	if w.state != StateNormal {
-		if w.state != StateUnknown {
+	if w.login.state != StateNormal {
+		if w.login.state != StateUnknown {
 			w.dropHeld()
 		}
 		return
 	}
 	s := w.updatesSession()
 	if s == nil {
-		for i := range w.held {
-			w.notify(&w.held[i], nil)
+		if w.pushes.takeNotices() {
+			w.wakePushSession()
 		}
 		return
 	}
-	held := w.held
-	w.held = nil
-	for _, p := range held {
+	for _, p := range w.pushes.take() {
 		w.deliver(p)
 	}
 }
 
 func (w *MainAuthWrapper) dropHeld() {
-	w.countN(CountPushesLost, len(w.held))
-	w.asleep()
-	w.held, w.missed = nil, len(w.held) > 0 || w.missed
+	w.countN(CountPushesLost, w.pushes.drop())
 }
 
 // behind reports whether there are updates that the client may not have.
 func (w *MainAuthWrapper) behind() bool {
-	if len(w.held) > 0 || w.missed || w.owing {
+	if w.pushes.behind() {
 		return true
 	}
 	update := func(m outMsg) bool { return m.kind == outPush || m.kind == outTooLong }
@@ -255,10 +229,9 @@ func (w *MainAuthWrapper) behind() bool {
 // dropPushes forgets all updates: their login has ended. It reports whether
 // there were any.
 func (w *MainAuthWrapper) dropPushes() (lost bool) {
-	lost = len(w.held) > 0 || w.missed || w.owing
-	w.held, w.missed, w.owing, w.pushAsked = nil, false, false, false
+	lost = w.pushes.endLogin()
 	for s := range w.sessions() {
-		s.owed = false
+		s.updates.told()
 		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
 			w.countN(CountPushesLost, n)
 			lost = true
@@ -271,42 +244,38 @@ func (w *MainAuthWrapper) dropPushes() (lost bool) {
 // UPD-2, UPD-8 and INIT-7).
 func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	s := c.s
-	if c.trait&traitDevice != 0 && c.device != 0 && (c.device != w.pushID || w.pushUnsaved) {
-		w.pushID, w.pushUnsaved = c.device, false
-		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.userID, SessionID: c.device})
+	if c.trait&traitDevice != 0 && c.device != 0 && w.pushes.register(c.device) {
+		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.login.userID, SessionID: c.device})
 	}
 	if s.list == nil || s.list.media() {
 		return
 	}
 	switch {
 	case c.quiet:
-		if !s.subscribed {
-			s.noUpdates, s.supposed, s.owed = true, false, false
-		}
+		s.updates.decline()
 		return
 	case c.trait&traitUpdates != 0:
-		w.updates = s
-		s.subscribed, s.noUpdates = true, false
+		w.pushes.askedBy(s)
+		s.updates.ask()
 	case c.trait&traitFile != 0:
-		s.files = true
-		return
-	case s.noUpdates:
+		s.updates.moveFile()
 		return
 	default:
-		s.subscribed = true
+		if s.updates.call(); !s.updates.subscribed {
+			return
+		}
 	}
-	if c.trait&traitSync != 0 && s.syncing < 255 {
-		s.syncing++
-		c.syncing = true
+	if c.trait&traitSync != 0 {
+		c.syncing = s.updates.holdBack()
 	}
-	if len(w.held) > 0 {
+	if len(w.pushes.held) > 0 {
 		w.deliverHeld()
 	}
 }
 
 // release lets the updates of s go that waited for a difference.
 func (w *MainAuthWrapper) release(s *session) {
-	s.syncing--
+	s.updates.letGo()
 	if s.http != nil && len(s.queue) > 0 {
 		s.http.queued(w.now)
 	}
@@ -316,10 +285,10 @@ func (w *MainAuthWrapper) release(s *session) {
 // wakePushSession sends updatesTooLong to the session that takes push
 // messages, when it is there.
 func (w *MainAuthWrapper) wakePushSession() {
-	w.pushAsked = true
+	w.pushes.wake()
 	for s := range w.sessions() {
-		if s.id == w.pushID && !s.list.media() {
-			w.pushAsked = false
+		if w.pushes.isPushSession(s) {
+			w.pushes.woken()
 			w.tooLong(s)
 		}
 	}
@@ -327,7 +296,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 
 // onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
-	if w.trailing() || w.state == StateRevoked { // who logs in anew asks for it, and then it is not
+	if w.login.trailing(w.now) || w.login.state == StateRevoked { // who logs in anew asks for it, and then it is not
 		w.count(CountPushesLost)
 		return
 	}
@@ -342,7 +311,9 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 	}
 	// The session is gone, or not here yet: its client is told all the same.
 	w.count(CountPushesLost)
-	w.missed = w.missed || w.state == StateNormal
+	if w.login.state == StateNormal {
+		w.pushes.lose()
+	}
 }
 
 // onPushedResult completes a call that a BFF promised a result for (PEERS.md,
@@ -381,7 +352,7 @@ func (w *MainAuthWrapper) onPushedResult(in *PushRPCResult) {
 // have used the same ids: then it is the call of the key that the result
 // names. Not every sender names it.
 func (w *MainAuthWrapper) promised(in *PushRPCResult) (found *pendingCall) {
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		if c.meta.MsgID != in.ReqMsgID || c.meta.SessionID != in.SessionID || c.phase != phasePushed && c.phase != phaseRunning {
 			continue
 		}

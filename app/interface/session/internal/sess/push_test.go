@@ -86,7 +86,7 @@ func TestPushSession(t *testing.T) {
 	x.recv(1, tlDevice(7, fmt.Sprint(uint64(1<<64-5))))
 	require.True(t, x.isInvoked("account.registerDevice"))
 	require.Equal(t, 1, count[*SetPushSession](x))
-	require.Equal(t, int64(sid), x.w.pushID)
+	require.Equal(t, int64(sid), x.w.pushes.pushSession)
 	x.recv(1, tlDevice(7, "-5"))
 	require.Equal(t, 1, count[*SetPushSession](x), "stored once")
 
@@ -160,8 +160,8 @@ func TestPushedResult(t *testing.T) {
 	require.True(t, ok)
 	ticket, _ := x.invoked("help.getNearestDc")
 	x.finish(ticket, &MethodResult{Pushed: true}, nil)
-	require.Empty(t, x.w.calls)
-	require.Zero(t, x.w.running)
+	require.Empty(t, x.w.calls.list)
+	require.Zero(t, x.w.calls.running)
 }
 
 // The sessions of two keys may have the same id, and their calls, too.
@@ -188,7 +188,7 @@ func TestPushedResultIsForTheKeyItNames(t *testing.T) {
 			require.Equal(t, key, sends[0].AuthKeyID)
 		}
 	}
-	require.Empty(t, x.w.calls)
+	require.Empty(t, x.w.calls.list)
 }
 
 func TestSessionPush(t *testing.T) {

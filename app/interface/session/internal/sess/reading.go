@@ -21,15 +21,15 @@ import (
 
 // undecided reports whether it is not known yet if the key has a login.
 func (w *MainAuthWrapper) undecided() bool {
-	if w.unbound {
-		return w.binding || w.bound != nil
+	if w.binding.unbound {
+		return w.binding.open()
 	}
-	return w.state == StateUnknown
+	return w.login.state == StateUnknown
 }
 
 // gunzipBytes is what a packet may inflate to.
 func (w *MainAuthWrapper) gunzipBytes() int {
-	if w.state == StateNormal {
+	if w.login.state == StateNormal {
 		return w.cfg.GunzipBytes
 	}
 	return min(w.cfg.GunzipBytes, w.cfg.NoLoginBytes)
@@ -38,7 +38,7 @@ func (w *MainAuthWrapper) gunzipBytes() int {
 // requestBytes is what a call of size bytes may become.
 func (w *MainAuthWrapper) requestBytes(size int) int {
 	switch {
-	case w.state == StateNormal:
+	case w.login.state == StateNormal:
 		return w.cfg.RequestBytes
 	case w.undecided():
 		return min(w.cfg.RequestBytes, max(w.cfg.NoLoginBytes, 2*size))

@@ -37,7 +37,7 @@ func (w *MainAuthWrapper) onMarked(c *pendingCall, word *LoginWord, e *RPCError)
 	c.mark.told = word.says()
 	switch {
 	case e != nil && e.Code == 401: // authsession's word, not a fault: the key is gone
-		w.doubted = true
+		w.login.doubt()
 		w.refuse(c, e)
 	case e != nil:
 		w.fault("password mark", c.method, e)
@@ -59,7 +59,7 @@ var errSessionGone = &RPCError{400, "SESSION_GONE"}
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 	if r, ok := in.Result.(*MethodResult); ok && r.Pushed && in.Err == nil {
-		w.running--
+		w.calls.promised()
 		c.phase = phasePushed
 		c.deadline = w.now + int64(w.cfg.PushedWait)
 		return
@@ -89,7 +89,7 @@ func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok 
 		}
 		ok = true
 	}
-	return 0, ok && (c.mark.told || w.state != StateNeedPassword)
+	return 0, ok && (c.mark.told || w.login.state != StateNeedPassword)
 }
 
 func (w *MainAuthWrapper) clearMark(c *pendingCall) {
@@ -115,7 +115,7 @@ func (w *MainAuthWrapper) onCleared(c *pendingCall, word *LoginWord, e *RPCError
 	}
 	if e != nil {
 		w.fault("password mark", c.method, e)
-		w.uncleared = &SetPasswordPending{AuthKeyID: w.key, UserID: m.user, Owner: m.owner}
+		w.login.keepMark(&SetPasswordPending{AuthKeyID: w.key, UserID: m.user, Owner: m.owner})
 	}
 	m.word = word
 	w.conclude(c, m.done)
@@ -133,7 +133,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		w.ask(ask{kind: askTTL}, &SetTTL{UserID: c.meta.UserID, Days: c.ttlDays})
 	}
 	switch {
-	case w.destroyed:
+	case w.login.destroyed:
 		e = errUnregistered
 	case !c.stale || c.trait&traitMarked != 0:
 		e = w.effects(c, res, e)
@@ -188,22 +188,22 @@ func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError
 		e = &RPCError{401, needPassword}
 	}
 	if c.trait&(traitMarked|traitLogOut|traitDoubt) == 0 {
-		if e != nil && e.Code == 401 && w.state == StateNormal {
-			w.doubted = true
+		if e != nil && e.Code == 401 && w.login.state == StateNormal {
+			w.login.doubt()
 		}
 		return e
 	}
 	switch {
 	case owes && c.trait&traitMarked != 0:
 		w.owePassword(c, asked)
-	case c.trait&traitLogOut != 0 && w.state == StateNormal && c.meta.UserID != w.userID:
-		w.doubted = true // another one has logged in since
+	case c.trait&traitLogOut != 0 && w.login.state == StateNormal && c.meta.UserID != w.login.userID:
+		w.login.doubt() // another one has logged in since
 	case e != nil && c.trait&traitLogOut != 0:
-		w.logout(StateUnknown) // authsession knows how far it came
+		w.logOut(StateUnknown) // authsession knows how far it came
 	case e != nil:
-		w.doubted = true
+		w.login.doubt()
 	case c.trait&traitLogOut != 0:
-		w.logout(StateLoggedOut)
+		w.logOut(StateLoggedOut)
 	default:
 		return w.loginBy(c, w.userOf(res))
 	}
@@ -222,23 +222,25 @@ func errorText(e *RPCError) string {
 // while its password was owed, or since.
 func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 	if user == 0 || c.mark == nil {
-		w.doubted = w.doubted || c.trait&traitDoubt != 0
+		if c.trait&traitDoubt != 0 {
+			w.login.doubt()
+		}
 		return nil
 	}
 	switch word := c.mark.word; {
 	case word.says() && word.State == StateNormal && word.UserID == user:
 		w.loginIn(c.s, user)
 	case word.says() && word.State == StateNeedPassword: // by another call, later
-		w.logout(StateNeedPassword)
+		w.logOut(StateNeedPassword)
 		return &RPCError{401, needPassword}
 	case word.says():
-		w.doubted = true
+		w.login.doubt()
 		w.noLogin(StateUnauthorized)
 		return errUnregistered
-	case !c.mark.told && !c.stale && (c.trait&traitLogin != 0 || w.state == StateNeedPassword):
+	case !c.mark.told && !c.stale && (c.trait&traitLogin != 0 || w.login.state == StateNeedPassword):
 		w.loginIn(c.s, user)
 	default:
-		w.doubted = true
+		w.login.doubt()
 	}
 	return nil
 }
@@ -246,10 +248,9 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 // loginIn makes the key a user's by a call in a session. That session is supposed
 // to take updates: mtcute 0.27 calls nothing after a second login, and listens.
 func (w *MainAuthWrapper) loginIn(s *session, user int64) {
-	w.login(user)
-	w.stateAt = w.now
-	if s.list != nil && !s.noUpdates {
-		s.supposed = !s.subscribed
+	w.logIn(user)
+	w.login.confirm(w.now)
+	if s.list != nil && s.updates.suppose() {
 		w.deliverHeld()
 	}
 }
@@ -257,22 +258,24 @@ func (w *MainAuthWrapper) loginIn(s *session, user int64) {
 // owePassword notes that the login of a user waits for the password.
 func (w *MainAuthWrapper) owePassword(c *pendingCall, user string) {
 	id, err := strconv.ParseInt(user, 10, 64)
-	if err != nil || w.state == StateLoggedOut && id == 0 {
+	if err != nil || w.login.state == StateLoggedOut && id == 0 {
 		return
 	}
 	// A login that is still known here has ended elsewhere, unheard, or has
 	// been begun anew: what storage has owes the password.
-	w.logout(StateNeedPassword)
-	w.owed = !c.mark.told
+	w.logOut(StateNeedPassword)
+	if !c.mark.told {
+		w.login.owePassword()
+	}
 	w.ask(ask{kind: askMarkUser}, &SetPasswordPending{AuthKeyID: w.key, UserID: id, Owner: c.mark.owner, Pending: true})
 }
 
 // onOwed takes what storage says of a login that waits for its password (PEERS.md,
 // "Our own calls"): it may have been ended since the BFF made it.
 func (w *MainAuthWrapper) onOwed(word *LoginWord) {
-	if word.says() && word.State != StateNeedPassword && w.state == StateNeedPassword {
-		w.logout(StateUnauthorized)
-		w.doubted = true
+	if word.says() && word.State != StateNeedPassword && w.login.state == StateNeedPassword {
+		w.logOut(StateUnauthorized)
+		w.login.doubt()
 	}
 }
 

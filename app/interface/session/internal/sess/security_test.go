@@ -65,8 +65,8 @@ func TestResetThatNotifiesLooksAgain(t *testing.T) {
 	x.step(&PushUpdates{Notification: true, Updates: x.pbObject("Updates", "updateAccountResetAuthorization",
 		map[string]any{"user_id": alice, "auth_key_id": permKey})})
 	require.Equal(t, asked+1, count[*GetAuthState](x))
-	require.Equal(t, StateNormal, x.w.state)
-	require.EqualValues(t, alice+1, x.w.userID)
+	require.Equal(t, StateNormal, x.w.login.state)
+	require.EqualValues(t, alice+1, x.w.login.userID)
 	require.Equal(t, 1, count[*SetOffline](x), "the former user is gone")
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	_, ok := result(x.take(), m.ID)
@@ -122,8 +122,8 @@ func TestNoSideEffectsBeforeLogin(t *testing.T) {
 	require.Zero(t, count[*SetPushSession](x))
 	require.Zero(t, count[*InvokeMethod](x))
 	require.Zero(t, count[*SetOnline](x))
-	require.Nil(t, x.w.updates)
-	require.Zero(t, x.w.pushID)
+	require.Nil(t, x.w.pushes.target)
+	require.Zero(t, x.w.pushes.pushSession)
 }
 
 // A client opened sessions without end.

@@ -179,7 +179,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 		w.destroy() // before the answer, which is the last that leaves
 	}
 	if e != nil {
-		w.doubted = true // it may be gone all the same
+		w.login.doubt() // it may be gone all the same
 	}
 	w.respond(&a, nil, wire.AppendConstructor(nil, id))
 	if a.s.list != nil && !a.dropped {

@@ -194,7 +194,7 @@ func TestOverload(t *testing.T) {
 		x.answer("help.getNearestDc", nearestDC("NL"))
 	}
 	require.Equal(t, 12, count[*InvokeMethod](x))
-	require.Empty(t, x.w.calls)
+	require.Empty(t, x.w.calls.list)
 }
 
 // Calls that wait are bounded by their size, too.

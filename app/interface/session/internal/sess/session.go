@@ -54,22 +54,17 @@ type session struct {
 	pingDelay int32 // seconds of ping_delay_disconnect; 0: none
 	refused   int32 // messages since the last good one
 
-	looks      uint8 // packets by which it was judged whether it lived before
-	syncing    uint8 // calls of updates.getState and getDifference in work
-	online     bool
-	greeted    bool // new_session_created was queued
-	leads      bool // the session's time is ahead of the clock
-	subscribed bool // called the API and may take updates (rule UPD-2)
-	lived      bool // before this node knew it
-	supposed   bool // may take updates, as far as is known: it lived before this node knew it
-	owed       bool // it may have missed updates, and is to be told so
-	files      bool // moved files
-	noUpdates  bool // a file connection (rule INIT-7)
-	ended      bool // its login was ended elsewhere
-	doomed     bool // so it is said, though no login was known here yet
-	again      bool // what was sent on earlier connections is to be repeated when that may be
-	throttled  bool // repetitions wait until that may be
-	dirty      bool // flush looks at it at the end of the step
+	updates subscription
+
+	looks     uint8 // packets by which it was judged whether it lived before
+	online    bool
+	greeted   bool // new_session_created was queued
+	leads     bool // the session's time is ahead of the clock
+	ended     bool // its login was ended elsewhere
+	doomed    bool // so it is said, though no login was known here yet
+	again     bool // what was sent on earlier connections is to be repeated when that may be
+	throttled bool // repetitions wait until that may be
+	dirty     bool // flush looks at it at the end of the step
 }
 
 func (l *SessionList) find(id int64) *session {

@@ -110,8 +110,8 @@ func (w *MainAuthWrapper) kept(s *session, id int64) (a *outMsg, kept bool) {
 
 // allKept is kept for all messages of a session.
 func (w *MainAuthWrapper) allKept(s *session) map[int64]*outMsg {
-	kept := make(map[int64]*outMsg, len(s.sent)+len(s.queue)+len(w.calls)+len(w.asks))
-	for _, c := range w.calls {
+	kept := make(map[int64]*outMsg, len(s.sent)+len(s.queue)+len(w.calls.list)+len(w.asks))
+	for _, c := range w.calls.list {
 		if c.s == s {
 			kept[c.meta.MsgID] = nil
 		}

@@ -5,9 +5,6 @@ import (
 	"time"
 )
 
-// heldFor is how long updates wait for a session that takes them.
-const heldFor = 180 * time.Second
-
 // earliest returns the earlier of two times, 0 being never.
 func earliest(a, b int64) int64 {
 	if a == 0 || b != 0 && b < a {
@@ -39,18 +36,13 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 			}
 		}
 	}
-	for _, c := range w.calls {
+	for _, c := range w.calls.list {
 		at = earliest(at, c.deadline)
 	}
 	at = earliest(at, w.presenceAt())
 	at = earliest(at, w.forgetsAt())
-	if w.storeLater && !w.leaving {
-		at = earliest(at, w.storesAt())
-	}
-	if len(w.held) > 0 {
-		at = earliest(at, w.heldAt+int64(heldFor))
-	}
-	return at
+	at = earliest(at, w.storesAt())
+	return earliest(at, w.pushes.expiresAt())
 }
 
 // expire does what is due.
@@ -63,7 +55,7 @@ func (w *MainAuthWrapper) expire() {
 	}
 	w.expireCalls()
 	w.storeWaiting()
-	if len(w.held) > 0 && w.now >= w.heldAt+int64(heldFor) {
+	if at := w.pushes.expiresAt(); at != 0 && w.now >= at {
 		w.dropHeld()
 	}
 }

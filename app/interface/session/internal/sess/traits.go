@@ -145,7 +145,7 @@ var noGzip = map[string]bool{"upload.File": true, "upload.WebFile": true, "uploa
 
 // needsLogin reports whether a method is refused in the state at hand.
 func (w *MainAuthWrapper) needsLogin(name string, t trait) bool {
-	return w.state != StateNormal && w.wantsLogin(name, t)
+	return w.login.state != StateNormal && w.wantsLogin(name, t)
 }
 
 // wantsLogin reports whether a call is one for those who are logged in.
@@ -153,5 +153,5 @@ func (w *MainAuthWrapper) wantsLogin(name string, t trait) bool {
 	if allow, ok := w.cfg.noLogin[name]; ok {
 		return !allow
 	}
-	return t&traitNoLogin == 0 && (t&traitPassword == 0 || w.state != StateNeedPassword)
+	return t&traitNoLogin == 0 && (t&traitPassword == 0 || w.login.state != StateNeedPassword)
 }

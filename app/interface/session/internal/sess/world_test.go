@@ -126,6 +126,7 @@ func (x *world) step(in Input) {
 	x.out.Reset()
 	x.w.Step(x.now, x.now+x.set, in, &x.out)
 	require.True(x.t, x.out.WakeAt == 0 || x.out.WakeAt > x.now, "the wrapper wakes at once, without end")
+	x.holds()
 	x.note(&x.out)
 	if x.out.Handover != nil {
 		x.adopted = x.out.Handover
@@ -317,7 +318,7 @@ func (x *world) data(sid int64, m wire.Message) *Data {
 		ServerID: "gw1", AuthKeyID: permKey, SessionID: sid, Salt: x.currentSalt(),
 		ClientIP: "192.0.2.1", Payload: payload(m),
 	}
-	if x.w.unbound {
+	if x.w.binding.unbound {
 		d.AuthKeyID, d.KeyType, d.Unbound = tempKey, TempKey, true
 	}
 	return d

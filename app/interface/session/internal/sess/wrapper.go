@@ -20,11 +20,16 @@ type MainAuthWrapper struct {
 	tempAuth      []*SessionList // under its temp keys, one list a key (rule PFS-22)
 	mediaTempAuth []*SessionList // under its media temp keys
 
-	gone goneSessions // what has ended
+	asks []ask // other calls to peers than those of the API
 
-	calls []*pendingCall // API calls without an answer, by arrival
-	asks  []ask          // other calls to peers
-	held  []heldPush     // updates that no session takes yet
+	// The parts of the state (doc.go): each is written by its own methods alone.
+	login    login
+	pushes   pushes
+	presence presence
+	binding  binding
+	profile  profile
+	gone     goneSessions
+	calls    pendingCalls
 
 	// Of the step in work.
 	now  int64
@@ -35,51 +40,17 @@ type MainAuthWrapper struct {
 	wakeAt int64
 
 	lastID     int64 // highest message id of sessions that are gone: they may come again
-	userID     int64
-	loginAt    int64    // when it became the user
-	since      int64    // when the key came here, or its login began here
-	endedAt    int64    // when a login of it was last ended elsewhere
-	stateAt    int64    // when the state was last asked for
-	pushID     int64    // session that takes push messages; 0: none
-	storedTo   int64    // until when the changes stored so far take their turns (client.go)
-	repeatedTo int64    // until when the messages repeated so far do (again.go)
-	heldAt     int64    // when the first of held came
-	updates    *session // asked for updates last
-	bound      *ask     // auth.bindTempAuthKey that succeeded and is not answered yet
-	presence
-	client client
-	told   *ClientInfo // initConnection heard before the stored one was known
+	repeatedTo int64 // until when the messages repeated so far do (again.go)
 
-	state      State
-	layer      int32 // the key's, for sessions that announced none
-	layerSaved int32 // what storage has; -1: not known
-	running    int32 // calls at a BFF
-	saving     int32 // initConnections on their way to storage
-	destroyed  bool  // by destroy_auth_key
-	unbound    bool  // the key is a temp key of its own
-	loading    bool  // the state is being read
-	doubted    bool  // the state may have changed elsewhere
-	suspect    bool  // it is said that the login has ended; without an answer that holds
-	overruled  bool  // the state has changed here since it was asked for
-	owed       bool  // a BFF asked for the password, which storage may not know of
-	binding    bool  // auth.bindTempAuthKey is in work
-	draining   bool
-	leaving    bool // another node is to have the key (export.go)
-	storeLater bool // what the client told of itself waits to be stored
-	missed     bool // updates were lost: the client is to fetch the difference
-	owing      bool // so are the sessions that are marked as owed
-	pushAsked  bool // the push session is to be woken when it comes
-
-	pushUnsaved bool // storage did not take pushID
-
-	uncleared *SetPasswordPending // what storage could not clear; nil: nothing
+	draining bool
+	leaving  bool // another node is to have the key (export.go)
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
 // without a perm key. cfg must have its defaults set; cfg, schema and rnd are
 // shared by all wrappers of a node, rnd must be safe for that.
 func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader) *MainAuthWrapper {
-	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd, unbound: unbound}
+	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd}
 	// Tickets of different wrappers differ, also of a key's one after the other:
 	// what completes a call may follow the sessions of a temp key to another
 	// wrapper, or come from another node after its key.
@@ -87,7 +58,8 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	_, _ = rnd.Read(b[:])                                                                // without it they differ from key to key, at least
 	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:])) //nolint:gosec // a hash
 	if unbound {
-		w.state = StateNew
+		w.binding.withoutPermKey()
+		w.login.neverLoggedIn()
 	}
 	return w
 }
@@ -99,9 +71,7 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 // dates are by it. Without a fault of the clock they are the same.
 func (w *MainAuthWrapper) Step(now, wall int64, in Input, out *Effects) {
 	w.now, w.wall, w.out = now, wall, out
-	if w.since == 0 {
-		w.since = now
-	}
+	w.login.arrive(now)
 	if w.wakeAt != 0 && now >= w.wakeAt {
 		w.expire()
 	}
@@ -145,11 +115,11 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.onSessionPush(in)
 	case *PushesLost:
 		w.count(CountPushesLost)
-		w.missUpdates()
+		w.pushes.miss()
 	case *PushRPCResult:
 		w.onPushedResult(in)
 	case *Revoked:
-		if in.Asked == 0 || w.state == StateNormal && w.loginAt <= in.Asked {
+		if in.Asked == 0 || w.login.state == StateNormal && w.login.at <= in.Asked {
 			w.revoke()
 		}
 	case *CallDone:
@@ -161,7 +131,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *Returned:
 		w.onReturned()
 	case *Settled:
-		w.doubted = true // its next call reads again
+		w.login.doubt() // its next call reads again
 	case *Announced:
 		w.onAnnounced(in)
 	case *Forgotten:
@@ -230,7 +200,7 @@ func (w *MainAuthWrapper) call(r Request) Ticket {
 
 // drained reports whether a wrapper that drains has nothing in flight.
 func (w *MainAuthWrapper) drained() bool {
-	return w.draining && w.running == 0 && !w.awaitsAnswer()
+	return w.draining && w.calls.running == 0 && !w.awaitsAnswer()
 }
 
 // finish says when the wrapper wants to be woken, and whether it is still
@@ -243,10 +213,10 @@ func (w *MainAuthWrapper) finish() {
 	}
 	w.wakeAt = w.deadline()
 	w.out.WakeAt = w.wakeAt
-	idle := len(w.calls) == 0 && len(w.asks) == 0
+	idle := len(w.calls.list) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
 	w.out.Behind = w.draining && w.behind()
-	if !idle || len(w.held) > 0 {
+	if !idle || len(w.pushes.held) > 0 {
 		return
 	}
 	for range w.lists() {
