@@ -345,9 +345,8 @@ func (c *Cluster) StopMoves() {
 // Rejoin is for when the others have not seen this node for a time, and do now or will in
 // a moment: for that time its keys were theirs.
 func (c *Cluster) Rejoin() {
-	if c.rejoin() {
-		c.keys.Missed()
-	}
+	c.rejoin()
+	c.keys.Missed()
 }
 
 // Close closes the connections to other nodes.

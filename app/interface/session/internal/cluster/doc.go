@@ -36,8 +36,9 @@
 // that was lost on its way, and gives it to nobody else: a node that begins again would
 // live through a past that the key has outlived elsewhere.
 //
-// If the ring changes back before A has given the key away, A goes on with the state
-// that it has; the key is told (Returned), since B may have served it meanwhile.
+// If the ring changes back before A has given the key away, A asks B for it when something
+// comes for it next: B may have begun anew. If it has, that life goes on; else A goes on
+// with the state that it has, and the key is told (Returned).
 //
 // A node that stops leaves the ring first (LeaveRing): from then on every key is
 // another node's, is offered at once, and none begins here any more (Heir); the rest is

@@ -130,24 +130,26 @@ func (m *Members) Leave() {
 	}
 }
 
-// rejoin notes that the ring was without this node for a time, and reports whether there
-// are other nodes.
-func (m *Members) rejoin() bool {
+// rejoin notes that the ring was without this node for a time. Which nodes were on it in
+// the end the next Update tells: this one may have heard of no change meanwhile.
+func (m *Members) rejoin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	old := m.view.Load()
-	others := without(old.ring.Nodes(), m.self)
-	if len(others) == 0 || m.closed {
-		return false
+	if m.closed {
+		return
 	}
 	m.behind = true
+	logx.Errorf("ring: the others have not seen this node for a time")
+	old := m.view.Load()
+	others := without(old.ring.Nodes(), m.self)
+	if len(others) == 0 {
+		return
+	}
 	now := m.now()
 	m.view.Store(old.next(NewRing(others), now).next(old.ring, now))
-	logx.Errorf("ring: the others have not seen this node for a time")
 	if m.onChange != nil {
 		m.onChange(old.ring)
 	}
-	return true
 }
 
 // without is a list of nodes but for one.

@@ -163,6 +163,7 @@ func (a *actor) tellLost(in sess.Input) {
 func (a *actor) back() (back bool) {
 	if !a.unbound {
 		a.epoch, back = a.m.o.Cluster.ReacquiredSince(a.key, a.epoch)
+		a.doubted = a.doubted || back
 	}
 	return back
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
+// A key may have lived on another node while it stood still here: the ring gave it to that
+// node for a while (back), or the others did not see this one (Missed). The first who then
+// wants something of it from outside has that node asked, and waits for the answer. If
+// the key lived there, that life goes on here, and the one that stood still ends: what
+// its client repeated there is not done again. Else nothing has happened.
+
 // Missed is for when this node learns that the others have not seen it for a time, as
-// when it was stopped, or etcd could not be reached. Each of its keys may have lived on
-// another node meanwhile. The first who wants something of a key from outside has that
-// node asked, and waits for the answer. If the key lived there, that life goes on here,
-// and the one that stood still ends: what its client repeated there is not done again.
-// Else nothing has happened.
+// when it was stopped, or etcd could not be reached: each of its keys is in doubt.
 func (m *Manager) Missed() {
 	for _, a := range m.all() {
 		if !a.unbound {
@@ -76,7 +78,8 @@ func (a *actor) succeed(st *session.KeyState) {
 		return
 	}
 	held := a.sessionDataChan
-	next.sessionDataChan = slices.DeleteFunc(slices.Clone(held), func(in sess.Input) bool { return !forNext(in) })
+	next.sessionDataChan = append([]sess.Input{&sess.PushesLost{}}, // a may have updates that did not arrive
+		slices.DeleteFunc(slices.Clone(held), func(in sess.Input) bool { return !forNext(in) })...)
 	a.sessionDataChan = slices.DeleteFunc(held, func(in sess.Input) bool { return forNext(in) || isHandOff(in) })
 	next.waiting, next.pushesLost = a.waiting, a.pushesLost
 	a.waiting, a.pushesLost, a.arriving = load{}, false, false

@@ -56,7 +56,7 @@ func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
 		"another did": {
 			st:    &session.KeyState{},
 			here:  []string{"CallDone", "Drain"},
-			there: []string{"Arrived", "data 2", "updates u", "data 3"},
+			there: []string{"Arrived", "PushesLost", "data 2", "updates u", "data 3"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,6 +94,31 @@ func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
 	}
 }
 
+// A node that lost a key for a moment went on with its own life of it, though the other
+// node had begun with it meanwhile, and did again what had been done there.
+func TestAKeyThatWasAnothersForAMoment(t *testing.T) {
+	for name, converged := range map[string]bool{"something comes for it": false, "nodes agree before": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+			n := newNode(t, nil, lives(c))
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			n.Wait()
+			c.former = []string{"b"}
+			now := uint32(1)
+			c.reacquired = func(_ int64, since uint32) (uint32, bool) { return now, since < now }
+			if converged {
+				n.Converged()
+			}
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+			n.Wait()
+			log := c.take()
+			require.Equal(t, []string{"Arrived", "PushesLost", "data 2"}, of("there", log))
+			require.NotContains(t, of("here", log), "data 2")
+		})
+	}
+}
+
 // Where the others have been told of this node again for long, nobody has its keys.
 func TestNobodyIsAskedForAKeyThatNobodyCanHave(t *testing.T) {
 	c := newMoving()
@@ -123,7 +148,7 @@ func TestAnOfferOfAKeyThatMayHaveLivedElsewhere(t *testing.T) {
 	n.Wait()
 	log := c.take()
 	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
-	require.Equal(t, []string{"Arrived", "data 2", "data 3"}, of("there", log))
+	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3"}, of("there", log))
 }
 
 // A node that wants the key while it is in doubt gets nothing, and asks again: the life
@@ -146,5 +171,5 @@ func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
 	n.Wait()
 	log := c.take()
 	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
-	require.Equal(t, []string{"Arrived", "data 2"}, of("there", log))
+	require.Equal(t, []string{"Arrived", "PushesLost", "data 2"}, of("there", log))
 }

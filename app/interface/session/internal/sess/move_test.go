@@ -103,11 +103,14 @@ func TestTranscriptsOfAKeyThatMoves(t *testing.T) {
 // status is asked there whether it had an entry of the key all the time.
 func TestGapBeforeAMove(t *testing.T) {
 	for name, c := range map[string]struct {
-		lost bool
-		want []int
+		refused bool // at first
+		lost    bool
+		want    []int
 	}{
-		"status had the key":      {false, nil},
-		"status had forgotten it": {true, []int{-1}},
+		"status had the key":      {},
+		"status had forgotten it": {lost: true, want: []int{-1}},
+		// Its entry names the other node till then, which may have ended.
+		"status took it at the second try": {refused: true, want: []int{-1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)
@@ -126,6 +129,15 @@ func TestGapBeforeAMove(t *testing.T) {
 			require.True(t, r.Renews && r.Confirm)
 			require.Equal(t, "10.0.0.1:20120", r.Was)
 			x.w = w
+			if c.refused {
+				x.step(&Announced{At: r.At, Failed: true})
+				require.Empty(t, pushed(x.take()))
+				x.now += int64(announceRetry)
+				x.out.Reset()
+				w.Step(x.now, x.now, &Tick{}, &x.out)
+				r, ok = x.out.Calls[0].Request.(*SetOnline)
+				require.True(t, ok)
+			}
 			x.step(&Announced{At: r.At, Lost: c.lost})
 			require.Equal(t, c.want, pushed(x.take()))
 			x.now += int64(x.cfg.OnlineEvery)

@@ -70,9 +70,10 @@ func (p *presence) refuse(now int64) {
 }
 
 // take notes that status has taken an announcement. It returns whether its entry may
-// have run out before, while it refused others: entries last for a time.
+// have run out before, while it refused others: entries last for a time, and one that
+// names the node before only as long as that node, which may be gone since.
 func (p *presence) take(lasts time.Duration) (lapsed bool) {
-	lapsed = p.refused && p.toldAt-p.sureAt > int64(lasts)
+	lapsed = p.refused && (p.was != "" || p.toldAt-p.sureAt > int64(lasts))
 	p.known, p.refused, p.sureAt, p.was = true, false, p.toldAt, ""
 	return lapsed
 }
