@@ -185,7 +185,7 @@ func TestFormer(t *testing.T) {
 			steps: []step{{0, []string{a, b, c}}, {time.Minute, missed}, {time.Second, []string{a, c}}}, key: owned(b, b, c), want: []string{c, b},
 		},
 		"they missed it, and it knew of none": {steps: []step{{0, missed}, {time.Second, []string{a, b}}}, key: 1, want: []string{b}},
-		"two leave, one after the other": {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}, {time.Second, []string{a}}}, key: owned(b, a, b, c), want: []string{NewRing([]string{a, c}).Owner(owned(b, a, b, c)), b}},
+		"two leave, one after the other":      {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}, {time.Second, []string{a}}}, key: owned(b, a, b, c), want: []string{NewRing([]string{a, c}).Owner(owned(b, a, b, c)), b}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, now := NewMembers(a), int64(time.Hour)
