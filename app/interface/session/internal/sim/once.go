@@ -7,9 +7,11 @@ import (
 
 // invocation is when a call was given to the BFF first, and by whom.
 type invocation struct {
-	life *life
-	on   *machine
-	at   int64
+	life   *life
+	on     *machine
+	at     int64
+	temp   bool // by a temp key
+	missed bool // etcd had let the node go, which did not know it
 }
 
 // Invariant: a message is given to the BFF at most once, however often it comes:
@@ -20,7 +22,7 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 	l := m.life(w, meta.AuthKeyID, meta.SessionID)
 	first, again := w.invocations[id]
 	if !again {
-		w.invocations[id] = invocation{l, m, w.c.now}
+		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.unheard}
 		return
 	}
 	excuse := w.excuse(m, &first)
@@ -42,7 +44,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
-	case first.on.unbound && first.on.n != m.n:
+	case (first.on.unbound || first.missed && first.temp) && first.on.n != m.n:
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
@@ -68,7 +70,8 @@ const (
 	// with the calls that it had taken.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
-	// to a perm key on another node.
+	// to a perm key on another node, and where etcd has let the node go, the perm key
+	// that it has begun there knows nothing of it either.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
 	// doneBeforeItCameBack: a node that etcd had let go goes on with its own life of a
 	// key, since the node that had the key meanwhile knows no calls about keys that move.
