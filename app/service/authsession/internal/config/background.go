@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
@@ -33,11 +34,21 @@ type Touch struct {
 }
 
 func (t Touch) validate() error {
-	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval || t.DBInterval > 24*time.Hour {
-		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: "CacheInterval from 1s, DBInterval from CacheInterval to 24h"}
+	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval {
+		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: fmt.Sprintf("CacheInterval from 1s, DBInterval from CacheInterval to %v", maxDBInterval)}
+	}
+	if t.DBInterval > maxDBInterval {
+		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, and sessions in use would end whose TTL is a day (Sessions.TTLDays, or a user's own)", t.DBInterval),
+			Fix: fmt.Sprintf("set it to %v or less", maxDBInterval)}
 	}
 	return nil
 }
+
+// shortestTTL is that of Sessions.TTLDays and of users' own: both count in days.
+const shortestTTL = 24 * time.Hour
+
+// maxDBInterval keeps leastInactive within the shortest TTL.
+const maxDBInterval = shortestTTL / 3
 
 // Cleanup is the end of logins that nobody uses.
 type Cleanup struct {

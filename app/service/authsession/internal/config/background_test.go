@@ -35,7 +35,8 @@ func TestBoundsOfBackgroundWork(t *testing.T) {
 	for yaml, key := range map[string]string{
 		"Touch: {CacheInterval: 10ms}":                                        "Touch",
 		"Touch: {DBInterval: 10s}":                                            "Touch",
-		"Touch: {DBInterval: 48h}":                                            "Touch",
+		"Touch: {DBInterval: 12h}":                                            "Touch.DBInterval",
+		"Touch: {DBInterval: 6h}\nCleanup: {InactiveAfter: 18h}":              "",
 		"Cleanup: {InactiveAfter: 30m}":                                       "Cleanup.InactiveAfter",
 		"Cleanup: {InactiveAfter: 5h}\nTouch: {DBInterval: 2h}":               "Cleanup.InactiveAfter",
 		"Cleanup: {Period: 0s}":                                               "Cleanup",
