@@ -103,7 +103,7 @@ func (s *Server) Start(ctx context.Context) error {
 // startAdmin serves the admin API, before peers can find the service: a node
 // whose admin API does not start does not start.
 func (s *Server) startAdmin(ctx context.Context, db *sql.DB) error {
-	api, err := admin.New(s.config, s.svcCtx.Manager, db, time.Now)
+	api, err := admin.New(s.config, lifecycle.Administered{Manager: s.svcCtx.Manager, Dao: s.svcCtx.Dao, Batch: s.config.Cleanup.BatchSize}, db, time.Now)
 	if err != nil {
 		return err
 	}

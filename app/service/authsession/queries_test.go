@@ -148,6 +148,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(m.Policy(ctx, 12))
 	ok(m.SetPolicy(ctx, 12, sessions.Policy{TTLDays: 30, Strategy: sessions.OneSession}))
 	ok(m.SetTTL(ctx, 12, 60))
+	one(m.ChangePolicy(ctx, 12, sessions.PolicyChange{}))
 	ok(m.Change(ctx, 1+21/testenv.LoginsAUser, testenv.Hash(21), sessions.Settings{Confirmed: true, CallRequestsDisabled: &yes}))
 
 	// ends
@@ -158,6 +159,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	expired := int64(testenv.IdleEach + 7)
 	one(d.Login(ctx, expired)) // looked at in MySQL, since its time is over
 	for _, dry := range []bool{true, false} {
+		one(m.Selected(ctx, sessions.Selection{UserID: 9}))
 		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, DryRun: dry, Actor: "test"}.Run(ctx))
 	}
 	clock.Advance(400 * 24 * time.Hour)
@@ -188,7 +190,11 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)
-	ok(log.Complete(ctx, id, "OK", 1))
+	ok(log.Complete(ctx, id, audit.Outcome{Code: "OK", Ended: []audit.Ended{{UserID: 1, Hash: 2}}}))
+	one(log.PruneRefusals(context.Background(), -time.Hour, 100))
+	id, err = log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions", Caller: "alice"})
+	ok(err)
+	ok(log.Complete(ctx, id, audit.Outcome{Code: "OK", Ended: []audit.Ended{{UserID: 1, Hash: 2}}}))
 	one(log.Prune(context.Background(), -time.Hour, 100))
 }
 

@@ -62,7 +62,7 @@ func TestTheReadmesAdminExamples(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "%s%s", stdout.String(), stderr.String())
 	require.Empty(t, stderr.String())
-	for _, part := range []string{"HASH", "ENDED", "limit-per-device-type", "DRY RUN", "Usage: authsession ctl", `{"sessions":[],"next_page_token":""}`, `{"hashes":[]}`} {
+	for _, part := range []string{"HASH", "RESULT", "limit-per-device-type", "DRY RUN", "Usage: authsession ctl", `{"sessions":[],"next_page_token":""}`, `{"hashes":[],"ended":[]}`} {
 		require.Contains(t, stdout.String(), part)
 	}
 	rows := 0

@@ -55,7 +55,7 @@ func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInf
 			return message, err
 		})
 	if err != nil {
-		return nil, err
+		return nil, partial(err, endedIn(request, out))
 	}
 	return out, nil
 }

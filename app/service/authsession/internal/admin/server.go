@@ -63,12 +63,12 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		return nil, err
 	}
 	rows := audit.New(db, now)
-	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog)}
-	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), log: rows, timeout: c.Admin.Timeout, now: now}
+	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog, c.Admin.Refusals.Keep)}
+	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), log: rows, timeout: c.Admin.Timeout, now: now}
 	if key != nil {
 		a.guard.verifier = token.NewVerifier(*key, c.Admin.Tokens.Issuer, c.Admin.Tokens.Audience, now)
 	}
-	calls := &impl{sessions: s, config: settings(c)}
+	calls := &impl{sessions: s, config: settings(c), leastOlderThan: c.LeastInactive()}
 	if c.Admin.ListenOn != "" {
 		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption, calls); err != nil {
 			return nil, err

@@ -26,6 +26,7 @@ type Admin struct {
 	// installs where something in front of it encrypts.
 	AllowPlain bool `json:",optional"`
 	RateLimit  AdminRate
+	Refusals   AdminRefusals
 	Timeout    time.Duration `json:",default=10s"`   // of a call, 100ms to 5m
 	KeepLog    time.Duration `json:",default=8760h"` // until a row of auth_admin_logs is removed; 0: never
 }
@@ -62,6 +63,14 @@ type AdminRate struct {
 	Burst     int     `json:",default=40"` // at least 1
 }
 
+// AdminRefusals bounds what callers nobody knows can write to auth_admin_logs:
+// one row tells of those before it that were left out.
+type AdminRefusals struct {
+	PerMinute float64       `json:",default=1"`    // rows of a node; above 0, at most 600
+	Burst     int           `json:",default=20"`   // rows at once, 1 to 1000
+	Keep      time.Duration `json:",default=168h"` // until they are removed; at least 1h
+}
+
 // Enabled reports whether a listener is named.
 func (a *Admin) Enabled() bool { return a.ListenOn != "" || a.Rest.Port != 0 }
 
@@ -91,6 +100,8 @@ func (a *Admin) validate() error {
 		return &conf.KeyError{Key: "Admin", Problem: "lets nobody in", Fix: "set Admin.Tokens.HMACKeyFile (openssl rand -hex 32), Admin.Tokens.PublicKeyFile or Admin.TLS.ClientCAFile"}
 	case a.RateLimit.PerSecond <= 0 || a.RateLimit.PerSecond > 10000 || a.RateLimit.Burst < 1:
 		return &conf.KeyError{Key: "Admin.RateLimit", Problem: "has a value out of bounds", Fix: "PerSecond above 0 and at most 10000, Burst 1 or more"}
+	case a.Refusals.PerMinute <= 0 || a.Refusals.PerMinute > 600 || a.Refusals.Burst < 1 || a.Refusals.Burst > 1000 || a.Refusals.Keep < time.Hour:
+		return &conf.KeyError{Key: "Admin.Refusals", Problem: "has a value out of bounds", Fix: "PerMinute above 0 and at most 600, Burst from 1 to 1000, Keep 1h or more"}
 	case a.Timeout < 100*time.Millisecond || a.Timeout > 5*time.Minute:
 		return &conf.KeyError{Key: "Admin.Timeout", Problem: "is out of bounds", Fix: "set it from 100ms to 5m"}
 	case a.KeepLog < 0 || a.KeepLog > 0 && a.KeepLog < time.Hour:

@@ -198,6 +198,14 @@ func (d *Dao) WithHash(ctx context.Context, hash int64) ([]Record, error) {
 	return d.records(ctx, d.conn, "u.hash = ? ORDER BY u.deleted, u.id DESC", hash)
 }
 
+// WithIDs lists the logins with the given row ids, live or ended.
+func (d *Dao) WithIDs(ctx context.Context, ids []int64) ([]Record, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return d.records(ctx, d.conn, "u.id IN ("+placeholders(len(ids))+") ORDER BY u.id", anys(ids)...)
+}
+
 // LiveOn returns the live login on a perm key; ErrNotFound when there is none.
 func (d *Dao) LiveOn(ctx context.Context, perm int64) (Record, error) {
 	list, err := d.records(ctx, d.conn, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT 1", perm)

@@ -41,19 +41,23 @@ func (d *Dao) Policy(ctx context.Context, userID int64) (p Policy, err error) {
 
 // SetPolicy replaces a user's own settings.
 func (d *Dao) SetPolicy(ctx context.Context, userID int64, p Policy) error {
-	return d.changeSettings(ctx, userID, func(stored *Policy) { *stored = p })
+	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { *stored = p })
+	return err
 }
 
 // SetTTL replaces a user's TTL; 0 is the configured one.
 func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
-	return d.changeSettings(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+	return err
 }
 
-func (d *Dao) changeSettings(ctx context.Context, userID int64, change func(*Policy)) error {
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
+// ChangePolicy changes a user's own settings as they are when nobody else
+// changes them, and returns what they have become. Change may run more than
+// once.
+func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*Policy)) (p Policy, err error) {
+	err = d.cache.Change(ctx, func(hold func(...string)) error {
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			p, err := lockUser(ctx, tx, userID)
-			if err != nil {
+			if p, err = lockUser(ctx, tx, userID); err != nil {
 				return err
 			}
 			before := p.TTLDays
@@ -73,9 +77,9 @@ func (d *Dao) changeSettings(ctx context.Context, userID int64, change func(*Pol
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("user settings: %w", err)
+		return Policy{}, fmt.Errorf("user settings: %w", err)
 	}
-	return nil
+	return p, nil
 }
 
 // LoginSettings are what a user may set of a login; nil leaves a member.

@@ -57,6 +57,8 @@ type Cleanup struct {
 	Limit     int           // in all; 0: no limit
 	DryRun    bool          // count only
 	Actor     string
+	// Ended, when set, is told of the sessions that a batch ended.
+	Ended func([]sessions.Revoked)
 }
 
 // CleanupSummary is what came of a run.
@@ -94,7 +96,7 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 			return s, err
 		}
 		batch := c.batch(s.Sessions)
-		n, more, err := c.Manager.RevokeInactive(work, c.OlderThan, batch, c.DryRun, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+		n, more, err := c.end(work, batch)
 		if s.Sessions += n; n > 0 {
 			s.Batches++
 		}
@@ -112,6 +114,18 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 			return s, nil
 		}
 	}
+}
+
+// end ends a batch, or counts in a dry run.
+func (c Cleanup) end(ctx context.Context, limit int) (n int, more bool, err error) {
+	if c.DryRun {
+		return c.Manager.CountInactive(ctx, c.OlderThan, limit)
+	}
+	ended, more, err := c.Manager.RevokeInactive(ctx, c.OlderThan, limit, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+	if c.Ended != nil {
+		c.Ended(ended)
+	}
+	return len(ended), more, err
 }
 
 // allSessions is more than a dry run counts.

@@ -132,6 +132,25 @@ func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, er
 	return revoked(ended), err
 }
 
+// Selected returns the live sessions that Revoke would end now.
+func (m *Manager) Selected(ctx context.Context, s Selection) ([]Session, error) {
+	ids, err := m.selected(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	records, err := m.dao.WithIDs(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Session, 0, len(records))
+	for i := range records {
+		if records[i].Reason == Live {
+			list = append(list, session(&records[i]))
+		}
+	}
+	return list, nil
+}
+
 // selected returns the rows of the live sessions that s selects.
 func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err error) {
 	var records []dao.Record
@@ -165,32 +184,39 @@ func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err e
 }
 
 // RevokeInactive ends up to limit sessions that nobody has used for olderThan,
-// or, where their user has a TTL, for that. It returns how many, and whether
-// there may be more. A dry run only counts.
-func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by By) (n int, more bool, err error) {
-	before := m.dao.Now() - int64(olderThan/time.Second)
-	if dryRun {
-		n, err := m.dao.CountIdle(ctx, before)
-		return min(n, limit), n > limit, err
-	}
-	for n < limit {
-		batch := min(limit-n, inactiveBatch)
+// or, where their user has a TTL, for that. It returns them, after an error
+// those that had ended before it, and whether there may be more.
+func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, by By) (list []Revoked, more bool, err error) {
+	before := m.idleSince(olderThan)
+	for len(list) < limit {
+		batch := min(limit-len(list), inactiveBatch)
 		ids, err := m.dao.Idle(ctx, before, batch)
 		if err != nil || len(ids) == 0 {
-			return n, false, err
+			return list, err != nil, err
 		}
 		ended, err := m.dao.EndIdle(ctx, ids, before, by.Actor)
 		if err != nil {
-			return n, true, err
+			return list, true, err
 		}
 		m.tell(ctx, ended, by.AnswerTo)
-		n += len(ended)
+		list = append(list, revoked(ended)...)
 		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
-			return n, false, nil
+			return list, false, nil
 		}
 	}
-	return n, true, nil
+	return list, true, nil
 }
+
+// CountInactive counts what RevokeInactive would end, up to limit, and says
+// whether there are more.
+func (m *Manager) CountInactive(ctx context.Context, olderThan time.Duration, limit int) (n int, more bool, err error) {
+	n, err = m.dao.CountIdle(ctx, m.idleSince(olderThan))
+	return min(n, limit), n > limit, err
+}
+
+// idleSince is when a session that has been idle for d was last used, in Unix
+// seconds.
+func (m *Manager) idleSince(d time.Duration) int64 { return m.dao.Now() - int64(d/time.Second) }
 
 // inactiveBatch is how many sessions end in one transaction.
 const inactiveBatch = 500
@@ -206,6 +232,23 @@ func (m *Manager) Policy(ctx context.Context, userID int64) (Policy, error) {
 // then on; a TTL counts at once.
 func (m *Manager) SetPolicy(ctx context.Context, userID int64, p Policy) error {
 	return m.dao.SetPolicy(ctx, userID, dao.Policy{TTLDays: p.TTLDays, Strategy: string(p.Strategy), Limit: p.Limit})
+}
+
+// ChangePolicy changes those of a user's own settings that c names, and returns
+// all of them.
+func (m *Manager) ChangePolicy(ctx context.Context, userID int64, c PolicyChange) (Policy, error) {
+	p, err := m.dao.ChangePolicy(ctx, userID, func(p *dao.Policy) {
+		if c.TTLDays != nil {
+			p.TTLDays = *c.TTLDays
+		}
+		if c.Strategy != nil {
+			p.Strategy = string(*c.Strategy)
+		}
+		if c.Limit != nil {
+			p.Limit = *c.Limit
+		}
+	})
+	return Policy{TTLDays: p.TTLDays, Strategy: Strategy(p.Strategy), Limit: p.Limit}, err
 }
 
 // SetTTL replaces a user's TTL alone (account.setAuthorizationTTL); it counts

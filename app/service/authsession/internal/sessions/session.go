@@ -158,6 +158,14 @@ type Policy struct {
 	Limit    int // of LimitPerDeviceType, at most 10000
 }
 
+// PolicyChange names what is to change of a Policy; nil leaves a member as it
+// is.
+type PolicyChange struct {
+	TTLDays  *int
+	Strategy *Strategy
+	Limit    *int
+}
+
 // Statistics counts sessions.
 type Statistics struct {
 	Live         int64
