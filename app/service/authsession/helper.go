@@ -61,6 +61,7 @@ func New(c Config) (*Server, error) {
 	rpc, err := rpcserver.New(rpcserver.Options{
 		Conf:               c.RpcServerConf,
 		Register:           func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		MaxInFlight:        c.MaxInFlight,
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
 		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 	})

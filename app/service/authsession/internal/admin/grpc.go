@@ -25,12 +25,16 @@ const (
 )
 
 // grpcOptions bound what a client may send, before anybody knows who it is.
-func (g *guard) grpcOptions(c *tls.Config) []grpc.ServerOption {
-	o := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxStreams)}
+func grpcOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxStreams)}
+}
+
+// grpcCredentials are nil where nothing is encrypted.
+func (g *guard) grpcCredentials(c *tls.Config) credentials.TransportCredentials {
 	if c = g.checkClients(c, overGRPC, "h2"); c != nil {
-		o = append(o, grpc.Creds(credentials.NewTLS(c)))
+		return credentials.NewTLS(c)
 	}
-	return o
+	return nil
 }
 
 // intercept has the guard serve the call.

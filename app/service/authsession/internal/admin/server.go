@@ -16,6 +16,7 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
@@ -28,7 +29,9 @@ import (
 
 const (
 	headerTime = 5 * time.Second  // for the headers of a REST call
-	idleTime   = 60 * time.Second // of a REST connection
+	idleTime   = 60 * time.Second // of a connection without a call
+
+	maxConnections = 256 // of a listener
 )
 
 // Server is the admin API on its listeners. A nil Server is one that is
@@ -100,8 +103,11 @@ func newRPC(c zrpc.RpcServerConf, listenOn string, g *guard, encryption *tls.Con
 	return rpcserver.New(rpcserver.Options{
 		Conf:              c,
 		Register:          func(s *grpc.Server) { pb.RegisterSessionAdminServer(s, calls) },
+		MaxConnections:    maxConnections,
+		MaxIdle:           idleTime,
+		Credentials:       g.grpcCredentials(encryption),
 		UnaryInterceptors: []grpc.UnaryServerInterceptor{g.intercept},
-		ServerOptions:     g.grpcOptions(encryption),
+		ServerOptions:     grpcOptions(),
 	})
 }
 
@@ -127,7 +133,8 @@ func (a *Server) Start(ctx context.Context) error {
 		logx.Infof("the admin API serves gRPC on %s", a.conf.ListenOn)
 	}
 	if rest != nil {
-		a.running.Go(func() { a.serveREST(rest) })
+		limited := netutil.LimitListener(rest, maxConnections)
+		a.running.Go(func() { a.serveREST(limited) })
 		logx.Infof("the admin API serves REST on %s", a.rest.Addr)
 	}
 	a.running.Go(a.keeper.run)
