@@ -13,6 +13,9 @@ type Events struct {
 	MaxLen int64         `json:",default=100000"` // about as many of the newest events stay on the stream
 	Poll   time.Duration `json:",default=500ms"`  // until a new event is looked for
 	Batch  int           `json:",default=200"`    // events in one step, 1 to 1000
+	// Retain is how long published events stay in MySQL: they are published again
+	// when Redis comes back from a dump that is no older. 1m to 720h.
+	Retain time.Duration `json:",default=24h"`
 	// Touched adds session.touched: one event a session and Touch.DBInterval.
 	Touched bool `json:",optional"`
 }
@@ -21,8 +24,8 @@ type Events struct {
 func (e Events) Enabled() bool { return e.Stream != "" }
 
 func (e Events) validate() error {
-	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000) {
-		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000; or no Stream"}
+	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000 || e.Retain < time.Minute || e.Retain > 720*time.Hour) {
+		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000, Retain from 1m to 720h; or no Stream"}
 	}
 	return nil
 }

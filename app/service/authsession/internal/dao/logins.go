@@ -189,7 +189,7 @@ func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx contex
 // SetPushSession stores the session that Android's push goes to.
 func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
 	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
-		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ?", sessionID, perm, userID)
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", sessionID, perm, userID)
 		return err
 	})
 }

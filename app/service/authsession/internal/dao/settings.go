@@ -92,12 +92,25 @@ type LoginSettings struct {
 // ChangeLogin changes a live login of a user; ErrNotFound when there is none
 // with that hash.
 func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettings) error {
-	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-		found, err := d.records(ctx, tx, "u.hash = ? AND u.user_id = ? AND u.deleted = 0 LIMIT 1", hash, userID)
-		if err != nil || len(found) == 0 || hash == 0 {
+	found, err := d.WithHash(ctx, hash)
+	if err != nil {
+		return fmt.Errorf("session settings: %w", err)
+	}
+	i := slices.IndexFunc(found, func(r Record) bool { return r.UserID == userID && r.Reason == Live })
+	if i < 0 {
+		return ErrNotFound
+	}
+	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		// The lock comes before the event, so that the events of a login have the
+		// order of its commits: the login may be ending now.
+		if locked, err := lockLive(ctx, tx, []int64{found[i].ID}); err != nil || len(locked) == 0 {
 			return orNotFound(err)
 		}
-		r := &found[0]
+		now, err := d.records(ctx, tx, "u.id = ? AND u.deleted = 0", found[i].ID)
+		if err != nil || len(now) == 0 || now[0].Hash != hash {
+			return orNotFound(err)
+		}
+		r := &now[0]
 		if s.EncryptedRequestsDisabled != nil {
 			r.EncryptedRequestsDisabled = *s.EncryptedRequestsDisabled
 		}
@@ -109,7 +122,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 			r.Unconfirmed = false
 			query += ", unconfirmed_until = 0"
 		}
-		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ?", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
+		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ? AND deleted = 0", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
 			return err
 		}
 		return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
@@ -118,6 +131,16 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 		return fmt.Errorf("session settings: %w", err)
 	}
 	return nil
+}
+
+// lockLive locks those of the logins that are live, by their rows, and returns
+// them: no call can end them before the transaction does.
+func lockLive(ctx context.Context, tx sqlx.Session, ids []int64) (live []int64, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = tx.QueryRowsCtx(ctx, &live, "SELECT id FROM auth_users WHERE id IN ("+placeholders(len(ids))+") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
+	return live, err
 }
 
 // lockUser makes all sign-ins of a user wait for the end of this transaction,

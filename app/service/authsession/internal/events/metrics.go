@@ -17,6 +17,12 @@ var (
 		Help:      "Attempts to publish that failed, by what failed: mysql, redis, fenced (another node took over). Events wait, none is lost.",
 		Labels:    []string{"reason"},
 	})
+	repeated = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "events",
+		Name:      "repeated_total",
+		Help:      "Events that were published again, since Redis had forgotten them.",
+	})
 	lag = metric.NewGaugeVec(&metric.GaugeVecOpts{
 		Namespace: "authsession",
 		Subsystem: "events",
