@@ -40,7 +40,8 @@ func TestNoStatementScansATable(t *testing.T) {
 	testenv.Fill(t, db, rows, clock.Now().Unix())
 
 	plans := testenv.OpenPlans(t, dsn)
-	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
+	redis := miniredis.RunT(t)
+	conf := testenv.Config(dsn, redis.Addr())
 	conf.Events.Touched = true
 	conf.Sessions.TTLDays = 180
 	t.Setenv("TEST_KEY", strings.Repeat("ab", 32))
@@ -50,7 +51,7 @@ func TestNoStatementScansATable(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	s.Dao.UseLocator(func(string) (country, region string) { return "Somewhere", "SW" })
-	everything(t, s, db, plans, conf, clock)
+	everything(t, s, db, plans, conf, clock, redis.FlushAll)
 
 	for statement, problem := range plans.Bad() {
 		t.Errorf("%s\n\t%s", statement, problem)
@@ -90,7 +91,7 @@ func TestScansAreFound(t *testing.T) {
 }
 
 // everything calls whatever runs statements.
-func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.Plans, conf config.Config, clock *testenv.Clock) {
+func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.Plans, conf config.Config, clock *testenv.Clock, forget func()) {
 	ctx, d, m := t.Context(), s.Dao, s.Manager
 	now := clock.Now().Unix()
 	ok := func(err error) { t.Helper(); require.NoError(t, err) }
@@ -166,6 +167,13 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
 	clock.Advance(-400 * 24 * time.Hour)
 
+	for range 2 { // a login on the key of an ended one
+		one(m.SignIn(ctx, key.AuthKeyID, 103, 8, 0))
+		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: sessions.ByAdmin}))
+	}
+	_, err := m.Get(ctx, 12345)
+	require.ErrorIs(t, err, sessions.ErrNotFound) // not in the history, either
+
 	// signs of life
 	for id := range int64(700) {
 		s.Touch.Seen(touch.Touch{AuthKeyID: id, Seen: now, IP: "10.9.9.9"})
@@ -180,13 +188,20 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	}
 	one(sweep.Marks(ctx, 500))
 	sweep.Close()
-	relay := d.StartRelay(conf.Events)
-	require.Eventually(t, func() bool {
-		var n int
-		ok(db.QueryRow("SELECT COUNT(*) FROM session_events WHERE published_no = 0").Scan(&n))
-		return n == 0
-	}, time.Minute, 10*time.Millisecond)
-	<-relay.Stop()
+	relay := func(done string) {
+		r := d.StartRelay(conf.Events)
+		require.Eventually(t, func() (is bool) {
+			ok(db.QueryRow(done).Scan(&is))
+			return is
+		}, time.Minute, 10*time.Millisecond)
+		<-r.Stop()
+	}
+	relay("SELECT COUNT(*) = 0 FROM session_events WHERE published_no = 0")
+	forget() // the next one publishes a batch again, and finds that all of them are old
+	_, err = db.Exec("UPDATE session_events SET published_at = 1")
+	ok(err)
+	one(d.Page(ctx, dao.Wanted{}, dao.Position{SignedIn: now - 40_990_000, ID: -10_000}, 100))
+	relay("SELECT COUNT(DISTINCT published_no) <= 1 FROM session_events")
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)

@@ -123,7 +123,8 @@ func TestWeakness64OneActiveUserAKey(t *testing.T) {
 	c.login(k, 778)
 	require.EqualValues(t, 778, c.number("SELECT user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
 	again := c.login(k, 777)
-	require.Equal(t, first, again, "the hash of a login is stable")
+	require.NotEqual(t, first, again, "another login, since the first has ended")
+	require.Equal(t, again, c.login(k, 777), "the hash of a login is stable")
 
 	// Many at once: one stays, and everyone agrees on which.
 	var wg sync.WaitGroup
@@ -163,8 +164,9 @@ func TestHistoryIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, created, c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ? AND deleted = 1", k.IntID()))
 	require.Equal(t, created, c.number("SELECT date_active FROM auth_users WHERE auth_key_id = ?", k.IntID()))
-	require.Equal(t, hash, c.login(k, 777))
-	require.Equal(t, created, c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
+	require.NotEqual(t, hash, c.login(k, 777), "another login")
+	require.Equal(t, c.clock.Now().Unix(), c.number("SELECT date_created FROM auth_users WHERE auth_key_id = ? AND deleted = 0", k.IntID()))
+	require.Equal(t, created, c.number("SELECT date_created FROM auth_user_history WHERE hash = ?", hash))
 	require.Equal(t, c.clock.Now().Unix(), c.number("SELECT date_active FROM auth_users WHERE auth_key_id = ?", k.IntID()))
 	// What stock wiped starts anew.
 	c.exec("UPDATE auth_users SET deleted = 1, date_created = 0, date_active = 0 WHERE auth_key_id = ?", k.IntID())

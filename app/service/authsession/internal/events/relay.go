@@ -65,7 +65,7 @@ func (r *Relay) loop(ctx context.Context) {
 	defer close(r.done)
 	timer := time.NewTimer(rand.N(r.conf.Poll))
 	defer timer.Stop()
-	for failures, pruned := 0, time.Now(); ; {
+	for failures, pruned := 0, (time.Time{}); ; {
 		select {
 		case <-ctx.Done():
 			return

@@ -23,12 +23,12 @@ func New(d *dao.Dao, nodes *revocation.Notifier) *Manager {
 	return &Manager{dao: d, nodes: nodes}
 }
 
-// List returns a page of the sessions that f selects, the latest first, and
-// the token of the next page, empty after the last. A page may be shorter than
+// List returns a page of the sessions that f selects, by when they signed in, the
+// latest first, and the token of the next page, empty after the last. A page may be shorter than
 // asked for, even empty, with pages after it: every page costs the same,
 // however rare what f selects.
 func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, next string, err error) {
-	before, err := f.position(p.Token)
+	after, err := f.position(p.Token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -37,7 +37,7 @@ func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, n
 		size = DefaultPageSize
 	}
 	wanted := dao.Wanted{UserID: f.UserID, DeviceType: f.DeviceType, APIID: f.APIID, Live: f.Active}
-	records, at, err := m.dao.Page(ctx, wanted, before, min(size, MaxPageSize))
+	records, at, err := m.dao.Page(ctx, wanted, after, min(size, MaxPageSize))
 	if err != nil {
 		return nil, "", err
 	}
