@@ -30,8 +30,8 @@ func grpcOptions() []grpc.ServerOption {
 }
 
 // grpcCredentials are nil where nothing is encrypted.
-func (g *guard) grpcCredentials(c *tls.Config) credentials.TransportCredentials {
-	if c = g.checkClients(c, overGRPC, "h2"); c != nil {
+func (g *guard) grpcCredentials(current func() *tls.Config) credentials.TransportCredentials {
+	if c := g.checkClients(current, overGRPC, "h2"); c != nil {
 		return credentials.NewTLS(c)
 	}
 	return nil
