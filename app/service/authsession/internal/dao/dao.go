@@ -60,6 +60,8 @@ type Dao struct {
 	rings []*redisring.Ring
 	kv    *redisring.Ring
 	now   func() time.Time
+	// hostNow is the clock of this host, which now is, too, but in tests.
+	hostNow func() time.Time
 
 	sealer    *keyseal.Sealer
 	announces bool // there is a stream of events
@@ -107,6 +109,8 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 		rings: []*redisring.Ring{cacheRing, kv},
 		kv:    kv,
 		now:   now,
+
+		hostNow: time.Now,
 
 		sealer:    sealer,
 		announces: c.Events.Enabled(),

@@ -27,11 +27,13 @@ func (d *Dao) Touches() Touches { return Touches{d} }
 
 // shareScript notes a sign of life. It returns the newest, and 1 when MySQL has
 // not been written for an interval: whoever is told so writes.
-// ARGV: seen, now, the interval in seconds.
+// A node whose clock is fast keeps nobody from writing: who claims from later than
+// an interval ahead claims nothing. ARGV: seen, now, the interval in seconds.
 const shareScript = `
 local seen, claimed = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
 seen, claimed = tonumber(seen) or 0, tonumber(claimed) or 0
 local now, interval, write = tonumber(ARGV[2]), tonumber(ARGV[3]), 0
+if claimed > now + interval then claimed = 0 end
 seen = math.max(seen, tonumber(ARGV[1]))
 if now - claimed >= interval then claimed, write = now, 1 end
 redis.call('SET', KEYS[1], string.format('%d %d', seen, claimed), 'EX', 2 * interval)
@@ -60,12 +62,21 @@ func (t Touches) Share(ctx context.Context, list []touch.Touch, interval time.Du
 }
 
 // Store implements touch.Store, with one UPDATE for all dates, and one for the
-// addresses that are others than before.
+// addresses that are others than before. No date is later than the database's
+// clock: it would stay for as long as this node's, or another one's, is fast.
 func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	d := t.d
+	latest, err := d.latest(ctx)
+	if err != nil {
+		return fmt.Errorf("signs of life: %w", err)
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Seen = min(list[i].Seen, latest)
+	}
 	ids, dates := byKey(list, func(one touch.Touch) any { return one.Seen })
 	in := "(" + placeholders(len(ids)) + ")"
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
+	err = d.cache.Change(ctx, func(hold func(...string)) error {
 		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
 				strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
@@ -94,6 +105,15 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 		return fmt.Errorf("signs of life: %w", err)
 	}
 	return nil
+}
+
+// latest is the store's clock, less what the host's is ahead of the database's.
+func (d *Dao) latest(ctx context.Context) (int64, error) {
+	var theirs int64
+	if err := d.conn.QueryRowCtx(ctx, &theirs, "SELECT UNIX_TIMESTAMP()"); err != nil {
+		return 0, err
+	}
+	return d.Now() - max(0, d.hostNow().Unix()-theirs), nil
 }
 
 // move stores the addresses of live logins that are others than before.
