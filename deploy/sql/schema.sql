@@ -189,3 +189,10 @@ CREATE TABLE auth_user_history (
   KEY idx_user_created (user_id, date_created),
   KEY idx_hash (hash)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Which batch of events a webhook has done with.
+CREATE TABLE session_webhooks (
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  published_no bigint NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -7,6 +7,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -202,6 +205,19 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(err)
 	one(d.Page(ctx, dao.Wanted{}, dao.Position{SignedIn: now - 40_990_000, ID: -10_000}, 100))
 	relay("SELECT COUNT(DISTINCT published_no) <= 1 FROM session_events")
+	taker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer taker.Close()
+	secret := filepath.Join(t.TempDir(), "secret")
+	ok(os.WriteFile(secret, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
+	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('test', 0)")
+	ok(err)
+	hook := d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{Name: "test", URL: taker.URL, SecretFile: secret,
+		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100}}})[0]
+	require.Eventually(t, func() (is bool) {
+		ok(db.QueryRow("SELECT published_no > 0 FROM session_webhooks").Scan(&is))
+		return is
+	}, time.Minute, 10*time.Millisecond)
+	<-hook.Stop()
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)

@@ -56,9 +56,17 @@ PREPARE ddl FROM @ddl;
 EXECUTE ddl;
 DEALLOCATE PREPARE ddl;
 
+-- Which batch of events a webhook has done with.
+CREATE TABLE IF NOT EXISTS session_webhooks (
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  published_no bigint NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 -- +goose Down
 DROP TABLE IF EXISTS auth_user_history;
 DROP TABLE IF EXISTS auth_admin_log_sessions;
+DROP TABLE IF EXISTS session_webhooks;
 SET @ddl = (SELECT CONCAT_WS(', ', IF(SUM(s.index_name = 'idx_created'), 'DROP KEY idx_created', NULL), IF(SUM(s.index_name = 'idx_user_created'), 'DROP KEY idx_user_created', NULL))
   FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name = 'auth_users');
 SET @ddl = IF(@ddl = '', 'DO 0', CONCAT('ALTER TABLE auth_users ', @ddl));

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestFilesAreReplacedWithoutARestart(t *testing.T) {
 	a.trust(others.File, admintest.Pair{})
 	require.Eventually(t, func() bool {
 		answer, _, err := a.call("GET", "/v1/config", with(young, "two"), "")
-		return err == nil && answer.StatusCode == 200
+		return err == nil && answer.StatusCode == http.StatusOK
 	}, 10*time.Second, 50*time.Millisecond, "REST")
 	code, _, stderr := a.ctl(with(young, "two"), "config", "--ca", others.File)
 	require.Zero(t, code, stderr)

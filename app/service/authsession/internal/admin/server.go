@@ -22,9 +22,9 @@ import (
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/reload"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 

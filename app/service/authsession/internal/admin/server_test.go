@@ -127,6 +127,6 @@ func TestRESTConnectionsAreCapped(t *testing.T) {
 	held[0].Close()
 	require.Eventually(t, func() bool {
 		answer, _, err := a.call("GET", "/openapi.yaml", "", "")
-		return err == nil && answer.StatusCode == 200
+		return err == nil && answer.StatusCode == http.StatusOK
 	}, headerTime/2, 10*time.Millisecond)
 }

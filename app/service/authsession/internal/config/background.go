@@ -16,6 +16,8 @@ type Events struct {
 	// Retain is how long published events stay in MySQL: they are published again
 	// when Redis comes back from a dump that is no older. 1m to 720h.
 	Retain time.Duration `json:",default=24h"`
+	// Webhooks get the events, too. None: off.
+	Webhooks []Webhook `json:",optional"`
 	// Touched adds session.touched: one event a session and Touch.DBInterval.
 	Touched bool `json:",optional"`
 }
@@ -23,11 +25,11 @@ type Events struct {
 // Enabled reports whether events are written at all.
 func (e Events) Enabled() bool { return e.Stream != "" }
 
-func (e Events) validate() error {
+func (e *Events) validate() error {
 	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000 || e.Retain < time.Minute || e.Retain > 720*time.Hour) {
 		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000, Retain from 1m to 720h; or no Stream"}
 	}
-	return nil
+	return e.validateWebhooks()
 }
 
 // Touch says how often a sign of life of a session is passed on.

@@ -19,6 +19,9 @@ func (d *Dao) announce(ctx context.Context, tx sqlx.Session, list ...events.Even
 	return events.Append(ctx, tx, list...)
 }
 
+// StartHooks starts the webhooks; Stop each before Close.
+func (d *Dao) StartHooks(c config.Events) []*events.Hook { return events.StartHooks(d.db, c) }
+
 // StartRelay starts publishing what was announced; Stop it before Close.
 func (d *Dao) StartRelay(c config.Events) *events.Relay { return events.StartRelay(d.db, d.kv, c) }
 

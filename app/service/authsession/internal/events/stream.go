@@ -59,7 +59,7 @@ var (
 	// errFenced means that another relay has taken over.
 	errFenced = errors.New("another node publishes")
 	// errChanged means that the stream is not what it was taken for.
-	errChanged = errors.New("Redis has forgotten what was published")
+	errChanged = errors.New("what was published is not there any more")
 )
 
 // stream is the Redis end of a relay.
