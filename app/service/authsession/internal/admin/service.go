@@ -264,7 +264,7 @@ func validFilter(userID int64, deviceType string) error {
 	if userID < 0 {
 		return invalid("user_id", "must not be negative")
 	}
-	if deviceType != "" && !slices.Contains(device.Types, deviceType) {
+	if !device.Known(deviceType) {
 		return invalid("device_type", "there is no type %q; there are %s", printed(deviceType), strings.Join(device.Types, ", "))
 	}
 	return nil
