@@ -114,6 +114,13 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	enough()
 	<-resealed
 
+	// what the cache could not be told of
+	stale := []string{"auth_keys2_15011", "auth_data.2#15011"}
+	ok(d.Ledger().Remember(ctx, stale))
+	one(d.Ledger().Listed(ctx, 10))
+	one(d.Ledger().Settled(ctx, stale))
+	ok(d.Ledger().Forget(ctx, []int64{1, 2}))
+
 	// logins
 	ok(d.SetLayer(ctx, key.AuthKeyID, "10.0.0.1", 223))
 	one(d.Login(ctx, key.AuthKeyID))

@@ -80,6 +80,9 @@ func fault(ctx context.Context, err error) error {
 		return status.Error(codes.Canceled, "the caller went away")
 	}
 	logx.WithContext(ctx).Errorf("admin API: %v", err)
+	if errors.Is(err, sessions.ErrUnknown) {
+		return status.Error(codes.Unavailable, sessions.ErrUnknown.Error())
+	}
 	if errors.As(err, &refused) { // a database that answers would answer the same again
 		return status.Error(codes.Internal, "something is wrong here; the log says what")
 	}

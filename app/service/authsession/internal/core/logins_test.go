@@ -109,7 +109,7 @@ func TestCopiesOfOlderNodes(t *testing.T) {
 			c := startMini(t)
 			k := c.device()
 			name := "auth_data.2#" + strconv.FormatInt(k.IntID(), 10)
-			require.NoError(t, c.mini.Set(name, `{"client":{"predicate_name":"clientSession","layer":223},`+tc.cached+`}`))
+			require.NoError(t, c.mini.Set(name, `{"cache_epoch":"","client":{"predicate_name":"clientSession","layer":223},`+tc.cached+`}`))
 			c.is(k, tc.want, "cached")
 		})
 	}

@@ -12,7 +12,7 @@ import (
 // SetLayer stores the layer a device speaks. An empty ip leaves the stored one.
 func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
 	country, region := d.place(ip)
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
 		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip, country, region, date_active)"+
 			" VALUES (?, ?, 0, 'null', ?, ?, ?, ?) ON DUPLICATE KEY UPDATE layer = VALUES(layer), "+updateAddress,
 			perm, layer, ip, country, region, d.Now())
@@ -30,7 +30,7 @@ const updateAddress = "country = IF(VALUES(client_ip) = '', country, VALUES(coun
 // Another app or device than before on a login is an event.
 func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
 	country, region := d.place(c.IP)
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
 		const live = "u.auth_key_id = ? AND u.deleted = 0"
 		before, err := d.records(ctx, tx, live, perm)
 		if err != nil {

@@ -60,19 +60,17 @@ func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 
 // EndIdle ends those of the logins that are idle still, in one transaction.
 func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor string) (ended []Ended, err error) {
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			ended, err = d.end(ctx, tx, hold, ids, ending{actor: actor, idle: func(r *Record) Reason {
-				switch {
-				case r.OwnTTL && r.ExpiresAt != 0 && r.ExpiresAt <= d.Now():
-					return TTLExpired
-				case !r.OwnTTL && r.LastActive != 0 && r.LastActive < before:
-					return Inactive
-				}
-				return Live
-			}})
-			return err
-		})
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		ended, err = d.end(ctx, tx, hold, ids, ending{actor: actor, idle: func(r *Record) Reason {
+			switch {
+			case r.OwnTTL && r.ExpiresAt != 0 && r.ExpiresAt <= d.Now():
+				return TTLExpired
+			case !r.OwnTTL && r.LastActive != 0 && r.LastActive < before:
+				return Inactive
+			}
+			return Live
+		}})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ending idle sessions: %w", err)
@@ -83,13 +81,10 @@ func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor stri
 // expire looks in MySQL whether a login whose cached copy says so has really
 // expired, and ends it then. Either way the copy is renewed.
 func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
-		hold(dataCacheKey(perm))
-		var ids []int64
-		if err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID); err != nil {
-			return err
-		}
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+	var ids []int64
+	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)
+	if err == nil {
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 			_, err := d.end(ctx, tx, hold, ids, ending{idle: func(r *Record) Reason {
 				if r.ExpiresAt != 0 && r.ExpiresAt <= d.Now() {
 					return TTLExpired
@@ -98,7 +93,7 @@ func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 			}})
 			return err
 		})
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("expired session: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,17 +32,54 @@ func newConn(db *sql.DB) sqlx.SqlConn {
 // retried are errors of a transaction that lost against another.
 var retried = []uint16{errDeadlock, errLockTimeout, errChanged}
 
-// transact runs fn in a transaction, again when it lost a deadlock.
-// Background work that has lost its lock changes nothing.
+// transact runs fn in a transaction, again when it lost a deadlock. With
+// ErrUnknown it may have been committed. Background work that has lost its lock
+// changes nothing.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
 	return again(ctx, func() error {
-		return d.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		ready := false // to be committed
+		err := d.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			if err := dblock.Check(ctx, tx); err != nil {
 				return err
 			}
-			return fn(ctx, tx)
+			err := fn(ctx, tx)
+			ready = err == nil
+			return err
 		})
+		if ready {
+			err = commitError(err)
+		}
+		return err
 	})
+}
+
+// ErrUnknown means that MySQL did not say whether it has carried a change out.
+var ErrUnknown = errors.New("MySQL did not say whether the change was made; it may have been, and repeating it does no harm")
+
+// undecided are answers to a COMMIT that do not say that it was not carried out:
+// the server was told to stop with it.
+var undecided = []uint16{
+	1053, // the server is shutting down
+	1180, // it got an error during COMMIT
+	1317, // the statement was interrupted
+	1927, // the connection was killed
+}
+
+// commitError turns the error of a COMMIT into ErrUnknown, but where the server
+// says that it has changed nothing, or was never asked.
+func commitError(err error) error {
+	var answer *mysql.MySQLError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &answer):
+		if !slices.Contains(undecided, answer.Number) {
+			return err
+		}
+	case errors.Is(err, sql.ErrTxDone), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err // database/sql has rolled it back
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
 // again runs a transaction up to five times, as long as it loses deadlocks.

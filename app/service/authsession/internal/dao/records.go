@@ -180,6 +180,8 @@ func Time(seconds int64) time.Time {
 // maxDevices bounds a user's list.
 const maxDevices = 10_000
 
+const maxEnded = 1000
+
 // LiveOf lists the live logins of a user, the one active last first, at most
 // 10,000, from MySQL in one statement.
 func (d *Dao) LiveOf(ctx context.Context, userID int64) ([]Record, error) {
@@ -188,6 +190,18 @@ func (d *Dao) LiveOf(ctx context.Context, userID int64) ([]Record, error) {
 
 func (d *Dao) liveOf(ctx context.Context, q querier, userID int64) ([]Record, error) {
 	return d.records(ctx, q, "u.user_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT ?", userID, maxDevices)
+}
+
+// lately is how long ago, in seconds, a login may have ended that is ended again
+// with its user's others: longer than any copy of it lives, however far apart the
+// nodes' clocks are.
+const lately = 2 * 60 * 60
+
+// LatelyEnded lists the logins of a user that have ended within the last two
+// hours, at most 1,000.
+func (d *Dao) LatelyEnded(ctx context.Context, userID int64) ([]Record, error) {
+	return d.records(ctx, d.conn, "u.user_id = ? AND u.deleted = 1 AND u.revoked_at > ? ORDER BY u.date_active DESC LIMIT ?",
+		userID, d.Now()-lately, maxEnded)
 }
 
 // WithHash lists the logins with a hash: one, unless a stock node made it.

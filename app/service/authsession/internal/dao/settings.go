@@ -50,27 +50,25 @@ func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
 }
 
 func (d *Dao) changeSettings(ctx context.Context, userID int64, change func(*Policy)) error {
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			p, err := lockUser(ctx, tx, userID)
-			if err != nil {
+	err := d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		p, err := lockUser(ctx, tx, userID)
+		if err != nil {
+			return err
+		}
+		before := p.TTLDays
+		change(&p)
+		if p.TTLDays != before { // copies of the user's logins say when they expire
+			var keys []int64
+			if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
 				return err
 			}
-			before := p.TTLDays
-			change(&p)
-			if p.TTLDays != before { // copies of the user's logins say when they expire
-				var keys []int64
-				if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
-					return err
-				}
-				for _, key := range keys {
-					hold(dataCacheKey(key))
-				}
+			if err := hold(cacheKeys(dataCacheKey, keys)...); err != nil {
+				return err
 			}
-			_, err = tx.ExecCtx(ctx, "UPDATE auth_user_settings SET authorization_ttl_days = ?, strategy = ?, limit_n = ? WHERE user_id = ?",
-				p.TTLDays, p.Strategy, p.Limit, userID)
-			return err
-		})
+		}
+		_, err = tx.ExecCtx(ctx, "UPDATE auth_user_settings SET authorization_ttl_days = ?, strategy = ?, limit_n = ? WHERE user_id = ?",
+			p.TTLDays, p.Strategy, p.Limit, userID)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("user settings: %w", err)

@@ -28,7 +28,7 @@ type SignIn struct {
 // the second factor are from then on this login's. While it owes one, the policy
 // waits until SetPending clears that.
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
-	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
+	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 		done = SignIn{}
 		// The key's row orders all sign-ins on a key, the user's all of a user.
 		if err := lockKey(ctx, tx, perm); err != nil {
@@ -160,7 +160,7 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 
 // enforce ends what the policy of the user logged in on perm does not let
 // stay, now that this sign-in is complete. The user is locked.
-func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold func(...string), policy Policy, perm, userID int64) ([]Ended, error) {
+func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold holder, policy Policy, perm, userID int64) ([]Ended, error) {
 	live, err := d.liveOf(ctx, tx, userID)
 	if err != nil {
 		return nil, err

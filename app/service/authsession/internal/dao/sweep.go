@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
@@ -122,28 +123,24 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 		}
 	}
 	// First: a read in between would take the key over from there again.
-	for _, id := range ids {
-		if err := s.d.kv.Delete(ctx, legacyKey(id)); err != nil {
-			return 0, fmt.Errorf("sweep: legacy keys: %w", err)
-		}
+	if err := s.d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
+		return 0, fmt.Errorf("sweep: legacy keys: %w", err)
 	}
-	err = s.d.cache.Change(ctx, func(hold func(...string)) error {
-		for _, id := range ids {
-			hold(keyCacheKey(id))
-		}
-		for _, id := range perms {
-			hold(keyCacheKey(id))
-		}
+	err = s.d.changeBy(ctx, func(hold func(context.Context, sqlx.Session) holder) error {
 		return again(ctx, func() error {
 			tx, err := s.lock.Conn().BeginTx(ctx, nil)
 			if err != nil {
 				return err
 			}
 			defer tx.Rollback()
-			if removed, err = s.removeLocked(ctx, sqlx.NewSessionFromTx(tx), ids, perms); err != nil {
+			session := sqlx.NewSessionFromTx(tx)
+			if err := hold(ctx, session)(cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
 				return err
 			}
-			return tx.Commit()
+			if removed, err = s.removeLocked(ctx, session, ids, perms); err != nil {
+				return err
+			}
+			return commitError(tx.Commit())
 		})
 	})
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
@@ -15,7 +13,7 @@ import (
 // claimScript makes a relay the one that may publish. With ARGV[2] "lost" it
 // does so only where nobody is: Redis has forgotten who was.
 // ARGV: the relay's token, "new" or "lost".
-var claimScript = redis.NewScript(`
+var claimScript = redisring.NewScript(`
 if ARGV[2] == 'lost' and redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 redis.call('SET', KEYS[2], ARGV[1])
 return 1`)
@@ -24,7 +22,7 @@ return 1`)
 // when another relay has taken over, -1 when Redis does not know of any.
 // ARGV: the relay's token, the length to trim to, then id, type and body of
 // each event.
-var publishScript = redis.NewScript(`
+var publishScript = redisring.NewScript(`
 local holder = redis.call('GET', KEYS[2])
 if not holder then return -1 end
 if holder ~= ARGV[1] then return 0 end

@@ -101,7 +101,7 @@ func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo in
 	}
 	m.tell(ctx, done.Ended, answerTo)
 	if len(done.Replaced) > 0 && perm != answerTo {
-		m.nodes.TellReplaced(ctx, done.Replaced[0].UserID, perm)
+		m.nodes.LookAgain(ctx, map[int64][]int64{done.Replaced[0].UserID: {perm}})
 	}
 	return done.Hash, nil
 }
@@ -119,22 +119,39 @@ func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p Pending)
 }
 
 // Revoke ends the live sessions that s selects and returns them. A session
-// that has ended already is none of them and no error; a hash that never was
-// one is ErrNotFound. When Revoke returns, the caches are clean and the session
-// nodes were told.
+// that has ended already is none of them and no error, but its copies leave the
+// caches again and its session node looks again, so that repeating a Revoke heals
+// what the first did not reach. A hash that never was one is ErrNotFound. When
+// Revoke returns, the caches are clean and the session nodes were told. After
+// ErrUnknown they are told when MySQL has decided.
 func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, error) {
-	ids, err := m.selected(ctx, s)
+	named, err := m.selected(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := m.dao.End(ctx, ids, by.Reason, by.Actor)
+	ended, err := m.dao.End(ctx, named, by.Reason, by.Actor)
 	m.tell(ctx, ended, by.AnswerTo)
+	if err == nil {
+		m.remind(ctx, named, by.AnswerTo)
+	}
 	return revoked(ended), err
 }
 
-// selected returns the rows of the live sessions that s selects.
-func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err error) {
-	var records []dao.Record
+// remind makes session nodes look again at sessions that had ended before, but
+// that of the key answerTo.
+func (m *Manager) remind(ctx context.Context, named []dao.Record, answerTo int64) {
+	users := map[int64][]int64{}
+	for _, r := range named {
+		if r.Reason != Live && r.AuthKeyID != answerTo {
+			users[r.UserID] = append(users[r.UserID], r.AuthKeyID)
+		}
+	}
+	m.nodes.LookAgain(ctx, users)
+}
+
+// selected returns the live sessions that s selects, and of those that it would
+// the ones that have ended lately.
+func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Record, err error) {
 	switch {
 	case s.Hash != 0:
 		records, err = m.dao.WithHash(ctx, s.Hash)
@@ -145,23 +162,30 @@ func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err e
 			err = ErrNotFound
 		}
 	case s.UserID != 0:
-		records, err = m.dao.LiveOf(ctx, s.UserID)
+		if records, err = m.dao.LiveOf(ctx, s.UserID); err == nil {
+			var ended []dao.Record
+			ended, err = m.dao.LatelyEnded(ctx, s.UserID)
+			records = append(records, ended...)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	records = slices.DeleteFunc(records, func(r dao.Record) bool {
-		return r.Reason != Live ||
-			s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
+		return s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
 			s.DeviceType != "" && r.DeviceType != s.DeviceType ||
 			s.ExceptHash != 0 && r.Hash == s.ExceptHash ||
 			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
 	})
 	slices.SortFunc(records, dao.NewestFirst)
-	for _, r := range records[min(max(s.KeepNewest, 0), len(records)):] {
-		ids = append(ids, r.ID)
-	}
-	return ids, nil
+	keep := s.KeepNewest
+	return slices.DeleteFunc(records, func(r dao.Record) bool {
+		kept := r.Reason == Live && keep > 0
+		if kept {
+			keep--
+		}
+		return kept
+	}), nil
 }
 
 // RevokeInactive ends up to limit sessions that nobody has used for olderThan,

@@ -10,6 +10,10 @@ import (
 // ErrNotFound means that there is no such session, live or ended.
 var ErrNotFound = errors.New("no such session")
 
+// ErrUnknown means that a change may have been made or not; repeating it does no
+// harm.
+var ErrUnknown = dao.ErrUnknown
+
 // ErrBadToken means that a page token is not one that List gave out, or was
 // given out for another filter.
 var ErrBadToken = errors.New("not a page token of this list")

@@ -47,7 +47,7 @@ func Fill(t testing.TB, db *sql.DB, rows int, now int64, only ...string) {
 		fmt.Sprintf("INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
 			" SELECT %d + i, 'grpc', 'ListSessions', 'test', '', 0, 0, '', 'OK', '', 0 FROM numbers", now*1000),
 		"DROP TABLE numbers",
-		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs",
+		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs, auth_cache_releases",
 	} {
 		if into, isInsert := strings.CutPrefix(s, "INSERT INTO "); isInsert && len(only) > 0 {
 			if table, _, _ := strings.Cut(into, "("); !slices.Contains(only, table) {
