@@ -126,10 +126,15 @@ CREATE TABLE session_events (
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Who may do a piece of background work: the highest token there is.
+-- Who may do a piece of background work (holder), until when (lease_until, Unix
+-- seconds), and with which token: the highest there was. renewals counts, so
+-- that every renewal changes its row.
 CREATE TABLE session_fences (
   name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   token bigint NOT NULL,
+  holder varchar(64) NOT NULL DEFAULT '',
+  lease_until bigint NOT NULL DEFAULT 0,
+  renewals bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 

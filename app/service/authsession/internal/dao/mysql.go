@@ -24,14 +24,14 @@ const (
 func newConn(db *sql.DB) sqlx.SqlConn {
 	return sqlx.NewSqlConnFromDB(db, sqlx.WithAcceptable(func(err error) bool {
 		var answer *mysql.MySQLError
-		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, errSignedIn) || errors.Is(err, context.Canceled)
+		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, errSignedIn) || errors.Is(err, dblock.ErrTaken) || errors.Is(err, context.Canceled)
 	}))
 }
 
 // retried are errors of a transaction that lost against another.
 var retried = []uint16{errDeadlock, errLockTimeout, errChanged}
 
-// transact runs fn in a transaction, again when it lost a deadlock.
+// transact runs fn in a transaction, again when it lost against another.
 // Background work that has lost its lock changes nothing.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
 	return again(ctx, func() error {

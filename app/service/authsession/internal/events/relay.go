@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
@@ -24,9 +25,9 @@ const (
 
 // Relay publishes the events that wait in MySQL, one node at a time.
 //
-// The lock is its connection's, and so are the statements that take events off
-// the table. A relay that was cut off can still reach Redis: there the one that
-// came after it has left its token, without which nothing is published.
+// The transactions that take events off the table check that the lock is still
+// the relay's. A relay that was replaced can still reach Redis: there the one
+// that came after it has left its token, without which nothing is published.
 type Relay struct {
 	db   *sql.DB
 	ring *redisring.Ring
@@ -116,12 +117,19 @@ func (r *Relay) drain(ctx context.Context) error {
 	}
 	defer lock.Release()
 	s, err := openStream(ctx, r.ring, r.conf.Stream, r.conf.MaxLen)
+	if err == nil {
+		// Replaced before it claimed the stream, it has shut the other one out:
+		// that one claims it anew.
+		if err = lock.Held(ctx); err != nil {
+			err = stepError{err}
+		}
+	}
 	for n := r.conf.Batch; err == nil && n == r.conf.Batch && ctx.Err() == nil; {
 		// What has begun is finished, so that a stop repeats no event.
-		n, err = r.step(context.WithoutCancel(ctx), lock.Conn(), s)
+		n, err = r.step(lock.Fenced(context.WithoutCancel(ctx)), s)
 	}
 	switch {
-	case errors.Is(err, errFenced):
+	case errors.Is(err, errFenced), errors.Is(err, dblock.ErrTaken):
 		failed.Inc("fenced")
 		return nil // the other one goes on
 	case errors.As(err, new(stepError)):
@@ -164,12 +172,12 @@ type stepError struct{ error }
 func (e stepError) Unwrap() error { return e.error }
 
 // step publishes a batch and takes it off the table.
-func (r *Relay) step(ctx context.Context, conn *sql.Conn, s *stream) (n int, err error) {
+func (r *Relay) step(ctx context.Context, s *stream) (n int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	// The change of a session is committed before the next one of it begins:
 	// where an event is to be seen, the session's events before it are, too.
-	list, err := oldest(ctx, conn, r.conf.Batch)
+	list, err := oldest(ctx, r.db, r.conf.Batch)
 	if err != nil {
 		return 0, stepError{fmt.Errorf("session events: %w", err)}
 	}
@@ -184,14 +192,21 @@ func (r *Relay) step(ctx context.Context, conn *sql.Conn, s *stream) (n int, err
 		ids[i] = e.ID
 		published.Inc(e.Type)
 	}
-	if _, err := conn.ExecContext(ctx, "DELETE FROM session_events WHERE id IN (?"+strings.Repeat(",?", len(ids)-1)+")", ids...); err != nil {
+	err = sqlx.NewSqlConnFromDB(r.db).TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		if err := dblock.Check(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecCtx(ctx, "DELETE FROM session_events WHERE id IN (?"+strings.Repeat(",?", len(ids)-1)+")", ids...)
+		return err
+	})
+	if err != nil {
 		return 0, stepError{fmt.Errorf("session events: %d were published and will be again: %w", len(ids), err)}
 	}
 	return len(list), nil
 }
 
-func oldest(ctx context.Context, conn *sql.Conn, limit int) (list []row, err error) {
-	rows, err := conn.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_events ORDER BY id LIMIT ?", limit)
+func oldest(ctx context.Context, db *sql.DB, limit int) (list []row, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_events ORDER BY id LIMIT ?", limit)
 	if err != nil {
 		return nil, err
 	}

@@ -189,12 +189,9 @@ func TestRepeatedEventsKeepTheirIDs(t *testing.T) {
 	r := b.idle()
 	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
 	require.NoError(t, err)
-	conn, err := b.db.Conn(t.Context())
-	require.NoError(t, err)
-	list, err := oldest(t.Context(), conn, 2)
+	list, err := oldest(t.Context(), b.db, 2)
 	require.NoError(t, err)
 	require.NoError(t, s.publish(t.Context(), list))
-	require.NoError(t, conn.Close())
 
 	b.relay()
 	b.drained()
@@ -215,26 +212,29 @@ func TestARelayThatWasReplacedPublishesNothing(t *testing.T) {
 	require.NoError(t, err)
 	s, err := openStream(t.Context(), asleep.ring, b.conf.Stream, 100)
 	require.NoError(t, err)
-	list, err := oldest(t.Context(), lock.Conn(), 10)
+	list, err := oldest(t.Context(), b.db, 10)
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 
 	require.NoError(t, b.idle().drain(t.Context()))
 	require.Equal(t, 2, b.waiting(), "whoever holds the lock is left alone")
-	var id int
-	require.NoError(t, lock.Conn().QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id))
-	_, err = b.db.Exec("KILL ?", id)
-	require.NoError(t, err)
 	b.write(3)
-	b.relay()
-	b.drained()
+	heir := b.idle()
+	require.Eventually(t, func() bool {
+		testenv.EndLease(t, b.db, lockName)
+		return heir.drain(t.Context()) == nil && b.waiting() == 0
+	}, 20*time.Second, 5*time.Millisecond)
 
 	require.ErrorIs(t, s.publish(t.Context(), list), errFenced)
-	_, err = asleep.step(t.Context(), lock.Conn(), s)
-	require.Error(t, err, "nor has it the means to take events off")
+	b.write(4)
+	late, err := openStream(t.Context(), asleep.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	_, err = asleep.step(lock.Fenced(t.Context()), late)
+	require.ErrorIs(t, err, dblock.ErrTaken, "nor may it take events off")
+	require.Equal(t, 1, b.waiting())
 	lock.Release()
 	_, hashes := b.entries()
-	require.Equal(t, []string{"1", "2", "3"}, hashes)
+	require.Equal(t, []string{"1", "2", "3", "4"}, hashes)
 }
 
 // What is under way is finished and taken off: a stop repeats nothing.

@@ -44,9 +44,9 @@ const cleanupLock = "authsession.cleanup"
 
 // Cleanup is one run that ends the sessions nobody uses.
 //
-// One run at a time holds the database's lock. The sessions end in transactions
-// of other connections, so each of those checks the run's token: a node that
-// has lost the lock, without having noticed, changes nothing.
+// One run at a time holds the database's lock, and each of its transactions
+// checks the lock's token: a node that has lost the lock, without having
+// noticed, changes nothing.
 type Cleanup struct {
 	Dao     *dao.Dao
 	Manager *sessions.Manager
@@ -85,14 +85,8 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 		return s, err
 	}
 	defer lock.Release()
-	work, err := lock.Fenced(context.WithoutCancel(ctx))
-	if err != nil {
-		return s, err
-	}
+	work := lock.Fenced(context.WithoutCancel(ctx))
 	for {
-		if err := lock.Held(work); err != nil {
-			return s, err
-		}
 		batch := c.batch(s.Sessions)
 		n, more, err := c.Manager.RevokeInactive(work, c.OlderThan, batch, c.DryRun, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
 		if s.Sessions += n; n > 0 {

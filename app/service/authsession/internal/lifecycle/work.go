@@ -1,8 +1,6 @@
 package lifecycle
 
 import (
-	"github.com/zeromicro/go-zero/core/logx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
@@ -18,10 +16,6 @@ type part interface {
 // StartWork starts what c enables: the sweep, the clean-up, the relay of
 // events.
 func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
-	if c.Cleanup.Enabled && c.Mysql.Active < 2 { // one holds the lock, another does the work
-		logx.Error("config key Cleanup: off, since it needs two connections and Mysql.Active is 1")
-		c.Cleanup.Enabled = false
-	}
 	return &Work{parts: []part{
 		StartSweeper(d, c.Sweep),
 		StartCleaner(d, m, c.Cleanup),

@@ -110,7 +110,7 @@ var (
 	tuples    = regexp.MustCompile(`\(\.\.\.\)(, \(\.\.\.\))+`)
 	locking   = regexp.MustCompile(` (FOR UPDATE|LOCK IN SHARE MODE)$`)
 	plannable = regexp.MustCompile(`(?i)^\s*(SELECT|UPDATE|DELETE)\b`)
-	noTable   = regexp.MustCompile(`(?i)^\s*SELECT (GET_LOCK|IS_USED_LOCK|CONNECTION_ID)`)
+	noTable   = regexp.MustCompile(`(?i)^\s*SELECT CONNECTION_ID`)
 )
 
 // shape is a statement without what differs from call to call.
