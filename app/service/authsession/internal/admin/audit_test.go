@@ -108,7 +108,7 @@ func TestOldRowsAreRemoved(t *testing.T) {
 	k.prune()
 	require.Equal(t, []string{"young"}, callers(a.written()))
 	var plan, table string
-	rows, err := a.db.Query("EXPLAIN DELETE FROM auth_admin_logs WHERE created_at < 5 ORDER BY created_at LIMIT 3")
+	rows, err := a.db.Query("EXPLAIN FORMAT=TRADITIONAL DELETE FROM auth_admin_logs WHERE created_at < 5 ORDER BY created_at LIMIT 3")
 	require.NoError(t, err)
 	defer rows.Close()
 	columns, err := rows.Columns()

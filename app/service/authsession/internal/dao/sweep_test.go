@@ -186,7 +186,7 @@ func TestSweepReadsByIndex(t *testing.T) {
 	s.exec("INSERT INTO auth_key_lifetimes(auth_key_id, expires_at, bound_until) VALUES " + rows.String()[1:])
 	s.exec("ANALYZE TABLE auth_key_lifetimes")
 	for _, where := range endedBy {
-		plan, err := s.db.QueryContext(context.Background(), "EXPLAIN "+selectEnded+where, now, 500)
+		plan, err := s.db.QueryContext(context.Background(), "EXPLAIN FORMAT=TRADITIONAL "+selectEnded+where, now, 500)
 		require.NoError(t, err)
 		columns, err := plan.Columns()
 		require.NoError(t, err)

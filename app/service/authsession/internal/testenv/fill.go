@@ -42,7 +42,7 @@ func Fill(t testing.TB, db *sql.DB, rows int, now int64, only ...string) {
 			LoginsAUser, hashFactor, now-40_000_000, now, IdleEach, now-1000),
 		"INSERT INTO auth_user_settings(user_id, authorization_ttl_days) SELECT i, IF(i % 3 = 0, 365, 0) FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_password_pendings(auth_key_id, owner, user_id, date_created) SELECT i, 1, IF(i %% 7 = 0, 1 + i DIV %d, 0), %d - i FROM numbers", LoginsAUser, now),
-		fmt.Sprintf("INSERT INTO session_events(created_at, event_id, type, body) SELECT %d, MD5(i), 'session.changed', '{}' FROM numbers", now*1000),
+		fmt.Sprintf("INSERT INTO session_events(created_at, event_id, type, body) SELECT %d, LPAD(HEX(i), 32, '0'), 'session.changed', '{}' FROM numbers", now*1000),
 		"INSERT INTO session_fences(name, token) SELECT CONCAT('name', i), 1 FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
 			" SELECT %d + i, 'grpc', 'ListSessions', 'test', '', 0, 0, '', 'OK', '', 0 FROM numbers", now*1000),
