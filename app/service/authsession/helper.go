@@ -149,6 +149,10 @@ func Migrate(ctx context.Context, c Config, create bool) ([]string, error) {
 	return names(lifecycle.Migrate(ctx, c, create))
 }
 
+// Due returns the statements that Migrate would change tables with, and runs
+// none of them.
+func Due(ctx context.Context, c Config) ([]string, error) { return lifecycle.Due(ctx, c) }
+
 // Unmigrate takes them back, down to the tables of a stock install. While a node
 // of ours serves under the configured key in etcd it refuses, unless force says
 // to go on.

@@ -17,6 +17,7 @@ const (
 	errDeadlock    = 1213
 	errLockTimeout = 1205
 	errChanged     = 1020 // a row read before has changed (innodb_snapshot_isolation)
+	errNotReady    = 1047 // a node of a Galera cluster that has not joined it yet
 )
 
 // newConn wraps the pool in go-zero's breaker, metrics and traces. An error
@@ -28,8 +29,11 @@ func newConn(db *sql.DB) sqlx.SqlConn {
 	}))
 }
 
-// retried are errors of a transaction that lost against another.
-var retried = []uint16{errDeadlock, errLockTimeout, errChanged}
+// retried are errors of a transaction that lost against another: the server
+// has rolled it back, or rolls it back when it hears of the error. A Galera
+// cluster says errDeadlock at the COMMIT, too, where a transaction of another
+// node came first. errNotReady: nothing was done.
+var retried = []uint16{errDeadlock, errLockTimeout, errChanged, errNotReady}
 
 // transact runs fn in a transaction, again when it lost against another.
 // Background work that has lost its lock changes nothing.
@@ -44,7 +48,7 @@ func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx
 	})
 }
 
-// again runs a transaction up to five times, as long as it loses deadlocks.
+// again runs a transaction up to five times, as long as it loses against others.
 func again(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction()

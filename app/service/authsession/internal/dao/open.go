@@ -112,6 +112,11 @@ func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
 		conf.Params = map[string]string{}
 	}
 	conf.Params["autocommit"] = "1"
+	for name, seconds := range lockWaits(noTimeout) {
+		if _, set := conf.Params[name]; !set {
+			conf.Params[name] = seconds
+		}
+	}
 	// The lock of the migrations reads times.
 	conf.ParseTime = true
 	// The columns hold any character; names of devices do, too.
@@ -122,6 +127,18 @@ func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
 	// connections are kept: they are not.
 	conf.RejectReadOnly = true
 	return conf, nil
+}
+
+// lockWaits are how many seconds a statement waits for a lock: of rows, of a
+// table. The server's own 50 s and a day are longer than anybody waits here: of
+// a call that has given up, the server hears only when it wants to answer, and
+// until then the transaction keeps its locks. All who use a table wait for a
+// migration that waits for it, so that waits least.
+func lockWaits(migrates bool) map[string]string {
+	if migrates {
+		return map[string]string{"innodb_lock_wait_timeout": "2", "lock_wait_timeout": "2"}
+	}
+	return map[string]string{"innodb_lock_wait_timeout": "2", "lock_wait_timeout": "5"}
 }
 
 // open asks the server once, within a time.
