@@ -97,6 +97,40 @@ func TestAnImportIsPossibleAfterTheTablesWereMade(t *testing.T) {
 	})
 }
 
+// What users chose in a stock install holds from the first start on, and the
+// clean-up waits where there are logins.
+func TestTimesOfAStockInstallAreTakenOver(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		for name, tc := range map[string]struct {
+			rows  []string
+			want  string
+			waits bool
+		}{
+			"no table of users":     {[]string{}, "", false},
+			"an old table of users": {[]string{"CREATE TABLE users (id bigint NOT NULL PRIMARY KEY)", "INSERT INTO users(id) VALUES (1)"}, "", false},
+			"choices": {[]string{
+				"CREATE TABLE users (id bigint NOT NULL PRIMARY KEY, authorization_ttl_days int NOT NULL DEFAULT 180)",
+				"INSERT INTO users(id, authorization_ttl_days) VALUES (1, 180), (2, 365), (3, 30), (4, 0)",
+				"INSERT INTO auth_users(auth_key_id, user_id) VALUES (1, 2)"}, "2:365,3:30", true},
+			"nobody is logged in": {[]string{"INSERT INTO auth_users(auth_key_id, user_id, deleted) VALUES (1, 2, 1)"}, "", false},
+		} {
+			t.Run(name, func(t *testing.T) {
+				db := open(t)
+				execAll(t, db, stock(t)...)
+				execAll(t, db, tc.rows...)
+				_, err := Migrate(t.Context(), db, false, nil)
+				require.NoError(t, err)
+				var got sql.NullString
+				require.NoError(t, db.QueryRow("SELECT GROUP_CONCAT(CONCAT(user_id, ':', authorization_ttl_days) ORDER BY user_id) FROM auth_user_settings").Scan(&got))
+				require.Equal(t, tc.want, got.String)
+				var waits bool
+				require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM session_fences WHERE name = 'authsession.cleanup.waits'").Scan(&waits))
+				require.Equal(t, tc.waits, waits)
+			})
+		}
+	})
+}
+
 // What was taken back leaves no table behind, and nothing of a table that a
 // stock install has.
 func TestNothingOfOursStaysInAStockInstall(t *testing.T) {

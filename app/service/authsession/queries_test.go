@@ -171,6 +171,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	s.Touch.Flush(ctx)
 
 	// background work
+	one(d.CleanupWaits(ctx))
+	ok(d.AllowCleanup(ctx))
 	sweep, err := d.StartSweep(ctx, 0)
 	ok(err)
 	for range 20 { // both kinds of ended keys

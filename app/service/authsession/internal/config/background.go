@@ -48,6 +48,9 @@ type Cleanup struct {
 	BatchSize     int           `json:",default=500"`   // logins in one transaction, 1 to 5000
 	Sleep         time.Duration `json:",default=200ms"` // between two batches, at most 30s
 	JitterPct     int           `json:",default=10"`    // of Period, 0 to 50
+	// FirstRun ends unused logins of a stock install, too. Without it a database
+	// that came with some is only looked at, until authsession cleanup was run.
+	FirstRun bool `json:",optional"`
 }
 
 func (c Cleanup) validate(t Touch) error {

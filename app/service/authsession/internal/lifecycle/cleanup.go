@@ -26,7 +26,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "cleanup",
 		Name:      "runs_total",
-		Help:      "Runs of the clean-up by result: done, limit, busy (another node is at it), stopped, error.",
+		Help:      "Runs of the clean-up by result: done, limit, busy (another node is at it), waits (for an operator), stopped, error.",
 		Labels:    []string{"result"},
 	})
 )
@@ -38,6 +38,7 @@ const (
 	CleanupBusy    = "busy"    // another node is at it
 	CleanupStopped = "stopped" // told to, after the batch under way
 	CleanupError   = "error"
+	CleanupWaits   = "waits" // for an operator, on a database of a stock install
 )
 
 const cleanupLock = "authsession.cleanup"
@@ -56,6 +57,7 @@ type Cleanup struct {
 	Sleep     time.Duration // in between
 	Limit     int           // in all; 0: no limit
 	DryRun    bool          // count only
+	Allow     bool          // cleaners end logins of a stock install from now on
 	Actor     string
 }
 
@@ -86,9 +88,24 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 	}
 	defer lock.Release()
 	work := lock.Fenced(context.WithoutCancel(ctx))
+	if c.Allow && !c.DryRun {
+		if err := c.Dao.AllowCleanup(work); err != nil {
+			return s, err
+		}
+	}
+	idle := c.Manager.Idle(c.OlderThan)
 	for {
 		batch := c.batch(s.Sessions)
-		n, more, err := c.Manager.RevokeInactive(work, c.OlderThan, batch, c.DryRun, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+		var (
+			n    int
+			more bool
+			by   = sessions.By{Reason: sessions.Inactive, Actor: c.Actor}
+		)
+		if c.DryRun {
+			n, more, err = c.Manager.RevokeInactive(work, c.OlderThan, batch, true, by)
+		} else {
+			n, more, err = idle.Revoke(work, batch, by)
+		}
 		if s.Sessions += n; n > 0 {
 			s.Batches++
 		}
@@ -144,7 +161,7 @@ func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	cleaner := &Cleaner{
-		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Actor: "cleanup"},
+		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Allow: c.FirstRun, Actor: "cleanup"},
 		conf: c, stop: stop, done: make(chan struct{}),
 	}
 	go cleaner.loop(ctx)
@@ -167,20 +184,43 @@ func (c *Cleaner) loop(ctx context.Context) {
 	defer close(c.done)
 	wait := rand.N(min(firstCleanup, c.conf.Period))
 	for sleep(ctx, wait) {
-		s, err := c.run.Run(ctx)
+		s, err := c.turn(ctx)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return
 		}
 		cleanupRuns.Inc(s.Result)
-		cleanedSessions.Add(float64(s.Sessions))
+		if s.Result != CleanupWaits {
+			cleanedSessions.Add(float64(s.Sessions))
+		}
 		switch {
 		case err != nil:
 			logx.Errorf("clean-up: %d unused sessions ended in %d batches and %v, then: %v", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), err)
+		case s.Result == CleanupWaits:
+			logx.Infof("clean-up: waits. This database has logins of a stock install, and %d that nobody has used for %v would end: authsession cleanup -dry-run counts them, authsession cleanup ends them and lets nodes go on by themselves, and so does Cleanup.FirstRun: true",
+				s.Sessions, c.run.OlderThan)
 		case s.Result != CleanupBusy:
 			logx.Infof("clean-up: %d unused sessions ended in %d batches and %v: %s", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), s.Result)
 		}
 		wait = c.pause()
 	}
+}
+
+// turn is a run, or, where the clean-up waits for an operator, a count.
+func (c *Cleaner) turn(ctx context.Context) (CleanupSummary, error) {
+	waits, err := c.run.Dao.CleanupWaits(ctx)
+	if err != nil {
+		return CleanupSummary{Result: CleanupError}, err
+	}
+	if !waits || c.run.Allow {
+		return c.run.Run(ctx)
+	}
+	count := c.run
+	count.DryRun = true
+	s, err := count.Run(ctx)
+	if err == nil && s.Result != CleanupBusy {
+		s.Result = CleanupWaits
+	}
+	return s, err
 }
 
 // pause is Period, give or take JitterPct: nodes that were started together

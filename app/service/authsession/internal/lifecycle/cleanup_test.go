@@ -199,6 +199,40 @@ func TestCleanersRunByThemselves(t *testing.T) {
 	require.Equal(t, 100, d.number("SELECT COUNT(*) FROM session_events"), "one event each")
 }
 
+// Logins of a stock install are counted, not ended, until an operator has run a
+// clean-up or said so in the configuration.
+func TestTheFirstCleanupOfAStockInstallWaits(t *testing.T) {
+	for name, allow := range map[string]func(*desk, *Cleaner){
+		"a run":         func(d *desk, _ *Cleaner) { c := d.cleanup(1); c.Allow, c.Limit = true, 1; d.run(c) },
+		"configuration": func(_ *desk, c *Cleaner) { c.run.Allow = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.logins(1, 5, 31*days)
+			_, err := d.db.Exec("INSERT INTO session_fences(name, token) VALUES ('authsession.cleanup.waits', 0)")
+			require.NoError(t, err)
+			c := &Cleaner{run: d.cleanup(0)}
+			for range 2 {
+				s, err := c.turn(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, []any{CleanupWaits, 5, 5}, []any{s.Result, s.Sessions, d.live()})
+			}
+			dry := d.cleanup(1)
+			dry.Allow, dry.DryRun = true, true
+			d.run(dry)
+			s, err := c.turn(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, CleanupWaits, s.Result, "who only looks allows nothing")
+
+			allow(d, c)
+			s, err = c.turn(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []any{CleanupDone, 0}, []any{s.Result, d.live()})
+			require.Zero(t, d.number("SELECT COUNT(*) FROM session_fences WHERE name LIKE '%.waits'"), "for all nodes")
+		})
+	}
+}
+
 func TestNoCleanerUnlessEnabled(t *testing.T) {
 	c := StartCleaner(nil, nil, config.Cleanup{})
 	require.Nil(t, c)

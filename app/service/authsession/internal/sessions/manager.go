@@ -168,22 +168,40 @@ func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err e
 // or, where their user has a TTL, for that. It returns how many, and whether
 // there may be more. A dry run only counts.
 func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by By) (n int, more bool, err error) {
-	before := m.dao.Now() - int64(olderThan/time.Second)
 	if dryRun {
-		n, err := m.dao.CountIdle(ctx, before)
+		n, err := m.dao.CountIdle(ctx, m.dao.Now()-int64(olderThan/time.Second))
 		return min(n, limit), n > limit, err
 	}
+	return m.Idle(olderThan).Revoke(ctx, limit, by)
+}
+
+// Idle is one way through the sessions that nobody has used for olderThan.
+func (m *Manager) Idle(olderThan time.Duration) *Idle {
+	before := m.dao.Now() - int64(olderThan/time.Second)
+	return &Idle{m: m, before: before, scan: m.dao.ScanIdle(before)}
+}
+
+// Idle ends sessions that nobody uses, some with each call. One goroutine
+// uses it.
+type Idle struct {
+	m      *Manager
+	before int64
+	scan   *dao.IdleScan
+}
+
+// Revoke is RevokeInactive, from where the call before has ended.
+func (i *Idle) Revoke(ctx context.Context, limit int, by By) (n int, more bool, err error) {
 	for n < limit {
 		batch := min(limit-n, inactiveBatch)
-		ids, err := m.dao.Idle(ctx, before, batch)
+		ids, err := i.scan.Next(ctx, batch)
 		if err != nil || len(ids) == 0 {
 			return n, false, err
 		}
-		ended, err := m.dao.EndIdle(ctx, ids, before, by.Actor)
+		ended, err := i.m.dao.EndIdle(ctx, ids, i.before, by.Actor)
 		if err != nil {
 			return n, true, err
 		}
-		m.tell(ctx, ended, by.AnswerTo)
+		i.m.tell(ctx, ended, by.AnswerTo)
 		n += len(ended)
 		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
 			return n, false, nil
