@@ -74,12 +74,12 @@ func indexOf(line string) (x index, ok bool) {
 		return index{}, false
 	}
 	x.columns = strings.Split(strings.TrimSuffix(columns, ")"), ", ")
-	switch {
-	case words[0] == primary:
+	switch words[0] {
+	case primary:
 		x.name, x.unique = primary, true
-	case words[0] == "UNIQUE":
+	case "UNIQUE":
 		x.name, x.unique = words[2], true
-	case words[0] == "KEY":
+	case "KEY":
 		x.name = words[1]
 	default:
 		return index{}, false

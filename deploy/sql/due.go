@@ -28,7 +28,7 @@ func due(ctx context.Context, db *sql.DB, files []string) (due []string, err err
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	tables, err := tablesOf(ctx, db)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func takeBack(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for _, f := range slices.Backward(files()) {
 		_, down := halves(f)
 		for _, s := range down {

@@ -167,6 +167,7 @@ func TestAMigrationDoesNotStopThoseWhoUseTheTable(t *testing.T) {
 		lockPatience, lockPause = 2500*time.Millisecond, 100*time.Millisecond
 
 		db := open(t)
+		notOnGalera(t, db)
 		execAll(t, db, stock(t)...)
 		config, err := mysql.ParseDSN(serverOf(t))
 		require.NoError(t, err)

@@ -3,6 +3,7 @@ package dao
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"slices"
 	"time"
@@ -39,12 +40,17 @@ var retried = []uint16{errDeadlock, errLockTimeout, errChanged, errNotReady}
 // Background work that has lost its lock changes nothing.
 func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx.Session) error) error {
 	return again(ctx, func() error {
-		return d.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			if err := dblock.Check(ctx, tx); err != nil {
-				return err
+		var failed error
+		err := d.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+			if failed = dblock.Check(ctx, tx); failed == nil {
+				failed = fn(ctx, tx)
 			}
-			return fn(ctx, tx)
+			return failed
 		})
+		if failed != nil { // go-zero makes a text of it where the connection is gone, too
+			return failed
+		}
+		return err
 	})
 }
 
@@ -52,8 +58,7 @@ func (d *Dao) transact(ctx context.Context, fn func(ctx context.Context, tx sqlx
 func again(ctx context.Context, transaction func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := transaction()
-		var answer *mysql.MySQLError
-		if !errors.As(err, &answer) || !slices.Contains(retried, answer.Number) || attempt == 5 {
+		if attempt == 5 || !lost(err) {
 			return err
 		}
 		select {
@@ -62,6 +67,15 @@ func again(ctx context.Context, transaction func() error) error {
 			return err
 		}
 	}
+}
+
+// lost reports whether a transaction has left nothing behind and may do better
+// the next time. ErrBadConn is what the driver makes of a statement that it did
+// not send, or that a server refused because it only reads: after a switch of
+// the primary, a new connection leads to the new one.
+func lost(err error) bool {
+	var answer *mysql.MySQLError
+	return errors.As(err, &answer) && slices.Contains(retried, answer.Number) || errors.Is(err, driver.ErrBadConn)
 }
 
 // secret is a string that statements carry and logs do not show: go-zero

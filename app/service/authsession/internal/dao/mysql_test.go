@@ -75,6 +75,14 @@ func TestAConnectionThatRefusesWritesIsGivenUp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.Exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1)")
 	require.NoError(t, err)
+
+	_, err = db.Exec("SET SESSION TRANSACTION READ ONLY")
+	require.NoError(t, err)
+	d := &Dao{conn: newConn(db)}
+	require.NoError(t, d.transact(t.Context(), func(ctx context.Context, tx sqlx.Session) error {
+		_, err := tx.ExecCtx(ctx, "INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (2)")
+		return err
+	}), "a transaction runs again on another connection")
 }
 
 // The caller has given up: its transaction does not wait on, with the locks

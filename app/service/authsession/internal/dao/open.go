@@ -159,7 +159,30 @@ func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.D
 		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
 			conf.Addr, conf.User, conf.DBName, err)
 	}
+	if waits := conf.Params[syncWait]; waits == "" && isGalera(ctx, db) {
+		db.Close()
+		conf = conf.Clone()
+		conf.Params[syncWait] = syncAll
+		return open(ctx, c, conf, within)
+	}
 	return db, nil
+}
+
+// A node of a Galera cluster answers a read before it has applied what others
+// have committed, unless it is told to wait: for the reads, and for what
+// statements that change rows read. Else a login that was revoked on another
+// node a moment ago would go into the cache again, and a revocation would not
+// find a login that was just made.
+const (
+	syncWait = "wsrep_sync_wait"
+	syncAll  = "7" // reads, updates and deletions, insertions
+)
+
+// isGalera reports whether the server is a node of a Galera cluster.
+func isGalera(ctx context.Context, db *sql.DB) bool {
+	var name, value string
+	err := db.QueryRowContext(ctx, "SHOW VARIABLES LIKE 'wsrep_on'").Scan(&name, &value)
+	return err == nil && strings.EqualFold(value, "ON")
 }
 
 type quiet struct{}
