@@ -53,15 +53,18 @@ type sweepRow struct {
 	Perm int64 `db:"perm"` // the perm key whose row names it; 0: none
 }
 
-// selectEnded reads from one index each; what is bound ends with its binding.
-const selectEnded = "SELECT l.auth_key_id, COALESCE(p.auth_key_id, 0) AS perm FROM auth_key_lifetimes l" +
-	" LEFT JOIN auth_key_infos i ON i.auth_key_id = l.auth_key_id" +
-	" LEFT JOIN auth_key_infos p ON p.auth_key_id = i.perm_auth_key_id AND p.auth_key_id <> l.auth_key_id" +
-	" AND l.auth_key_id IN (p.temp_auth_key_id, p.media_temp_auth_key_id) WHERE "
+// selectEnded reads from one index each, which it names: MySQL would rather sort
+// all keys that are not bound. What is bound ends with its binding.
+const (
+	selectEnded = "SELECT l.auth_key_id, COALESCE(p.auth_key_id, 0) AS perm FROM auth_key_lifetimes l FORCE INDEX "
+	joinEnded   = " LEFT JOIN auth_key_infos i ON i.auth_key_id = l.auth_key_id" +
+		" LEFT JOIN auth_key_infos p ON p.auth_key_id = i.perm_auth_key_id AND p.auth_key_id <> l.auth_key_id" +
+		" AND l.auth_key_id IN (p.temp_auth_key_id, p.media_temp_auth_key_id) WHERE "
+)
 
 var endedBy = [...]string{
-	"l.bound_until > 0 AND l.bound_until <= ? ORDER BY l.bound_until LIMIT ?",
-	"l.expires_at > 0 AND l.expires_at <= ? AND l.bound_until = 0 ORDER BY l.expires_at LIMIT ?",
+	"(idx_bound_until)" + joinEnded + "l.bound_until > 0 AND l.bound_until <= ? ORDER BY l.bound_until LIMIT ?",
+	"(idx_expires_at)" + joinEnded + "l.expires_at > 0 AND l.expires_at <= ? AND l.bound_until = 0 ORDER BY l.expires_at LIMIT ?",
 }
 
 // Batch removes up to limit keys and what names them, in one transaction, and
