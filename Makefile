@@ -8,6 +8,7 @@ FUZZTIME ?= 1m
 SEEDS ?= 200
 START ?= 1
 CLIENTS ?=
+ENGINES ?=
 SHORT ?=
 SOAK     ?= 10m
 CHAOS    ?= 10m
@@ -18,7 +19,7 @@ FAULTS   ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ test-unit: ## run the tests that need no server
 
 test-integration: ## run the tests against real MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test integration
+
+test-engines: ## run authsession on MySQL, Galera, a switchover, Redis Sentinel and more, under load: ENGINES="galera redis" chooses
+	@.ci/test-engines $(ENGINES)
 
 test-clients: build ## walk real clients through a cluster: CLIENTS=gotd,mtcute chooses, SHORT=1 is the short form
 	@.ci/with-clients env $(LAB) clients -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \

@@ -177,6 +177,7 @@ func during(t *testing.T, db *sql.DB, rows int, generation int64, work func()) {
 func TestMigrationsRunOnline(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db, direct := open(t), open(t)
+		notOnGalera(t, db)
 		execAll(t, db, stock(t)...)
 		before := describe(t, db)
 		rows := stockRows(t)
@@ -190,7 +191,7 @@ func TestMigrationsRunOnline(t *testing.T) {
 		require.Equal(t, [4]int{rows, rows, rows, rows}, count())
 
 		during(t, db, rows, 1, func() {
-			applied, err := Migrate(t.Context(), db, true)
+			applied, err := Migrate(t.Context(), db, true, nil)
 			require.NoError(t, err)
 			for _, a := range applied {
 				t.Logf("%s: %v", a.File, a.Took.Round(time.Millisecond))
@@ -201,7 +202,7 @@ func TestMigrationsRunOnline(t *testing.T) {
 		require.Equal(t, [4]int{rows, rows, rows, rows}, count())
 
 		during(t, db, rows, 2, func() {
-			undone, err := Unmigrate(t.Context(), db)
+			undone, err := Unmigrate(t.Context(), db, nil)
 			require.NoError(t, err)
 			require.Len(t, undone, migrationCount(t))
 		})
@@ -213,7 +214,7 @@ func TestMigrationsRunOnline(t *testing.T) {
 		require.Equal(t, wide, describe(t, db))
 		require.Equal(t, [4]int{rows, rows, rows, rows}, count())
 
-		_, err := Migrate(t.Context(), db, true)
+		_, err := Migrate(t.Context(), db, true, nil)
 		require.NoError(t, err, "and forth again")
 		require.Equal(t, describe(t, direct), describe(t, db))
 	})

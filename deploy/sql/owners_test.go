@@ -20,7 +20,7 @@ func TestOwedPasswordsGetOwners(t *testing.T) {
 		execAll(t, db,
 			"INSERT INTO auth_users(auth_key_id, user_id, deleted) VALUES (1, 777, 0), (2, 777, 0), (3, 777, 1)",
 			"INSERT INTO auth_password_pendings(auth_key_id, user_id, date_created) VALUES (1, 0, 5), (2, 777, 5), (3, 0, 5), (4, 0, 5)")
-		_, err = Migrate(t.Context(), db, true)
+		_, err = Migrate(t.Context(), db, true, nil)
 		require.NoError(t, err)
 		rows, err := db.Query("SELECT auth_key_id, owner, user_id, date_created FROM auth_password_pendings ORDER BY auth_key_id")
 		require.NoError(t, err)

@@ -47,27 +47,46 @@ type Applied struct {
 
 // Migrate applies the migrations that db has not seen, in order, and returns
 // them. Several processes may call it at once: one works, the others wait (up
-// to five minutes) and find nothing left to do. The connections of db should
-// have no read timeout, since a statement may take as long as its table is
-// large; every statement leaves the tables usable by a stock authsession while
-// it runs and afterwards.
+// to five minutes) and find nothing left to do. It may be interrupted anywhere,
+// and goes on from there the next time; what is missing of migrations that were
+// applied before is made again.
+//
+// The connections of db should have no read timeout, since a statement may take
+// as long as its table is large, and a lock_wait_timeout of a few seconds:
+// every statement leaves the tables usable by a stock authsession while it runs
+// and afterwards, but all who use a table wait for one that waits for its lock.
+// Migrate tries again what has waited that long, for two minutes in all; notice,
+// if not nil, hears of it.
 //
 // A database of an older Teamgram release is refused, and so is one that has no
 // table of a stock install (NoStockTablesError), unless create says to make
 // them.
-func Migrate(ctx context.Context, db *sql.DB, create bool) ([]Applied, error) {
-	p, err := provider(db, func(ctx context.Context, db *sql.DB) error { return checkStock(ctx, db, create) }, nil)
+func Migrate(ctx context.Context, db *sql.DB, create bool, notice func(string)) ([]Applied, error) {
+	// What is missing of the migrations that were applied comes first: those
+	// after them stand on it.
+	check := func(ctx context.Context, db *sql.DB) error {
+		if err := checkStock(ctx, db, create); err != nil {
+			return err
+		}
+		return mend(ctx, db)
+	}
+	p, err := provider(db, check, nil)
 	if err != nil {
 		return nil, err
 	}
-	results, err := p.Up(ctx)
+	done, err := patiently(ctx, db, notice, p.Up)
+	if err == nil && Check(ctx, db) != nil {
+		_, err = patiently(ctx, db, notice, func(ctx context.Context) ([]*goose.MigrationResult, error) {
+			return nil, checkAlone(ctx, db, check)
+		})
+	}
+	if err == nil {
+		err = Check(ctx, db)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("schema migration: %w", err)
+		return done, fmt.Errorf("schema migration: %w", err)
 	}
-	if err := Check(ctx, db); err != nil {
-		return nil, fmt.Errorf("schema migration: %w, although table %s says that all was done: the tables were made anew since; drop that table and run authsession -migrate again", err, versionTable)
-	}
-	return outcome(results), nil
+	return done, nil
 }
 
 // Unmigrate takes back what Migrate has done, the last first, and returns it:
@@ -77,27 +96,32 @@ func Migrate(ctx context.Context, db *sql.DB, create bool) ([]Applied, error) {
 // sessions ended, users' own settings, events that are not published. Nobody
 // has to: stock nodes run on the migrated schema. No node of ours may run
 // meanwhile; stock nodes may. Nor may Migrate: the tables that both keep their
-// books in go, too.
-func Unmigrate(ctx context.Context, db *sql.DB) ([]Applied, error) {
+// books in go, too. Interrupted, it goes on the next time. It waits for locks as
+// Migrate does.
+func Unmigrate(ctx context.Context, db *sql.DB, notice func(string)) ([]Applied, error) {
 	p, err := provider(db, func(context.Context, *sql.DB) error { return nil }, forget)
 	if err != nil {
 		return nil, err
 	}
-	results, err := p.DownTo(ctx, 0)
+	done, err := patiently(ctx, db, notice, func(ctx context.Context) ([]*goose.MigrationResult, error) { return p.DownTo(ctx, 0) })
 	if err == nil {
 		_, err = db.ExecContext(ctx, "DROP TABLE IF EXISTS "+lockTable)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("schema migration: %w", err)
+		return done, fmt.Errorf("schema migration: %w", err)
 	}
-	return outcome(results), nil
+	return done, nil
 }
 
-// forget drops the table of versions once it tells of no migration.
+// forget takes back what of a migration was done that was never finished, and
+// drops the table of versions, once it tells of no migration.
 func forget(ctx context.Context, db *sql.DB) error {
 	var applied int
 	err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+versionTable+" WHERE version_id > 0").Scan(&applied)
 	if err != nil || applied > 0 {
+		return err
+	}
+	if err := takeBack(ctx, db); err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, "DROP TABLE "+versionTable)
@@ -107,11 +131,7 @@ func forget(ctx context.Context, db *sql.DB) error {
 // provider runs the migrations on db, one process at a time, if the check says
 // that it may; last, where there is one, runs before others may.
 func provider(db *sql.DB, check, last func(context.Context, *sql.DB) error) (*goose.Provider, error) {
-	locker, err := lock.NewMySQLTableLocker(
-		lock.WithTableName(lockTable),
-		lock.WithTableLockTimeout(time.Second, 300),
-		lock.WithTableUnlockTimeout(time.Second, 60),
-	)
+	locker, err := newLock(check, last)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +140,16 @@ func provider(db *sql.DB, check, last func(context.Context, *sql.DB) error) (*go
 		return nil, err
 	}
 	return goose.NewProvider(goose.DialectMySQL, db, files,
-		goose.WithTableName(versionTable), goose.WithLocker(checkedLock{locker, check, last}), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName(versionTable), goose.WithLocker(locker), goose.WithDisableGlobalRegistry(true))
+}
+
+func newLock(check, last func(context.Context, *sql.DB) error) (lock.Locker, error) {
+	locker, err := lock.NewMySQLTableLocker(
+		lock.WithTableName(lockTable),
+		lock.WithTableLockTimeout(time.Second, 300),
+		lock.WithTableUnlockTimeout(time.Second, 60),
+	)
+	return checkedLock{locker, check, last}, err
 }
 
 func outcome(results []*goose.MigrationResult) []Applied {
@@ -129,19 +158,4 @@ func outcome(results []*goose.MigrationResult) []Applied {
 		out[i] = Applied{File: r.Source.Path, Took: r.Duration}
 	}
 	return out
-}
-
-// Check reports the first table that db lacks, or that lacks a column in use.
-func Check(ctx context.Context, db *sql.DB) error {
-	for _, s := range Statements() {
-		t := tableOf(s)
-		rows, err := db.QueryContext(ctx, "SELECT "+strings.Join(t.columns, ", ")+" FROM "+t.name+" LIMIT 1")
-		if err != nil {
-			return fmt.Errorf("table %s: %w", t.name, err)
-		}
-		if err := rows.Close(); err != nil {
-			return fmt.Errorf("table %s: %w", t.name, err)
-		}
-	}
-	return nil
 }

@@ -77,7 +77,9 @@ CREATE TABLE auth_users (
   KEY idx_user_deleted_active (user_id, deleted, date_active),
   KEY idx_deleted_active (deleted, date_active),
   KEY idx_deleted_type (deleted, device_type, unconfirmed_until),
-  KEY idx_hash (hash)
+  KEY idx_hash (hash),
+  KEY idx_created (date_created),
+  KEY idx_user_created (user_id, date_created)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- How long temp keys live. A key without a row lives for ever, as all keys of
@@ -115,21 +117,30 @@ CREATE TABLE auth_user_settings (
   KEY idx_ttl (authorization_ttl_days)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Events of sessions that are not on the stream yet: written in the
--- transaction of the change they tell of, removed when they are published.
+-- Events of sessions, written in the transaction of the change they tell of.
+-- They stay for a while after they were published, should Redis forget them:
+-- with the number of the batch (0: it waits), and its time in Unix milliseconds.
 CREATE TABLE session_events (
   id bigint NOT NULL AUTO_INCREMENT,
   created_at bigint NOT NULL,
   event_id char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   type varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   body text NOT NULL,
-  PRIMARY KEY (id)
+  published_no bigint NOT NULL DEFAULT 0,
+  published_at bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (id),
+  KEY idx_published (published_no)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
--- Who may do a piece of background work: the highest token there is.
+-- Who may do a piece of background work (holder), until when (lease_until, Unix
+-- seconds), and with which token: the highest there was. renewals counts, so
+-- that every renewal changes its row.
 CREATE TABLE session_fences (
   name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   token bigint NOT NULL,
+  holder varchar(64) NOT NULL DEFAULT '',
+  lease_until bigint NOT NULL DEFAULT 0,
+  renewals bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
@@ -150,5 +161,52 @@ CREATE TABLE auth_admin_logs (
   affected int NOT NULL DEFAULT 0,
   PRIMARY KEY (id),
   KEY idx_created_at (created_at),
+  KEY idx_user_id (user_id),
+  KEY idx_caller (caller, created_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- The logins that a call of the admin API ended.
+CREATE TABLE auth_admin_log_sessions (
+  id bigint NOT NULL AUTO_INCREMENT,
+  log_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  hash bigint NOT NULL,
+  PRIMARY KEY (id),
+  KEY idx_log_id (log_id),
   KEY idx_user_id (user_id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Logins that ended before another began on their key: the row of auth_users,
+-- of which a stock install has one a key and user, goes on as the new login.
+CREATE TABLE auth_user_history (
+  id bigint NOT NULL AUTO_INCREMENT,
+  auth_key_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  hash bigint NOT NULL,
+  date_created bigint NOT NULL,
+  date_active bigint NOT NULL,
+  device_type varchar(16) NOT NULL DEFAULT '',
+  revoked_at bigint NOT NULL,
+  revoke_reason tinyint NOT NULL,
+  revoked_by varchar(64) NOT NULL DEFAULT '',
+  PRIMARY KEY (id),
+  KEY idx_created (date_created),
+  KEY idx_user_created (user_id, date_created),
+  KEY idx_hash (hash)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Which batch of events a webhook has done with.
+CREATE TABLE session_webhooks (
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  published_no bigint NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Keys of changed rows that Redis could not be told of: written in the
+-- transaction of their change, removed by whichever node has told Redis.
+CREATE TABLE auth_cache_releases (
+  id bigint NOT NULL AUTO_INCREMENT,
+  cache_key varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  created_at bigint NOT NULL,
+  PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

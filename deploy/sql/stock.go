@@ -78,6 +78,7 @@ func older(what string) error {
 type table struct {
 	name    string
 	columns []string // but those that are not used
+	indexes []index  // but those of a stock install that are not unique
 }
 
 // unused are columns of the stock tables that no statement of ours names.
@@ -87,6 +88,9 @@ var unused = map[string][]string{
 	"auths":          {"system_code", "created_at", "updated_at"},
 	"auth_users":     {"state", "created_at"},
 }
+
+// anyName are indexes of the stock tables that no statement of ours names.
+var anyName = map[string][]string{"auth_users": {"auth_key_id_2", "idx_user_deleted"}}
 
 // lacks returns the columns that are not among those it has.
 func (t *table) lacks(have []string) (missing []string) {
@@ -105,6 +109,9 @@ func tableOf(statement string) (t table) {
 	t.name = strings.TrimSpace(head)
 	skip := append([]string{"PRIMARY", "UNIQUE", "KEY"}, unused[t.name]...)
 	for line := range strings.Lines(body) {
+		if x, ok := indexOf(line); ok && !slices.Contains(anyName[t.name], x.name) {
+			t.indexes = append(t.indexes, x)
+		}
 		switch word, _, _ := strings.Cut(strings.TrimSpace(line), " "); {
 		case word == ")":
 			return t
@@ -117,15 +124,9 @@ func tableOf(statement string) (t table) {
 
 // stockTables are those of the first migration.
 func stockTables() (list []table) {
-	text, err := migrations.ReadFile("migrations/00001_stock_tables.sql")
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	up, _, _ := strings.Cut(string(text), "-- +goose Down")
-	for _, s := range strings.Split(up, ";\n") {
-		if strings.Contains(s, "CREATE TABLE") {
-			list = append(list, tableOf(s))
-		}
+	up, _ := halves("migrations/00001_stock_tables.sql")
+	for _, s := range up {
+		list = append(list, tableOf(s))
 	}
 	return list
 }
@@ -159,9 +160,35 @@ func (l checkedLock) Lock(ctx context.Context, db *sql.DB) error {
 	if err := l.Locker.Lock(ctx, db); err != nil {
 		return err
 	}
-	err := l.check(ctx, db)
+	err := begun(ctx, db)
+	if err == nil {
+		err = l.check(ctx, db)
+	}
 	if err != nil {
 		_ = l.Locker.Unlock(context.WithoutCancel(ctx), db)
+	}
+	return err
+}
+
+// checkAlone runs a check under the lock, for its effects.
+func checkAlone(ctx context.Context, db *sql.DB, check func(context.Context, *sql.DB) error) error {
+	locker, err := newLock(check, nil)
+	if err != nil {
+		return err
+	}
+	if err := locker.Lock(ctx, db); err != nil {
+		return err
+	}
+	return locker.Unlock(context.WithoutCancel(ctx), db)
+}
+
+// begun gives the table of versions its first row, where a process was killed
+// between the two: goose takes it for broken.
+func begun(ctx context.Context, db *sql.DB) error {
+	var made bool
+	err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?", versionTable).Scan(&made)
+	if err == nil && made {
+		_, err = db.ExecContext(ctx, "INSERT INTO "+versionTable+"(version_id, is_applied) SELECT 0, 1 FROM (SELECT COUNT(*) AS n FROM "+versionTable+") AS counted WHERE n = 0")
 	}
 	return err
 }

@@ -10,7 +10,8 @@ import (
 func TestTableOf(t *testing.T) {
 	list := stockTables()
 	require.Len(t, list, 4)
-	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body"}}, list[0])
+	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body"},
+		[]index{{primary, true, []string{"id"}}, {"auth_key_id", true, []string{"auth_key_id"}}}}, list[0])
 	for _, s := range Statements() {
 		require.Contains(t, s, "CREATE TABLE "+tableOf(s).name+" (")
 		require.NotEmpty(t, tableOf(s).columns)
@@ -43,7 +44,7 @@ func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
 				execAll(t, db, tc.spoil...)
 				before := describe(t, db)
 				for range 2 { // the lock is given back
-					_, err := Migrate(t.Context(), db, false)
+					_, err := Migrate(t.Context(), db, false, nil)
 					for _, text := range tc.want {
 						require.ErrorContains(t, err, text)
 					}
@@ -51,7 +52,7 @@ func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
 				require.Equal(t, before, describe(t, db))
 				if tc.empty { // the import goes on as if nothing had been
 					execAll(t, db, stock(t)...)
-					_, err := Migrate(t.Context(), db, false)
+					_, err := Migrate(t.Context(), db, false, nil)
 					require.NoError(t, err)
 				}
 			})
@@ -60,20 +61,20 @@ func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
 }
 
 // Tables that were imported anew, beside a table of versions that says that all
-// was done, are found out.
-func TestTablesThatWereMadeAnewAreFoundOut(t *testing.T) {
+// was done, are migrated again.
+func TestTablesThatWereMadeAnewAreMigrated(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		_, err := Migrate(t.Context(), db, true)
+		_, err := Migrate(t.Context(), db, true, nil)
 		require.NoError(t, err)
 		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
 		execAll(t, db, stock(t)...)
-		_, err = Migrate(t.Context(), db, false)
-		require.ErrorContains(t, err, "table auths: ")
-		require.ErrorContains(t, err, "drop that table and run authsession -migrate again")
-		execAll(t, db, "DROP TABLE "+versionTable)
-		_, err = Migrate(t.Context(), db, false)
+		require.ErrorContains(t, Check(t.Context(), db), "table auth_key_infos lacks the index idx_perm_auth_key_id (perm_auth_key_id)")
+		_, err = Migrate(t.Context(), db, false, nil)
 		require.NoError(t, err)
+		direct := open(t)
+		execAll(t, direct, Statements()...)
+		require.Equal(t, describe(t, direct), describe(t, db))
 	})
 }
 
@@ -81,18 +82,52 @@ func TestTablesThatWereMadeAnewAreFoundOut(t *testing.T) {
 func TestAnImportIsPossibleAfterTheTablesWereMade(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		_, err := Migrate(t.Context(), db, true)
+		_, err := Migrate(t.Context(), db, true, nil)
 		require.NoError(t, err)
 		require.Contains(t, (&NoStockTablesError{Database: "d", Tables: []string{"a", "b"}}).Made(), "run authsession -unmigrate, then DROP TABLE a, b, import")
-		_, err = Unmigrate(t.Context(), db)
+		_, err = Unmigrate(t.Context(), db, nil)
 		require.NoError(t, err)
 		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
 		for _, s := range stock(t) {
 			_, err := db.Exec(s)
 			require.NoError(t, err)
 		}
-		_, err = Migrate(t.Context(), db, false)
+		_, err = Migrate(t.Context(), db, false, nil)
 		require.NoError(t, err)
+	})
+}
+
+// What users chose in a stock install holds from the first start on, and the
+// clean-up waits where there are logins.
+func TestTimesOfAStockInstallAreTakenOver(t *testing.T) {
+	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
+		for name, tc := range map[string]struct {
+			rows  []string
+			want  string
+			waits bool
+		}{
+			"no table of users":     {[]string{}, "", false},
+			"an old table of users": {[]string{"CREATE TABLE users (id bigint NOT NULL PRIMARY KEY)", "INSERT INTO users(id) VALUES (1)"}, "", false},
+			"choices": {[]string{
+				"CREATE TABLE users (id bigint NOT NULL PRIMARY KEY, authorization_ttl_days int NOT NULL DEFAULT 180)",
+				"INSERT INTO users(id, authorization_ttl_days) VALUES (1, 180), (2, 365), (3, 30), (4, 0)",
+				"INSERT INTO auth_users(auth_key_id, user_id) VALUES (1, 2)"}, "2:365,3:30", true},
+			"nobody is logged in": {[]string{"INSERT INTO auth_users(auth_key_id, user_id, deleted) VALUES (1, 2, 1)"}, "", false},
+		} {
+			t.Run(name, func(t *testing.T) {
+				db := open(t)
+				execAll(t, db, stock(t)...)
+				execAll(t, db, tc.rows...)
+				_, err := Migrate(t.Context(), db, false, nil)
+				require.NoError(t, err)
+				var got sql.NullString
+				require.NoError(t, db.QueryRow("SELECT GROUP_CONCAT(CONCAT(user_id, ':', authorization_ttl_days) ORDER BY user_id) FROM auth_user_settings").Scan(&got))
+				require.Equal(t, tc.want, got.String)
+				var waits bool
+				require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM session_fences WHERE name = 'authsession.cleanup.waits'").Scan(&waits))
+				require.Equal(t, tc.waits, waits)
+			})
+		}
 	})
 }
 
@@ -104,10 +139,10 @@ func TestNothingOfOursStaysInAStockInstall(t *testing.T) {
 		execAll(t, db, stock(t)...)
 		before := tables(t, db)
 		for range 2 { // it can be done again, and where there is nothing to do
-			_, err := Migrate(t.Context(), db, false)
+			_, err := Migrate(t.Context(), db, false, nil)
 			require.NoError(t, err)
 			for range 2 {
-				_, err = Unmigrate(t.Context(), db)
+				_, err = Unmigrate(t.Context(), db, nil)
 				require.NoError(t, err)
 				require.Equal(t, before, tables(t, db))
 			}

@@ -37,6 +37,13 @@ func (e *KeyError) Error() string {
 // the files of another program. Unneeded says why, by dotted path.
 type Unneeder interface{ Unneeded() map[string]string }
 
+// Completer is a configuration with defaults other than go-zero's for keys of
+// go-zero's structs. Complete runs after a load that went well; given reports
+// whether the file has a value at a dotted path, as "Middlewares.Breaker".
+type Completer interface {
+	Complete(given func(key string) bool)
+}
+
 // Notes returns a sentence for each key of the file at path that v does not need.
 // Load gives no warning of them. A file that cannot be read has none.
 func Notes(path string, v Unneeder) (notes []string) {
@@ -85,6 +92,9 @@ func Load(path string, v any) (warnings []string, err error) {
 	warnings = unknownKeys(raw, known, "", unneeded)
 	if err := load(content, v); err != nil {
 		return warnings, fmt.Errorf("config file %s: %w", path, explain(err, raw, known, v))
+	}
+	if c, ok := v.(Completer); ok {
+		c.Complete(func(key string) bool { return lookup(raw, key) != nil })
 	}
 	return warnings, nil
 }

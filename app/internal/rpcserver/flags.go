@@ -4,9 +4,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/tgsession/tgsession/app/internal/buildinfo"
 )
+
+func isHelp(argument string) bool {
+	return slices.Contains([]string{"help", "-h", "-help", "--h", "--help"}, argument)
+}
 
 // Flags reads the command line of a program: -f names the configuration file,
 // -version prints the build, and whatever the program defined on
@@ -18,6 +23,11 @@ func Flags(program, about string) (file string, code int, over bool) {
 	flag.Usage = func() {
 		fmt.Fprintf(flag.CommandLine.Output(), "Usage: %s [flags]\n\n%s\n\n", program, about)
 		flag.PrintDefaults()
+	}
+	if slices.ContainsFunc(os.Args[1:], isHelp) { // asked for, and no mistake
+		flag.CommandLine.SetOutput(os.Stdout)
+		flag.Usage()
+		return "", 0, true
 	}
 	flag.Parse()
 	switch {

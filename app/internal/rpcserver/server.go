@@ -1,6 +1,7 @@
 package rpcserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,9 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 
 	"github.com/tgsession/tgsession/app/internal/discovery"
 )
@@ -22,6 +23,7 @@ const (
 	defaultBudget  = 30 * time.Second
 	etcdTimeout    = 5 * time.Second // until a silent etcd counts as unreachable
 	minPing        = 10 * time.Second
+	maxConnections = 16384
 )
 
 // Options of a Server. Conf and Register are required.
@@ -37,6 +39,18 @@ type Options struct {
 	// Lost is called when peers could not find the server for a time, because its
 	// lease in etcd had run out, before they find it again. Nil: nothing.
 	Lost func()
+
+	// MaxInFlight bounds the unary calls in flight; more are refused with code 500.
+	// 0: no bound.
+	MaxInFlight int
+	// MaxConnections bounds the open connections; more are closed at once. Zero
+	// value means 16384.
+	MaxConnections int
+	// MaxIdle is how long a connection without a call stays. Zero value means 15
+	// minutes.
+	MaxIdle time.Duration
+	// Credentials encrypt; nil: nothing does.
+	Credentials credentials.TransportCredentials
 
 	UnaryInterceptors  []grpc.UnaryServerInterceptor
 	StreamInterceptors []grpc.StreamServerInterceptor
@@ -59,9 +73,13 @@ type Server struct {
 }
 
 // New prepares a server; it sets up go-zero's log, traces and metrics, but
-// opens no port. An address that peers could not use is a *conf.KeyError.
+// opens no port. An address that peers could not use is a *conf.KeyError, and so is
+// a time limit below 0.
 func New(o Options) (*Server, error) {
 	if err := checkAddress(o.Conf); err != nil {
+		return nil, err
+	}
+	if err := checkTimeouts(o.Conf); err != nil {
 		return nil, err
 	}
 	s := &Server{
@@ -72,6 +90,7 @@ func New(o Options) (*Server, error) {
 	}
 	conf := o.Conf
 	conf.Etcd, conf.Health = discov.EtcdConf{}, false
+	conf.MethodTimeouts = methodTimeouts(conf.MethodTimeouts)
 	// go-zero kills the process at WaitTime after a signal that it sees:
 	// later than we would end by ourselves.
 	conf.Shutdown.WaitTime = Budget(o.Conf) + 5*time.Second
@@ -79,8 +98,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rpc server: %w", err)
 	}
-	z.AddOptions(grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}))
+	z.AddOptions(connectionOptions(cmp.Or(o.MaxIdle, idleTime))...)
+	z.AddOptions(grpc.Creds(capConnections(o.Credentials, int64(cmp.Or(o.MaxConnections, maxConnections)))))
 	z.AddOptions(o.ServerOptions...)
+	if o.MaxInFlight > 0 {
+		z.AddUnaryInterceptors(bounded(o.Conf.Name, int64(o.MaxInFlight)))
+	}
 	z.AddUnaryInterceptors(o.UnaryInterceptors...)
 	z.AddStreamInterceptors(o.StreamInterceptors...)
 	s.zrpc = z

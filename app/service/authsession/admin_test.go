@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,8 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/ctl"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	pb "github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -226,13 +229,87 @@ func TestTheAdminAPIOnARealDatabase(t *testing.T) {
 		require.NoError(t, err)
 		code, out := o.call("POST", "/v1/sessions:cleanup", `{"older_than":"86400s","dry_run":true}`)
 		require.Equal(t, 200, code)
-		require.Equal(t, map[string]any{"count": 1.0, "more": false}, out)
+		require.Equal(t, map[string]any{"count": 1.0, "more": false, "ended": []any{}}, out)
 		require.Equal(t, 1, o.count("SELECT COUNT(*) FROM auth_users WHERE user_id = 778 AND deleted = 0"))
-		exit, text, stderr := o.ctl("cleanup", "--older-than", "24h")
+		exit, text, stderr := o.ctl("cleanup", "--older-than", "24h") // one needs no --yes
 		require.Zero(t, exit, stderr)
 		require.Regexp(t, `1 +no +no`, text)
 		require.Zero(t, o.count("SELECT COUNT(*) FROM auth_users WHERE user_id = 778 AND deleted = 0"))
 	})
+}
+
+// used makes all logins look used as long ago, those of later rows later.
+func (o *operator) used(ago time.Duration) {
+	o.t.Helper()
+	at := time.Now().Add(-ago).Unix()
+	for _, statement := range []string{"UPDATE auth_users SET date_active = ? + id", "UPDATE auths SET date_active = ?"} {
+		_, err := o.db.Exec(statement, at)
+		require.NoError(o.t, err)
+	}
+}
+
+// An operator's clean-up keeps to what the configuration says is idle, and to
+// the clean-up's lock. It took any time from an hour on, beside the worker's.
+func TestAnOperatorsCleanUpEndsNothingInUse(t *testing.T) {
+	o := administered(t, "Touch: {DBInterval: 6h}")
+	o.login(777, "Pixel 9")
+	o.used(5 * time.Hour) // as MySQL has the dates of a login that is used all the time
+	live := func() int { return o.count("SELECT COUNT(*) FROM auth_users WHERE deleted = 0") }
+	code, out := o.call("POST", "/v1/sessions:cleanup", `{"older_than":"3600s"}`)
+	require.Equal(t, 400, code)
+	require.Contains(t, out["error"].(map[string]any)["message"], "older_than: must be from 64800 to 315360000 seconds")
+	exit, stdout, stderr := o.ctl("cleanup", "--older-than", "1h", "--yes")
+	require.Equal(t, 2, exit, stdout)
+	require.Contains(t, stderr, "must be from 64800")
+	require.Equal(t, 1, live())
+	code, out = o.call("GET", "/v1/config", "")
+	require.Equal(t, 200, code)
+	require.Equal(t, "64800s", out["clean_up"].(map[string]any)["least_older_than"])
+
+	o.used(24 * time.Hour)
+	lock, err := o.node.svcCtx.Dao.Lock(t.Context(), "authsession.cleanup")
+	require.NoError(t, err)
+	code, out = o.call("POST", "/v1/sessions:cleanup", `{"older_than":"64800s"}`)
+	require.Equal(t, 409, code, "%v", out)
+	require.Equal(t, 1, live())
+	lock.Release()
+	code, out = o.call("POST", "/v1/sessions:cleanup", `{"older_than":"64800s"}`)
+	require.Equal(t, 200, code, "%v", out)
+	require.Len(t, out["ended"], 1)
+	require.Zero(t, live())
+}
+
+// A clean-up that the time for a call ends in the middle says what it did: the
+// caller and the audit log were told of nothing.
+func TestACleanUpThatRunsOutOfTimeSaysWhatItEnded(t *testing.T) {
+	o := administered(t, "Cleanup: {BatchSize: 1}")
+	_, first := o.login(777, "Pixel 9")
+	key, _ := o.login(778, "Pixel 9")
+	o.used(240 * time.Hour)
+	tx, err := o.db.Begin()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() })
+	_, err = tx.Exec("SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = 778 FOR UPDATE", key)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan lifecycle.CleanedUp, 1)
+	failure := errors.New("under way")
+	api := lifecycle.Administered{Manager: o.node.svcCtx.Manager, Dao: o.node.svcCtx.Dao, Batch: 1}
+	go func() {
+		var out lifecycle.CleanedUp
+		out, failure = api.CleanUp(ctx, 48*time.Hour, 10, false, sessions.By{Actor: "admin:alice"})
+		done <- out
+	}()
+	require.Eventually(t, func() bool {
+		return o.count("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") > 0
+	}, 30*time.Second, 200*time.Millisecond)
+	require.ErrorContains(t, failure, "under way")
+	cancel()
+	require.NoError(t, tx.Commit())
+	out := <-done
+	require.ErrorIs(t, failure, context.Canceled)
+	require.Equal(t, 2, out.Count, "the batch under way is finished")
+	require.Equal(t, first, out.Ended[0].Hash)
 }
 
 // A database that is away is 503 for the admin API: nothing can be written

@@ -61,6 +61,7 @@ func New(c Config) (*Server, error) {
 	rpc, err := rpcserver.New(rpcserver.Options{
 		Conf:               c.RpcServerConf,
 		Register:           func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		MaxInFlight:        c.MaxInFlight,
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
 		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 	})
@@ -103,7 +104,7 @@ func (s *Server) Start(ctx context.Context) error {
 // startAdmin serves the admin API, before peers can find the service: a node
 // whose admin API does not start does not start.
 func (s *Server) startAdmin(ctx context.Context, db *sql.DB) error {
-	api, err := admin.New(s.config, s.svcCtx.Manager, db, time.Now)
+	api, err := admin.New(s.config, lifecycle.Administered{Manager: s.svcCtx.Manager, Dao: s.svcCtx.Dao, Batch: s.config.Cleanup.BatchSize}, db, time.Now)
 	if err != nil {
 		return err
 	}
@@ -148,6 +149,10 @@ func (s *Server) Budget() time.Duration { return rpcserver.Budget(s.config.RpcSe
 func Migrate(ctx context.Context, c Config, create bool) ([]string, error) {
 	return names(lifecycle.Migrate(ctx, c, create))
 }
+
+// Due returns the statements that Migrate would change tables with, and runs
+// none of them.
+func Due(ctx context.Context, c Config) ([]string, error) { return lifecycle.Due(ctx, c) }
 
 // Unmigrate takes them back, down to the tables of a stock install. While a node
 // of ours serves under the configured key in etcd it refuses, unless force says

@@ -7,6 +7,9 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,7 +43,8 @@ func TestNoStatementScansATable(t *testing.T) {
 	testenv.Fill(t, db, rows, clock.Now().Unix())
 
 	plans := testenv.OpenPlans(t, dsn)
-	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
+	redis := miniredis.RunT(t)
+	conf := testenv.Config(dsn, redis.Addr())
 	conf.Events.Touched = true
 	conf.Sessions.TTLDays = 180
 	t.Setenv("TEST_KEY", strings.Repeat("ab", 32))
@@ -50,7 +54,7 @@ func TestNoStatementScansATable(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	s.Dao.UseLocator(func(string) (country, region string) { return "Somewhere", "SW" })
-	everything(t, s, db, plans, conf, clock)
+	everything(t, s, db, plans, conf, clock, redis.FlushAll)
 
 	for statement, problem := range plans.Bad() {
 		t.Errorf("%s\n\t%s", statement, problem)
@@ -90,7 +94,7 @@ func TestScansAreFound(t *testing.T) {
 }
 
 // everything calls whatever runs statements.
-func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.Plans, conf config.Config, clock *testenv.Clock) {
+func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.Plans, conf config.Config, clock *testenv.Clock, forget func()) {
 	ctx, d, m := t.Context(), s.Dao, s.Manager
 	now := clock.Now().Unix()
 	ok := func(err error) { t.Helper(); require.NoError(t, err) }
@@ -113,6 +117,13 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	require.Eventually(t, func() bool { return plans.Saw("UPDATE auth_keys SET body = ? WHERE auth_key_id = ? AND body = ?") }, time.Minute, time.Millisecond)
 	enough()
 	<-resealed
+
+	// what the cache could not be told of
+	stale := []string{"auth_keys2_15011", "auth_data.2#15011"}
+	ok(d.Ledger().Remember(ctx, stale))
+	one(d.Ledger().Listed(ctx, 10))
+	one(d.Ledger().Settled(ctx, stale))
+	ok(d.Ledger().Forget(ctx, []int64{1, 2}))
 
 	// logins
 	ok(d.SetLayer(ctx, key.AuthKeyID, "10.0.0.1", 223))
@@ -148,6 +159,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(m.Policy(ctx, 12))
 	ok(m.SetPolicy(ctx, 12, sessions.Policy{TTLDays: 30, Strategy: sessions.OneSession}))
 	ok(m.SetTTL(ctx, 12, 60))
+	one(m.ChangePolicy(ctx, 12, sessions.PolicyChange{}))
 	ok(m.Change(ctx, 1+21/testenv.LoginsAUser, testenv.Hash(21), sessions.Settings{Confirmed: true, CallRequestsDisabled: &yes}))
 
 	// ends
@@ -158,11 +170,19 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	expired := int64(testenv.IdleEach + 7)
 	one(d.Login(ctx, expired)) // looked at in MySQL, since its time is over
 	for _, dry := range []bool{true, false} {
+		one(m.Selected(ctx, sessions.Selection{UserID: 9}))
 		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, DryRun: dry, Actor: "test"}.Run(ctx))
 	}
 	clock.Advance(400 * 24 * time.Hour)
 	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
 	clock.Advance(-400 * 24 * time.Hour)
+
+	for range 2 { // a login on the key of an ended one
+		one(m.SignIn(ctx, key.AuthKeyID, 103, 8, 0))
+		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: sessions.ByAdmin}))
+	}
+	_, err := m.Get(ctx, 12345)
+	require.ErrorIs(t, err, sessions.ErrNotFound) // not in the history, either
 
 	// signs of life
 	for id := range int64(700) {
@@ -171,6 +191,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	s.Touch.Flush(ctx)
 
 	// background work
+	one(d.CleanupWaits(ctx))
+	ok(d.AllowCleanup(ctx))
 	sweep, err := d.StartSweep(ctx, 0)
 	ok(err)
 	for range 20 { // both kinds of ended keys
@@ -178,17 +200,41 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	}
 	one(sweep.Marks(ctx, 500))
 	sweep.Close()
-	relay := d.StartRelay(conf.Events)
-	require.Eventually(t, func() bool {
-		var n int
-		ok(db.QueryRow("SELECT COUNT(*) FROM session_events").Scan(&n))
-		return n == 0
+	relay := func(done string) {
+		r := d.StartRelay(conf.Events)
+		require.Eventually(t, func() (is bool) {
+			ok(db.QueryRow(done).Scan(&is))
+			return is
+		}, time.Minute, 10*time.Millisecond)
+		<-r.Stop()
+	}
+	relay("SELECT COUNT(*) = 0 FROM session_events WHERE published_no = 0")
+	forget() // the next one publishes a batch again, and finds that all of them are old
+	_, err = db.Exec("UPDATE session_events SET published_at = 1")
+	ok(err)
+	one(d.Page(ctx, dao.Wanted{}, dao.Position{SignedIn: now - 40_990_000, ID: -10_000}, 100))
+	relay("SELECT COUNT(DISTINCT published_no) <= 1 FROM session_events")
+	taker := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer taker.Close()
+	secret := filepath.Join(t.TempDir(), "secret")
+	ok(os.WriteFile(secret, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
+	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('test', 0)")
+	ok(err)
+	hook := d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{Name: "test", URL: taker.URL, SecretFile: secret,
+		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100}}})[0]
+	require.Eventually(t, func() (is bool) {
+		ok(db.QueryRow("SELECT published_no > 0 FROM session_webhooks").Scan(&is))
+		return is
 	}, time.Minute, 10*time.Millisecond)
-	<-relay.Stop()
+	<-hook.Stop()
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)
-	ok(log.Complete(ctx, id, "OK", 1))
+	ok(log.Complete(ctx, id, audit.Outcome{Code: "OK", Ended: []audit.Ended{{UserID: 1, Hash: 2}}}))
+	one(log.PruneRefusals(context.Background(), -time.Hour, 100))
+	id, err = log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions", Caller: "alice"})
+	ok(err)
+	ok(log.Complete(ctx, id, audit.Outcome{Code: "OK", Ended: []audit.Ended{{UserID: 1, Hash: 2}}}))
 	one(log.Prune(context.Background(), -time.Hour, 100))
 }
 
@@ -233,7 +279,7 @@ func statementCalls(t *testing.T) (list []statementCall) {
 			case *ast.Ident:
 				name = f.Name
 			}
-			if slices.Contains(runners, name) {
+			if slices.Contains(runners, name) && !shows(call) {
 				list = append(list, statementCall{testenv.SiteFile(path), files.Position(call.Pos()).Line, files.Position(call.End()).Line})
 			}
 			return true
@@ -241,4 +287,12 @@ func statementCalls(t *testing.T) (list []statementCall) {
 		return nil
 	}))
 	return list
+}
+
+// shows reports whether a call asks for what is in no table.
+func shows(call *ast.CallExpr) bool {
+	return slices.ContainsFunc(call.Args, func(arg ast.Expr) bool {
+		text, isText := arg.(*ast.BasicLit)
+		return isText && strings.HasPrefix(text.Value, `"SHOW VARIABLES `)
+	})
 }

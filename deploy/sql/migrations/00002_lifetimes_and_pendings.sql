@@ -20,7 +20,13 @@ CREATE TABLE IF NOT EXISTS auth_password_pendings (
 
 -- The longest text of an IPv6 address has 45 characters. At most 255 bytes
 -- long, the column is widened in place.
-ALTER TABLE auths MODIFY client_ip varchar(45) NOT NULL DEFAULT '';
+SET @ddl = IF(
+  (SELECT COUNT(*) FROM information_schema.columns
+   WHERE table_schema = DATABASE() AND table_name = 'auths' AND column_name = 'client_ip' AND character_maximum_length >= 45) = 0,
+  'ALTER TABLE auths MODIFY client_ip varchar(45) NOT NULL DEFAULT ''''', 'DO 0');
+PREPARE ddl FROM @ddl;
+EXECUTE ddl;
+DEALLOCATE PREPARE ddl;
 
 -- The temp keys of a perm key are looked up. ADD KEY IF NOT EXISTS is
 -- MariaDB's alone; the operator may have such an index already.
@@ -34,6 +40,12 @@ DEALLOCATE PREPARE ddl;
 
 -- +goose Down
 -- client_ip keeps its width: it may hold addresses that would not fit.
-ALTER TABLE auth_key_infos DROP KEY idx_perm_auth_key_id;
-DROP TABLE auth_password_pendings;
-DROP TABLE auth_key_lifetimes;
+SET @ddl = IF(
+  (SELECT COUNT(*) FROM information_schema.statistics
+   WHERE table_schema = DATABASE() AND table_name = 'auth_key_infos' AND index_name = 'idx_perm_auth_key_id') > 0,
+  'ALTER TABLE auth_key_infos DROP KEY idx_perm_auth_key_id', 'DO 0');
+PREPARE ddl FROM @ddl;
+EXECUTE ddl;
+DEALLOCATE PREPARE ddl;
+DROP TABLE IF EXISTS auth_password_pendings;
+DROP TABLE IF EXISTS auth_key_lifetimes;

@@ -10,4 +10,10 @@ EXECUTE ddl;
 DEALLOCATE PREPARE ddl;
 
 -- +goose Down
-ALTER TABLE auth_key_lifetimes DROP KEY idx_bound_until;
+SET @ddl = IF(
+  (SELECT COUNT(*) FROM information_schema.statistics
+   WHERE table_schema = DATABASE() AND table_name = 'auth_key_lifetimes' AND index_name = 'idx_bound_until') > 0,
+  'ALTER TABLE auth_key_lifetimes DROP KEY idx_bound_until', 'DO 0');
+PREPARE ddl FROM @ddl;
+EXECUTE ddl;
+DEALLOCATE PREPARE ddl;

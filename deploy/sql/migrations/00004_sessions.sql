@@ -45,9 +45,31 @@ CREATE TABLE IF NOT EXISTS auth_user_settings (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- +goose Down
-DROP TABLE auth_user_settings;
-ALTER TABLE auths DROP COLUMN country, DROP COLUMN region;
-ALTER TABLE auth_users
-  DROP KEY idx_user_deleted_active, DROP KEY idx_deleted_active, DROP KEY idx_deleted_type, DROP KEY idx_hash,
-  DROP COLUMN device_type, DROP COLUMN revoked_at, DROP COLUMN revoke_reason, DROP COLUMN revoked_by,
-  DROP COLUMN unconfirmed_until, DROP COLUMN encrypted_requests_disabled, DROP COLUMN call_requests_disabled;
+DROP TABLE IF EXISTS auth_user_settings;
+SET @ddl = (SELECT CONCAT_WS(', ',
+  IF(SUM(c.column_name = 'country'), 'DROP COLUMN country', NULL),
+  IF(SUM(c.column_name = 'region'), 'DROP COLUMN region', NULL))
+  FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name = 'auths');
+SET @ddl = IF(@ddl = '', 'DO 0', CONCAT('ALTER TABLE auths ', @ddl));
+PREPARE ddl FROM @ddl;
+EXECUTE ddl;
+DEALLOCATE PREPARE ddl;
+SET @ddl = (SELECT CONCAT_WS(', ',
+  IF(SUM(s.index_name = 'idx_user_deleted_active'), 'DROP KEY idx_user_deleted_active', NULL),
+  IF(SUM(s.index_name = 'idx_deleted_active'), 'DROP KEY idx_deleted_active', NULL),
+  IF(SUM(s.index_name = 'idx_deleted_type'), 'DROP KEY idx_deleted_type', NULL),
+  IF(SUM(s.index_name = 'idx_hash'), 'DROP KEY idx_hash', NULL))
+  FROM information_schema.statistics s WHERE s.table_schema = DATABASE() AND s.table_name = 'auth_users');
+SET @ddl = (SELECT CONCAT_WS(', ', NULLIF(@ddl, ''),
+  IF(SUM(c.column_name = 'device_type'), 'DROP COLUMN device_type', NULL),
+  IF(SUM(c.column_name = 'revoked_at'), 'DROP COLUMN revoked_at', NULL),
+  IF(SUM(c.column_name = 'revoke_reason'), 'DROP COLUMN revoke_reason', NULL),
+  IF(SUM(c.column_name = 'revoked_by'), 'DROP COLUMN revoked_by', NULL),
+  IF(SUM(c.column_name = 'unconfirmed_until'), 'DROP COLUMN unconfirmed_until', NULL),
+  IF(SUM(c.column_name = 'encrypted_requests_disabled'), 'DROP COLUMN encrypted_requests_disabled', NULL),
+  IF(SUM(c.column_name = 'call_requests_disabled'), 'DROP COLUMN call_requests_disabled', NULL))
+  FROM information_schema.columns c WHERE c.table_schema = DATABASE() AND c.table_name = 'auth_users');
+SET @ddl = IF(@ddl = '', 'DO 0', CONCAT('ALTER TABLE auth_users ', @ddl));
+PREPARE ddl FROM @ddl;
+EXECUTE ddl;
+DEALLOCATE PREPARE ddl;

@@ -19,5 +19,5 @@ CREATE TABLE IF NOT EXISTS session_fences (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- +goose Down
-DROP TABLE session_fences;
-DROP TABLE session_events;
+DROP TABLE IF EXISTS session_fences;
+DROP TABLE IF EXISTS session_events;

@@ -21,4 +21,4 @@ CREATE TABLE IF NOT EXISTS auth_admin_logs (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- +goose Down
-DROP TABLE auth_admin_logs;
+DROP TABLE IF EXISTS auth_admin_logs;

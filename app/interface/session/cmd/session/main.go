@@ -28,7 +28,7 @@ func run() int {
 	if err != nil {
 		return rpcserver.Fail(program, err)
 	}
-	rpcserver.Warn(program, c.Log, warnings...)
+	rpcserver.Warn(program, c.Log, append(warnings, c.Advice()...)...)
 	rpcserver.Note(conf.Notes(file, &c)...)
 	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf)); err != nil {
 		return rpcserver.Fail(program, err)

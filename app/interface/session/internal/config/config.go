@@ -101,6 +101,9 @@ func (*Config) Unneeded() map[string]string {
 	return map[string]string{"Cache": "session keeps nothing in Redis"}
 }
 
+// Complete sets defaults other than go-zero's; conf.Load calls it.
+func (c *Config) Complete(given func(key string) bool) { rpcserver.Calm(&c.RpcServerConf, given) }
+
 // SetDefaults fills in what is absent.
 func (c *Config) SetDefaults() {
 	s := &c.Session

@@ -88,7 +88,7 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	defer cancel()
 	var reply passthrough.Frame
 	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, passthrough.Frame(request), &reply, d.options...)
-	metrics.CallDuration.Observe(time.Since(start).Milliseconds(), method.Group)
+	metrics.CallDuration.ObserveFloat(float64(time.Since(start))/float64(time.Millisecond), method.Group)
 
 	out, rpcErr := translate(err, len(request))
 	switch {

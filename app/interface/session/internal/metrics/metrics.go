@@ -50,7 +50,7 @@ var (
 	// CallDuration is how long BFFs take, in milliseconds.
 	CallDuration = metric.NewHistogramVec(&metric.HistogramVecOpts{
 		Namespace: namespace, Subsystem: "rpc", Name: "duration_ms", Help: "Time that a BFF took, in milliseconds.",
-		Labels: []string{"group"}, Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000},
+		Labels: []string{"group"}, Buckets: []float64{0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000},
 	})
 	// Unrouted counts calls that no IDMap entry routes, by method and what
 	// they were answered: fake or METHOD_NOT_IMPL.

@@ -30,7 +30,8 @@ const cleanupHelp = `Usage: authsession cleanup [flags]
 
 Ends the sessions that nobody has used for a time, once; where a user has set a
 time of their own, that holds. Nodes may go on serving; one clean-up runs at a
-time. Prints a summary as one line of JSON:
+time. On a database of a stock install nodes end no unused session by themselves
+before this was run once, without --dry-run. Prints a summary as one line of JSON:
 
   {"result":"done","sessions":12,"batches":1,"dry_run":false,"older_than":"720h0m0s","took_ms":40}
 

@@ -28,6 +28,7 @@ func run() int {
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit; the tables of a stock install must be there")
 	create := flag.Bool("create", false, "with -migrate: make these tables in a database that has none of them")
+	show := flag.Bool("print", false, "with -migrate: print the statements that would change tables, as SQL, and change nothing")
 	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost; refused while one of our nodes serves")
 	force := flag.Bool("force", false, "with -unmigrate: also while one of our nodes serves, or where etcd does not tell")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
@@ -45,6 +46,15 @@ func run() int {
 	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "mmdb" })
 	if _, err := os.Stat(*places); named || c.GeoIP.Path == "" && err == nil {
 		c.GeoIP.Path = *places
+	}
+
+	if *migrate && *show {
+		due, err := authsession.Due(context.Background(), c)
+		if err != nil {
+			return rpcserver.Fail(program, err)
+		}
+		fmt.Print(printed(due))
+		return 0
 	}
 
 	if *migrate || *unmigrate {
@@ -87,4 +97,19 @@ func run() int {
 		return rpcserver.Fail(program, err)
 	}
 	return 0
+}
+
+// printed is a script of the statements that are due.
+func printed(due []string) string {
+	if len(due) == 0 {
+		return "-- The tables are up to date.\n"
+	}
+	text := "-- Brings the tables up to date; run it in this order. An ALTER TABLE of a large\n" +
+		"-- table can be left to gh-ost or pt-online-schema-change: --alter is what follows\n" +
+		"-- the table's name. Then run authsession -migrate: it finds nothing to alter, and\n" +
+		"-- does the rest.\n"
+	for _, s := range due {
+		text += s + ";\n"
+	}
+	return text
 }

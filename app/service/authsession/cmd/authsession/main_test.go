@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -46,11 +47,14 @@ func TestFlags(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, p.output(), "authsession ")
 
-	p = start(t, "--help")
-	code, _ = p.exit(5 * time.Second)
-	require.Zero(t, code)
-	for _, flag := range []string{"-f", "-mmdb", "-version", "-migrate"} {
-		require.Contains(t, p.output(), "  "+flag)
+	for _, word := range []string{"help", "-help", "--help", "-h"} { // help that was asked for is output, not an error
+		cmd := exec.Command(os.Args[0], word)
+		cmd.Env = append(os.Environ(), childVariable+"=1")
+		text, err := cmd.Output()
+		require.NoError(t, err, word)
+		for _, flag := range []string{"-f", "-mmdb", "-version", "-migrate"} {
+			require.Contains(t, string(text), "  "+flag)
+		}
 	}
 	p = start(t, "surplus")
 	code, _ = p.exit(5 * time.Second)

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 func TestCommands(t *testing.T) {
 	a := serve(t, false, manyCalls)
 	yes, no := true, false
+	a.sessions.ended = ended(1)
 	for _, tc := range []struct {
 		line  string
 		asked any
@@ -28,18 +30,21 @@ func TestCommands(t *testing.T) {
 		{"list --ended --limit 7", []any{sessions.Filter{Active: &no}, sessions.Page{Size: 7}}, "HASH USER TYPE"},
 		{"get 2", int64(2), "ended by user:778"},
 		{"get --auth-key -5", int64(-5), "auth key -5"},
-		{"revoke 2", sessions.Selection{Hash: 2}, "none"},
-		{"revoke --user 777 --type android --except 5 --keep-newest 3", sessions.Selection{UserID: 777, DeviceType: "android", ExceptHash: 5, KeepNewest: 3}, "ENDED 4611686018427387905"},
-		{"cleanup --older-than 720h", []any{720 * time.Hour, 1000, false}, "3 yes no"},
+		{"revoke 2", sessions.Selection{Hash: 2}, "2 had ended already"},
+		{"revoke 2 4611686018427387905 --dry-run", int64(1<<62 + 1), "4611686018427387905 777 would end"},
+		{"revoke --user 777 --dry-run", []any{"selected", sessions.Selection{UserID: 777}}, "4611686018427387905 777 would end"},
+		{"revoke --user 777 --type android --except 5 --keep-newest 3 --yes --reason because", sessions.Selection{UserID: 777, DeviceType: "android", ExceptHash: 5, KeepNewest: 3}, "HASH USER RESULT 4611686018427387905 777 ended"},
+		{"cleanup --older-than 720h --yes", []any{720 * time.Hour, 200, false}, "HASH USER RESULT 1 777 ended COUNT MORE DRY RUN 1 no no"},
 		{"cleanup --dry-run --older-than 720h --limit 5", []any{720 * time.Hour, 5, true}, "3 yes yes"},
 		{"policy get 777", int64(777), "as configured as configured as configured"},
 		{"policy set 777 --ttl-days 30 --strategy limit-per-device-type --limit 3", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}}, "30 limit-per-device-type 3"},
+		{"policy set 777 --limit 4", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
 		{"stats", "statistics", "live 1152921504606846976 ios 3 unconfirmed 0 ended 2"},
 	} {
-		a.sessions.asked = nil
+		a.sessions.asked, a.sessions.list = nil, aManager().list
 		code, stdout, stderr := a.ctl(both(t), strings.Fields(tc.line)...)
 		require.Zero(t, code, "%s: %s", tc.line, stderr)
-		require.Equal(t, []any{tc.asked}, a.sessions.calls(), tc.line)
+		require.Equal(t, tc.asked, a.sessions.last(), tc.line)
 		require.Contains(t, strings.Join(strings.Fields(stdout), " "), tc.table, tc.line)
 		require.NotContains(t, stdout, "\x1b", "no escape reaches the terminal")
 
@@ -74,7 +79,8 @@ func TestExitCodes(t *testing.T) {
 		"get -- -99":                         4,
 		"get -99 -o json":                    4,
 		"get -o json -99":                    4,
-		"revoke -99 -98":                     4,
+		"revoke -99 -98":                     2,
+		"revoke -99 -98 --yes":               4,
 		"get -9x":                            2,
 		"revoke":                             2,
 		"revoke 0":                           2,
@@ -83,6 +89,9 @@ func TestExitCodes(t *testing.T) {
 		"revoke --type ios":                  2,
 		"cleanup":                            2,
 		"cleanup --older-than 1m":            2,
+		"cleanup --older-than 720h":          2, // three would end
+		"policy set 777":                     2,
+		"revoke --user 777 -o json":          0,
 		"policy get":                         2,
 		"policy set 777 --strategy nonsense": 2,
 		"stats --addr 127.0.0.1:1":           1,
@@ -101,7 +110,9 @@ func TestExitCodes(t *testing.T) {
 			require.Empty(t, stderr, line)
 			continue
 		}
-		require.Empty(t, stdout, line)
+		if !strings.HasPrefix(line, "revoke") { // which names the result of each hash
+			require.Empty(t, stdout, line)
+		}
 		require.NotEmpty(t, stderr, line)
 		require.NotContains(t, stderr, "eyJ", "no token in a message")
 	}
@@ -122,6 +133,78 @@ func TestTokensOfCtl(t *testing.T) {
 	code, _, _ = a.ctl(made, "revoke", "2")
 	require.Equal(t, 3, code)
 	require.Equal(t, []string{"shell", "shell"}, callers(a.written()))
+}
+
+// Each hash has its result, and one that nobody knows stops none of the others.
+// Everything after it was left undone, and what was done was not told.
+func TestEachHashHasItsResult(t *testing.T) {
+	a := serve(t, false, manyCalls)
+	code, stdout, stderr := a.ctl(both(t), strings.Fields("revoke --yes 99 4611686018427387905 98 2")...)
+	require.Equal(t, 5, code, "done in part")
+	require.Contains(t, stderr, "2 of the hashes name no session (NotFound)")
+	require.Equal(t, []string{"HASH USER RESULT", "99 not found", "4611686018427387905 777 ended", "98 not found", "2 had ended already"}, lines(stdout))
+
+	a.sessions.list = aManager().list
+	code, stdout, stderr = a.ctl(both(t), strings.Fields("revoke --yes -o json 99 4611686018427387905")...)
+	require.Equal(t, 5, code)
+	want := `"error":{"code":"NotFound","message":"1 of the hashes name no session","exit":5}}`
+	require.JSONEq(t, "{"+want, stderr)
+	require.JSONEq(t, `{"results":[{"hash":"99","result":"not found"},{"hash":"4611686018427387905","user_id":"777","result":"ended"}],`+want, stdout)
+
+	a.sessions.err = errors.New("away")
+	code, stdout, stderr = a.ctl(both(t), strings.Fields("revoke --yes -o json 1 2")...)
+	require.Equal(t, 1, code)
+	require.Empty(t, stdout)
+	require.JSONEq(t, `{"error":{"code":"Unavailable","message":"the store cannot be used now; the log says why","exit":1}}`, stderr)
+}
+
+// What ended before an error is shown.
+func TestWhatEndedBeforeAnErrorIsShown(t *testing.T) {
+	a := serve(t, false, manyCalls)
+	a.sessions.err, a.sessions.ended = errors.New("away"), ended(2)
+	for _, line := range []string{"revoke --user 777 --yes", "cleanup --older-than 720h --yes"} {
+		code, stdout, stderr := a.ctl(both(t), strings.Fields(line)...)
+		require.Equal(t, 5, code, line)
+		require.Equal(t, []string{"HASH USER RESULT", "1 777 ended", "2 777 ended"}, lines(stdout), line)
+		require.Contains(t, stderr, "the store cannot be used now")
+		code, stdout, _ = a.ctl(both(t), append(strings.Fields(line), "-o", "json")...)
+		require.Equal(t, 5, code, line)
+		var out map[string]any
+		require.NoError(t, json.Unmarshal([]byte(stdout), &out), stdout)
+		require.Contains(t, out, "error")
+	}
+}
+
+// A list and a row of revocations that are longer than the rate limit lets
+// through wait, as they are told to. They ended at once, with nothing shown.
+func TestCtlWaitsForTheRateLimit(t *testing.T) {
+	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 2, Burst: 1}")
+	a.sessions.pages = 3
+	code, stdout, stderr := a.ctl(both(t), "list", "--limit", "0")
+	require.Zero(t, code, stderr)
+	require.Len(t, lines(stdout), 1+3*2)
+	code, stdout, stderr = a.ctl(both(t), strings.Fields("revoke --yes 4611686018427387905 2")...)
+	require.Zero(t, code, stderr)
+	require.Len(t, lines(stdout), 3)
+}
+
+// A list that breaks off shows what it had, and where to go on.
+func TestAListThatBreaksOffShowsWhatItHad(t *testing.T) {
+	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 0.001, Burst: 1}")
+	a.sessions.pages = 3
+	code, stdout, stderr := a.ctl(both(t), "list", "--limit", "0")
+	require.Equal(t, 5, code)
+	require.Len(t, lines(stdout), 3)
+	require.Contains(t, stderr, "there are more: --page-token next")
+	require.Contains(t, stderr, "too many calls")
+}
+
+func lines(text string) []string {
+	var list []string
+	for line := range strings.Lines(text) {
+		list = append(list, strings.Join(strings.Fields(line), " "))
+	}
+	return list
 }
 
 // Lists are put together from pages.

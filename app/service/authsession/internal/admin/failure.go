@@ -9,10 +9,14 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
 // answer is how a gRPC code is called in REST and in the audit log.
@@ -22,17 +26,19 @@ type answer struct {
 }
 
 var answers = map[codes.Code]answer{
-	codes.OK:                {"OK", http.StatusOK},
-	codes.InvalidArgument:   {"INVALID_ARGUMENT", http.StatusBadRequest},
-	codes.Unauthenticated:   {"UNAUTHENTICATED", http.StatusUnauthorized},
-	codes.PermissionDenied:  {"PERMISSION_DENIED", http.StatusForbidden},
-	codes.NotFound:          {"NOT_FOUND", http.StatusNotFound},
-	codes.Unimplemented:     {"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed},
-	codes.ResourceExhausted: {"RESOURCE_EXHAUSTED", http.StatusTooManyRequests},
-	codes.Canceled:          {"CANCELLED", 499},
-	codes.Internal:          {"INTERNAL", http.StatusInternalServerError},
-	codes.Unavailable:       {"UNAVAILABLE", http.StatusServiceUnavailable},
-	codes.DeadlineExceeded:  {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
+	codes.OK:                 {"OK", http.StatusOK},
+	codes.InvalidArgument:    {"INVALID_ARGUMENT", http.StatusBadRequest},
+	codes.Unauthenticated:    {"UNAUTHENTICATED", http.StatusUnauthorized},
+	codes.PermissionDenied:   {"PERMISSION_DENIED", http.StatusForbidden},
+	codes.NotFound:           {"NOT_FOUND", http.StatusNotFound},
+	codes.Unimplemented:      {"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed},
+	codes.Aborted:            {"ABORTED", http.StatusConflict},
+	codes.FailedPrecondition: {"FAILED_PRECONDITION", http.StatusPreconditionFailed},
+	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", http.StatusTooManyRequests},
+	codes.Canceled:           {"CANCELLED", 499},
+	codes.Internal:           {"INTERNAL", http.StatusInternalServerError},
+	codes.Unavailable:        {"UNAVAILABLE", http.StatusServiceUnavailable},
+	codes.DeadlineExceeded:   {"DEADLINE_EXCEEDED", http.StatusGatewayTimeout},
 }
 
 func answerOf(err error) answer {
@@ -55,8 +61,34 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.message }
 
-// GRPCStatus is what gRPC answers.
-func (r *refusal) GRPCStatus() *status.Status { return status.New(r.code, r.message) }
+// GRPCStatus is what gRPC answers; to a call that came too often, also when the
+// next one is served.
+func (r *refusal) GRPCStatus() *status.Status {
+	s := status.New(r.code, r.message)
+	if r.wait > 0 {
+		return detailed(s, &errdetails.RetryInfo{RetryDelay: durationpb.New(r.wait)})
+	}
+	return s
+}
+
+func detailed(s *status.Status, detail protoadapt.MessageV1) *status.Status {
+	if with, err := s.WithDetails(detail); err == nil {
+		return with
+	}
+	return s
+}
+
+// maxNamed bounds the details of an error: trailers are headers, which some
+// clients take 8 KiB of.
+const maxNamed = 200
+
+// partial tells in the details of a gRPC error what was ended before it.
+func partial(err error, ended []*pb.EndedSession) error {
+	if len(ended) == 0 {
+		return err
+	}
+	return detailed(status.Convert(err), &pb.Partial{Count: int64(len(ended)), Ended: ended[:min(len(ended), maxNamed)]}).Err()
+}
 
 // invalid says what is wrong with a field of a request.
 func invalid(field, format string, args ...any) error {
@@ -80,6 +112,9 @@ func fault(ctx context.Context, err error) error {
 		return status.Error(codes.Canceled, "the caller went away")
 	}
 	logx.WithContext(ctx).Errorf("admin API: %v", err)
+	if errors.Is(err, sessions.ErrUnknown) {
+		return status.Error(codes.Unavailable, sessions.ErrUnknown.Error())
+	}
 	if errors.As(err, &refused) { // a database that answers would answer the same again
 		return status.Error(codes.Internal, "something is wrong here; the log says what")
 	}

@@ -25,12 +25,16 @@ const (
 )
 
 // grpcOptions bound what a client may send, before anybody knows who it is.
-func (g *guard) grpcOptions(c *tls.Config) []grpc.ServerOption {
-	o := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxStreams)}
-	if c = g.checkClients(c, overGRPC, "h2"); c != nil {
-		o = append(o, grpc.Creds(credentials.NewTLS(c)))
+func grpcOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.MaxRecvMsgSize(maxRequest), grpc.MaxHeaderListSize(maxHeaders), grpc.MaxConcurrentStreams(maxStreams)}
+}
+
+// grpcCredentials are nil where nothing is encrypted.
+func (g *guard) grpcCredentials(current func() *tls.Config) credentials.TransportCredentials {
+	if c := g.checkClients(current, overGRPC, "h2"); c != nil {
+		return credentials.NewTLS(c)
 	}
-	return o
+	return nil
 }
 
 // intercept has the guard serve the call.
@@ -55,7 +59,7 @@ func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInf
 			return message, err
 		})
 	if err != nil {
-		return nil, err
+		return nil, partial(err, endedIn(request, out))
 	}
 	return out, nil
 }

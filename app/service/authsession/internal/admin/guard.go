@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,7 @@ var methods = map[string]method{
 	"CleanUp":        {scope: token.Revoke, changes: true},
 	"GetPolicy":      {scope: token.Read},
 	"SetPolicy":      {scope: token.Revoke, changes: true},
+	"ChangePolicy":   {scope: token.Revoke, changes: true},
 	"GetStatistics":  {scope: token.Read},
 	"GetConfig":      {scope: token.Read},
 }
@@ -41,7 +43,7 @@ var methods = map[string]method{
 // auditLog is audit.Log.
 type auditLog interface {
 	Write(ctx context.Context, e audit.Entry) (id int64, err error)
-	Complete(ctx context.Context, id int64, code string, affected int) error
+	Complete(ctx context.Context, id int64, o audit.Outcome) error
 }
 
 // guard stands before the service, on both transports.
@@ -49,26 +51,44 @@ type guard struct {
 	verifier *token.Verifier // nil: no tokens are taken
 	clients  map[string]token.Caller
 	limits   *limiter
-	log      auditLog
-	timeout  time.Duration
-	now      func() time.Time
+	// strangers bounds the rows that refusals of unknown callers make.
+	strangers *strangers
+	log       auditLog
+	timeout   time.Duration
+	now       func() time.Time
 }
 
 // completeTime bounds the end of a row whose call has ended.
 const completeTime = 5 * time.Second
 
-type callerKey struct{}
+type callKey struct{}
 
-// callerOf is who makes the call that ctx belongs to.
-func callerOf(ctx context.Context) string {
-	name, _ := ctx.Value(callerKey{}).(string)
-	return name
+// call is what the service knows of a call beside its request, and what it finds
+// out that the audit log is to say.
+type call struct {
+	caller string
+	userID int64 // whom it is about; 0: as the request says
 }
 
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
+}
+
+// callerOf is who makes the call that ctx belongs to.
+func callerOf(ctx context.Context) string { return callOf(ctx).caller }
+
+// concerns notes whom the call that ctx belongs to is about.
+func concerns(ctx context.Context, userID int64) { callOf(ctx).userID = userID }
+
+// handler serves a request. Beside an error it returns what it did before it.
 type handler func(ctx context.Context, in proto.Message) (proto.Message, error)
 
 // do serves one call: it finds out who calls, whether they may, decodes the
-// request, writes the call down, and handles it.
+// request, writes the call down, and handles it. Beside an error it returns what
+// was done before it, if anything was.
 func (g *guard) do(ctx context.Context, name string, from origin, decode func() (proto.Message, error), handle handler) (out proto.Message, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
@@ -87,9 +107,11 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 		return nil, err
 	}
 	describe(&entry, in)
-	ctx = context.WithValue(ctx, callerKey{}, caller.Name)
+	about := &call{caller: caller.Name}
+	ctx = context.WithValue(ctx, callKey{}, about)
 	if !m.changes {
 		out, err = safely(ctx, in, handle)
+		entry.UserID = cmp.Or(entry.UserID, about.userID)
 		g.write(ctx, entry, err, affected(out))
 		return out, err
 	}
@@ -103,7 +125,7 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 	out, err = safely(ctx, in, handle)
 	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
 	defer cancel()
-	if failure := g.log.Complete(ended, id, answerOf(err).name, affected(out)); failure != nil {
+	if failure := g.log.Complete(ended, id, outcome(in, out, err, cmp.Or(entry.UserID, about.userID))); failure != nil {
 		lost.Inc()
 		logx.WithContext(ctx).Errorf("admin API: %s by %s was done: %v", name, caller.Name, failure)
 	}
@@ -142,11 +164,15 @@ func (g *guard) exhausted(r *refusal) *refusal {
 // refused counts a refusal and writes it down.
 func (g *guard) refused(ctx context.Context, e audit.Entry, r *refusal) {
 	refusals.Inc(r.reason)
-	if r.quiet {
+	silent, quiet := r.silent, r.quiet
+	if e.Caller == "" {
+		silent, quiet = g.strangers.pass(r.quiet)
+	}
+	if quiet {
 		return
 	}
-	if r.silent > 0 {
-		e.Request = fmt.Sprintf("and %d calls before", r.silent)
+	if silent > 0 {
+		e.Request = fmt.Sprintf("and %d calls before", silent)
 	}
 	e.Reason = r.reason
 	g.write(ctx, e, r, 0)
@@ -198,15 +224,31 @@ func encode(o protojson.MarshalOptions, m proto.Message) []byte {
 	return b.Bytes()
 }
 
-// affected counts the logins in an answer.
+// affected counts the logins that a list holds.
 func affected(out proto.Message) int {
-	switch out := out.(type) {
-	case *pb.RevokeReply:
-		return len(out.GetHashes())
-	case *pb.CleanUpReply:
-		return int(out.GetCount())
-	case *pb.ListSessionsReply:
-		return len(out.GetSessions())
+	if list, ok := out.(*pb.ListSessionsReply); ok {
+		return len(list.GetSessions())
 	}
 	return 0
+}
+
+// endedIn are the logins that a call ended, whether it succeeded or not.
+func endedIn(in, out proto.Message) []*pb.EndedSession {
+	if dry, ok := in.(interface{ GetDryRun() bool }); ok && dry.GetDryRun() {
+		return nil
+	}
+	if done, ok := out.(interface{ GetEnded() []*pb.EndedSession }); ok {
+		return done.GetEnded()
+	}
+	return nil
+}
+
+// outcome is what came of a change.
+func outcome(in, out proto.Message, err error, userID int64) audit.Outcome {
+	ended := endedIn(in, out)
+	o := audit.Outcome{Code: answerOf(err).name, UserID: userID, Ended: make([]audit.Ended, len(ended))}
+	for i, e := range ended {
+		o.Ended[i] = audit.Ended{UserID: e.GetUserId(), Hash: e.GetHash()}
+	}
+	return o
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -30,6 +31,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/ctl"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	pb "github.com/tgsession/tgsession/proto/admin"
@@ -45,6 +47,9 @@ type manager struct {
 	policy sessions.Policy
 	asked  []any
 	by     []sessions.By
+	ended  []sessions.Revoked // by clean-ups, and by revocations that fail
+	busy   bool               // another clean-up is under way
+	pages  int                // that lists have; each has all sessions
 	err    error
 	panic  bool
 }
@@ -65,12 +70,24 @@ func (m *manager) calls() []any {
 	return slices.Clone(m.asked)
 }
 
+// last is what the manager was asked last.
+func (m *manager) last() any {
+	calls := m.calls()
+	if len(calls) == 0 {
+		return nil
+	}
+	return calls[len(calls)-1]
+}
+
 func (m *manager) List(_ context.Context, f sessions.Filter, p sessions.Page) ([]sessions.Session, string, error) {
 	if err := m.ask([]any{f, p}); err != nil {
 		return nil, "", err
 	}
 	if p.Token != "" && p.Token != "next" {
 		return nil, "", sessions.ErrBadToken
+	}
+	if m.pages--; m.pages > 0 {
+		return m.list, "next", nil
 	}
 	return m.list, "", nil
 }
@@ -101,7 +118,7 @@ func (m *manager) FindByKey(_ context.Context, key int64) (sessions.Session, err
 
 func (m *manager) Revoke(_ context.Context, s sessions.Selection, by sessions.By) (ended []sessions.Revoked, err error) {
 	if err := m.ask(s); err != nil {
-		return nil, err
+		return m.ended, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,8 +139,26 @@ func (m *manager) Revoke(_ context.Context, s sessions.Selection, by sessions.By
 	return ended, nil
 }
 
-func (m *manager) RevokeInactive(_ context.Context, olderThan time.Duration, limit int, dryRun bool, _ sessions.By) (int, bool, error) {
-	return 3, true, m.ask([]any{olderThan, limit, dryRun})
+func (m *manager) Selected(_ context.Context, s sessions.Selection) (list []sessions.Session, err error) {
+	if err := m.ask([]any{"selected", s}); err != nil {
+		return nil, err
+	}
+	for _, at := range m.list {
+		if at.Live() && s.UserID == at.UserID {
+			list = append(list, at)
+		}
+	}
+	return list, nil
+}
+
+func (m *manager) CleanUp(_ context.Context, olderThan time.Duration, limit int, dryRun bool, _ sessions.By) (lifecycle.CleanedUp, error) {
+	err := m.ask([]any{olderThan, limit, dryRun})
+	if dryRun {
+		return lifecycle.CleanedUp{Count: 3, More: true}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return lifecycle.CleanedUp{Count: len(m.ended), Ended: m.ended, More: err != nil, Busy: m.busy}, err
 }
 
 func (m *manager) Policy(_ context.Context, userID int64) (sessions.Policy, error) {
@@ -133,6 +168,19 @@ func (m *manager) Policy(_ context.Context, userID int64) (sessions.Policy, erro
 func (m *manager) SetPolicy(_ context.Context, userID int64, p sessions.Policy) error {
 	m.policy = p
 	return m.ask([]any{userID, p})
+}
+
+func (m *manager) ChangePolicy(_ context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error) {
+	if c.TTLDays != nil {
+		m.policy.TTLDays = *c.TTLDays
+	}
+	if c.Strategy != nil {
+		m.policy.Strategy = *c.Strategy
+	}
+	if c.Limit != nil {
+		m.policy.Limit = *c.Limit
+	}
+	return m.policy, m.ask([]any{userID, m.policy})
 }
 
 func (m *manager) Statistics(context.Context) (sessions.Statistics, error) {
@@ -165,10 +213,11 @@ func (r *rows) Write(_ context.Context, e audit.Entry) (int64, error) {
 	return int64(len(r.rows)), nil
 }
 
-func (r *rows) Complete(_ context.Context, id int64, code string, affected int) error {
+func (r *rows) Complete(_ context.Context, id int64, o audit.Outcome) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rows[id-1].Code, r.rows[id-1].Affected = code, affected
+	e := &r.rows[id-1]
+	e.Code, e.Affected, e.UserID = o.Code, len(o.Ended), cmp.Or(e.UserID, o.UserID)
 	return nil
 }
 
@@ -229,7 +278,7 @@ Admin: {ListenOn: %q, Rest: {Port: %d}, %s}
 	if !inDatabase {
 		a.rows = &rows{}
 		a.server.guard.log = a.rows
-		a.server.keeper.keep = 0
+		a.server.keeper.rows = nil
 	}
 	require.NoError(t, a.server.Start(t.Context()))
 	t.Cleanup(func() { require.NoError(t, a.server.Stop(context.Background())) })

@@ -80,23 +80,29 @@ var tokenMessages = map[token.Refusal]string{
 	token.Issuer:      "the token is of another issuer",
 	token.Audience:    "the token is for another audience",
 	token.Subject:     "the token has no usable sub",
+	token.KeyUnknown:  "the token names a key that is not known here",
+	token.TooLong:     "the token was made for longer than Admin.Tokens.MaxLife",
+	token.Denied:      "the token has been denied",
 }
 
-// checkClients makes a listener verify the certificates that clients show, by
-// hand: so a refused one can be written down. Nil stays nil.
-func (g *guard) checkClients(c *tls.Config, transport string, protocols ...string) *tls.Config {
-	if c == nil {
+// checkClients makes a listener encrypt as is configured at the moment, and verify
+// the certificates that clients show, by hand: so a refused one can be written down.
+// Nil: nothing is encrypted.
+func (g *guard) checkClients(current func() *tls.Config, transport string, protocols ...string) *tls.Config {
+	outer := current()
+	if outer == nil {
 		return nil
 	}
-	c = c.Clone()
-	c.NextProtos = protocols
-	if c.ClientAuth == tls.NoClientCert {
-		return c
-	}
-	c.SessionTicketsDisabled = true // each connection is verified
-	outer := c.Clone()
+	outer = outer.Clone()
+	outer.NextProtos = protocols
 	outer.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		c := current()
 		inner := c.Clone()
+		inner.NextProtos = protocols
+		inner.SessionTicketsDisabled = true // each connection is verified, and uses the certificate of now
+		if c.ClientAuth == tls.NoClientCert {
+			return inner, nil
+		}
 		inner.VerifyConnection = func(state tls.ConnectionState) error {
 			if len(state.PeerCertificates) == 0 || signedBy(c.ClientCAs, state.PeerCertificates, g.now()) == nil {
 				return nil

@@ -20,18 +20,19 @@ const (
 type keeper struct {
 	rows  *audit.Log
 	keep  time.Duration // 0: for ever
+	brief time.Duration // of refusals of unknown callers
 	alive context.Context
 	stop  context.CancelFunc
 }
 
-func newKeeper(rows *audit.Log, keep time.Duration) *keeper {
-	k := &keeper{rows: rows, keep: keep}
+func newKeeper(rows *audit.Log, keep, brief time.Duration) *keeper {
+	k := &keeper{rows: rows, keep: keep, brief: brief}
 	k.alive, k.stop = context.WithCancel(context.Background())
 	return k
 }
 
 func (k *keeper) run() {
-	if k.keep == 0 {
+	if k.rows == nil {
 		return
 	}
 	timer := time.NewTimer(rand.N(pruneEvery))
@@ -48,8 +49,15 @@ func (k *keeper) run() {
 }
 
 func (k *keeper) prune() {
+	if k.keep > 0 {
+		k.batches(k.keep, k.rows.Prune)
+	}
+	k.batches(k.brief, k.rows.PruneRefusals)
+}
+
+func (k *keeper) batches(keep time.Duration, prune func(ctx context.Context, keep time.Duration, limit int) (int, error)) {
 	for k.alive.Err() == nil {
-		n, err := k.rows.Prune(k.alive, k.keep, pruneBatch)
+		n, err := prune(k.alive, keep, pruneBatch)
 		if err != nil && k.alive.Err() == nil {
 			logx.Error(err)
 		}

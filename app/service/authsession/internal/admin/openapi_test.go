@@ -52,7 +52,7 @@ func (d *description) resolve(node any) object {
 
 // words are those of schemas that check knows.
 var words = []string{"type", "format", "pattern", "enum", "properties", "required", "additionalProperties", "items", "maxItems",
-	"minimum", "maximum", "maxLength", "default", "description", "example", "allOf"}
+	"minimum", "maximum", "maxLength", "minProperties", "default", "description", "example", "allOf"}
 
 // check holds a value against a schema of the dialect that openapi.yaml uses.
 func (d *description) check(schema any, value any, at string) error {
@@ -124,6 +124,9 @@ func (d *description) checkObject(s object, value any, at string) error {
 	members, ok := value.(object)
 	if !ok {
 		return fmt.Errorf("%s: %v is no object", at, value)
+	}
+	if least, ok := s["minProperties"].(float64); ok && len(members) < int(least) {
+		return fmt.Errorf("%s has too few members", at)
 	}
 	required, _ := s["required"].([]any)
 	for _, name := range required {
@@ -276,12 +279,12 @@ func TestTheDescriptionIsThatOfTheRoutes(t *testing.T) {
 		operation := described[r.verb+" "+r.path]
 		require.Contains(t, operation["description"], string(methods[r.method].scope), "%s names its scope", r.path)
 		path := strings.NewReplacer(":hash", "2", ":user_id", "778", ":auth_key_id", "6").Replace(r.path)
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}"}[r.method]
+		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`}[r.method]
 		var query []string
 		for _, p := range operation["parameters"].([]any) {
 			parameter := d.resolve(p)
 			if parameter["in"] == "query" {
-				value := map[string]string{"device_type": "web", "active": "true", "page_token": "next"}[parameter["name"].(string)]
+				value := map[string]string{"device_type": "web", "active": "true", "page_token": "next", "dry_run": "true"}[parameter["name"].(string)]
 				if value == "" {
 					value = "1"
 				}
@@ -308,7 +311,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			require.NoError(t, d.answer(operation, code, text), "%s %s: %s", r.verb, path, text)
 			return code, text
 		}
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": `{"strategy":"one","ttl_days":3}`}[r.method]
+		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": `{"strategy":"one","ttl_days":3}`, "ChangePolicy": `{"limit":0}`}[r.method]
 		ask("4611686018427387905", both(t), body)
 		code, _ := ask("x", "rubbish", body)
 		require.Equal(t, 401, code)
@@ -349,6 +352,8 @@ func TestBodiesAreAsDescribed(t *testing.T) {
 			`{"older_than":"7200s","limit":-1}`, `{"older_than":"7200s","dry_run":"yes"}`, `{"older_than":"7200s","x":1}`, `[]`},
 		"PUT /v1/users/:user_id/policy": {`{}`, `{"ttl_days":3650,"strategy":"one","limit":10000}`, `{"ttl_days":3651}`, `{"ttl_days":1.5}`,
 			`{"strategy":"two"}`, `{"strategy":1}`, `{"limit":-1}`, `{"x":1}`, `[]`},
+		"PATCH /v1/users/:user_id/policy": {`{}`, `{"ttl_days":0}`, `{"strategy":"one"}`, `{"limit":3,"ttl_days":5}`, `{"ttl_days":3651}`,
+			`{"strategy":"two"}`, `{"user_id":"5","limit":1}`, `{"reason":"x","limit":1}`, `[]`},
 	} {
 		verb, route, _ := strings.Cut(path, " ")
 		schema := described[path]["requestBody"].(object)["content"].(object)["application/json"].(object)["schema"]

@@ -120,6 +120,12 @@ func (p *params) flag(name string) *bool {
 	return proto.Bool(value == "true")
 }
 
+// yes is a flag that is false when it is not there.
+func (p *params) yes(name string) bool {
+	given := p.flag(name)
+	return given != nil && *given
+}
+
 // body reads JSON into m.
 func (p *params) body(m proto.Message) {
 	if kind, _, err := mime.ParseMediaType(p.request.Header.Get("Content-Type")); err != nil || kind != "application/json" {

@@ -69,7 +69,7 @@ func (a *api) refusedOnAllWays(bearer string, code codes.Code, want audit.Entry)
 // Whoever may not is refused, on each of the three ways, and written down in
 // the database.
 func TestBadTokensAreRefusedAndWrittenDown(t *testing.T) {
-	a := serve(t, true, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}")
+	a := serve(t, true, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}, Refusals: {Burst: 100}")
 	secret := []byte(admintest.Secret)
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestEveryMethodNeedsItsScope(t *testing.T) {
 	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}")
 	for _, r := range routes {
 		path := strings.NewReplacer(":hash", "4611686018427387905", ":user_id", "777", ":auth_key_id", "-5").Replace(r.path)
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}"}[r.method]
+		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`}[r.method]
 		right, wrong := reader(t), revoker(t)
 		if methods[r.method].scope == token.Revoke {
 			right, wrong = wrong, right

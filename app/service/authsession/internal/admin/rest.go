@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
 const overREST = "rest"
@@ -59,22 +61,23 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		from := origin{transport: overREST, authorization: request.Header.Values("Authorization"),
 			certificate: verified(request.TLS), ip: address(request.RemoteAddr)}
+		var in proto.Message
 		out, err := g.do(request.Context(), r.method, from,
 			func() (proto.Message, error) {
 				p := newParams(request)
-				in := r.decode(p)
+				in = r.decode(p)
 				return in, p.done()
 			},
 			func(ctx context.Context, in proto.Message) (proto.Message, error) { return r.call(s, ctx, in) })
 		switch {
 		case err != nil:
-			fail(w, err)
+			fail(w, err, endedIn(in, out))
 		case r.silent:
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			body := encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, out)
 			if body == nil {
-				fail(w, status.Error(codes.Internal, "the answer cannot be written as JSON"))
+				fail(w, status.Error(codes.Internal, "the answer cannot be written as JSON"), endedIn(in, out))
 				return
 			}
 			reply(w, http.StatusOK, body)
@@ -82,8 +85,8 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 	}
 }
 
-// fail answers with an error.
-func fail(w http.ResponseWriter, err error) {
+// fail answers with an error, and with what was ended before it.
+func fail(w http.ResponseWriter, err error, ended []*pb.EndedSession) {
 	a := answerOf(err)
 	if r, ok := err.(*refusal); ok { //nolint:errorlint // the guard does not wrap
 		switch r.code {
@@ -95,22 +98,41 @@ func fail(w http.ResponseWriter, err error) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(r.wait.Seconds())))
 		}
 	}
-	failing(a.http, a.name, status.Convert(err).Message())(w, nil)
+	body := failure(a.name, status.Convert(err).Message())
+	for _, e := range ended {
+		body.Ended = append(body.Ended, endedBody{UserID: e.GetUserId(), Hash: e.GetHash()})
+	}
+	body.reply(w, a.http)
+}
+
+// failureBody is the body of an answer that is an error.
+type failureBody struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+	Ended []endedBody `json:"ended,omitempty"` // before the error
+}
+
+type endedBody struct {
+	UserID int64 `json:"user_id,string"`
+	Hash   int64 `json:"hash,string"`
+}
+
+func failure(name, message string) (b failureBody) {
+	b.Error.Code, b.Error.Message = name, message
+	return b
+}
+
+func (b failureBody) reply(w http.ResponseWriter, code int) {
+	text, _ := json.Marshal(b)
+	reply(w, code, text)
 }
 
 // failing answers with one error, whatever the request.
 func failing(code int, name, message string) http.HandlerFunc {
-	var body struct {
-		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	body.Error.Code, body.Error.Message = name, message
-	return func(w http.ResponseWriter, _ *http.Request) {
-		text, _ := json.Marshal(body)
-		reply(w, code, text)
-	}
+	body := failure(name, message)
+	return func(w http.ResponseWriter, _ *http.Request) { body.reply(w, code) }
 }
 
 func reply(w http.ResponseWriter, code int, body []byte) {

@@ -32,11 +32,12 @@ var routes = []route{
 		return &pb.GetSessionRequest{By: &pb.GetSessionRequest_AuthKeyId{AuthKeyId: p.id("auth_key_id")}}
 	}),
 	silent(on(http.MethodDelete, "/v1/sessions/:hash", "RevokeSession", (*impl).RevokeSession, func(p *params) *pb.RevokeSessionRequest {
-		return &pb.RevokeSessionRequest{Hash: p.id("hash")}
+		return &pb.RevokeSessionRequest{Hash: p.id("hash"), Reason: p.text("reason")}
 	})),
 	on(http.MethodDelete, "/v1/users/:user_id/sessions", "RevokeSessions", (*impl).RevokeSessions, func(p *params) *pb.RevokeSessionsRequest {
 		return &pb.RevokeSessionsRequest{UserId: p.id("user_id"), DeviceType: p.text("device_type"),
-			ExceptHash: p.int64("except"), KeepNewest: p.int32("keep_newest")}
+			ExceptHash: p.int64("except"), KeepNewest: p.int32("keep_newest"), AtMost: p.int32("at_most"),
+			DryRun: p.yes("dry_run"), Reason: p.text("reason")}
 	}),
 	on(http.MethodPost, "/v1/sessions:cleanup", "CleanUp", (*impl).CleanUp, func(p *params) *pb.CleanUpRequest {
 		in := new(pb.CleanUpRequest)
@@ -47,8 +48,17 @@ var routes = []route{
 		return &pb.GetPolicyRequest{UserId: p.id("user_id")}
 	}),
 	on(http.MethodPut, "/v1/users/:user_id/policy", "SetPolicy", (*impl).SetPolicy, func(p *params) *pb.SetPolicyRequest {
-		in := &pb.SetPolicyRequest{UserId: p.id("user_id"), Policy: new(pb.Policy)}
+		in := &pb.SetPolicyRequest{UserId: p.id("user_id"), Policy: new(pb.Policy), Reason: p.text("reason")}
 		p.body(in.Policy)
+		return in
+	}),
+	on(http.MethodPatch, "/v1/users/:user_id/policy", "ChangePolicy", (*impl).ChangePolicy, func(p *params) *pb.ChangePolicyRequest {
+		in := new(pb.ChangePolicyRequest)
+		p.body(in)
+		if in.GetUserId() != 0 || in.GetReason() != "" { // which have a place of their own
+			p.fail("body", "is not the JSON that is expected here")
+		}
+		in.UserId, in.Reason = p.id("user_id"), p.text("reason")
 		return in
 	}),
 	on(http.MethodGet, "/v1/statistics", "GetStatistics", (*impl).GetStatistics, func(*params) *pb.GetStatisticsRequest {
@@ -63,11 +73,7 @@ func on[In, Out proto.Message](verb, path, method string, call func(*impl, conte
 	return route{verb: verb, path: path, method: method,
 		decode: func(p *params) proto.Message { return decode(p) },
 		call: func(s *impl, ctx context.Context, in proto.Message) (proto.Message, error) {
-			out, err := call(s, ctx, in.(In))
-			if err != nil {
-				return nil, err // out is a nil of its own type
-			}
-			return out, nil
+			return call(s, ctx, in.(In)) // beside an error, out may be a nil of its own type
 		}}
 }
 

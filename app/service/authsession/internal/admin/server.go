@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
@@ -23,12 +24,15 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
 const (
 	headerTime = 5 * time.Second  // for the headers of a REST call
-	idleTime   = 60 * time.Second // of a REST connection
+	idleTime   = 60 * time.Second // of a connection without a call
+
+	maxConnections = 256 // of a listener
 )
 
 // Server is the admin API on its listeners. A nil Server is one that is
@@ -50,7 +54,7 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if !c.Admin.Enabled() {
 		return nil, nil
 	}
-	key, err := c.Admin.TokenKey()
+	keys, err := reload.New(c.Admin.Tokens.Files(), now, c.Admin.Tokens.Load)
 	if err != nil {
 		return nil, err
 	}
@@ -58,19 +62,19 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if err != nil {
 		return nil, err
 	}
-	encryption, err := c.Admin.ServerTLS()
+	encryption, err := reload.New(c.Admin.TLS.Files(), now, c.Admin.ServerTLS)
 	if err != nil {
 		return nil, err
 	}
 	rows := audit.New(db, now)
-	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog)}
-	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), log: rows, timeout: c.Admin.Timeout, now: now}
-	if key != nil {
-		a.guard.verifier = token.NewVerifier(*key, c.Admin.Tokens.Issuer, c.Admin.Tokens.Audience, now)
+	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog, c.Admin.Refusals.Keep)}
+	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), log: rows, timeout: c.Admin.Timeout, now: now}
+	if len(keys.Get().ByID) > 0 {
+		a.guard.verifier = token.NewVerifier(keys.Get, c.Admin.Tokens.Rules(), now)
 	}
-	calls := &impl{sessions: s, config: settings(c)}
+	calls := &impl{sessions: s, config: settings(c), leastOlderThan: c.LeastInactive()}
 	if c.Admin.ListenOn != "" {
-		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption, calls); err != nil {
+		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption.Get, calls); err != nil {
 			return nil, err
 		}
 	}
@@ -81,10 +85,10 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		}
 		a.rest = &http.Server{
 			Addr: address, Handler: handler,
-			TLSConfig:         a.guard.checkClients(encryption, overREST, "h2", "http/1.1"),
+			TLSConfig:         a.guard.checkClients(encryption.Get, overREST, "h2", "http/1.1"),
 			ReadHeaderTimeout: headerTime, ReadTimeout: headerTime + c.Admin.Timeout, WriteTimeout: headerTime + 2*c.Admin.Timeout,
 			IdleTimeout: idleTime, MaxHeaderBytes: maxHeaders,
-			ErrorLog: log.New(logLines{}, "", 0),
+			ErrorLog: log.New(logLines{}, "", 0), ConnState: capConnections(maxConnections),
 		}
 	}
 	return a, nil
@@ -93,15 +97,18 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 // newRPC is the pair's usual server, but for what belongs to its peers: etcd,
 // go-zero's authentication. Callers are limited here, and one whom that
 // refuses must not trip a breaker for all.
-func newRPC(c zrpc.RpcServerConf, listenOn string, g *guard, encryption *tls.Config, calls *impl) (*rpcserver.Server, error) {
+func newRPC(c zrpc.RpcServerConf, listenOn string, g *guard, encryption func() *tls.Config, calls *impl) (*rpcserver.Server, error) {
 	c.ListenOn, c.Etcd, c.Auth, c.Health = listenOn, discov.EtcdConf{}, false, false
 	c.Timeout, c.MethodTimeouts, c.CpuThreshold = 0, nil, 0
 	c.Middlewares.Breaker = false
 	return rpcserver.New(rpcserver.Options{
 		Conf:              c,
 		Register:          func(s *grpc.Server) { pb.RegisterSessionAdminServer(s, calls) },
+		MaxConnections:    maxConnections,
+		MaxIdle:           idleTime,
+		Credentials:       g.grpcCredentials(encryption),
 		UnaryInterceptors: []grpc.UnaryServerInterceptor{g.intercept},
-		ServerOptions:     g.grpcOptions(encryption),
+		ServerOptions:     grpcOptions(),
 	})
 }
 
@@ -132,6 +139,22 @@ func (a *Server) Start(ctx context.Context) error {
 	}
 	a.running.Go(a.keeper.run)
 	return nil
+}
+
+// capConnections closes connections beyond so many at a time. (A listener that
+// wraps them would take from net/http the means to close them in order.)
+func capConnections(most int64) func(net.Conn, http.ConnState) {
+	var open atomic.Int64
+	return func(conn net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > most {
+				conn.Close()
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
 }
 
 func cannotListen(key string, err error) error {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -103,4 +104,29 @@ func TestOnlyTheServiceIsServed(t *testing.T) {
 		err := conn.Invoke(ctx, method, &pb.GetConfigRequest{}, &pb.Config{})
 		require.Equal(t, codes.Unimplemented, status.Code(err), method)
 	}
+}
+
+// More connections than anybody needs are closed at once, and one that ends makes
+// room.
+func TestRESTConnectionsAreCapped(t *testing.T) {
+	a := serve(t, false, plainTokens)
+	held := make([]net.Conn, maxConnections)
+	for i := range held {
+		var err error
+		held[i], err = net.Dial("tcp", a.rest)
+		require.NoError(t, err)
+		defer held[i].Close()
+	}
+	one, err := net.Dial("tcp", a.rest)
+	require.NoError(t, err)
+	defer one.Close()
+	require.NoError(t, one.SetReadDeadline(time.Now().Add(headerTime/2)))
+	_, err = one.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server hangs up")
+	held[0].Close()
+	require.Eventually(t, func() bool {
+		answer, _, err := a.call("GET", "/openapi.yaml", "", "")
+		return err == nil && answer.StatusCode == http.StatusOK
+	}, headerTime/2, 10*time.Millisecond)
 }

@@ -5,37 +5,43 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
-// Sessions is sessions.Manager.
+// Sessions is lifecycle.Administered.
 type Sessions interface {
 	List(ctx context.Context, f sessions.Filter, p sessions.Page) (list []sessions.Session, next string, err error)
 	Get(ctx context.Context, hash int64) (sessions.Session, error)
 	FindByKey(ctx context.Context, authKeyID int64) (sessions.Session, error)
+	Selected(ctx context.Context, s sessions.Selection) ([]sessions.Session, error)
 	Revoke(ctx context.Context, s sessions.Selection, by sessions.By) ([]sessions.Revoked, error)
-	RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (n int, more bool, err error)
+	CleanUp(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (lifecycle.CleanedUp, error)
 	Policy(ctx context.Context, userID int64) (sessions.Policy, error)
 	SetPolicy(ctx context.Context, userID int64, p sessions.Policy) error
+	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error)
 	Statistics(ctx context.Context) (sessions.Statistics, error)
 }
 
 // Bounds of requests.
 const (
-	maxPageToken    = 512 // bytes
-	maxKeepNewest   = 10_000
-	maxTTLDays      = 3650
-	maxLimit        = 10_000
-	minOlderThan    = time.Hour // less would end logins that are in use
-	maxOlderThan    = 10 * 365 * 24 * time.Hour
-	defaultCleanUp  = 1000
-	maxCleanUp      = 10_000
-	actorPrefix     = "admin:"
-	maxDeviceLength = 16
+	maxPageToken   = 512 // bytes
+	maxKeepNewest  = 10_000
+	maxTTLDays     = 3650
+	maxLimit       = 10_000
+	maxOlderThan   = 10 * 365 * 24 * time.Hour
+	defaultCleanUp = 1000
+	maxCleanUp     = 10_000
+	actorPrefix    = "admin:"
+	maxReason      = 200 // characters; the whole request has to fit its column of the audit log
 )
 
 var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessions.LimitPerDeviceType, sessions.OnePerDeviceType, sessions.OneSession}
@@ -45,6 +51,8 @@ type impl struct {
 	pb.UnimplementedSessionAdminServer
 	sessions Sessions
 	config   *pb.Config
+	// leastOlderThan bounds a clean-up: a shorter time would end logins in use.
+	leastOlderThan time.Duration
 }
 
 func (s *impl) ListSessions(ctx context.Context, in *pb.ListSessionsRequest) (*pb.ListSessionsReply, error) {
@@ -90,6 +98,7 @@ func (s *impl) GetSession(ctx context.Context, in *pb.GetSessionRequest) (*pb.Se
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
+	concerns(ctx, found.UserID)
 	return message(&found), nil
 }
 
@@ -97,6 +106,14 @@ func (s *impl) RevokeSession(ctx context.Context, in *pb.RevokeSessionRequest) (
 	if in.GetHash() == 0 {
 		return nil, invalid("hash", "must not be 0")
 	}
+	if err := validReason(in.GetReason()); err != nil {
+		return nil, err
+	}
+	found, err := s.sessions.Get(ctx, in.GetHash())
+	if err != nil {
+		return nil, fault(ctx, err)
+	}
+	concerns(ctx, found.UserID)
 	return s.revoke(ctx, sessions.Selection{Hash: in.GetHash()})
 }
 
@@ -109,21 +126,43 @@ func (s *impl) RevokeSessions(ctx context.Context, in *pb.RevokeSessionsRequest)
 		return nil, invalid("user_id", "must not be 0")
 	case in.GetKeepNewest() < 0 || in.GetKeepNewest() > maxKeepNewest:
 		return nil, invalid("keep_newest", "must be from 0 to %d", maxKeepNewest)
+	case in.GetAtMost() < 0:
+		return nil, invalid("at_most", "must not be negative")
 	}
-	return s.revoke(ctx, sessions.Selection{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
-		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest())})
-}
-
-func (s *impl) revoke(ctx context.Context, selection sessions.Selection) (*pb.RevokeReply, error) {
-	revoked, err := s.sessions.Revoke(ctx, selection, by(ctx))
+	if err := validReason(in.GetReason()); err != nil {
+		return nil, err
+	}
+	selection := sessions.Selection{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
+		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest())}
+	if !in.GetDryRun() && in.GetAtMost() == 0 {
+		return s.revoke(ctx, selection)
+	}
+	selected, err := s.sessions.Selected(ctx, selection)
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
-	out := &pb.RevokeReply{Hashes: make([]int64, len(revoked))}
-	for i := range revoked {
-		out.Hashes[i] = revoked[i].Hash
+	if most := int(in.GetAtMost()); most > 0 && len(selected) > most {
+		return nil, status.Errorf(codes.FailedPrecondition, "%d sessions would end, more than at_most, which is %d; none was ended", len(selected), most)
+	}
+	if !in.GetDryRun() {
+		return s.revoke(ctx, selection)
+	}
+	out := &pb.RevokeReply{}
+	for i := range selected {
+		out.Hashes = append(out.Hashes, selected[i].Hash)
+		out.Ended = append(out.Ended, &pb.EndedSession{UserId: selected[i].UserID, Hash: selected[i].Hash})
 	}
 	return out, nil
+}
+
+// revoke returns what was ended beside an error, too.
+func (s *impl) revoke(ctx context.Context, selection sessions.Selection) (*pb.RevokeReply, error) {
+	revoked, err := s.sessions.Revoke(ctx, selection, by(ctx))
+	out := &pb.RevokeReply{Ended: endedSessions(revoked)}
+	for i := range revoked {
+		out.Hashes = append(out.Hashes, revoked[i].Hash)
+	}
+	return out, fault(ctx, err)
 }
 
 func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpReply, error) {
@@ -131,8 +170,12 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 		return nil, invalid("older_than", "must be a duration")
 	}
 	olderThan := in.GetOlderThan().AsDuration()
-	if olderThan < minOlderThan || olderThan > maxOlderThan {
-		return nil, invalid("older_than", "must be from %d to %d seconds", int64(minOlderThan.Seconds()), int64(maxOlderThan.Seconds()))
+	if olderThan < s.leastOlderThan || olderThan > maxOlderThan {
+		return nil, invalid("older_than", "must be from %d to %d seconds: sessions in use would end by less, since their dates are stored every Touch.DBInterval",
+			int64(s.leastOlderThan.Seconds()), int64(maxOlderThan.Seconds()))
+	}
+	if err := validReason(in.GetReason()); err != nil {
+		return nil, err
 	}
 	limit := int(in.GetLimit())
 	switch {
@@ -141,11 +184,12 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 	case limit == 0:
 		limit = defaultCleanUp
 	}
-	n, more, err := s.sessions.RevokeInactive(ctx, olderThan, min(limit, maxCleanUp), in.GetDryRun(), by(ctx))
-	if err != nil {
-		return nil, fault(ctx, err)
+	done, err := s.sessions.CleanUp(ctx, olderThan, min(limit, maxCleanUp), in.GetDryRun(), by(ctx))
+	out := &pb.CleanUpReply{Count: int32(done.Count), More: done.More, Ended: endedSessions(done.Ended)}
+	if err == nil && done.Busy {
+		return nil, status.Error(codes.Aborted, "another clean-up is under way; try again when it has ended")
 	}
-	return &pb.CleanUpReply{Count: int32(n), More: more}, nil
+	return out, fault(ctx, err)
 }
 
 func (s *impl) GetPolicy(ctx context.Context, in *pb.GetPolicyRequest) (*pb.Policy, error) {
@@ -156,29 +200,50 @@ func (s *impl) GetPolicy(ctx context.Context, in *pb.GetPolicyRequest) (*pb.Poli
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
-	return &pb.Policy{TtlDays: int32(p.TTLDays), Strategy: string(p.Strategy), Limit: int32(p.Limit)}, nil
+	return policy(p), nil
 }
 
 func (s *impl) SetPolicy(ctx context.Context, in *pb.SetPolicyRequest) (*pb.Policy, error) {
 	p := in.GetPolicy()
-	strategy := sessions.Strategy(p.GetStrategy())
-	switch {
-	case in.GetUserId() <= 0:
-		return nil, invalid("user_id", "must be above 0")
-	case p == nil:
+	if p == nil {
 		return nil, invalid("policy", "is missing")
-	case p.GetTtlDays() < 0 || p.GetTtlDays() > maxTTLDays:
-		return nil, invalid("ttl_days", "must be from 0 to %d", maxTTLDays)
-	case !slices.Contains(strategies, strategy):
-		return nil, invalid("strategy", "must be empty, none, limit-per-device-type, one-per-device-type or one")
-	case p.GetLimit() < 0 || p.GetLimit() > maxLimit:
-		return nil, invalid("limit", "must be from 0 to %d", maxLimit)
 	}
-	err := s.sessions.SetPolicy(ctx, in.GetUserId(), sessions.Policy{TTLDays: int(p.GetTtlDays()), Strategy: strategy, Limit: int(p.GetLimit())})
+	if err := validPolicy(in.GetUserId(), p, in.GetReason()); err != nil {
+		return nil, err
+	}
+	err := s.sessions.SetPolicy(ctx, in.GetUserId(), sessions.Policy{TTLDays: int(p.GetTtlDays()), Strategy: sessions.Strategy(p.GetStrategy()), Limit: int(p.GetLimit())})
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
 	return p, nil
+}
+
+func (s *impl) ChangePolicy(ctx context.Context, in *pb.ChangePolicyRequest) (*pb.Policy, error) {
+	asked := &pb.Policy{TtlDays: in.GetTtlDays(), Strategy: in.GetStrategy(), Limit: in.GetLimit()}
+	if err := validPolicy(in.GetUserId(), asked, in.GetReason()); err != nil {
+		return nil, err
+	}
+	var c sessions.PolicyChange
+	if in.TtlDays != nil {
+		days := int(in.GetTtlDays())
+		c.TTLDays = &days
+	}
+	if in.Strategy != nil {
+		strategy := sessions.Strategy(in.GetStrategy())
+		c.Strategy = &strategy
+	}
+	if in.Limit != nil {
+		limit := int(in.GetLimit())
+		c.Limit = &limit
+	}
+	if c == (sessions.PolicyChange{}) {
+		return nil, invalid("policy", "nothing is to change: name ttl_days, strategy or limit")
+	}
+	p, err := s.sessions.ChangePolicy(ctx, in.GetUserId(), c)
+	if err != nil {
+		return nil, fault(ctx, err)
+	}
+	return policy(p), nil
 }
 
 func (s *impl) GetStatistics(ctx context.Context, _ *pb.GetStatisticsRequest) (*pb.Statistics, error) {
@@ -193,15 +258,58 @@ func (s *impl) GetConfig(context.Context, *pb.GetConfigRequest) (*pb.Config, err
 	return s.config, nil
 }
 
-// validFilter checks what lists and revocations share.
+// validFilter checks what lists and revocations share. A type that there is not
+// selects nothing, which would look like success.
 func validFilter(userID int64, deviceType string) error {
 	if userID < 0 {
 		return invalid("user_id", "must not be negative")
 	}
-	if len(deviceType) > maxDeviceLength || strings.ContainsFunc(deviceType, func(r rune) bool { return r < 'a' || r > 'z' }) {
-		return invalid("device_type", "there is no such type")
+	if !device.Known(deviceType) {
+		return invalid("device_type", "there is no type %q; there are %s", printed(deviceType), strings.Join(device.Types, ", "))
 	}
 	return nil
+}
+
+func validPolicy(userID int64, p *pb.Policy, reason string) error {
+	switch {
+	case userID <= 0:
+		return invalid("user_id", "must be above 0")
+	case p.GetTtlDays() < 0 || p.GetTtlDays() > maxTTLDays:
+		return invalid("ttl_days", "must be from 0 to %d", maxTTLDays)
+	case !slices.Contains(strategies, sessions.Strategy(p.GetStrategy())):
+		return invalid("strategy", "there is no strategy %q; there are none, limit-per-device-type, one-per-device-type and one, or empty for what is configured", printed(p.GetStrategy()))
+	case p.GetLimit() < 0 || p.GetLimit() > maxLimit:
+		return invalid("limit", "must be from 0 to %d", maxLimit)
+	}
+	return validReason(reason)
+}
+
+func validReason(reason string) error {
+	if utf8.RuneCountInString(reason) > maxReason {
+		return invalid("reason", "has more than %d characters", maxReason)
+	}
+	return nil
+}
+
+// printed shortens what a caller sent for an answer.
+func printed(s string) string {
+	const most = 32
+	if len(s) > most {
+		return s[:most] + "..."
+	}
+	return s
+}
+
+func policy(p sessions.Policy) *pb.Policy {
+	return &pb.Policy{TtlDays: int32(p.TTLDays), Strategy: string(p.Strategy), Limit: int32(p.Limit)}
+}
+
+func endedSessions(revoked []sessions.Revoked) []*pb.EndedSession {
+	list := make([]*pb.EndedSession, len(revoked))
+	for i := range revoked {
+		list[i] = &pb.EndedSession{UserId: revoked[i].UserID, Hash: revoked[i].Hash}
+	}
+	return list
 }
 
 func by(ctx context.Context) sessions.By {

@@ -26,6 +26,7 @@ type Admin struct {
 	// installs where something in front of it encrypts.
 	AllowPlain bool `json:",optional"`
 	RateLimit  AdminRate
+	Refusals   AdminRefusals
 	Timeout    time.Duration `json:",default=10s"`   // of a call, 100ms to 5m
 	KeepLog    time.Duration `json:",default=8760h"` // until a row of auth_admin_logs is removed; 0: never
 }
@@ -46,20 +47,19 @@ type AdminTLS struct {
 	Clients      map[string][]string `json:",optional"`
 }
 
-// AdminTokens says which bearer tokens are good: those that one key signed.
-type AdminTokens struct {
-	HMACKeyFile   string `json:",optional"` // at least 32 bytes, for HS256
-	PublicKeyFile string `json:",optional"` // PEM, for RS256, ES256 or EdDSA
-	Algorithm     string `json:",optional"` // the key's, when it is to be pinned by name, too
-	Issuer        string `json:",optional"` // when set, tokens must name it (iss)
-	Audience      string `json:",optional"` // likewise (aud)
-}
-
 // AdminRate bounds the calls of each caller, and the refused ones of each
 // address.
 type AdminRate struct {
 	PerSecond float64 `json:",default=20"` // above 0, at most 10000
 	Burst     int     `json:",default=40"` // at least 1
+}
+
+// AdminRefusals bounds what callers nobody knows can write to auth_admin_logs:
+// one row tells of those before it that were left out.
+type AdminRefusals struct {
+	PerMinute float64       `json:",default=1"`    // rows of a node; above 0, at most 600
+	Burst     int           `json:",default=20"`   // rows at once, 1 to 1000
+	Keep      time.Duration `json:",default=168h"` // until they are removed; at least 1h
 }
 
 // Enabled reports whether a listener is named.
@@ -75,7 +75,7 @@ func (a *Admin) RestAddress() string {
 
 func (a *Admin) given() bool {
 	return a.TLS.CertFile != "" || a.TLS.KeyFile != "" || a.TLS.ClientCAFile != "" || len(a.TLS.Clients) > 0 ||
-		a.Tokens != AdminTokens{} || a.AllowPlain
+		a.Tokens.given() || a.AllowPlain
 }
 
 // validate reads every file that the block names.
@@ -87,10 +87,12 @@ func (a *Admin) validate() error {
 		return nil
 	case a.Rest.Port < 0 || a.Rest.Port > 65535:
 		return &conf.KeyError{Key: "Admin.Rest.Port", Problem: "is no port", Fix: "set it from 1 to 65535, for example Port: 20453"}
-	case a.Tokens.HMACKeyFile == "" && a.Tokens.PublicKeyFile == "" && a.TLS.ClientCAFile == "":
+	case !a.Tokens.keyed() && a.TLS.ClientCAFile == "":
 		return &conf.KeyError{Key: "Admin", Problem: "lets nobody in", Fix: "set Admin.Tokens.HMACKeyFile (openssl rand -hex 32), Admin.Tokens.PublicKeyFile or Admin.TLS.ClientCAFile"}
 	case a.RateLimit.PerSecond <= 0 || a.RateLimit.PerSecond > 10000 || a.RateLimit.Burst < 1:
 		return &conf.KeyError{Key: "Admin.RateLimit", Problem: "has a value out of bounds", Fix: "PerSecond above 0 and at most 10000, Burst 1 or more"}
+	case a.Refusals.PerMinute <= 0 || a.Refusals.PerMinute > 600 || a.Refusals.Burst < 1 || a.Refusals.Burst > 1000 || a.Refusals.Keep < time.Hour:
+		return &conf.KeyError{Key: "Admin.Refusals", Problem: "has a value out of bounds", Fix: "PerMinute above 0 and at most 600, Burst from 1 to 1000, Keep 1h or more"}
 	case a.Timeout < 100*time.Millisecond || a.Timeout > 5*time.Minute:
 		return &conf.KeyError{Key: "Admin.Timeout", Problem: "is out of bounds", Fix: "set it from 100ms to 5m"}
 	case a.KeepLog < 0 || a.KeepLog > 0 && a.KeepLog < time.Hour:
@@ -101,7 +103,7 @@ func (a *Admin) validate() error {
 			return err
 		}
 	}
-	if _, err := a.TokenKey(); err != nil {
+	if _, err := a.Tokens.Load(); err != nil {
 		return err
 	}
 	_, err := a.ServerTLS()
@@ -122,39 +124,6 @@ func (a *Admin) checkAddress(key, address string) error {
 		return nil
 	}
 	return &conf.KeyError{Key: key, Problem: "listens on a network without TLS", Fix: "set Admin.TLS.CertFile and KeyFile, listen on 127.0.0.1, or set Admin.AllowPlain: true where something in front encrypts"}
-}
-
-// TokenKey is the key that tokens are signed with; nil when no tokens are
-// taken.
-func (a *Admin) TokenKey() (*token.Key, error) {
-	const prefix = "Admin.Tokens."
-	t := a.Tokens
-	var name, path, fix string
-	var read func([]byte) (token.Key, error)
-	switch {
-	case t.HMACKeyFile != "" && t.PublicKeyFile != "":
-		return nil, &conf.KeyError{Key: prefix + "HMACKeyFile", Problem: "and PublicKeyFile are both set", Fix: "keep one of them"}
-	case t.HMACKeyFile != "":
-		name, path, read, fix = "HMACKeyFile", t.HMACKeyFile, token.HMACKey, "make a key with: openssl rand -hex 32"
-	case t.PublicKeyFile != "":
-		name, path, read, fix = "PublicKeyFile", t.PublicKeyFile, token.PublicKey, "name a PEM file with the public key of who signs the tokens"
-	case t != AdminTokens{}:
-		return nil, &conf.KeyError{Key: "Admin.Tokens", Problem: "names no key", Fix: "set HMACKeyFile or PublicKeyFile"}
-	default:
-		return nil, nil
-	}
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return nil, &conf.KeyError{Key: prefix + name, Problem: fmt.Sprintf("cannot be read (%v)", err), Fix: fix}
-	}
-	key, err := read(content)
-	if err != nil {
-		return nil, &conf.KeyError{Key: prefix + name, Problem: err.Error(), Fix: fix}
-	}
-	if t.Algorithm != "" && t.Algorithm != key.Algorithm() {
-		return nil, &conf.KeyError{Key: prefix + "Algorithm", Problem: fmt.Sprintf("is %s, which the key in %s is not for", t.Algorithm, name), Fix: "leave it out, or set " + key.Algorithm()}
-	}
-	return &key, nil
 }
 
 // ServerTLS is how both listeners encrypt; nil: they do not. It asks clients
@@ -193,6 +162,14 @@ func (a *Admin) ServerTLS() (*tls.Config, error) {
 	c.ClientAuth = tls.RequestClientCert
 	_, err = a.Clients()
 	return c, err
+}
+
+// Files are those that the listeners' encryption is made of.
+func (t *AdminTLS) Files() []string { return named(t.CertFile, t.KeyFile, t.ClientCAFile) }
+
+// named drops empty names.
+func named(files ...string) []string {
+	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
 }
 
 // Clients is who a name in a certificate stands for, and what they may do.

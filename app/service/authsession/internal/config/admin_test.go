@@ -55,7 +55,26 @@ func TestAdmin(t *testing.T) {
 		_, err := load(block)
 		require.NoError(t, err, block)
 	}
+	deny := admintest.File(t, "deny", []byte("jti\n"))
+	for _, tokens := range []string{
+		"Keys: [{ID: a, HMACKeyFile: " + secret + "}, {ID: b, PublicKeyFile: " + public + "}], DenyFile: " + deny + ", MaxLife: 24h",
+		"HMACKeyFile: " + secret + ", Keys: [{ID: b, PublicKeyFile: " + public + "}]",
+	} {
+		a, err := load(local + "Tokens: {" + tokens + "}")
+		require.NoError(t, err, tokens)
+		keys, err := a.Tokens.Load()
+		require.NoError(t, err)
+		require.Len(t, keys.ByID, 2)
+	}
 	for block, want := range map[string]string{
+		local + "Tokens: {Keys: [{ID: a}]}": "Admin.Tokens.Keys[0] names no file",
+		local + "Tokens: {Keys: [{ID: a, HMACKeyFile: " + secret + "}, {ID: a, HMACKeyFile: " + secret + "}]}": "Admin.Tokens.Keys[1].ID is empty, or another",
+		local + "Tokens: {Keys: [{ID: a, HMACKeyFile: " + short + "}]}":                                        "Admin.Tokens.Keys[0].HMACKeyFile holds 16 bytes",
+		local + "Tokens: {JWKSFile: " + secret + "}":                                                           "Admin.Tokens.JWKSFile is no JSON Web Key Set",
+		local + "Tokens: {HMACKeyFile: " + secret + ", DenyFile: /nowhere}":                                    "Admin.Tokens.DenyFile cannot be read",
+		local + "Tokens: {HMACKeyFile: " + secret + ", MaxLife: 1s}":                                           "Admin.Tokens.MaxLife is out of bounds",
+		local + "Tokens: {DenyFile: " + deny + "}, TLS: {" + encrypted + ", " + clients + "}":                  "Admin.Tokens names no key",
+		local + tokens + ", Refusals: {PerMinute: 0}":                                                          "Admin.Refusals has a value out of bounds",
 		tokens:                                            "Admin names no listener",
 		"AllowPlain: true":                                "Admin names no listener",
 		local:                                             "Admin lets nobody in",

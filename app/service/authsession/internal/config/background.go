@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
@@ -12,6 +13,11 @@ type Events struct {
 	MaxLen int64         `json:",default=100000"` // about as many of the newest events stay on the stream
 	Poll   time.Duration `json:",default=500ms"`  // until a new event is looked for
 	Batch  int           `json:",default=200"`    // events in one step, 1 to 1000
+	// Retain is how long published events stay in MySQL: they are published again
+	// when Redis comes back from a dump that is no older. 1m to 720h.
+	Retain time.Duration `json:",default=24h"`
+	// Webhooks get the events, too. None: off.
+	Webhooks []Webhook `json:",optional"`
 	// Touched adds session.touched: one event a session and Touch.DBInterval.
 	Touched bool `json:",optional"`
 }
@@ -19,11 +25,11 @@ type Events struct {
 // Enabled reports whether events are written at all.
 func (e Events) Enabled() bool { return e.Stream != "" }
 
-func (e Events) validate() error {
-	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000) {
-		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000; or no Stream"}
+func (e *Events) validate() error {
+	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000 || e.Retain < time.Minute || e.Retain > 720*time.Hour) {
+		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000, Retain from 1m to 720h; or no Stream"}
 	}
-	return nil
+	return e.validateWebhooks()
 }
 
 // Touch says how often a sign of life of a session is passed on.
@@ -33,11 +39,21 @@ type Touch struct {
 }
 
 func (t Touch) validate() error {
-	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval || t.DBInterval > 24*time.Hour {
-		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: "CacheInterval from 1s, DBInterval from CacheInterval to 24h"}
+	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval {
+		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: fmt.Sprintf("CacheInterval from 1s, DBInterval from CacheInterval to %v", maxDBInterval)}
+	}
+	if t.DBInterval > maxDBInterval {
+		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, and sessions in use would end whose TTL is a day (Sessions.TTLDays, or a user's own)", t.DBInterval),
+			Fix: fmt.Sprintf("set it to %v or less", maxDBInterval)}
 	}
 	return nil
 }
+
+// shortestTTL is that of Sessions.TTLDays and of users' own: both count in days.
+const shortestTTL = 24 * time.Hour
+
+// maxDBInterval keeps leastInactive within the shortest TTL.
+const maxDBInterval = shortestTTL / 3
 
 // Cleanup is the end of logins that nobody uses.
 type Cleanup struct {
@@ -48,6 +64,9 @@ type Cleanup struct {
 	BatchSize     int           `json:",default=500"`   // logins in one transaction, 1 to 5000
 	Sleep         time.Duration `json:",default=200ms"` // between two batches, at most 30s
 	JitterPct     int           `json:",default=10"`    // of Period, 0 to 50
+	// FirstRun ends unused logins of a stock install, too. Without it a database
+	// that came with some is only looked at, until authsession cleanup was run.
+	FirstRun bool `json:",optional"`
 }
 
 func (c Cleanup) validate(t Touch) error {

@@ -26,7 +26,7 @@ func TestDefaultsOfBackgroundWork(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Touch{CacheInterval: time.Minute, DBInterval: 10 * time.Minute}, c.Touch)
 	require.Equal(t, Cleanup{Enabled: true, Period: time.Hour, InactiveAfter: 180 * 24 * time.Hour, BatchSize: 500, Sleep: 200 * time.Millisecond, JitterPct: 10}, c.Cleanup)
-	require.Equal(t, Events{MaxLen: 100_000, Poll: 500 * time.Millisecond, Batch: 200}, c.Events)
+	require.Equal(t, Events{MaxLen: 100_000, Poll: 500 * time.Millisecond, Batch: 200, Retain: 24 * time.Hour}, c.Events)
 	require.False(t, c.Events.Enabled())
 	require.Equal(t, GeoIP{ReloadInterval: time.Minute}, c.GeoIP)
 }
@@ -35,7 +35,8 @@ func TestBoundsOfBackgroundWork(t *testing.T) {
 	for yaml, key := range map[string]string{
 		"Touch: {CacheInterval: 10ms}":                                        "Touch",
 		"Touch: {DBInterval: 10s}":                                            "Touch",
-		"Touch: {DBInterval: 48h}":                                            "Touch",
+		"Touch: {DBInterval: 12h}":                                            "Touch.DBInterval",
+		"Touch: {DBInterval: 6h}\nCleanup: {InactiveAfter: 18h}":              "",
 		"Cleanup: {InactiveAfter: 30m}":                                       "Cleanup.InactiveAfter",
 		"Cleanup: {InactiveAfter: 5h}\nTouch: {DBInterval: 2h}":               "Cleanup.InactiveAfter",
 		"Cleanup: {Period: 0s}":                                               "Cleanup",

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/rpcserver"
 )
 
 // Config is the whole file.
@@ -33,6 +34,10 @@ type Config struct {
 	Events  Events
 	Touch   Touch
 	Cleanup Cleanup
+	// MaxInFlight bounds the calls of peers in flight; more are answered with code
+	// 500. It stands for go-zero's shedder and breaker, which are off unless
+	// CpuThreshold and Middlewares.Breaker ask for them. 0: no bound.
+	MaxInFlight int `json:",default=8192,range=[0:1000000]"`
 	// AllowPeers are the addresses and networks that calls may come from; none:
 	// all may.
 	AllowPeers []string `json:",optional"`
@@ -98,6 +103,9 @@ type Concurrency struct {
 func (*Config) Examples() map[string]string {
 	return map[string]string{"Name": "service.authsession", "ListenOn": "127.0.0.1:20450", "Etcd.Key": "service.authsession"}
 }
+
+// Complete sets defaults other than go-zero's; conf.Load calls it.
+func (c *Config) Complete(given func(key string) bool) { rpcserver.Calm(&c.RpcServerConf, given) }
 
 // Validate completes go-zero's checks; conf.Load calls it.
 func (c *Config) Validate() error {

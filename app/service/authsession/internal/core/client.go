@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -31,9 +30,7 @@ func (c *Core) setClient(call string, id int64, client dao.Client) (*mtproto.Boo
 	}
 	client.Proxy = device.Text(client.Proxy, widthProxy)
 	client.IP = ipText(client.IP)
-	if !json.Valid([]byte(client.Params)) {
-		client.Params = "null"
-	}
+	client.Params = boundedParams(client.Params)
 	if err := c.dao().SetClient(c.ctx, perm, client); err != nil {
 		return nil, c.fault(call, err)
 	}

@@ -304,13 +304,13 @@ func TestWeakness69LegacyKeysMoveToMySQLOnce(t *testing.T) {
 	refused(t, err, 401, "AUTH_KEY_UNREGISTERED")
 }
 
-// What a stock node has cached is read, and what we cache is what it reads.
+// What we cache is what a stock node reads, with the epoch of its Redis before it.
 func TestKeyCacheFormIsStocks(t *testing.T) {
 	c := startMini(t)
 	k := randomKey(t)
 	body := base64.StdEncoding.EncodeToString(k.Value[:])
 	cached := fmt.Sprintf("auth_keys2_%d", k.IntID())
-	require.NoError(t, c.mini.Set(cached, fmt.Sprintf(`{"predicate_name":"authKeyInfo","auth_key_id":%d,"auth_key":"%s","auth_key_type":1,"perm_auth_key_id":5,"temp_auth_key_id":%d}`, k.IntID(), body, k.IntID())))
+	require.NoError(t, c.mini.Set(cached, fmt.Sprintf(`{"cache_epoch":"","predicate_name":"authKeyInfo","auth_key_id":%d,"auth_key":"%s","auth_key_type":1,"perm_auth_key_id":5,"temp_auth_key_id":%d}`, k.IntID(), body, k.IntID())))
 	got, err := c.on(0).AuthsessionQueryAuthKey(query(k.IntID()))
 	require.NoError(t, err)
 	require.Equal(t, k.Value[:], got.AuthKey)
@@ -321,7 +321,7 @@ func TestKeyCacheFormIsStocks(t *testing.T) {
 	require.NoError(t, err)
 	text, err := c.mini.Get(fmt.Sprintf("auth_keys2_%d", perm.IntID()))
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf(`{"predicate_name":"authKeyInfo","auth_key_id":%d,"auth_key":"%s","perm_auth_key_id":%d}`,
+	require.Equal(t, fmt.Sprintf(`{"cache_epoch":"","predicate_name":"authKeyInfo","auth_key_id":%d,"auth_key":"%s","perm_auth_key_id":%d}`,
 		perm.IntID(), base64.StdEncoding.EncodeToString(perm.Value[:]), perm.IntID()), text)
 
 	// A body that another hand has padded is read too.

@@ -19,8 +19,12 @@ func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsessi
 	if err != nil {
 		return nil, c.fault("destroyAuthKey", err)
 	}
-	if gone.Perm && in.AuthKeyId != c.ownKey() {
+	switch {
+	case in.AuthKeyId == c.ownKey():
+	case gone.Perm:
 		c.svcCtx.Sessions.Tell(c.ctx, gone.UserID, []int64{in.AuthKeyId})
+	case len(gone.KeyIDs) == 0: // destroyed before: whoever has not heard of it looks now
+		c.svcCtx.Sessions.LookAgain(c.ctx, map[int64][]int64{0: {in.AuthKeyId}})
 	}
 	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone.KeyIDs) > 0, AuthKeyIds: gone.KeyIDs}, nil
 }

@@ -3,13 +3,14 @@ package core
 import (
 	"errors"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
 // ListSessions lists a user's logins by page, the latest first.
 func (c *Core) ListSessions(in *authsession.ListSessionsRequest) (*authsession.ListSessionsReply, error) {
-	if in.UserId == 0 || in.PageSize < 0 {
+	if in.UserId == 0 || in.PageSize < 0 || !device.Known(in.DeviceType) {
 		return nil, errInput
 	}
 	list, next, err := c.manager().List(c.ctx,

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -11,7 +12,7 @@ import (
 // RevokeSessions ends live logins of a user: one by its hash, or all but what
 // the request keeps.
 func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsession.RevokeSessionsReply, error) {
-	if in.UserId == 0 || in.KeepNewest < 0 {
+	if in.UserId == 0 || in.KeepNewest < 0 || !device.Known(in.DeviceType) {
 		return nil, errInput
 	}
 	which := sessions.Selection{UserID: in.UserId, Hash: in.Hash, DeviceType: in.DeviceType,

@@ -38,6 +38,12 @@ func TestSessionCalls(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int64{phoneHash}, list(&authsession.ListSessionsRequest{UserId: 777, PageSize: 1, PageToken: first.NextPageToken}))
 
+	// A type that there is not is no type with no sessions.
+	_, err = c.on(0).ListSessions(&authsession.ListSessionsRequest{UserId: 777, DeviceType: "androd"})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+	_, err = c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777, DeviceType: "androd"})
+	refused(t, err, 400, "INPUT_REQUEST_INVALID")
+
 	for _, in := range []*authsession.GetSessionRequest{{Hash: tabletHash}, {AuthKeyId: tablet.IntID()}, {AuthKeyId: temp.IntID()}} {
 		s, err := c.on(1).GetSession(in)
 		require.NoError(t, err)

@@ -2,11 +2,16 @@
 // gRPC to a node's Admin.ListenOn.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (credentials, scope,
-// rate), 4 not found.
+// rate, another clean-up is under way), 4 not found, 5 done in part: the output
+// says what.
+//
+// A node that is asked too often says when it answers again: ctl waits, for
+// --wait in all. With -o json errors are JSON, too.
 package ctl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -26,6 +31,7 @@ const (
 	wrongUsage
 	refused
 	notFound
+	inPart
 )
 
 // invocation is one run of the program.
@@ -50,7 +56,7 @@ func commands() []command {
 		{"revoke", "HASH... | --user ID", "end sessions", revoke},
 		{"cleanup", "--older-than 720h", "end sessions that have been idle for long", cleanup},
 		{"policy get", "USER", "show what holds for a user's sessions", policyGet},
-		{"policy set", "USER", "replace it; what has no flag goes back to what is configured for all", policySet},
+		{"policy set", "USER", "change it; what has no flag stays", policySet},
 		{"stats", "", "count sessions", stats},
 		{"config", "", "show what the node does with sessions", config},
 		{"token", "--key-file FILE --scope SCOPE", "make a bearer token; asks no node", makeToken},
@@ -93,7 +99,7 @@ func (v *invocation) usage(w io.Writer) {
 	fmt.Fprintf(w, `
 Every command has --help. A token comes from --token-file or from the variable
 %s, the node's address from --addr or %s.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not found.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not found, 5 done in part.
 `, tokenVariable, addressVariable)
 }
 
@@ -102,26 +108,67 @@ func (v *invocation) run(c command, args []string) int {
 	defer stop()
 	r := newRequest(v, c, args)
 	defer r.close()
-	return v.tell(c, c.run(ctx, r))
+	return r.tell(c, c.run(ctx, r))
 }
 
+// partialError is an error after something was done.
+type partialError struct{ error }
+
+func (e partialError) Unwrap() error { return e.error }
+
+func partially(err error) error { return partialError{err} }
+
 // tell says what went wrong and returns the exit code.
-func (v *invocation) tell(c command, err error) int {
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+func (r *request) tell(c command, err error) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return done
+	}
+	if r.output == "json" {
+		text, _ := json.Marshal(map[string]problem{"error": describe(err)})
+		fmt.Fprintf(r.stderr, "%s\n", text)
+		return exitCode(err)
+	}
+	switch p := describe(err); {
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(v.stderr, "authsession ctl %s: %v; see authsession ctl %s --help\n", c.name, err, c.name)
+		fmt.Fprintf(r.stderr, "authsession ctl %s: %s; see authsession ctl %s --help\n", c.name, p.Message, c.name)
+	case p.Code == "":
+		fmt.Fprintf(r.stderr, "authsession ctl %s: %s\n", c.name, p.Message)
+	default:
+		fmt.Fprintf(r.stderr, "authsession ctl %s: %s (%s)\n", c.name, p.Message, p.Code)
+	}
+	return exitCode(err)
+}
+
+// problem is an error as JSON shows it.
+type problem struct {
+	Code    string `json:"code,omitempty"` // of the node's answer
+	Message string `json:"message"`
+	Exit    int    `json:"exit"` // code of the program
+}
+
+func describe(err error) problem {
+	p := problem{Message: err.Error(), Exit: exitCode(err)}
+	if part := (partialError{}); errors.As(err, &part) { // status changes the text of what is wrapped
+		err = part.error
+	}
+	if errors.As(err, new(usageError)) {
+		return p
+	}
+	if s, ok := status.FromError(err); ok {
+		p.Code, p.Message = s.Code().String(), printable(s.Message())
+	}
+	return p
+}
+
+func exitCode(err error) int {
+	switch {
+	case errors.As(err, new(partialError)):
+		return inPart
+	case errors.As(err, new(usageError)):
 		return wrongUsage
 	}
-	s, isStatus := status.FromError(err)
-	if !isStatus {
-		fmt.Fprintf(v.stderr, "authsession ctl %s: %v\n", c.name, err)
-		return failed
-	}
-	fmt.Fprintf(v.stderr, "authsession ctl %s: %s (%s)\n", c.name, printable(s.Message()), s.Code())
-	switch s.Code() {
-	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted:
+	switch status.Code(err) {
+	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted:
 		return refused
 	case codes.NotFound:
 		return notFound

@@ -1,8 +1,6 @@
 package ctl
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +10,6 @@ import (
 	"time"
 	"unicode"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -22,19 +19,19 @@ import (
 // show prints an answer as -o says; rows begins with the titles.
 func (r *request) show(out proto.Message, rows func() [][]string) error {
 	if r.output == "json" {
-		text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(out)
+		text, err := asJSON(out)
 		if err != nil {
 			return err
 		}
-		var b bytes.Buffer
-		if err := json.Indent(&b, text, "", "  "); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(r.stdout, b.String())
+		_, err = fmt.Fprintln(r.stdout, indented(text, ""))
 		return err
 	}
+	return r.rows(rows())
+}
+
+func (r *request) rows(list [][]string) error {
 	w := tabwriter.NewWriter(r.stdout, 0, 0, 2, ' ', 0)
-	for _, row := range rows() {
+	for _, row := range list {
 		for i, cell := range row {
 			row[i] = printable(cell)
 		}
@@ -53,13 +50,11 @@ func printable(s string) string {
 	}, s)
 }
 
-func sessionRows(list []*pb.Session) [][]string {
-	rows := [][]string{{"HASH", "USER", "TYPE", "DEVICE", "APP", "IP", "SIGNED IN", "LAST ACTIVE", "STATE"}}
-	for _, s := range list {
-		rows = append(rows, []string{id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
-			s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s)})
-	}
-	return rows
+var sessionTitles = []string{"HASH", "USER", "TYPE", "DEVICE", "APP", "IP", "SIGNED IN", "LAST ACTIVE", "STATE"}
+
+func sessionRow(s *pb.Session) []string {
+	return []string{id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
+		s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s)}
 }
 
 func state(s *pb.Session) string {
@@ -82,17 +77,6 @@ func details(s *pb.Session) [][]string {
 		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy},
 	}
 	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
-}
-
-func revokedRows(hashes []int64) [][]string {
-	rows := [][]string{{"ENDED"}}
-	for _, h := range hashes {
-		rows = append(rows, []string{id(h)})
-	}
-	if len(hashes) == 0 {
-		rows = append(rows, []string{"none"})
-	}
-	return rows
 }
 
 func policyRows(p *pb.Policy) [][]string {
@@ -125,6 +109,7 @@ func configRows(c *pb.Config) [][]string {
 		{"Cleanup.Period", c.GetCleanUp().GetPeriod().AsDuration().String()},
 		{"Cleanup.InactiveAfter", c.GetCleanUp().GetInactiveAfter().AsDuration().String()},
 		{"Cleanup.BatchSize", fmt.Sprint(c.GetCleanUp().GetBatchSize())},
+		{"least --older-than", c.GetCleanUp().GetLeastOlderThan().AsDuration().String()},
 	}
 }
 

@@ -13,10 +13,13 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -37,6 +40,7 @@ type request struct {
 	address, tokenFile, ca, cert, key string
 	encrypt, plain                    bool
 	timeout                           time.Duration
+	wait                              time.Duration // that is left, for a node that is asked too often
 	output                            string
 
 	conn *grpc.ClientConn
@@ -68,6 +72,7 @@ func (r *request) remote() {
 	r.BoolVar(&r.encrypt, "tls", false, "encrypt; the system knows who signed the node's certificate")
 	r.BoolVar(&r.plain, "plain", false, "send the token unencrypted to another host")
 	r.DurationVar(&r.timeout, "timeout", 15*time.Second, "for the answer to a call")
+	r.DurationVar(&r.wait, "wait", 2*time.Minute, "in all, where the node says that there are too many calls")
 	r.StringVar(&r.output, "o", "table", "`table` or json")
 }
 
@@ -160,10 +165,41 @@ func (r *request) connect(ctx context.Context) (context.Context, pb.SessionAdmin
 	return ctx, pb.NewSessionAdminClient(r.conn), nil
 }
 
+// bounded gives a call its time, and repeats one that the node has not looked at
+// since there were too many, when the node says that it will.
 func (r *request) bounded(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	for {
+		err := r.once(ctx, method, in, out, conn, invoke, o...)
+		pause, again := retryAfter(err)
+		if !again || pause > r.wait {
+			return err
+		}
+		r.wait -= pause
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (r *request) once(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	return invoke(ctx, method, in, out, conn, o...)
+}
+
+// retryAfter is when a call that came too often may be made again.
+func retryAfter(err error) (pause time.Duration, again bool) {
+	if status.Code(err) != codes.ResourceExhausted {
+		return 0, false
+	}
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
 }
 
 func (r *request) close() {

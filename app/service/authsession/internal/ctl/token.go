@@ -25,12 +25,13 @@ func (s *scopes) Set(value string) error {
 
 func makeToken(_ context.Context, r *request) error {
 	g := token.Grant{}
-	file := r.String("key-file", "", "`file` that Admin.Tokens.HMACKeyFile names")
+	file := r.String("key-file", "", "`file` that HMACKeyFile names in Admin.Tokens, or in one of its Keys")
 	r.Var((*scopes)(&g.Scopes), "scope", fmt.Sprintf("`scope`: %s or %s; may be repeated", token.Read, token.Revoke))
 	r.DurationVar(&g.TTL, "ttl", time.Hour, fmt.Sprintf("how long the token is good, at most %v", token.MaxTTL))
 	r.StringVar(&g.Name, "name", cmp.Or(r.getenv("USER"), "ctl"), "who the token is for; stands in the audit log")
 	r.StringVar(&g.Issuer, "issuer", "", "as Admin.Tokens.Issuer")
 	r.StringVar(&g.Audience, "audience", "", "as Admin.Tokens.Audience")
+	r.StringVar(&g.KeyID, "kid", "", "`ID` of the key in Admin.Tokens.Keys")
 	if err := r.nothing(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package dao
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -19,8 +20,31 @@ func (d *Dao) announce(ctx context.Context, tx sqlx.Session, list ...events.Even
 	return events.Append(ctx, tx, list...)
 }
 
+// StartHooks starts the webhooks; Stop each before Close.
+func (d *Dao) StartHooks(c config.Events) []*events.Hook { return events.StartHooks(d.db, c) }
+
 // StartRelay starts publishing what was announced; Stop it before Close.
 func (d *Dao) StartRelay(c config.Events) *events.Relay { return events.StartRelay(d.db, d.kv, c) }
+
+// cleanupWaits names the row that says that the clean-up waits.
+const cleanupWaits = "authsession.cleanup.waits"
+
+// CleanupWaits reports whether the database has logins of a stock install, which
+// no clean-up by itself ends until AllowCleanup was called.
+func (d *Dao) CleanupWaits(ctx context.Context) (waits bool, err error) {
+	if err := d.conn.QueryRowCtx(ctx, &waits, "SELECT COUNT(*) FROM session_fences WHERE name = ?", cleanupWaits); err != nil {
+		return false, fmt.Errorf("whether the clean-up waits: %w", err)
+	}
+	return waits, nil
+}
+
+// AllowCleanup ends the waiting, for all nodes and for good.
+func (d *Dao) AllowCleanup(ctx context.Context) error {
+	if _, err := d.conn.ExecCtx(ctx, "DELETE FROM session_fences WHERE name = ?", cleanupWaits); err != nil {
+		return fmt.Errorf("allowing the clean-up: %w", err)
+	}
+	return nil
+}
 
 // Lock takes a lock of the database for a piece of background work; see
 // package dblock.

@@ -35,42 +35,42 @@ type bindRow struct {
 // that end first are removed.
 func (d *Dao) BindKey(ctx context.Context, perm, temp int64, end func(keyExpiresAt int64) (int64, error)) (until int64, err error) {
 	var gone []int64
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		hold(keyCacheKey(perm), keyCacheKey(temp))
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			var rows []bindRow
-			err := tx.QueryRowsCtx(ctx, &rows, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos"+
-				" WHERE auth_key_id IN (?, ?) ORDER BY auth_key_id FOR UPDATE", perm, temp)
-			if err != nil {
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		if err := hold(keyCacheKey(perm), keyCacheKey(temp)); err != nil {
+			return err
+		}
+		var rows []bindRow
+		err := tx.QueryRowsCtx(ctx, &rows, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos"+
+			" WHERE auth_key_id IN (?, ?) ORDER BY auth_key_id FOR UPDATE", perm, temp)
+		if err != nil {
+			return err
+		}
+		column, err := judgeBind(rows, perm, temp)
+		if err != nil {
+			return err
+		}
+		if until, err = d.bindingEnd(ctx, tx, temp, end); err != nil {
+			return err
+		}
+		for _, s := range []struct {
+			query string
+			args  []any
+		}{
+			{"UPDATE auth_key_infos SET " + column + " = ? WHERE auth_key_id = ?", []any{temp, perm}},
+			{"UPDATE auth_key_infos SET perm_auth_key_id = ? WHERE auth_key_id = ?", []any{perm, temp}},
+			{"INSERT INTO auth_key_lifetimes(auth_key_id, bound_until) VALUES (?, ?) ON DUPLICATE KEY UPDATE bound_until = VALUES(bound_until)", []any{temp, until}},
+		} {
+			if _, err := tx.ExecCtx(ctx, s.query, s.args...); err != nil {
 				return err
 			}
-			column, err := judgeBind(rows, perm, temp)
-			if err != nil {
-				return err
-			}
-			if until, err = d.bindingEnd(ctx, tx, temp, end); err != nil {
-				return err
-			}
-			for _, s := range []struct {
-				query string
-				args  []any
-			}{
-				{"UPDATE auth_key_infos SET " + column + " = ? WHERE auth_key_id = ?", []any{temp, perm}},
-				{"UPDATE auth_key_infos SET perm_auth_key_id = ? WHERE auth_key_id = ?", []any{perm, temp}},
-				{"INSERT INTO auth_key_lifetimes(auth_key_id, bound_until) VALUES (?, ?) ON DUPLICATE KEY UPDATE bound_until = VALUES(bound_until)", []any{temp, until}},
-			} {
-				if _, err := tx.ExecCtx(ctx, s.query, s.args...); err != nil {
-					return err
-				}
-			}
-			if gone, err = d.surplusKeys(ctx, tx, perm, temp); err != nil {
-				return err
-			}
-			if err := deleteKeys(ctx, tx, hold, perm, gone); err != nil {
-				return err
-			}
-			return d.resealBound(ctx, tx, perm, temp)
-		})
+		}
+		if gone, err = d.surplusKeys(ctx, tx, perm, temp); err != nil {
+			return err
+		}
+		if err := deleteKeys(ctx, tx, hold, perm, gone); err != nil {
+			return err
+		}
+		return d.resealBound(ctx, tx, perm, temp)
 	})
 	if err != nil {
 		return 0, err

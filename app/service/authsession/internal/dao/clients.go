@@ -2,6 +2,8 @@ package dao
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -12,7 +14,7 @@ import (
 // SetLayer stores the layer a device speaks. An empty ip leaves the stored one.
 func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
 	country, region := d.place(ip)
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
 		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip, country, region, date_active)"+
 			" VALUES (?, ?, 0, 'null', ?, ?, ?, ?) ON DUPLICATE KEY UPDATE layer = VALUES(layer), "+updateAddress,
 			perm, layer, ip, country, region, d.Now())
@@ -30,35 +32,63 @@ const updateAddress = "country = IF(VALUES(client_ip) = '', country, VALUES(coun
 // Another app or device than before on a login is an event.
 func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
 	country, region := d.place(c.IP)
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
-		const live = "u.auth_key_id = ? AND u.deleted = 0"
-		before, err := d.records(ctx, tx, live, perm)
+	// Which rows are to be locked is read before the transaction, whose first plain
+	// read has to come after the lock. A sign-in in between makes it begin again.
+	for attempt := 1; ; attempt++ {
+		on, err := loginsOn(ctx, d.conn, perm)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, api_id, device_model, system_version, app_version, system_lang_code,"+
-			" lang_pack, lang_code, proxy, params, client_ip, country, region, date_active) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
-			" ON DUPLICATE KEY UPDATE api_id = VALUES(api_id), device_model = VALUES(device_model), system_version = VALUES(system_version),"+
-			" app_version = VALUES(app_version), system_lang_code = VALUES(system_lang_code), lang_pack = VALUES(lang_pack),"+
-			" lang_code = VALUES(lang_code), proxy = VALUES(proxy), params = VALUES(params), "+updateAddress,
-			perm, c.APIID, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode,
-			c.LangPack, c.LangCode, c.Proxy, c.Params, c.IP, country, region, d.Now())
-		if err != nil || len(before) == 0 {
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
+			return d.setClient(ctx, tx, perm, on, c, country, region)
+		})
+		if !errors.Is(err, errSignedIn) || attempt == maxSettles {
 			return err
 		}
-		kind := device.Type(c.Device())
-		if _, err := tx.ExecCtx(ctx, "UPDATE auth_users SET device_type = ? WHERE id = ? AND device_type <> ?", kind, before[0].ID, kind); err != nil {
-			return err
-		}
-		if !otherApp(&before[0].Client, &c) {
-			return nil
-		}
-		after, err := d.records(ctx, tx, live, perm)
-		if err != nil || len(after) == 0 {
-			return err
-		}
-		return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: after[0].snapshot()})
-	})
+	}
+}
+
+// setClient does it in a transaction; on were the live logins of the key before it.
+func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []loginOn, c Client, country, region string) error {
+	ids := make([]int64, len(on))
+	for i, l := range on {
+		ids[i] = l.ID
+	}
+	// The lock comes before the event, so that the events of a login have the order
+	// of its commits: the login may be ending now.
+	locked, err := lockLive(ctx, tx, ids)
+	if err != nil {
+		return err
+	}
+	before, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.deleted = 0", perm)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(before, func(r Record) bool { return !slices.Contains(locked, r.ID) }) {
+		return errSignedIn
+	}
+	_, err = tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, api_id, device_model, system_version, app_version, system_lang_code,"+
+		" lang_pack, lang_code, proxy, params, client_ip, country, region, date_active) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
+		" ON DUPLICATE KEY UPDATE api_id = VALUES(api_id), device_model = VALUES(device_model), system_version = VALUES(system_version),"+
+		" app_version = VALUES(app_version), system_lang_code = VALUES(system_lang_code), lang_pack = VALUES(lang_pack),"+
+		" lang_code = VALUES(lang_code), proxy = VALUES(proxy), params = VALUES(params), "+updateAddress,
+		perm, c.APIID, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode,
+		c.LangPack, c.LangCode, c.Proxy, c.Params, c.IP, country, region, d.Now())
+	if err != nil || len(before) == 0 {
+		return err
+	}
+	kind := device.Type(c.Device())
+	if _, err := tx.ExecCtx(ctx, "UPDATE auth_users SET device_type = ? WHERE id = ? AND device_type <> ?", kind, before[0].ID, kind); err != nil {
+		return err
+	}
+	if !otherApp(&before[0].Client, &c) {
+		return nil
+	}
+	after, err := d.records(ctx, tx, "u.id = ?", before[0].ID)
+	if err != nil || len(after) == 0 {
+		return err
+	}
+	return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: after[0].snapshot()})
 }
 
 func otherApp(a, b *Client) bool {

@@ -1,16 +1,17 @@
 // Package dao keeps keys, logins and devices. MySQL is the truth; Redis holds
 // copies under the keys and in the forms of a stock install:
 //
-//	auth_keys2_<id>      a key                     cache, 7 days
-//	auth_data.2#<perm>   its device and its user   cache, 7 days
+//	auth_keys2_<id>      a key                     cache, an hour
+//	auth_data.2#<perm>   its device and its user   cache, an hour
 //	salts_<id>           its salts                 kv, count × 1800 s (Salts.Life)
 //	auth_keys_<id>       a key, from long ago      kv, read only
 //
 // Keys are encrypted in MySQL and in the cache, when keyseal has a key for it;
 // a stock node reads neither then. What an old install left in Redis stays.
 //
-// Whatever fails in Redis is done without it. What fails in MySQL is an error:
-// never "not found", never "no user", never "done".
+// Whatever fails in Redis is done without it: what Redis should have been told,
+// MySQL remembers (package lease). What fails in MySQL is an error: never "not
+// found", never "no user", never "done".
 package dao
 
 import (
@@ -18,6 +19,8 @@ import (
 	"database/sql"
 	"errors"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -57,9 +60,12 @@ type Dao struct {
 	db    *sql.DB
 	conn  sqlx.SqlConn
 	cache *lease.Cache
+	late  atomic.Pointer[func(perms []int64)]
 	rings []*redisring.Ring
 	kv    *redisring.Ring
 	now   func() time.Time
+	// hostNow is the clock of this host, which now is, too, but in tests.
+	hostNow func() time.Time
 
 	sealer    *keyseal.Sealer
 	announces bool // there is a stream of events
@@ -103,10 +109,11 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 	d := &Dao{
 		db:    db,
 		conn:  newConn(db),
-		cache: lease.New(cacheRing),
 		rings: []*redisring.Ring{cacheRing, kv},
 		kv:    kv,
 		now:   now,
+
+		hostNow: time.Now,
 
 		sealer:    sealer,
 		announces: c.Events.Enabled(),
@@ -118,6 +125,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 		saltWindow:    c.Salts.Window(),
 		policy:        Policy{Strategy: c.Concurrency.Strategy, Limit: c.Concurrency.Limit},
 	}
+	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx); err != nil {
 			logx.Errorf("config key %s: Redis cannot be used, going on from MySQL without it: %v", key, err)
@@ -139,7 +147,31 @@ func (d *Dao) Close() error {
 // Now is the store's clock in Unix seconds.
 func (d *Dao) Now() int64 { return d.now().Unix() }
 
-func keyCacheKey(id int64) string  { return "auth_keys2_" + strconv.FormatInt(id, 10) }
-func dataCacheKey(id int64) string { return "auth_data.2#" + strconv.FormatInt(id, 10) }
-func saltsKey(id int64) string     { return "salts_" + strconv.FormatInt(id, 10) }
-func legacyKey(id int64) string    { return "auth_keys_" + strconv.FormatInt(id, 10) }
+const (
+	keyCachePrefix  = "auth_keys2_"
+	dataCachePrefix = "auth_data.2#"
+)
+
+func keyCacheKey(id int64) string  { return keyCachePrefix + strconv.FormatInt(id, 10) }
+func dataCacheKey(id int64) string { return dataCachePrefix + strconv.FormatInt(id, 10) }
+
+// idOf is the id in a cache key with the given prefix.
+func idOf(cacheKey, prefix string) (id int64, ok bool) {
+	text, ok := strings.CutPrefix(cacheKey, prefix)
+	if !ok {
+		return 0, false
+	}
+	id, err := strconv.ParseInt(text, 10, 64)
+	return id, err == nil
+}
+
+// cacheKeys names the copies of several rows.
+func cacheKeys(name func(int64) string, ids []int64) []string {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = name(id)
+	}
+	return keys
+}
+func saltsKey(id int64) string  { return "salts_" + strconv.FormatInt(id, 10) }
+func legacyKey(id int64) string { return "auth_keys_" + strconv.FormatInt(id, 10) }

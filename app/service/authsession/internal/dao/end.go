@@ -22,16 +22,23 @@ type Ended struct {
 	TempKeyIDs []int64 // bound to its key, media temp keys too
 }
 
-// End ends those of the logins with the given row ids that are live, and
-// returns them. After an error it returns those that have ended all the same.
-func (d *Dao) End(ctx context.Context, ids []int64, why Reason, actor string) (ended []Ended, err error) {
-	for batch := range slices.Chunk(ids, endBatch) {
+// End ends those of the logins that are live, and returns them. After an error
+// it returns those that have ended all the same, and with ErrUnknown there may be
+// more. Copies of all of them leave the cache, of those too that had ended
+// before: so whatever a copy says, ending its login again puts it right.
+func (d *Dao) End(ctx context.Context, logins []Record, why Reason, actor string) (ended []Ended, err error) {
+	for batch := range slices.Chunk(logins, endBatch) {
+		ids, perms := make([]int64, len(batch)), make([]int64, len(batch))
+		for i, r := range batch {
+			ids[i], perms[i] = r.ID, r.AuthKeyID
+		}
 		var done []Ended
-		err := d.cache.Change(ctx, func(hold func(...string)) error {
-			return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-				done, err = d.end(ctx, tx, hold, batch, ending{why: why, actor: actor})
+		err := d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+			if err := hold(cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
-			})
+			}
+			done, err = d.end(ctx, tx, hold, ids, ending{why: why, actor: actor})
+			return err
 		})
 		if err != nil {
 			return ended, fmt.Errorf("ending sessions: %w", err)
@@ -59,7 +66,7 @@ type lockedRow struct {
 // end marks those of the logins that are live as ended, keeping their dates,
 // and tells of it. What they owed ends with them: nobody is logged in who could
 // owe it, and who signs in again owes it anew.
-func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), ids []int64, how ending) (ended []Ended, err error) {
+func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64, how ending) (ended []Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -79,6 +86,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), id
 	}
 	now := d.Now()
 	byReason := map[Reason][]int64{}
+	var stale []string
 	for _, r := range rows {
 		dateActive, live := active[r.ID]
 		if !live {
@@ -96,9 +104,12 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold func(...string), id
 		}
 		r.RevokedAt, r.RevokedBy = now, device.Text(how.actor, widthActor)
 		r.Unconfirmed = false
-		hold(dataCacheKey(r.AuthKeyID))
+		stale = append(stale, dataCacheKey(r.AuthKeyID))
 		byReason[r.Reason] = append(byReason[r.Reason], r.ID)
 		ended = append(ended, Ended{Record: r})
+	}
+	if err := hold(stale...); err != nil {
+		return nil, err
 	}
 	for why, ids := range byReason {
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, unconfirmed_until = 0"+

@@ -9,70 +9,120 @@ import (
 
 // Two ways to idle logins: of users without a TTL of their own, by when
 // they were last active, and of users with one, user by user. A stock node
-// moves the date of the device alone.
+// moves the date of the device alone, so all logins that it made look idle by
+// their own date: they are looked at in windows, none of which takes long.
 const (
-	selectIdle = " FROM auth_users u FORCE INDEX (idx_deleted_active)" +
-		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id AND s.authorization_ttl_days > 0" +
-		" LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
-		" WHERE u.deleted = 0 AND u.date_active < ? AND s.user_id IS NULL" +
-		" AND COALESCE(a.date_active, 0) < ? AND (u.date_active > 0 OR a.date_active > 0)"
+	selectWindow = "SELECT w.id, w.date_active, s.user_id IS NULL AND COALESCE(a.date_active, 0) < ? AND (w.date_active > 0 OR a.date_active > 0) AS idle" +
+		" FROM (SELECT u.id, u.date_active, u.user_id, u.auth_key_id FROM auth_users u FORCE INDEX (idx_deleted_active)" +
+		" WHERE u.deleted = 0 AND u.date_active < ? AND (u.date_active = ? AND u.id > ? OR u.date_active > ?)" +
+		" ORDER BY u.date_active, u.id LIMIT ?) AS w" +
+		" LEFT JOIN auth_user_settings s ON s.user_id = w.user_id AND s.authorization_ttl_days > 0" +
+		" LEFT JOIN auths a ON a.auth_key_id = w.auth_key_id AND a.deleted = 0" +
+		" ORDER BY w.date_active, w.id"
 	selectExpired = " FROM auth_user_settings s FORCE INDEX (idx_ttl)" +
 		" STRAIGHT_JOIN auth_users u FORCE INDEX (idx_user_deleted_active) ON u.user_id = s.user_id AND u.deleted = 0" +
 		" AND u.date_active < ? - s.authorization_ttl_days * 86400" +
 		" LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" WHERE s.authorization_ttl_days > 0 AND COALESCE(a.date_active, 0) < ? - s.authorization_ttl_days * 86400" +
 		" AND (u.date_active > 0 OR a.date_active > 0)"
+
+	idleWindow = 5000
 )
 
-// Idle returns the row ids of up to limit live logins that nobody has used
-// since before (Unix seconds), or, where their user has a TTL, for that.
-// Logins of which no date is known are not idle.
-func (d *Dao) Idle(ctx context.Context, before int64, limit int) (ids []int64, err error) {
-	if err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT u.id"+selectIdle+" ORDER BY u.date_active, u.id LIMIT ?", before, before, limit); err != nil {
-		return nil, fmt.Errorf("idle sessions: %w", err)
+// IdleScan goes once through the live logins that nobody has used since before
+// (Unix seconds), or, where their user has a TTL, for that. Logins of which no
+// date is known are not idle.
+type IdleScan struct {
+	d      *Dao
+	before int64
+	window int
+	at     idleRow // the last one that was looked at
+	over   bool    // of the logins of users without a TTL
+}
+
+type idleRow struct {
+	ID         int64 `db:"id"`
+	DateActive int64 `db:"date_active"`
+	Idle       bool  `db:"idle"`
+}
+
+// ScanIdle begins a scan. One goroutine uses it.
+func (d *Dao) ScanIdle(before int64) *IdleScan {
+	return &IdleScan{d: d, before: before, window: idleWindow, at: idleRow{DateActive: -1}}
+}
+
+// Next returns the row ids of up to limit idle logins that it has not returned
+// before. Fewer: there are no more.
+func (s *IdleScan) Next(ctx context.Context, limit int) (ids []int64, err error) {
+	for !s.over && len(ids) < limit {
+		rows, err := s.rows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.over = len(rows) < s.window
+		for _, r := range rows {
+			if s.at = r; r.Idle {
+				ids = append(ids, r.ID)
+			}
+			if len(ids) == limit {
+				s.over = false
+				return ids, nil
+			}
+		}
 	}
-	if len(ids) >= limit {
+	if len(ids) == limit {
 		return ids, nil
 	}
 	var more []int64
-	now := d.Now()
-	if err := d.conn.QueryRowsCtx(ctx, &more, "SELECT u.id"+selectExpired+" LIMIT ?", now, now, limit-len(ids)); err != nil {
+	now := s.d.Now()
+	if err := s.d.conn.QueryRowsCtx(ctx, &more, "SELECT u.id"+selectExpired+" LIMIT ?", now, now, limit-len(ids)); err != nil {
 		return nil, fmt.Errorf("expired sessions: %w", err)
 	}
 	return append(ids, more...), nil
 }
 
-// CountIdle counts what Idle would return for any limit.
+// rows are the next window.
+func (s *IdleScan) rows(ctx context.Context) (rows []idleRow, err error) {
+	if err := s.d.conn.QueryRowsCtx(ctx, &rows, selectWindow, s.before, s.before, s.at.DateActive, s.at.ID, s.at.DateActive, s.window); err != nil {
+		return nil, fmt.Errorf("idle sessions: %w", err)
+	}
+	return rows, nil
+}
+
+// CountIdle counts what a scan would return.
 func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 	now := d.Now()
-	for _, q := range []struct {
-		from string
-		time int64
-	}{{selectIdle, before}, {selectExpired, now}} {
-		var part int
-		if err := d.conn.QueryRowCtx(ctx, &part, "SELECT COUNT(*)"+q.from, q.time, q.time); err != nil {
-			return 0, fmt.Errorf("idle sessions: %w", err)
+	if err := d.conn.QueryRowCtx(ctx, &n, "SELECT COUNT(*)"+selectExpired, now, now); err != nil {
+		return 0, fmt.Errorf("expired sessions: %w", err)
+	}
+	for s := d.ScanIdle(before); !s.over; {
+		rows, err := s.rows(ctx)
+		if err != nil {
+			return 0, err
 		}
-		n += part
+		s.over = len(rows) < s.window
+		for _, r := range rows {
+			if s.at = r; r.Idle {
+				n++
+			}
+		}
 	}
 	return n, nil
 }
 
 // EndIdle ends those of the logins that are idle still, in one transaction.
 func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor string) (ended []Ended, err error) {
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			ended, err = d.end(ctx, tx, hold, ids, ending{actor: actor, idle: func(r *Record) Reason {
-				switch {
-				case r.OwnTTL && r.ExpiresAt != 0 && r.ExpiresAt <= d.Now():
-					return TTLExpired
-				case !r.OwnTTL && r.LastActive != 0 && r.LastActive < before:
-					return Inactive
-				}
-				return Live
-			}})
-			return err
-		})
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		ended, err = d.end(ctx, tx, hold, ids, ending{actor: actor, idle: func(r *Record) Reason {
+			switch {
+			case r.OwnTTL && r.ExpiresAt != 0 && r.ExpiresAt <= d.Now():
+				return TTLExpired
+			case !r.OwnTTL && r.LastActive != 0 && r.LastActive < before:
+				return Inactive
+			}
+			return Live
+		}})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ending idle sessions: %w", err)
@@ -83,13 +133,10 @@ func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor stri
 // expire looks in MySQL whether a login whose cached copy says so has really
 // expired, and ends it then. Either way the copy is renewed.
 func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
-		hold(dataCacheKey(perm))
-		var ids []int64
-		if err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID); err != nil {
-			return err
-		}
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+	var ids []int64
+	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)
+	if err == nil {
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 			_, err := d.end(ctx, tx, hold, ids, ending{idle: func(r *Record) Reason {
 				if r.ExpiresAt != 0 && r.ExpiresAt <= d.Now() {
 					return TTLExpired
@@ -98,7 +145,7 @@ func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 			}})
 			return err
 		})
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("expired session: %w", err)
 	}

@@ -75,7 +75,7 @@ func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
 		if k := d.fromCache(c); k != nil {
 			return k, nil
 		}
-		_ = d.cache.Change(ctx, func(hold func(...string)) error { hold(keyCacheKey(id)); return nil })
+		d.cache.Drop(ctx, keyCacheKey(id))
 	}
 	return d.loadKey(ctx, id) // a node with other keys was faster
 }
@@ -137,11 +137,11 @@ func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
 	if k.Type != Permanent && expiresIn > 0 {
 		expiresAt = d.Now() + int64(expiresIn)
 	}
-	return d.cache.Change(ctx, func(hold func(...string)) error {
-		hold(keyCacheKey(k.AuthKeyID)) // it may be known as unknown
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			return d.insertKey(ctx, tx, &k, expiresAt)
-		})
+	return d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		if err := hold(keyCacheKey(k.AuthKeyID)); err != nil { // it may be known as unknown
+			return err
+		}
+		return d.insertKey(ctx, tx, &k, expiresAt)
 	})
 }
 

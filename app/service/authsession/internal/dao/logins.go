@@ -179,17 +179,19 @@ func (r *loginRow) client(perm int64) *Client {
 
 // changeLogin runs a write that makes perm's login stale, and what else it
 // holds.
-func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session, hold func(...string)) error) error {
-	return d.cache.Change(ctx, func(hold func(...string)) error {
-		hold(dataCacheKey(perm))
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return write(ctx, tx, hold) })
+func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session, hold holder) error) error {
+	return d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		if err := hold(dataCacheKey(perm)); err != nil {
+			return err
+		}
+		return write(ctx, tx, hold)
 	})
 }
 
 // SetPushSession stores the session that Android's push goes to.
 func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ func(...string)) error {
-		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ?", sessionID, perm, userID)
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", sessionID, perm, userID)
 		return err
 	})
 }

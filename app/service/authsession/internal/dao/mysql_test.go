@@ -1,6 +1,7 @@
 package dao
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/lang"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -73,6 +75,64 @@ func TestAConnectionThatRefusesWritesIsGivenUp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = db.Exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1)")
 	require.NoError(t, err)
+
+	_, err = db.Exec("SET SESSION TRANSACTION READ ONLY")
+	require.NoError(t, err)
+	d := &Dao{conn: newConn(db)}
+	require.NoError(t, d.transact(t.Context(), func(ctx context.Context, tx sqlx.Session) error {
+		_, err := tx.ExecCtx(ctx, "INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (2)")
+		return err
+	}), "a transaction runs again on another connection")
+}
+
+// The caller has given up: its transaction does not wait on, with the locks
+// that it has, for as long as the server's own settings say.
+func TestAnAbandonedTransactionLetsGo(t *testing.T) {
+	dsn := testenv.DSN(t, true)
+	db, err := OpenMysql(t.Context(), config.Mysql{DSN: dsn, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1), (2)")
+	require.NoError(t, err)
+	seen := testenv.Open(t, dsn)
+	holder, err := seen.Begin()
+	require.NoError(t, err)
+	defer holder.Rollback()
+	_, err = holder.Exec("UPDATE auth_key_lifetimes SET expires_at = 1 WHERE auth_key_id = 1")
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	tx, err := db.BeginTx(ctx, nil)
+	require.NoError(t, err)
+	_, err = tx.ExecContext(ctx, "UPDATE auth_key_lifetimes SET expires_at = 2 WHERE auth_key_id = 2")
+	require.NoError(t, err)
+	_, err = tx.ExecContext(ctx, "UPDATE auth_key_lifetimes SET expires_at = 2 WHERE auth_key_id = 1")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	began := time.Now()
+	_, err = seen.Exec("UPDATE auth_key_lifetimes SET expires_at = 3 WHERE auth_key_id = 2")
+	require.NoError(t, err)
+	require.Less(t, time.Since(began), 10*time.Second, "its other locks are free soon")
+}
+
+// A transaction that waited too long for a row runs again.
+func TestALockThatWasNotGotIsWaitedForAgain(t *testing.T) {
+	s := newStore(t)
+	s.exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1)")
+	holder, err := s.db.Begin()
+	require.NoError(t, err)
+	_, err = holder.Exec("UPDATE auth_key_lifetimes SET expires_at = 1 WHERE auth_key_id = 1")
+	require.NoError(t, err)
+	runs := 0
+	require.NoError(t, s.nodes[0].transact(t.Context(), func(ctx context.Context, tx sqlx.Session) error {
+		if runs++; runs == 2 {
+			require.NoError(t, holder.Rollback())
+		}
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_key_lifetimes SET expires_at = 2 WHERE auth_key_id = 1")
+		return err
+	}))
+	require.Equal(t, 2, runs)
+	require.Equal(t, []int64{2}, s.numbers("SELECT expires_at FROM auth_key_lifetimes"))
 }
 
 // go-zero's log shows a statement's arguments by what they say of themselves.

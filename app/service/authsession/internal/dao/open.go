@@ -112,6 +112,11 @@ func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
 		conf.Params = map[string]string{}
 	}
 	conf.Params["autocommit"] = "1"
+	for name, seconds := range lockWaits(noTimeout) {
+		if _, set := conf.Params[name]; !set {
+			conf.Params[name] = seconds
+		}
+	}
 	// The lock of the migrations reads times.
 	conf.ParseTime = true
 	// The columns hold any character; names of devices do, too.
@@ -122,6 +127,18 @@ func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
 	// connections are kept: they are not.
 	conf.RejectReadOnly = true
 	return conf, nil
+}
+
+// lockWaits are how many seconds a statement waits for a lock: of rows, of a
+// table. The server's own 50 s and a day are longer than anybody waits here: of
+// a call that has given up, the server hears only when it wants to answer, and
+// until then the transaction keeps its locks. All who use a table wait for a
+// migration that waits for it, so that waits least.
+func lockWaits(migrates bool) map[string]string {
+	if migrates {
+		return map[string]string{"innodb_lock_wait_timeout": "2", "lock_wait_timeout": "2"}
+	}
+	return map[string]string{"innodb_lock_wait_timeout": "2", "lock_wait_timeout": "5"}
 }
 
 // open asks the server once, within a time.
@@ -142,7 +159,30 @@ func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.D
 		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
 			conf.Addr, conf.User, conf.DBName, err)
 	}
+	if waits := conf.Params[syncWait]; waits == "" && isGalera(ctx, db) {
+		db.Close()
+		conf = conf.Clone()
+		conf.Params[syncWait] = syncAll
+		return open(ctx, c, conf, within)
+	}
 	return db, nil
+}
+
+// A node of a Galera cluster answers a read before it has applied what others
+// have committed, unless it is told to wait: for the reads, and for what
+// statements that change rows read. Else a login that was revoked on another
+// node a moment ago would go into the cache again, and a revocation would not
+// find a login that was just made.
+const (
+	syncWait = "wsrep_sync_wait"
+	syncAll  = "7" // reads, updates and deletions, insertions
+)
+
+// isGalera reports whether the server is a node of a Galera cluster.
+func isGalera(ctx context.Context, db *sql.DB) bool {
+	var name, value string
+	err := db.QueryRowContext(ctx, "SHOW VARIABLES LIKE 'wsrep_on'").Scan(&name, &value)
+	return err == nil && strings.EqualFold(value, "ON")
 }
 
 type quiet struct{}

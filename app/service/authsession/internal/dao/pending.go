@@ -58,7 +58,7 @@ func (d *Dao) settlePending(ctx context.Context, perm int64, p Pending) (ended [
 		if err != nil {
 			return nil, err
 		}
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) (err error) {
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) (err error) {
 			ended, err = d.settle(ctx, tx, hold, perm, p, live)
 			return err
 		})
@@ -75,7 +75,7 @@ const maxSettles = 5
 var errSignedIn = errors.New("the logins of the key have changed")
 
 // settle does it in a transaction; live were the logins on the key before it.
-func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64, p Pending, live []loginOn) ([]Ended, error) {
+func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p Pending, live []loginOn) ([]Ended, error) {
 	// The key's row orders all that is said of the key, and its sign-ins.
 	if err := lockKey(ctx, tx, perm); err != nil {
 		return nil, err

@@ -2,10 +2,7 @@ package dao
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
@@ -15,6 +12,8 @@ import (
 // Record is all that is known of one login, live or ended. Its times are Unix
 // seconds, 0 when not known.
 type Record struct {
+	// ID is that of its row; of a login that another one on its key has followed
+	// (auth_user_history) it is negative, and no row of auth_users has it.
 	ID         int64
 	AuthKeyID  int64
 	UserID     int64
@@ -75,14 +74,17 @@ type recordRow struct {
 }
 
 const (
-	recordColumns = "u.id, u.auth_key_id, u.user_id, u.hash, u.date_created, u.date_active, u.deleted, u.device_type," +
-		" u.revoked_at, u.revoke_reason, u.revoked_by, u.unconfirmed_until, u.encrypted_requests_disabled, u.call_requests_disabled," +
-		" UNIX_TIMESTAMP(u.updated_at) AS updated, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
-		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
-		" EXISTS (SELECT 1 FROM auth_password_pendings p WHERE p.auth_key_id = u.auth_key_id AND p.user_id = u.user_id) AS has_pending"
+	recordColumns = "u.id, u.deleted, u.unconfirmed_until, u.encrypted_requests_disabled, u.call_requests_disabled," +
+		" UNIX_TIMESTAMP(u.updated_at) AS updated, EXISTS (SELECT 1 FROM auth_password_pendings p WHERE p.auth_key_id = u.auth_key_id AND p.user_id = u.user_id) AS has_pending, " + sharedColumns
+	historyColumns = "-u.id AS id, 1 AS deleted, 0 AS unconfirmed_until, 0 AS encrypted_requests_disabled, 0 AS call_requests_disabled," +
+		" u.revoked_at AS updated, 0 AS has_pending, " + sharedColumns
+	sharedColumns = "u.auth_key_id, u.user_id, u.hash, u.date_created, u.date_active, u.device_type," +
+		" u.revoked_at, u.revoke_reason, u.revoked_by, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
+		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days"
 	recordJoins = " LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id"
 	selectRecords = "SELECT " + recordColumns + " FROM auth_users u" + recordJoins + " WHERE "
+	selectHistory = "SELECT " + historyColumns + " FROM auth_user_history u" + recordJoins + " WHERE "
 
 	day = 86400
 )
@@ -180,6 +182,8 @@ func Time(seconds int64) time.Time {
 // maxDevices bounds a user's list.
 const maxDevices = 10_000
 
+const maxEnded = 1000
+
 // LiveOf lists the live logins of a user, the one active last first, at most
 // 10,000, from MySQL in one statement.
 func (d *Dao) LiveOf(ctx context.Context, userID int64) ([]Record, error) {
@@ -190,12 +194,28 @@ func (d *Dao) liveOf(ctx context.Context, q querier, userID int64) ([]Record, er
 	return d.records(ctx, q, "u.user_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT ?", userID, maxDevices)
 }
 
+// lately is how long ago, in seconds, a login may have ended that is ended again
+// with its user's others: longer than any copy of it lives, however far apart the
+// nodes' clocks are.
+const lately = 2 * 60 * 60
+
+// LatelyEnded lists the logins of a user that have ended within the last two
+// hours, at most 1,000.
+func (d *Dao) LatelyEnded(ctx context.Context, userID int64) ([]Record, error) {
+	return d.records(ctx, d.conn, "u.user_id = ? AND u.deleted = 1 AND u.revoked_at > ? ORDER BY u.date_active DESC LIMIT ?",
+		userID, d.Now()-lately, maxEnded)
+}
+
 // WithHash lists the logins with a hash: one, unless a stock node made it.
 func (d *Dao) WithHash(ctx context.Context, hash int64) ([]Record, error) {
 	if hash == 0 { // rows that have none
 		return nil, nil
 	}
-	return d.records(ctx, d.conn, "u.hash = ? ORDER BY u.deleted, u.id DESC", hash)
+	list, err := d.records(ctx, d.conn, "u.hash = ? ORDER BY u.deleted, u.id DESC", hash)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	return d.recordsOf(ctx, d.conn, selectHistory+"u.hash = ? ORDER BY u.id DESC", hash)
 }
 
 // LiveOn returns the live login on a perm key; ErrNotFound when there is none.
@@ -212,84 +232,6 @@ func orNotFound(err error) error {
 		return ErrNotFound
 	}
 	return err
-}
-
-// Wanted selects records; its zero value selects all.
-type Wanted struct {
-	UserID     int64
-	DeviceType string
-	APIID      int32
-	Live       *bool // nil: both
-}
-
-const (
-	windowRows = 5000 // that a statement looks at
-	maxWindows = 8    // that a page looks at
-)
-
-// Page returns up to limit records with ids below before, the highest first,
-// and what to continue before, 0 after the last. It looks at 40,000 rows at
-// most, and returns what it has found by then.
-func (d *Dao) Page(ctx context.Context, w Wanted, before int64, limit int) (list []Record, next int64, err error) {
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	where, args := w.where()
-	want := limit + 1 // to know whether there are more
-	for window := 0; window < maxWindows && len(list) < want && before > 0; window++ {
-		from, index := int64(0), ""
-		if w.UserID == 0 {
-			index = " FORCE INDEX (PRIMARY)"
-			if from, err = d.windowStart(ctx, before); err != nil {
-				return nil, 0, err
-			}
-		}
-		query := "SELECT " + recordColumns + " FROM auth_users u" + index + recordJoins +
-			" WHERE " + where + "u.id < ? AND u.id >= ? ORDER BY u.id DESC LIMIT ?"
-		page, err := d.recordsOf(ctx, d.conn, query, append(append([]any{}, args...), before, from, want)...)
-		if err != nil {
-			return nil, 0, err
-		}
-		before = from
-		if len(page) == want {
-			before = page[want-1].ID
-		}
-		for _, r := range page {
-			if w.DeviceType == "" || r.DeviceType == w.DeviceType {
-				list = append(list, r)
-			}
-		}
-	}
-	if len(list) > limit {
-		return list[:limit], list[limit-1].ID, nil
-	}
-	return list, before, nil
-}
-
-// windowStart is the lowest id of the window below before; 0 when the window
-// reaches the end.
-func (d *Dao) windowStart(ctx context.Context, before int64) (from int64, err error) {
-	err = d.conn.QueryRowCtx(ctx, &from, "SELECT id FROM auth_users WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?", before, windowRows-1)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("sessions: %w", err)
-	}
-	return from, nil
-}
-
-func (w *Wanted) where() (where string, args []any) {
-	if w.UserID != 0 {
-		where, args = "u.user_id = ? AND ", append(args, w.UserID)
-	}
-	if w.Live != nil {
-		where, args = where+"u.deleted = ? AND ", append(args, !*w.Live)
-	}
-	if w.DeviceType != "" { // a stock node's rows have none
-		where, args = where+"u.device_type IN (?, '') AND ", append(args, w.DeviceType)
-	}
-	if w.APIID != 0 {
-		where, args = where+"a.api_id = ? AND ", append(args, w.APIID)
-	}
-	return where, args
 }
 
 // Counts are numbers of logins.
@@ -316,8 +258,13 @@ func (d *Dao) Count(ctx context.Context) (Counts, error) {
 		out.Live[r.DeviceType] += r.N
 		out.Unconfirmed += r.Unconfirmed
 	}
+	var before int64
 	if err := d.conn.QueryRowCtx(ctx, &out.Ended, "SELECT COUNT(*) FROM auth_users WHERE deleted = 1"); err != nil {
 		return Counts{}, fmt.Errorf("sessions: %w", err)
 	}
+	if err := d.conn.QueryRowCtx(ctx, &before, "SELECT COUNT(*) FROM auth_user_history WHERE date_created >= 0"); err != nil {
+		return Counts{}, fmt.Errorf("sessions: %w", err)
+	}
+	out.Ended += before
 	return out, nil
 }

@@ -22,35 +22,36 @@ type Destroyed struct {
 func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err error) {
 	// First: a read in between would take the key over from there again.
 	d.forget(ctx, legacyKey(id))
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			gone = Destroyed{}
-			var row bindRow
-			err := tx.QueryRowCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", id)
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil
-			}
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		gone = Destroyed{}
+		// Copies of a key that is not there any more go, too.
+		if err := hold(keyCacheKey(id), dataCacheKey(id)); err != nil {
+			return err
+		}
+		var row bindRow
+		err := tx.QueryRowCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		gone.KeyIDs = []int64{id}
+		if row.Type == Permanent {
+			gone.Perm = true
+			temps, err := tempKeys(ctx, tx, id)
 			if err != nil {
 				return err
 			}
-			gone.KeyIDs = []int64{id}
-			if row.Type == Permanent {
-				gone.Perm = true
-				temps, err := tempKeys(ctx, tx, id)
-				if err != nil {
-					return err
-				}
-				gone.KeyIDs = append(gone.KeyIDs, temps...)
-				hold(dataCacheKey(id))
-				if gone.UserID, err = d.endOn(ctx, tx, hold, id); err != nil {
-					return err
-				}
-				if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", id); err != nil {
-					return err
-				}
+			gone.KeyIDs = append(gone.KeyIDs, temps...)
+			if gone.UserID, err = d.endOn(ctx, tx, hold, id); err != nil {
+				return err
 			}
-			return deleteKeys(ctx, tx, hold, row.Perm, gone.KeyIDs)
-		})
+			if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", id); err != nil {
+				return err
+			}
+		}
+		return deleteKeys(ctx, tx, hold, row.Perm, gone.KeyIDs)
 	})
 	if err != nil {
 		return Destroyed{}, err
@@ -61,7 +62,7 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err err
 
 // endOn ends the logins on a perm key that is being destroyed, and returns
 // whose the last one was.
-func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64) (userID int64, err error) {
+func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold holder, perm int64) (userID int64, err error) {
 	live, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC", perm)
 	if err != nil || len(live) == 0 {
 		return 0, err
@@ -77,21 +78,19 @@ func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold func(...string), 
 // DropTempKeys removes all temp keys of a perm key but those excepted, and
 // returns them.
 func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gone []int64, err error) {
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			// The perm key's row first, as everywhere: no two of these cross.
-			var row []bindRow
-			err := tx.QueryRowsCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", perm)
-			if err != nil {
-				return err
-			}
-			gone, err = tempKeys(ctx, tx, perm)
-			if err != nil {
-				return err
-			}
-			gone = slices.DeleteFunc(gone, func(id int64) bool { return slices.Contains(except, id) })
-			return deleteKeys(ctx, tx, hold, perm, gone)
-		})
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		// The perm key's row first, as everywhere: no two of these cross.
+		var row []bindRow
+		err := tx.QueryRowsCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", perm)
+		if err != nil {
+			return err
+		}
+		gone, err = tempKeys(ctx, tx, perm)
+		if err != nil {
+			return err
+		}
+		gone = slices.DeleteFunc(gone, func(id int64) bool { return slices.Contains(except, id) })
+		return deleteKeys(ctx, tx, hold, perm, gone)
 	})
 	if err != nil {
 		return nil, err
@@ -105,20 +104,13 @@ func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gon
 func (d *Dao) forget(ctx context.Context, keys ...string) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	for _, key := range keys {
-		if err := d.kv.Delete(ctx, key); err != nil {
-			redisFailures.Errorf("remains of a removed key in Redis: %v", err)
-			return
-		}
+	if err := d.kv.Delete(ctx, keys...); err != nil {
+		redisFailures.Errorf("remains of a removed key in Redis: %v", err)
 	}
 }
 
 func (d *Dao) forgetSalts(ctx context.Context, ids []int64) {
-	keys := make([]string, len(ids))
-	for i, id := range ids {
-		keys[i] = saltsKey(id)
-	}
-	d.forget(ctx, keys...)
+	d.forget(ctx, cacheKeys(saltsKey, ids)...)
 }
 
 // tempKeys lists the keys bound to perm, locked.
@@ -128,20 +120,24 @@ func tempKeys(ctx context.Context, tx sqlx.Session, perm int64) (ids []int64, er
 }
 
 // deleteKeys deletes keys and the mentions of them in perm's row.
-func deleteKeys(ctx context.Context, tx sqlx.Session, hold func(...string), perm int64, ids []int64) error {
+func deleteKeys(ctx context.Context, tx sqlx.Session, hold holder, perm int64, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	for _, id := range ids {
-		hold(keyCacheKey(id))
+	others := perm != 0 && !slices.Contains(ids, perm) // mention them
+	stale := ids
+	if others {
+		stale = slices.Concat(ids, []int64{perm})
+	}
+	if err := hold(cacheKeys(keyCacheKey, stale)...); err != nil {
+		return err
 	}
 	if err := deleteRows(ctx, tx, ids, "auth_keys", "auth_key_infos", "auth_key_lifetimes"); err != nil {
 		return err
 	}
-	if perm == 0 || slices.Contains(ids, perm) {
+	if !others {
 		return nil
 	}
-	hold(keyCacheKey(perm))
 	return clearMentions(ctx, tx, []int64{perm}, ids)
 }
 

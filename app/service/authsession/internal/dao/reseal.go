@@ -158,28 +158,30 @@ func (d *Dao) Reseal(ctx context.Context) (rewritten, unreadable int, err error)
 // resealRows rewrites rows that are still as they were read, and takes the old
 // form out of the cache.
 func (d *Dao) resealRows(ctx context.Context, rows []bodyRow) (rewritten int, err error) {
-	err = d.cache.Change(ctx, func(hold func(...string)) error {
-		for _, row := range rows {
-			hold(keyCacheKey(row.ID))
+	ids := make([]int64, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		rewritten = 0
+		if err := hold(cacheKeys(keyCacheKey, ids)...); err != nil {
+			return err
 		}
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			rewritten = 0
-			for _, row := range rows {
-				body, err := d.sealer.Open(row.ID, row.Body)
-				if err != nil {
-					return err
-				}
-				result, err := tx.ExecCtx(ctx, "UPDATE auth_keys SET body = ? WHERE auth_key_id = ? AND body = ?",
-					secret(d.sealer.Seal(row.ID, body)), row.ID, secret(row.Body))
-				if err != nil {
-					return err
-				}
-				if n, err := result.RowsAffected(); err == nil {
-					rewritten += int(n)
-				}
+		for _, row := range rows {
+			body, err := d.sealer.Open(row.ID, row.Body)
+			if err != nil {
+				return err
 			}
-			return nil
-		})
+			result, err := tx.ExecCtx(ctx, "UPDATE auth_keys SET body = ? WHERE auth_key_id = ? AND body = ?",
+				secret(d.sealer.Seal(row.ID, body)), row.ID, secret(row.Body))
+			if err != nil {
+				return err
+			}
+			if n, err := result.RowsAffected(); err == nil {
+				rewritten += int(n)
+			}
+		}
+		return nil
 	})
 	return rewritten, err
 }

@@ -3,9 +3,9 @@ package dao
 import (
 	"context"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/zeromicro/go-zero/core/metric"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
 )
 
@@ -13,7 +13,7 @@ import (
 // new one was made from, and returns what is stored in the end. So of two
 // callers that refill at once, both get the same salts.
 // ARGV: the former text ("" for none), the new one, its life in seconds.
-var swapScript = redis.NewScript(`
+var swapScript = redisring.NewScript(`
 local current = redis.call('GET', KEYS[1]) or ''
 if current ~= ARGV[1] then return current end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])

@@ -41,41 +41,43 @@ func (d *Dao) Policy(ctx context.Context, userID int64) (p Policy, err error) {
 
 // SetPolicy replaces a user's own settings.
 func (d *Dao) SetPolicy(ctx context.Context, userID int64, p Policy) error {
-	return d.changeSettings(ctx, userID, func(stored *Policy) { *stored = p })
+	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { *stored = p })
+	return err
 }
 
 // SetTTL replaces a user's TTL; 0 is the configured one.
 func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
-	return d.changeSettings(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+	return err
 }
 
-func (d *Dao) changeSettings(ctx context.Context, userID int64, change func(*Policy)) error {
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			p, err := lockUser(ctx, tx, userID)
-			if err != nil {
+// ChangePolicy changes a user's own settings as they are when nobody else
+// changes them, and returns what they have become. Change may run more than
+// once.
+func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*Policy)) (p Policy, err error) {
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		if p, err = lockUser(ctx, tx, userID); err != nil {
+			return err
+		}
+		before := p.TTLDays
+		change(&p)
+		if p.TTLDays != before { // copies of the user's logins say when they expire
+			var keys []int64
+			if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
 				return err
 			}
-			before := p.TTLDays
-			change(&p)
-			if p.TTLDays != before { // copies of the user's logins say when they expire
-				var keys []int64
-				if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
-					return err
-				}
-				for _, key := range keys {
-					hold(dataCacheKey(key))
-				}
+			if err := hold(cacheKeys(dataCacheKey, keys)...); err != nil {
+				return err
 			}
-			_, err = tx.ExecCtx(ctx, "UPDATE auth_user_settings SET authorization_ttl_days = ?, strategy = ?, limit_n = ? WHERE user_id = ?",
-				p.TTLDays, p.Strategy, p.Limit, userID)
-			return err
-		})
+		}
+		_, err = tx.ExecCtx(ctx, "UPDATE auth_user_settings SET authorization_ttl_days = ?, strategy = ?, limit_n = ? WHERE user_id = ?",
+			p.TTLDays, p.Strategy, p.Limit, userID)
+		return err
 	})
 	if err != nil {
-		return fmt.Errorf("user settings: %w", err)
+		return Policy{}, fmt.Errorf("user settings: %w", err)
 	}
-	return nil
+	return p, nil
 }
 
 // LoginSettings are what a user may set of a login; nil leaves a member.
@@ -88,12 +90,25 @@ type LoginSettings struct {
 // ChangeLogin changes a live login of a user; ErrNotFound when there is none
 // with that hash.
 func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettings) error {
-	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-		found, err := d.records(ctx, tx, "u.hash = ? AND u.user_id = ? AND u.deleted = 0 LIMIT 1", hash, userID)
-		if err != nil || len(found) == 0 || hash == 0 {
+	found, err := d.WithHash(ctx, hash)
+	if err != nil {
+		return fmt.Errorf("session settings: %w", err)
+	}
+	i := slices.IndexFunc(found, func(r Record) bool { return r.UserID == userID && r.Reason == Live })
+	if i < 0 {
+		return ErrNotFound
+	}
+	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		// The lock comes before the event, so that the events of a login have the
+		// order of its commits: the login may be ending now.
+		if locked, err := lockLive(ctx, tx, []int64{found[i].ID}); err != nil || len(locked) == 0 {
 			return orNotFound(err)
 		}
-		r := &found[0]
+		now, err := d.records(ctx, tx, "u.id = ? AND u.deleted = 0", found[i].ID)
+		if err != nil || len(now) == 0 || now[0].Hash != hash {
+			return orNotFound(err)
+		}
+		r := &now[0]
 		if s.EncryptedRequestsDisabled != nil {
 			r.EncryptedRequestsDisabled = *s.EncryptedRequestsDisabled
 		}
@@ -105,7 +120,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 			r.Unconfirmed = false
 			query += ", unconfirmed_until = 0"
 		}
-		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ?", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
+		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ? AND deleted = 0", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
 			return err
 		}
 		return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
@@ -114,6 +129,16 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 		return fmt.Errorf("session settings: %w", err)
 	}
 	return nil
+}
+
+// lockLive locks those of the logins that are live, by their rows, and returns
+// them: no call can end them before the transaction does.
+func lockLive(ctx context.Context, tx sqlx.Session, ids []int64) (live []int64, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	err = tx.QueryRowsCtx(ctx, &live, "SELECT id FROM auth_users WHERE id IN ("+placeholders(len(ids))+") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
+	return live, err
 }
 
 // lockUser makes all sign-ins of a user wait for the end of this transaction,

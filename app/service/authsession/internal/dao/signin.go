@@ -1,6 +1,7 @@
 package dao
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -23,12 +24,12 @@ type SignIn struct {
 }
 
 // SignIn logs userID in on perm and out whoever was on it, and ends what the
-// user's policy does not let stay, in one transaction. Logging in again keeps
-// hash and date; newHash is used for a first login. Calls under way that may owe
+// user's policy does not let stay, in one transaction. Who is logged in already
+// keeps hash and date; newHash is that of any other login. Calls under way that may owe
 // the second factor are from then on this login's. While it owes one, the policy
 // waits until SetPending clears that.
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
-	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold func(...string)) error {
+	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 		done = SignIn{}
 		// The key's row orders all sign-ins on a key, the user's all of a user.
 		if err := lockKey(ctx, tx, perm); err != nil {
@@ -113,23 +114,27 @@ func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (Client, 
 }
 
 // storeLogin makes the row of a login on perm live and tells of a login that
-// was not. A row that has ended is history that goes on.
+// was not. A stock install has one row a key and user: what an ended one says goes
+// to the history, and the new login has a hash and a date of its own.
 func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, kind string, unconfirmedUntil int64) (hash int64, err error) {
 	now := d.Now()
 	hash, signedIn, wasLive := newHash, now, false
 	if i := slices.IndexFunc(onKey, func(r Record) bool { return r.UserID == userID }); i >= 0 {
 		before := &onKey[i]
-		wasLive = before.Reason == Live
-		if before.Hash != 0 {
-			hash = before.Hash
+		live, err := lockLive(ctx, tx, []int64{before.ID}) // it may have ended since it was read
+		if err != nil {
+			return 0, err
 		}
-		if before.SignedIn != 0 { // stock wipes it when it revokes
-			signedIn = before.SignedIn
+		if wasLive = len(live) > 0; wasLive {
+			hash = cmp.Or(before.Hash, newHash) // a stock node's may have none
+			signedIn = cmp.Or(before.SignedIn, now)
+		} else if err := keepHistory(ctx, tx, before.ID); err != nil {
+			return 0, err
 		}
 	}
 	revive := ""
 	if !wasLive {
-		revive = ", unconfirmed_until = VALUES(unconfirmed_until)"
+		revive = ", unconfirmed_until = VALUES(unconfirmed_until), encrypted_requests_disabled = 0, call_requests_disabled = 0"
 	}
 	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
@@ -148,6 +153,16 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	return hash, d.announce(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
 }
 
+// keepHistory copies what the row of an ended login says. A stock node that ends
+// one wipes its dates and says nothing of why.
+func keepHistory(ctx context.Context, tx sqlx.Session, id int64) error {
+	const ours = "IF(revoked_at <> 0 AND revoke_reason <> 0 AND date_active <> 0, "
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason, revoked_by)"+
+		" SELECT auth_key_id, user_id, hash, date_created, date_active, device_type, "+ours+"revoked_at, UNIX_TIMESTAMP(updated_at)), "+ours+"revoke_reason, 0), "+ours+"revoked_by, '')"+
+		" FROM auth_users WHERE id = ? AND deleted = 1", id)
+	return err
+}
+
 // storePlace keeps with a device where it signed in, unless that is known.
 func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip string) error {
 	country, region := d.place(ip)
@@ -160,7 +175,7 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 
 // enforce ends what the policy of the user logged in on perm does not let
 // stay, now that this sign-in is complete. The user is locked.
-func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold func(...string), policy Policy, perm, userID int64) ([]Ended, error) {
+func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold holder, policy Policy, perm, userID int64) ([]Ended, error) {
 	live, err := d.liveOf(ctx, tx, userID)
 	if err != nil {
 		return nil, err

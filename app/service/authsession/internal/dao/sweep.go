@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
@@ -20,13 +21,11 @@ const (
 )
 
 // Sweep is a run that removes temp keys whose time is over, and what calls left
-// behind that may have owed a password. One run at a time
-// holds the database's sweep lock; the lock is its connection's, and so is
-// every statement of the run: a node that is cut off, or silent for a minute,
-// loses the lock and with it the means to change anything.
+// behind that may have owed a password. One run at a time holds the database's
+// sweep lock; every transaction of the run checks that it still does.
 //
 // The lock saves work. That no living key is removed, each batch makes sure by
-// itself, also where such locks are not cluster-wide (Galera).
+// itself.
 type Sweep struct {
 	d     *Dao
 	lock  *dblock.Lock
@@ -55,21 +54,24 @@ type sweepRow struct {
 	Perm int64 `db:"perm"` // the perm key whose row names it; 0: none
 }
 
-// selectEnded reads from one index each; what is bound ends with its binding.
-const selectEnded = "SELECT l.auth_key_id, COALESCE(p.auth_key_id, 0) AS perm FROM auth_key_lifetimes l" +
-	" LEFT JOIN auth_key_infos i ON i.auth_key_id = l.auth_key_id" +
-	" LEFT JOIN auth_key_infos p ON p.auth_key_id = i.perm_auth_key_id AND p.auth_key_id <> l.auth_key_id" +
-	" AND l.auth_key_id IN (p.temp_auth_key_id, p.media_temp_auth_key_id) WHERE "
+// selectEnded reads from one index each, which it names: MySQL would rather sort
+// all keys that are not bound. What is bound ends with its binding.
+const (
+	selectEnded = "SELECT l.auth_key_id, COALESCE(p.auth_key_id, 0) AS perm FROM auth_key_lifetimes l FORCE INDEX "
+	joinEnded   = " LEFT JOIN auth_key_infos i ON i.auth_key_id = l.auth_key_id" +
+		" LEFT JOIN auth_key_infos p ON p.auth_key_id = i.perm_auth_key_id AND p.auth_key_id <> l.auth_key_id" +
+		" AND l.auth_key_id IN (p.temp_auth_key_id, p.media_temp_auth_key_id) WHERE "
+)
 
 var endedBy = [...]string{
-	"l.bound_until > 0 AND l.bound_until <= ? ORDER BY l.bound_until LIMIT ?",
-	"l.expires_at > 0 AND l.expires_at <= ? AND l.bound_until = 0 ORDER BY l.expires_at LIMIT ?",
+	"(idx_bound_until)" + joinEnded + "l.bound_until > 0 AND l.bound_until <= ? ORDER BY l.bound_until LIMIT ?",
+	"(idx_expires_at)" + joinEnded + "l.expires_at > 0 AND l.expires_at <= ? AND l.bound_until = 0 ORDER BY l.expires_at LIMIT ?",
 }
 
 // Batch removes up to limit keys and what names them, in one transaction, and
 // returns how many. 0: none is left.
 func (s *Sweep) Batch(ctx context.Context, limit int) (removed int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sweepBound)
+	ctx, cancel := context.WithTimeout(s.lock.Fenced(ctx), sweepBound)
 	defer cancel()
 	for _, where := range endedBy {
 		rows, err := s.ended(ctx, where, limit)
@@ -86,31 +88,28 @@ func (s *Sweep) Batch(ctx context.Context, limit int) (removed int, err error) {
 // Marks removes up to limit marks of calls that left no login and that nobody
 // has heard the end of, and returns how many. They have no effect any more.
 func (s *Sweep) Marks(ctx context.Context, limit int) (removed int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sweepBound)
+	ctx, cancel := context.WithTimeout(s.lock.Fenced(ctx), sweepBound)
 	defer cancel()
-	result, err := s.lock.Conn().ExecContext(ctx, "DELETE FROM auth_password_pendings WHERE user_id = 0 AND date_created < ? ORDER BY date_created LIMIT ?",
-		s.d.Now()-markLife, limit)
+	var n int64
+	err = s.d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		result, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = 0 AND date_created < ? ORDER BY date_created LIMIT ?",
+			s.d.Now()-markLife, limit)
+		if err == nil {
+			n, err = result.RowsAffected()
+		}
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep: marks of owed passwords: %w", err)
 	}
-	n, err := result.RowsAffected()
-	return int(n), err
+	return int(n), nil
 }
 
 func (s *Sweep) ended(ctx context.Context, where string, limit int) (list []sweepRow, err error) {
-	rows, err := s.lock.Conn().QueryContext(ctx, selectEnded+where, s.until, limit)
-	if err != nil {
+	if err := s.d.conn.QueryRowsCtx(ctx, &list, selectEnded+where, s.until, limit); err != nil {
 		return nil, fmt.Errorf("sweep: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var r sweepRow
-		if err := rows.Scan(&r.ID, &r.Perm); err != nil {
-			return nil, fmt.Errorf("sweep: %w", err)
-		}
-		list = append(list, r)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err error) {
@@ -122,29 +121,15 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 		}
 	}
 	// First: a read in between would take the key over from there again.
-	for _, id := range ids {
-		if err := s.d.kv.Delete(ctx, legacyKey(id)); err != nil {
-			return 0, fmt.Errorf("sweep: legacy keys: %w", err)
-		}
+	if err := s.d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
+		return 0, fmt.Errorf("sweep: legacy keys: %w", err)
 	}
-	err = s.d.cache.Change(ctx, func(hold func(...string)) error {
-		for _, id := range ids {
-			hold(keyCacheKey(id))
+	err = s.d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		if err := hold(cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
+			return err
 		}
-		for _, id := range perms {
-			hold(keyCacheKey(id))
-		}
-		return again(ctx, func() error {
-			tx, err := s.lock.Conn().BeginTx(ctx, nil)
-			if err != nil {
-				return err
-			}
-			defer tx.Rollback()
-			if removed, err = s.removeLocked(ctx, sqlx.NewSessionFromTx(tx), ids, perms); err != nil {
-				return err
-			}
-			return tx.Commit()
-		})
+		removed, err = s.removeLocked(ctx, tx, ids, perms)
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("sweep: %w", err)

@@ -27,24 +27,26 @@ func (d *Dao) Touches() Touches { return Touches{d} }
 
 // shareScript notes a sign of life. It returns the newest, and 1 when MySQL has
 // not been written for an interval: whoever is told so writes.
-// ARGV: seen, now, the interval in seconds.
-const shareScript = `
+// A node whose clock is fast keeps nobody from writing: who claims from later than
+// an interval ahead claims nothing. ARGV: seen, now, the interval in seconds.
+var shareScript = redisring.NewScript(`
 local seen, claimed = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
 seen, claimed = tonumber(seen) or 0, tonumber(claimed) or 0
 local now, interval, write = tonumber(ARGV[2]), tonumber(ARGV[3]), 0
+if claimed > now + interval then claimed = 0 end
 seen = math.max(seen, tonumber(ARGV[1]))
 if now - claimed >= interval then claimed, write = now, 1 end
 redis.call('SET', KEYS[1], string.format('%d %d', seen, claimed), 'EX', 2 * interval)
-return {seen, write}`
+return {seen, write}`)
 
 // Share implements touch.Shared.
 func (t Touches) Share(ctx context.Context, list []touch.Touch, interval time.Duration) ([]touch.Noted, error) {
 	calls := make([]redisring.Call, len(list))
 	for i, one := range list {
-		calls[i] = redisring.Call{Key: "auth_seen_" + strconv.FormatInt(one.AuthKeyID, 10), Args: []any{one.Seen, t.d.Now(), int64(interval / time.Second)}}
+		calls[i] = redisring.Call{Keys: []string{"auth_seen_" + strconv.FormatInt(one.AuthKeyID, 10)}, Args: []any{one.Seen, t.d.Now(), int64(interval / time.Second)}}
 	}
-	results, err := t.d.rings[0].RunEach(ctx, shareScript, calls)
-	if err != nil {
+	results, errs := t.d.rings[0].RunEach(ctx, shareScript, calls)
+	if err := redisring.First(errs); err != nil {
 		return nil, fmt.Errorf("signs of life: %w", err)
 	}
 	notes := make([]touch.Noted, len(list))
@@ -60,35 +62,42 @@ func (t Touches) Share(ctx context.Context, list []touch.Touch, interval time.Du
 }
 
 // Store implements touch.Store, with one UPDATE for all dates, and one for the
-// addresses that are others than before.
+// addresses that are others than before. No date is later than the database's
+// clock: it would stay for as long as this node's, or another one's, is fast.
 func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	d := t.d
+	latest, err := d.latest(ctx)
+	if err != nil {
+		return fmt.Errorf("signs of life: %w", err)
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Seen = min(list[i].Seen, latest)
+	}
 	ids, dates := byKey(list, func(one touch.Touch) any { return one.Seen })
 	in := "(" + placeholders(len(ids)) + ")"
-	err := d.cache.Change(ctx, func(hold func(...string)) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
-			result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
-				strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
-			if err != nil {
-				return err
-			}
-			if err := d.move(ctx, tx, hold, list); err != nil {
-				return err
-			}
-			changed, err := result.RowsAffected()
-			if err != nil || changed == 0 || !d.announcesTouched {
-				return err
-			}
-			touched, err := d.records(ctx, tx, "u.auth_key_id IN "+in+" AND u.deleted = 0 ORDER BY u.id", ids...)
-			if err != nil {
-				return err
-			}
-			told := make([]events.Event, len(touched))
-			for i := range touched {
-				told[i] = events.Event{Type: events.Touched, At: d.now(), Session: touched[i].snapshot()}
-			}
-			return d.announce(ctx, tx, told...)
-		})
+	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+		result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
+			strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
+		if err != nil {
+			return err
+		}
+		if err := d.move(ctx, tx, hold, list); err != nil {
+			return err
+		}
+		changed, err := result.RowsAffected()
+		if err != nil || changed == 0 || !d.announcesTouched {
+			return err
+		}
+		touched, err := d.records(ctx, tx, "u.auth_key_id IN "+in+" AND u.deleted = 0 ORDER BY u.id", ids...)
+		if err != nil {
+			return err
+		}
+		told := make([]events.Event, len(touched))
+		for i := range touched {
+			told[i] = events.Event{Type: events.Touched, At: d.now(), Session: touched[i].snapshot()}
+		}
+		return d.announce(ctx, tx, told...)
 	})
 	if err != nil {
 		return fmt.Errorf("signs of life: %w", err)
@@ -96,8 +105,17 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	return nil
 }
 
+// latest is the store's clock, less what the host's is ahead of the database's.
+func (d *Dao) latest(ctx context.Context) (int64, error) {
+	var theirs int64
+	if err := d.conn.QueryRowCtx(ctx, &theirs, "SELECT UNIX_TIMESTAMP()"); err != nil {
+		return 0, err
+	}
+	return d.Now() - max(0, d.hostNow().Unix()-theirs), nil
+}
+
 // move stores the addresses of live logins that are others than before.
-func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold func(...string), list []touch.Touch) error {
+func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold holder, list []touch.Touch) error {
 	list = slices.DeleteFunc(slices.Clone(list), func(one touch.Touch) bool { return one.IP == "" })
 	if len(list) == 0 {
 		return nil
@@ -132,8 +150,12 @@ func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold func(...string), l
 		ids, args = byKey(list, column)
 		sets = append(sets, args...)
 	}
-	for _, one := range list {
-		hold(dataCacheKey(one.AuthKeyID))
+	keys := make([]string, len(list))
+	for i, one := range list {
+		keys[i] = dataCacheKey(one.AuthKeyID)
+	}
+	if err := hold(keys...); err != nil {
+		return err
 	}
 	cases := "CASE auth_key_id" + strings.Repeat(" WHEN ? THEN ?", len(list)) + " END"
 	_, err = tx.ExecCtx(ctx, "UPDATE auths SET client_ip = "+cases+", country = "+cases+", region = "+cases+

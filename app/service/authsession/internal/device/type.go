@@ -1,6 +1,9 @@
 package device
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Types of devices. Sign-in policies and lists go by them.
 const (
@@ -14,6 +17,10 @@ const (
 
 // Types lists them all.
 var Types = []string{Android, IOS, Desktop, Web, Bot, Other}
+
+// Known reports whether there is a type, or none is named: a filter by a type that
+// there is not would select nothing, and look like success.
+func Known(kind string) bool { return kind == "" || slices.Contains(Types, kind) }
 
 // platformTypes gives each platform that App names its type.
 var platformTypes = map[string]string{

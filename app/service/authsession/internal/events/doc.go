@@ -6,9 +6,15 @@
 //	                                          ▼
 //	                                       Redis stream ──▶ consumer groups
 //
-// An event is there if and only if its change was committed. It leaves MySQL
-// after Redis has taken it: an outage of Redis delays events and loses none.
-// A node that dies in between leaves them to be published again, with the same
-// id; readers skip ids they have seen. The first appearances of a session's
-// events have the order of its changes.
+// An event is there if and only if its change was committed. It is published in a
+// numbered batch, and stays in MySQL for Events.Retain afterwards. Beside the
+// stream, in the same script, goes the number of the last batch that the stream
+// has. A Redis that comes back from a dump, a replica that was promoted without
+// the last writes, a stream that was deleted: each has a lower number than MySQL,
+// or none, and what it lacks is published again, before anything newer.
+//
+// An outage of Redis delays events and loses none; a node that dies between the
+// two has its batch published again. Repeated events have the same id, and
+// readers skip ids they have seen. The first appearances of a session's events
+// have the order of its changes, as they were committed.
 package events

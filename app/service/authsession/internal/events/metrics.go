@@ -17,10 +17,44 @@ var (
 		Help:      "Attempts to publish that failed, by what failed: mysql, redis, fenced (another node took over). Events wait, none is lost.",
 		Labels:    []string{"reason"},
 	})
+	repeated = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "events",
+		Name:      "repeated_total",
+		Help:      "Events that were published again, since Redis had forgotten them.",
+	})
 	lag = metric.NewGaugeVec(&metric.GaugeVecOpts{
 		Namespace: "authsession",
 		Subsystem: "events",
 		Name:      "lag_seconds",
 		Help:      "Age of the oldest event that is not published.",
+	})
+	hookDelivered = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "webhook",
+		Name:      "delivered_total",
+		Help:      "Events that a webhook has taken.",
+		Labels:    []string{"hook"},
+	})
+	hookFailed = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "webhook",
+		Name:      "failures_total",
+		Help:      "Attempts to deliver that failed.",
+		Labels:    []string{"hook"},
+	})
+	hookDead = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "webhook",
+		Name:      "dead_total",
+		Help:      "Events that were given up after Attempts; the log names them.",
+		Labels:    []string{"hook"},
+	})
+	hookWaiting = metric.NewGaugeVec(&metric.GaugeVecOpts{
+		Namespace: "authsession",
+		Subsystem: "webhook",
+		Name:      "waiting",
+		Help:      "Events in memory that wait for a webhook.",
+		Labels:    []string{"hook"},
 	})
 )

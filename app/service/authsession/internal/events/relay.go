@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
@@ -20,13 +21,14 @@ const (
 	lockName   = "authsession.events"
 	stepBound  = 10 * time.Second // of one batch
 	maxBackoff = 30 * time.Second
+	maxChanges = 10 // of a stream, in one go
 )
 
 // Relay publishes the events that wait in MySQL, one node at a time.
 //
-// The lock is its connection's, and so are the statements that take events off
-// the table. A relay that was cut off can still reach Redis: there the one that
-// came after it has left its token, without which nothing is published.
+// The transactions that take events off the table (published_no) check that the lock
+// is still the relay's. A relay that was replaced can still reach Redis: there the one
+// that came after it has left its token, without which nothing is published.
 type Relay struct {
 	db   *sql.DB
 	ring *redisring.Ring
@@ -64,7 +66,7 @@ func (r *Relay) loop(ctx context.Context) {
 	defer close(r.done)
 	timer := time.NewTimer(rand.N(r.conf.Poll))
 	defer timer.Stop()
-	for failures := 0; ; {
+	for failures, pruned := 0, (time.Time{}); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -81,7 +83,13 @@ func (r *Relay) loop(ctx context.Context) {
 			return
 		default:
 			if failures++; failures == 1 {
-				logx.Errorf("events wait in MySQL, none is lost: %v", err)
+				logx.Errorf("events are not published and wait in MySQL, none is lost: %v", err)
+			}
+		}
+		if time.Since(pruned) >= pruneEvery {
+			pruned = time.Now()
+			if err := r.prune(ctx); err != nil && ctx.Err() == nil {
+				logx.Errorf("published events: %v", err)
 			}
 		}
 		timer.Reset(r.pause(failures))
@@ -116,12 +124,24 @@ func (r *Relay) drain(ctx context.Context) error {
 	}
 	defer lock.Release()
 	s, err := openStream(ctx, r.ring, r.conf.Stream, r.conf.MaxLen)
-	for n := r.conf.Batch; err == nil && n == r.conf.Batch && ctx.Err() == nil; {
+	if err == nil {
+		// Replaced before it claimed the stream, it has shut the other one out:
+		// that one claims it anew.
+		if err = lock.Held(ctx); err != nil {
+			err = stepError{err}
+		}
+	}
+	changes := 0
+	for more := true; err == nil && more && ctx.Err() == nil; {
 		// What has begun is finished, so that a stop repeats no event.
-		n, err = r.step(context.WithoutCancel(ctx), lock.Conn(), s)
+		more, err = r.step(lock.Fenced(context.WithoutCancel(ctx)), s)
+		if errors.Is(err, errChanged) && changes < maxChanges {
+			changes++
+			more, err = true, nil
+		}
 	}
 	switch {
-	case errors.Is(err, errFenced):
+	case errors.Is(err, errFenced), errors.Is(err, dblock.ErrTaken):
 		failed.Inc("fenced")
 		return nil // the other one goes on
 	case errors.As(err, new(stepError)):
@@ -132,15 +152,16 @@ func (r *Relay) drain(ctx context.Context) error {
 	return err
 }
 
-// waiting reports whether there are events to publish, and measures the lag.
+// waiting reports whether there are events to publish, be it again, and measures
+// the lag.
 func (r *Relay) waiting(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	var createdAt int64
-	err := r.db.QueryRowContext(ctx, "SELECT created_at FROM session_events ORDER BY id LIMIT 1").Scan(&createdAt)
+	err := r.db.QueryRowContext(ctx, "SELECT created_at FROM session_events WHERE published_no = 0 ORDER BY id LIMIT 1").Scan(&createdAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		lag.Set(0)
-		return false, nil
+		return r.behind(ctx)
 	}
 	if err != nil {
 		if ctx.Err() == nil {
@@ -152,7 +173,23 @@ func (r *Relay) waiting(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// row is an event that waits.
+// behind reports whether the stream lacks what was published.
+func (r *Relay) behind(ctx context.Context) (bool, error) {
+	last, err := lastBatch(ctx, r.db)
+	if err != nil || last == 0 {
+		return false, err
+	}
+	s := streamAt(r.ring, r.conf.Stream, r.conf.MaxLen)
+	if err := s.claim(ctx, "look"); err != nil {
+		if ctx.Err() == nil {
+			failed.Inc("redis")
+		}
+		return false, err
+	}
+	return s.no < last, nil
+}
+
+// row is an event.
 type row struct {
 	ID                  int64
 	EventID, Type, Body string
@@ -163,35 +200,83 @@ type stepError struct{ error }
 
 func (e stepError) Unwrap() error { return e.error }
 
-// step publishes a batch and takes it off the table.
-func (r *Relay) step(ctx context.Context, conn *sql.Conn, s *stream) (n int, err error) {
+// step publishes a batch that the stream lacks, or the next one of those that
+// wait. More: there may be another.
+func (r *Relay) step(ctx context.Context, s *stream) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
+	last, err := lastBatch(ctx, r.db)
+	if err != nil {
+		return false, err
+	}
+	if s.no < last {
+		return true, r.again(ctx, s)
+	}
 	// The change of a session is committed before the next one of it begins:
 	// where an event is to be seen, the session's events before it are, too.
-	list, err := oldest(ctx, conn, r.conf.Batch)
-	if err != nil {
-		return 0, stepError{fmt.Errorf("session events: %w", err)}
+	list, err := oldest(ctx, r.db, r.conf.Batch)
+	if err != nil || len(list) == 0 {
+		return false, err
 	}
-	if len(list) == 0 {
-		return 0, nil
+	no := s.no + 1
+	if err := s.publish(ctx, no, list); err != nil {
+		return false, err
 	}
-	if err := s.publish(ctx, list); err != nil {
-		return 0, err
-	}
-	ids := make([]any, len(list))
-	for i, e := range list {
-		ids[i] = e.ID
+	args := []any{no, time.Now().UnixMilli()}
+	for _, e := range list {
+		args = append(args, e.ID)
 		published.Inc(e.Type)
 	}
-	if _, err := conn.ExecContext(ctx, "DELETE FROM session_events WHERE id IN (?"+strings.Repeat(",?", len(ids)-1)+")", ids...); err != nil {
-		return 0, stepError{fmt.Errorf("session events: %d were published and will be again: %w", len(ids), err)}
+	err = sqlx.NewSqlConnFromDB(r.db).TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		if err := dblock.Check(ctx, tx); err != nil {
+			return err
+		}
+		_, err := tx.ExecCtx(ctx, "UPDATE session_events SET published_no = ?, published_at = ? WHERE id IN (?"+strings.Repeat(",?", len(list)-1)+")", args...)
+		return err
+	})
+	if err != nil {
+		return false, stepError{fmt.Errorf("session events: %d were published and will be again: %w", len(list), err)}
 	}
-	return len(list), nil
+	return len(list) == r.conf.Batch, nil
 }
 
-func oldest(ctx context.Context, conn *sql.Conn, limit int) (list []row, err error) {
-	rows, err := conn.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_events ORDER BY id LIMIT ?", limit)
+// again publishes the first batch that the stream lacks.
+func (r *Relay) again(ctx context.Context, s *stream) error {
+	var no int64
+	if err := r.db.QueryRowContext(ctx, "SELECT published_no FROM session_events WHERE published_no > ? ORDER BY published_no LIMIT 1", s.no).Scan(&no); err != nil {
+		return stepError{fmt.Errorf("session events: %w", err)}
+	}
+	list, err := events(ctx, r.db, "published_no = ? ORDER BY id", no)
+	if err != nil {
+		return err
+	}
+	if err := s.publish(ctx, no, list); err != nil {
+		return err
+	}
+	repeated.Add(float64(len(list)))
+	return nil
+}
+
+// lastBatch is the number of the last batch that was published; 0: none was.
+func lastBatch(ctx context.Context, db *sql.DB) (no int64, err error) {
+	if err := db.QueryRowContext(ctx, "SELECT COALESCE(MAX(published_no), 0) FROM session_events").Scan(&no); err != nil {
+		return 0, stepError{fmt.Errorf("session events: %w", err)}
+	}
+	return no, nil
+}
+
+// oldest are those events that have waited the longest.
+func oldest(ctx context.Context, db *sql.DB, limit int) ([]row, error) {
+	return events(ctx, db, "published_no = 0 ORDER BY id LIMIT ?", limit)
+}
+
+func events(ctx context.Context, db *sql.DB, where string, args ...any) (list []row, err error) {
+	defer func() {
+		if err != nil {
+			err = stepError{fmt.Errorf("session events: %w", err)}
+		}
+	}()
+	rows, err := db.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_events WHERE "+where, args...)
 	if err != nil {
 		return nil, err
 	}

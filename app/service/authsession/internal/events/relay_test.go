@@ -39,10 +39,10 @@ type bench struct {
 
 func newBench(t *testing.T, redisAddress string) *bench {
 	b := &bench{t: t, db: testenv.Open(t, testenv.DSN(t, true)), redis: redisAddress,
-		conf:   config.Events{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7},
+		conf:   config.Events{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7, Retain: time.Hour},
 		client: redis.NewClient(&redis.Options{Addr: redisAddress})}
 	t.Cleanup(func() {
-		b.client.Del(context.Background(), b.conf.Stream, "relay{"+b.conf.Stream+"}")
+		b.client.Del(context.Background(), b.conf.Stream, "relay{"+b.conf.Stream+"}", "published{"+b.conf.Stream+"}")
 		b.client.Close()
 	})
 	return b
@@ -112,7 +112,14 @@ func texts(numbers []int) (list []string) {
 
 func (b *bench) waiting() (n int) {
 	b.t.Helper()
-	require.NoError(b.t, b.db.QueryRow("SELECT COUNT(*) FROM session_events").Scan(&n))
+	require.NoError(b.t, b.db.QueryRow("SELECT COUNT(*) FROM session_events WHERE published_no = 0").Scan(&n))
+	return n
+}
+
+// kept counts events that were published.
+func (b *bench) kept() (n int) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.QueryRow("SELECT COUNT(*) FROM session_events WHERE published_no > 0").Scan(&n))
 	return n
 }
 
@@ -175,7 +182,10 @@ func TestAFlushedRedisIsServedAgain(t *testing.T) {
 	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
 	require.NoError(t, err)
 	m.FlushAll()
-	require.NoError(t, s.publish(t.Context(), []row{{EventID: "a", Type: Changed, Body: "{}"}}))
+	batch := []row{{EventID: "a", Type: Changed, Body: "{}"}}
+	require.ErrorIs(t, s.publish(t.Context(), 1, batch), errChanged)
+	require.NoError(t, s.publish(t.Context(), 1, batch))
+	require.NoError(t, s.publish(t.Context(), 1, batch), "a script that go-redis repeats adds nothing")
 	n, err := b.client.XLen(t.Context(), b.conf.Stream).Result()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
@@ -189,12 +199,9 @@ func TestRepeatedEventsKeepTheirIDs(t *testing.T) {
 	r := b.idle()
 	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
 	require.NoError(t, err)
-	conn, err := b.db.Conn(t.Context())
+	list, err := oldest(t.Context(), b.db, 2)
 	require.NoError(t, err)
-	list, err := oldest(t.Context(), conn, 2)
-	require.NoError(t, err)
-	require.NoError(t, s.publish(t.Context(), list))
-	require.NoError(t, conn.Close())
+	require.NoError(t, s.publish(t.Context(), 1, list))
 
 	b.relay()
 	b.drained()
@@ -215,26 +222,29 @@ func TestARelayThatWasReplacedPublishesNothing(t *testing.T) {
 	require.NoError(t, err)
 	s, err := openStream(t.Context(), asleep.ring, b.conf.Stream, 100)
 	require.NoError(t, err)
-	list, err := oldest(t.Context(), lock.Conn(), 10)
+	list, err := oldest(t.Context(), b.db, 10)
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 
 	require.NoError(t, b.idle().drain(t.Context()))
 	require.Equal(t, 2, b.waiting(), "whoever holds the lock is left alone")
-	var id int
-	require.NoError(t, lock.Conn().QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id))
-	_, err = b.db.Exec("KILL ?", id)
-	require.NoError(t, err)
 	b.write(3)
-	b.relay()
-	b.drained()
+	heir := b.idle()
+	require.Eventually(t, func() bool {
+		testenv.EndLease(t, b.db, lockName)
+		return heir.drain(t.Context()) == nil && b.waiting() == 0
+	}, 20*time.Second, 5*time.Millisecond)
 
-	require.ErrorIs(t, s.publish(t.Context(), list), errFenced)
-	_, err = asleep.step(t.Context(), lock.Conn(), s)
-	require.Error(t, err, "nor has it the means to take events off")
+	require.ErrorIs(t, s.publish(t.Context(), 1, list), errFenced)
+	b.write(4)
+	late, err := openStream(t.Context(), asleep.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	_, err = asleep.step(lock.Fenced(t.Context()), late)
+	require.ErrorIs(t, err, dblock.ErrTaken, "nor may it take events off")
+	require.Equal(t, 1, b.waiting())
 	lock.Release()
 	_, hashes := b.entries()
-	require.Equal(t, []string{"1", "2", "3"}, hashes)
+	require.Equal(t, []string{"1", "2", "3", "4"}, hashes)
 }
 
 // What is under way is finished and taken off: a stop repeats nothing.
@@ -252,6 +262,101 @@ func TestAStoppedRelayLeavesTheRestToOthers(t *testing.T) {
 	b.drained()
 	_, hashes = b.entries()
 	require.Equal(t, texts(upTo(200)), hashes)
+}
+
+// forget takes Redis back to a dump of when the stream had n entries.
+func (b *bench) forget(n int, marker string) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	list, err := b.client.XRange(ctx, b.conf.Stream, "-", "+").Result()
+	require.NoError(b.t, err)
+	require.NoError(b.t, b.client.Del(ctx, b.conf.Stream, "relay{"+b.conf.Stream+"}", "published{"+b.conf.Stream+"}").Err())
+	for _, m := range list[:n] {
+		require.NoError(b.t, b.client.XAdd(ctx, &redis.XAddArgs{Stream: b.conf.Stream, ID: m.ID, Values: m.Values}).Err())
+	}
+	if marker != "" {
+		require.NoError(b.t, b.client.Set(ctx, "published{"+b.conf.Stream+"}", marker, 0).Err())
+	}
+}
+
+// A Redis that comes back without what it had taken, be it all or the end of it, is
+// told again, in order and before anything newer. It never was.
+func TestARedisThatForgotIsToldAgain(t *testing.T) {
+	for name, forget := range map[string]func(b *bench, marker string){
+		"a dump of before":            func(b *bench, marker string) { b.forget(14, marker) },
+		"an empty Redis":              func(b *bench, _ string) { b.forget(0, "") },
+		"a stream that was deleted":   func(b *bench, _ string) { b.client.Del(b.t.Context(), b.conf.Stream) },
+		"while more are on their way": func(b *bench, marker string) { b.write(21, 22); b.forget(14, marker) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
+			r := b.idle()
+			b.write(upTo(14)...)
+			require.NoError(t, r.drain(t.Context()))
+			marker, err := b.client.Get(t.Context(), "published{"+b.conf.Stream+"}").Result()
+			require.NoError(t, err)
+			b.write(15, 16, 17, 18, 19, 20)
+			require.NoError(t, r.drain(t.Context()))
+			ids, _ := b.entries()
+			require.Len(t, ids, 20)
+			forget(b, marker)
+			require.NoError(t, r.drain(t.Context()))
+			again, hashes := b.entries()
+			require.Equal(t, ids, again[:20], "with the same ids, in the same order")
+			if len(hashes) > 20 {
+				require.Equal(t, []string{"21", "22"}, hashes[20:])
+			}
+			require.NoError(t, r.drain(t.Context()))
+			once, _ := b.entries()
+			require.Equal(t, again, once)
+		})
+	}
+}
+
+// Redis goes back to its dump between two batches of a relay: the batch after does
+// not hide what is missing before it.
+func TestABatchDoesNotHideAGap(t *testing.T) {
+	b := newBench(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
+	r := b.idle()
+	b.write(upTo(7)...)
+	require.NoError(t, r.drain(t.Context()))
+	b.write(8, 9)
+	lock, err := dblock.Take(t.Context(), b.db, lockName)
+	require.NoError(t, err)
+	defer lock.Release()
+	s, err := openStream(t.Context(), r.ring, b.conf.Stream, 100)
+	require.NoError(t, err)
+	b.forget(0, "")
+	_, err = r.step(lock.Fenced(t.Context()), s)
+	require.ErrorIs(t, err, errChanged)
+	for more := true; more; {
+		more, err = r.step(lock.Fenced(t.Context()), s)
+		require.NoError(t, err)
+	}
+	_, hashes := b.entries()
+	require.Equal(t, texts(upTo(9)), hashes)
+}
+
+// What was published stays for Retain, and about as many events as the stream
+// holds; the last batch stays for its number.
+func TestPublishedEventsStayForAWhile(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	r := b.idle()
+	b.write(upTo(21)...)
+	require.NoError(t, r.drain(t.Context()))
+	require.NoError(t, r.prune(t.Context()))
+	require.Equal(t, 21, b.kept())
+	r.conf.MaxLen = 14
+	require.NoError(t, r.prune(t.Context()))
+	require.Equal(t, 14, b.kept(), "batches go as a whole")
+	r.conf.Retain = -time.Second
+	require.NoError(t, r.prune(t.Context()))
+	require.Equal(t, 7, b.kept(), "the last batch")
+	r.conf.MaxLen = b.conf.MaxLen
+	b.write(22)
+	require.NoError(t, r.drain(t.Context()))
+	_, hashes := b.entries()
+	require.Equal(t, texts(upTo(22)), hashes)
 }
 
 func TestTheStreamIsTrimmed(t *testing.T) {

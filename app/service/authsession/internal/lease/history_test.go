@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -25,26 +23,19 @@ type scene struct {
 	nodes   []*Cache
 	keys    []string
 	history []*testenv.History
-	// write is how a node writes; Change, unless a test breaks it.
+	// write is how a node writes; as it should, unless a test breaks it.
 	write func(c *Cache, key string, commit func())
+	// still is held by writers while they write.
+	still sync.RWMutex
 }
 
-func newScene(t *testing.T, span time.Duration) *scene {
-	address := os.Getenv("TEST_REDIS_ADDR")
-	if address == "" {
-		address = miniredis.RunT(t).Addr()
-	}
-	s := &scene{t: t, span: span, write: func(c *Cache, key string, commit func()) {
-		_ = c.Change(context.Background(), func(hold func(...string)) error {
-			hold(key)
-			commit()
-			return nil
-		})
-	}}
+func newScene(t *testing.T, address string, span time.Duration) *scene {
+	s := &scene{t: t, span: span, write: func(c *Cache, key string, commit func()) { change(c, commit, key) }}
+	b := &book{}
 	for range 2 {
 		p := testenv.NewProxy(t, address)
 		s.network = append(s.network, p)
-		s.nodes = append(s.nodes, open(t, p.Address))
+		s.nodes = append(s.nodes, open(t, p.Address, b))
 	}
 	for i := range 3 {
 		s.keys = append(s.keys, fmt.Sprintf("history-%d-%d", time.Now().UnixNano(), i))
@@ -93,6 +84,8 @@ func (s *scene) play(disturb func(until time.Time)) (violations int64) {
 // writeOnce writes a version. While Redis cannot be told of it, it is finished
 // for the readers of its own node alone.
 func (s *scene) writeOnce(node int, c *Cache, key string, h *testenv.History) {
+	s.still.RLock()
+	defer s.still.RUnlock()
 	var version int64
 	s.write(c, key, func() {
 		pause()
@@ -100,8 +93,8 @@ func (s *scene) writeOnce(node int, c *Cache, key string, h *testenv.History) {
 		pause()
 	})
 	h.FinishedHere(node, version)
-	for c.isUnclean(key) {
-		time.Sleep(10 * time.Millisecond)
+	for c.owes(key) {
+		pause()
 	}
 	h.Finished(version)
 }
@@ -124,9 +117,7 @@ func (s *scene) readOnce(c *Cache, key string, h *testenv.History) int64 {
 func (s *scene) flush() {
 	c := s.nodes[rand.IntN(len(s.nodes))]
 	for _, key := range s.keys {
-		for _, k := range keys(key) {
-			_ = c.ring.Delete(context.Background(), k)
-		}
+		_ = c.ring.Delete(context.Background(), key, guard(key))
 	}
 }
 
@@ -137,11 +128,12 @@ func nothing(time.Time) {}
 // began. A write that only deletes afterwards is caught at it.
 func TestHistory(t *testing.T) {
 	t.Parallel()
+	redis := testenv.Variable(t, "TEST_REDIS_ADDR")
 	t.Run("quiet", func(t *testing.T) {
-		require.Zero(t, newScene(t, testenv.SoakTime(t, 3*time.Second)).play(nothing))
+		require.Zero(t, newScene(t, redis, testenv.SoakTime(t, 3*time.Second)).play(nothing))
 	})
 	t.Run("broken", func(t *testing.T) {
-		s := newScene(t, 3*time.Second)
+		s := newScene(t, redis, 3*time.Second)
 		s.write = func(c *Cache, key string, commit func()) {
 			commit()
 			_ = c.ring.Delete(context.Background(), key)
@@ -155,7 +147,7 @@ func TestHistory(t *testing.T) {
 // reach Redis, and a Redis that forgets.
 func TestHistoryWithFaults(t *testing.T) {
 	t.Parallel()
-	s := newScene(t, testenv.SoakTime(t, 6*time.Second))
+	s := newScene(t, testenv.Variable(t, "TEST_REDIS_ADDR"), testenv.SoakTime(t, 6*time.Second))
 	require.Zero(t, s.play(func(until time.Time) {
 		for time.Now().Before(until) {
 			p := s.network[rand.IntN(len(s.network))]
@@ -185,6 +177,62 @@ func TestHistoryWithFaults(t *testing.T) {
 				p.MaxDelay.Store(int64(time.Millisecond))
 			}
 			time.Sleep(rand.N(300 * time.Millisecond))
+		}
+	}))
+}
+
+// answered waits until every node takes what Redis says again.
+func (s *scene) answered() {
+	for _, c := range s.nodes {
+		require.Eventually(s.t, func() bool {
+			_, _, err := c.read(context.Background(), "history-answer", "")
+			return err == nil
+		}, 30*time.Second, 5*time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond) // for what is read meanwhile
+}
+
+// Redis dies and comes back from a dump that lacks the last writes: what it has
+// from before is not believed.
+func TestHistoryWithARestartFromADump(t *testing.T) {
+	t.Parallel()
+	redis := testenv.StartRedis(t)
+	s := newScene(t, redis.Address, testenv.SoakTime(t, 5*time.Second))
+	require.Zero(t, s.play(func(until time.Time) {
+		for time.Now().Before(until) {
+			s.still.Lock()
+			time.Sleep(20 * time.Millisecond) // for readers to store what there is
+			redis.Do("SAVE")
+			s.still.Unlock()
+			time.Sleep(rand.N(100 * time.Millisecond))
+			s.still.Lock()
+			redis.Kill()
+			redis.Start()
+			s.answered()
+			s.still.Unlock()
+		}
+	}))
+}
+
+// A replica becomes the primary without the last writes, and the old primary its
+// replica, again and again.
+func TestHistoryWithAPromotionThatLosesWrites(t *testing.T) {
+	t.Parallel()
+	primary, replica := testenv.StartRedis(t), testenv.StartRedis(t)
+	s := newScene(t, primary.Address, testenv.SoakTime(t, 5*time.Second))
+	require.Zero(t, s.play(func(until time.Time) {
+		for time.Now().Before(until) {
+			replica.Follow(primary)
+			time.Sleep(rand.N(50 * time.Millisecond))
+			replica.Do("REPLICAOF", "NO", "ONE")
+			time.Sleep(rand.N(50 * time.Millisecond)) // the primary takes what will be lost
+			s.still.Lock()
+			for _, p := range s.network {
+				p.Lead(replica.Address)
+			}
+			s.answered()
+			s.still.Unlock()
+			primary, replica = replica, primary
 		}
 	}))
 }

@@ -4,34 +4,54 @@
 //
 // Beside each value stands a guard, guard{<key>}, that holds a token:
 //
-//	read    miss: take the guard's token (or put an own one), read the database,
-//	        store the value only if the guard still holds that token
+//	read    the value; else take the guard's token (or put an own one), read the
+//	        database, store the value only if the guard still holds that token
 //	write   hold: remove the value, put a writer's token, which no reader fills;
 //	        change the database; release: remove value and guard
 //
 // A reader that began before a write holds a token that is gone by the time it
 // wants to store. Should a writer die between hold and release, its token runs
-// out by itself. Values, their keys and their lives are those of go-zero's
-// cache (a JSON text for 7 days, "*" for "not found" for a minute, both ±5 %),
-// which therefore reads them and is read.
+// out by itself.
 //
-// When Redis does not answer, reads go to the database. A write that could not
-// release its keys is followed up until it could; till then this node does not
-// ask the cache for them.
+// # What is believed
 //
-// The promise has one limit: a node that loses Redis for a whole write, while
-// others still reach it, cannot tell them. They may be shown the value of
-// before until the node is back, which it tries every second, or until the
-// value's life ends, should the node not come back.
+// A value is believed only where it was written: it begins with the epoch of its
+// Redis (the first half of master_replid), and every read compares the two. A
+// Redis gets a new epoch whenever its data may have gone back: when it starts,
+// from whatever dump or backup, and when a replica becomes the primary, with or
+// without the last writes. A replica is not believed, and neither is a Redis that
+// refuses writes, since it could not have been told of one: a read asks for the
+// right to delete.
+//
+// Values are JSON objects for an hour, and "*" for "not found" for a minute, both
+// ±5 %. The epoch is their first member, cache_epoch, so that a node of a stock
+// install reads them; what such a node has written is not believed, and replaced.
+// Where Redis does not say its epoch (no INFO), values live for a minute.
+//
+// # What Redis could not be told
+//
+// A key that could not be held is remembered in the ledger, with the write and in
+// its transaction; so is, afterwards, one that could not be released. Every node
+// looks into the ledger twice a second, does not believe the cache for what
+// stands there, and removes it from Redis and then from the ledger as soon as it
+// can: also what a node has left behind that is no more.
+//
+// Where it is not known whether a write has happened, its token is kept in
+// place, for as long as a value lives, and its keys are released only when the
+// database has settled it.
+//
+// # Limits
+//
+// What Redis was not told of, nodes that reach it may believe until they look
+// into the ledger: half a second after the write. A node that reaches Redis but
+// not the database cannot look; a primary that was cut off and replaced goes on
+// answering those that are cut off with it; whoever writes an old value back into
+// a Redis that goes on running (RESTORE, a snapshot of the whole machine) brings
+// back its epoch, too. All three end with the value's life, after an hour.
 package lease
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
-	"math/big"
 	"strings"
 	"sync"
 	"time"
@@ -43,15 +63,12 @@ import (
 )
 
 const (
-	valueLife    = 7 * 24 * time.Hour
+	valueLife    = time.Hour
 	notFoundLife = time.Minute
-	tokenLife    = 30 * time.Second // longer than any read or write of ours
+	blindLife    = time.Minute      // of a value in a Redis that does not say its epoch
+	tokenLife    = 60 * time.Second // longer than any read or write of ours
 	loadTimeout  = 5 * time.Second  // of a read that several callers share
 	notFound     = "*"
-
-	releaseTimeout = 2 * time.Second
-	retryPeriod    = time.Second
-	maxUnclean     = 100_000 // keys to follow up
 )
 
 // failures are logged once a second: an outage makes one of every call.
@@ -61,32 +78,47 @@ var failures = logx.NewLessLogger(1000)
 // from any goroutine.
 type Cache struct {
 	ring    *redisring.Ring
+	ledger  Ledger
+	late    func(keys []string)
 	flights syncx.SingleFlight
 
-	mu      sync.Mutex
-	unclean map[string]struct{} // keys whose release failed
-	closed  chan struct{}
-	wake    chan struct{}
-	done    sync.WaitGroup
+	mu    sync.RWMutex
+	debts map[string]*debt
+	blind bool // what the ledger has is not known, or not all of it
+	round uint64
+
+	stop context.CancelFunc
+	wake chan struct{}
+	done chan struct{}
 }
 
-// New returns a cache; Close ends it.
-func New(ring *redisring.Ring) *Cache {
+// New returns a cache that keeps its debts in ledger, into which it looks at
+// once; late, where there is one, hears of keys that were released after their
+// write had returned. Close ends it.
+func New(ring *redisring.Ring, ledger Ledger, late func(keys []string)) *Cache {
+	ctx, stop := context.WithCancel(context.Background())
 	c := &Cache{
 		ring:    ring,
+		ledger:  ledger,
+		late:    late,
 		flights: syncx.NewSingleFlight(),
-		unclean: map[string]struct{}{},
-		closed:  make(chan struct{}),
+		debts:   map[string]*debt{},
+		blind:   true,
+		stop:    stop,
 		wake:    make(chan struct{}, 1),
+		done:    make(chan struct{}),
 	}
-	c.done.Go(c.followUp)
+	bounded, cancel := context.WithTimeout(ctx, roundBound)
+	defer cancel()
+	c.list(bounded)
+	go c.followUp(ctx)
 	return c
 }
 
-// Close ends the follow-up of failed releases. The ring stays open.
+// Close ends the follow-up of debts. Ring and ledger stay open.
 func (c *Cache) Close() {
-	close(c.closed)
-	c.done.Wait()
+	c.stop()
+	<-c.done
 }
 
 // Loader reads a value from the database; nil means that there is none. Store
@@ -94,42 +126,42 @@ func (c *Cache) Close() {
 type Loader[T any] func(ctx context.Context) (value *T, store bool, err error)
 
 // Load returns the value at key, from the cache or by load; nil when there is
-// none. The value is shared: it must not be changed. Kind labels the metrics.
+// none. The value is shared: it must not be changed. Kind labels the metrics. T
+// is a struct.
 func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]) (*T, error) {
-	if c.isUnclean(key) {
+	if c.owes(key) {
 		requests.Inc(kind, "bypass")
 		value, _, err := load(ctx)
 		return value, err
 	}
 	unreadable := ""
-	text, found, err := c.ring.Get(ctx, key)
-	if err == nil && found {
-		value, ok := decode[T](text)
-		if ok {
+	for range 2 {
+		token, text, err := c.read(ctx, key, unreadable)
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			requests.Inc(kind, "error")
+			value, _, err := load(ctx)
+			return value, err
+		}
+		if token != "" {
+			requests.Inc(kind, "miss")
+			return missed(ctx, c, key, token, load)
+		}
+		if value, ok := decode[T](text); ok {
 			requests.Inc(kind, hitLabel(text))
 			return value, nil
 		}
 		unreadable = text
 	}
-	token := ""
-	if err == nil {
-		token, text, err = c.miss(ctx, key, unreadable)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		requests.Inc(kind, "error")
-		value, _, err := load(ctx)
-		return value, err
-	}
-	if token == "" { // someone stored it meanwhile
-		if value, ok := decode[T](text); ok {
-			requests.Inc(kind, hitLabel(text))
-			return value, nil
-		}
-	}
-	requests.Inc(kind, "miss")
+	requests.Inc(kind, "miss") // somebody keeps writing what we cannot read
+	value, _, err := load(ctx)
+	return value, err
+}
+
+// missed reads the database, whoever else wants the same value with it.
+func missed[T any](ctx context.Context, c *Cache, key, token string, load Loader[T]) (*T, error) {
 	if !strings.HasPrefix(token, "r") {
 		// A write is under way: this read may not be stored, nor shared with a
 		// reader that comes after another write's end.
@@ -152,54 +184,15 @@ func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]
 	return shared.(*T), nil
 }
 
-// Change runs a write of the database. Inside, before the write can be seen by
-// others, hold must be called with every key that the write makes stale; after
-// an error too the keys are released. The keys are clean when Change returns.
-func (c *Cache) Change(ctx context.Context, write func(hold func(keys ...string)) error) error {
-	token := newToken('w')
-	var held []string
-	defer func() { c.release(ctx, held, token) }()
-	down := map[string]bool{} // nodes are asked in vain once
-	return write(func(more ...string) {
-		for _, key := range more {
-			held = append(held, key)
-			node := c.ring.Node(key)
-			if down[node] {
-				continue
-			}
-			if err := c.ring.Insist(ctx, holdScript, keys(key), token, tokenLife.Milliseconds()); err != nil {
-				failures.Errorf("cache: cannot hold a key before its change: %v", err)
-				down[node] = true // the release has to do the whole work
-			}
-		}
-	})
-}
-
-// release ends a write's holds; what cannot be released is followed up.
-func (c *Cache) release(ctx context.Context, held []string, token string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	down := map[string]error{}
-	for _, key := range held {
-		node := c.ring.Node(key)
-		if down[node] == nil {
-			down[node] = c.ring.Insist(ctx, releaseScript, keys(key), token)
-		}
-		if down[node] != nil {
-			c.markUnclean(key, down[node])
-		}
-	}
-}
-
-// miss returns the value that is there after all, or the guard's token.
-func (c *Cache) miss(ctx context.Context, key, unreadable string) (token, text string, err error) {
-	result, err := c.ring.Run(ctx, missScript, keys(key), newToken('r'), tokenLife.Milliseconds(), unreadable)
+// read returns the value that is believed, or the token to fill it with.
+func (c *Cache) read(ctx context.Context, key, unreadable string) (token, text string, err error) {
+	result, err := c.ring.Run(ctx, readScript, []string{key, guard(key)}, newToken('r'), tokenLife.Milliseconds(), unreadable)
 	if err != nil {
 		return "", "", err
 	}
 	pair, _ := result.([]any)
 	if len(pair) != 2 {
-		return "", "", nil
+		return "w", "", nil // nothing that we know of: not to be filled
 	}
 	there, _ := pair[0].(int64)
 	s, _ := pair[1].(string)
@@ -211,127 +204,14 @@ func (c *Cache) miss(ctx context.Context, key, unreadable string) (token, text s
 
 func (c *Cache) fill(ctx context.Context, key, token string, value any) {
 	text, life := encode(value), valueLife
-	if text == "null" {
+	if text == "" {
 		text, life = notFound, notFoundLife
 	}
-	if _, err := c.ring.Run(ctx, fillScript, keys(key), token, text, around(life).Milliseconds()); err != nil {
+	_, err := c.ring.Run(ctx, fillScript, []string{key, guard(key)}, token, text, around(life).Milliseconds(), around(blindLife).Milliseconds())
+	if err != nil {
 		failures.Errorf("cache: cannot store a value: %v", err)
 	}
 }
 
-// followUp releases the unclean keys as soon as Redis lets it.
-func (c *Cache) followUp() {
-	tick := time.NewTicker(retryPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-c.closed:
-			return
-		case <-c.wake:
-		}
-		for c.releaseUnclean() {
-			select {
-			case <-c.closed:
-				return
-			case <-tick.C:
-			}
-		}
-	}
-}
-
-// releaseUnclean reports whether keys are left.
-func (c *Cache) releaseUnclean() bool {
-	c.mu.Lock()
-	pending := make([]string, 0, len(c.unclean))
-	for key := range c.unclean {
-		pending = append(pending, key)
-	}
-	c.mu.Unlock()
-	for _, key := range pending {
-		ctx, cancel := context.WithTimeout(context.Background(), retryPeriod)
-		// No token: only readers' guards end, holds of other writes stay.
-		err := c.ring.Insist(ctx, releaseScript, keys(key), "")
-		cancel()
-		if err != nil {
-			return true
-		}
-		c.mu.Lock()
-		delete(c.unclean, key)
-		c.mu.Unlock()
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.unclean) > 0
-}
-
-func (c *Cache) markUnclean(key string, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.unclean) >= maxUnclean {
-		failures.Errorf("cache: more than %d keys wait for Redis; a stale value may stay for its life: %v", maxUnclean, err)
-		return
-	}
-	if len(c.unclean) == 0 {
-		logx.Errorf("cache: cannot release changed keys, retrying every %v: %v", retryPeriod, err)
-	}
-	c.unclean[key] = struct{}{}
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (c *Cache) isUnclean(key string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	_, unclean := c.unclean[key]
-	return unclean
-}
-
-// keys are a value's key and its guard's, in one slot of a Redis cluster.
-func keys(key string) []string { return []string{key, "guard{" + key + "}"} }
-
-func newToken(kind byte) string {
-	var b [12]byte
-	_, _ = rand.Read(b[:])
-	return string(kind) + hex.EncodeToString(b[:])
-}
-
-func hitLabel(text string) string {
-	if text == notFound {
-		return "hit-not-found"
-	}
-	return "hit"
-}
-
-// decode returns nil for the not-found mark; ok is false for unreadable text.
-func decode[T any](text string) (value *T, ok bool) {
-	if text == notFound {
-		return nil, true
-	}
-	value = new(T)
-	if json.Unmarshal([]byte(text), value) != nil {
-		return nil, false
-	}
-	return value, true
-}
-
-// encode is JSON without HTML escaping, as stock writes it.
-func encode(value any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if e.Encode(value) != nil {
-		return "null"
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-// around returns d ±5 %, so that values stored together do not end together.
-func around(d time.Duration) time.Duration {
-	n, err := rand.Int(rand.Reader, big.NewInt(int64(d)/10))
-	if err != nil {
-		return d
-	}
-	return d - d/20 + time.Duration(n.Int64())
-}
+// guard is the key of a value's guard, in one slot of a Redis cluster with it.
+func guard(key string) string { return "guard{" + key + "}" }

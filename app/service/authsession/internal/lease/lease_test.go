@@ -16,7 +16,6 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -29,9 +28,9 @@ type value struct {
 }
 
 // open returns a cache of its own on the Redis at address: a node.
-func open(t testing.TB, address string) *Cache {
+func open(t testing.TB, address string, b *book) *Cache {
 	ring := redisring.New(cache.ClusterConf{{RedisConf: redis.RedisConf{Host: address, Type: "node"}, Weight: 100}})
-	c := New(ring)
+	c := New(ring, b, b.late)
 	t.Cleanup(func() {
 		c.Close()
 		ring.Close()
@@ -51,33 +50,11 @@ func read(t testing.TB, c *Cache, n *atomic.Int64) *value {
 	return v
 }
 
-func TestStockForms(t *testing.T) {
-	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
-	var db atomic.Int64
-	require.Nil(t, read(t, c, &db))
-	got, err := m.Get("k")
-	require.NoError(t, err)
-	require.Equal(t, "*", got)
-	require.InDelta(t, 60, m.TTL("k").Seconds(), 3)
-
-	require.NoError(t, m.Set("k", `{"n":7,"unknown":1}`)) // what another node has written
-	require.EqualValues(t, 7, read(t, c, &db).N)
-
-	require.NoError(t, m.Set("k", "garbage"))
-	db.Store(8)
-	require.EqualValues(t, 8, read(t, c, &db).N)
-	got, err = m.Get("k")
-	require.NoError(t, err)
-	require.Equal(t, `{"n":8}`, got)
-	require.InDelta(t, 7*24*3600, m.TTL("k").Seconds(), 0.05*7*24*3600)
-}
-
 // A failed read is an error, and nothing is remembered of it: stock caches it
 // as "nobody is logged in" for a week.
 func TestWeakness59FailedReadIsNotCached(t *testing.T) {
 	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
+	c := open(t, m.Addr(), &book{})
 	_, err := Load(t.Context(), c, "test", "k", func(context.Context) (*value, bool, error) { return nil, false, errors.New("down") })
 	require.EqualError(t, err, "down")
 	require.False(t, m.Exists("k"))
@@ -101,7 +78,8 @@ func TestWeakness61DelayedReadDoesNotBringBackTheOldState(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := miniredis.RunT(t)
-			one, two := open(t, m.Addr()), open(t, m.Addr())
+			b := &book{}
+			one, two := open(t, m.Addr(), b), open(t, m.Addr(), b)
 			var db atomic.Int64
 			db.Store(1)
 			loaded, goOn := make(chan struct{}), make(chan struct{})
@@ -117,15 +95,11 @@ func TestWeakness61DelayedReadDoesNotBringBackTheOldState(t *testing.T) {
 			}()
 			<-loaded
 			between(m, func() {
-				require.NoError(t, two.Change(t.Context(), func(hold func(...string)) error {
-					hold("k")
-					db.Store(2)
-					return nil
-				}))
+				change(two, func() { db.Store(2) }, "k")
 			})
 			require.EqualValues(t, 2, read(t, two, &db).N)
 			if name == "written without hold" {
-				require.Eventually(t, func() bool { return !two.isUnclean("k") }, 5*time.Second, 10*time.Millisecond)
+				require.Eventually(t, func() bool { return !two.owes("k") }, 5*time.Second, 10*time.Millisecond)
 			}
 			close(goOn)
 			require.NoError(t, <-done)
@@ -137,13 +111,11 @@ func TestWeakness61DelayedReadDoesNotBringBackTheOldState(t *testing.T) {
 
 func TestAFailedWriteReleasesItsKeys(t *testing.T) {
 	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
-	err := c.Change(t.Context(), func(hold func(...string)) error {
-		hold("k")
-		require.True(t, m.Exists("guard{k}"))
-		return errors.New("rolled back")
-	})
-	require.EqualError(t, err, "rolled back")
+	c := open(t, m.Addr(), &book{})
+	w := c.Begin()
+	require.Empty(t, w.Hold(t.Context(), "k"))
+	require.True(t, m.Exists("guard{k}"))
+	w.End(t.Context(), Undone)
 	require.False(t, m.Exists("guard{k}"))
 }
 
@@ -151,7 +123,7 @@ func TestAFailedWriteReleasesItsKeys(t *testing.T) {
 // stored.
 func TestADeadWritersHoldRunsOut(t *testing.T) {
 	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
+	c := open(t, m.Addr(), &book{})
 	require.NoError(t, m.Set("guard{k}", "wdead"))
 	m.SetTTL("guard{k}", tokenLife)
 	var db atomic.Int64
@@ -167,7 +139,7 @@ func TestADeadWritersHoldRunsOut(t *testing.T) {
 // between is not forgotten.
 func TestRedisOutage(t *testing.T) {
 	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
+	c := open(t, m.Addr(), &book{})
 	var db atomic.Int64
 	db.Store(1)
 	require.EqualValues(t, 1, read(t, c, &db).N)
@@ -175,24 +147,20 @@ func TestRedisOutage(t *testing.T) {
 	for range 2 * 3 {
 		require.EqualValues(t, 1, read(t, c, &db).N, "reads go on")
 	}
-	require.NoError(t, c.Change(t.Context(), func(hold func(...string)) error {
-		hold("k")
-		db.Store(2)
-		return nil
-	}), "writes go on")
+	change(c, func() { db.Store(2) }, "k")
 	require.EqualValues(t, 2, read(t, c, &db).N)
 	m.SetError("")
 	require.EqualValues(t, 2, read(t, c, &db).N, "the old value is not asked for")
-	require.Eventually(t, func() bool { return !c.isUnclean("k") }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return !c.owes("k") }, 5*time.Second, 10*time.Millisecond)
 	require.EqualValues(t, 2, read(t, c, &db).N)
 	got, err := m.Get("k")
 	require.NoError(t, err)
-	require.Equal(t, `{"n":2}`, got)
+	require.Equal(t, `{"cache_epoch":"","n":2}`, got)
 }
 
 func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
 	m := miniredis.RunT(t)
-	c := open(t, m.Addr())
+	c := open(t, m.Addr(), &book{})
 	var loads atomic.Int64
 	release := make(chan struct{})
 	var wg sync.WaitGroup
@@ -212,26 +180,4 @@ func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
 	close(release)
 	wg.Wait()
 	require.LessOrEqual(t, loads.Load(), int64(2), "latecomers find the value or share the read")
-}
-
-// The limit of the promise: what a node that is cut off alone has written, the
-// others see when it is back.
-func TestANodeThatIsCutOffAloneCleansUpWhenItIsBack(t *testing.T) {
-	m := miniredis.RunT(t)
-	network := testenv.NewProxy(t, m.Addr())
-	cut, other := open(t, network.Address), open(t, m.Addr())
-	var db atomic.Int64
-	db.Store(1)
-	require.EqualValues(t, 1, read(t, other, &db).N)
-	network.Cut()
-	require.NoError(t, cut.Change(t.Context(), func(hold func(...string)) error {
-		hold("k")
-		db.Store(2)
-		return nil
-	}))
-	require.EqualValues(t, 2, read(t, cut, &db).N)
-	require.EqualValues(t, 1, read(t, other, &db).N)
-	network.Mend()
-	require.Eventually(t, func() bool { return read(t, other, &db).N == 2 }, 10*time.Second, 10*time.Millisecond)
-	require.EqualValues(t, 2, read(t, cut, &db).N)
 }

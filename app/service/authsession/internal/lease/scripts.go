@@ -1,44 +1,78 @@
 package lease
 
-import "github.com/redis/go-redis/v9"
+import "github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 
-// Every script takes the value's key and the guard's key. Tokens of readers
-// begin with r, those of writers with w.
+// Scripts take the value's key and the guard's key. Tokens of readers begin with
+// r and end with the epoch, those of writers begin with w; n and the epoch stand
+// beside a "*" that is believed.
 
-// missScript returns the value, if there is one, or the token to fill it with.
-// ARGV: a new reader's token, its life in ms, an unreadable value to remove.
-var missScript = redis.NewScript(`
-local value = redis.call('GET', KEYS[1])
-if value then
-  if value ~= ARGV[3] then return {1, value} end
-  redis.call('DEL', KEYS[1])
+// epochLua finds out the epoch of the Redis that the script runs on; empty where
+// it does not say. A replica is no place to read: it may lag, and is not told of
+// writes.
+const epochLua = `
+local info, epoch = redis.pcall('INFO', 'replication'), ''
+if type(info) == 'string' then
+  if not string.find(info, 'role:master', 1, true) then return redis.error_reply('READONLY not the primary') end
+  epoch = string.match(info, 'master_replid:(%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x)') or ''
 end
-local guard = redis.call('GET', KEYS[2])
-if not guard then
-  guard = ARGV[1]
+`
+
+// readScript returns 1 and the value, if there is one to believe, or 0 and the
+// token to fill it with. Before it returns a value it writes what changes nothing:
+// beside JSON there is no guard, beside "*" there is one. A Redis that refuses
+// writes refuses that, too.
+// ARGV: a new reader's token, its life in ms, an unreadable value to replace.
+var readScript = redisring.NewScript(epochLua + `
+local value, guard = redis.call('GET', KEYS[1]), false
+if value and value ~= ARGV[3] then
+  local first = '{"cache_epoch":"' .. epoch .. '"'
+  if string.sub(value, 1, #first) == first then
+    redis.call('DEL', KEYS[2])
+    return {1, value}
+  end
+  if value == '*' and redis.call('GET', KEYS[2]) == 'n' .. epoch then
+    redis.call('SETNX', KEYS[2], '')
+    return {1, value}
+  end
+end
+guard = redis.call('GET', KEYS[2])
+local kind = guard and string.sub(guard, 1, 1)
+local suffix = ':' .. epoch
+if kind ~= 'w' and (kind ~= 'r' or string.sub(guard, -#suffix) ~= suffix) then
+  guard = ARGV[1] .. suffix
   redis.call('SET', KEYS[2], guard, 'PX', ARGV[2])
 end
 return {0, guard}`)
 
-// fillScript stores a value unless a write has come since the token was
-// given. ARGV: token, value, life in ms.
-var fillScript = redis.NewScript(`
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2])
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+// fillScript stores a value unless a write has come, or the epoch has changed,
+// since the token was given.
+// ARGV: token, "*" or what follows the epoch in the value, its life in ms, its
+// life in ms where the epoch is not known.
+var fillScript = redisring.NewScript(epochLua + `
+local suffix = ':' .. epoch
+if redis.call('GET', KEYS[2]) ~= ARGV[1] or string.sub(ARGV[1], -#suffix) ~= suffix then return 0 end
+local life = ARGV[3]
+if epoch == '' and tonumber(life) > tonumber(ARGV[4]) then life = ARGV[4] end
+if ARGV[2] == '*' then
+  redis.call('SET', KEYS[2], 'n' .. epoch, 'PX', life)
+  redis.call('SET', KEYS[1], '*', 'PX', life)
+else
+  redis.call('DEL', KEYS[2])
+  redis.call('SET', KEYS[1], '{"cache_epoch":"' .. epoch .. '"' .. ARGV[2], 'PX', life)
+end
 return 1`)
 
 // holdScript removes the value and keeps readers from storing one.
 // ARGV: a writer's token, its life in ms.
-var holdScript = redis.NewScript(`
+var holdScript = redisring.NewScript(`
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
 // releaseScript removes the value and ends what reads and this write held.
 // A hold of another write stays. ARGV: the writer's token.
-var releaseScript = redis.NewScript(`
+var releaseScript = redisring.NewScript(`
 redis.call('DEL', KEYS[1])
 local guard = redis.call('GET', KEYS[2])
-if guard and (guard == ARGV[1] or string.sub(guard, 1, 1) == 'r') then redis.call('DEL', KEYS[2]) end
+if guard and (guard == ARGV[1] or string.sub(guard, 1, 1) ~= 'w') then redis.call('DEL', KEYS[2]) end
 return 1`)

@@ -26,7 +26,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "cleanup",
 		Name:      "runs_total",
-		Help:      "Runs of the clean-up by result: done, limit, busy (another node is at it), stopped, error.",
+		Help:      "Runs of the clean-up by result: done, limit, busy (another node is at it), waits (for an operator), stopped, error.",
 		Labels:    []string{"result"},
 	})
 )
@@ -38,15 +38,16 @@ const (
 	CleanupBusy    = "busy"    // another node is at it
 	CleanupStopped = "stopped" // told to, after the batch under way
 	CleanupError   = "error"
+	CleanupWaits   = "waits" // for an operator, on a database of a stock install
 )
 
 const cleanupLock = "authsession.cleanup"
 
 // Cleanup is one run that ends the sessions nobody uses.
 //
-// One run at a time holds the database's lock. The sessions end in transactions
-// of other connections, so each of those checks the run's token: a node that
-// has lost the lock, without having noticed, changes nothing.
+// One run at a time holds the database's lock, and each of its transactions
+// checks the lock's token: a node that has lost the lock, without having
+// noticed, changes nothing.
 type Cleanup struct {
 	Dao     *dao.Dao
 	Manager *sessions.Manager
@@ -56,7 +57,10 @@ type Cleanup struct {
 	Sleep     time.Duration // in between
 	Limit     int           // in all; 0: no limit
 	DryRun    bool          // count only
+	Allow     bool          // cleaners end logins of a stock install from now on
 	Actor     string
+	// Ended, when set, is told of the sessions that a batch ended.
+	Ended func([]sessions.Revoked)
 }
 
 // CleanupSummary is what came of a run.
@@ -85,16 +89,16 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 		return s, err
 	}
 	defer lock.Release()
-	work, err := lock.Fenced(context.WithoutCancel(ctx))
-	if err != nil {
-		return s, err
-	}
-	for {
-		if err := lock.Held(work); err != nil {
+	work := lock.Fenced(context.WithoutCancel(ctx))
+	if c.Allow && !c.DryRun {
+		if err := c.Dao.AllowCleanup(work); err != nil {
 			return s, err
 		}
+	}
+	idle := c.Manager.Idle(c.OlderThan)
+	for {
 		batch := c.batch(s.Sessions)
-		n, more, err := c.Manager.RevokeInactive(work, c.OlderThan, batch, c.DryRun, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+		n, more, err := c.end(work, idle, batch)
 		if s.Sessions += n; n > 0 {
 			s.Batches++
 		}
@@ -112,6 +116,18 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 			return s, nil
 		}
 	}
+}
+
+// end ends a batch, or counts in a dry run.
+func (c Cleanup) end(ctx context.Context, idle *sessions.Idle, limit int) (n int, more bool, err error) {
+	if c.DryRun {
+		return c.Manager.CountInactive(ctx, c.OlderThan, limit)
+	}
+	ended, more, err := idle.Revoke(ctx, limit, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+	if c.Ended != nil {
+		c.Ended(ended)
+	}
+	return len(ended), more, err
 }
 
 // allSessions is more than a dry run counts.
@@ -150,7 +166,7 @@ func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	cleaner := &Cleaner{
-		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Actor: "cleanup"},
+		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Allow: c.FirstRun, Actor: "cleanup"},
 		conf: c, stop: stop, done: make(chan struct{}),
 	}
 	go cleaner.loop(ctx)
@@ -173,20 +189,43 @@ func (c *Cleaner) loop(ctx context.Context) {
 	defer close(c.done)
 	wait := rand.N(min(firstCleanup, c.conf.Period))
 	for sleep(ctx, wait) {
-		s, err := c.run.Run(ctx)
+		s, err := c.turn(ctx)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return
 		}
 		cleanupRuns.Inc(s.Result)
-		cleanedSessions.Add(float64(s.Sessions))
+		if s.Result != CleanupWaits {
+			cleanedSessions.Add(float64(s.Sessions))
+		}
 		switch {
 		case err != nil:
 			logx.Errorf("clean-up: %d unused sessions ended in %d batches and %v, then: %v", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), err)
+		case s.Result == CleanupWaits:
+			logx.Infof("clean-up: waits. This database has logins of a stock install, and %d that nobody has used for %v would end: authsession cleanup -dry-run counts them, authsession cleanup ends them and lets nodes go on by themselves, and so does Cleanup.FirstRun: true",
+				s.Sessions, c.run.OlderThan)
 		case s.Result != CleanupBusy:
 			logx.Infof("clean-up: %d unused sessions ended in %d batches and %v: %s", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), s.Result)
 		}
 		wait = c.pause()
 	}
+}
+
+// turn is a run, or, where the clean-up waits for an operator, a count.
+func (c *Cleaner) turn(ctx context.Context) (CleanupSummary, error) {
+	waits, err := c.run.Dao.CleanupWaits(ctx)
+	if err != nil {
+		return CleanupSummary{Result: CleanupError}, err
+	}
+	if !waits || c.run.Allow {
+		return c.run.Run(ctx)
+	}
+	count := c.run
+	count.DryRun = true
+	s, err := count.Run(ctx)
+	if err == nil && s.Result != CleanupBusy {
+		s.Result = CleanupWaits
+	}
+	return s, err
 }
 
 // pause is Period, give or take JitterPct: nodes that were started together

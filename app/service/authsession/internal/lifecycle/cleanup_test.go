@@ -173,19 +173,15 @@ func TestACleanerWithoutItsLockEndsNothing(t *testing.T) {
 	d.logins(1, 1, 31*days)
 	lock, err := d.nodes[0].Dao.Lock(t.Context(), cleanupLock)
 	require.NoError(t, err)
-	work, err := lock.Fenced(t.Context())
-	require.NoError(t, err)
-	var id int
-	require.NoError(t, lock.Conn().QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&id))
-	_, err = d.db.Exec("KILL ?", id)
-	require.NoError(t, err)
+	work := lock.Fenced(t.Context())
 	require.Eventually(t, func() bool { // the other node is not kept waiting
+		testenv.EndLease(t, d.db, cleanupLock)
 		dry := d.cleanup(1)
 		dry.DryRun = true
 		return d.run(dry).Result == CleanupDone
 	}, 5*time.Second, 5*time.Millisecond)
 
-	_, _, err = d.nodes[0].Manager.RevokeInactive(work, 30*days, 10, false, sessions.By{})
+	_, _, err = d.nodes[0].Manager.RevokeInactive(work, 30*days, 10, sessions.By{})
 	require.ErrorIs(t, err, dblock.ErrTaken)
 	require.Error(t, lock.Held(t.Context()))
 	lock.Release()
@@ -201,6 +197,40 @@ func TestCleanersRunByThemselves(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return d.live() == 0 }, 20*time.Second, 10*time.Millisecond)
 	require.Equal(t, 100, d.number("SELECT COUNT(*) FROM session_events"), "one event each")
+}
+
+// Logins of a stock install are counted, not ended, until an operator has run a
+// clean-up or said so in the configuration.
+func TestTheFirstCleanupOfAStockInstallWaits(t *testing.T) {
+	for name, allow := range map[string]func(*desk, *Cleaner){
+		"a run":         func(d *desk, _ *Cleaner) { c := d.cleanup(1); c.Allow, c.Limit = true, 1; d.run(c) },
+		"configuration": func(_ *desk, c *Cleaner) { c.run.Allow = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.logins(1, 5, 31*days)
+			_, err := d.db.Exec("INSERT INTO session_fences(name, token) VALUES ('authsession.cleanup.waits', 0)")
+			require.NoError(t, err)
+			c := &Cleaner{run: d.cleanup(0)}
+			for range 2 {
+				s, err := c.turn(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, []any{CleanupWaits, 5, 5}, []any{s.Result, s.Sessions, d.live()})
+			}
+			dry := d.cleanup(1)
+			dry.Allow, dry.DryRun = true, true
+			d.run(dry)
+			s, err := c.turn(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, CleanupWaits, s.Result, "who only looks allows nothing")
+
+			allow(d, c)
+			s, err = c.turn(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []any{CleanupDone, 0}, []any{s.Result, d.live()})
+			require.Zero(t, d.number("SELECT COUNT(*) FROM session_fences WHERE name LIKE '%.waits'"), "for all nodes")
+		})
+	}
 }
 
 func TestNoCleanerUnlessEnabled(t *testing.T) {

@@ -32,7 +32,7 @@ func OpenDatabase(ctx context.Context, c config.Config) (*sql.DB, error) {
 	}
 	if err := schema.Check(ctx, db); err != nil {
 		db.Close()
-		return nil, fmt.Errorf("the schema is not up to date (%w): run authsession -migrate or set Mysql.Migrate to true", err)
+		return nil, fmt.Errorf("the schema of the database is not up to date: %w: run authsession -migrate or set Mysql.Migrate to true", err)
 	}
 	return db, nil
 }
@@ -65,7 +65,7 @@ func migrateAtStart(ctx context.Context, c config.Config) error {
 // create it makes the tables of a stock install where there is none of them.
 func Migrate(ctx context.Context, c config.Config, create bool) ([]schema.Applied, error) {
 	return change(ctx, c, "applied", func(ctx context.Context, db *sql.DB) ([]schema.Applied, error) {
-		return schema.Migrate(ctx, db, create)
+		return schema.Migrate(ctx, db, create, locked(c))
 	})
 }
 
@@ -77,7 +77,24 @@ func Unmigrate(ctx context.Context, c config.Config, force bool) ([]schema.Appli
 			return nil, err
 		}
 	}
-	return change(ctx, c, "taken back", schema.Unmigrate)
+	return change(ctx, c, "taken back", func(ctx context.Context, db *sql.DB) ([]schema.Applied, error) {
+		return schema.Unmigrate(ctx, db, locked(c))
+	})
+}
+
+// locked tells the operator whom a migration waits for.
+func locked(c config.Config) func(string) {
+	return func(text string) { rpcserver.Warn(program, c.Log, "schema migration: "+text) }
+}
+
+// Due returns the statements that bring the tables up to date, and runs none.
+func Due(ctx context.Context, c config.Config) ([]string, error) {
+	db, err := dao.AwaitMysql(ctx, c.Mysql, true, waiting(c))
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return schema.Due(ctx, db)
 }
 
 func change(ctx context.Context, c config.Config, done string, run func(context.Context, *sql.DB) ([]schema.Applied, error)) ([]schema.Applied, error) {

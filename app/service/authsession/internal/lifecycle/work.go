@@ -1,8 +1,6 @@
 package lifecycle
 
 import (
-	"github.com/zeromicro/go-zero/core/logx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
@@ -16,17 +14,17 @@ type part interface {
 }
 
 // StartWork starts what c enables: the sweep, the clean-up, the relay of
-// events.
+// events, the webhooks.
 func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
-	if c.Cleanup.Enabled && c.Mysql.Active < 2 { // one holds the lock, another does the work
-		logx.Error("config key Cleanup: off, since it needs two connections and Mysql.Active is 1")
-		c.Cleanup.Enabled = false
-	}
-	return &Work{parts: []part{
+	w := &Work{parts: []part{
 		StartSweeper(d, c.Sweep),
 		StartCleaner(d, m, c.Cleanup),
 		d.StartRelay(c.Events),
 	}}
+	for _, h := range d.StartHooks(c.Events) {
+		w.parts = append(w.parts, h)
+	}
+	return w
 }
 
 // Stop ends all of it after the batches under way. The channel is closed when

@@ -2,8 +2,9 @@
 // and kv do (consistent hash over the nodes' addresses, by weight), so that
 // both find the same values. Unlike go-zero's client it never writes a
 // command's arguments to the log, since they hold key material, and it gives
-// up on a node within half a second: what a dead Redis knows is asked of
-// MySQL.
+// up on a node within half a second, the wait for a connection included: what a
+// dead Redis knows is asked of MySQL. What may have been carried out is not sent
+// again.
 package redisring
 
 import (
@@ -11,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,7 +25,8 @@ import (
 )
 
 const (
-	timeout     = 500 * time.Millisecond // to connect, to write, to read
+	timeout     = 500 * time.Millisecond // of a call: to get a connection, to write, to read
+	patience    = timeout / 2            // less than that says nothing of a node
 	tolerated   = 3                      // failures in a row until a node rests
 	restingTime = time.Second
 )
@@ -82,7 +85,7 @@ func newClient(c cache.NodeConf) redis.UniversalClient {
 		return redis.NewClusterClient(&redis.ClusterOptions{
 			Addrs: strings.Split(c.Host, ","), Username: c.User, Password: c.Pass, TLSConfig: security, Protocol: c.Protocol,
 			DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true,
-			DisableIdentity: c.DisableIdentity, MaintNotificationsConfig: quiet,
+			DisableIdentity: c.DisableIdentity, MaintNotificationsConfig: quiet, DisableRoutingPolicies: true,
 		})
 	}
 	return redis.NewClient(&redis.Options{
@@ -106,7 +109,7 @@ func (r *Ring) Node(key string) string { return r.node(key).address }
 
 // Get returns the string at key; found is false when there is none.
 func (r *Ring) Get(ctx context.Context, key string) (value string, found bool, err error) {
-	err = r.node(key).try(func(c redis.UniversalClient) error {
+	err = r.node(key).try(ctx, func(ctx context.Context, c redis.UniversalClient) error {
 		value, err = c.Get(ctx, key).Result()
 		return err
 	})
@@ -118,77 +121,11 @@ func (r *Ring) Get(ctx context.Context, key string) (value string, found bool, e
 
 // Hash returns the fields of the hash at key; none when there is no such key.
 func (r *Ring) Hash(ctx context.Context, key string) (fields map[string]string, err error) {
-	err = r.node(key).try(func(c redis.UniversalClient) error {
+	err = r.node(key).try(ctx, func(ctx context.Context, c redis.UniversalClient) error {
 		fields, err = c.HGetAll(ctx, key).Result()
 		return err
 	})
 	return fields, err
-}
-
-// Delete removes key.
-func (r *Ring) Delete(ctx context.Context, key string) error {
-	return r.node(key).client.Del(ctx, key).Err()
-}
-
-// Run runs a script on the node of keys[0]; the other keys must belong to it
-// (and, with a Redis cluster, hash to its slot).
-func (r *Ring) Run(ctx context.Context, script *redis.Script, keys []string, args ...any) (result any, err error) {
-	err = r.node(keys[0]).try(func(c redis.UniversalClient) error {
-		result, err = script.Run(ctx, c, keys, args...).Result()
-		return err
-	})
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
-	}
-	return result, err
-}
-
-// Insist is Run, but asks a resting node too.
-func (r *Ring) Insist(ctx context.Context, script *redis.Script, keys []string, args ...any) error {
-	n := r.node(keys[0])
-	err := script.Run(ctx, n.client, keys, args...).Err()
-	n.count(err)
-	if errors.Is(err, redis.Nil) {
-		return nil
-	}
-	return err
-}
-
-// Call is one run of a script on one key.
-type Call struct {
-	Key  string
-	Args []any
-}
-
-// RunEach runs a script for each call, in one round trip a node, and returns
-// the results in their order. An error tells that not all of them ran.
-func (r *Ring) RunEach(ctx context.Context, script string, calls []Call) (results []any, err error) {
-	results = make([]any, len(calls))
-	byNode := map[*node][]int{}
-	for i, c := range calls {
-		n := r.node(c.Key)
-		byNode[n] = append(byNode[n], i)
-	}
-	for n, indexes := range byNode {
-		err := n.try(func(c redis.UniversalClient) error {
-			pipe := c.Pipeline()
-			for _, i := range indexes {
-				pipe.Eval(ctx, script, []string{calls[i].Key}, calls[i].Args...)
-			}
-			answers, err := pipe.Exec(ctx)
-			if err != nil {
-				return err
-			}
-			for k, i := range indexes {
-				results[i] = answers[k].(*redis.Cmd).Val()
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
 }
 
 // Ping asks every node and returns the errors of those that do not answer.
@@ -211,26 +148,43 @@ func (r *Ring) Close() error {
 	return errors.Join(errs...)
 }
 
-// try runs f unless the node rests, and counts how it went.
-func (n *node) try(f func(redis.UniversalClient) error) error {
+// try runs f, within half a second, unless the node rests, and counts how it
+// went.
+func (n *node) try(ctx context.Context, f func(context.Context, redis.UniversalClient) error) error {
 	if till := n.restingTill.Load(); till != 0 && time.Now().UnixNano() < till {
 		return ErrResting
 	}
-	err := f(n.client)
-	n.count(err)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	began := time.Now()
+	err := f(bounded, n.client)
+	if !timedOut(err) || time.Since(began) >= patience { // else the caller had no time: that is not the node's fault
+		n.count(err)
+	}
 	return err
+}
+
+// timedOut reports whether err says that time was up, ours or the caller's.
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // count lets a node rest after failures in a row; once it has rested, each
 // single failure sends it back.
 func (n *node) count(err error) {
-	var refused redis.Error // an answer, if only "no"
 	switch {
-	case err == nil || errors.As(err, &refused):
+	case err == nil || refused(err):
 		n.failures.Store(0)
 		n.restingTill.Store(0)
 	case errors.Is(err, context.Canceled):
 	case n.failures.Add(1) >= tolerated:
 		n.restingTill.Store(time.Now().Add(restingTime).UnixNano())
 	}
+}
+
+// refused reports whether err is an answer, if only "no".
+func refused(err error) bool {
+	var answer redis.Error
+	return errors.As(err, &answer)
 }

@@ -128,7 +128,18 @@ func (n *Notifier) Tell(ctx context.Context, userID int64, perms []int64) {
 
 // TellAll is Tell for several users at once, within the same time.
 func (n *Notifier) TellAll(ctx context.Context, users map[int64][]int64) {
-	if n == nil {
+	n.tellAll(ctx, users, false)
+}
+
+// LookAgain tells the nodes of perm keys that something may have ended there
+// that they have not heard of, or that another login has taken its place: they
+// have to ask. Users (0: not known) are those whose logins may have ended.
+func (n *Notifier) LookAgain(ctx context.Context, users map[int64][]int64) {
+	n.tellAll(ctx, users, true)
+}
+
+func (n *Notifier) tellAll(ctx context.Context, users map[int64][]int64, look bool) {
+	if n == nil || len(users) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -138,7 +149,7 @@ func (n *Notifier) TellAll(ctx context.Context, users map[int64][]int64) {
 	for userID, perms := range users {
 		for _, perm := range perms {
 			owner := nodes.Owner(perm)
-			logins[owner] = append(logins[owner], login{userID, perm, false})
+			logins[owner] = append(logins[owner], login{userID, perm, look})
 		}
 	}
 	var wg sync.WaitGroup
@@ -148,21 +159,10 @@ func (n *Notifier) TellAll(ctx context.Context, users map[int64][]int64) {
 	wg.Wait()
 }
 
-// TellReplaced tells the node of a perm key that userID's login on it has
-// ended because somebody else's began: it has to look who that is.
-func (n *Notifier) TellReplaced(ctx context.Context, userID, perm int64) {
-	if n == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-	n.tellNode(ctx, n.ring.Load().Owner(perm), []login{{userID, perm, true}})
-}
-
 // login is one that has ended.
 type login struct {
 	userID, perm int64
-	replaced     bool // by another on the same key
+	look         bool // it may be another's, or none
 }
 
 func (n *Notifier) tellNode(ctx context.Context, node string, ended []login) {
@@ -184,7 +184,7 @@ func (n *Notifier) tellNode(ctx context.Context, node string, ended []login) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(ended); i = int(next.Add(1)) - 1 {
 				errs[i] = n.push(ctx, client, &session.TLSessionPushUpdatesData{
-					PermAuthKeyId: ended[i].perm, Notification: ended[i].replaced, Updates: accountReset(ended[i].userID, ended[i].perm)})
+					PermAuthKeyId: ended[i].perm, Notification: ended[i].look, Updates: accountReset(ended[i].userID, ended[i].perm)})
 			}
 		})
 	}

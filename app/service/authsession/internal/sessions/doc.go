@@ -3,9 +3,9 @@
 //
 // A session is one login: a user on a perm key. It is named by its hash, a
 // random number; the key stays inside. It begins with a sign-in, lives as long
-// as it is used often enough, and ends by a revocation, which is final: the
-// row stays as history, and a sign-in on the same key revives it under the
-// same hash.
+// as it is used often enough, and ends by a revocation, which is final: why,
+// when and by whom stay as history. A sign-in on the same key is another session,
+// with a hash of its own.
 //
 //	stock calls ─┐
 //	own calls   ─┼─▶ Manager ──▶ dao (MySQL, cache, events in one transaction)

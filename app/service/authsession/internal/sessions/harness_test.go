@@ -82,6 +82,7 @@ func (w *world) on(i int) *core.Core { return core.New(context.Background(), w.n
 // clients by name.
 var clients = map[string]*pb.TLAuthsessionSetInitConnection{
 	"phone":   {Ip: "10.1.2.3", ApiId: 6, DeviceModel: "Pixel 9", SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de"},
+	"tablet":  {Ip: "10.1.2.3", ApiId: 6, DeviceModel: "Pixel Tablet", SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de"},
 	"iphone":  {Ip: "10.1.2.4", ApiId: 8, DeviceModel: "iPhone 16", SystemVersion: "18.1", AppVersion: "11.4", LangPack: "ios", LangCode: "en"},
 	"desktop": {Ip: "2001:db8::7", ApiId: 2040, DeviceModel: "PC", SystemVersion: "Windows 11", AppVersion: "5.8", LangPack: "tdesktop", LangCode: "en"},
 	"web":     {Ip: "10.1.2.5", ApiId: 2496, DeviceModel: "Firefox 130", SystemVersion: "Linux", AppVersion: "2.2 K", LangPack: "webk", LangCode: "en"},

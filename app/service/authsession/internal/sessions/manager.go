@@ -23,12 +23,12 @@ func New(d *dao.Dao, nodes *revocation.Notifier) *Manager {
 	return &Manager{dao: d, nodes: nodes}
 }
 
-// List returns a page of the sessions that f selects, the latest first, and
-// the token of the next page, empty after the last. A page may be shorter than
+// List returns a page of the sessions that f selects, by when they signed in, the
+// latest first, and the token of the next page, empty after the last. A page may be shorter than
 // asked for, even empty, with pages after it: every page costs the same,
 // however rare what f selects.
 func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, next string, err error) {
-	before, err := f.position(p.Token)
+	after, err := f.position(p.Token)
 	if err != nil {
 		return nil, "", err
 	}
@@ -37,7 +37,7 @@ func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, n
 		size = DefaultPageSize
 	}
 	wanted := dao.Wanted{UserID: f.UserID, DeviceType: f.DeviceType, APIID: f.APIID, Live: f.Active}
-	records, at, err := m.dao.Page(ctx, wanted, before, min(size, MaxPageSize))
+	records, at, err := m.dao.Page(ctx, wanted, after, min(size, MaxPageSize))
 	if err != nil {
 		return nil, "", err
 	}
@@ -101,7 +101,7 @@ func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo in
 	}
 	m.tell(ctx, done.Ended, answerTo)
 	if len(done.Replaced) > 0 && perm != answerTo {
-		m.nodes.TellReplaced(ctx, done.Replaced[0].UserID, perm)
+		m.nodes.LookAgain(ctx, map[int64][]int64{done.Replaced[0].UserID: {perm}})
 	}
 	return done.Hash, nil
 }
@@ -119,22 +119,54 @@ func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p Pending)
 }
 
 // Revoke ends the live sessions that s selects and returns them. A session
-// that has ended already is none of them and no error; a hash that never was
-// one is ErrNotFound. When Revoke returns, the caches are clean and the session
-// nodes were told.
+// that has ended already is none of them and no error, but its copies leave the
+// caches again and its session node looks again, so that repeating a Revoke heals
+// what the first did not reach. A hash that never was one is ErrNotFound. When
+// Revoke returns, the caches are clean and the session nodes were told. After
+// ErrUnknown they are told when MySQL has decided.
 func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, error) {
-	ids, err := m.selected(ctx, s)
+	named, err := m.selected(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	ended, err := m.dao.End(ctx, ids, by.Reason, by.Actor)
+	ended, err := m.dao.End(ctx, named, by.Reason, by.Actor)
 	m.tell(ctx, ended, by.AnswerTo)
+	if err == nil {
+		m.remind(ctx, named, by.AnswerTo)
+	}
 	return revoked(ended), err
 }
 
-// selected returns the rows of the live sessions that s selects.
-func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err error) {
-	var records []dao.Record
+// Selected returns the live sessions that Revoke would end now.
+func (m *Manager) Selected(ctx context.Context, s Selection) ([]Session, error) {
+	named, err := m.selected(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Session, 0, len(named))
+	for i := range named {
+		if named[i].Reason == Live {
+			list = append(list, session(&named[i]))
+		}
+	}
+	return list, nil
+}
+
+// remind makes session nodes look again at sessions that had ended before, but
+// that of the key answerTo.
+func (m *Manager) remind(ctx context.Context, named []dao.Record, answerTo int64) {
+	users := map[int64][]int64{}
+	for _, r := range named {
+		if r.Reason != Live && r.AuthKeyID != answerTo {
+			users[r.UserID] = append(users[r.UserID], r.AuthKeyID)
+		}
+	}
+	m.nodes.LookAgain(ctx, users)
+}
+
+// selected returns the live sessions that s selects, and of those that it would
+// the ones that have ended lately.
+func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Record, err error) {
 	switch {
 	case s.Hash != 0:
 		records, err = m.dao.WithHash(ctx, s.Hash)
@@ -145,52 +177,84 @@ func (m *Manager) selected(ctx context.Context, s Selection) (ids []int64, err e
 			err = ErrNotFound
 		}
 	case s.UserID != 0:
-		records, err = m.dao.LiveOf(ctx, s.UserID)
+		if records, err = m.dao.LiveOf(ctx, s.UserID); err == nil {
+			var ended []dao.Record
+			ended, err = m.dao.LatelyEnded(ctx, s.UserID)
+			records = append(records, ended...)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	records = slices.DeleteFunc(records, func(r dao.Record) bool {
-		return r.Reason != Live ||
-			s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
+		return s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
 			s.DeviceType != "" && r.DeviceType != s.DeviceType ||
 			s.ExceptHash != 0 && r.Hash == s.ExceptHash ||
 			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
 	})
 	slices.SortFunc(records, dao.NewestFirst)
-	for _, r := range records[min(max(s.KeepNewest, 0), len(records)):] {
-		ids = append(ids, r.ID)
-	}
-	return ids, nil
+	keep := s.KeepNewest
+	return slices.DeleteFunc(records, func(r dao.Record) bool {
+		kept := r.Reason == Live && keep > 0
+		if kept {
+			keep--
+		}
+		return kept
+	}), nil
 }
 
 // RevokeInactive ends up to limit sessions that nobody has used for olderThan,
-// or, where their user has a TTL, for that. It returns how many, and whether
-// there may be more. A dry run only counts.
-func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by By) (n int, more bool, err error) {
-	before := m.dao.Now() - int64(olderThan/time.Second)
-	if dryRun {
-		n, err := m.dao.CountIdle(ctx, before)
-		return min(n, limit), n > limit, err
-	}
-	for n < limit {
-		batch := min(limit-n, inactiveBatch)
-		ids, err := m.dao.Idle(ctx, before, batch)
-		if err != nil || len(ids) == 0 {
-			return n, false, err
-		}
-		ended, err := m.dao.EndIdle(ctx, ids, before, by.Actor)
-		if err != nil {
-			return n, true, err
-		}
-		m.tell(ctx, ended, by.AnswerTo)
-		n += len(ended)
-		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
-			return n, false, nil
-		}
-	}
-	return n, true, nil
+// or, where their user has a TTL, for that. It returns them, after an error
+// those that had ended before it, and whether there may be more.
+func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, by By) (list []Revoked, more bool, err error) {
+	return m.Idle(olderThan).Revoke(ctx, limit, by)
 }
+
+// Idle is one way through the sessions that nobody has used for olderThan.
+func (m *Manager) Idle(olderThan time.Duration) *Idle {
+	before := m.idleSince(olderThan)
+	return &Idle{m: m, before: before, scan: m.dao.ScanIdle(before)}
+}
+
+// Idle ends sessions that nobody uses, some with each call. One goroutine
+// uses it.
+type Idle struct {
+	m      *Manager
+	before int64
+	scan   *dao.IdleScan
+}
+
+// Revoke is RevokeInactive, from where the call before has ended.
+func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, more bool, err error) {
+	for len(list) < limit {
+		batch := min(limit-len(list), inactiveBatch)
+		ids, err := i.scan.Next(ctx, batch)
+		if err != nil || len(ids) == 0 {
+			return list, err != nil, err
+		}
+		ended, err := i.m.dao.EndIdle(ctx, ids, i.before, by.Actor)
+		if err != nil {
+			return list, true, err
+		}
+		i.m.tell(ctx, ended, by.AnswerTo)
+		list = append(list, revoked(ended)...)
+		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
+			return list, false, nil
+		}
+	}
+	return list, true, nil
+}
+
+// CountInactive counts what RevokeInactive would end, up to limit, and says
+// whether there are more.
+func (m *Manager) CountInactive(ctx context.Context, olderThan time.Duration, limit int) (n int, more bool, err error) {
+	n, err = m.dao.CountIdle(ctx, m.idleSince(olderThan))
+	return min(n, limit), n > limit, err
+}
+
+// idleSince is when a session that has been idle for d was last used, in Unix
+// seconds.
+func (m *Manager) idleSince(d time.Duration) int64 { return m.dao.Now() - int64(d/time.Second) }
 
 // inactiveBatch is how many sessions end in one transaction.
 const inactiveBatch = 500
@@ -206,6 +270,23 @@ func (m *Manager) Policy(ctx context.Context, userID int64) (Policy, error) {
 // then on; a TTL counts at once.
 func (m *Manager) SetPolicy(ctx context.Context, userID int64, p Policy) error {
 	return m.dao.SetPolicy(ctx, userID, dao.Policy{TTLDays: p.TTLDays, Strategy: string(p.Strategy), Limit: p.Limit})
+}
+
+// ChangePolicy changes those of a user's own settings that c names, and returns
+// all of them.
+func (m *Manager) ChangePolicy(ctx context.Context, userID int64, c PolicyChange) (Policy, error) {
+	p, err := m.dao.ChangePolicy(ctx, userID, func(p *dao.Policy) {
+		if c.TTLDays != nil {
+			p.TTLDays = *c.TTLDays
+		}
+		if c.Strategy != nil {
+			p.Strategy = string(*c.Strategy)
+		}
+		if c.Limit != nil {
+			p.Limit = *c.Limit
+		}
+	})
+	return Policy{TTLDays: p.TTLDays, Strategy: Strategy(p.Strategy), Limit: p.Limit}, err
 }
 
 // SetTTL replaces a user's TTL alone (account.setAuthorizationTTL); it counts

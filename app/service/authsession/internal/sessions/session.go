@@ -10,6 +10,10 @@ import (
 // ErrNotFound means that there is no such session, live or ended.
 var ErrNotFound = errors.New("no such session")
 
+// ErrUnknown means that a change may have been made or not; repeating it does no
+// harm.
+var ErrUnknown = dao.ErrUnknown
+
 // ErrBadToken means that a page token is not one that List gave out, or was
 // given out for another filter.
 var ErrBadToken = errors.New("not a page token of this list")
@@ -156,6 +160,14 @@ type Policy struct {
 	TTLDays  int // idle days until a session expires, at most MaxTTLDays
 	Strategy Strategy
 	Limit    int // of LimitPerDeviceType, at most 10000
+}
+
+// PolicyChange names what is to change of a Policy; nil leaves a member as it
+// is.
+type PolicyChange struct {
+	TTLDays  *int
+	Strategy *Strategy
+	Limit    *int
 }
 
 // Statistics counts sessions.

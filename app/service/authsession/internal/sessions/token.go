@@ -5,33 +5,38 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 )
 
-// A page token is a position in the list of one filter: the id that the next
-// page lies before, and a mark of the filter.
-const tokenBytes = 8 + 4
+// A page token is a position in the list of one filter, that of the last session
+// of the page before, and a mark of the filter.
+const tokenBytes = 8 + 8 + 4
 
-func (f Filter) token(before int64) string {
-	if before == 0 {
+// token is empty at the end of the list.
+func (f Filter) token(after *dao.Position) string {
+	if after == nil {
 		return ""
 	}
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, tokenBytes), uint64(before))
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, tokenBytes), uint64(after.SignedIn))
+	b = binary.BigEndian.AppendUint64(b, uint64(after.ID))
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, f.mark()))
 }
 
-// position is what token gave a token for; 0 for the first page.
-func (f Filter) position(token string) (before int64, err error) {
+// position is what token gave a token for; the top of the list for no token.
+func (f Filter) position(token string) (dao.Position, error) {
 	if token == "" {
-		return 0, nil
+		return dao.Top, nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) != tokenBytes || binary.BigEndian.Uint32(b[8:]) != f.mark() {
-		return 0, ErrBadToken
+	if err != nil || len(b) != tokenBytes || binary.BigEndian.Uint32(b[16:]) != f.mark() {
+		return dao.Position{}, ErrBadToken
 	}
-	if before = int64(binary.BigEndian.Uint64(b)); before <= 0 {
-		return 0, ErrBadToken
+	p := dao.Position{SignedIn: int64(binary.BigEndian.Uint64(b)), ID: int64(binary.BigEndian.Uint64(b[8:]))}
+	if p.SignedIn < 0 || p.ID == 0 {
+		return dao.Position{}, ErrBadToken
 	}
-	return before, nil
+	return p, nil
 }
 
 // mark tells filters apart, so that a token is not used with another by

@@ -21,7 +21,8 @@ type Proxy struct {
 	// each answer makes one of every small request.
 	Requests atomic.Int64
 
-	target string
+	target atomic.Pointer[string]
+	stall  atomic.Pointer[func(piece []byte) time.Duration]
 	down   atomic.Bool
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
@@ -33,7 +34,8 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &Proxy{Address: l.Addr().String(), target: target, conns: map[net.Conn]struct{}{}}
+	p := &Proxy{Address: l.Addr().String(), conns: map[net.Conn]struct{}{}}
+	p.target.Store(&target)
 	p.work.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -61,6 +63,17 @@ func (p *Proxy) Cut() {
 	}
 }
 
+// Lead ends all connections; new ones lead to target.
+func (p *Proxy) Lead(target string) {
+	p.target.Store(&target)
+	p.Cut()
+	p.Mend()
+}
+
+// Stall makes f say how long each piece of data from clients is held up, on
+// connections made from now on. It arrives then even when its client has gone.
+func (p *Proxy) Stall(f func(piece []byte) time.Duration) { p.stall.Store(&f) }
+
 // Mend lets connections through again.
 func (p *Proxy) Mend() { p.down.Store(false) }
 
@@ -76,7 +89,7 @@ func (p *Proxy) track(c net.Conn) bool {
 }
 
 func (p *Proxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", p.target)
+	server, err := net.Dial("tcp", *p.target.Load())
 	if err != nil {
 		client.Close()
 		return
@@ -87,8 +100,8 @@ func (p *Proxy) serve(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	both.Go(func() { p.copy(server, client, &p.Requests) })
-	both.Go(func() { p.copy(client, server, new(atomic.Int64)) })
+	both.Go(func() { p.copy(server, client, &p.Requests, p.stall.Load()) })
+	both.Go(func() { p.copy(client, server, new(atomic.Int64), nil) })
 	both.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +109,7 @@ func (p *Proxy) serve(client net.Conn) {
 	delete(p.conns, server)
 }
 
-func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64) {
+func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64, stall *func([]byte) time.Duration) {
 	defer to.Close()
 	defer from.Close()
 	piece := make([]byte, 32<<10)
@@ -104,6 +117,9 @@ func (p *Proxy) copy(to, from net.Conn, pieces *atomic.Int64) {
 		n, err := from.Read(piece)
 		if delay := p.MaxDelay.Load(); n > 0 && delay > 0 {
 			time.Sleep(time.Duration(rand.Int64N(delay))) //nolint:forbidigo // the delay is what it is for
+		}
+		if n > 0 && stall != nil {
+			time.Sleep((*stall)(piece[:n])) //nolint:forbidigo // as above
 		}
 		if n > 0 {
 			pieces.Add(1)

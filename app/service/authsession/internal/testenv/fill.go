@@ -40,14 +40,18 @@ func Fill(t testing.TB, db *sql.DB, rows int, now int64, only ...string) {
 		fmt.Sprintf("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, deleted, revoked_at, revoke_reason)"+
 			" SELECT i, 1 + i DIV %d, (i + 1) * %d, %d, %d - IF(i %% %d = 7, 31536000, i %% 86400), ELT(1 + i %% 3, 'android', 'ios', 'desktop'), i %% 5 = 4, IF(i %% 5 = 4, %d, 0), IF(i %% 5 = 4, 2, 0) FROM numbers",
 			LoginsAUser, hashFactor, now-40_000_000, now, IdleEach, now-1000),
+		fmt.Sprintf("INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason)"+
+			" SELECT i, 1 + i DIV %d, -(i + 1) * %d, %d + i, %d + i, ELT(1 + i %% 3, 'android', 'ios', 'desktop'), %d, 2 FROM numbers",
+			LoginsAUser, hashFactor, now-41_000_000, now-40_900_000, now-40_800_000),
+		"INSERT INTO auth_admin_log_sessions(log_id, user_id, hash) SELECT i, i, i FROM numbers",
 		"INSERT INTO auth_user_settings(user_id, authorization_ttl_days) SELECT i, IF(i % 3 = 0, 365, 0) FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_password_pendings(auth_key_id, owner, user_id, date_created) SELECT i, 1, IF(i %% 7 = 0, 1 + i DIV %d, 0), %d - i FROM numbers", LoginsAUser, now),
-		fmt.Sprintf("INSERT INTO session_events(created_at, event_id, type, body) SELECT %d, MD5(i), 'session.changed', '{}' FROM numbers", now*1000),
+		fmt.Sprintf("INSERT INTO session_events(created_at, event_id, type, body) SELECT %d, LPAD(HEX(i), 32, '0'), 'session.changed', '{}' FROM numbers", now*1000),
 		"INSERT INTO session_fences(name, token) SELECT CONCAT('name', i), 1 FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
 			" SELECT %d + i, 'grpc', 'ListSessions', 'test', '', 0, 0, '', 'OK', '', 0 FROM numbers", now*1000),
 		"DROP TABLE numbers",
-		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs",
+		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_history, auth_admin_log_sessions, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs, auth_cache_releases",
 	} {
 		if into, isInsert := strings.CutPrefix(s, "INSERT INTO "); isInsert && len(only) > 0 {
 			if table, _, _ := strings.Cut(into, "("); !slices.Contains(only, table) {

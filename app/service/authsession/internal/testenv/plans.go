@@ -110,7 +110,7 @@ var (
 	tuples    = regexp.MustCompile(`\(\.\.\.\)(, \(\.\.\.\))+`)
 	locking   = regexp.MustCompile(` (FOR UPDATE|LOCK IN SHARE MODE)$`)
 	plannable = regexp.MustCompile(`(?i)^\s*(SELECT|UPDATE|DELETE)\b`)
-	noTable   = regexp.MustCompile(`(?i)^\s*SELECT (GET_LOCK|IS_USED_LOCK|CONNECTION_ID)`)
+	noTable   = regexp.MustCompile(`(?i)^\s*SELECT CONNECTION_ID`)
 )
 
 // shape is a statement without what differs from call to call.
@@ -149,7 +149,7 @@ func (p *Plans) note(query string, args []driver.NamedValue) {
 // judge returns what is wrong with a statement's plan.
 func (p *Plans) judge(query string, args []any) (problem string) {
 	// A row found by a unique key is read for its plan, and waited for.
-	rows, err := p.explain.Query("EXPLAIN "+locking.ReplaceAllString(query, ""), args...)
+	rows, err := p.explain.Query("EXPLAIN FORMAT=TRADITIONAL "+locking.ReplaceAllString(query, ""), args...)
 	if err != nil {
 		return err.Error()
 	}

@@ -91,6 +91,14 @@ func Open(t testing.TB, dsn string) *sql.DB {
 	return db
 }
 
+// EndLease ends the lease of a lock of package dblock, as if its holder had not
+// renewed it.
+func EndLease(t testing.TB, db *sql.DB, name string) {
+	t.Helper()
+	_, err := db.Exec("UPDATE session_fences SET lease_until = 1 WHERE name = ?", name)
+	require.NoError(t, err)
+}
+
 // Clock is a clock that tests move.
 type Clock struct{ seconds atomic.Int64 }
 

@@ -1,5 +1,6 @@
 // Package audit keeps what was asked of the admin API, by whom, and what came
-// of it, in the table auth_admin_logs. No token and no certificate gets there.
+// of it, in the table auth_admin_logs, and which logins ended by it in
+// auth_admin_log_sessions. No token and no certificate gets there.
 //
 // A change is written down before it begins and completed afterwards: one that
 // cannot be written down is not made, and a row without a code tells of one
@@ -10,6 +11,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,16 @@ type Entry struct {
 	Reason    string // why the call was refused; empty: it was not
 	Affected  int    // logins that were ended or listed
 }
+
+// Outcome is what came of a change.
+type Outcome struct {
+	Code   string
+	UserID int64 // whom the call was about, where that was found out; 0: as its row says
+	Ended  []Ended
+}
+
+// Ended names a login that a change ended.
+type Ended struct{ UserID, Hash int64 }
 
 // columns of the table hold as many characters.
 const (
@@ -63,25 +75,70 @@ func (l *Log) Write(ctx context.Context, e Entry) (id int64, err error) {
 	return result.LastInsertId()
 }
 
-// Complete writes down what came of a change.
-func (l *Log) Complete(ctx context.Context, id int64, code string, affected int) error {
-	_, err := l.conn.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ? WHERE id = ?", cut(code, maxCode), affected, id)
+// endedBatch bounds a statement.
+const endedBatch = 500
+
+// Complete writes down what came of a change, and each login that it ended, all
+// or none of it.
+func (l *Log) Complete(ctx context.Context, id int64, o Outcome) error {
+	err := l.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		for batch := range slices.Chunk(o.Ended, endedBatch) {
+			args := make([]any, 0, 3*len(batch))
+			for _, e := range batch {
+				args = append(args, id, e.UserID, e.Hash)
+			}
+			_, err := tx.ExecCtx(ctx, "INSERT INTO auth_admin_log_sessions(log_id, user_id, hash) VALUES "+
+				strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(batch)), ", "), args...)
+			if err != nil {
+				return err
+			}
+		}
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ?, user_id = IF(user_id = 0, ?, user_id) WHERE id = ?",
+			cut(o.Code, maxCode), len(o.Ended), o.UserID, id)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("audit log: row %d: %w", id, err)
 	}
 	return nil
 }
 
-// Prune removes up to limit rows older than keep, the oldest first, and
-// returns how many.
+// Prune removes up to limit rows older than keep, the oldest first, with the
+// logins that they name, and returns how many rows.
 func (l *Log) Prune(ctx context.Context, keep time.Duration, limit int) (int, error) {
-	result, err := l.conn.ExecCtx(ctx, "DELETE FROM auth_admin_logs WHERE created_at < ? ORDER BY created_at LIMIT ?",
-		l.now().Add(-keep).UnixMilli(), limit)
+	return l.prune(ctx, "created_at < ? ORDER BY created_at LIMIT ?", keep, limit)
+}
+
+// PruneRefusals is Prune of the refusals of unknown callers, which anybody can
+// make.
+func (l *Log) PruneRefusals(ctx context.Context, keep time.Duration, limit int) (int, error) {
+	return l.prune(ctx, "caller = '' AND created_at < ? ORDER BY created_at LIMIT ?", keep, limit)
+}
+
+func (l *Log) prune(ctx context.Context, where string, keep time.Duration, limit int) (n int, err error) {
+	err = l.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		var ids []int64
+		if err := tx.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_admin_logs WHERE "+where, l.now().Add(-keep).UnixMilli(), limit); err != nil {
+			return err
+		}
+		if n = len(ids); n == 0 {
+			return nil
+		}
+		args := make([]any, n)
+		for i, id := range ids {
+			args[i] = id
+		}
+		in := "(?" + strings.Repeat(",?", n-1) + ")"
+		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_admin_log_sessions WHERE log_id IN "+in, args...); err != nil {
+			return err
+		}
+		_, err := tx.ExecCtx(ctx, "DELETE FROM auth_admin_logs WHERE id IN "+in, args...)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
-	n, err := result.RowsAffected()
-	return int(n), err
+	return n, nil
 }
 
 // cut shortens s to n characters and drops what is no text.

@@ -82,6 +82,10 @@ func PublicKey(content []byte) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("holds no public key that can be read: %w", err)
 	}
+	return publicKey(public)
+}
+
+func publicKey(public any) (Key, error) {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
 		if public.N.BitLen() < minRSA {

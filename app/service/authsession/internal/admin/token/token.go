@@ -1,13 +1,15 @@
 // Package token makes and checks the bearer tokens of the admin API: signed
-// JWTs (RFC 7519) that say who calls (sub), until when (exp) and what for
-// (scope, space separated as in RFC 8693).
+// JWTs (RFC 7519) that say who calls (sub), until when (exp) and what for (scope as
+// in RFC 8693, or scp: words in a text, or a list of them).
 //
-// One algorithm is accepted, that of the configured key: what a token's own
-// header asks for decides nothing. So neither "none" nor a public key used as
-// an HMAC secret gets anywhere.
+// A key is for one algorithm: what a token's own header asks for decides nothing
+// but which key (kid) is tried. So neither "none" nor a public key used as an HMAC
+// secret gets anywhere.
 package token
 
 import (
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +34,7 @@ var Scopes = []Scope{Read, Revoke}
 const (
 	// Leeway is how much the clocks of who makes and who checks a token may
 	// differ.
-	Leeway = 5 * time.Second
+	Leeway = 30 * time.Second
 	// MaxSize bounds a token, in bytes.
 	MaxSize = 8 << 10
 	// maxName bounds the subject, in bytes: it stands in the audit log.
@@ -57,6 +59,9 @@ const (
 	Issuer      Refusal = "token_issuer"
 	Audience    Refusal = "token_audience"
 	Subject     Refusal = "token_subject"
+	KeyUnknown  Refusal = "token_key" // its kid names no key
+	TooLong     Refusal = "token_life"
+	Denied      Refusal = "token_denied"
 )
 
 // Caller is who a token speaks for.
@@ -70,33 +75,74 @@ func (c Caller) May(s Scope) bool { return slices.Contains(c.Scopes, s) }
 
 type claims struct {
 	jwt.RegisteredClaims
-	Scope string `json:"scope"`
+	Scope words `json:"scope,omitempty"`
+	Scp   words `json:"scp,omitempty"`
+}
+
+// words are a text with words in it, or a list of such texts.
+type words []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *words) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*w = strings.Fields(one)
+		return nil
+	}
+	var many []string
+	if err := json.Unmarshal(text, &many); err != nil {
+		return err
+	}
+	*w = nil
+	for _, part := range many {
+		*w = append(*w, strings.Fields(part)...)
+	}
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (w words) MarshalJSON() ([]byte, error) { return json.Marshal(strings.Join(w, " ")) }
+
+// Keys are those that may have signed a token, and the tokens that are refused all
+// the same.
+type Keys struct {
+	// ByID are keys by kid. The one without a name is for tokens whose kid names no
+	// other, and for those without a kid.
+	ByID   map[string]Key
+	Denied Denylist
+}
+
+// Rules are what a token must keep to beside its signature.
+type Rules struct {
+	Issuer, Audience string        // empty: any, or none
+	MaxLife          time.Duration // from iat, or, without one, from now; 0: no bound
 }
 
 // Verifier checks tokens. It may be used from any goroutine.
 type Verifier struct {
-	key    Key
+	keys   func() Keys
+	rules  Rules
+	now    func() time.Time
 	parser *jwt.Parser
 }
 
-// NewVerifier returns a verifier of tokens that key signed. Where issuer or
-// audience is not empty, tokens must name it.
-func NewVerifier(key Key, issuer, audience string, now func() time.Time) *Verifier {
+// NewVerifier returns a verifier of tokens that one of the keys of the moment has
+// signed.
+func NewVerifier(keys func() Keys, rules Rules, now func() time.Time) *Verifier {
 	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{key.algorithm}),
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
 		jwt.WithLeeway(Leeway),
 		jwt.WithTimeFunc(now),
 		jwt.WithStrictDecoding(),
 	}
-	if issuer != "" {
-		options = append(options, jwt.WithIssuer(issuer))
+	if rules.Issuer != "" {
+		options = append(options, jwt.WithIssuer(rules.Issuer))
 	}
-	if audience != "" {
-		options = append(options, jwt.WithAudience(audience))
+	if rules.Audience != "" {
+		options = append(options, jwt.WithAudience(rules.Audience))
 	}
-	return &Verifier{key: key, parser: jwt.NewParser(options...)}
+	return &Verifier{keys: keys, rules: rules, now: now, parser: jwt.NewParser(options...)}
 }
 
 // Verify returns who a token speaks for; its error is a Refusal. Unknown
@@ -109,20 +155,27 @@ func (v *Verifier) Verify(raw string) (Caller, error) {
 		return Caller{}, Malformed
 	}
 	var c claims
-	parsed, err := v.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
+	keys := v.keys()
+	_, err := v.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
 		if _, critical := t.Header["crit"]; critical { // an extension that must be understood (RFC 7515, 4.1.11)
 			return nil, Malformed
 		}
-		return v.key.verify, nil
+		return keys.of(t)
 	})
 	if err != nil {
-		return Caller{}, v.refusal(parsed, &c, err)
+		return Caller{}, v.refusal(&c, err)
+	}
+	switch {
+	case v.rules.MaxLife > 0 && c.life(v.now()) > v.rules.MaxLife:
+		return Caller{}, TooLong
+	case keys.Denied.has(&c):
+		return Caller{}, Denied
 	}
 	if c.Subject == "" || len(c.Subject) > maxName || strings.ContainsFunc(c.Subject, unprintable) {
 		return Caller{}, Subject
 	}
 	caller := Caller{Name: c.Subject}
-	for _, word := range strings.Fields(c.Scope) {
+	for _, word := range slices.Concat(c.Scope, c.Scp) {
 		if s := Scope(word); slices.Contains(Scopes, s) && !caller.May(s) {
 			caller.Scopes = append(caller.Scopes, s)
 		}
@@ -130,18 +183,41 @@ func (v *Verifier) Verify(raw string) (Caller, error) {
 	return caller, nil
 }
 
+// of returns what verifies a token.
+func (k Keys) of(t *jwt.Token) (any, error) {
+	id, _ := t.Header["kid"].(string)
+	key, known := k.ByID[id]
+	if !known {
+		key, known = k.ByID[""]
+	}
+	switch {
+	case !known:
+		return nil, KeyUnknown
+	case t.Method.Alg() != key.algorithm:
+		return nil, Algorithm
+	}
+	return key.verify, nil
+}
+
+// life is how long the token was made for.
+func (c *claims) life(now time.Time) time.Duration {
+	if c.IssuedAt != nil {
+		now = c.IssuedAt.Time
+	}
+	return c.ExpiresAt.Sub(now)
+}
+
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }
 
-func (v *Verifier) refusal(parsed *jwt.Token, c *claims, err error) Refusal {
-	if parsed != nil && parsed.Method != nil && parsed.Method.Alg() != v.key.algorithm {
-		return Algorithm
-	}
+func (v *Verifier) refusal(c *claims, err error) Refusal {
 	for _, known := range []struct {
 		is  error
 		why Refusal
 	}{
 		{jwt.ErrTokenMalformed, Malformed},
 		{Malformed, Malformed},
+		{KeyUnknown, KeyUnknown},
+		{Algorithm, Algorithm},
 		{jwt.ErrTokenUnverifiable, Algorithm}, // an algorithm that nobody knows
 		{jwt.ErrTokenSignatureInvalid, Signature},
 		{jwt.ErrTokenExpired, Expired},
@@ -167,7 +243,7 @@ func (v *Verifier) refusal(parsed *jwt.Token, c *claims, err error) Refusal {
 }
 
 // MaxTTL is the longest life of a token that Mint makes.
-const MaxTTL = 31 * 24 * time.Hour
+const MaxTTL = 30 * 24 * time.Hour
 
 // Grant is what a token is to say.
 type Grant struct {
@@ -175,9 +251,11 @@ type Grant struct {
 	Scopes           []Scope
 	TTL              time.Duration // above 0, at most MaxTTL
 	Issuer, Audience string        // left out when empty
+	KeyID            string        // kid; left out when empty
 }
 
-// Mint signs a token with an HMAC key.
+// Mint signs a token with an HMAC key. It has a jti of its own, by which it can be
+// denied.
 func Mint(key Key, g Grant, now time.Time) (string, error) {
 	secret, symmetric := key.verify.([]byte)
 	switch {
@@ -190,17 +268,21 @@ func Mint(key Key, g Grant, now time.Time) (string, error) {
 	case len(g.Scopes) == 0:
 		return "", errors.New("a token without a scope is good for nothing")
 	}
-	words := make([]string, len(g.Scopes))
+	scope := make(words, len(g.Scopes))
 	for i, s := range g.Scopes {
 		if !slices.Contains(Scopes, s) {
 			return "", fmt.Errorf("there is no scope %q; there are %s and %s", s, Read, Revoke)
 		}
-		words[i] = string(s)
+		scope[i] = string(s)
 	}
-	c := claims{Scope: strings.Join(words, " "), RegisteredClaims: jwt.RegisteredClaims{
+	c := claims{Scope: scope, RegisteredClaims: jwt.RegisteredClaims{ID: rand.Text(),
 		Subject: g.Name, Issuer: g.Issuer, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(g.TTL))}}
 	if g.Audience != "" {
 		c.Audience = jwt.ClaimStrings{g.Audience}
 	}
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(secret)
+	t := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	if g.KeyID != "" {
+		t.Header["kid"] = g.KeyID
+	}
+	return t.SignedString(secret)
 }

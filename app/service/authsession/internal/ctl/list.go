@@ -1,0 +1,84 @@
+package ctl
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	pb "github.com/tgsession/tgsession/proto/admin"
+)
+
+const pageSize = 500 // the most that a node gives
+
+func list(ctx context.Context, r *request) error {
+	r.remote()
+	in := &pb.ListSessionsRequest{}
+	r.Int64Var(&in.UserId, "user", 0, "only sessions of this user `id`")
+	r.StringVar(&in.DeviceType, "type", "", "only this device `type`: android, ios, desktop, web, bot or other")
+	apiID := r.Int("api-id", 0, "only this app")
+	live := r.Bool("live", false, "only live sessions")
+	ended := r.Bool("ended", false, "only ended sessions")
+	limit := r.Int("limit", 100, "sessions at most; 0: all")
+	r.StringVar(&in.PageToken, "page-token", "", "go on where an earlier list stopped")
+	if err := r.nothing(); err != nil {
+		return err
+	}
+	switch {
+	case *live && *ended:
+		return misuse("--live and --ended exclude each other")
+	case *live || *ended:
+		in.Active = live
+	case *limit < 0:
+		return misuse("--limit must not be negative")
+	}
+	if *apiID < 0 || *apiID > math.MaxInt32 {
+		return misuse("--api-id is out of bounds")
+	}
+	in.ApiId = int32(*apiID)
+	ctx, client, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return r.pages(ctx, client, in, *limit)
+}
+
+// pages shows each page when it comes: a list that breaks off has shown what it
+// had, and says where to go on.
+func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *pb.ListSessionsRequest, limit int) error {
+	out := r.stream("sessions", sessionTitles)
+	shown := 0
+	for {
+		in.PageSize = pageSize
+		if left := limit - shown; limit > 0 && left < pageSize {
+			in.PageSize = int32(left)
+		}
+		page, err := client.ListSessions(ctx, in)
+		if err != nil {
+			if out.begun() {
+				err = partially(err)
+				r.goOn(in.PageToken)
+			}
+			return out.end(err, member{"next_page_token", in.PageToken})
+		}
+		for _, s := range page.Sessions {
+			if err := out.add(s, sessionRow(s)); err != nil {
+				return err
+			}
+		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+		shown += len(page.Sessions)
+		if in.PageToken = page.NextPageToken; in.PageToken == "" || limit > 0 && shown >= limit {
+			r.goOn(in.PageToken)
+			return out.end(nil, member{"next_page_token", in.PageToken})
+		}
+	}
+}
+
+// goOn says how to see the rest.
+func (r *request) goOn(token string) {
+	if token != "" && r.output == "table" {
+		fmt.Fprintf(r.stderr, "there are more: --page-token %s\n", printable(token))
+	}
+}

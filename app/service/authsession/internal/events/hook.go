@@ -1,0 +1,258 @@
+package events
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+)
+
+const (
+	hookLock   = "authsession.hook."
+	heldEvery  = 10 * time.Second // a holder that is silent for a minute loses its lock
+	busyPause  = 5 * time.Second  // until a node looks again whether a hook is free
+	storeBound = 5 * time.Second
+)
+
+// Hook delivers the events that were published to a webhook, on one node at a time:
+// each at least once, those of a user in their order, one after the other. It
+// follows the batches of the relay, and keeps in MySQL which it has done with.
+type Hook struct {
+	db   *sql.DB
+	poll time.Duration
+	send *sender
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// StartHooks starts those of c on the table in db; Stop ends each. What they follow
+// begins when a hook is first started.
+func StartHooks(db *sql.DB, c config.Events) (hooks []*Hook) {
+	for _, w := range c.Webhooks {
+		s, err := newSender(w)
+		if err != nil {
+			logx.Errorf("events: %v", err)
+			continue
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		h := &Hook{db: db, poll: c.Poll, send: s, stop: stop, done: make(chan struct{})}
+		hooks = append(hooks, h)
+		go h.loop(ctx)
+	}
+	return hooks
+}
+
+// Stop ends the hook after the deliveries under way. The channel is closed when
+// nothing is under way any more.
+func (h *Hook) Stop() (stopped <-chan struct{}) {
+	h.stop()
+	return h.done
+}
+
+func (h *Hook) loop(ctx context.Context) {
+	defer close(h.done)
+	defer h.send.client.CloseIdleConnections()
+	for pause := time.Duration(0); ; pause = busyPause {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
+			logx.Errorf("webhook %s: %v", h.send.conf.Name, err)
+		}
+	}
+}
+
+// follow delivers until ctx ends, or the hook is another node's.
+func (h *Hook) follow(ctx context.Context) error {
+	lock, err := dblock.Take(ctx, h.db, hookLock+h.send.conf.Name)
+	if errors.Is(err, dblock.ErrTaken) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	at, err := h.position(ctx)
+	if err != nil {
+		return err
+	}
+	run := &hookRun{hook: h, queue: newQueue(at), results: make(chan result, h.send.conf.Parallel), stored: at}
+	defer run.end()
+	held := time.Now()
+	for {
+		next, err := run.turn(ctx)
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		if time.Since(held) >= heldEvery {
+			if err := lock.Held(ctx); err != nil {
+				return err
+			}
+			held = time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-run.results:
+			run.settle(r)
+		case <-time.After(max(0, time.Until(next))):
+		}
+	}
+}
+
+// position is the batch that the hook has done with last.
+func (h *Hook) position(ctx context.Context) (no int64, err error) {
+	last, err := lastBatch(ctx, h.db)
+	if err != nil {
+		return 0, err
+	}
+	name := h.send.conf.Name
+	if _, err := h.db.ExecContext(ctx, "INSERT INTO session_webhooks(name, published_no) VALUES (?, ?) ON DUPLICATE KEY UPDATE name = VALUES(name)", name, last); err != nil {
+		return 0, fmt.Errorf("its place: %w", err)
+	}
+	if err := h.db.QueryRowContext(ctx, "SELECT published_no FROM session_webhooks WHERE name = ?", name).Scan(&no); err != nil {
+		return 0, fmt.Errorf("its place: %w", err)
+	}
+	return no, nil
+}
+
+// hookRun is a hook that this node has.
+type hookRun struct {
+	hook     *Hook
+	queue    *queue
+	results  chan result
+	inFlight int
+	looked   time.Time // when batches were last looked for
+	stored   int64     // the place that MySQL has
+}
+
+// result is what came of an attempt.
+type result struct {
+	d   *delivery
+	err error
+}
+
+// turn loads, delivers what is due, and notes what is done with. It returns when
+// there is more to do, if no attempt ends before.
+func (r *hookRun) turn(ctx context.Context) (next time.Time, err error) {
+	h := r.hook
+	now := time.Now()
+	if now.Sub(r.looked) >= h.poll && r.queue.size < h.send.conf.Queue {
+		more, err := r.load(ctx)
+		if err != nil {
+			return now, err
+		}
+		if r.looked = now; more {
+			r.looked = time.Time{}
+		}
+	}
+	for r.inFlight < h.send.conf.Parallel {
+		d := r.queue.take(now)
+		if d == nil {
+			break
+		}
+		r.inFlight++
+		go func() { r.results <- result{d, h.send.post(context.WithoutCancel(ctx), d.event)} }()
+	}
+	hookWaiting.Set(float64(r.queue.size), h.send.conf.Name)
+	if err := r.store(ctx); err != nil {
+		return now, err
+	}
+	next = now.Add(h.poll)
+	if r.looked.IsZero() && r.queue.size < h.send.conf.Queue {
+		return now, nil
+	}
+	if due, any := r.queue.due(); any && r.inFlight < h.send.conf.Parallel && due.Before(next) {
+		next = due
+	}
+	return next, nil
+}
+
+// load takes in the next batch.
+func (r *hookRun) load(ctx context.Context) (more bool, err error) {
+	h := r.hook
+	var no int64
+	err = h.db.QueryRowContext(ctx, "SELECT published_no FROM session_events WHERE published_no > ? ORDER BY published_no LIMIT 1", r.queue.loaded).Scan(&no)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("session events: %w", err)
+	}
+	list, err := events(ctx, h.db, "published_no = ? ORDER BY id", no)
+	if err != nil {
+		return false, err
+	}
+	if types := h.send.conf.Types; len(types) > 0 {
+		list = slices.DeleteFunc(list, func(e row) bool { return !slices.Contains(types, e.Type) })
+	}
+	r.queue.add(no, list)
+	return true, nil
+}
+
+// settle takes in what came of an attempt.
+func (r *hookRun) settle(a result) {
+	r.inFlight--
+	name, c := r.hook.send.conf.Name, &r.hook.send.conf
+	a.d.attempts++
+	switch {
+	case a.err == nil:
+		hookDelivered.Inc(name)
+		r.queue.done(a.d)
+	case a.d.attempts >= c.Attempts:
+		hookFailed.Inc(name)
+		hookDead.Inc(name)
+		logx.Errorf("webhook %s: event %s (%s) is given up after %d attempts: %v", name, a.d.event.EventID, a.d.event.Type, a.d.attempts, a.err)
+		r.queue.done(a.d)
+	default:
+		hookFailed.Inc(name)
+		r.queue.again(a.d, time.Now().Add(backoff(c.Backoff, c.MaxBackoff, a.d.attempts)))
+	}
+}
+
+// store notes which batches are done with.
+func (r *hookRun) store(ctx context.Context) error {
+	done := r.queue.finished()
+	if done == r.stored {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
+	defer cancel()
+	if _, err := r.hook.db.ExecContext(ctx, "UPDATE session_webhooks SET published_no = ? WHERE name = ?", done, r.hook.send.conf.Name); err != nil {
+		return fmt.Errorf("its place: %w", err)
+	}
+	r.stored = done
+	return nil
+}
+
+// end waits for the attempts under way, so that what they deliver is not repeated.
+func (r *hookRun) end() {
+	for r.inFlight > 0 {
+		r.settle(<-r.results)
+	}
+	if err := r.store(context.Background()); err != nil {
+		logx.Errorf("webhook %s: %v", r.hook.send.conf.Name, err)
+	}
+	hookWaiting.Set(0, r.hook.send.conf.Name)
+}
+
+// userOf is whose session an event tells of.
+func userOf(e row) int64 {
+	var body struct {
+		Session struct {
+			UserID int64 `json:"user_id,string"`
+		} `json:"session"`
+	}
+	_ = json.Unmarshal([]byte(e.Body), &body) // written by ourselves; else all such events are one user's
+	return body.Session.UserID
+}

@@ -1,0 +1,223 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+)
+
+// receiver is who the webhook calls.
+type receiver struct {
+	t      *testing.T
+	server *httptest.Server
+	secret string
+
+	mu    sync.Mutex
+	got   []string // "user/hash" of what was taken, in order
+	ids   []string
+	tries int
+	fail  func(user int64) bool
+}
+
+func newReceiver(t *testing.T) *receiver {
+	r := &receiver{t: t, secret: strings.Repeat("0123456789abcdef", 2), fail: func(int64) bool { return false }}
+	r.server = httptest.NewServer(http.HandlerFunc(r.take))
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+func (r *receiver) take(w http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	h := request.Header
+	at, parseErr := strconv.ParseInt(h.Get("X-Event-Timestamp"), 10, 64)
+	if err != nil || parseErr != nil || time.Since(time.Unix(at, 0)).Abs() > time.Minute ||
+		h.Get("X-Event-Signature") != "v1="+signature([]byte(r.secret), h.Get("X-Event-Timestamp"), string(body)) {
+		r.t.Errorf("a delivery that is not signed as it should be: %v", h)
+	}
+	var e envelope
+	if err := json.Unmarshal(body, &e); err != nil || e.ID != h.Get("X-Event-Id") {
+		r.t.Errorf("%s: %v", body, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tries++
+	if r.fail(e.Session.UserID) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	r.got = append(r.got, fmt.Sprintf("%d/%d", e.Session.UserID, e.Session.Hash))
+	r.ids = append(r.ids, e.ID)
+}
+
+func (r *receiver) failing(f func(user int64) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fail = f
+}
+
+func (r *receiver) taken() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got)
+}
+
+func (r *receiver) attempts() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries
+}
+
+func (r *receiver) hook() config.Webhook {
+	file := filepath.Join(r.t.TempDir(), "secret")
+	require.NoError(r.t, os.WriteFile(file, []byte(r.secret+"\n"), 0o600))
+	return config.Webhook{Name: "test", URL: r.server.URL, SecretFile: file, Timeout: 5 * time.Second, Attempts: 1000,
+		Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Parallel: 4, Queue: 100}
+}
+
+// tell commits and publishes an event of each user, in order.
+func (b *bench) tell(hash int, users ...int64) {
+	b.t.Helper()
+	for _, user := range users {
+		e := event(hash)
+		e.Session.UserID = user
+		require.NoError(b.t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, e) }))
+	}
+	require.NoError(b.t, b.idle().drain(b.t.Context()))
+}
+
+// hooks starts a node's, and returns when its place is known.
+func (b *bench) hooks(w config.Webhook) *Hook {
+	b.t.Helper()
+	h := StartHooks(b.db, config.Events{Poll: 5 * time.Millisecond, Webhooks: []config.Webhook{w}})[0]
+	b.t.Cleanup(func() { <-h.Stop() })
+	require.Eventually(b.t, func() bool { return b.place() >= 0 }, 20*time.Second, 5*time.Millisecond)
+	return h
+}
+
+func (b *bench) place() (no int) {
+	b.t.Helper()
+	require.NoError(b.t, b.db.QueryRow("SELECT COALESCE(MAX(published_no), -1) FROM session_webhooks").Scan(&no))
+	return no
+}
+
+func of(user int64, list []string) (out []string) {
+	for _, s := range list {
+		if strings.HasPrefix(s, fmt.Sprint(user, "/")) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Events are signed, and those of a user come in order, one after the other, while
+// others go on beside one whose deliveries fail.
+func TestAWebhookKeepsTheOrderOfAUser(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	b.tell(0, 1)
+	b.hooks(r.hook())
+	r.failing(func(user int64) bool { return user == 1 })
+	for i := 1; i <= 10; i++ {
+		b.tell(i, 1, 2)
+	}
+	require.Eventually(t, func() bool { return len(of(2, r.taken())) == 10 }, 20*time.Second, 5*time.Millisecond)
+	require.Empty(t, of(1, r.taken()))
+	place := b.place()
+	r.failing(func(int64) bool { return false })
+	require.Eventually(t, func() bool { return len(r.taken()) == 20 && b.place() > place }, 20*time.Second, 5*time.Millisecond)
+	for user := range int64(2) {
+		for i, got := range of(user+1, r.taken()) {
+			require.Equal(t, fmt.Sprintf("%d/%d", user+1, i+1), got)
+		}
+	}
+}
+
+// An event that nobody takes is given up, and the next ones of its user come.
+func TestAWebhookGivesUp(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	w := r.hook()
+	w.Attempts = 3
+	b.hooks(w)
+	r.failing(func(int64) bool { return true })
+	b.tell(1, 1)
+	require.Eventually(t, func() bool { return b.place() == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, 3, r.attempts())
+	r.failing(func(int64) bool { return false })
+	b.tell(2, 1)
+	require.Eventually(t, func() bool { return b.place() == 2 }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, []string{"1/2"}, r.taken())
+}
+
+// One node delivers at a time; the next one goes on where it stopped, and what was
+// not done with comes again with the same id.
+func TestAWebhookGoesOnOnAnotherNode(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	one := b.hooks(r.hook())
+	other := b.hooks(r.hook())
+	for i := range 20 {
+		b.tell(i, 1)
+	}
+	require.Eventually(t, func() bool { return len(r.taken()) == 20 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 20 }, 20*time.Second, 5*time.Millisecond)
+	<-one.Stop()
+	<-other.Stop()
+	b.tell(20, 1)
+	b.hooks(r.hook())
+	require.Eventually(t, func() bool { return len(r.taken()) == 21 }, 20*time.Second, 5*time.Millisecond)
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(r.ids))), 21, "each once, by ids")
+}
+
+// Only so many events wait in memory, and only types that were asked for.
+func TestAWebhookIsBounded(t *testing.T) {
+	q := newQueue(5)
+	q.add(6, []row{{EventID: "a", Body: `{"session":{"user_id":"1"}}`}, {EventID: "b", Body: `{"session":{"user_id":"1"}}`}, {EventID: "c", Body: `{"session":{"user_id":"2"}}`}})
+	q.add(7, nil)
+	now := time.Now()
+	first, second := q.take(now), q.take(now)
+	require.Nil(t, q.take(now), "one of a user at a time")
+	require.NotEqual(t, first.user, second.user)
+	require.EqualValues(t, 5, q.finished())
+	q.done(first)
+	q.done(second)
+	require.EqualValues(t, 5, q.finished())
+	last := q.take(now)
+	require.Equal(t, "b", last.event.EventID)
+	q.again(last, now.Add(time.Hour))
+	require.Nil(t, q.take(now))
+	q.done(q.take(now.Add(2 * time.Hour)))
+	require.EqualValues(t, 7, q.finished())
+	require.Zero(t, q.size)
+	require.Empty(t, q.lines)
+
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	w := r.hook()
+	w.Queue, w.Types = 3, []string{Changed}
+	b.hooks(w)
+	r.failing(func(int64) bool { return true })
+	for i := range 10 {
+		b.tell(i, int64(i))
+	}
+	require.Eventually(t, func() bool { return r.attempts() > 30 }, 20*time.Second, 5*time.Millisecond)
+	r.failing(func(int64) bool { return false })
+	require.Eventually(t, func() bool { return len(r.taken()) == 10 }, 20*time.Second, 5*time.Millisecond)
+
+	for failures, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 50: time.Minute} {
+		require.InDelta(t, want, backoff(time.Second, time.Minute, failures), float64(want)/5+1)
+	}
+}

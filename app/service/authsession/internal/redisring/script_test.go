@@ -1,0 +1,177 @@
+package redisring
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/stores/cache"
+	"github.com/zeromicro/go-zero/core/stores/redis"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+var echo = NewScript(`
+if ARGV[1] == 'refuse' then return redis.error_reply('NO not this one') end
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]`)
+
+func calls(n int) (list []Call) {
+	for i := range n {
+		list = append(list, Call{Keys: []string{fmt.Sprintf("k%d", i)}, Args: []any{fmt.Sprint(i)}})
+	}
+	return list
+}
+
+// A thousand calls take a few round trips to each node, with results in order,
+// also where the nodes do not know the script.
+func TestManyCallsTakeFewRoundTrips(t *testing.T) {
+	var networks []*testenv.Proxy
+	var addresses []string
+	for range 3 {
+		networks = append(networks, testenv.NewProxy(t, testenv.StartRedis(t).Address))
+		addresses = append(addresses, networks[len(networks)-1].Address)
+	}
+	r := open(t, addresses...)
+	const n = 1000
+	for round := range 2 {
+		for _, p := range networks {
+			p.Requests.Store(0)
+		}
+		results, errs := r.RunEach(t.Context(), echo, calls(n))
+		require.NoError(t, First(errs))
+		require.Empty(t, errs)
+		for i, result := range results {
+			require.Equal(t, fmt.Sprint(i), result)
+		}
+		if round == 1 {
+			for i, p := range networks {
+				// Each round trip of 256 calls comes in one or two pieces.
+				require.Less(t, p.Requests.Load(), int64(20), "node %d", i)
+			}
+		}
+	}
+	list := calls(n)
+	list[3].Args[0] = "refuse"
+	_, errs := r.RunEach(t.Context(), echo, list)
+	require.Len(t, errs, n)
+	require.ErrorContains(t, errs[3], "NO not this one")
+	require.ErrorIs(t, First(errs), errs[3])
+	failed := func() (n int) {
+		for _, err := range errs {
+			if err != nil {
+				n++
+			}
+		}
+		return n
+	}
+	require.Equal(t, 1, failed())
+	gone := 0
+	for _, c := range list {
+		if r.Node(c.Keys[0]) == addresses[1] {
+			gone++
+		}
+	}
+	networks[1].Cut()
+	_, errs = r.RunEach(t.Context(), echo, calls(n))
+	require.Equal(t, gone, failed(), "the other nodes' calls ran")
+}
+
+// silent is a server that takes connections and answers nothing.
+func silent(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+// A Redis that hangs costs no call more than about half a second, the wait for
+// one of the pool's connections included.
+func TestAHangCostsHalfASecond(t *testing.T) {
+	r := open(t, silent(t))
+	var longest atomic.Int64
+	var wg sync.WaitGroup
+	for range 300 { // more than the pool has connections
+		wg.Go(func() {
+			for range 3 {
+				began := time.Now()
+				if _, _, err := r.Get(context.Background(), "k"); err == nil {
+					t.Error("an answer")
+				}
+				for took := int64(time.Since(began)); ; {
+					if old := longest.Load(); took <= old || longest.CompareAndSwap(old, took) {
+						break
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Less(t, time.Duration(longest.Load()), 900*time.Millisecond)
+}
+
+// Callers who have no time do not make a node rest that is well; callers who
+// have waited long enough do.
+func TestImpatientCallersAreNotANodesFault(t *testing.T) {
+	m := miniredis.RunT(t)
+	network := testenv.NewProxy(t, m.Addr())
+	r := open(t, network.Address)
+	_, _, err := r.Get(t.Context(), "k")
+	require.NoError(t, err)
+	network.MaxDelay.Store(int64(30 * time.Millisecond))
+	for range 5 * tolerated {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		_, _, _ = r.Get(ctx, "k")
+		cancel()
+	}
+	network.MaxDelay.Store(0)
+	_, _, err = r.Get(t.Context(), "k")
+	require.NoError(t, err)
+
+	r = open(t, silent(t))
+	for range tolerated {
+		ctx, cancel := context.WithTimeout(t.Context(), patience+20*time.Millisecond)
+		_, _, err = r.Get(ctx, "k")
+		cancel()
+		require.NotErrorIs(t, err, ErrResting)
+	}
+	_, _, err = r.Get(t.Context(), "k")
+	require.ErrorIs(t, err, ErrResting)
+}
+
+// In a Redis cluster, too, what may have been carried out is not sent again.
+func TestAClusterIsAskedOnce(t *testing.T) {
+	m := testenv.StartRedis(t, "--cluster-enabled", "yes")
+	m.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	require.Eventually(t, func() bool {
+		return m.Do("CLUSTER", "INFO").(string)[:16] == "cluster_state:ok"
+	}, 30*time.Second, 10*time.Millisecond)
+	r := New(cache.ClusterConf{{RedisConf: redis.RedisConf{Host: m.Address, Type: "cluster"}, Weight: 100}})
+	t.Cleanup(func() { r.Close() })
+	count := NewScript(`return redis.call('INCR', KEYS[1])`)
+	for i := range int64(3) {
+		got, err := r.Run(t.Context(), count, []string{"n"})
+		require.NoError(t, err)
+		require.Equal(t, i+1, got)
+	}
+	slow := NewScript(`
+redis.call('INCR', KEYS[1])
+local till = redis.call('TIME')
+till = till[1] * 1000000 + till[2] + ARGV[1] * 1000
+repeat local now = redis.call('TIME') until now[1] * 1000000 + now[2] >= till
+return 1`)
+	began := time.Now()
+	_, err := r.Run(t.Context(), slow, []string{"n"}, 700)
+	require.Error(t, err)
+	require.Less(t, time.Since(began), 2*timeout)
+	require.Equal(t, "4", m.Do("GET", "n"), "it ran once")
+	_, errs := r.RunEach(t.Context(), slow, []Call{{Keys: []string{"n"}, Args: []any{700}}})
+	require.Error(t, First(errs))
+	require.Equal(t, "5", m.Do("GET", "n"), "it ran once")
+}
