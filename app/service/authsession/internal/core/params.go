@@ -3,7 +3,7 @@ package core
 import "encoding/json"
 
 // Bounds of the params of initConnection, as session has them for its clients: real
-// ones hold one number. They are stored, cached for a week and sent with every
+// ones hold one number. They are stored, cached for an hour and sent with every
 // state of the key, and anybody can send some, without a login.
 const (
 	maxParams      = 4096 // bytes
