@@ -27,8 +27,10 @@
 //	              │ asked (Fetch), PeerTimeout    │
 //
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
-// who would own the key without it (Members.former). A refuses while its own ring says
-// that it owns the key: one of the two has not heard of the change yet, and B asks again.
+// who would own the key without it, and one that gets a request for a key that is another
+// node's by its own ring asks that node, since who sent the request has heard of a change
+// first (Members.former). A refuses while its own ring says that it owns the key: one of
+// the two has not heard of the change yet, and B asks again.
 // Where nobody has the key it begins anew, and where a node does not answer, too: then
 // its client is told to fetch what it may have missed (sess, gap.go).
 //

@@ -60,13 +60,18 @@ func (v *view) next(r *Ring, now int64) *view {
 }
 
 // former are the owners of a key until a moment ago, that is since some time, the
-// latest first, without this node.
+// latest first, without this node: also who owns it now, unless this node has left.
 func (m *Members) former(permAuthKeyID, since int64) (nodes []string) {
 	v := m.view.Load()
 	add := func(node string) {
 		if node != "" && node != m.self && !slices.Contains(nodes, node) {
 			nodes = append(nodes, node)
 		}
+	}
+	// A request may be here because its sender has heard of a change that this node has not:
+	// then the key is still where this node's own ring has it.
+	if !m.Left() {
+		add(v.ring.Owner(permAuthKeyID))
 	}
 	for i := len(v.past) - 1; i >= 0 && v.ended[i] >= since; i-- {
 		if i == 0 && v.before != nil && len(v.past[0].Nodes()) == 1 { // of a node that was alone: not what the others saw

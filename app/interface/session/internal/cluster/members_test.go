@@ -168,7 +168,7 @@ func TestFormer(t *testing.T) {
 		after time.Duration
 		nodes []string // none: time passes
 	}
-	missed := []string{"missed"} // by the others
+	missed, left := []string{"missed"}, []string{"left"} // by the others; the others
 	for name, x := range map[string]struct {
 		steps []step
 		key   int64
@@ -179,6 +179,8 @@ func TestFormer(t *testing.T) {
 		"it joins two":               {steps: []step{{0, []string{a, b, c}}}, key: owned(c, b, c), want: []string{c}},
 		"it has joined long ago":     {steps: []step{{0, []string{a, b}}, {time.Minute, nil}}, key: 1},
 		"another leaves":             {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(b, a, b, c), want: []string{b}},
+		"another has it":             {steps: []step{{0, []string{a, b, c}}, {time.Minute, nil}}, key: owned(b, a, b, c), want: []string{b}},
+		"it leaves, and has no past": {steps: []step{{0, []string{a, b, c}}, {time.Minute, left}}, key: owned(b, a, b, c)},
 		"another leaves, of its own": {steps: []step{{0, []string{a, b, c}}, {time.Minute, []string{a, c}}}, key: owned(a, a, b, c)},
 		"the others missed it":       {steps: []step{{0, []string{a, b, c}}, {time.Minute, missed}}, key: owned(a, a, b, c), want: []string{NewRing([]string{b, c}).Owner(owned(a, a, b, c))}},
 		"they missed it, and one left meanwhile": {
@@ -194,6 +196,11 @@ func TestFormer(t *testing.T) {
 				now += int64(s.after)
 				if slices.Equal(s.nodes, missed) {
 					m.rejoin()
+					continue
+				}
+				if slices.Equal(s.nodes, left) {
+					m.Leave()
+					now += int64(time.Minute)
 					continue
 				}
 				m.Update(s.nodes)

@@ -43,9 +43,9 @@ const (
 	outcomeTries = 4
 )
 
-// Former are the nodes that may have a key in memory which is not here: its owners by
-// the rings of a moment ago, and, where this node has just joined, who owned it
-// before. The latest is first.
+// Former are the nodes that may have a key in memory which is not here: its owner, where
+// that is another node, its owners by the rings of a moment ago, and, where this node has
+// just joined, who owned it before. The latest is first.
 func (c *Cluster) Former(permAuthKeyID int64) []string {
 	if c.keys == nil {
 		return nil

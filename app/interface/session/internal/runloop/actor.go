@@ -34,6 +34,7 @@ type actor struct {
 	parted          *departure   // since another node has asked for the key; nil: none has
 	arriving        bool         // another node is asked for it: what comes waits
 	doubted         bool         // another node may have had it meanwhile
+	guest           bool         // made while the key was another node's: until it is this one's, it has not stood still
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
@@ -163,7 +164,8 @@ func (a *actor) tellLost(in sess.Input) {
 func (a *actor) back() (back bool) {
 	if !a.unbound {
 		a.epoch, back = a.m.o.Cluster.ReacquiredSince(a.key, a.epoch)
-		a.doubted = a.doubted || back
+		a.doubted = a.doubted || back && !a.guest
+		a.guest = a.guest && !back
 	}
 	return back
 }

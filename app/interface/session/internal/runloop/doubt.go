@@ -12,6 +12,9 @@ import (
 // wants something of it from outside has that node asked, and waits for the answer. If
 // the key lived there, that life goes on here, and the one that stood still ends: what
 // its client repeated there is not done again. Else nothing has happened.
+//
+// A key that has begun here while the ring still gave it to another node is not in doubt
+// when the ring gives it to this one: the life here is the later one (guest).
 
 // Missed is for when this node learns that the others have not seen it for a time, as
 // when it was stopped, or etcd could not be reached: each of its keys is in doubt.

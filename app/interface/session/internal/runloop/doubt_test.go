@@ -119,6 +119,34 @@ func TestAKeyThatWasAnothersForAMoment(t *testing.T) {
 	}
 }
 
+// A key began on a node that had not heard yet of being its owner. When it heard, the life
+// that the old owner had of the key took the place of the one here, and what had been done
+// here was done again.
+func TestAKeyThatBeganBeforeItsNodeKnewOfIt(t *testing.T) {
+	c := newMoving()
+	c.fetch = func(func(*session.KeyState, bool)) { t.Error("the life here is the later one") }
+	mine := false
+	c.owns = func(int64) bool { return mine }
+	n := newNode(t, nil, lives(c))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	c.former, mine = []string{"b"}, true
+	now := uint32(1)
+	c.reacquired = func(_ int64, since uint32) (uint32, bool) { return now, since < now }
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	n.Wait()
+	n.Arrive(1, "b", func() (*session.KeyState, bool) { return &session.KeyState{}, false })
+	n.Wait()
+	require.Equal(t, []string{"data 1", "CallDone", "Returned", "data 2", "PushesLost"}, of("here", c.take()))
+
+	// From then on it is as any other.
+	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+	now = 2
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+	n.Wait()
+	require.Equal(t, []string{"Arrived", "PushesLost", "data 3"}, of("there", c.take()))
+}
+
 // Where the others have been told of this node again for long, nobody has its keys.
 func TestNobodyIsAskedForAKeyThatNobodyCanHave(t *testing.T) {
 	c := newMoving()

@@ -371,6 +371,7 @@ func (m *Manager) create(key int64, unbound, arriving bool) (a *actor, made bool
 		return a, false
 	}
 	a = &actor{m: m, key: key, unbound: unbound, arriving: arriving, epoch: m.o.Cluster.Epoch()}
+	a.guest = !unbound && !m.o.Cluster.Keeps(key)
 	if a.early = !unbound && m.o.Cluster.Converging(); !arriving {
 		a.machine = m.o.New(key, unbound)
 	}

@@ -193,10 +193,17 @@ func (w *MainAuthWrapper) noLogin(to State) {
 		w.revoke()
 	case StateRevoked, StateLoggedOut:
 	default:
+		doomed := false
 		for s := range w.sessions() {
-			s.ended, s.doomed = s.ended || s.doomed, false
+			if s.doomed {
+				w.endSession(s)
+			}
+			doomed, s.doomed = doomed || s.doomed, false
 		}
 		w.logOut(to)
+		if doomed {
+			w.endCalls()
+		}
 	}
 }
 
@@ -305,24 +312,34 @@ func (w *MainAuthWrapper) revoke() {
 func (w *MainAuthWrapper) endLogin() {
 	w.login.endElsewhere(w.now)
 	for s := range w.sessions() { // before the refusals are there
-		s.ended = true
-		var unsent []int64
-		s.discard(func(m *outMsg) bool {
-			if m.kind != outAnswer {
-				return false
-			}
-			s.window.lose(m.req) // who asks again is refused, not left in silence
-			if m.id == 0 {
-				unsent = append(unsent, m.req)
-			}
-			return true
-		})
-		for _, req := range unsent {
-			w.answerError(s, req, errUnregistered.Code, errUnregistered.Message)
-		}
+		w.endSession(s)
 	}
 	w.logOut(StateRevoked)
 	w.dropPushes()
+	w.endCalls()
+}
+
+// endSession leaves nothing in a session of what the login that has ended was answered.
+func (w *MainAuthWrapper) endSession(s *session) {
+	s.ended = true
+	var unsent []int64
+	s.discard(func(m *outMsg) bool {
+		if m.kind != outAnswer {
+			return false
+		}
+		s.window.lose(m.req) // who asks again is refused, not left in silence
+		if m.id == 0 {
+			unsent = append(unsent, m.req)
+		}
+		return true
+	})
+	for _, req := range unsent {
+		w.answerError(s, req, errUnregistered.Code, errUnregistered.Message)
+	}
+}
+
+// endCalls refuses the calls that an ended login has made.
+func (w *MainAuthWrapper) endCalls() {
 	for _, c := range slices.Clone(w.calls.list) {
 		w.endCall(c)
 	}

@@ -407,6 +407,29 @@ func TestEndedLoginComesBackWithTheKey(t *testing.T) {
 	require.EqualValues(t, alice, x.served("updates.getState"))
 }
 
+// Word that a login has ended comes just after the key, while its login is asked for. What
+// that login had been answered stayed, and was sent again to a client that came back.
+func TestLoginEndsAsTheKeyComesBack(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	answered := x.recv(1, x.method("updates.getState"))
+	x.answer("updates.getState", updatesState())
+	running := x.recv(1, x.method("account.getAccountTTL"))
+	x.take()
+
+	x.states, x.state = false, AuthState{State: StateUnauthorized}
+	x.step(&Returned{})
+	x.step(&Revoked{})
+	require.Empty(t, x.take(), "nobody knows yet")
+	x.states = true
+	read, _ := find[*GetAuthState](x, nil)
+	state := x.state
+	x.finish(read, &state, nil)
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), running.ID))
+	x.step(x.data(1, answered))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), answered.ID))
+}
+
 // Who has just logged in may call nothing more and listen: its updates were kept
 // until it did.
 func TestLoginAloneTakesUpdates(t *testing.T) {

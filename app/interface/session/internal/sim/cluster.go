@@ -165,6 +165,7 @@ func (c *cluster) leave(addr string) {
 	n.listing = listing{}
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
+	n.last = !n.svc.Cluster.Left()
 	began := c.now
 	var drained <-chan struct{}
 	var wait func()
@@ -201,7 +202,14 @@ func (c *cluster) leave(addr string) {
 type listing struct {
 	unheard bool  // it cannot reach etcd
 	overdue bool  // and knows that its lease may have run out
+	missed  int64 // when etcd let it go last
 	again   int64 // when it was listed again last
+}
+
+// isBehind reports whether at some time it may not have heard yet of what has changed since
+// etcd let it go.
+func (l *listing) isBehind(at int64) bool {
+	return l.again != 0 && at >= l.again && at < l.again+int64(hearTime)
 }
 
 func (l *listing) Confirm(context.Context) (bool, error) { return true, nil }
@@ -215,7 +223,7 @@ func (c *cluster) miss(addr string) {
 		return
 	}
 	c.note(addr[:8], "is let go by etcd")
-	n.listing.unheard = true
+	n.listing.unheard, n.listing.missed = true, c.now
 	c.after(c.between(time.Millisecond, 200*time.Millisecond), func() { n.listing.overdue = n.listing.unheard })
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
 	c.after(c.between(time.Second, 30*time.Second), func() { c.relist(n) })
@@ -239,6 +247,9 @@ func (c *cluster) unlist(addr string) {
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
 }
 
+// hearTime is the longest that a change of what etcd lists is on its way to a node.
+const hearTime = 400 * time.Millisecond
+
 // list changes what etcd lists. Everybody hears of it in their own time.
 func (c *cluster) list(addrs []string) {
 	slices.Sort(addrs)
@@ -248,7 +259,7 @@ func (c *cluster) list(addrs []string) {
 	version := c.version
 	c.ring = nodecluster.NewRing(addrs)
 	hear := func(f func()) {
-		c.after(c.between(time.Millisecond, 400*time.Millisecond), func() {
+		c.after(c.between(time.Millisecond, hearTime), func() {
 			if version == c.version { // etcd tells the latest state
 				f()
 			}

@@ -19,6 +19,7 @@ type machine struct {
 	n       *node
 	key     int64
 	unbound bool  // a temp key of its own
+	stray   bool  // it began anew where the ring gave its key to another node
 	letGo   int64 // when another node got the key; 0: none has
 	revoked int64 // when it heard that its login has ended; 0: it has not
 	late    bool  // it had read before that there was no login any more
@@ -29,8 +30,8 @@ type machine struct {
 	before sess.View
 }
 
-func (w *watch) machine(n *node, key int64, unbound bool, real *sess.MainAuthWrapper) runloop.Machine {
-	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, caused: caused{since: w.c.now}}
+func (w *watch) machine(n *node, key int64, unbound, stray bool, real *sess.MainAuthWrapper) runloop.Machine {
+	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, stray: stray, caused: caused{since: w.c.now}}
 	w.machines[m] = struct{}{}
 	w.c.note(n.addr[:8], "makes a machine", key)
 	return m

@@ -36,6 +36,7 @@ type node struct {
 	peers *server.Nodes
 	dead  bool // it crashed, or has left
 	gone  bool // it leaves: nobody shall find it any more
+	last  bool // it left when its ring had no other node
 
 	listing listing
 
@@ -77,7 +78,8 @@ func newNode(c *cluster, addr string) *node {
 			if !came {
 				c.watch.anewAt[key] = c.now
 			}
-			return c.watch.machine(n, key, unbound, real)
+			stray := !came && !unbound && !s.Cluster.Owns(key)
+			return c.watch.machine(n, key, unbound, stray, real)
 		},
 		Cluster: func(real *nodecluster.Cluster) runloop.Cluster { return excusing{real, n} },
 		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },

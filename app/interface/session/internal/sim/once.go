@@ -44,13 +44,21 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
+	case first.on.n != m.n && first.on.n.last:
+		return doneByTheLast
 	case (first.on.unbound || first.missed && first.temp) && first.on.n != m.n:
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
 	case first.on.n != m.n && m.letGo != 0 && w.anewAt[m.key] >= m.letGo:
 		return doneWhileItLeft
-	case w.c.former && m.n.listing.again > first.at:
+	case first.on.n != m.n && first.on.stray:
+		return doneWhereItWasNot
+	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
+		return doneBeforeItHeard
+	case first.on.n != m.n && m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed:
+		return doneWhileItWasMissed
+	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n && m.since < first.on.since):
 		return doneBeforeItCameBack
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
@@ -63,6 +71,9 @@ const (
 	// doneByOneThatCrashed: what a node had received is gone with it (README,
 	// "Updates after an absence").
 	doneByOneThatCrashed = "excuses a call: its node crashed"
+	// doneByTheLast: a node that stops has nobody to give its keys to, where etcd lists no
+	// other: those that etcd has let go are not known to it.
+	doneByTheLast = "excuses a call: its node was the last that etcd listed, and left"
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
 	// for the key (README, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
@@ -73,8 +84,21 @@ const (
 	// to a perm key on another node, and where etcd has let the node go, the perm key
 	// that it has begun there knows nothing of it either.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
-	// doneBeforeItCameBack: a node that etcd had let go goes on with its own life of a
-	// key, since the node that had the key meanwhile knows no calls about keys that move.
+	// doneWhereItWasNot: a key that had waited for a node that did not answer, or came by a
+	// request that was late, began anew on a node when the ring gave it to another by then.
+	// That one had begun with it, too, and its life goes on.
+	doneWhereItWasNot = "excuses a call: its key began anew on a node that did not own it"
+	// doneBeforeItHeard: a node that is listed again does not know yet of those that joined
+	// meanwhile. With a key that one of them has it begins anew; that life gives way to the
+	// other one when it hears of them.
+	doneBeforeItHeard = "excuses a call: its node was listed again, and had not heard of the others"
+	// doneWhileItWasMissed: a node that etcd has let go serves who comes to it, and cannot
+	// hear that the key has begun anew on another, which has not reached it or has joined
+	// since and knows nothing of it.
+	doneWhileItWasMissed = "excuses a call: its key began anew while etcd had let go who had it"
+	// doneBeforeItCameBack: a node to which a key comes back goes on with the life that it
+	// had of it, since the node that had the key meanwhile, until it heard of that, knows no
+	// calls about keys that move.
 	doneBeforeItCameBack = "excuses a call: a node of an earlier release had its key"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
