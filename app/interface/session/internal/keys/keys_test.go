@@ -128,8 +128,10 @@ func TestBindingsAreRememberedFaultsAreNot(t *testing.T) {
 	s := &store{err: fault}
 	r := newResolver(t, s)
 	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, fault)
+	r.Wait() // who comes while an answer is delivered gets the same
 	s.err = nil
 	require.ErrorIs(t, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).err, ErrUnregistered)
+	r.Wait()
 	s.set(temp, Key{Perm: perm, Type: sess.TempKey})
 	for range 5 {
 		require.EqualValues(t, perm, resolve(t, r, temp, Claim{Perm: perm, Type: 1}).key.Perm)

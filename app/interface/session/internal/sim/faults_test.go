@@ -20,7 +20,7 @@ func TestFaultsAreFound(t *testing.T) {
 		fault      func() Options
 		invariants []string
 	}{
-		{"who comes back is not told of an absence", sabotaged(forgetAbsences), []string{"convergence"}},
+		{"who comes back is not told of an absence", sabotaged(forgetAbsences), []string{"convergence", "promptness"}},
 		{"a push that finds the mailbox full is forgotten", besieged(sabotaged(deafToWord[*sess.PushesLost])), []string{"promptness"}},
 		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos", "identity"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
