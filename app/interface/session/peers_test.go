@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/gateway"
@@ -63,12 +64,7 @@ func (c *cluster) serve(name string, register func(*grpc.Server), opts ...grpc.S
 	c.addr[name] = listener.Addr().String()
 }
 
-func freeAddress(t testing.TB) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
+func freeAddress(t testing.TB) string { return freeport.Address(t) }
 
 func clientConf(addr string) zrpc.RpcClientConf {
 	return zrpc.RpcClientConf{Endpoints: []string{addr}, NonBlock: true, Timeout: 2000}

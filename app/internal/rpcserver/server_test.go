@@ -24,6 +24,7 @@ import (
 	zconf "github.com/zeromicro/go-zero/core/conf"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
@@ -58,12 +59,7 @@ func (h *held) register(g *grpc.Server) {
 	}, nil)
 }
 
-func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
+func freePort(t testing.TB) string { return freeport.Address(t) }
 
 func yamlConf(listenOn string) string {
 	return `{Name: test, Mode: test, Timeout: 0, Log: {Level: severe, Stat: false}, ListenOn: "` + listenOn + `"}`
