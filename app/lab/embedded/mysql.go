@@ -12,6 +12,7 @@ import (
 	"github.com/dolthub/go-mysql-server/memory"
 	"github.com/dolthub/go-mysql-server/server"
 	gmssql "github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	_ "github.com/go-sql-driver/mysql" // the driver the schema is fed through
 	"github.com/sirupsen/logrus"
 )
@@ -34,10 +35,20 @@ type MySQL struct {
 	done   chan struct{}
 }
 
+// lockWait is a variable that sessions of MySQL have, too; the engine's is global.
+var lockWait = &gmssql.MysqlSystemVariable{
+	Name:    "innodb_lock_wait_timeout",
+	Scope:   gmssql.GetMysqlScope(gmssql.SystemVariableScope_Both),
+	Dynamic: true,
+	Type:    types.NewSystemIntType("innodb_lock_wait_timeout", 1, 1<<30, false),
+	Default: int64(50),
+}
+
 // StartMySQL runs it on a free port, user root without a password, and sets the
 // database up by the statements.
 func StartMySQL(ctx context.Context, statements []string) (*MySQL, error) {
 	logrus.SetLevel(logrus.PanicLevel) // the engine logs each connection
+	gmssql.SystemVariables.AddSystemVariables([]gmssql.SystemVariable{lockWait})
 
 	db := memory.NewDatabase(Database)
 	db.EnablePrimaryKeyIndexes()
