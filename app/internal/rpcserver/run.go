@@ -10,8 +10,6 @@ import (
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/proc"
-
-	"github.com/tgsession/tgsession/app/internal/heap"
 )
 
 // Service is a program's one service: a Server with what belongs to it.
@@ -28,9 +26,10 @@ type Service interface {
 // SIGQUIT, stop within budget. A second signal ends the process at once;
 // SIGHUP is ignored. The error is why the process should exit with 1. Run
 // takes the signals away from go-zero, then runs go-zero's own listeners
-// (traces and log are flushed) last. It also tunes the garbage collector (package heap).
+// (traces and log are flushed) last. It also tells the garbage collector of a
+// container's limit.
 func Run(s Service, budget time.Duration) error {
-	heap.Tune()
+	limitMemory()
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
 	signal.Ignore(syscall.SIGHUP)
 	signal.Reset(signals...)

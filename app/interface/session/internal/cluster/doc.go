@@ -48,5 +48,7 @@
 //
 // A process that was stopped for longer than its lease in etcd, and goes on, does not
 // know that its keys were another node's. What it reads first waits until etcd has been
-// asked (Await); then it lets go of all keys and asks for them, as one that joins.
+// asked (Await); then the others are asked for each key that something comes for
+// (Rejoin): the life that it had there goes on. So it is where etcd has let a node go
+// that could not reach it.
 package cluster
