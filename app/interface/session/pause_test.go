@@ -83,6 +83,29 @@ func TestANodeThatWasStoppedRepeatsNothing(t *testing.T) {
 	require.Equal(t, 1, c.bff.count(nearestDCPath), "how often the call was made")
 }
 
+// What waits for etcd after a pause is answered in time: a gateway gives up a node whose
+// answers come too late.
+func TestAnAnswerAfterAPauseComesInTime(t *testing.T) {
+	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	c := startCluster(t)
+	p := c.startProcess(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}", proxy.Addr(), etcdtest.Dial(t).Key("session")))
+	proxy.Cut(t)
+	require.NoError(t, syscall.Kill(p.pid, syscall.SIGSTOP))
+	time.Sleep(4 * time.Second) // so long that it is a pause
+	require.NoError(t, syscall.Kill(p.pid, syscall.SIGCONT))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := p.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1})
+	requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
+	require.NoError(t, ctx.Err())
+
+	proxy.Restore()
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err = p.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1})
+	require.NoError(t, err)
+}
+
 // unrenewed is the lease of a node that cannot reach etcd.
 type unrenewed struct{ overdue atomic.Bool }
 

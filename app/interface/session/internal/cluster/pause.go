@@ -38,7 +38,8 @@ const (
 // may be called from any goroutine.
 type Lease interface {
 	// Confirm asks etcd whether the node was listed all the time since the last call, and
-	// has it listed when it returns no error.
+	// has it listed when it returns no error. If it was not, Cluster.Rejoin is called before
+	// it is listed again.
 	Confirm(ctx context.Context) (unbroken bool, err error)
 	// Overdue reports whether the others may have been told that the node is gone, which
 	// it would not know while it cannot reach etcd.
@@ -129,72 +130,79 @@ func (p *pauses) shut() {
 	})
 }
 
-// await waits after a pause, and reports whether nobody has missed the node in it.
-// Without a pause it costs a look at the time.
-func (p *pauses) await(ctx context.Context) (unbroken bool, err error) {
+// held is the gate at which what comes now has to wait; nil: there is none. That costs a
+// look at the time.
+func (p *pauses) held() *gate {
 	if p.paused() {
 		p.shut()
 	}
-	g := p.gate.Load()
-	if g == nil {
-		return true, nil
-	}
-	select {
-	case <-g.open:
-		return g.unbroken, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+	return p.gate.Load()
 }
 
 // Watch looks for pauses of the process until StopMoves. It is called once, if there is a
 // Lease.
 func (c *Cluster) Watch() { c.pauses.watch(c.comeBack) }
 
+// Paused reports whether the process did not run until a moment ago, and Await waits.
+func (c *Cluster) Paused() bool { return c.pauses.held() != nil }
+
 // Await waits, after a pause of the process, until the node knows which keys are its
 // own, and returns ctx's error when that ends before. Whoever brings something from
 // outside calls it first.
 func (c *Cluster) Await(ctx context.Context) error {
-	_, err := c.pauses.await(ctx)
-	return err
+	g := c.pauses.held()
+	if g == nil {
+		return nil
+	}
+	select {
+	case <-g.open:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // MayGoOn waits as Await does, for what came before the pause and has not been done
 // yet. It reports whether nobody else may have done it meanwhile.
 func (c *Cluster) MayGoOn() bool {
-	unbroken, _ := c.pauses.await(context.Background())
-	return unbroken
+	g := c.pauses.held()
+	if g == nil {
+		return true
+	}
+	<-g.open
+	return g.unbroken
 }
 
-// comeBack finds out what a pause has cost.
+// comeBack finds out what a pause has cost. Where the lease had run out, Rejoin has been
+// called by the time that etcd answers.
 func (c *Cluster) comeBack(ctx context.Context) (unbroken bool) {
 	metrics.Pauses.Inc()
-	unbroken = c.unbroken(ctx)
+	unbroken, err := c.confirm(ctx)
 	switch {
 	case ctx.Err() != nil: // the node ends
+	case err != nil:
+		logx.Errorf("the process was stopped for a while, and etcd does not say whether it was missed: %v", err)
+		c.Rejoin()
 	case unbroken:
 		logx.Info("the process was stopped for a while; etcd has kept it on the ring")
-	default:
-		logx.Error("the process was stopped for so long that other nodes may have served its keys")
-		c.Rejoin() // etcd may have said nothing
 	}
 	return unbroken
 }
 
-// unbroken asks etcd until it answers.
-func (c *Cluster) unbroken(ctx context.Context) bool {
+// confirm asks etcd until it answers, for confirmTime at most.
+func (c *Cluster) confirm(ctx context.Context) (unbroken bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, confirmTime)
 	defer cancel()
 	for {
-		if unbroken, err := c.Lease.Confirm(ctx); err == nil {
-			return unbroken
+		if unbroken, err = c.Lease.Confirm(ctx); err == nil {
+			return unbroken, nil
 		}
 		pause := time.NewTimer(confirmPause)
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return false
+			return false, err
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
@@ -58,10 +57,15 @@ func (s *Server) bounded(ctx context.Context, method string) (context.Context, c
 	return context.WithTimeout(ctx, max(wait-Margin, wait/10))
 }
 
-// Await has calls wait after a pause of the process (cluster.Cluster.Await).
-func (s *Server) Await(ctx context.Context, in any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := s.svc.Cluster.Await(ctx); err != nil {
-		return nil, status.FromContextError(err).Err()
+// Await has calls wait after a pause of the process (cluster.Cluster.Await), not longer
+// than they may take.
+func (s *Server) Await(ctx context.Context, in any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if s.svc.Cluster.Paused() {
+		bounded, cancel := s.bounded(ctx, info.FullMethod)
+		defer cancel()
+		if s.svc.Cluster.Await(bounded) != nil {
+			return nil, errInternal
+		}
 	}
 	return handler(ctx, in)
 }
