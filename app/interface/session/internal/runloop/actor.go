@@ -77,15 +77,12 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 	return v
 }
 
-// attend is post for who has many actors to tell: an idle one is served here
-// and now, not by a goroutine of its own.
+// attend is post for who has many actors to tell something of the node's own: an idle one
+// is served here and now, not by a goroutine of its own.
 func (a *actor) attend(in sess.Input) verdict {
-	v, idle, ask := a.queue(in, true)
+	v, idle, _ := a.queue(in, true) // no word from outside asks for nothing
 	if idle {
 		a.runLoop()
-	}
-	if ask != nil {
-		a.m.o.Cluster.Fetch(a.key, ask, a.resolve)
 	}
 	return v
 }
@@ -132,11 +129,17 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool, ask []str
 		ask = a.doubt(a.m.o.Cluster.Former(a.key))
 	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
-	if idle = !a.running && !a.arriving; idle {
+	return posted, a.rouse(), ask
+}
+
+// rouse reports whether the caller must run the runLoop, since something waits and nobody
+// does. a.mu is held.
+func (a *actor) rouse() (idle bool) {
+	if idle = a.sessionDataChan != nil && !a.running && !a.arriving; idle {
 		a.running = true
 		a.m.busy.Add()
 	}
-	return posted, idle, ask
+	return idle
 }
 
 // tellLost has the machine know of updates that find no room: sync takes no refusal as

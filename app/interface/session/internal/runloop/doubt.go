@@ -58,11 +58,7 @@ func (a *actor) resolve(st *session.KeyState, failed bool) {
 	if failed {
 		a.sessionDataChan = append([]sess.Input{&sess.PushesLost{}}, a.sessionDataChan...)
 	}
-	idle := !a.running && a.sessionDataChan != nil
-	if idle {
-		a.running = true
-		a.m.busy.Add()
-	}
+	idle := a.rouse()
 	a.mu.Unlock()
 	if idle {
 		a.m.o.Spawn.Start(a.runLoop)

@@ -244,11 +244,7 @@ func (a *actor) arrive(st *session.KeyState, failed bool) {
 		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
 	}
 	a.machine, a.arriving = machine, false
-	idle := !a.running && a.sessionDataChan != nil
-	if idle {
-		a.running = true
-		a.m.busy.Add()
-	}
+	idle := a.rouse()
 	a.mu.Unlock()
 	if idle {
 		a.m.o.Spawn.Start(a.runLoop)
