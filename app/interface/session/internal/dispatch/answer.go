@@ -29,13 +29,7 @@ const (
 	faultyOnce                // a fault that says nothing about the next call
 )
 
-const (
-	internalServerError            = "INTERNAL_SERVER_ERROR"
-	codeStockTimeout    codes.Code = 5030000 // of a stock BFF that waited in vain itself
-)
-
-// errTimeout is https://core.telegram.org/api/errors#503-timeout: clients ask again.
-var errTimeout = &sess.RPCError{Code: -503, Message: "Timeout"}
+const codeStockTimeout codes.Code = 5030000 // of a stock BFF that waited in vain itself
 
 // translate turns the error of a gRPC call into what the client is told. sent is
 // how large the request was.
@@ -45,7 +39,7 @@ func translate(err error, sent int) (outcome, *sess.RPCError) {
 	}
 	s, isStatus := status.FromError(err)
 	if !isStatus {
-		return faultyOnce, &sess.RPCError{Code: 500, Message: internalServerError}
+		return faultyOnce, sess.ErrInternal
 	}
 	switch code := s.Code(); code {
 	case 303, 400, 401, 403, 404, 406, 420:
@@ -60,9 +54,9 @@ func translate(err error, sent int) (outcome, *sess.RPCError) {
 	case codes.Unimplemented:
 		return noRoute, nil
 	case codes.DeadlineExceeded:
-		return faulty, errTimeout
+		return faulty, sess.ErrTimeout
 	case codeStockTimeout:
-		return faultyOnce, errTimeout
+		return faultyOnce, sess.ErrTimeout
 	case codes.ResourceExhausted:
 		if e := tooLarge(s.Message(), sent); e != nil {
 			return answered, e
@@ -98,5 +92,5 @@ func public(s *status.Status) string {
 	case strings.Contains(text, breaker.ErrServiceUnavailable.Error()): // of the BFF's own client
 		return errBreakerOpen.Message
 	}
-	return internalServerError
+	return sess.ErrInternal.Message
 }

@@ -131,7 +131,7 @@ func (a *AuthSession) Execute(r sess.Request) (sess.Result, *sess.RPCError) {
 	case *sess.DropTempKeys:
 		return a.dropTempKeys(ctx, r)
 	}
-	return nil, errInternal
+	return nil, sess.ErrInternal
 }
 
 func (a *AuthSession) getAuthState(ctx context.Context, r *sess.GetAuthState) (sess.Result, *sess.RPCError) {
@@ -175,7 +175,7 @@ func (a *AuthSession) bindTempKey(ctx context.Context, r *sess.BindTempKey) *ses
 	case err != nil:
 		return refusal(err)
 	case ok.GetPredicateName() != "boolTrue":
-		return errInternal
+		return sess.ErrInternal
 	}
 	if a.Keys != nil {
 		// Our authsession ends a binding with its key, whatever the client asked for.
@@ -223,11 +223,6 @@ func (a *AuthSession) keysGone(existed bool, ids []int64) *sess.KeysGone {
 	return &sess.KeysGone{Existed: existed, Keys: ids}
 }
 
-var (
-	errInternal = &sess.RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
-	errTimeout  = &sess.RPCError{Code: -503, Message: "Timeout"} // rule ERR-14
-)
-
 // refusal is what authsession says in its own words; every fault on the way
 // is a 500, never a 401: clients would log out.
 func refusal(err error) *sess.RPCError {
@@ -239,7 +234,7 @@ func refusal(err error) *sess.RPCError {
 	case 400, 401, 403, 404, 406, 420:
 		return &sess.RPCError{Code: int32(code), Message: s.Message()}
 	case codes.DeadlineExceeded:
-		return errTimeout
+		return sess.ErrTimeout
 	}
-	return errInternal
+	return sess.ErrInternal
 }

@@ -214,11 +214,11 @@ func TestWeakness08FaultsAreNoRefusals(t *testing.T) {
 	} {
 		role.err = err
 		_, rpcErr := a.Execute(&sess.GetAuthState{})
-		require.Equal(t, errInternal, rpcErr, "%v", err)
+		require.Equal(t, sess.ErrInternal, rpcErr, "%v", err)
 	}
 	role.err = context.DeadlineExceeded
 	_, rpcErr := a.Execute(&sess.GetAuthState{})
-	require.Equal(t, errTimeout, rpcErr)
+	require.Equal(t, sess.ErrTimeout, rpcErr)
 	role.err = status.Error(401, "AUTH_KEY_UNREGISTERED")
 	_, rpcErr = a.Execute(&sess.GetAuthState{})
 	require.EqualValues(t, 401, rpcErr.Code, "what it says itself stays")
@@ -266,7 +266,7 @@ func TestStockAuthsession(t *testing.T) {
 	require.Nil(t, rpcErr)
 	require.Empty(t, gone.(*sess.KeysGone).Keys)
 	_, rpcErr = a.Execute(&sess.DestroyKey{})
-	require.Equal(t, errInternal, rpcErr, "a key that still works is not destroyed")
+	require.Equal(t, sess.ErrInternal, rpcErr, "a key that still works is not destroyed")
 }
 
 type statusRole struct {

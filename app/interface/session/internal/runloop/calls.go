@@ -4,12 +4,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
-// What a call gets that the node has no room for. A client waits and repeats
-// a 420; the other is a fault of ours.
-var (
-	errBusy     = &sess.RPCError{Code: 420, Message: "FLOOD_WAIT_3"}
-	errPeerBusy = &sess.RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
-)
+// errBusy is for an API call that the node has no room for: its client waits, and
+// repeats it. A call to authsession is none of the client's: sess.ErrInternal.
+var errBusy = &sess.RPCError{Code: 420, Message: "FLOOD_WAIT_3"}
 
 // call puts a call on rpcQueue. Its outcome comes back as CallDone.
 func (a *actor) call(c sess.Call) {
@@ -28,7 +25,7 @@ func (a *actor) call(c sess.Call) {
 			a.binding.Add(1)
 		}
 		if !a.m.peers.Go(func() { a.rpcRunLoop(c) }) {
-			a.post(&sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy})
+			a.post(&sess.CallDone{Ticket: c.Ticket, Err: sess.ErrInternal})
 			a.failed(c)
 		}
 	}
@@ -73,7 +70,7 @@ func (a *actor) landed(done *sess.CallDone) {
 
 // rpcRunLoop executes one call, beside the others of the key and the node.
 func (a *actor) rpcRunLoop(c sess.Call) {
-	done := &sess.CallDone{Ticket: c.Ticket, Err: errPeerBusy} // a panic keeps it
+	done := &sess.CallDone{Ticket: c.Ticket, Err: sess.ErrInternal} // a panic keeps it
 	defer func() {
 		if _, ok := c.Request.(*sess.InvokeMethod); ok {
 			a.landed(done)

@@ -108,7 +108,7 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		defer w.resolve()
 	}
 	if st == nil {
-		fault := errInternal
+		fault := ErrInternal
 		if e != nil && e.Code == 401 { // authsession's word, not a fault
 			fault = e
 		}
@@ -116,13 +116,13 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 			w.revoke()
 		}
 		w.login.dispelSuspicion()
-		if fault == errInternal && w.login.state != StateNormal {
+		if fault == ErrInternal && w.login.state != StateNormal {
 			// What refuses calls must have been read, not failed to be: the next
 			// one reads it again.
 			w.login.doubt()
 		}
-		if e != nil && e.Code == errTimeout.Code {
-			fault = errTimeout
+		if e != nil && e.Code == ErrTimeout.Code {
+			fault = ErrTimeout
 		}
 		w.regate(fault)
 		return

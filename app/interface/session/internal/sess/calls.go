@@ -330,9 +330,9 @@ func (w *MainAuthWrapper) expireCalls() {
 		case phaseState, phaseReady:
 			w.refuse(c, errWaitTimeout)
 		case phasePushed:
-			w.refuse(c, errTimeout)
+			w.refuse(c, ErrTimeout)
 		case phaseRunning: // by another node, which has not said what came of it
-			w.onMethodDone(c, &CallDone{Err: errTimeout})
+			w.onMethodDone(c, &CallDone{Err: ErrTimeout})
 		case phaseClearing:
 			if c.deadline = 0; w.draining && !c.mark.told { // see onCleared
 				w.conclude(c, c.mark.done)

@@ -216,7 +216,7 @@ func FromOutcome(in *sessionpb.CallOutcome, schema *tl.Schema) *CallDone {
 	r := &MethodResult{PB: in.GetReply(), Pushed: in.GetPushed()}
 	if in.GetMethod() != 0 {
 		if r.Method = schema.Method(in.GetMethod()); r.Method == nil {
-			done.Err = errInternal
+			done.Err = ErrInternal
 			return done
 		}
 	}

@@ -261,12 +261,12 @@ func ErrorText(text string) bool {
 // would act upon, as by logging out, is a fault without its text.
 func public(code int32, text string) (publicCode int32, publicText string) {
 	switch {
-	case ErrorText(text) || code == errTimeout.Code && text == errTimeout.Message:
+	case ErrorText(text) || code == ErrTimeout.Code && text == ErrTimeout.Message:
 		return code, text
 	case code == 400 || code == 403 || code == 404 || code == 406:
-		return code, errInternal.Message
+		return code, ErrInternal.Message
 	}
-	return errInternal.Code, errInternal.Message
+	return ErrInternal.Code, ErrInternal.Message
 }
 
 // tooLarge reports whether no packet can carry a message with this body.

@@ -41,7 +41,7 @@ func (w *MainAuthWrapper) onMarked(c *pendingCall, word *LoginWord, e *RPCError)
 		w.refuse(c, e)
 	case e != nil:
 		w.fault("password mark", c.method, e)
-		w.refuse(c, errInternal)
+		w.refuse(c, ErrInternal)
 	case c.s.list == nil: // nobody waits for it, and its message may have come again
 		w.onMethodDone(c, &CallDone{Err: errSessionGone})
 	default:
@@ -127,7 +127,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	res, _ := in.Result.(*MethodResult)
 	e := in.Err
 	if res == nil && e == nil {
-		e = errInternal
+		e = ErrInternal
 	}
 	if e == nil && c.ttlDays > 0 && c.meta.UserID != 0 { // of who asked, whoever is there now
 		w.ask(ask{kind: askTTL}, &SetTTL{UserID: c.meta.UserID, Days: c.ttlDays})
@@ -156,7 +156,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	if err != nil {
 		w.count(CountEncodeFailed)
 		w.fault("result", res.Method, err)
-		w.answerError(c.s, c.meta.MsgID, errInternal.Code, errInternal.Message)
+		w.answerError(c.s, c.meta.MsgID, ErrInternal.Code, ErrInternal.Message)
 		return
 	}
 	w.answer(c.s, c.meta.MsgID, body)

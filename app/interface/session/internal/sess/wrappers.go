@@ -22,10 +22,17 @@ var (
 	errFetch        = &RPCError{400, "INPUT_FETCH_ERROR"}
 	errRequestLong  = &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
 	errUnregistered = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
-	errInternal     = &RPCError{500, "INTERNAL_SERVER_ERROR"}
-	errTimeout      = &RPCError{-503, "Timeout"} // rule ERR-14
 	errFlood        = &RPCError{420, "FLOOD_WAIT_1"}
 	errForgotten    = &RPCError{500, "ANSWER_FORGOTTEN"}
+)
+
+// What a client is told of faults that are none of its own. They must not be changed.
+var (
+	// ErrInternal: something here, or a peer, failed.
+	ErrInternal = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	// ErrTimeout: nobody knows in time what came of a call. Clients ask again (rule ERR-14;
+	// core.telegram.org/api/errors, 503).
+	ErrTimeout = &RPCError{-503, "Timeout"}
 )
 
 // maxAfter bounds how many messages the calls of a key may wait for.

@@ -211,15 +211,11 @@ func (s *ServiceContext) notifier(d Deps) func(r sess.Request) {
 	}
 }
 
-// errMissed is for a call that was not made, since the process was stopped too long
-// before: another node may have made it. Clients ask again.
-var errMissed = &sess.RPCError{Code: -503, Message: "Timeout"}
-
 // execute makes the calls that keys ask for.
 func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 	if call, ok := r.(*sess.InvokeMethod); ok {
-		if !s.Cluster.MayGoOn() {
-			return nil, errMissed
+		if !s.Cluster.MayGoOn() { // another node may have made it
+			return nil, sess.ErrTimeout
 		}
 		result, rpcErr := s.dispatcher.Invoke(call)
 		if rpcErr != nil {
