@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/freeport"
 )
 
 // Bounds of BenchmarkHostileClients.
@@ -59,7 +61,7 @@ func besideHostile(b *testing.B, kind hostile) {
 	rounds, rate := number(b, "HOSTILE_ROUNDS", 24), number(b, "HOSTILE_RATE", 400)
 	c := startCluster(b)
 	gate := c.serveMail(true)
-	host, port, err := net.SplitHostPort(freeAddress(b))
+	host, port, err := net.SplitHostPort(freeport.Address(b))
 	require.NoError(b, err)
 	p := c.startProcess(b, fmt.Sprintf("DevServer: {Enabled: true, Host: %s, Port: %s}", host, port))
 	heap := watchHeap(b, "http://"+net.JoinHostPort(host, port)+"/metrics")

@@ -64,8 +64,6 @@ func (c *cluster) serve(name string, register func(*grpc.Server), opts ...grpc.S
 	c.addr[name] = listener.Addr().String()
 }
 
-func freeAddress(t testing.TB) string { return freeport.Address(t) }
-
 func clientConf(addr string) zrpc.RpcClientConf {
 	return zrpc.RpcClientConf{Endpoints: []string{addr}, NonBlock: true, Timeout: 2000}
 }
@@ -81,7 +79,7 @@ func (c *cluster) config() Config {
 	}
 	conf.Log.Mode, conf.Log.Encoding, conf.Log.Level = "console", "plain", "severe"
 	conf.Log.Stat = false
-	conf.ListenOn = freeAddress(c.t)
+	conf.ListenOn = freeport.Address(c.t)
 	conf.Timeout = 2000
 	conf.Etcd = discov.EtcdConf{}
 	conf.BFFProxyClients.Clients = []zrpc.RpcClientConf{clientConf(c.addr["bff"])}

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -56,7 +57,7 @@ type process struct {
 
 // startProcess starts a node; more is further lines of its session.yaml.
 func (c *cluster) startProcess(tb testing.TB, more ...string) *process {
-	addr := freeAddress(tb)
+	addr := freeport.Address(tb)
 	file := filepath.Join(tb.TempDir(), "session.yaml")
 	require.NoError(tb, os.WriteFile(file, fmt.Appendf(nil, `
 Name: interface.session

@@ -59,8 +59,6 @@ func (h *held) register(g *grpc.Server) {
 	}, nil)
 }
 
-func freePort(t testing.TB) string { return freeport.Address(t) }
-
 func yamlConf(listenOn string) string {
 	return `{Name: test, Mode: test, Timeout: 0, Log: {Level: severe, Stat: false}, ListenOn: "` + listenOn + `"}`
 }
@@ -68,7 +66,7 @@ func yamlConf(listenOn string) string {
 func testConf(t testing.TB) zrpc.RpcServerConf {
 	t.Helper()
 	var c zrpc.RpcServerConf
-	require.NoError(t, zconf.LoadFromYamlBytes([]byte(yamlConf(freePort(t))), &c))
+	require.NoError(t, zconf.LoadFromYamlBytes([]byte(yamlConf(freeport.Address(t))), &c))
 	return c
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/freeport"
 )
 
 // Every pair of stock files starts both services, which serve and register.
@@ -63,7 +65,7 @@ const soon = 5 * time.Second
 
 func TestConfigurationErrorsNameTheKey(t *testing.T) {
 	s := startServers(t)
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
 	session := s.render(t, "etc-session.yaml", addr, "")
 	authsession := s.render(t, "etc-authsession.yaml", addr, "")
 
@@ -105,8 +107,8 @@ func TestConfigurationErrorsNameTheKey(t *testing.T) {
 
 func TestUnreachablePeersEndTheStart(t *testing.T) {
 	s := startServers(t)
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	nobody := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
+	nobody := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
 	const limit = 15 * time.Second // 10 s, and the same slack
 	t.Run("session, etcd", func(t *testing.T) {
 		fails(t, limit, built.Session, edit(t, s.render(t, "etc-session.yaml", addr, ""), s.Etcd, nobody), "Etcd", nobody)
@@ -130,8 +132,8 @@ func TestConfigurationWarnings(t *testing.T) {
 	auth := s.startAuthsession(t, "app-authsession.yaml", "")
 	require.Contains(t, auth.output.String(), "QueryTimeout", "an ignored key of the stock file")
 
-	nobody := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	nobody := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
 	noRedis := start(t, built.AuthSession, addr, "-f", edit(t, s.render(t, "app-authsession.yaml", addr, ""), s.Redis, nobody))
 	noRedis.ready(s, "service.authsession")
 	require.Contains(t, noRedis.output.String(), nobody)

@@ -72,8 +72,6 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-func freePort(t testing.TB) int { return freeport.Port(t) }
-
 // render fills a stock file and writes it, followed by extra lines.
 func (s *stores) render(t testing.TB, file, addr, extra string) string {
 	t.Helper()
@@ -83,7 +81,7 @@ func (s *stores) render(t testing.TB, file, addr, extra string) string {
 	var out bytes.Buffer
 	require.NoError(t, tmpl.Execute(&out, settings{
 		ListenOn: addr, Etcd: s.Etcd, Redis: s.Redis, DSN: s.DSN, Logs: filepath.Join(dir, "logs"),
-		Collector: fmt.Sprintf("127.0.0.1:%d", freePort(t)), MetricsPort: freePort(t),
+		Collector: fmt.Sprintf("127.0.0.1:%d", freeport.Port(t)), MetricsPort: freeport.Port(t),
 	}))
 	out.WriteString("\n" + extra)
 	path := filepath.Join(dir, strings.TrimSuffix(file, ".tmpl"))
@@ -182,7 +180,7 @@ func (s *service) ready(srv *stores, key string) {
 // migrations on.
 func (s *stores) startAuthsession(t testing.TB, file, extra string) *service {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
 	path := s.render(t, file, addr, extra)
 	out, err := command(built.AuthSession, "-f", path, "-migrate", "-create").CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -194,7 +192,7 @@ func (s *stores) startAuthsession(t testing.TB, file, extra string) *service {
 // startSession starts session from a stock file, with extra lines and changes.
 func (s *stores) startSession(t testing.TB, file, extra string, change ...func(string) string) *service {
 	t.Helper()
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", freeport.Port(t))
 	path := s.render(t, file, addr, extra)
 	for _, f := range change {
 		text, err := os.ReadFile(path)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -40,7 +41,7 @@ func TestTheReadmesAdminExamples(t *testing.T) {
 	key := filepath.Join(folder, "admin.key")
 	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
 	port := func() string {
-		_, p, err := net.SplitHostPort(freePort(t))
+		_, p, err := net.SplitHostPort(freeport.Address(t))
 		require.NoError(t, err)
 		return p
 	}

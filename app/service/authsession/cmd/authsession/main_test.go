@@ -24,6 +24,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/discovery"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	authsessionservice "github.com/tgsession/tgsession/app/service/authsession"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -254,7 +255,7 @@ func TestPlaceDatabaseMayBeMissingOrCorrupt(t *testing.T) {
 	require.NoError(t, os.WriteFile(corrupt, []byte("none"), 0o600))
 	v := values(t, testenv.DSN(t, true))
 	for _, path := range []string{corrupt, "/nowhere/none.mmdb"} {
-		v["LISTEN"] = freePort(t)
+		v["LISTEN"] = freeport.Address(t)
 		p, _ := serve(t, "stock-etc.yaml", v, "-mmdb", path)
 		require.Contains(t, p.output(), "GeoIP.Path: "+path+" cannot be used")
 	}

@@ -98,8 +98,6 @@ func (p *process) exit(within time.Duration) (code int, took time.Duration) {
 	}
 }
 
-func freePort(t *testing.T) string { return freeport.Address(t) }
-
 // file writes a configuration from testdata with its placeholders filled in.
 func file(t *testing.T, name string, values map[string]string) string {
 	t.Helper()
@@ -117,10 +115,10 @@ func file(t *testing.T, name string, values map[string]string) string {
 
 func values(t *testing.T, dsn string) map[string]string {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freePort(t))
+	_, port, err := net.SplitHostPort(freeport.Address(t))
 	require.NoError(t, err)
 	return map[string]string{
-		"LISTEN":     freePort(t),
+		"LISTEN":     freeport.Address(t),
 		"ETCDKEY":    fmt.Sprintf("test.authsession.%d", time.Now().UnixNano()),
 		"ETCD":       testenv.Variable(t, "TEST_ETCD_ENDPOINTS"),
 		"REDIS":      testenv.Variable(t, "TEST_REDIS_ADDR"),
@@ -261,7 +259,7 @@ func TestAStartWaitsForMySQL(t *testing.T) {
 	dsn, err := mysql.ParseDSN(testenv.DSN(t, false))
 	require.NoError(t, err)
 	real := dsn.Addr
-	dsn.Addr = freePort(t)
+	dsn.Addr = freeport.Address(t)
 	v := values(t, dsn.FormatDSN())
 	path := file(t, "stock-etc.yaml", v)
 	text, err := os.ReadFile(path)

@@ -240,8 +240,6 @@ type api struct {
 	ca       string      // file of the server's authority
 }
 
-func freePort(t *testing.T) int { return freeport.Port(t) }
-
 const plainTokens = "Tokens: {HMACKeyFile: SECRET}"
 
 // serve starts the API on real listeners, with the audit log in MariaDB or
@@ -252,7 +250,7 @@ func serve(t *testing.T, inDatabase bool, block string) *api {
 	if inDatabase {
 		a.db = testenv.Open(t, testenv.DSN(t, true))
 	}
-	rest, rpc := freePort(t), freePort(t)
+	rest, rpc := freeport.Port(t), freeport.Port(t)
 	a.grpc, a.rest = fmt.Sprintf("127.0.0.1:%d", rpc), fmt.Sprintf("127.0.0.1:%d", rest)
 	block = strings.ReplaceAll(block, "SECRET", admintest.File(t, "secret", []byte(admintest.Secret)))
 	var c config.Config
