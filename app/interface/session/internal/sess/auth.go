@@ -108,23 +108,24 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		defer w.resolve()
 	}
 	if st == nil {
-		fault := ErrInternal
-		if e != nil && e.Code == 401 { // authsession's word, not a fault
-			fault = e
-		}
-		if w.login.state == StateNormal && !superseded && (w.login.suspect || fault == e) {
+		unknown := e != nil && e.Code == 401 // authsession's word; all else is a fault
+		if w.login.state == StateNormal && !superseded && (w.login.suspect || unknown) {
 			w.revoke()
 		}
 		w.login.dispelSuspicion()
-		if fault == ErrInternal && w.login.state != StateNormal {
+		if !unknown && w.login.state != StateNormal {
 			// What refuses calls must have been read, not failed to be: the next
 			// one reads it again.
 			w.login.doubt()
 		}
-		if e != nil && e.Code == ErrTimeout.Code {
-			fault = ErrTimeout
+		switch {
+		case unknown:
+			w.regate(e)
+		case e != nil && e.Code == ErrTimeout.Code:
+			w.regate(ErrTimeout)
+		default:
+			w.regate(ErrInternal)
 		}
-		w.regate(fault)
 		return
 	}
 	if w.login.destroyed {

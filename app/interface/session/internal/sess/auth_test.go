@@ -355,6 +355,27 @@ func TestKeyIsGone(t *testing.T) {
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
 }
 
+// A login goes on while authsession is at fault, whichever error says so: one of another
+// package is no other than the package's own.
+func TestALoginOutlivesAFault(t *testing.T) {
+	for name, fault := range map[string]*RPCError{
+		"the package's own": ErrInternal,
+		"a time-out":        ErrTimeout,
+		"another":           {500, "INTERNAL_SERVER_ERROR"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.stateErr = fault
+			x.advance(61 * time.Second)
+			x.recv(1, x.method("updates.getState"))
+			x.recv(1, x.method("updates.getState"))
+			require.Equal(t, StateNormal, x.w.login.state)
+			require.True(t, x.isInvoked("updates.getState"))
+		})
+	}
+}
+
 // An authsession that is down is not asked by every ping.
 func TestPingsDoNotInsist(t *testing.T) {
 	x := newWorld(t, false)
