@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -39,16 +38,8 @@ func TestANodeThatWasStoppedRepeatsNothing(t *testing.T) {
 	})
 	d := c.login(a, perm, 77)
 
-	require.NoError(t, syscall.Kill(p.pid, syscall.SIGSTOP))
+	goOn := p.stop()
 	stopped := time.Now()
-	running := false
-	goOn := func() {
-		if !running {
-			running = true
-			require.NoError(t, syscall.Kill(p.pid, syscall.SIGCONT))
-		}
-	}
-	t.Cleanup(goOn)
 	data, call := d.data(getNearestDC)
 	packet := &session.TLSessionSendDataToSession{Data: data}
 	taken := make(chan error, 1)
@@ -90,9 +81,9 @@ func TestAnAnswerAfterAPauseComesInTime(t *testing.T) {
 	c := startCluster(t)
 	p := c.startProcess(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}", proxy.Addr(), etcdtest.Dial(t).Key("session")))
 	proxy.Cut(t)
-	require.NoError(t, syscall.Kill(p.pid, syscall.SIGSTOP))
+	goOn := p.stop()
 	time.Sleep(4 * time.Second) // so long that it is a pause
-	require.NoError(t, syscall.Kill(p.pid, syscall.SIGCONT))
+	goOn()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := p.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: 1})

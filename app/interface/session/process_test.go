@@ -93,6 +93,19 @@ BFFProxyClients:
 	return p
 }
 
+// stop has the node stand still, and returns once it does: a busy machine lets some of
+// its threads go on for a while. The function it returns lets the node go on.
+func (p *process) stop() (goOn func()) {
+	require.NoError(p.tb, syscall.Kill(p.pid, syscall.SIGSTOP))
+	goOn = sync.OnceFunc(func() { require.NoError(p.tb, syscall.Kill(p.pid, syscall.SIGCONT)) })
+	p.tb.Cleanup(goOn)
+	var state syscall.WaitStatus
+	_, err := syscall.Wait4(p.pid, &state, syscall.WUNTRACED, nil)
+	require.NoError(p.tb, err)
+	require.True(p.tb, state.Stopped(), "%v", state)
+	return goOn
+}
+
 // cpu is how much CPU time the node has used, in steps of 10 ms.
 func (p *process) cpu() time.Duration { return cpuOf(p.tb, p.pid) }
 
