@@ -193,14 +193,17 @@ func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Reco
 			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
 	})
 	slices.SortFunc(records, dao.NewestFirst)
-	keep := s.KeepNewest
-	return slices.DeleteFunc(records, func(r dao.Record) bool {
-		kept := r.Reason == Live && keep > 0
-		if kept {
-			keep--
+	live := 0
+	records = slices.DeleteFunc(records, func(r dao.Record) bool {
+		if r.Reason == Live {
+			live++
 		}
-		return kept
-	}), nil
+		return r.Reason == Live && live <= s.KeepNewest
+	})
+	if n := live - max(s.KeepNewest, 0); s.AtMost > 0 && n > s.AtMost {
+		return nil, &TooManyError{Count: n, AtMost: s.AtMost}
+	}
+	return records, nil
 }
 
 // RevokeInactive ends up to limit sessions that nobody has used for olderThan,

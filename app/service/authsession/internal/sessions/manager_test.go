@@ -163,6 +163,29 @@ func TestRevokeSelects(t *testing.T) {
 	}
 }
 
+// More sessions than the caller expects are left alone. Those that have ended, and
+// those that stay, do not count.
+func TestMoreSessionsThanExpectedAreLeftAlone(t *testing.T) {
+	w := newWorld(t, nil)
+	keys := make([]int64, 3)
+	for i := range keys {
+		keys[i], _ = w.signIn(777, "phone")
+		w.clock.Advance(time.Minute)
+	}
+	w.revoke(sessions.Selection{UserID: 777, AuthKeyID: keys[0]})
+	s := sessions.Selection{UserID: 777, AtMost: 1}
+	_, err := w.manager(0).Revoke(t.Context(), s, byAdmin)
+	require.Equal(t, &sessions.TooManyError{Count: 2, AtMost: 1}, err)
+	_, err = w.manager(0).Selected(t.Context(), s)
+	require.Equal(t, &sessions.TooManyError{Count: 2, AtMost: 1}, err)
+	w.loggedIn(keys[1], 777)
+	w.loggedIn(keys[2], 777)
+	s.KeepNewest = 1
+	require.Len(t, w.revoke(s), 1)
+	w.loggedOut(keys[1])
+	w.loggedIn(keys[2], 777)
+}
+
 func TestPolicies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config config.Concurrency
