@@ -72,7 +72,7 @@ func Notes(path string, v Unneeder) (notes []string) {
 // is near. An error about a key is (or wraps) a *KeyError; an `example` tag on
 // the field is offered as its fix (beside a json tag: go-zero passes over
 // fields that have other tags only). When v has a Validate method, it runs
-// last.
+// on what was read, before Complete of a Completer.
 func Load(path string, v any) (warnings []string, err error) {
 	content, err := os.ReadFile(path)
 	if err != nil {

@@ -24,7 +24,9 @@ import (
 // calls were in flight of late; the breaker by the errors of before. Both answer
 // calls that would have been served with codes upon which stock peers drop a node
 // or trip breakers of their own, and together they kept 90 % of the calls out long
-// after what had made them slow was over. MaxInFlight bounds the work instead.
+// after what had made them slow was over. What bounds the work instead is
+// Options.MaxInFlight, or a bound of the service's own: session bounds what each auth
+// key may have waiting.
 func Calm(c *zrpc.RpcServerConf, given func(key string) bool) {
 	if !given("CpuThreshold") {
 		c.CpuThreshold = 0

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/client"
@@ -61,10 +61,6 @@ func serveOn(t testing.TB, dsn string, more ...string) (*Server, *client.Client)
 // prepared is a service that is not started yet.
 func prepared(t testing.TB, dsn string, more ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
 	redis := testenv.Variable(t, "TEST_REDIS_ADDR")
 	var c Config
 	require.NoError(t, zconf.LoadFromYamlBytes(fmt.Appendf(nil, `
@@ -76,7 +72,7 @@ Mysql: {DSN: %q}
 Cache: [{Host: %q}]
 KV: [{Host: %q}]
 %s
-`, address, dsn, redis, redis, strings.Join(more, "\n")), &c))
+`, freeport.Address(t), dsn, redis, redis, strings.Join(more, "\n")), &c))
 	s, err := New(c)
 	require.NoError(t, err)
 	return s

@@ -3,11 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -40,11 +40,7 @@ func TestTheReadmesAdminExamples(t *testing.T) {
 	folder := t.TempDir()
 	key := filepath.Join(folder, "admin.key")
 	require.NoError(t, os.WriteFile(key, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
-	port := func() string {
-		_, p, err := net.SplitHostPort(freeport.Address(t))
-		require.NoError(t, err)
-		return p
-	}
+	port := func() string { return strconv.Itoa(freeport.Port(t)) }
 	here := strings.NewReplacer("/etc/authsession/admin.key", key, "20452", port(), "20453", port())
 	v := values(t, testenv.DSN(t, true))
 	path := file(t, "stock-app.yaml", v)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,8 +116,6 @@ func file(t *testing.T, name string, values map[string]string) string {
 
 func values(t *testing.T, dsn string) map[string]string {
 	t.Helper()
-	_, port, err := net.SplitHostPort(freeport.Address(t))
-	require.NoError(t, err)
 	return map[string]string{
 		"LISTEN":     freeport.Address(t),
 		"ETCDKEY":    fmt.Sprintf("test.authsession.%d", time.Now().UnixNano()),
@@ -124,7 +123,7 @@ func values(t *testing.T, dsn string) map[string]string {
 		"REDIS":      testenv.Variable(t, "TEST_REDIS_ADDR"),
 		"MYSQL":      dsn,
 		"LOGS":       t.TempDir(),
-		"PROMETHEUS": port,
+		"PROMETHEUS": strconv.Itoa(freeport.Port(t)),
 	}
 }
 

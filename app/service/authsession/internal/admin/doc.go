@@ -9,8 +9,9 @@
 //	                             written down (audit)
 //
 // Both ways end in guard.do, so that nothing is served on one of them that the
-// other would refuse. Every call has its row in the audit log, refused ones
-// too. A change is written down before it is made; when that fails it is
+// other would refuse. Every call of a known caller has its row in the audit log,
+// refused ones too; of those of unknown callers some have, and tell of the others
+// (strangers). A change is written down before it is made; when that fails it is
 // refused with UNAVAILABLE. A read is answered even when it could not be
 // written down, which a metric and the log tell. Refusals for too many calls
 // are written down once in ten seconds for each caller.

@@ -99,9 +99,12 @@ func invalid(field, format string, args ...any) error {
 // stays in the log.
 func fault(ctx context.Context, err error) error {
 	var refused *mysql.MySQLError
+	var many *sessions.TooManyError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &many):
+		return status.Errorf(codes.FailedPrecondition, "%d sessions would end, more than at_most, which is %d; none was ended", many.Count, many.AtMost)
 	case errors.Is(err, sessions.ErrNotFound):
 		return status.Error(codes.NotFound, "there is no such session")
 	case errors.Is(err, sessions.ErrBadToken):

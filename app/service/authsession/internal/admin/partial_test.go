@@ -134,15 +134,21 @@ func TestTheAuditLogNamesEachLogin(t *testing.T) {
 	require.Zero(t, left, "they go with their row")
 }
 
-// More logins than the caller expects are left alone.
+// More logins than the caller expects are left alone, and the caller is told.
 func TestMoreThanExpectedIsNotRevoked(t *testing.T) {
 	a := serve(t, false, plainTokens)
-	a.sessions.list = append(a.sessions.list, sessions.Session{Hash: 3, UserID: 777})
-	code, text := a.must("DELETE", "/v1/users/777/sessions?at_most=1", revoker(t), "")
-	require.Equal(t, 412, code)
-	require.Contains(t, text, "2 sessions would end, more than at_most, which is 1; none was ended")
-	code, text = a.must("DELETE", "/v1/users/777/sessions?at_most=2", revoker(t), "")
-	require.Equal(t, 200, code, text)
+	selection := sessions.Selection{UserID: 777, AtMost: 1}
+	a.sessions.err = &sessions.TooManyError{Count: 2, AtMost: 1}
+	for _, query := range []string{"?at_most=1", "?at_most=1&dry_run=true"} {
+		code, text := a.must("DELETE", "/v1/users/777/sessions"+query, revoker(t), "")
+		require.Equal(t, 412, code)
+		require.Contains(t, text, "2 sessions would end, more than at_most, which is 1; none was ended")
+	}
+	code, stdout, stderr := a.ctl(both(t), "revoke", "--user", "777")
+	require.Equal(t, 2, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "none was ended: end them with --yes")
+	require.Equal(t, []any{selection, []any{"selected", selection}, selection}, a.sessions.calls())
 }
 
 // One clean-up runs at a time.

@@ -133,36 +133,33 @@ func (s *impl) RevokeSessions(ctx context.Context, in *pb.RevokeSessionsRequest)
 		return nil, err
 	}
 	selection := sessions.Selection{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
-		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest())}
-	if !in.GetDryRun() && in.GetAtMost() == 0 {
+		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest()), AtMost: int(in.GetAtMost())}
+	if !in.GetDryRun() {
 		return s.revoke(ctx, selection)
 	}
 	selected, err := s.sessions.Selected(ctx, selection)
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
-	if most := int(in.GetAtMost()); most > 0 && len(selected) > most {
-		return nil, status.Errorf(codes.FailedPrecondition, "%d sessions would end, more than at_most, which is %d; none was ended", len(selected), most)
-	}
-	if !in.GetDryRun() {
-		return s.revoke(ctx, selection)
-	}
-	out := &pb.RevokeReply{}
+	list := make([]*pb.EndedSession, len(selected))
 	for i := range selected {
-		out.Hashes = append(out.Hashes, selected[i].Hash)
-		out.Ended = append(out.Ended, &pb.EndedSession{UserId: selected[i].UserID, Hash: selected[i].Hash})
+		list[i] = named(&selected[i])
 	}
-	return out, nil
+	return revokeReply(list), nil
 }
 
 // revoke returns what was ended beside an error, too.
 func (s *impl) revoke(ctx context.Context, selection sessions.Selection) (*pb.RevokeReply, error) {
 	revoked, err := s.sessions.Revoke(ctx, selection, by(ctx))
-	out := &pb.RevokeReply{Ended: endedSessions(revoked)}
-	for i := range revoked {
-		out.Hashes = append(out.Hashes, revoked[i].Hash)
+	return revokeReply(endedSessions(revoked)), fault(ctx, err)
+}
+
+func revokeReply(list []*pb.EndedSession) *pb.RevokeReply {
+	out := &pb.RevokeReply{Ended: list}
+	for _, e := range list {
+		out.Hashes = append(out.Hashes, e.GetHash())
 	}
-	return out, fault(ctx, err)
+	return out
 }
 
 func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpReply, error) {
@@ -307,9 +304,13 @@ func policy(p sessions.Policy) *pb.Policy {
 func endedSessions(revoked []sessions.Revoked) []*pb.EndedSession {
 	list := make([]*pb.EndedSession, len(revoked))
 	for i := range revoked {
-		list[i] = &pb.EndedSession{UserId: revoked[i].UserID, Hash: revoked[i].Hash}
+		list[i] = named(&revoked[i].Session)
 	}
 	return list
+}
+
+func named(s *sessions.Session) *pb.EndedSession {
+	return &pb.EndedSession{UserId: s.UserID, Hash: s.Hash}
 }
 
 func by(ctx context.Context) sessions.By {

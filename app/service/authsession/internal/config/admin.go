@@ -119,11 +119,16 @@ func (a *Admin) checkAddress(key, address string) error {
 	if err != nil {
 		return &conf.KeyError{Key: key, Problem: fmt.Sprintf("is no address (%v)", err), Fix: "write host:port, for example 127.0.0.1:20452"}
 	}
-	ip := net.ParseIP(host)
-	if loopback := host == "localhost" || ip != nil && ip.IsLoopback(); loopback || a.TLS.CertFile != "" || a.AllowPlain {
+	if loopback(host) || a.TLS.CertFile != "" || a.AllowPlain {
 		return nil
 	}
 	return &conf.KeyError{Key: key, Problem: "listens on a network without TLS", Fix: "set Admin.TLS.CertFile and KeyFile, listen on 127.0.0.1, or set Admin.AllowPlain: true where something in front encrypts"}
+}
+
+// loopback reports whether what goes to host stays on this one.
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // ServerTLS is how both listeners encrypt; nil: they do not. It asks clients

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -60,8 +59,7 @@ func (w *Webhook) validate(at string) error {
 	if err != nil || target.Host == "" || target.Scheme != "https" && target.Scheme != "http" || target.User != nil {
 		return &conf.KeyError{Key: at + ".URL", Problem: "is no URL that events can be posted to", Fix: "set one with https, and no password in it"}
 	}
-	ip := net.ParseIP(target.Hostname())
-	if target.Scheme == "http" && !w.AllowPlain && target.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if target.Scheme == "http" && !w.AllowPlain && !loopback(target.Hostname()) {
 		return &conf.KeyError{Key: at + ".URL", Problem: "sends events unencrypted to another host", Fix: "use https, or set AllowPlain: true where something else encrypts"}
 	}
 	if w.Timeout < 100*time.Millisecond || w.Timeout > time.Minute || w.Attempts < 1 || w.Attempts > 100 || w.Backoff <= 0 ||

@@ -1,10 +1,16 @@
 // Package events tells the world what happens to sessions, each event at least
-// once, through a Redis stream:
+// once, through a Redis stream
 //
 //	transaction of a change ── Append ──▶ session_events (MySQL)
 //	                                          │ Relay: one node at a time, in order
 //	                                          ▼
 //	                                       Redis stream ──▶ consumer groups
+//
+// and to webhooks: each has a Hook, one node at a time, which follows the batches that
+// the Relay has published, and keeps in session_webhooks how far it came. The events
+// of a user come one after the other, each in a request of its own. One that nobody
+// takes is given up after some attempts; one that is older than Events.Retain, or
+// beyond Events.MaxLen, is not there any more.
 //
 // An event is there if and only if its change was committed. It is published in a
 // numbered batch, and stays in MySQL for Events.Retain afterwards. Beside the

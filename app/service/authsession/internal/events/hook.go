@@ -181,15 +181,10 @@ func (r *hookRun) turn(ctx context.Context) (next time.Time, err error) {
 // load takes in the next batch.
 func (r *hookRun) load(ctx context.Context) (more bool, err error) {
 	h := r.hook
-	var no int64
-	err = h.db.QueryRowContext(ctx, "SELECT published_no FROM session_events WHERE published_no > ? ORDER BY published_no LIMIT 1", r.queue.loaded).Scan(&no)
+	no, list, err := batchAfter(ctx, h.db, r.queue.loaded)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("session events: %w", err)
-	}
-	list, err := events(ctx, h.db, "published_no = ? ORDER BY id", no)
 	if err != nil {
 		return false, err
 	}

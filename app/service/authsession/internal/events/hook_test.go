@@ -33,11 +33,12 @@ type receiver struct {
 	got   []string // "user/hash" of what was taken, in order
 	ids   []string
 	tries int
+	users map[int64]bool // of whom something came, taken or not
 	fail  func(user int64) bool
 }
 
 func newReceiver(t *testing.T) *receiver {
-	r := &receiver{t: t, secret: strings.Repeat("0123456789abcdef", 2), fail: func(int64) bool { return false }}
+	r := &receiver{t: t, secret: strings.Repeat("0123456789abcdef", 2), users: map[int64]bool{}, fail: func(int64) bool { return false }}
 	r.server = httptest.NewServer(http.HandlerFunc(r.take))
 	t.Cleanup(r.server.Close)
 	return r
@@ -58,6 +59,7 @@ func (r *receiver) take(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tries++
+	r.users[e.Session.UserID] = true
 	if r.fail(e.Session.UserID) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
@@ -82,6 +84,13 @@ func (r *receiver) attempts() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tries
+}
+
+// seen is of how many users something came.
+func (r *receiver) seen() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.users)
 }
 
 func (r *receiver) hook() config.Webhook {
@@ -210,12 +219,20 @@ func TestAWebhookIsBounded(t *testing.T) {
 	w.Queue, w.Types = 3, []string{Changed}
 	b.hooks(w)
 	r.failing(func(int64) bool { return true })
+	other := event(99)
+	other.Type = Revoked
+	require.NoError(t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, other) }))
+	require.NoError(t, b.idle().drain(t.Context()))
 	for i := range 10 {
 		b.tell(i, int64(i))
 	}
-	require.Eventually(t, func() bool { return r.attempts() > 30 }, 20*time.Second, 5*time.Millisecond)
+	before := r.attempts()
+	require.Eventually(t, func() bool { return r.seen() >= 3 && r.attempts() > before+30 }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, 3, r.seen(), "the others wait in MySQL")
 	r.failing(func(int64) bool { return false })
-	require.Eventually(t, func() bool { return len(r.taken()) == 10 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 11 }, 20*time.Second, 5*time.Millisecond)
+	require.Len(t, r.taken(), 10, "all but that of another type")
+	require.NotContains(t, r.taken(), "777/99")
 
 	for failures, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 50: time.Minute} {
 		require.InDelta(t, want, backoff(time.Second, time.Minute, failures), float64(want)/5+1)

@@ -98,14 +98,7 @@ func (r *Relay) loop(ctx context.Context) {
 
 // pause is Poll, doubled with each failure in a row, ±20 %.
 func (r *Relay) pause(failures int) time.Duration {
-	d := r.conf.Poll
-	for range failures {
-		if d = 2 * d; d > maxBackoff {
-			d = max(maxBackoff, r.conf.Poll)
-			break
-		}
-	}
-	return d - d/5 + rand.N(2*d/5+1)
+	return backoff(r.conf.Poll, max(maxBackoff, r.conf.Poll), failures+1)
 }
 
 // drain publishes what waits, unless another node is at it.
@@ -242,11 +235,7 @@ func (r *Relay) step(ctx context.Context, s *stream) (more bool, err error) {
 
 // again publishes the first batch that the stream lacks.
 func (r *Relay) again(ctx context.Context, s *stream) error {
-	var no int64
-	if err := r.db.QueryRowContext(ctx, "SELECT published_no FROM session_events WHERE published_no > ? ORDER BY published_no LIMIT 1", s.no).Scan(&no); err != nil {
-		return stepError{fmt.Errorf("session events: %w", err)}
-	}
-	list, err := events(ctx, r.db, "published_no = ? ORDER BY id", no)
+	no, list, err := batchAfter(ctx, r.db, s.no)
 	if err != nil {
 		return err
 	}
@@ -263,6 +252,17 @@ func lastBatch(ctx context.Context, db *sql.DB) (no int64, err error) {
 		return 0, stepError{fmt.Errorf("session events: %w", err)}
 	}
 	return no, nil
+}
+
+// batchAfter returns the first batch after no that was published; sql.ErrNoRows where
+// there is none.
+func batchAfter(ctx context.Context, db *sql.DB, no int64) (next int64, list []row, err error) {
+	err = db.QueryRowContext(ctx, "SELECT published_no FROM session_events WHERE published_no > ? ORDER BY published_no LIMIT 1", no).Scan(&next)
+	if err != nil {
+		return 0, nil, stepError{fmt.Errorf("session events: %w", err)}
+	}
+	list, err = events(ctx, db, "published_no = ? ORDER BY id", next)
+	return next, list, err
 }
 
 // oldest are those events that have waited the longest.

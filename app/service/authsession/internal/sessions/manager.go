@@ -193,24 +193,21 @@ func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Reco
 			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
 	})
 	slices.SortFunc(records, dao.NewestFirst)
-	keep := s.KeepNewest
-	return slices.DeleteFunc(records, func(r dao.Record) bool {
-		kept := r.Reason == Live && keep > 0
-		if kept {
-			keep--
+	live := 0
+	records = slices.DeleteFunc(records, func(r dao.Record) bool {
+		if r.Reason == Live {
+			live++
 		}
-		return kept
-	}), nil
+		return r.Reason == Live && live <= s.KeepNewest
+	})
+	if n := live - max(s.KeepNewest, 0); s.AtMost > 0 && n > s.AtMost {
+		return nil, &TooManyError{Count: n, AtMost: s.AtMost}
+	}
+	return records, nil
 }
 
-// RevokeInactive ends up to limit sessions that nobody has used for olderThan,
-// or, where their user has a TTL, for that. It returns them, after an error
-// those that had ended before it, and whether there may be more.
-func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, by By) (list []Revoked, more bool, err error) {
-	return m.Idle(olderThan).Revoke(ctx, limit, by)
-}
-
-// Idle is one way through the sessions that nobody has used for olderThan.
+// Idle is one way through the sessions that nobody has used for olderThan, or, where
+// their user has a TTL, for that.
 func (m *Manager) Idle(olderThan time.Duration) *Idle {
 	before := m.idleSince(olderThan)
 	return &Idle{m: m, before: before, scan: m.dao.ScanIdle(before)}
@@ -224,7 +221,8 @@ type Idle struct {
 	scan   *dao.IdleScan
 }
 
-// Revoke is RevokeInactive, from where the call before has ended.
+// Revoke ends up to limit sessions, from where the call before has ended. It returns
+// them, after an error those that had ended before it, and whether there may be more.
 func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, more bool, err error) {
 	for len(list) < limit {
 		batch := min(limit-len(list), inactiveBatch)
@@ -245,8 +243,8 @@ func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, mo
 	return list, true, nil
 }
 
-// CountInactive counts what RevokeInactive would end, up to limit, and says
-// whether there are more.
+// CountInactive counts what Idle.Revoke would end, up to limit, and says whether
+// there are more.
 func (m *Manager) CountInactive(ctx context.Context, olderThan time.Duration, limit int) (n int, more bool, err error) {
 	n, err = m.dao.CountIdle(ctx, m.idleSince(olderThan))
 	return min(n, limit), n > limit, err

@@ -163,6 +163,29 @@ func TestRevokeSelects(t *testing.T) {
 	}
 }
 
+// More sessions than the caller expects are left alone. Those that have ended, and
+// those that stay, do not count.
+func TestMoreSessionsThanExpectedAreLeftAlone(t *testing.T) {
+	w := newWorld(t, nil)
+	keys := make([]int64, 3)
+	for i := range keys {
+		keys[i], _ = w.signIn(777, "phone")
+		w.clock.Advance(time.Minute)
+	}
+	w.revoke(sessions.Selection{UserID: 777, AuthKeyID: keys[0]})
+	s := sessions.Selection{UserID: 777, AtMost: 1}
+	_, err := w.manager(0).Revoke(t.Context(), s, byAdmin)
+	require.Equal(t, &sessions.TooManyError{Count: 2, AtMost: 1}, err)
+	_, err = w.manager(0).Selected(t.Context(), s)
+	require.Equal(t, &sessions.TooManyError{Count: 2, AtMost: 1}, err)
+	w.loggedIn(keys[1], 777)
+	w.loggedIn(keys[2], 777)
+	s.KeepNewest = 1
+	require.Len(t, w.revoke(s), 1)
+	w.loggedOut(keys[1])
+	w.loggedIn(keys[2], 777)
+}
+
 func TestPolicies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config config.Concurrency
@@ -277,7 +300,7 @@ func TestAUsedSessionOutlivesItsCachedDate(t *testing.T) {
 	w.exec("UPDATE auths SET date_active = ? WHERE auth_key_id = ?", w.clock.Now().Unix(), key)
 	w.clock.Advance(6 * days)
 	w.loggedIn(key, 777)
-	ended, _, err := w.manager(0).RevokeInactive(t.Context(), 7*days, 100, byAdmin)
+	ended, _, err := w.manager(0).Idle(7*days).Revoke(t.Context(), 100, byAdmin)
 	require.NoError(t, err)
 	require.Empty(t, ended)
 	w.clock.Advance(1 * days)
@@ -428,7 +451,7 @@ func TestInactiveSessions(t *testing.T) {
 		n, left, err := w.manager(0).CountInactive(t.Context(), age, limit)
 		require.NoError(t, err)
 		require.Equal(t, []any{want, more}, []any{n, left}, "a dry run")
-		ended, left, err := w.manager(1).RevokeInactive(t.Context(), age, limit, byAdmin)
+		ended, left, err := w.manager(1).Idle(age).Revoke(t.Context(), limit, byAdmin)
 		require.NoError(t, err)
 		require.Len(t, ended, want)
 		require.True(t, left || !more)

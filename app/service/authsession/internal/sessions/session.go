@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
@@ -129,6 +130,17 @@ type Selection struct {
 	ExceptHash      int64  // but not this one
 	ExceptAuthKeyID int64  // nor the one on this perm key
 	KeepNewest      int    // nor as many of the rest, those active last
+
+	// AtMost is how many sessions the caller expects to end; more are a
+	// *TooManyError, and none ends. 0: no bound.
+	AtMost int
+}
+
+// TooManyError means that more sessions would end than Selection.AtMost; none did.
+type TooManyError struct{ Count, AtMost int }
+
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("%d sessions would end, more than %d", e.Count, e.AtMost)
 }
 
 // Revoked is a session that a call ended.

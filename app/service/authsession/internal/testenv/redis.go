@@ -5,12 +5,15 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/freeport"
 )
 
 // Redis is a redis-server of a test's own, to be killed, started again from its
@@ -33,11 +36,7 @@ func StartRedis(t testing.TB, options ...string) *Redis {
 	if err != nil {
 		t.Skip("redis-server is not installed: make test installs it where there is no Docker")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
+	port := strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
 	r := &Redis{Address: "127.0.0.1:" + port, t: t, dir: dir,
 		args:   append([]string{program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--repl-diskless-sync-delay", "0"}, options...),

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 )
 
 // Entry is a row. Texts are cut to their columns.
@@ -67,8 +69,8 @@ func New(db *sql.DB, now func() time.Time) *Log {
 func (l *Log) Write(ctx context.Context, e Entry) (id int64, err error) {
 	result, err := l.conn.ExecCtx(ctx, "INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		l.now().UnixMilli(), e.Transport, cut(e.Method, maxMethod), cut(e.Caller, maxCaller), cut(e.ClientIP, maxIP), e.UserID, e.Hash,
-		cut(e.Request, maxRequest), cut(e.Code, maxCode), cut(e.Reason, maxReason), e.Affected)
+		l.now().UnixMilli(), e.Transport, device.Text(e.Method, maxMethod), device.Text(e.Caller, maxCaller), device.Text(e.ClientIP, maxIP), e.UserID, e.Hash,
+		device.Text(e.Request, maxRequest), device.Text(e.Code, maxCode), device.Text(e.Reason, maxReason), e.Affected)
 	if err != nil {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
@@ -94,7 +96,7 @@ func (l *Log) Complete(ctx context.Context, id int64, o Outcome) error {
 			}
 		}
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ?, user_id = IF(user_id = 0, ?, user_id) WHERE id = ?",
-			cut(o.Code, maxCode), len(o.Ended), o.UserID, id)
+			device.Text(o.Code, maxCode), len(o.Ended), o.UserID, id)
 		return err
 	})
 	if err != nil {
@@ -139,16 +141,4 @@ func (l *Log) prune(ctx context.Context, where string, keep time.Duration, limit
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
 	return n, nil
-}
-
-// cut shortens s to n characters and drops what is no text.
-func cut(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	for i := range s {
-		if n == 0 {
-			return s[:i]
-		}
-		n--
-	}
-	return s
 }
