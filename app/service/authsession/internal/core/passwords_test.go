@@ -174,7 +174,7 @@ func TestEveryEndOfALoginEndsItsMark(t *testing.T) {
 		},
 		"cleaned up": func(c *cluster, _ crypto.AuthKey) {
 			c.clock.Advance(1000 * time.Hour)
-			ended, _, err := c.nodes[0].Manager.RevokeInactive(c.t.Context(), 10*time.Hour, 10, sessions.By{Actor: "cleanup"})
+			ended, _, err := c.nodes[0].Manager.Idle(10*time.Hour).Revoke(c.t.Context(), 10, sessions.By{Actor: "cleanup"})
 			require.NoError(c.t, err)
 			require.Len(c.t, ended, 1)
 		},

@@ -181,7 +181,7 @@ func TestACleanerWithoutItsLockEndsNothing(t *testing.T) {
 		return d.run(dry).Result == CleanupDone
 	}, 5*time.Second, 5*time.Millisecond)
 
-	_, _, err = d.nodes[0].Manager.RevokeInactive(work, 30*days, 10, sessions.By{})
+	_, _, err = d.nodes[0].Manager.Idle(30*days).Revoke(work, 10, sessions.By{})
 	require.ErrorIs(t, err, dblock.ErrTaken)
 	require.Error(t, lock.Held(t.Context()))
 	lock.Release()

@@ -203,14 +203,8 @@ func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Reco
 	}), nil
 }
 
-// RevokeInactive ends up to limit sessions that nobody has used for olderThan,
-// or, where their user has a TTL, for that. It returns them, after an error
-// those that had ended before it, and whether there may be more.
-func (m *Manager) RevokeInactive(ctx context.Context, olderThan time.Duration, limit int, by By) (list []Revoked, more bool, err error) {
-	return m.Idle(olderThan).Revoke(ctx, limit, by)
-}
-
-// Idle is one way through the sessions that nobody has used for olderThan.
+// Idle is one way through the sessions that nobody has used for olderThan, or,
+// where their user has a TTL, for that.
 func (m *Manager) Idle(olderThan time.Duration) *Idle {
 	before := m.idleSince(olderThan)
 	return &Idle{m: m, before: before, scan: m.dao.ScanIdle(before)}
@@ -224,7 +218,9 @@ type Idle struct {
 	scan   *dao.IdleScan
 }
 
-// Revoke is RevokeInactive, from where the call before has ended.
+// Revoke ends up to limit of them, from where the call before has ended. It
+// returns them, after an error those that had ended before it, and whether there
+// may be more.
 func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, more bool, err error) {
 	for len(list) < limit {
 		batch := min(limit-len(list), inactiveBatch)
@@ -245,8 +241,8 @@ func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, mo
 	return list, true, nil
 }
 
-// CountInactive counts what RevokeInactive would end, up to limit, and says
-// whether there are more.
+// CountInactive counts what Idle would end, up to limit, and says whether there
+// are more.
 func (m *Manager) CountInactive(ctx context.Context, olderThan time.Duration, limit int) (n int, more bool, err error) {
 	n, err = m.dao.CountIdle(ctx, m.idleSince(olderThan))
 	return min(n, limit), n > limit, err
