@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/service/authsession/client"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
@@ -42,7 +43,7 @@ type operator struct {
 }
 
 func administered(t *testing.T, more ...string) *operator {
-	o := &operator{t: t, grpc: free(t), rest: free(t)}
+	o := &operator{t: t, grpc: freeport.Address(t), rest: freeport.Address(t)}
 	dsn := testenv.DSN(t, true)
 	o.db = testenv.Open(t, dsn)
 	_, port, err := net.SplitHostPort(o.rest)
@@ -51,13 +52,6 @@ func administered(t *testing.T, more ...string) *operator {
 		o.grpc, port, admintest.File(t, "secret", []byte(admintest.Secret)))
 	o.node, o.peer = serveOn(t, dsn, append(more, block)...)
 	return o
-}
-
-func free(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // login logs a user in on a new key.
@@ -386,14 +380,14 @@ func TestAnAdminAPIThatCannotStart(t *testing.T) {
 	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	require.NoError(t, err)
-	_, lone, err := net.SplitHostPort(free(t))
+	_, lone, err := net.SplitHostPort(freeport.Address(t))
 	require.NoError(t, err)
 	key := admintest.File(t, "secret", []byte(admintest.Secret))
 	for block, want := range map[string]string{
-		"ListenOn: " + l.Addr().String():                             "Admin.ListenOn cannot be served (",
-		"Rest: {Port: " + port + "}":                                 "Admin.Rest.Port cannot be served (",
-		"Rest: {Port: " + port + "}, ListenOn: '" + free(t) + "'":    "Admin.Rest.Port",
-		"Rest: {Port: " + lone + "}, ListenOn: " + l.Addr().String(): "Admin.ListenOn",
+		"ListenOn: " + l.Addr().String():                                      "Admin.ListenOn cannot be served (",
+		"Rest: {Port: " + port + "}":                                          "Admin.Rest.Port cannot be served (",
+		"Rest: {Port: " + port + "}, ListenOn: '" + freeport.Address(t) + "'": "Admin.Rest.Port",
+		"Rest: {Port: " + lone + "}, ListenOn: " + l.Addr().String():          "Admin.ListenOn",
 	} {
 		s := prepared(t, testenv.DSN(t, true), "Admin: {"+block+", Tokens: {HMACKeyFile: "+key+"}}")
 		require.ErrorContains(t, s.Start(t.Context()), want)

@@ -2,7 +2,6 @@ package authsession
 
 import (
 	"context"
-	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/core"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -85,12 +85,9 @@ func (b bare) AuthsessionQueryAuthKey(ctx context.Context, _ *pb.TLAuthsessionQu
 
 // serveBare starts it and returns a client.
 func serveBare(b *testing.B, key string) pb.RPCAuthsessionClient {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(b, err)
-	require.NoError(b, l.Close())
 	var conf zrpc.RpcServerConf
 	require.NoError(b, zconf.FillDefault(&conf))
-	conf.Name, conf.ListenOn, conf.Mode = "bare", l.Addr().String(), "test"
+	conf.Name, conf.ListenOn, conf.Mode = "bare", freeport.Address(b), "test"
 	conf.Log.Level, conf.Log.Stat = "severe", false
 	var server *grpc.Server
 	z, err := zrpc.NewServer(conf, func(g *grpc.Server) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/client"
@@ -61,10 +61,7 @@ func serveOn(t testing.TB, dsn string, more ...string) (*Server, *client.Client)
 // prepared is a service that is not started yet.
 func prepared(t testing.TB, dsn string, more ...string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := freeport.Address(t)
 	redis := testenv.Variable(t, "TEST_REDIS_ADDR")
 	var c Config
 	require.NoError(t, zconf.LoadFromYamlBytes(fmt.Appendf(nil, `

@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/freeport"
 )
 
 // Redis is a redis-server of a test's own, to be killed, started again from its
@@ -33,15 +35,12 @@ func StartRedis(t testing.TB, options ...string) *Redis {
 	if err != nil {
 		t.Skip("redis-server is not installed: make test installs it where there is no Docker")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, dir := freeport.Address(t), t.TempDir()
+	_, port, err := net.SplitHostPort(address)
 	require.NoError(t, err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	dir := t.TempDir()
-	r := &Redis{Address: "127.0.0.1:" + port, t: t, dir: dir,
+	r := &Redis{Address: address, t: t, dir: dir,
 		args:   append([]string{program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--repl-diskless-sync-delay", "0"}, options...),
-		client: redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, MaxRetries: -1}),
+		client: redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1}),
 	}
 	r.Start()
 	t.Cleanup(func() {
