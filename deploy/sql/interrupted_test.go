@@ -93,7 +93,7 @@ func TestMigrationsGoOnAfterAnInterruption(t *testing.T) {
 		}
 		direct, plain := open(t), open(t)
 		execAll(t, direct, Statements()...)
-		execAll(t, plain, stock(t)...)
+		execAll(t, plain, stock()...)
 		execAll(t, plain, "ALTER TABLE auths MODIFY client_ip varchar(45) NOT NULL DEFAULT ''") // which stays
 		migrated, back := describe(t, direct), describe(t, plain)
 		forth := func(db *sql.DB) error { _, err := Migrate(t.Context(), db, false, nil); return err }
@@ -104,7 +104,7 @@ func TestMigrationsGoOnAfterAnInterruption(t *testing.T) {
 		}{{"forth", forth}, {"back", undo}} {
 			for n, finished := 0, false; !finished; n += step {
 				db := open(t)
-				execAll(t, db, stock(t)...)
+				execAll(t, db, stock()...)
 				for i, end := range []struct {
 					run  func(*sql.DB) error
 					want []string
@@ -141,7 +141,7 @@ func TestWhatIsDueCanBeRunByHand(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, due)
 
-		execAll(t, db, stock(t)...)
+		execAll(t, db, stock()...)
 		due, err = Due(t.Context(), db)
 		require.NoError(t, err)
 		require.Contains(t, due, "ALTER TABLE auths MODIFY client_ip varchar(45) NOT NULL DEFAULT ''")
@@ -168,7 +168,7 @@ func TestAMigrationDoesNotStopThoseWhoUseTheTable(t *testing.T) {
 
 		db := open(t)
 		notOnGalera(t, db)
-		execAll(t, db, stock(t)...)
+		execAll(t, db, stock()...)
 		config, err := mysql.ParseDSN(serverOf(t))
 		require.NoError(t, err)
 		require.NoError(t, db.QueryRow("SELECT DATABASE()").Scan(&config.DBName))

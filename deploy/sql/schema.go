@@ -9,7 +9,6 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -29,15 +28,7 @@ const (
 
 // Statements returns the statements of schema.sql, one table each, for
 // databases that take one statement at a time.
-func Statements() []string {
-	var out []string
-	for _, s := range strings.Split(final, ";\n") {
-		if s = strings.TrimSpace(s); s != "" {
-			out = append(out, s)
-		}
-	}
-	return out
-}
+func Statements() []string { return statements(final) }
 
 // Applied is one migration that was run, forth or back.
 type Applied struct {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/hex"
-	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -107,24 +106,9 @@ func execAll(t *testing.T, db *sql.DB, statements ...string) {
 }
 
 // stock returns the statements of the first migration: a stock install.
-func stock(t *testing.T) (statements []string) {
-	t.Helper()
-	text, err := fs.ReadFile(migrations, "migrations/00001_stock_tables.sql")
-	require.NoError(t, err)
-	up, _, _ := strings.Cut(string(text), "-- +goose Down")
-	for _, s := range strings.Split(up, ";\n") {
-		if strings.TrimSpace(s) != "" {
-			statements = append(statements, s)
-		}
-	}
-	return statements
-}
-
-func migrationCount(t *testing.T) int {
-	t.Helper()
-	files, err := fs.Glob(migrations, "migrations/*.sql")
-	require.NoError(t, err)
-	return len(files)
+func stock() []string {
+	up, _ := halves("migrations/00001_stock_tables.sql")
+	return up
 }
 
 func TestMigrationsEndInTheSchemaFile(t *testing.T) {
@@ -132,7 +116,7 @@ func TestMigrationsEndInTheSchemaFile(t *testing.T) {
 		migrated, direct := open(t), open(t)
 		applied, err := Migrate(t.Context(), migrated, true, nil)
 		require.NoError(t, err)
-		require.Len(t, applied, migrationCount(t))
+		require.Len(t, applied, len(files()))
 		execAll(t, direct, Statements()...)
 		require.Equal(t, describe(t, direct), describe(t, migrated))
 		require.NoError(t, Check(t.Context(), migrated))
@@ -147,7 +131,7 @@ func TestMigrationsEndInTheSchemaFile(t *testing.T) {
 func TestMigrationsRunOntoAStockInstallWithRows(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db, direct := open(t), open(t)
-		execAll(t, db, stock(t)...)
+		execAll(t, db, stock()...)
 		execAll(t, db,
 			"INSERT INTO auth_keys(auth_key_id, body) VALUES (-1, 'a'), (2, 'b')",
 			"INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id) VALUES (-1, 0, -1), (2, 1, -1)",
@@ -186,7 +170,7 @@ func TestManyProcessesMayMigrateAtOnce(t *testing.T) {
 			require.NoError(t, err)
 			total += counts[i]
 		}
-		require.Equal(t, migrationCount(t), total, "each migration ran once")
+		require.Equal(t, len(files()), total, "each migration ran once")
 	})
 }
 
@@ -226,10 +210,8 @@ func TestStatementsAreCommonToAllEngines(t *testing.T) {
 		require.Empty(t, foreign.FindString(regexp.MustCompile(`(?m)--.*$`).ReplaceAllString(text, "")), name)
 	}
 	check("schema.sql", final)
-	files, err := fs.Glob(migrations, "migrations/*.sql")
-	require.NoError(t, err)
-	for _, f := range files {
-		text, err := fs.ReadFile(migrations, f)
+	for _, f := range files() {
+		text, err := migrations.ReadFile(f)
 		require.NoError(t, err)
 		check(f, string(text))
 	}

@@ -39,7 +39,7 @@ func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
 			engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 				db := open(t)
 				if !tc.empty {
-					execAll(t, db, stock(t)...)
+					execAll(t, db, stock()...)
 				}
 				execAll(t, db, tc.spoil...)
 				before := describe(t, db)
@@ -51,7 +51,7 @@ func TestWhatIsNoStockInstallIsNotMigrated(t *testing.T) {
 				}
 				require.Equal(t, before, describe(t, db))
 				if tc.empty { // the import goes on as if nothing had been
-					execAll(t, db, stock(t)...)
+					execAll(t, db, stock()...)
 					_, err := Migrate(t.Context(), db, false, nil)
 					require.NoError(t, err)
 				}
@@ -68,7 +68,7 @@ func TestTablesThatWereMadeAnewAreMigrated(t *testing.T) {
 		_, err := Migrate(t.Context(), db, true, nil)
 		require.NoError(t, err)
 		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
-		execAll(t, db, stock(t)...)
+		execAll(t, db, stock()...)
 		require.ErrorContains(t, Check(t.Context(), db), "table auth_key_infos lacks the index idx_perm_auth_key_id (perm_auth_key_id)")
 		_, err = Migrate(t.Context(), db, false, nil)
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestAnImportIsPossibleAfterTheTablesWereMade(t *testing.T) {
 		_, err = Unmigrate(t.Context(), db, nil)
 		require.NoError(t, err)
 		execAll(t, db, "DROP TABLE auth_keys, auth_key_infos, auths, auth_users")
-		for _, s := range stock(t) {
+		for _, s := range stock() {
 			_, err := db.Exec(s)
 			require.NoError(t, err)
 		}
@@ -116,7 +116,7 @@ func TestTimesOfAStockInstallAreTakenOver(t *testing.T) {
 		} {
 			t.Run(name, func(t *testing.T) {
 				db := open(t)
-				execAll(t, db, stock(t)...)
+				execAll(t, db, stock()...)
 				execAll(t, db, tc.rows...)
 				_, err := Migrate(t.Context(), db, false, nil)
 				require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestTimesOfAStockInstallAreTakenOver(t *testing.T) {
 func TestNothingOfOursStaysInAStockInstall(t *testing.T) {
 	engines(t, func(t *testing.T, open func(*testing.T) *sql.DB) {
 		db := open(t)
-		execAll(t, db, stock(t)...)
+		execAll(t, db, stock()...)
 		before := tables(t, db)
 		for range 2 { // it can be done again, and where there is nothing to do
 			_, err := Migrate(t.Context(), db, false, nil)

@@ -2,7 +2,6 @@ package dao
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
@@ -32,31 +31,16 @@ const updateAddress = "country = IF(VALUES(client_ip) = '', country, VALUES(coun
 // Another app or device than before on a login is an event.
 func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
 	country, region := d.place(c.IP)
-	// Which rows are to be locked is read before the transaction, whose first plain
-	// read has to come after the lock. A sign-in in between makes it begin again.
-	for attempt := 1; ; attempt++ {
-		on, err := loginsOn(ctx, d.conn, perm)
-		if err != nil {
-			return err
-		}
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
-			return d.setClient(ctx, tx, perm, on, c, country, region)
-		})
-		if !errors.Is(err, errSignedIn) || attempt == maxSettles {
-			return err
-		}
-	}
+	return d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder, on []loginOn) error {
+		return d.setClient(ctx, tx, perm, on, c, country, region)
+	})
 }
 
 // setClient does it in a transaction; on were the live logins of the key before it.
 func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []loginOn, c Client, country, region string) error {
-	ids := make([]int64, len(on))
-	for i, l := range on {
-		ids[i] = l.ID
-	}
 	// The lock comes before the event, so that the events of a login have the order
 	// of its commits: the login may be ending now.
-	locked, err := lockLive(ctx, tx, ids)
+	locked, err := lockLive(ctx, tx, on)
 	if err != nil {
 		return err
 	}

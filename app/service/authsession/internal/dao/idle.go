@@ -36,8 +36,9 @@ type IdleScan struct {
 	d      *Dao
 	before int64
 	window int
-	at     idleRow // the last one that was looked at
-	over   bool    // of the logins of users without a TTL
+	at     idleRow // the last one that was read
+	over   bool    // all logins of users without a TTL were read
+	idle   []int64 // read, and not returned yet
 }
 
 type idleRow struct {
@@ -54,39 +55,37 @@ func (d *Dao) ScanIdle(before int64) *IdleScan {
 // Next returns the row ids of up to limit idle logins that it has not returned
 // before. Fewer: there are no more.
 func (s *IdleScan) Next(ctx context.Context, limit int) (ids []int64, err error) {
-	for !s.over && len(ids) < limit {
-		rows, err := s.rows(ctx)
-		if err != nil {
+	for !s.over && len(s.idle) < limit {
+		if err := s.read(ctx); err != nil {
 			return nil, err
 		}
-		s.over = len(rows) < s.window
-		for _, r := range rows {
-			if s.at = r; r.Idle {
-				ids = append(ids, r.ID)
-			}
-			if len(ids) == limit {
-				s.over = false
-				return ids, nil
-			}
-		}
 	}
-	if len(ids) == limit {
+	n := min(limit, len(s.idle))
+	ids, s.idle = s.idle[:n:n], s.idle[n:]
+	if n == limit {
 		return ids, nil
 	}
 	var more []int64
 	now := s.d.Now()
-	if err := s.d.conn.QueryRowsCtx(ctx, &more, "SELECT u.id"+selectExpired+" LIMIT ?", now, now, limit-len(ids)); err != nil {
+	if err := s.d.conn.QueryRowsCtx(ctx, &more, "SELECT u.id"+selectExpired+" LIMIT ?", now, now, limit-n); err != nil {
 		return nil, fmt.Errorf("expired sessions: %w", err)
 	}
 	return append(ids, more...), nil
 }
 
-// rows are the next window.
-func (s *IdleScan) rows(ctx context.Context) (rows []idleRow, err error) {
+// read reads the next window.
+func (s *IdleScan) read(ctx context.Context) error {
+	var rows []idleRow
 	if err := s.d.conn.QueryRowsCtx(ctx, &rows, selectWindow, s.before, s.before, s.at.DateActive, s.at.ID, s.at.DateActive, s.window); err != nil {
-		return nil, fmt.Errorf("idle sessions: %w", err)
+		return fmt.Errorf("idle sessions: %w", err)
 	}
-	return rows, nil
+	s.over = len(rows) < s.window
+	for _, r := range rows {
+		if s.at = r; r.Idle {
+			s.idle = append(s.idle, r.ID)
+		}
+	}
+	return nil
 }
 
 // CountIdle counts what a scan would return.
@@ -95,17 +94,11 @@ func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 	if err := d.conn.QueryRowCtx(ctx, &n, "SELECT COUNT(*)"+selectExpired, now, now); err != nil {
 		return 0, fmt.Errorf("expired sessions: %w", err)
 	}
-	for s := d.ScanIdle(before); !s.over; {
-		rows, err := s.rows(ctx)
-		if err != nil {
+	for s := d.ScanIdle(before); !s.over; s.idle = nil {
+		if err := s.read(ctx); err != nil {
 			return 0, err
 		}
-		s.over = len(rows) < s.window
-		for _, r := range rows {
-			if s.at = r; r.Idle {
-				n++
-			}
-		}
+		n += len(s.idle)
 	}
 	return n, nil
 }

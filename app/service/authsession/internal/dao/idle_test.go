@@ -1,6 +1,7 @@
 package dao
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -46,4 +47,22 @@ func TestAScanOfIdleLoginsGoesInWindows(t *testing.T) {
 	n, err := s.nodes[0].CountIdle(t.Context(), before)
 	require.NoError(t, err)
 	require.Equal(t, len(want), n)
+}
+
+// However few logins end at a time, a window is read once.
+func TestAWindowOfAScanIsReadOnce(t *testing.T) {
+	s := newStore(t)
+	const logins = 20
+	for id := range logins {
+		s.exec("INSERT INTO auth_users(auth_key_id, user_id, date_active) VALUES (?, ?, ?)", id+1, id+1, now-1000)
+	}
+	scan := s.nodes[0].ScanIdle(now)
+	ids, err := scan.Next(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, ids, 1)
+	nothing, cancel := context.WithCancel(t.Context()) // can be read
+	cancel()
+	ids, err = scan.Next(nothing, logins-1)
+	require.NoError(t, err)
+	require.Len(t, ids, logins-1)
 }

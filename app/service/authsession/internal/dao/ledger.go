@@ -3,7 +3,6 @@ package dao
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,12 +74,9 @@ func (l ledger) Forget(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// settledWait is how long a look at rows waits, in seconds, for a transaction
-// that holds them.
-const settledWait = 1
-
 // Settled implements lease.Ledger: whoever can lock the rows that copies are
-// made from finds no transaction there that has not ended.
+// made from finds no transaction there that has not ended. It waits for them as
+// any statement does (lockWaits).
 func (l ledger) Settled(ctx context.Context, keys []string) (settled []string, err error) {
 	for batch := range slices.Chunk(keys, ledgerBatch) {
 		if err := l.d.settled(ctx, batch); err != nil {
@@ -100,24 +96,11 @@ func (d *Dao) settled(ctx context.Context, cacheKeys []string) error {
 			perms = append(perms, id)
 		}
 	}
-	conn, err := d.db.Conn(ctx)
+	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, "SET SESSION innodb_lock_wait_timeout = ?", settledWait); err != nil {
-		return err
-	}
-	defer func() { // the pool's connections wait as long as the server says
-		if _, err := conn.ExecContext(ctx, "SET SESSION innodb_lock_wait_timeout = @@GLOBAL.innodb_lock_wait_timeout"); err != nil {
-			_ = conn.Raw(func(any) error { return driver.ErrBadConn })
-		}
-	}()
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
+	defer func() { _ = tx.Rollback() }()
 	for _, look := range []struct {
 		from string
 		ids  []int64

@@ -159,7 +159,7 @@ func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.D
 		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
 			conf.Addr, conf.User, conf.DBName, err)
 	}
-	if waits := conf.Params[syncWait]; waits == "" && isGalera(ctx, db) {
+	if conf.Params[syncWait] == "" && isGalera(ctx, db) {
 		db.Close()
 		conf = conf.Clone()
 		conf.Params[syncWait] = syncAll

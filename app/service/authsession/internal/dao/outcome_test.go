@@ -125,6 +125,25 @@ func TestACommitThatIsDecidedLater(t *testing.T) {
 	}
 }
 
+// A look at rows whose writes are not decided leaves the pool's connections as
+// they were: waiting for a row no longer than the callers do.
+func TestALookForTheOutcomeLeavesConnectionsAsTheyWere(t *testing.T) {
+	s := newStore(t)
+	d := s.nodes[0]
+	d.db.SetMaxOpenConns(1)
+	wait := func() (seconds int) {
+		require.NoError(t, d.db.QueryRowContext(t.Context(), "SELECT @@SESSION.innodb_lock_wait_timeout").Scan(&seconds))
+		return seconds
+	}
+	before := wait()
+	keys := []string{keyCacheKey(1), dataCacheKey(1)}
+	settled, err := ledger{d}.Settled(t.Context(), keys)
+	require.NoError(t, err)
+	require.Equal(t, keys, settled)
+	require.Equal(t, before, wait())
+	require.NotEqual(t, s.numbers("SELECT @@GLOBAL.innodb_lock_wait_timeout")[0], int64(before), "the server's own is another")
+}
+
 func TestWhatACommitsErrorSays(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err     error

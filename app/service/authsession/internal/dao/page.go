@@ -37,16 +37,11 @@ var Top = Position{SignedIn: math.MaxInt64, ID: math.MaxInt64}
 func positionOf(r *Record) Position { return Position{SignedIn: r.SignedIn, ID: r.ID} }
 
 func (p Position) compare(other Position) int {
-	past, otherPast := p.ID < 0, other.ID < 0
-	switch {
-	case p.SignedIn != other.SignedIn:
-		return cmp.Compare(other.SignedIn, p.SignedIn)
-	case past != otherPast:
-		return cmp.Compare(other.ID, p.ID)
-	case past:
-		return cmp.Compare(p.ID, other.ID) // negative: the highest row first
+	byID := cmp.Compare(other.ID, p.ID)
+	if p.ID < 0 && other.ID < 0 { // negative: the highest row first
+		byID = -byID
 	}
-	return cmp.Compare(other.ID, p.ID)
+	return cmp.Or(cmp.Compare(other.SignedIn, p.SignedIn), byID)
 }
 
 // Page returns up to limit records after a position, in the order of the list, and

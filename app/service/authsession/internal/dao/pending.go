@@ -2,7 +2,6 @@ package dao
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,7 +37,10 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (ended []En
 			return saveMarks(ctx, tx, perm, before, p.apply(before, nil, d.Now()))
 		})
 	} else {
-		ended, err = d.settlePending(ctx, perm, p)
+		err = d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder, live []loginOn) (err error) {
+			ended, err = d.settle(ctx, tx, hold, perm, p, live)
+			return err
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("owed password: %w", err)
@@ -46,35 +48,10 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (ended []En
 	return ended, nil
 }
 
-// settlePending is SetPending of a call that says what a login owes.
-//
-// Who is logged in on the key is read before the transaction, since the user's
-// row is locked before the rows of logins, here as in a sign-in: the other way
-// round, the two would wait for each other. A sign-in between the two reads
-// makes the transaction begin again.
-func (d *Dao) settlePending(ctx context.Context, perm int64, p Pending) (ended []Ended, err error) {
-	for attempt := 1; ; attempt++ {
-		live, err := loginsOn(ctx, d.conn, perm)
-		if err != nil {
-			return nil, err
-		}
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) (err error) {
-			ended, err = d.settle(ctx, tx, hold, perm, p, live)
-			return err
-		})
-		if !errors.Is(err, errSignedIn) || attempt == maxSettles {
-			return ended, err
-		}
-	}
-}
-
-const maxSettles = 5
-
-// errSignedIn means that somebody has signed in since the logins of a key were
-// read.
-var errSignedIn = errors.New("the logins of the key have changed")
-
-// settle does it in a transaction; live were the logins on the key before it.
+// settle is SetPending, in a transaction, of a call that says what a login owes;
+// live were the logins on the key before it. The user's row is locked before the
+// rows of logins, here as in a sign-in: the other way round, the two would wait
+// for each other.
 func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p Pending, live []loginOn) ([]Ended, error) {
 	// The key's row orders all that is said of the key, and its sign-ins.
 	if err := lockKey(ctx, tx, perm); err != nil {
@@ -95,9 +72,15 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int
 	if slices.ContainsFunc(now, func(l loginOn) bool { return !slices.Contains(live, l) }) {
 		return nil, errSignedIn
 	}
-	users, err := lockLogins(ctx, tx, now)
+	locked, err := lockLive(ctx, tx, now)
 	if err != nil {
 		return nil, err
+	}
+	var users []int64
+	for _, l := range now {
+		if slices.Contains(locked, l.ID) {
+			users = append(users, l.UserID)
+		}
 	}
 	before, err := d.marks(ctx, tx, perm)
 	if err != nil {
@@ -108,34 +91,6 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int
 		return nil, err
 	}
 	return d.enforce(ctx, tx, hold, policies[users[0]], perm, users[0])
-}
-
-// loginOn is a live login on a key: at most one, but of stock nodes.
-type loginOn struct {
-	ID     int64 `db:"id"`
-	UserID int64 `db:"user_id"`
-}
-
-// loginsOn reads the live logins on a key, in the order in which users are
-// locked.
-func loginsOn(ctx context.Context, q sqlx.Session, perm int64) (list []loginOn, err error) {
-	err = q.QueryRowsCtx(ctx, &list, "SELECT id, user_id FROM auth_users WHERE auth_key_id = ? AND deleted = 0 ORDER BY user_id", perm)
-	return list, err
-}
-
-// lockLogins locks logins that no call has ended meanwhile, and returns whose
-// they are. It names their rows: a lock over all rows of a key would also keep
-// other keys from signing in.
-func lockLogins(ctx context.Context, tx sqlx.Session, list []loginOn) (users []int64, err error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	ids := make([]int64, len(list))
-	for i, l := range list {
-		ids[i] = l.ID
-	}
-	err = tx.QueryRowsCtx(ctx, &users, "SELECT user_id FROM auth_users WHERE id IN ("+placeholders(len(ids))+") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
-	return users, err
 }
 
 // changesState reports whether a login may owe something else than before: a

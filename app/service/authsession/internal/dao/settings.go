@@ -101,7 +101,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 		// The lock comes before the event, so that the events of a login have the
 		// order of its commits: the login may be ending now.
-		if locked, err := lockLive(ctx, tx, []int64{found[i].ID}); err != nil || len(locked) == 0 {
+		if locked, err := lockLive(ctx, tx, []loginOn{{ID: found[i].ID}}); err != nil || len(locked) == 0 {
 			return orNotFound(err)
 		}
 		now, err := d.records(ctx, tx, "u.id = ? AND u.deleted = 0", found[i].ID)
@@ -129,16 +129,6 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 		return fmt.Errorf("session settings: %w", err)
 	}
 	return nil
-}
-
-// lockLive locks those of the logins that are live, by their rows, and returns
-// them: no call can end them before the transaction does.
-func lockLive(ctx context.Context, tx sqlx.Session, ids []int64) (live []int64, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	err = tx.QueryRowsCtx(ctx, &live, "SELECT id FROM auth_users WHERE id IN ("+placeholders(len(ids))+") AND deleted = 0 ORDER BY id FOR UPDATE", anys(ids)...)
-	return live, err
 }
 
 // lockUser makes all sign-ins of a user wait for the end of this transaction,

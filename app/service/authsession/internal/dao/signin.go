@@ -121,7 +121,7 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	hash, signedIn, wasLive := newHash, now, false
 	if i := slices.IndexFunc(onKey, func(r Record) bool { return r.UserID == userID }); i >= 0 {
 		before := &onKey[i]
-		live, err := lockLive(ctx, tx, []int64{before.ID}) // it may have ended since it was read
+		live, err := lockLive(ctx, tx, []loginOn{{ID: before.ID}}) // it may have ended since it was read
 		if err != nil {
 			return 0, err
 		}

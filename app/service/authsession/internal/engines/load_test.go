@@ -167,6 +167,19 @@ func database(t *testing.T, dsn string) (name string) {
 	return name
 }
 
+// follow starts a proxy to whatever address a file holds when a connection is made.
+func follow(t *testing.T, file string) (address string) {
+	t.Helper()
+	p := testenv.NewProxy(t, "")
+	p.Follow(func() string { return target(file) })
+	return p.Address
+}
+
+func target(file string) string {
+	text, _ := os.ReadFile(file)
+	return strings.TrimSpace(string(text))
+}
+
 func (l *load) node() *svc.ServiceContext { return l.nodes[rand.IntN(len(l.nodes))] }
 
 func (l *load) runFor(d time.Duration) {

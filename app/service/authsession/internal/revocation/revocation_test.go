@@ -14,6 +14,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/internal/ring"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -112,11 +113,8 @@ func TestDeadNodesAreBounded(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, gone.Close())
 	alive := testenv.NewSessionNode(t)
-	nodes := []string{silent.Addr().String(), gone.Addr().String(), alive.Address}
+	nodes := []string{silent.Addr().String(), freeport.Address(t), alive.Address}
 	n := notifier(t, nodes...)
 	all := keys(alive.Address, 50, nodes...)
 	all = append(all, keys(nodes[0], 200, nodes...)...)

@@ -21,7 +21,7 @@ type Proxy struct {
 	// each answer makes one of every small request.
 	Requests atomic.Int64
 
-	target atomic.Pointer[string]
+	target atomic.Pointer[func() string]
 	stall  atomic.Pointer[func(piece []byte) time.Duration]
 	down   atomic.Bool
 	mu     sync.Mutex
@@ -35,7 +35,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &Proxy{Address: l.Addr().String(), conns: map[net.Conn]struct{}{}}
-	p.target.Store(&target)
+	p.Follow(func() string { return target })
 	p.work.Go(func() {
 		for {
 			c, err := l.Accept()
@@ -65,10 +65,14 @@ func (p *Proxy) Cut() {
 
 // Lead ends all connections; new ones lead to target.
 func (p *Proxy) Lead(target string) {
-	p.target.Store(&target)
+	p.Follow(func() string { return target })
 	p.Cut()
 	p.Mend()
 }
+
+// Follow makes target say where new connections lead; the others stay where they
+// are, as behind a virtual address that moves.
+func (p *Proxy) Follow(target func() string) { p.target.Store(&target) }
 
 // Stall makes f say how long each piece of data from clients is held up, on
 // connections made from now on. It arrives then even when its client has gone.
@@ -89,7 +93,7 @@ func (p *Proxy) track(c net.Conn) bool {
 }
 
 func (p *Proxy) serve(client net.Conn) {
-	server, err := net.Dial("tcp", *p.target.Load())
+	server, err := net.Dial("tcp", (*p.target.Load())())
 	if err != nil {
 		client.Close()
 		return

@@ -113,7 +113,6 @@ var (
 	tuples    = regexp.MustCompile(`\(\.\.\.\)(, \(\.\.\.\))+`)
 	locking   = regexp.MustCompile(` (FOR UPDATE|LOCK IN SHARE MODE)$`)
 	plannable = regexp.MustCompile(`(?i)^\s*(SELECT|UPDATE|DELETE)\b`)
-	noTable   = regexp.MustCompile(`(?i)^\s*SELECT CONNECTION_ID`)
 )
 
 // shape is a statement without what differs from call to call.
@@ -135,7 +134,7 @@ func (p *Plans) note(query string, args []driver.NamedValue) {
 	p.seen[s]++
 	enough := p.seen[s] > plansOfAShape
 	p.mu.Unlock()
-	if enough || !plannable.MatchString(query) || noTable.MatchString(query) {
+	if enough || !plannable.MatchString(query) {
 		return
 	}
 	values := make([]any, len(args))
