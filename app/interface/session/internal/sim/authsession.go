@@ -11,6 +11,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -20,6 +21,7 @@ import (
 type storage struct {
 	c      *cluster
 	stock  bool // without RPCSessionManager, and with less to check a binding by
+	silent bool // it does not say when keys end
 	keys   map[int64]*storedKey
 	logins map[int64]*login // by perm key
 	marks  map[int64]*marks // by perm key
@@ -29,6 +31,7 @@ type storage struct {
 type storedKey struct {
 	kind int32
 	perm int64
+	end  int64 // Unix seconds; 0: it was not bound yet
 }
 
 // login is a user on a perm key.
@@ -41,8 +44,8 @@ type login struct {
 	asked     bool // the BFF has asked for it since
 }
 
-func newStorage(c *cluster) *storage {
-	return &storage{c: c, stock: c.chance(4), keys: map[int64]*storedKey{}, logins: map[int64]*login{}, marks: map[int64]*marks{}, told: map[int64]*authsession.ClientSession{}}
+func newStorage(c *cluster, silent bool) *storage {
+	return &storage{c: c, stock: c.chance(4), silent: silent, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, marks: map[int64]*marks{}, told: map[int64]*authsession.ClientSession{}}
 }
 
 // userOf is who is logged in with a perm key; 0: nobody.
@@ -124,12 +127,14 @@ func (a *storage) serve(ctx context.Context, method string, in any) (any, error)
 	switch in := in.(type) {
 	case *authsession.TLAuthsessionGetPermAuthKeyId:
 		perm, err := a.resolve(in.GetAuthKeyId())
+		a.sayEnd(ctx, in.GetAuthKeyId())
 		return &mtproto.Int64{V: perm}, err
 	case *authsession.TLAuthsessionQueryAuthKey:
 		k := a.keys[in.GetAuthKeyId()]
 		if k == nil {
 			return nil, errUnregistered
 		}
+		a.sayEnd(ctx, in.GetAuthKeyId())
 		return &mtproto.AuthKeyInfo{PredicateName: "authKeyInfo", AuthKeyId: in.GetAuthKeyId(), AuthKeyType: k.kind, PermAuthKeyId: k.perm}, nil
 	case *authsession.TLAuthsessionSetAuthKey:
 		k := in.GetAuthKey()
@@ -168,6 +173,13 @@ func (a *storage) serve(ctx context.Context, method string, in any) (any, error)
 		return &authsession.DropTempAuthKeysReply{AuthKeyIds: ids}, nil
 	}
 	return nil, status.Error(codes.Unimplemented, method)
+}
+
+// sayEnd says when a key ends.
+func (a *storage) sayEnd(ctx context.Context, id int64) {
+	if k := a.keys[id]; k != nil && !a.stock && !a.silent {
+		keyexpiry.Set(ctx, k.end)
+	}
 }
 
 func (a *storage) stateOf(id int64) (*authsession.AuthKeyStateData, error) {
@@ -226,12 +238,17 @@ func (a *storage) bindTemp(ctx context.Context, in *authsession.TLAuthsessionBin
 	}
 	a.c.note("auth", "binds", temp, in.GetPermAuthKeyId())
 	k.perm = in.GetPermAuthKeyId()
-	a.c.at(int64(in.GetExpiresAt())*1e9, func() {
-		if a.keys[temp] == k {
-			a.c.note("auth", "ends a temp key", temp)
-			a.destroy(temp)
-		}
-	})
+	if k.end == 0 { // another binding does not make a key live longer, nor shorter
+		k.end = int64(in.GetExpiresAt())
+		a.c.at(k.end*1e9, func() {
+			if a.keys[temp] == k {
+				a.c.note("auth", "ends a temp key", temp)
+				a.destroy(temp)
+				a.c.watch.overAt[temp] = a.c.now
+			}
+		})
+	}
+	a.sayEnd(ctx, temp)
 	if _, again := a.c.watch.bound[temp]; !again {
 		a.c.watch.bound[temp] = a.c.now
 	}

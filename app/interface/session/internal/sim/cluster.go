@@ -65,7 +65,7 @@ func newCluster(seed uint64, schema *tl.Schema, o Options) *cluster {
 	c.clocks = clocks{loose: c.chance(4), ahead: map[string]int64{}, back: map[string]int64{}}
 	c.blow(storm(c.scheduler))
 	c.watch = newWatch(c, o.Sabotage)
-	c.storage, c.bff = newStorage(c), newBFF(c)
+	c.storage, c.bff = newStorage(c, o.Silent), newBFF(c)
 	c.status, c.sync = &presence{c: c}, &syncer{c: c, made: map[string]int32{}}
 	for i := range 3 {
 		addr := fmt.Sprintf("10.0.0.%d:20120", i+1)

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
@@ -32,7 +33,7 @@ var (
 )
 
 // Invoke makes a call. It must be called in a fiber.
-func (k *conn) Invoke(ctx context.Context, method string, in, out any, _ ...grpc.CallOption) error {
+func (k *conn) Invoke(ctx context.Context, method string, in, out any, options ...grpc.CallOption) error {
 	defer k.c.watch.panics("call of " + k.peer)
 	deadline := k.c.now + int64(k.timeout)
 	fate := k.c.fateOf(k.peer)
@@ -50,7 +51,8 @@ func (k *conn) Invoke(ctx context.Context, method string, in, out any, _ ...grpc
 	if !k.c.sleep(k.c.latency()) {
 		return errUnavailable
 	}
-	answer, err := k.serve(ctx, method, in)
+	var trailer trailers
+	answer, err := k.serve(grpc.NewContextWithServerTransportStream(ctx, &trailer), method, in)
 	k.c.sleep(k.c.latency())
 	switch {
 	case k.from.dead || k.c.ended || fate == cut:
@@ -61,6 +63,11 @@ func (k *conn) Invoke(ctx context.Context, method string, in, out any, _ ...grpc
 		return errDeadline
 	case err != nil:
 		return err
+	}
+	for _, o := range options {
+		if o, ok := o.(grpc.TrailerCallOption); ok {
+			*o.TrailerAddr = trailer.md
+		}
 	}
 	switch out := out.(type) {
 	case *passthrough.Frame:
@@ -78,3 +85,15 @@ func (k *conn) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc.Call
 
 // Close does nothing: a connection that is not used costs nothing.
 func (k *conn) Close() error { return nil }
+
+// trailers take what a peer says beside its answer.
+type trailers struct{ md metadata.MD }
+
+func (t *trailers) SetTrailer(md metadata.MD) error {
+	t.md = metadata.Join(t.md, md)
+	return nil
+}
+
+func (t *trailers) Method() string               { return "" }
+func (t *trailers) SetHeader(metadata.MD) error  { return nil }
+func (t *trailers) SendHeader(metadata.MD) error { return nil }

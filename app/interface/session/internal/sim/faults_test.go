@@ -25,6 +25,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"what a session has received is forgotten with it", sabotaged(forgetSessions), []string{"at most once", "seqnos", "identity"}},
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once"}},
+		{"a binding that has ended is served until a look-up comes back", func() Options { return Options{Silent: true} }, []string{"ended keys"}},
 		{"of the temp keys of a kind one is served", sabotaged(oneOfAKind), []string{"ids", "promptness", "convergence"}},
 		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},
 		{"a gateway that is not reached has lost what is for it", besieged(links(Links{NoRetry: true})), []string{"promptness"}},

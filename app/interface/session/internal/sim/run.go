@@ -15,6 +15,7 @@ type Options struct {
 	Sabotage Sabotage  // nil: the machines are as they are
 	Links    Links     // of nodes to gateways
 	Siege    bool      // there is a siege, whatever the seed says
+	Silent   bool      // authsession does not say when keys end
 	// Limits changes the limits that machines are given; what they must keep to it does
 	// not. nil: they are given those.
 	Limits func(*sess.Config)

@@ -21,6 +21,7 @@ type watch struct {
 	journal                        // of updates
 	ended    map[int64]bool        // perm keys that were destroyed
 	bound    map[int64]int64       // when temp keys were bound
+	overAt   map[int64]int64       // when they ended
 	machines map[*machine]struct{} // of nodes that live
 	movedAt  map[int64]int64       // when a key was last let go to another node
 	anewAt   map[int64]int64       // when a key last began anew, without what a node had of it before
@@ -56,7 +57,7 @@ type sentID struct {
 func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
-		ended: map[int64]bool{}, bound: map[int64]int64{},
+		ended: map[int64]bool{}, bound: map[int64]int64{}, overAt: map[int64]int64{},
 		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
 	}
 }
@@ -89,13 +90,16 @@ func (w *watch) lost(n *node) {
 	}
 }
 
-// Invariant: whoever calls the BFF is who he says.
+// Invariant: whoever calls the BFF is who he says, with a key that has not ended.
 func (w *watch) invoked(m *tl.Method, md *metadata.RpcMetadata) {
 	perm := md.GetPermAuthKeyId()
 	key := w.c.storage.keys[md.GetAuthId()]
 	if key != nil && key.perm != 0 && perm != 0 {
 		w.check(key.perm == perm, "identity", "%s: transport key %x is not of perm key %x", m.Name, md.GetAuthId(), perm)
 	}
+	over, ended := w.overAt[md.GetAuthId()]
+	w.check(!ended || w.c.storage.stock || w.c.clocks.loose || md.GetReceiveTime() <= over/1e9+1, "ended keys",
+		"%s: a call that came at %s with a key that ended at %s", m.Name, clock(md.GetReceiveTime()*1e9), clock(over))
 	if user := md.GetUserId(); user != 0 {
 		l := w.c.storage.logins[perm]
 		// A stock authsession takes a login that owes its password for a whole
