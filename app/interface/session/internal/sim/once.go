@@ -10,8 +10,8 @@ type invocation struct {
 	life   *life
 	on     *machine
 	at     int64
-	temp   bool // by a temp key
-	missed bool // etcd had let the node go, which did not know it
+	temp   bool  // by a temp key
+	missed int64 // since when etcd had let the node go, which did not know it; 0: it had not
 }
 
 // Invariant: a message is given to the BFF at most once, however often it comes:
@@ -22,7 +22,7 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 	l := m.life(w, meta.AuthKeyID, meta.SessionID)
 	first, again := w.invocations[id]
 	if !again {
-		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.unheard}
+		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.missed}
 		return
 	}
 	excuse := w.excuse(m, &first)
@@ -46,7 +46,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneByOneThatCrashed
 	case first.on.n != m.n && first.on.n.last:
 		return doneByTheLast
-	case (first.on.unbound || first.missed && first.temp) && first.on.n != m.n:
+	case (first.on.unbound || first.missed != 0 && first.temp) && first.on.n != m.n:
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
@@ -56,7 +56,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneWhereItWasNot
 	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
 		return doneBeforeItHeard
-	case first.on.n != m.n && m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed:
+	case first.on.n != m.n && (m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
 	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n && m.since < first.on.since):
 		return doneBeforeItCameBack
