@@ -58,8 +58,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItHeard
 	case first.on.n != m.n && (m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
-	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n && m.since < first.on.since):
-		return doneBeforeItCameBack
+	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n):
+		return doneByAFormerNode
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
 	}
@@ -96,10 +96,10 @@ const (
 	// hear that the key has begun anew on another, which has not reached it or has joined
 	// since and knows nothing of it.
 	doneWhileItWasMissed = "excuses a call: its key began anew while etcd had let go who had it"
-	// doneBeforeItCameBack: a node to which a key comes back goes on with the life that it
-	// had of it, since the node that had the key meanwhile, until it heard of that, knows no
-	// calls about keys that move.
-	doneBeforeItCameBack = "excuses a call: a node of an earlier release had its key"
+	// doneByAFormerNode: a node of an earlier release gives nobody the keys that it has.
+	// Who gets one begins it anew, and the node that had it goes on with the calls that it
+	// had taken, also when the key comes back.
+	doneByAFormerNode = "excuses a call: a node of an earlier release had its key"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
 	doneBeforeTheClock = "excuses a call: its node's clock was set back"
