@@ -73,7 +73,7 @@ const (
 	passwordPhone = "99966008"
 )
 
-// No rule fails, and README.md says how many are asked about.
+// No rule fails, and docs/conformance.md says how many are asked about.
 func TestConformance(t *testing.T) {
 	logx.Disable()
 	for _, stream := range []bool{false, true} {
@@ -118,9 +118,9 @@ func TestConformance(t *testing.T) {
 			want, err := os.ReadFile(golden)
 			require.NoError(t, err)
 			require.Equal(t, string(want), summary.String())
-			readme, err := os.ReadFile("../../../../README.md")
+			doc, err := os.ReadFile("../../../../docs/conformance.md")
 			require.NoError(t, err)
-			require.Contains(t, string(readme), string(want), "README.md shows another table")
+			require.Contains(t, string(doc), string(want), "docs/conformance.md shows another table")
 		})
 	}
 }

@@ -68,14 +68,14 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 
 // What excuses a call that is made twice.
 const (
-	// doneByOneThatCrashed: what a node had received is gone with it (README,
-	// "Updates after an absence").
+	// doneByOneThatCrashed: what a node had received is gone with it (docs/delivery.md,
+	// "When keys move").
 	doneByOneThatCrashed = "excuses a call: its node crashed"
 	// doneByTheLast: a node that stops has nobody to give its keys to, where etcd lists no
 	// other: those that etcd has let go are not known to it.
 	doneByTheLast = "excuses a call: its node was the last that etcd listed, and left"
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
-	// for the key (README, "When keys move").
+	// for the key (docs/delivery.md, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
 	// doneWhileItLeft: a node that did not answer when it was asked for the key goes on
 	// with the calls that it had taken.
