@@ -2,6 +2,7 @@ package sess
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/tgsession/tgsession/proto/tl"
@@ -67,7 +68,8 @@ func (c *Config) SetDefaults() {
 			*f.field = f.value
 		}
 	}
-	c.turns = make(chan struct{}, max(1, c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)))) // each grows by copying
+	// Each grows by copying; half of the processors are left to what is small.
+	c.turns = make(chan struct{}, max(1, min(c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)), runtime.GOMAXPROCS(0)/2)))
 	c.noLogin = make(map[string]bool, len(c.NoLoginAllow)+len(c.NoLoginDeny))
 	for _, name := range c.NoLoginAllow {
 		c.noLogin[name] = true

@@ -40,7 +40,7 @@ type Limits struct {
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
 
 	// Limits of all keys together.
-	WorkBytes int `json:",optional"` // memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Zero value means 256 MiB
+	WorkBytes int `json:",optional"` // memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Half of the processors read such packets, at most. Zero value means 256 MiB
 
 	// Times.
 	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s

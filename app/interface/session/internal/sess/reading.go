@@ -16,8 +16,8 @@ import (
 //	a login            GunzipBytes, RequestBytes
 //
 // and what becomes much larger than it came is read by as many at a time as
-// WorkBytes has room for. The others wait in their Step: it is work for the
-// processor, which does no more of it at a time anyway.
+// WorkBytes has room for, and by half of the processors, so that small packets find
+// the others. Who finds none waits in his Step.
 
 // undecided reports whether it is not known yet if the key has a login.
 func (w *MainAuthWrapper) undecided() bool {
@@ -52,7 +52,7 @@ const cheapBytes = 64 << 10
 // cheap is what b may become without a turn.
 func cheap(b []byte) int { return max(cheapBytes, 2*len(b)) }
 
-// takeTurn waits until there is room in WorkBytes to read the packet. Whoever has
+// takeTurn waits until there is room in WorkBytes, and a processor, to read the packet. Whoever has
 // a turn waits for nothing, so it comes.
 func (w *MainAuthWrapper) takeTurn(in *incoming) {
 	if !in.turn {

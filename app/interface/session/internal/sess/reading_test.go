@@ -123,9 +123,10 @@ func TestLargePacketsAreReadInTurn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := newWorld(t, false, func(c *Config) { c.WorkBytes = 64 << 20 })
-				require.Equal(t, 2, cap(x.cfg.turns))
+				turns := cap(x.cfg.turns)
+				require.Equal(t, max(1, min(2, runtime.GOMAXPROCS(0)/2)), turns)
 				x.login(1)
-				in := make([]incoming, 2)
+				in := make([]incoming, turns)
 				for i := range in {
 					x.w.takeTurn(&in[i])
 					x.w.takeTurn(&in[i])
