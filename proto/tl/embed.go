@@ -1,8 +1,10 @@
 package tl
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,24 +17,30 @@ import (
 // Default is the release that is loaded when none is named.
 const Default = "0.223.1"
 
-//go:embed schema/*.tls.zst
+//go:embed schema/*.tls.zst schema/older.zst
 var shipped embed.FS
 
-const packedSuffix = ".tls.zst"
+// older are the releases in schema/older.zst, newest first. "lab tlgen" has made their sets from the .proto files of
+// teamgram-server, and tlgen archive has packed them as one, for they differ in little.
+var older = []string{"0.221.0", "0.220.4", "0.220.2", "0.220.0", "0.219.0", "0.218.0", "0.217.0", "0.216.0", "0.215.0",
+	"0.214.0", "0.213.0", "0.212.0", "0.211.0", "0.208.0", "0.207.0", "0.206.0", "0.205.0"}
 
-// Releases lists the shipped table sets, newest first.
+// sameAs has the releases whose .proto files say what those of another one do, and that one.
+var sameAs = map[string]string{
+	"0.223.0": "0.222.3", "0.222.2": "0.222.3", "0.222.1": "0.222.3", "0.222.0": "0.222.3",
+	"0.220.3": "0.220.2", "0.220.1": "0.220.0", "0.209.0": "0.208.0",
+}
+
+// Releases lists the releases that have a shipped table set, newest first.
 func Releases() []string {
-	entries, _ := shipped.ReadDir("schema") // embedded: cannot fail
-	var out []string
-	for _, e := range entries {
-		out = append(out, strings.TrimSuffix(e.Name(), packedSuffix))
-	}
-	slices.Sort(out)
+	out := slices.Concat([]string{Default, "0.222.3"}, older, slices.Collect(maps.Keys(sameAs)))
+	slices.Sort(out) // all numbers have three digits
 	slices.Reverse(out)
 	return out
 }
 
-// Load compiles a shipped table set.
+// Load compiles the shipped table set of a release. Several releases may share one, which then has the name of one of
+// them.
 func Load(release string) (*Schema, error) {
 	set, err := ReadSet(release)
 	if err != nil {
@@ -52,9 +60,21 @@ func Open(path string) (*Schema, error) {
 
 // ReadSet returns a shipped table set as data, for tools that want its names.
 func ReadSet(release string) (*tlset.Set, error) {
-	file, err := shipped.ReadFile("schema/" + release + packedSuffix)
-	if err != nil {
+	if !slices.Contains(Releases(), release) {
 		return nil, fmt.Errorf("tl: no table set %q is shipped; there are %s", release, strings.Join(Releases(), ", "))
+	}
+	release = cmp.Or(sameAs[release], release)
+	name := "schema/" + release + ".tls.zst"
+	packed := slices.Contains(older, release)
+	if packed {
+		name = "schema/older.zst"
+	}
+	file, err := shipped.ReadFile(name)
+	if err == nil && packed {
+		file, err = tlset.Extract(file, release)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tl: %w", err)
 	}
 	return parseSet(file)
 }

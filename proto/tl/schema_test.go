@@ -18,7 +18,7 @@ import (
 func TestEmbeddedIsFresh(t *testing.T) {
 	texts, err := filepath.Glob("schema/*.tls")
 	require.NoError(t, err)
-	require.Len(t, texts, len(tl.Releases()))
+	require.Len(t, texts, 2)
 	for _, name := range append(texts, "testdata/0.139.4.tls") {
 		text, err := os.ReadFile(name)
 		require.NoError(t, err)
@@ -59,9 +59,10 @@ func TestIdentity(t *testing.T) {
 		require.Equal(t, want.max, s.MaxLayer())
 		require.Equal(t, want.hash, s.Hash())
 	}
-	require.Equal(t, []string{"0.223.1", "0.222.3"}, tl.Releases())
+	require.Len(t, tl.Releases(), 26)
+	require.Equal(t, []string{"0.223.1", "0.223.0", "0.222.3"}, tl.Releases()[:3])
 	_, err := tl.Load("0.1")
-	require.ErrorContains(t, err, "0.223.1, 0.222.3")
+	require.ErrorContains(t, err, "0.223.1, 0.223.0, 0.222.3")
 	_, err = tl.Open("testdata/none.tls")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -4,6 +4,7 @@
 //	tlgen import -release 0.223.1 -dir DIR [-suffix .222] -o FILE   text form from tab-separated fact tables
 //	tlgen fmt FILE...                                               rewrites text forms in normal order
 //	tlgen pack -o DIR FILE...                                       packs text forms for embedding (go generate)
+//	tlgen archive -o FILE FILE...                                   packs several text forms, newest first, as one
 package main
 
 import (
@@ -25,7 +26,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("want a command: import, fmt or pack")
+		return fmt.Errorf("want a command: import, fmt, pack or archive")
 	}
 	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	release := fs.String("release", "", "name of the release")
@@ -53,6 +54,8 @@ func run(args []string) error {
 			}
 		}
 		return nil
+	case "archive":
+		return archive(*out, fs.Args())
 	case "pack":
 		for _, name := range fs.Args() {
 			_, text, err := read(name)
@@ -71,6 +74,28 @@ func run(args []string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// archive packs the text forms of files, in normal order, as one.
+func archive(to string, files []string) error {
+	texts := make([][]byte, len(files))
+	for i, name := range files {
+		set, _, err := read(name)
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		set.Normalise()
+		if err := set.WriteText(&text); err != nil {
+			return err
+		}
+		texts[i] = text.Bytes()
+	}
+	packed, err := tlset.Archive(texts...)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, packed, 0o644)
 }
 
 func read(name string) (*tlset.Set, []byte, error) {

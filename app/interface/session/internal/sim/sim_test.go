@@ -40,6 +40,18 @@ func fromEnv(name string, otherwise uint64) uint64 {
 	return v
 }
 
+// The machine serves BFFs of the oldest release whose table set is shipped, too.
+func TestTheOldestRelease(t *testing.T) {
+	releases := tl.Releases()
+	schema, err := tl.Load(releases[len(releases)-1])
+	require.NoError(t, err)
+	for seed := uint64(1); seed <= 3; seed++ {
+		if f := Run(seed, schema, Options{}).Failure; f != nil {
+			require.Fail(t, report(f))
+		}
+	}
+}
+
 // TestSeeds runs SIM_SEEDS seeds from SIM_START on, as many at a time as there
 // are processors. `make sim` calls it with many; without being told it takes
 // few. SIM_TRACE prints everything that happens.
