@@ -23,8 +23,9 @@ type storage struct {
 	stock  bool // without RPCSessionManager, and with less to check a binding by
 	silent bool // it does not say when keys end
 	keys   map[int64]*storedKey
-	logins map[int64]*login // by perm key
-	marks  map[int64]*marks // by perm key
+	logins map[int64]*login     // by perm key
+	before map[int64]endedLogin // by perm key: the last one whose password was given
+	marks  map[int64]*marks     // by perm key
 	told   map[int64]*authsession.ClientSession
 }
 
@@ -45,7 +46,7 @@ type login struct {
 }
 
 func newStorage(c *cluster, silent bool) *storage {
-	return &storage{c: c, stock: c.chance(4), silent: silent, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, marks: map[int64]*marks{}, told: map[int64]*authsession.ClientSession{}}
+	return &storage{c: c, stock: c.chance(4), silent: silent, keys: map[int64]*storedKey{}, logins: map[int64]*login{}, before: map[int64]endedLogin{}, marks: map[int64]*marks{}, told: map[int64]*authsession.ClientSession{}}
 }
 
 // userOf is who is logged in with a perm key; 0: nobody.
@@ -78,7 +79,23 @@ func hasPassword(user int64) bool { return user%2 == 0 }
 func (a *storage) unbind(perm int64) {
 	a.c.note("auth", "ends a login", perm)
 	a.marksOf(perm).end(a.userOf(perm))
+	if l := a.logins[perm]; l != nil && l.checked {
+		a.before[perm] = endedLogin{l.user, a.c.now}
+	}
 	delete(a.logins, perm)
+}
+
+// endedLogin is a login that has ended.
+type endedLogin struct {
+	user int64
+	at   int64
+}
+
+// mayGoOn reports whether a node may serve a login of the user that has ended: it asks
+// once a minute, where it was not told, and authsession may be away when it does.
+func (a *storage) mayGoOn(perm, user int64) bool {
+	e := a.before[perm]
+	return e.user == user && a.c.now-e.at < int64(2*time.Minute)
 }
 
 // destroy removes keys for good.

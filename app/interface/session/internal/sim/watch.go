@@ -103,8 +103,9 @@ func (w *watch) invoked(m *tl.Method, md *metadata.RpcMetadata) {
 	if user := md.GetUserId(); user != 0 {
 		l := w.c.storage.logins[perm]
 		// A stock authsession takes a login that owes its password for a whole
-		// one, and so does a node that has not heard of it itself.
-		w.check(w.c.storage.stock || w.c.clocks.loose || l == nil || l.checked || l.since > md.GetReceiveTime()*1e9, "password", "%s: user %d calls, who owes the password", m.Name, user)
+		// one, and so does a node that has not heard of it itself, or that goes on with
+		// the one before.
+		w.check(w.c.storage.stock || w.c.clocks.loose || l == nil || l.checked || l.since > md.GetReceiveTime()*1e9 || w.c.storage.mayGoOn(perm, user), "password", "%s: user %d calls, who owes the password", m.Name, user)
 		owner := w.c.ownerOf(perm)
 		w.check(owner == 0 || owner == user, "identity", "%s: user %d calls with the key of %d", m.Name, user, owner)
 	}
