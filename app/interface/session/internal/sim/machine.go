@@ -18,13 +18,15 @@ type machine struct {
 	*sess.MainAuthWrapper
 	n       *node
 	key     int64
-	unbound bool  // a temp key of its own
-	stray   bool  // it began anew where the ring gave its key to another node
-	letGo   int64 // when another node got the key; 0: none has
-	revoked int64 // when it heard that its login has ended; 0: it has not
-	late    bool  // it had read before that there was no login any more
-	begins  int64 // when a call was last made that may log in
-	drains  bool  // it was told to let its key go
+	unbound bool     // a temp key of its own
+	stray   bool     // it began anew where the ring gave its key to another node
+	letGo   int64    // when another node got the key; 0: none has
+	instead *machine // that the node had of the key when this one came from another node
+	revoked int64    // when it heard that its login has ended; 0: it has not
+	late    bool     // it had read before that there was no login any more
+	begins  int64    // when a call was last made that may log in
+	drains  bool     // it was told to let its key go
+	done    bool     // nothing is left of it
 	caused
 	now    sess.View
 	before sess.View
@@ -32,6 +34,11 @@ type machine struct {
 
 func (w *watch) machine(n *node, key int64, unbound, stray bool, real *sess.MainAuthWrapper) runloop.Machine {
 	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, stray: stray, caused: caused{since: w.c.now}}
+	for other := range w.machines {
+		if other.n == n && other.key == key && !other.drains && !other.done && (m.instead == nil || other.since > m.instead.since) {
+			m.instead = other
+		}
+	}
 	w.machines[m] = struct{}{}
 	w.c.note(n.addr[:8], "makes a machine", key)
 	return m
@@ -53,6 +60,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	} else {
 		stepper{m}.Step(now, wall, in, out)
 	}
+	m.done = out.Done
 	m.Inspect(&m.now)
 	for i := range out.Counts {
 		w.counts[out.Counts[i].What] += out.Counts[i].N

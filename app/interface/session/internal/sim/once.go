@@ -56,6 +56,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneWhereItWasNot
 	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
 		return doneBeforeItHeard
+	case m.instead == first.on:
+		return doneByALifeThatGaveWay
 	case first.on.n != m.n && (m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
 	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n):
@@ -92,6 +94,9 @@ const (
 	// meanwhile. With a key that one of them has it begins anew; that life gives way to the
 	// other one when it hears of them.
 	doneBeforeItHeard = "excuses a call: its node was listed again, and had not heard of the others"
+	// doneByALifeThatGaveWay: a node that had begun a key anew, since another one did not
+	// answer, gets the life that the key had there: that goes on, and the node's own ends.
+	doneByALifeThatGaveWay = "excuses a call: its key had two lives, of which one gave way"
 	// doneWhileItWasMissed: a node that etcd has let go serves who comes to it, and cannot
 	// hear that the key has begun anew on another, which has not reached it or has joined
 	// since and knows nothing of it.
