@@ -16,17 +16,18 @@ type Sabotage func(m runloop.Machine, key, now, wall int64, in sess.Input, out *
 // machine is a real state machine with somebody looking over its shoulder.
 type machine struct {
 	*sess.MainAuthWrapper
-	n       *node
-	key     int64
-	unbound bool     // a temp key of its own
-	stray   bool     // it began anew where the ring gave its key to another node
-	letGo   int64    // when another node got the key; 0: none has
-	instead *machine // that the node had of the key when this one came from another node
-	revoked int64    // when it heard that its login has ended; 0: it has not
-	late    bool     // it had read before that there was no login any more
-	begins  int64    // when a call was last made that may log in
-	drains  bool     // it was told to let its key go
-	done    bool     // nothing is left of it
+	n        *node
+	key      int64
+	unbound  bool     // a temp key of its own
+	stray    bool     // it began anew where the ring gave its key to another node
+	letGo    int64    // when another node got the key; 0: none has
+	returned int64    // when it last went on with the state that it had, for nobody gave it a later one
+	instead  *machine // that the node had of the key when this one came from another node
+	revoked  int64    // when it heard that its login has ended; 0: it has not
+	late     bool     // it had read before that there was no login any more
+	begins   int64    // when a call was last made that may log in
+	drains   bool     // it was told to let its key go
+	done     bool     // nothing is left of it
 	caused
 	now    sess.View
 	before sess.View
@@ -129,7 +130,7 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 	case *sess.Adopt:
 		what = "adopts sessions"
 	case *sess.Returned:
-		what = "is back"
+		what, m.returned = "is back", w.c.now
 	case *sess.Settled:
 		what = "came early"
 	case *sess.HandOff:

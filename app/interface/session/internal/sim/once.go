@@ -50,6 +50,8 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
+	case first.on.n != m.n && m.returned > first.at:
+		return doneBeforeItMoved
 	case first.on.n != m.n && m.letGo != 0 && w.anewAt[m.key] >= m.letGo:
 		return doneWhileItLeft
 	case first.on.n != m.n && first.on.stray:
