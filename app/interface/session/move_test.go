@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -173,4 +174,38 @@ func TestANeighbourOfAnEarlierRelease(t *testing.T) {
 		t.Fatal("the neighbour hears of no session")
 	}
 	eventually(t, "let go", func() bool { return a.svc.Runloop.Count() == 0 })
+}
+
+// A push for a key whose owner has only just been listed, and is not reached yet, was lost
+// at the node that had the key until then, though its client was there.
+func TestAPushIsNotLostAtAnOwnerThatIsNotReached(t *testing.T) {
+	c := startCluster(t)
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = time.Minute })
+	nobody := freeport.Address(t)
+	both := []string{a.Address(), nobody}
+	a.svc.Cluster.Update(both)
+	key := keyOf(t, a, nobody)
+	a.svc.Cluster.Update(both[:1])
+	d := c.login(a, key, 77)
+	eventually(t, "online", func() bool { return c.stat.node(77) == a.Address() })
+	a.svc.Cluster.Update(both)
+	a.push(t, key)
+	d.hears()
+}
+
+// One whose key is not here waits for the owner.
+func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
+	c := startCluster(t)
+	soon := func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond }
+	a, b := c.start(soon), c.start(soon)
+	both := []string{a.Address(), b.Address()}
+	b.svc.Cluster.Update(both)
+	key := keyOf(t, b, b.Address())
+	d := c.login(b, key, 77)
+	eventually(t, "online", func() bool { return c.stat.node(77) == b.Address() })
+	nobody := freeport.Address(t)
+	a.svc.Cluster.Update([]string{nobody}) // as it has heard
+	a.push(t, key)
+	a.svc.Cluster.Update(both)
+	d.hears()
 }

@@ -90,7 +90,7 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *se
 				break
 			}
 			metrics.Moves.Inc("failed")
-			if gone(err) {
+			if Gone(err) {
 				if silence++; silence == silences {
 					c.silence(node)
 				}
@@ -122,8 +122,8 @@ func (c *Cluster) attempt() uint64 {
 	return max(binary.LittleEndian.Uint64(id[:]), 1)
 }
 
-// gone reports whether a node is not there, does not answer, or knows no such calls.
-func gone(err error) bool {
+// Gone reports whether a node is not there, does not answer, or knows no such calls.
+func Gone(err error) bool {
 	code := status.Code(err)
 	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Unimplemented
 }
@@ -332,7 +332,7 @@ func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err erro
 			return out.GetRefused(), nil
 		case e == nil: // it has not heard of the change yet
 			err = errRefused
-		case gone(e):
+		case Gone(e):
 			return nil, e
 		default:
 			err = e

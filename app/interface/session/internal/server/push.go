@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -52,8 +53,7 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	if hop.Unmarked() {
 		s.svc.Pushed()
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
-			sendOn, size := cluster.Request(permAuthKeyID, in)
-			s.sendOn(place{key: permAuthKeyID, owner: owner}, size, done, sendOn)
+			s.pushOn(permAuthKeyID, owner, in, done)
 			return
 		}
 	}
@@ -70,4 +70,23 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	}
 	sendOn, size := cluster.Request(permAuthKeyID, in)
 	s.end(err, place{key: permAuthKeyID}, size, hop, done, sendOn)
+}
+
+// pushOn sends a push on to the owner of its key. One that does not answer may only just
+// have come: etcd lists it, and gRPC, which found nobody there a moment ago, tries again
+// in a second. sync would forget the push, and nobody would know that the client lacks
+// it. So it goes to the key if that is here still, or else waits until nodes agree.
+func (s *Server) pushOn(permAuthKeyID int64, owner string, in sess.Input, done func(error)) {
+	metrics.Foreign.Inc("forwarded")
+	sendOn, size := cluster.Request(permAuthKeyID, in)
+	s.svc.Cluster.SendOn(permAuthKeyID, size, owner, func(err error) {
+		if !cluster.Gone(err) {
+			done(passOn(err))
+			return
+		}
+		if known, err := s.svc.Runloop.Tell(permAuthKeyID, in); !known || err != nil {
+			s.svc.Cluster.Homeless(permAuthKeyID, in)
+		}
+		done(nil)
+	}, sendOn)
 }
