@@ -40,9 +40,9 @@ func (c Clock) Compare(ctx context.Context, peer string, ask func(context.Contex
 	const fix = "have both hosts keep their clocks in step (NTP)"
 	switch {
 	case apart >= clocksApart:
-		return Wrong(Fault, "", fix, "the clock of %s is %v %s this host's", peer, apart.Round(time.Second), direction), nil
+		return Wrong(Fault, "", fix, "the clock of %s is at least %v %s this host's", peer, apart.Round(time.Second), direction), nil
 	case apart >= clocksDiffer:
-		return Wrong(Warn, "", fix, "the clock of %s is %v %s this host's", peer, apart.Round(100*time.Millisecond), direction), nil
+		return Wrong(Warn, "", fix, "the clock of %s is at least %v %s this host's", peer, apart.Round(100*time.Millisecond), direction), nil
 	}
 	return Well("%s has this host's time", peer), nil
 }

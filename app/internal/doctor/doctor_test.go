@@ -149,8 +149,8 @@ func TestClock(t *testing.T) {
 		text      string
 	}{
 		{"the same", 0, 0, 0, OK, "has this host's time"},
-		{"40 s ahead", 40 * time.Second, 0, 0, Fault, "the clock of it is 40s ahead of this host's"},
-		{"40 s behind", -40 * time.Second, 0, 0, Fault, "the clock of it is 40s behind this host's"},
+		{"40 s ahead", 40 * time.Second, 0, 0, Fault, "the clock of it is at least 40s ahead of this host's"},
+		{"40 s behind", -40 * time.Second, 0, 0, Fault, "the clock of it is at least 40s behind this host's"},
 		{"3 s ahead", 3 * time.Second, 0, 0, Warn, "3s ahead"},
 		{"1 s ahead", time.Second, 0, 0, OK, ""},
 		{"a slow way", 3 * time.Second, 0, 4 * time.Second, OK, ""},

@@ -24,11 +24,13 @@ import (
 )
 
 const (
-	services   = "mtproto." // of the BFF's services
-	idMap      = "BFFProxyClients.IDMap"
-	getConfig  = "help.getConfig"
-	schemaName = "schema"
-	routesName = "routes"
+	services  = "mtproto." // of the BFF's services
+	idMap     = "BFFProxyClients.IDMap"
+	getConfig = "help.getConfig"
+
+	configuration = "RPCConfiguration" // a group that every BFF should have
+	schemaName    = "schema"
+	routesName    = "routes"
 )
 
 // bffs is what is known of the BFFs.
@@ -109,6 +111,12 @@ func (b *bffs) peers() (list []doctor.Peer) {
 // ask asks a node whether it serves what is routed to it, and for its configuration,
 // which tells its release and its time.
 func (b *bffs) ask(ctx context.Context, p *doctor.Peer, name string, conn *grpc.ClientConn) (doctor.Result, error) {
+	if b.schema == nil {
+		if _, err := doctor.Serves(ctx, conn, services+configuration); err != nil {
+			return doctor.Result{}, err
+		}
+		return doctor.Well("answers; without a schema no more can be told"), nil
+	}
 	groups := b.groups[name]
 	var missing []string
 	for _, g := range groups {
@@ -122,7 +130,7 @@ func (b *bffs) ask(ctx context.Context, p *doctor.Peer, name string, conn *grpc.
 	}
 	r := doctor.Well("answers; serves the %d groups that go to it", len(groups))
 	if len(groups) == 0 {
-		if _, err := doctor.Serves(ctx, conn, services+"RPCConfiguration"); err != nil {
+		if _, err := doctor.Serves(ctx, conn, services+configuration); err != nil {
 			return doctor.Result{}, err
 		}
 		r = doctor.Well("answers; no group goes to it")

@@ -73,6 +73,11 @@ func (d *database) server(ctx context.Context, db *sql.DB) (doctor.Result, error
 	if err := db.QueryRowContext(ctx, "SELECT VERSION(), @@global.read_only").Scan(&version, &readOnly); err != nil {
 		return doctor.Result{}, err
 	}
+	return suits(version, readOnly), nil
+}
+
+// suits says what of a server does not fit.
+func suits(version, readOnly string) doctor.Result {
 	r := doctor.Well("%s, takes writes", version)
 	oldest, name := oldestMySQL, "MySQL 5.7"
 	if strings.Contains(version, "MariaDB") {
@@ -85,7 +90,7 @@ func (d *database) server(ctx context.Context, db *sql.DB) (doctor.Result, error
 		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Fault, Key: dsnKey, Fix: "name the primary, or a name that follows it",
 			Problem: "only reads (read_only): a replica, or a primary that is being replaced"})
 	}
-	return r, nil
+	return r
 }
 
 // release is major * 100 + minor of a version, 0 if it is none. MariaDB may have

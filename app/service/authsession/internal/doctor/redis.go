@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -90,13 +91,18 @@ func (n *redisNode) check(ctx context.Context) doctor.Result {
 }
 
 func (n *redisNode) unreachable(err error) doctor.Result {
+	var answer redis.Error
 	switch {
-	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "ERR AUTH"):
+	case !errors.As(err, &answer):
+		return doctor.Wrong(doctor.Fault, n.key+".Host", "start it, or correct the address (and Tls)", "does not answer: %v", err)
+	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "AUTH"):
 		return doctor.Wrong(doctor.Fault, n.key+".Pass", "correct it (and User)", "refuses the account: %v", err)
-	case redis.HasErrorPrefix(err, "ERR This instance has cluster support disabled"):
-		return doctor.Wrong(doctor.Fault, n.key+".Type", "set Type: node", "is no cluster: %v", err)
+	case redis.HasErrorPrefix(err, "This instance has cluster support disabled"):
+		return doctor.Wrong(doctor.Fault, n.key+".Type", "set Type: node", "is no node of a Redis Cluster: %v", err)
+	case redis.HasErrorPrefix(err, "MISCONF"):
+		return doctor.Wrong(doctor.Fault, n.key+".Host", "see its log: its disk may be full", "could not write its dump, and takes no writes until it can")
 	}
-	return doctor.Wrong(doctor.Fault, n.key+".Host", "start it, or correct the address (and Tls)", "does not answer: %v", err)
+	return doctor.Wrong(doctor.Fault, n.key+".Host", "see its log", "answers, and refuses what it is asked: %v", err)
 }
 
 // latency is the time of a round trip in the middle of some.
@@ -179,7 +185,7 @@ func (n *redisNode) look(info map[string]string) (list []doctor.Finding) {
 		note(doctor.Warn, ".Host", "wait", "is loading its dump")
 	}
 	if info["rdb_last_bgsave_status"] == "err" {
-		note(doctor.Warn, ".Host", "see its log: its disk may be full", "could not write its dump, and takes no writes meanwhile (unless stop-writes-on-bgsave-error is no)")
+		note(doctor.Warn, ".Host", "see its log: its disk may be full", "could not write its last dump")
 	}
 	policy, limited := info["maxmemory_policy"], info["maxmemory"] != "" && info["maxmemory"] != "0"
 	if limited && policy == "noeviction" && slices.Contains(n.uses, "Cache") {
