@@ -162,7 +162,7 @@ func (b *bffs) ask(ctx context.Context, p *doctor.Peer, name string, conn *grpc.
 		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Warn, Problem: getConfig + " is answered " + answer(err) + "; every client asks for it", Fix: "see its log"})
 		return r, nil
 	}
-	r.Findings = append(append(r.Findings, clock.Findings...), b.release(p, method, pb)...)
+	r.Findings = append(append(r.Findings, clock.Findings...), b.release(ctx, method, pb)...)
 	r.Well += ", has this host's time, and " + getConfig + " shows no other release than " + b.schema.Name()
 	return r, nil
 }
@@ -211,9 +211,12 @@ func (b *bffs) date(pb []byte, none time.Time) time.Time {
 	return none
 }
 
+// maxFit is how many releases are named that an answer fits.
+const maxFit = 3
+
 // release holds an answer against the schema; of a misfit it says which of the
-// shipped releases fit.
-func (b *bffs) release(p *doctor.Peer, m *tl.Method, pb []byte) []doctor.Finding {
+// shipped releases fit, the newest first, as far as ctx lets it look.
+func (b *bffs) release(ctx context.Context, m *tl.Method, pb []byte) []doctor.Finding {
 	misfits, err := releasecheck.Misfits(b.config.Schema, m.Reply.Name(), pb)
 	if err == nil && len(misfits) == 0 {
 		return nil
@@ -224,7 +227,10 @@ func (b *bffs) release(p *doctor.Peer, m *tl.Method, pb []byte) []doctor.Finding
 	}
 	fix := "set it to the release of the BFF, or make a table set for it"
 	var fit []string
-	for _, release := range tl.Releases() {
+	for _, release := range tl.Releases() { // each takes a moment to unpack
+		if len(fit) == maxFit || ctx.Err() != nil {
+			break
+		}
 		if others, err := releasecheck.Misfits(release, m.Reply.Name(), pb); err == nil && len(others) == 0 && release != b.config.Schema {
 			fit = append(fit, release)
 		}
