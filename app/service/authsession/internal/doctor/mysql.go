@@ -169,7 +169,7 @@ func (d *database) grants(ctx context.Context, db *sql.DB) (doctor.Result, error
 		return fmt.Sprintf("GRANT %s ON `%s`.* TO its account, or name another in the DSN", privileges, c.DBName)
 	}
 	if len(denied) > 0 {
-		return doctor.Wrong(doctor.Fault, dsnKey, give("SELECT, INSERT, UPDATE, DELETE"), "user %s is not allowed %s", c.User, strings.Join(denied, ", ")), nil
+		return doctor.Wrong(doctor.Fault, dsnKey, give("SELECT, INSERT, UPDATE, DELETE"), "user %s is not allowed %s", c.User, byPrivilege(denied)), nil
 	}
 	if schema.Check(ctx, db) == nil {
 		return doctor.Well("enough"), nil
@@ -185,6 +185,28 @@ func (d *database) grants(ctx context.Context, db *sql.DB) (doctor.Result, error
 			"user %s is not allowed %s, and the schema is to be migrated", c.User, strings.Join(lacks, ", ")), nil
 	}
 	return doctor.Well("enough"), nil
+}
+
+// byPrivilege shortens what schema.Denied says: each privilege with the first table
+// that it lacks on.
+func byPrivilege(denied []string) string {
+	var order []string
+	tables := map[string][]string{}
+	for _, d := range denied {
+		privilege, table, _ := strings.Cut(d, " on ")
+		if tables[privilege] == nil {
+			order = append(order, privilege)
+		}
+		tables[privilege] = append(tables[privilege], table)
+	}
+	for i, privilege := range order {
+		on := tables[privilege]
+		order[i] += " on " + on[0]
+		if len(on) > 1 {
+			order[i] += fmt.Sprintf(" and %d more tables", len(on)-1)
+		}
+	}
+	return strings.Join(order, ", ")
 }
 
 // clock holds MySQL's clock against this host's.
