@@ -3,9 +3,12 @@ package main
 
 import (
 	"os"
+	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session"
+	checks "github.com/tgsession/tgsession/app/interface/session/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 )
 
@@ -14,7 +17,10 @@ const program = "session"
 func main() { os.Exit(run()) }
 
 func run() int {
-	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.")
+	if len(os.Args) > 1 && os.Args[1] == "doctor" {
+		return doctor.Command(program, os.Args[2:], os.Stdout, os.Stderr, func(file string) []doctor.Check { return checks.Checks(file, time.Now) })
+	}
+	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.\n`session doctor` looks the configuration and the cluster that it names over: session doctor --help.")
 	if over {
 		return code
 	}

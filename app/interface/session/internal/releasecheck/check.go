@@ -4,7 +4,6 @@
 package releasecheck
 
 import (
-	"slices"
 	"sync/atomic"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -31,11 +30,7 @@ type Check struct {
 // New makes a check for a shipped release or the path of a table set, which
 // was loaded as s.
 func New(s *tl.Schema, source string) (*Check, error) {
-	read := tl.ReadSet
-	if !slices.Contains(tl.Releases(), source) {
-		read = tl.OpenSet
-	}
-	set, err := read(source)
+	set, err := open(source)
 	if err != nil {
 		return nil, err
 	}

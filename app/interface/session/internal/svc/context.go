@@ -54,14 +54,9 @@ type ServiceContext struct {
 // New prepares a node: it loads the schema and calls nobody.
 func New(c config.Config) (*ServiceContext, error) {
 	c.SetDefaults()
-	load := tl.Load
-	if !slices.Contains(tl.Releases(), c.Schema) {
-		load = tl.Open
-	}
-	schema, err := load(c.Schema)
+	schema, err := LoadSchema(c.Schema)
 	if err != nil {
-		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", c.Schema, err),
-			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set that lab tlgen has made"}
+		return nil, err
 	}
 	release, err := releasecheck.New(schema, c.Schema)
 	if err != nil {
@@ -70,6 +65,21 @@ func New(c config.Config) (*ServiceContext, error) {
 	s := Prepare(c, schema, rpcserver.PublishedAddress(c.ListenOn))
 	s.release = release
 	return s, nil
+}
+
+// LoadSchema loads a shipped release or the table set at a path; an error is a
+// *conf.KeyError of Schema.
+func LoadSchema(source string) (*tl.Schema, error) {
+	load := tl.Load
+	if !slices.Contains(tl.Releases(), source) {
+		load = tl.Open
+	}
+	schema, err := load(source)
+	if err != nil {
+		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", source, err),
+			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set that lab tlgen has made"}
+	}
+	return schema, nil
 }
 
 // Prepare is New with a schema that is loaded already, for a node that is published

@@ -53,10 +53,9 @@ func (n *node) String() string { return n.address }
 
 // New prepares the clients; it connects to nothing.
 func New(conf cache.ClusterConf) *Ring {
-	silence()
 	r := &Ring{}
 	for _, c := range conf {
-		r.nodes = append(r.nodes, &node{address: c.Host, client: newClient(c)})
+		r.nodes = append(r.nodes, &node{address: c.Host, client: NewClient(c)})
 	}
 	if len(r.nodes) > 1 {
 		r.dispatch = hash.NewConsistentHash()
@@ -75,7 +74,9 @@ type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-func newClient(c cache.NodeConf) redis.UniversalClient {
+// NewClient makes a client of one node, as a Ring has it; it connects to nothing.
+func NewClient(c cache.NodeConf) redis.UniversalClient {
+	silence()
 	var security *tls.Config
 	if c.Tls { // as go-zero does: encrypted, not authenticated
 		security = &tls.Config{InsecureSkipVerify: true}
