@@ -75,8 +75,9 @@ func New(o Options) *Gateways {
 	return &Gateways{o: o, ctx: ctx, cancel: cancel, links: map[string]*link{}, listed: map[string]bool{}}
 }
 
-// Send queues a packet. It never blocks and owns s from here on; owner is
-// what Failed is told it by.
+// Send queues a packet. It never blocks, and s belongs to Gateways from here on. owner is
+// the auth key that the packet counts for in the queue; Failed gets it with a packet
+// that did not reach its connection.
 func (g *Gateways) Send(owner int64, s sess.Send) {
 	l := g.link(s.ServerID)
 	if l == nil || len(s.Payload) > maxPayload || !l.enqueue(packet{owner: owner, Send: s}) {

@@ -52,7 +52,7 @@ type Options struct {
 	Clock   func() int64     // by which lookups grow old: nanoseconds, must not go back; nil: Now, and without that package clock
 	Spawn   lane.Spawn       // starts lookups; nil: goroutines
 	Size    int              // keys remembered
-	Fresh   time.Duration    // a binding older than this is looked up again behind the back of its use
+	Fresh   time.Duration    // a binding older than this is looked up again while the old one is still used
 	// Unbound is how long a temp key is taken for unbound: short, because
 	// another node may bind it.
 	Unbound time.Duration
@@ -116,8 +116,8 @@ func New(o Options) *Resolver {
 // when authsession has answered. Calls for one key come in the order of their
 // Resolve. An error of Resolve itself means that f will not be called.
 func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) error {
-	// A packet that claims no more than to be its own key's claims nothing:
-	// whoever has the key may speak for it.
+	// perm_auth_key_id == auth_key_id claims nothing beyond the key that has encrypted the
+	// packet, and whoever has a key may speak for it. So authsession need not be asked.
 	if claim.Type == int32(sess.PermKey) && claim.Perm == authKeyID && authKeyID != 0 {
 		f(Key{Perm: authKeyID, Type: sess.PermKey}, nil)
 		return nil
@@ -136,7 +136,7 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 	e, known := s.get(authKeyID, r.generation())
 	age := time.Duration(now-e.at) * time.Millisecond
 	switch {
-	case known && e.key.Until != 0 && r.o.Now().Unix() >= int64(e.key.Until): // over, unless authsession says otherwise
+	case known && e.key.Until != 0 && r.o.Now().Unix() >= int64(e.key.Until): // the binding has ended, as far as is known here: ask authsession again
 	case known && !e.key.Unbound():
 		if age >= r.o.Fresh {
 			e.at = now // one refresh at a time

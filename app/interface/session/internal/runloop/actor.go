@@ -34,7 +34,7 @@ type actor struct {
 	parted          *departure   // since another node has asked for the key; nil: none has
 	arriving        bool         // another node is asked for it: what comes waits
 	doubted         bool         // another node may have had it meanwhile
-	guest           bool         // made while the key was another node's: until it is this one's, it has not stood still
+	guest           bool         // made while the ring gave the key to another node. Until it gives it to this one, the life here is the later one (doubt.go)
 	leaving         bool         // another node owns the key: answer what is in flight, then go
 	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
@@ -77,10 +77,11 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 	return v
 }
 
-// attend is post for who has many actors to tell something of the node's own: an idle one
-// is served here and now, not by a goroutine of its own.
+// attend is post for loops over many actors, with an input that the node itself makes. It
+// runs an idle actor's runLoop in the caller's goroutine: a goroutine for each of a hundred
+// thousand actors would cost more than what they do.
 func (a *actor) attend(in sess.Input) verdict {
-	v, idle, _ := a.queue(in, true) // no word from outside asks for nothing
+	v, idle, _ := a.queue(in, true) // only an input from outside makes the actor ask other nodes for the key
 	if idle {
 		a.runLoop()
 	}
@@ -142,9 +143,9 @@ func (a *actor) rouse() (idle bool) {
 	return idle
 }
 
-// tellLost has the machine know of updates that find no room: sync takes no refusal as
-// a reason to come again. Items that count are in the mailbox or at the runLoop, so
-// there is one. a.mu is held.
+// tellLost tells the machine that updates were refused because the mailbox is full: sync
+// does not push them again when it gets a refusal, so the client has to fetch them. It
+// starts no runLoop, since a full mailbox is going to be run in any case. a.mu is held.
 func (a *actor) tellLost(in sess.Input) {
 	switch in.(type) {
 	case *sess.PushUpdates, *sess.PushSessionUpdates:
@@ -161,9 +162,9 @@ func (a *actor) tellLost(in sess.Input) {
 	a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
 }
 
-// back reports whether the key has been another node's for a while since the
-// actor was last looked at: then what it knows may not be so any more. a.mu is
-// held.
+// back reports whether, since the last look at the actor, the ring has given the key to
+// another node and back to this one. Then the other node may have served it, and what the
+// machine knows may be out of date. a.mu is held.
 func (a *actor) back() (back bool) {
 	if !a.unbound {
 		a.epoch, back = a.m.o.Cluster.ReacquiredSince(a.key, a.epoch)
@@ -230,7 +231,7 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	recycle(last)
-	if a.arriving { // what waits is for the life that the key has on another node, if it has one
+	if a.arriving { // the mailbox waits until the other node has answered whether it has the key (Fetch)
 		a.taken, a.running = load{}, false
 		return nil, false
 	}
@@ -285,7 +286,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		a.m.faults.write(a.key, f)
 	}
 	if !stepped {
-		if _, tick := in.(*sess.Tick); tick { // its wish is used up; any other still holds
+		if _, tick := in.(*sess.Tick); tick { // the timer of this Tick has fired and must be set anew; for other inputs it is still set
 			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
 		}
 		return

@@ -4,8 +4,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
-// errBusy is for an API call that the node has no room for: its client waits, and
-// repeats it. A call to authsession is none of the client's: sess.ErrInternal.
+// errBusy answers an API call that the node has no room for: its client waits three
+// seconds and repeats the call. A call to authsession that finds no room fails with
+// sess.ErrInternal instead, for no client has made it and could repeat it.
 var errBusy = &sess.RPCError{Code: 420, Message: "FLOOD_WAIT_3"}
 
 // call puts a call on rpcQueue. Its outcome comes back as CallDone.
@@ -31,8 +32,9 @@ func (a *actor) call(c sess.Call) {
 	}
 }
 
-// smallCall is a call that takes no room: it is bounded by number, with which the
-// smallest of them take 128 MiB. Most calls are small, and room is shared by all cores.
+// smallCall is the size from which a call takes room of CallBytes, in bytes. Smaller ones
+// are bounded by their number alone (CallLimit), with which they take 128 MiB at most. Most
+// calls are small, and a counter of bytes that all cores write would slow all of them.
 const smallCall = 4 << 10
 
 // bulk is the room that an API call takes.

@@ -23,8 +23,8 @@ func (s *Server) SessionSendDataToSession(ctx context.Context, in *session.TLSes
 	})
 }
 
-// wait runs a handler that ends by calling done, mostly at once, and answers in
-// time whatever it does.
+// wait runs a handler that calls done with its outcome, mostly before it returns. It
+// answers before the caller's deadline (bounded) even if done has not been called then.
 func (s *Server) wait(ctx context.Context, method string, handler func(done func(error))) (*mtproto.Bool, error) {
 	result := make(chan error, 1)
 	handler(func(err error) { result <- err })
@@ -37,7 +37,7 @@ func (s *Server) wait(ctx context.Context, method string, handler func(done func
 		select {
 		case err = <-result:
 		case <-bounded.Done():
-			err = errInternal // it is still queued, and may be taken
+			err = errInternal // the packet is still queued: the wrapper may get it after this answer
 		}
 	}
 	if err != nil {

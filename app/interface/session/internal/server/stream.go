@@ -61,10 +61,10 @@ func (s *Stream) SessionDataStream(stream session.RPCSessionStream_SessionDataSt
 			if err != nil {
 				return err
 			}
-			received, ended = nil, true // nobody asks any more; the rest is answered still
+			received, ended = nil, true // the peer sends nothing more; what it has sent is still answered
 		case <-s.ctx.Done():
 			for _, out := range a.take() {
-				_ = stream.Send(out) // the last words of a node that leaves
+				_ = stream.Send(out) // the node leaves: send the answers that are ready, and no others
 			}
 			return nil
 		case <-stream.Context().Done():

@@ -12,8 +12,9 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// The handlers without the waiting: what gRPC's goroutines wait for, a caller
-// in the same process, such as a simulation, is told by a function.
+// These are the handlers in a form that does not block. The gRPC handlers wait for the
+// outcome in their goroutine; a caller in the same process, such as the simulation, passes
+// a function that is called with it.
 
 // Take begins to serve a request whose answer is a status alone. done gets the
 // status, once, before Take returns or later. follow says that the caller

@@ -8,7 +8,7 @@ func (w *MainAuthWrapper) loadState() {
 		return
 	}
 	w.login.beginRead(w.now)
-	if w.login.uncleared != nil { // what is read would be that mark
+	if w.login.uncleared != nil { // while the mark stands, a read says "password owed": clear it first
 		w.ask(ask{kind: askUncleared}, w.login.uncleared)
 		return
 	}
@@ -34,16 +34,16 @@ func (w *MainAuthWrapper) gate(c *pendingCall) {
 		w.deny(c)
 	case w.binding.unbound:
 		switch {
-		case w.binding.outcome != nil: // another wrapper decides
+		case w.binding.outcome != nil: // bound: the call goes to the wrapper of the perm key, which decides
 			c.phase = phaseState
 		case c.trait&traitUnbound != 0:
 			w.ready(c)
-		case w.binding.asking: // decided with it
+		case w.binding.asking: // whether the key gets bound decides about the call
 			c.phase = phaseState
 		default:
 			w.deny(c)
 		}
-	case w.login.state == StateUnknown || w.login.suspect: // an answer would be kept from it, too
+	case w.login.state == StateUnknown || w.login.suspect: // suspect: also an answer would be held back until the read
 		c.phase = phaseState
 		w.loadState()
 	case !w.needsLogin(c.method.Name, c.trait):
@@ -114,8 +114,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		}
 		w.login.dispelSuspicion()
 		if !unknown && w.login.state != StateNormal {
-			// What refuses calls must have been read, not failed to be: the next
-			// one reads it again.
+			// A failed read says nothing about the login. The state is read again
+			// before the next call is refused.
 			w.login.doubt()
 		}
 		switch {
@@ -140,12 +140,12 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 	}
 	w.adoptClient(&st.Client)
 	if w.pushes.pushSession == 0 && st.PushSessionID != 0 {
-		if known { // this node did not know whom to wake, and may have had a reason to
+		if known { // updates may have been lost before the push session was known: wake it now
 			w.pushes.wake()
 		}
 		w.named(st.PushSessionID)
 	}
-	if w.login.stale { // meanwhile: what was read may be older
+	if w.login.stale { // a doubt was raised during the read, whose answer may be older than its cause
 		if w.loadState(); w.login.state != StateNormal {
 			return
 		}
@@ -244,8 +244,9 @@ func (w *MainAuthWrapper) logOut(to State) {
 	}
 }
 
-// disown ends what a login that is over has let in and that waits still. Nobody
-// makes what needs no login.
+// disown deals with the calls that the ended login has admitted and that are not at a
+// BFF yet. Those that need a login are refused. The others are made all the same, in
+// nobody's name.
 func (w *MainAuthWrapper) disown() {
 	for _, c := range slices.Clone(w.calls.list) {
 		switch {
@@ -286,7 +287,7 @@ func (w *MainAuthWrapper) revoke() {
 	case StateNormal, StateNeedPassword:
 	case StateRevoked, StateLoggedOut:
 		return
-	default: // of an earlier login, or of one that is not heard of here yet
+	default: // the word is about an earlier login, or about one that this node does not know yet
 		for s := range w.sessions() {
 			s.doomed = w.login.state == StateUnknown
 		}
@@ -346,9 +347,10 @@ func (w *MainAuthWrapper) endCalls() {
 	}
 }
 
-// endCall refuses a call that an ended login has made. It may be done all the
-// same. One that ends or begins a login itself still has its say, though the login
-// that it begins may be the one that has ended.
+// endCall answers 401 to a call of an ended login that is at a BFF. The BFF may carry
+// it out all the same. A call that ends or begins a login itself is not answered here:
+// its result counts, but as a stale one, since the login that it begins may be the one
+// that has ended.
 func (w *MainAuthWrapper) endCall(c *pendingCall) {
 	switch {
 	case c.phase <= phaseReady || c.stale:

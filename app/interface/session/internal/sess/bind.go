@@ -6,8 +6,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// binding is how far a temp key has come to be bound to a perm key (rule PFS-2). A
-// key with a perm key has asking alone: its clients bind again now and then.
+// binding is how far a temp key has come to be bound to a perm key (rule PFS-2). The
+// wrapper of a perm key uses asking alone: the temp keys of its clients are bound, and
+// some clients bind them again now and then.
 //
 // Between two Steps:
 //   - outcome implies unbound: of any other key the call is answered at once.
@@ -35,7 +36,7 @@ func (b *binding) succeed(a *ask) { b.outcome = a }
 // handOver forgets the call, which is answered: the sessions go to the perm key.
 func (b *binding) handOver() { b.outcome = nil }
 
-// open reports whether it is still to be seen whose the sessions of the key are.
+// open reports whether the sessions of the key may still move to a perm key.
 func (b *binding) open() bool { return b.asking || b.outcome != nil }
 
 // onBind takes auth.bindTempAuthKey (rule PFS-2). authsession judges it; until
@@ -118,8 +119,9 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 	if h == nil || h.List == nil {
 		return
 	}
-	// Before this wrapper there was none that would have kept updates, but the
-	// sessions have been announced already.
+	// These sessions were greeted with new_session_created under the temp key. Until
+	// now the perm key had no wrapper that would have kept updates for them, so some
+	// may be missing: the client is told to fetch the difference.
 	if w.empty() && !h.List.media() {
 		w.pushes.lose()
 	}

@@ -33,12 +33,12 @@ type pendingCall struct {
 	ttlDays  int32      // what account.setAuthorizationTTL sets; 0: nothing
 	trait    trait
 	phase    phase
-	stale    bool // a login was ended elsewhere while it was under way: the one that made it, or that it begins
+	stale    bool // while the call was under way a login was ended elsewhere: the one that made it, or the one that it begins
 	asked    bool // the state was read for it once
 	quiet    bool // invokeWithoutUpdates
 	syncing  bool // holds updates back
 	answered bool // the client has its answer already: rpc_drop_answer
-	clocked  bool // what it waits for has AfterWait to end
+	clocked  bool // AfterWait runs: the calls that it waits for have begun
 }
 
 // pendingCalls are the API calls of a key without an answer. What becomes of each is

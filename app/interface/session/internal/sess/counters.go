@@ -15,8 +15,8 @@ const (
 	CountBadTooOld
 	CountBadSeqno
 	CountBadContainer
-	CountSilenced      // refused messages whose sender was not told, for it repeats itself without end
-	CountMalformed     // packets that are none
+	CountSilenced      // refused messages without a bad_msg_notification: their client would repeat them at once, without end
+	CountMalformed     // packets that cannot be parsed, or name no session
 	CountHeldDropped   // packets dropped while salts were being read
 	CountDuplicates    // known messages that came again
 	CountRepeated      // messages sent again

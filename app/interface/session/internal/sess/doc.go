@@ -262,6 +262,6 @@
 // updates, and what is sent again. Where something must give way, answers are kept longest, and updates
 // collapse into updatesTooLong, so that the client fetches the difference.
 //
-// Rules are cited by the ids of testdata/rules.txt; testdata/transcripts shows
-// each of them in a dialogue.
+// Rules are cited by the ids of docs/rules.md, which says what each asks, where it
+// comes from, and which dialogue of testdata/transcripts shows it.
 package sess

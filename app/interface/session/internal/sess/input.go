@@ -30,8 +30,8 @@ type (
 		// Unbound says that authsession knows no binding of this temp key, so
 		// that the wrapper is the key's own and only binds it (rule PFS-1).
 		Unbound bool
-		// Dead says that the key is a temp key that is bound to nothing any more, or
-		// found no place with its perm key: its calls are refused (rule PFS-19).
+		// Dead says that the temp key's binding has ended, or that its perm key has too
+		// many temp keys to take one more. Its calls are refused (rule PFS-19).
 		Dead      bool
 		SessionID int64
 		Salt      int64
@@ -44,7 +44,7 @@ type (
 		HTTP      Slot
 		HTTPUntil int64
 
-		stub bool // it found no place while salts were being read: only its id and seqno are left
+		stub bool // the packet had to wait for salts and there was no room for its body: only msg_id and seqno are kept
 	}
 
 	// ConnNew says that a gateway opened a connection for a session (PEERS.md,
@@ -114,9 +114,10 @@ type (
 
 	// Revoked says that the key's login was ended elsewhere (rule ERR-4;
 	// PEERS.md, "Pushes"): nothing that was meant for it is delivered any more,
-	// and calls that need a login are refused. Who asked says when, Unix
-	// nanoseconds: a login that has ended here, or began later, is not meant. 0:
-	// nobody asked.
+	// and calls that need a login are refused. Asked is when the sender asked
+	// authsession about the login, Unix nanoseconds: a login that began after that is
+	// another one and stays, and without a live login nothing happens. 0: the sender
+	// did not ask, and whatever login is there is meant.
 	Revoked struct{ Asked int64 }
 
 	// CallDone completes a Call. Exactly one of Result and Err is set; both
@@ -164,9 +165,10 @@ type (
 	// "status") may have been told that nobody is there.
 	Returned struct{}
 
-	// Settled says that the nodes agree by now whose the key is. Before, another
-	// one may have served it, too, and stored what was not there yet when this
-	// one read it (PEERS.md, "authsession").
+	// Settled says that all nodes agree by now about who owns the key. Before that,
+	// another node may have served the key, too, and may have stored something
+	// after this node read the state of the login. So the state is read again
+	// (PEERS.md, "authsession").
 	Settled struct{}
 
 	// HandOff says that another node is to have the key: nothing new begins here.

@@ -27,7 +27,7 @@ func (w *MainAuthWrapper) onPush(in *PushUpdates) {
 		w.loadState()
 	case StateLoggedOut, StateRevoked:
 		w.count(CountPushesLost)
-	default: // whoever pushes knows of a login that we may not know of yet
+	default: // sync pushes to users only: somebody may have logged in, and this node has not heard of it yet
 		if w.login.trailing(w.now) {
 			w.count(CountPushesLost)
 			return
@@ -163,10 +163,10 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	w.enqueue(s, outMsg{kind: outPush, body: body})
 }
 
-// counted reports whether a client that does not get updates misses something that
-// it could fetch: an update that is counted, by pts or qts (rule UPD-6). Of one that
-// is not, no difference tells; a client whose layer does not have it would fetch the
-// difference in vain each time.
+// counted reports whether updates carry a pts or a qts, so that a client which does not
+// get them could fetch them as a difference (rule UPD-6). updates.getDifference does not
+// bring any others. A client that is told to fetch because its layer lacks such an
+// update would fetch in vain, each time anew.
 func (w *MainAuthWrapper) counted(updates []byte) bool {
 	if w.schema.Predicate(updatesMessage, updates) != "updateShort" {
 		return true
@@ -296,7 +296,7 @@ func (w *MainAuthWrapper) wakePushSession() {
 
 // onSessionPush delivers updates to one session (PEERS.md, "Pushes").
 func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
-	if w.login.trailing(w.now) || w.login.state == StateRevoked { // who logs in anew asks for it, and then it is not
+	if w.login.trailing(w.now) || w.login.state == StateRevoked { // it is meant for the login that has ended
 		w.count(CountPushesLost)
 		return
 	}
@@ -309,7 +309,8 @@ func (w *MainAuthWrapper) onSessionPush(in *PushSessionUpdates) {
 			return
 		}
 	}
-	// The session is gone, or not here yet: its client is told all the same.
+	// The session has ended or has not come here yet, so the update is lost. Its client
+	// is told to fetch the difference.
 	w.count(CountPushesLost)
 	if w.login.state == StateNormal {
 		w.pushes.lose()

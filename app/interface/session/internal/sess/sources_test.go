@@ -14,7 +14,7 @@ import (
 )
 
 // source is how a comment says where a behaviour comes from: a rule of
-// testdata/rules.txt, a page of core.telegram.org, or a section of PEERS.md.
+// docs/rules.md, a page of core.telegram.org, or a section of PEERS.md.
 var (
 	source  = regexp.MustCompile(`[Rr]ules? [A-Z]+-\d+|core\.telegram\.org/|PEERS\.md, "`)
 	section = regexp.MustCompile(`PEERS\.md, ("[^"]+"(?: and "[^"]+")*)`)

@@ -64,8 +64,8 @@ type lockedRow struct {
 }
 
 // end marks those of the logins that are live as ended, keeping their dates,
-// and tells of it. What they owed ends with them: nobody is logged in who could
-// owe it, and who signs in again owes it anew.
+// and writes their events. A second factor that they owed is no longer owed: a later
+// sign-in on the key says anew whether it owes one.
 func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64, how ending) (ended []Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil

@@ -7,7 +7,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
-// loginOn is a live login on a key: at most one, but of stock nodes.
+// loginOn is a live login on a key. A key has at most one, unless stock nodes left more.
 type loginOn struct {
 	ID     int64 `db:"id"`
 	UserID int64 `db:"user_id"`

@@ -17,21 +17,23 @@ import (
 // SignIn is what a sign-in did.
 type SignIn struct {
 	Hash int64 // names the login
-	// Replaced was logged in on the same key: at most one, but of stock nodes.
+	// Replaced are the logins of other users that were live on the same key: at most
+	// one, unless stock nodes left more.
 	Replaced []Ended
 	// Ended are the user's logins that the policy did not let stay.
 	Ended []Ended
 }
 
 // SignIn logs userID in on perm and out whoever was on it, and ends what the
-// user's policy does not let stay, in one transaction. Who is logged in already
-// keeps hash and date; newHash is that of any other login. Calls under way that may owe
-// the second factor are from then on this login's. While it owes one, the policy
-// waits until SetPending clears that.
+// user's policy does not let stay, in one transaction. If userID is logged in on perm
+// already, the login keeps its hash and date; else it gets newHash. Marks of calls under
+// way on the key (marks.go) belong to this login from now on. While it owes the second
+// factor the policy is not enforced; SetPending does that when nothing is owed any more.
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
 	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 		done = SignIn{}
-		// The key's row orders all sign-ins on a key, the user's all of a user.
+		// Sign-ins on one key wait for each other at the key's row, those of one user at
+		// the user's row. All take the two locks in this order.
 		if err := lockKey(ctx, tx, perm); err != nil {
 			return err
 		}

@@ -13,9 +13,10 @@ const (
 	partingTime = 2 * time.Second
 	maxListed   = 1000 // entries that a look reads
 
-	// tellWithin is how long after their change others hear of released keys.
-	// Whoever is connected has asked by itself since, and after a long outage of
-	// Redis they are very many.
+	// tellWithin is how old a change may be that session nodes are still told of when its
+	// keys are released late. Session nodes read a login in use again once a minute, so
+	// older changes have reached them; and after a long outage of Redis there are very
+	// many.
 	tellWithin = 2 * time.Minute
 )
 
@@ -29,8 +30,8 @@ type Ledger interface {
 	Listed(ctx context.Context, limit int) ([]Entry, error)
 	// Forget removes entries.
 	Forget(ctx context.Context, ids []int64) error
-	// Settled returns those of keys that no write is under way on any more whose
-	// outcome is not known.
+	// Settled returns those of keys whose writes have ended in the database, one way or
+	// the other. The others may still be committed.
 	Settled(ctx context.Context, keys []string) ([]string, error)
 }
 
