@@ -8,11 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/metric"
-	"github.com/zeromicro/go-zero/core/prometheus"
 )
 
 func TestAllocations(t *testing.T) {
-	prometheus.Enable()
 	c := NewCounter(metric.CounterVecOpts{Namespace: "promvec", Name: "five_total", Help: "Five.", Labels: []string{"a", "b"}})
 	h := NewHistogram(metric.HistogramVecOpts{Namespace: "promvec", Name: "six_ms", Help: "Six.", Labels: []string{"a"}, Buckets: []float64{1}})
 	require.Zero(t, testing.AllocsPerRun(100, func() {

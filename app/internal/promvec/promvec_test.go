@@ -1,6 +1,7 @@
 package promvec
 
 import (
+	"os"
 	"sync"
 	"testing"
 
@@ -9,6 +10,20 @@ import (
 	"github.com/zeromicro/go-zero/core/metric"
 	"github.com/zeromicro/go-zero/core/prometheus"
 )
+
+var whileOff = NewCounter(metric.CounterVecOpts{Namespace: "promvec", Name: "off_total", Help: "Off.", Labels: []string{"a"}})
+
+func TestMain(m *testing.M) {
+	whileOff.Inc("x")
+	prometheus.Enable()
+	os.Exit(m.Run())
+}
+
+func TestNothingIsCountedWhilePrometheusIsOff(t *testing.T) {
+	require.Empty(t, read(t, "promvec_off_total"))
+	whileOff.Inc("x")
+	require.Equal(t, []float64{1}, read(t, "promvec_off_total"))
+}
 
 // read returns the values of the counters, or the counts of the histograms, of a name.
 func read(t *testing.T, name string) (values []float64) {
@@ -28,9 +43,6 @@ func read(t *testing.T, name string) (values []float64) {
 
 func TestMembers(t *testing.T) {
 	c := NewCounter(metric.CounterVecOpts{Namespace: "promvec", Name: "one_total", Help: "One.", Labels: []string{"a", "b"}})
-	c.Inc("x", "y") // Prometheus is off: nothing is counted
-	require.Empty(t, read(t, "promvec_one_total"))
-	prometheus.Enable()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -49,7 +61,6 @@ func TestMembers(t *testing.T) {
 }
 
 func TestHistogram(t *testing.T) {
-	prometheus.Enable()
 	h := NewHistogram(metric.HistogramVecOpts{Namespace: "promvec", Name: "three_ms", Help: "Three.", Labels: []string{"a"}, Buckets: []float64{1, 2}})
 	h.Observe(1.5, "x")
 	h.Observe(7, "x")
@@ -58,7 +69,6 @@ func TestHistogram(t *testing.T) {
 
 // What go-zero has made of the same name is the same vector.
 func TestFindsWhatIsThere(t *testing.T) {
-	prometheus.Enable()
 	labels := []string{"method"}
 	there := prom.NewCounterVec(prom.CounterOpts{Namespace: "promvec", Name: "four_total", Help: "Four."}, labels)
 	prom.MustRegister(there)
