@@ -46,7 +46,8 @@ func (o *Out) marshal() mem.BufferSlice {
 		*buf = b
 		return mem.BufferSlice{mem.NewBuffer(buf, buffers), mem.SliceBuffer(o.Payload)}
 	}
-	*buf = append(b, o.Payload...)
+	b = append(b, o.Payload...)
+	*buf = b
 	return mem.BufferSlice{mem.NewBuffer(buf, buffers)}
 }
 

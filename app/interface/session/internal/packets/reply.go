@@ -27,7 +27,8 @@ func (r *Reply) acknowledgment() mem.BufferSlice {
 	if r.RequestID != "" {
 		b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), r.RequestID)
 	}
-	*buf = append(b, success...)
+	b = append(b, success...)
+	*buf = b
 	return mem.BufferSlice{mem.NewBuffer(buf, buffers)}
 }
 
