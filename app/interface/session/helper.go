@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
 	"github.com/tgsession/tgsession/app/internal/allow"
@@ -62,6 +63,7 @@ func New(c Config) (*Service, error) {
 		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 		ServerOptions: []grpc.ServerOption{
 			grpc.UnaryInterceptor(server.Harmless),
+			grpc.ForceServerCodecV2(packets.Codec),
 			grpc.NumStreamWorkers(unaryWorkers),
 			grpc.ReadBufferSize(bufferSize), grpc.WriteBufferSize(bufferSize),
 			grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(4 * windowSize),

@@ -5,7 +5,6 @@
 package dispatch
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
+	"github.com/tgsession/tgsession/app/internal/rpcclient"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -42,6 +42,7 @@ type Dispatcher struct {
 	rewrites map[*tl.Method]*rewrite
 	warned   sync.Map // groups whose lack of a route was logged
 	blame    blame
+	calls    *rpcclient.Calls
 }
 
 // New makes a dispatcher.
@@ -49,7 +50,7 @@ func New(o Options) *Dispatcher {
 	if o.Breaker == nil {
 		o.Breaker = breaker.GetBreaker
 	}
-	d := &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema)}
+	d := &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema), calls: rpcclient.NewCalls(headerName)}
 	d.options = []grpc.CallOption{grpc.ForceCodecV2(passthrough.Codec)}
 	if o.ReplyBytes > 0 {
 		d.options = append(d.options, grpc.MaxCallRecvMsgSize(o.ReplyBytes))
@@ -84,11 +85,9 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		return nil, errBreakerOpen
 	}
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), d.timeout(method))
-	defer cancel()
 	var reply passthrough.Frame
-	err = conn.Invoke(WithCaller(ctx, d.ServerID, &call.Meta), method.Path, passthrough.Frame(request), &reply, d.options...)
-	metrics.CallDuration.ObserveFloat(float64(time.Since(start))/float64(time.Millisecond), method.Group)
+	err = d.send(conn, method, request, &reply, &call.Meta)
+	metrics.CallDuration.Observe(float64(time.Since(start))/float64(time.Millisecond), method.Group)
 
 	out, rpcErr := translate(err, len(request))
 	switch {
@@ -109,6 +108,14 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 	}
 	metrics.Calls.Inc(method.Group, "0")
 	return &sess.MethodResult{Method: method, PB: reply, Pushed: out == pushed}, nil
+}
+
+// send makes the call at its BFF.
+func (d *Dispatcher) send(conn grpc.ClientConnInterface, m *tl.Method, request []byte, reply *passthrough.Frame, meta *sess.Meta) error {
+	header, _ := callerHeader(d.ServerID, meta)
+	c := d.calls.Begin(d.timeout(m), header)
+	defer d.calls.End(c)
+	return rpcclient.Late(c.Context(), conn.Invoke(c.Context(), m.Path, passthrough.Frame(request), reply, d.options...))
 }
 
 // caller is the key that a call is blamed on: a device has one perm key and as many

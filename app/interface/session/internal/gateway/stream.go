@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
 	"github.com/tgsession/tgsession/proto/gateway"
 )
 
@@ -27,7 +29,7 @@ type stream struct {
 // open opens a stream. It fails at once when the gateway cannot be reached.
 func (l *link) open() (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	rpc, err := gateway.NewRPCGatewayStreamClient(l.conn).GatewayDataStream(ctx)
+	rpc, err := gateway.NewRPCGatewayStreamClient(l.conn).GatewayDataStream(ctx, grpc.ForceCodecV2(packets.Codec))
 	if err != nil {
 		cancel()
 		return nil, err
@@ -53,12 +55,11 @@ func (s *stream) end() {
 // write sends packets; false: the stream broke, and what was not sent is in
 // the queue again.
 func (s *stream) write(batch []packet) bool {
+	var out packets.Out
 	for i, p := range batch {
 		s.l.await(s, p)
-		err := s.rpc.Send(&gateway.GatewayStreamRequest{
-			Payload: &gateway.GatewayStreamRequest_SendData{SendData: message(p)},
-		})
-		if err != nil { // the reason comes to the reader
+		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload}
+		if err := s.rpc.SendMsg(&out); err != nil { // the reason comes to the reader
 			s.cancel()
 			s.l.requeue(batch[i+1:])
 			return false
@@ -74,13 +75,13 @@ func (s *stream) read() {
 	defer s.cancel()
 	defer s.watch.Stop()
 	defer s.late()
+	var answer packets.Answer
 	for {
-		answer, err := s.rpc.Recv()
-		if err != nil {
+		if err := s.rpc.RecvMsg(&answer); err != nil {
 			s.err = err
 			return
 		}
-		if p, ok := s.l.answered(s); ok && !answer.GetSuccess() {
+		if p, ok := s.l.answered(s); ok && !answer.Success {
 			s.l.g.fail(p)
 		}
 	}

@@ -52,7 +52,7 @@ type Options struct {
 	Clock   func() int64     // by which lookups grow old: nanoseconds, must not go back; nil: Now, and without that package clock
 	Spawn   lane.Spawn       // starts lookups; nil: goroutines
 	Size    int              // keys remembered
-	Fresh   time.Duration    // a binding older than this is looked up again while the old one is still used
+	Fresh   time.Duration    // a binding older than this is looked up again behind the back of its use
 	// Unbound is how long a temp key is taken for unbound: short, because
 	// another node may bind it.
 	Unbound time.Duration
@@ -112,14 +112,49 @@ func New(o Options) *Resolver {
 	return r
 }
 
+// Known returns what authKeyID is, if that is known and nobody waits for it: what was
+// asked before must not be overtaken.
+func (r *Resolver) Known(authKeyID int64, claim Claim) (key Key, known bool) {
+	// perm_auth_key_id == auth_key_id claims nothing beyond the key that has encrypted the
+	// packet, and whoever has a key may speak for it. So authsession need not be asked.
+	if claim.Type == int32(sess.PermKey) && claim.Perm == authKeyID && authKeyID != 0 {
+		return Key{Perm: authKeyID, Type: sess.PermKey}, true
+	}
+	s := r.shard(authKeyID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending[authKeyID] != nil {
+		return Key{}, false
+	}
+	return r.remembered(s, authKeyID, claim)
+}
+
+// remembered is what s remembers of a key, and still holds. s.mu is held.
+func (r *Resolver) remembered(s *shard, authKeyID int64, claim Claim) (key Key, known bool) {
+	now := r.now()
+	e, known := s.get(authKeyID, r.generation())
+	age := time.Duration(now-e.at) * time.Millisecond
+	switch {
+	case !known:
+		return Key{}, false
+	case e.key.Until != 0 && r.o.Now().Unix() >= int64(e.key.Until): // the binding has ended, as far as is known here: ask authsession again
+		return Key{}, false
+	case e.key.Unbound():
+		return e.key, age < r.o.Unbound
+	case age >= r.o.Fresh:
+		e.at = now // one refresh at a time
+		s.young[authKeyID] = e
+		r.lookup.Go(func() { r.refresh(authKeyID, claim) })
+	}
+	return e.key, true
+}
+
 // Resolve calls f with what authKeyID is: at once when that is known, else
 // when authsession has answered. Calls for one key come in the order of their
 // Resolve. An error of Resolve itself means that f will not be called.
 func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) error {
-	// perm_auth_key_id == auth_key_id claims nothing beyond the key that has encrypted the
-	// packet, and whoever has a key may speak for it. So authsession need not be asked.
-	if claim.Type == int32(sess.PermKey) && claim.Perm == authKeyID && authKeyID != 0 {
-		f(Key{Perm: authKeyID, Type: sess.PermKey}, nil)
+	if key, known := r.Known(authKeyID, claim); known {
+		f(key, nil)
 		return nil
 	}
 	s := r.shard(authKeyID)
@@ -132,23 +167,9 @@ func (r *Resolver) Resolve(authKeyID int64, claim Claim, f func(Key, error)) err
 		p.waiting = append(p.waiting, waiter{f, claim.Size})
 		return nil
 	}
-	now := r.now()
-	e, known := s.get(authKeyID, r.generation())
-	age := time.Duration(now-e.at) * time.Millisecond
-	switch {
-	case known && e.key.Until != 0 && r.o.Now().Unix() >= int64(e.key.Until): // the binding has ended, as far as is known here: ask authsession again
-	case known && !e.key.Unbound():
-		if age >= r.o.Fresh {
-			e.at = now // one refresh at a time
-			s.young[authKeyID] = e
-			r.lookup.Go(func() { r.refresh(authKeyID, claim) })
-		}
+	if key, known := r.remembered(s, authKeyID, claim); known { // since a moment ago
 		s.mu.Unlock()
-		f(e.key, nil)
-		return nil
-	case known && age < r.o.Unbound:
-		s.mu.Unlock()
-		f(e.key, nil)
+		f(key, nil)
 		return nil
 	}
 	if !r.room.Take(claim.Size) {

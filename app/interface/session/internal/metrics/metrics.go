@@ -3,7 +3,11 @@
 // session.yaml). No label names a user, a key or a message.
 package metrics
 
-import "github.com/zeromicro/go-zero/core/metric"
+import (
+	"github.com/zeromicro/go-zero/core/metric"
+
+	"github.com/tgsession/tgsession/app/internal/promvec"
+)
 
 const namespace = "session"
 
@@ -48,7 +52,7 @@ var (
 	// (0: none).
 	Calls = counter("rpc", "calls_total", "API calls by group and rpc_error code (0: answered).", "group", "code")
 	// CallDuration is how long BFFs take, in milliseconds.
-	CallDuration = metric.NewHistogramVec(&metric.HistogramVecOpts{
+	CallDuration = promvec.NewHistogram(metric.HistogramVecOpts{
 		Namespace: namespace, Subsystem: "rpc", Name: "duration_ms", Help: "Time that a BFF took, in milliseconds.",
 		Labels: []string{"group"}, Buckets: []float64{0.25, 0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 60000},
 	})
@@ -73,8 +77,8 @@ var (
 	StatusDropped = counter("status", "dropped_total", "Reports to status dropped because it was too slow.")
 )
 
-func counter(subsystem, name, help string, labels ...string) metric.CounterVec {
-	return metric.NewCounterVec(&metric.CounterVecOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help, Labels: labels})
+func counter(subsystem, name, help string, labels ...string) *promvec.Counter {
+	return promvec.NewCounter(metric.CounterVecOpts{Namespace: namespace, Subsystem: subsystem, Name: name, Help: help, Labels: labels})
 }
 
 func gauge(subsystem, name, help string, labels ...string) metric.GaugeVec {

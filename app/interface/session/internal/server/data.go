@@ -54,27 +54,35 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		done(errInput)
 		return
 	}
+	if k, known := s.svc.Keys.Known(d.GetAuthKeyId(), claim(d)); known { // as nearly always
+		s.deliver(in, k, hop, done)
+		return
+	}
 	refused := func(err error) {
 		if errors.Is(err, errUnregistered) {
 			s.dead(d)
 		}
 		done(err)
 	}
-	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) {
-		p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), hop)
-		switch {
-		case p.owner != "" && hop != cluster.Direct:
-			done(redirect(p.owner))
-		case p.owner != "":
-			s.sendOn(p, len(d.GetPayload()), done, packet(in))
-		default:
-			if err := s.svc.Runloop.Post(p.key, p.unbound, data(d, k)); err != nil {
-				s.end(err, p, len(d.GetPayload()), hop, done, packet(in))
-				return
-			}
-			done(nil) // apart from end: nearly every packet comes here
+	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) { s.deliver(in, k, hop, done) })
+}
+
+// deliver is sendData when the key is resolved.
+func (s *Server) deliver(in *session.TLSessionSendDataToSession, k keys.Key, hop cluster.Hop, done func(error)) {
+	d := in.GetData()
+	p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), hop)
+	switch {
+	case p.owner != "" && hop != cluster.Direct:
+		done(redirect(p.owner))
+	case p.owner != "":
+		s.sendOn(p, len(d.GetPayload()), done, packet(in))
+	default:
+		if err := s.svc.Runloop.Post(p.key, p.unbound, data(d, k)); err != nil {
+			s.end(err, p, len(d.GetPayload()), hop, done, packet(in))
+			return
 		}
-	})
+		done(nil) // apart from end: nearly every packet comes here
+	}
 }
 
 // packet brings a packet to another node.

@@ -12,11 +12,13 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
 const (
 	maxAnswers     = 1 << 16 // answers waiting for one stream's peer to read them
+	keptAnswers    = 1 << 10 // up to so many the room for them is kept
 	streamKeyCalls = 64      // key queries of one stream under way at once
 )
 
@@ -46,9 +48,10 @@ func (s *Stream) SessionDataStream(stream session.RPCSessionStream_SessionDataSt
 	received := make(chan error, 1)
 	go func() { received <- s.receive(stream, a, calls) }()
 	ended := false
+	var out packets.Reply
 	for {
-		for _, out := range a.take() {
-			if err := stream.Send(out); err != nil {
+		for _, out = range a.take() {
+			if err := stream.SendMsg(&out); err != nil {
 				return err
 			}
 		}
@@ -63,8 +66,8 @@ func (s *Stream) SessionDataStream(stream session.RPCSessionStream_SessionDataSt
 			}
 			received, ended = nil, true // the peer sends nothing more; what it has sent is still answered
 		case <-s.ctx.Done():
-			for _, out := range a.take() {
-				_ = stream.Send(out) // the node leaves: send the answers that are ready, and no others
+			for _, out = range a.take() {
+				_ = stream.SendMsg(&out) // the node leaves: send the answers that are ready, and no others
 			}
 			return nil
 		case <-stream.Context().Done():
@@ -82,8 +85,9 @@ func (s *Stream) receive(stream session.RPCSessionStream_SessionDataStreamServer
 			err = errInternal
 		}
 	}()
+	var in packets.In
 	for {
-		in, err := stream.Recv()
+		err := stream.RecvMsg(&in)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
@@ -95,15 +99,19 @@ func (s *Stream) receive(stream session.RPCSessionStream_SessionDataStreamServer
 		if err := s.unary.svc.Cluster.Await(stream.Context()); err != nil {
 			return err
 		}
-		s.handle(stream.Context(), in, a, calls)
+		s.handle(stream.Context(), &in, a, calls)
 	}
 }
 
-// handle serves one request.
-func (s *Stream) handle(ctx context.Context, in *session.SessionStreamRequest, a *answers, calls *lane.Pool) {
-	id := in.GetRequestId()
-	done := func(err error) { a.put(acknowledge(id, err)) }
-	switch r := in.GetPayload().(type) {
+// handle serves one request. in is another one afterwards.
+func (s *Stream) handle(ctx context.Context, in *packets.In, a *answers, calls *lane.Pool) {
+	id := in.RequestID
+	done := func(err error) { a.put(packets.Reply{RequestID: id, Err: err}) }
+	if in.Data != nil {
+		s.unary.sendData(in.Data, cluster.Direct, done)
+		return
+	}
+	switch r := in.Other.GetPayload().(type) {
 	case *session.SessionStreamRequest_SendData:
 		s.unary.sendData(r.SendData, cluster.Direct, done)
 	case *session.SessionStreamRequest_CreateSession:
@@ -123,7 +131,7 @@ func (s *Stream) handle(ctx context.Context, in *session.SessionStreamRequest, a
 				done(err)
 				return
 			}
-			a.put(&session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_AuthKey{AuthKey: key}})
+			a.put(packets.Reply{RequestID: id, Key: key})
 		})
 	case *session.SessionStreamRequest_SetAuthKey:
 		s.later(calls, done, func() {
@@ -144,24 +152,15 @@ func (s *Stream) later(calls *lane.Pool, done func(error), f func()) {
 	}
 }
 
-func acknowledge(id string, err error) *session.SessionStreamResponse {
-	if err == nil {
-		return &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
-	}
-	s := status.Convert(err)
-	return &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Error{
-		Error: &session.SessionStreamError{Code: int32(s.Code()), Message: s.Message()},
-	}}
-}
-
 // answers waits to be sent. Whoever completes a request never waits for the
 // peer to read.
 type answers struct {
 	ready chan struct{} // capacity 1
 
 	mu       sync.Mutex
-	queue    []*session.SessionStreamResponse
-	expected int // requests without an answer in the queue yet
+	queue    []packets.Reply
+	taken    []packets.Reply // the room of the next queue
+	expected int             // requests without an answer in the queue yet
 }
 
 // expect notes a request. False: the peer does not read its answers.
@@ -172,7 +171,7 @@ func (a *answers) expect() bool {
 	return len(a.queue) < maxAnswers
 }
 
-func (a *answers) put(out *session.SessionStreamResponse) {
+func (a *answers) put(out packets.Reply) {
 	a.mu.Lock()
 	a.expected--
 	a.queue = append(a.queue, out)
@@ -183,11 +182,17 @@ func (a *answers) put(out *session.SessionStreamResponse) {
 	}
 }
 
-func (a *answers) take() []*session.SessionStreamResponse {
+// take returns what is to be sent. It is valid until the next take.
+func (a *answers) take() []packets.Reply {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	q := a.queue
-	a.queue = nil
+	clear(a.taken)
+	if a.queue = a.taken[:0]; cap(q) > keptAnswers {
+		a.taken = nil
+	} else {
+		a.taken = q
+	}
 	return q
 }
 

@@ -62,7 +62,7 @@ type Deps struct {
 	// Now is the time by which everything waits, Unix nanoseconds; it must not go
 	// back. Wall is what the machine's clock says. nil: package clock, time.Now.
 	Now, Wall func() int64
-	// Spawn starts what runs beside its caller; nil: goroutines.
+	// Spawn starts what runs beside its caller; nil: the node's workers.
 	Spawn lane.Spawn
 	// Later runs what is due in a while; nil: timers.
 	Later cluster.Later
@@ -96,6 +96,9 @@ func (d *Deps) setDefaults() {
 // ring (cluster.Members.Update); a simulation does so in its own time.
 func (s *ServiceContext) Build(d Deps) {
 	d.setDefaults()
+	if d.Spawn == nil {
+		d.Spawn = s.workers.Go
+	}
 	c := &s.Config
 	self := s.Cluster.Self()
 	s.Auth = peers.NewAuthSession(d.Auth, self, c.Session.PeerTimeout)

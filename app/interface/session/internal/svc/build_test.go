@@ -70,6 +70,7 @@ func TestKeysThatComeAtOnceWaitForAuthsession(t *testing.T) {
 	close(peer.release)
 	s.Runloop.Wait()
 	s.Cluster.StopMoves()
+	s.workers.Close()
 	require.EqualValues(t, 2*arrivals, answered.Load())
 	require.Zero(t, fault.Load())
 }

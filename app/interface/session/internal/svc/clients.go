@@ -21,13 +21,19 @@ const (
 // dial makes a client of another service. Timeouts and breakers are ours:
 // go-zero has one breaker a gRPC method and one timeout a client, where API
 // calls need theirs for each TL method. Its log of failed and slow calls would
-// hold requests whole, and with them keys.
+// hold requests whole, and with them keys. Its metrics are ours, by other means.
 func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	c.NonBlock = true
 	c.Middlewares.Timeout = false
 	c.Middlewares.Breaker = false
 	c.Middlewares.Duration = false
+	c.BalancerName = rpcclient.Balancer(c.BalancerName)
+	observe := c.Middlewares.Prometheus
+	c.Middlewares.Prometheus = false
 	options := []zrpc.ClientOption{zrpc.WithDialOption(rpcclient.Reconnect()), zrpc.WithDialOption(rpcclient.NoticeLoss(c.KeepaliveTime))}
+	if observe {
+		options = append(options, zrpc.WithUnaryClientInterceptor(rpcclient.Observe()))
+	}
 	for _, o := range opts {
 		options = append(options, zrpc.WithDialOption(o))
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/gateway"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
 	"github.com/tgsession/tgsession/app/interface/session/internal/releasecheck"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
@@ -40,6 +41,7 @@ type ServiceContext struct {
 	Status   *peers.Status // nil: Deps.Notify stands for it
 	Touches  *peers.Touches
 
+	workers    lane.Workers // what runs beside its caller, where Deps.Spawn is nil
 	dispatcher *dispatch.Dispatcher
 	release    *releasecheck.Check
 	gatewaySub *discovery.Subscription

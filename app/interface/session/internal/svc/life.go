@@ -140,4 +140,5 @@ func (s *ServiceContext) Close() {
 		s.Gateways.Close()
 		s.Cluster.Close()
 	}
+	s.workers.Close()
 }

@@ -1,0 +1,168 @@
+package packets
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
+)
+
+func encode(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := Codec.Marshal(v)
+	require.NoError(t, err)
+	defer b.Free()
+	return b.Materialize()
+}
+
+func generated(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	require.NoError(t, err)
+	return b
+}
+
+func FuzzOut(f *testing.F) {
+	f.Add(int64(1), int64(-2), []byte("payload"), "")
+	f.Add(int64(0), int64(0), []byte{}, "id")
+	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied), "")
+	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied+1), "")
+	f.Fuzz(func(t *testing.T, key, sessionID int64, payload []byte, id string) {
+		want := generated(t, &gateway.GatewayStreamRequest{Payload: &gateway.GatewayStreamRequest_SendData{
+			SendData: &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: payload}}})
+		require.Equal(t, want, encode(t, &Out{AuthKeyID: key, SessionID: sessionID, Payload: payload}))
+
+		ack := &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
+		if want, err := proto.Marshal(ack); err == nil { // it was decoded by protobuf, which lets no other id pass
+			require.Equal(t, want, encode(t, &Reply{RequestID: id}))
+		}
+	})
+}
+
+func TestRepliesThatAreNoAcknowledgment(t *testing.T) {
+	require.Equal(t, generated(t, &session.SessionStreamResponse{RequestId: "a", Payload: &session.SessionStreamResponse_Error{
+		Error: &session.SessionStreamError{Code: 420, Message: "FULL"}}}), encode(t, &Reply{RequestID: "a", Err: status.Error(420, "FULL")}))
+	key := &mtproto.AuthKeyInfo{AuthKeyId: 7, AuthKey: []byte{1}}
+	require.Equal(t, generated(t, &session.SessionStreamResponse{RequestId: "b", Payload: &session.SessionStreamResponse_AuthKey{AuthKey: key}}),
+		encode(t, &Reply{RequestID: "b", Key: key}))
+	require.Equal(t, generated(t, key), encode(t, key), "what is not of this package")
+}
+
+// pieces is b as it comes from the network: in one piece or in two.
+func pieces(b []byte, two bool) mem.BufferSlice {
+	if two {
+		return mem.BufferSlice{mem.SliceBuffer(b[:len(b)/2]), mem.SliceBuffer(b[len(b)/2:])}
+	}
+	return mem.BufferSlice{mem.SliceBuffer(b)}
+}
+
+func request(data *session.SessionClientData) *session.SessionStreamRequest {
+	return &session.SessionStreamRequest{RequestId: "id", Payload: &session.SessionStreamRequest_SendData{
+		SendData: &session.TLSessionSendDataToSession{Constructor: 5, Data: data}}}
+}
+
+var packet = &session.SessionClientData{
+	PredicateName: "sessionClientData", Constructor: -3, ServerId: "10.0.0.2:20110", ConnType: 1, AuthKeyId: -1, KeyType: 2,
+	PermAuthKeyId: 3, SessionId: -4, ClientIp: "203.0.113.7", QuickAck: 5, Salt: -6, Payload: []byte("payload"),
+}
+
+// FuzzIn compares what is decoded, or refused, with what the generated code makes of it.
+func FuzzIn(f *testing.F) {
+	seed := func(m proto.Message, more ...byte) {
+		b, err := proto.Marshal(m)
+		require.NoError(f, err)
+		f.Add(append(b, more...), false)
+		f.Add(append(b, more...), true)
+	}
+	usual := request(packet)
+	seed(usual)
+	seed(request(nil))
+	seed(request(&session.SessionClientData{}))
+	seed(request(&session.SessionClientData{ClientIp: "é", Payload: []byte{}}))
+	seed(&session.SessionStreamRequest{})
+	seed(&session.SessionStreamRequest{RequestId: "é", Payload: &session.SessionStreamRequest_QueryAuthKey{QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: 1}}})
+	twice, err := proto.Marshal(usual)
+	require.NoError(f, err)
+	seed(usual, twice...)                                                     // fields are merged
+	seed(usual, protowire.AppendTag(nil, 11, protowire.StartGroupType)...)    // broken
+	seed(usual, protowire.AppendVarint([]byte{200, 6}, 7)...)                 // an unknown field
+	seed(usual, 10<<3|byte(protowire.VarintType), 1)                          // of another kind
+	seed(usual, 10<<3|byte(protowire.BytesType), 100)                         // too short
+	seed(usual, append([]byte{1<<3 | byte(protowire.BytesType), 1}, 0xff)...) // no UTF-8
+	f.Fuzz(func(t *testing.T, b []byte, two bool) {
+		var want session.SessionStreamRequest
+		refused := proto.Unmarshal(b, &want)
+		in := In{RequestID: "of before", server: "10.0.0.2:20110"}
+		err := Codec.Unmarshal(pieces(b, two), &in)
+		require.Equal(t, refused == nil, err == nil, "%v, %v", refused, err)
+		if err != nil {
+			return
+		}
+		require.Equal(t, want.GetRequestId(), in.RequestID)
+		if in.Data == nil {
+			require.True(t, proto.Equal(&want, in.Other))
+			return
+		}
+		require.Nil(t, in.Other)
+		require.True(t, proto.Equal(want.GetSendData(), in.Data), "%v\n%v", want.GetSendData(), in.Data)
+
+		var answer gateway.GatewayStreamResponse
+		var got Answer
+		require.Equal(t, proto.Unmarshal(b, &answer) == nil, Codec.Unmarshal(pieces(b, two), &got) == nil)
+	})
+}
+
+// The usual request is decoded here, and has nothing in common with the buffer it came
+// in, which gRPC uses again.
+func TestInKeepsNothingOfItsBuffer(t *testing.T) {
+	b := generated(t, request(packet))
+	var in In
+	require.NoError(t, Codec.Unmarshal(pieces(b, false), &in))
+	clear(b)
+	require.Nil(t, in.Other)
+	require.Equal(t, "id", in.RequestID)
+	require.True(t, proto.Equal(packet, in.Data.GetData()))
+	first := in.Data
+	require.NoError(t, Codec.Unmarshal(pieces(generated(t, request(&session.SessionClientData{ServerId: "another"})), false), &in))
+	require.True(t, proto.Equal(packet, first.GetData()), "the one before is left alone")
+	require.Equal(t, "another", in.Data.GetData().GetServerId())
+}
+
+func FuzzAnswer(f *testing.F) {
+	for _, m := range []*gateway.GatewayStreamResponse{{}, {Success: true}, {RequestId: "id", Success: true}, {RequestId: "é"}} {
+		b, err := proto.Marshal(m)
+		require.NoError(f, err)
+		f.Add(b, false)
+		f.Add(append(b, 2<<3|byte(protowire.VarintType), 0), true)
+	}
+	f.Add([]byte{1<<3 | byte(protowire.BytesType), 1, 0xff}, false)
+	f.Add([]byte{9 << 3, 1}, false)
+	f.Fuzz(func(t *testing.T, b []byte, two bool) {
+		var want gateway.GatewayStreamResponse
+		refused := proto.Unmarshal(b, &want)
+		got := Answer{Success: true}
+		err := Codec.Unmarshal(pieces(b, two), &got)
+		require.Equal(t, refused == nil, err == nil)
+		if err == nil {
+			require.Equal(t, want.GetSuccess(), got.Success)
+		}
+	})
+}
+
+func TestCodecIsProtobufForOthers(t *testing.T) {
+	require.Equal(t, encoding.GetCodecV2(grpcproto.Name).Name(), Codec.Name())
+	_, err := Codec.Marshal(errors.New("no message"))
+	require.Error(t, err)
+	require.Error(t, Codec.Unmarshal(nil, errors.New("no message")))
+}
