@@ -2,7 +2,6 @@ package versus
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 
 	"github.com/gotd/td/bin"
@@ -30,34 +29,44 @@ func callBody() []byte {
 	return b.Buf
 }
 
+// body is what the BFF answers or sync pushes.
+type body int
+
+const (
+	nobody body = iota // no user
+	fewUsers
+	manyUsers
+	typing   // somebody is
+	messages // two, and who wrote them
+)
+
 // newContent makes a body: the same one each time.
-func newContent(schema *tl.Schema, body string) (c content, err error) {
+func newContent(schema *tl.Schema, what body) (c content, err error) {
 	var object bin.Encoder
-	switch body {
-	case bodyNone:
+	switch what {
+	case nobody:
 		object = &tg.UserClassVector{}
-	case bodyFew:
-		object = &tg.UserClassVector{Elems: users(body, 7)}
-	case bodyMany:
-		object = &tg.UserClassVector{Elems: users(body, 170)}
-	case bodyTiny:
+	case fewUsers:
+		object = &tg.UserClassVector{Elems: users(7)}
+	case manyUsers:
+		object = &tg.UserClassVector{Elems: users(170)}
+	case typing:
 		object = &tg.UpdateShort{Update: &tg.UpdateUserTyping{UserID: 1_000_001, Action: &tg.SendMessageTypingAction{}}, Date: 1_700_000_000}
-	case bodyTexts:
+	case messages:
 		object = texts()
 	}
 	var b bin.Buffer
 	if err := object.Encode(&b); err != nil {
-		return c, fmt.Errorf("bench: %s: %w", body, err)
+		return c, fmt.Errorf("encode: %w", err)
 	}
 	c.tl = b.Buf
-	if answer, ok := object.(*tg.UserClassVector); ok {
-		_ = answer
-		c.pb, _, err = schema.ResultToProto(nil, schema.MethodByName(callMethod)[0], c.tl)
-	} else {
+	if what == typing || what == messages {
 		c.pb, _, err = schema.ObjectToProto(nil, "Updates", c.tl)
+	} else {
+		c.pb, _, err = schema.ResultToProto(nil, schema.MethodByName(callMethod)[0], c.tl)
 	}
 	if err != nil {
-		return c, fmt.Errorf("bench: %s: %w", body, err)
+		return c, fmt.Errorf("transcode: %w", err)
 	}
 	return c, nil
 }
@@ -69,10 +78,8 @@ var (
 
 // users makes users as a list of contacts has them: names repeat, ids and
 // hashes do not.
-func users(seed string, n int) (out []tg.UserClass) {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(seed))
-	r := rand.New(rand.NewPCG(h.Sum64(), 1)) //nolint:gosec // the same ones each time
+func users(n int) (out []tg.UserClass) {
+	r := rand.New(rand.NewPCG(uint64(n), 1)) //nolint:gosec // the same ones each time
 	for i := range n {
 		first, last := firstNames[r.IntN(len(firstNames))], lastNames[r.IntN(len(lastNames))]
 		u := &tg.User{ID: 1_000_000_000 + r.Int64N(1<<32), FirstName: first, LastName: last}
@@ -91,7 +98,7 @@ func users(seed string, n int) (out []tg.UserClass) {
 
 // texts is a push of two messages in a group.
 func texts() *tg.Updates {
-	people := users("group", 3)
+	people := users(3)
 	message := func(id int, from int64, text string) tg.UpdateClass {
 		m := &tg.Message{ID: id, PeerID: &tg.PeerChannel{ChannelID: 1_234_567_890}, Date: 1_700_000_000 + id, Message: text}
 		m.SetFromID(&tg.PeerUser{UserID: from})

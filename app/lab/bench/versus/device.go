@@ -18,20 +18,30 @@ const (
 	idGetState  = 0xedd4882a
 	idPing      = 0x7abe77ec
 	idPong      = 0x347773c5
+	idGreeting  = 0x9ec20908 // new_session_created
+)
+
+// Sizes on the wire.
+const (
+	messageHead = 16 // msg_id, seqno, length
+	packetHead  = 16 // salt, session_id
+	minPadding  = 12
+	blockSize   = 16
 )
 
 // serverSalt is the salt of every key.
 const serverSalt = 0x0123456789abcdef
 
 // device is a logged-in client with one session, as its gateway sees it: packets
-// without encryption. What it sends is one caller's at a time.
+// without encryption. It sends for one caller at a time, and takes packets from
+// any goroutine.
 type device struct {
 	key     int64 // perm auth key, which is the transport key, too
 	session int64
 	server  string // its gateway
-	raw     bool   // each packet is an answer: the floor sends no messages
-	push    bool   // updates are waited for, not answers
+	raw     bool   // each packet is what is waited for: the floor sends no messages
 
+	// The caller's alone.
 	met  bool // its node has had a packet
 	last int64
 	seq  int32
@@ -39,12 +49,20 @@ type device struct {
 	came chan struct{} // capacity 1: what is waited for
 
 	mu   sync.Mutex
+	push bool  // updates are waited for, not answers
 	wait int64 // the call whose answer is waited for; 0: none
 	acks []int64
 }
 
-func newDevice(key int64, server string, raw, push bool) *device {
-	return &device{key: key, session: rand.Int64(), server: server, raw: raw, push: push, came: make(chan struct{}, 1)} //nolint:gosec // no secret
+func newDevice(key int64, server string, raw bool) *device {
+	return &device{key: key, session: rand.Int64(), server: server, raw: raw, came: make(chan struct{}, 1)} //nolint:gosec // no secret
+}
+
+// expectPushes has the device wait for updates from here on.
+func (d *device) expectPushes() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.push = true
 }
 
 func (d *device) nextID() int64 {
@@ -57,8 +75,8 @@ func (d *device) nextID() int64 {
 	return id
 }
 
-// head is what a message has before its body.
-func (d *device) head(b []byte, id int64, content bool, size int) []byte {
+// message adds a message; one without content does not count in the seqno.
+func (d *device) message(b []byte, id int64, content bool, body []byte) []byte {
 	seq := 2 * d.seq
 	if content {
 		seq++
@@ -66,24 +84,33 @@ func (d *device) head(b []byte, id int64, content bool, size int) []byte {
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(id))
 	b = binary.LittleEndian.AppendUint32(b, uint32(seq))
-	return binary.LittleEndian.AppendUint32(b, uint32(size))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(body)))
+	return append(b, body...)
 }
 
-// takeAcks returns the messages that are due to be acknowledged.
-func (d *device) takeAcks() []int64 {
+// takeAcks returns the messages to acknowledge, when there are so many at least.
+func (d *device) takeAcks(least int) []int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.acks) < least {
+		return nil
+	}
 	acks := d.acks
 	d.acks = nil
 	return acks
 }
 
-func appendAck(b []byte, ids []int64) []byte {
-	b = binary.LittleEndian.AppendUint32(b, idMsgsAck)
-	b = binary.LittleEndian.AppendUint32(b, idVector)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(ids)))
+func msgsAck(ids []int64) []byte {
+	b := words(idMsgsAck, idVector, uint32(len(ids)))
 	for _, id := range ids {
 		b = binary.LittleEndian.AppendUint64(b, uint64(id))
+	}
+	return b
+}
+
+func words(v ...uint32) (b []byte) {
+	for _, w := range v {
+		b = binary.LittleEndian.AppendUint32(b, w)
 	}
 	return b
 }
@@ -91,62 +118,47 @@ func appendAck(b []byte, ids []int64) []byte {
 // call makes the packet of a call, in a container with the acknowledgment of what
 // came since the last packet; the call's answer is waited for from here on.
 func (d *device) call(body []byte) *session.SessionClientData {
-	acks := d.takeAcks()
+	acks := d.takeAcks(1)
 	if d.raw {
 		acks = []int64{1} // as many bytes as session gets
 	}
 	id := d.nextID()
-	var b []byte
-	if len(acks) == 0 {
-		b = append(d.head(nil, id, true, len(body)), body...)
-	} else {
-		ack := appendAck(nil, acks)
-		ackID := d.nextID()
-		inner := append(d.head(nil, id, true, len(body)), body...)
-		inner = append(d.head(inner, ackID, false, len(ack)), ack...)
-		b = d.head(nil, d.nextID(), false, 8+len(inner))
-		b = binary.LittleEndian.AppendUint32(b, idContainer)
-		b = binary.LittleEndian.AppendUint32(b, 2)
-		b = append(b, inner...)
-	}
 	d.mu.Lock()
 	d.wait = id
 	d.mu.Unlock()
-	return d.data(b)
+	if len(acks) == 0 {
+		return d.packet(d.message(nil, id, true, body))
+	}
+	inner := d.message(words(idContainer, 2), id, true, body)
+	inner = d.message(inner, d.nextID(), false, msgsAck(acks))
+	return d.packet(d.message(nil, d.nextID(), false, inner))
 }
 
-// acknowledge makes the packet of a msgs_ack.
-func (d *device) acknowledge(ids []int64) *session.SessionClientData {
-	ack := appendAck(nil, ids)
-	return d.data(append(d.head(nil, d.nextID(), false, len(ack)), ack...))
+// say makes the packet of a message whose answer is none of an API call.
+func (d *device) say(body []byte, content bool) *session.SessionClientData {
+	return d.packet(d.message(nil, d.nextID(), content, body))
 }
 
-// message makes the packet of a message that nothing is waited for after.
-func (d *device) message(body []byte) *session.SessionClientData {
-	return d.data(append(d.head(nil, d.nextID(), true, len(body)), body...))
-}
-
-// data pads a packet and adds what the gateway knows.
-func (d *device) data(b []byte) *session.SessionClientData {
-	b = append(b, make([]byte, 12+(16-(len(b)+12)%16)%16)...)
-	conn := int32(0)
+// packet pads a message and adds what the gateway knows.
+func (d *device) packet(b []byte) *session.SessionClientData {
+	padding := minPadding + (blockSize-(len(b)+minPadding)%blockSize)%blockSize
+	first := int32(0)
 	if !d.met {
-		conn, d.met = 1, true
+		first, d.met = 1, true
 	}
 	return &session.SessionClientData{
-		ConnType: conn, ServerId: d.server, AuthKeyId: d.key, PermAuthKeyId: d.key,
-		SessionId: d.session, ClientIp: "203.0.113.7", Salt: serverSalt, Payload: b,
+		ConnType: first, ServerId: d.server, AuthKeyId: d.key, PermAuthKeyId: d.key,
+		SessionId: d.session, ClientIp: "203.0.113.7", Salt: serverSalt, Payload: append(b, make([]byte, padding)...),
 	}
 }
 
 // deliver takes a packet from the node.
 func (d *device) deliver(payload []byte) {
-	if d.raw {
+	switch {
+	case d.raw:
 		d.arrived()
-		return
-	}
-	if len(payload) > 16 { // salt and session_id
-		d.read(payload[16:])
+	case len(payload) > packetHead:
+		d.read(payload[packetHead:])
 	}
 }
 
@@ -157,51 +169,45 @@ func (d *device) arrived() {
 	}
 }
 
-// read takes a message of the node, or all of a container's; what is cut off is
-// left.
+// read takes a message of the node, or all of a container's, and returns how many
+// bytes it had. What is cut off is left.
 func (d *device) read(b []byte) (size int) {
-	if len(b) < 20 {
+	if len(b) < messageHead+4 {
 		return len(b)
 	}
-	id, seq, n := int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint32(b[8:]), int(binary.LittleEndian.Uint32(b[12:]))
-	body := b[16:min(len(b), 16+n)]
-	switch binary.LittleEndian.Uint32(body) {
-	case idContainer:
-		if len(body) < 8 {
-			break
-		}
-		for rest := body[8:]; len(rest) >= 20; {
-			rest = rest[d.read(rest):]
-		}
-	case idRPCResult:
-		d.note(id, seq, len(body) >= 12 && d.answers(int64(binary.LittleEndian.Uint64(body[4:]))))
-	case idPong:
-		d.arrived()
-	default:
-		d.note(id, seq, d.push && seq&1 == 1 && !greeting(body))
+	size = min(len(b), messageHead+int(binary.LittleEndian.Uint32(b[12:])))
+	if size < messageHead+4 {
+		return size
 	}
-	return min(len(b), 16+n)
+	id, content := int64(binary.LittleEndian.Uint64(b)), b[8]&1 == 1
+	body := b[messageHead:size]
+	if binary.LittleEndian.Uint32(body) != idContainer {
+		d.take(id, content, body)
+		return size
+	}
+	for rest := body[min(len(body), 8):]; len(rest) > 0; {
+		rest = rest[d.read(rest):]
+	}
+	return size
 }
 
-// greeting reports new_session_created.
-func greeting(body []byte) bool { return binary.LittleEndian.Uint32(body) == 0x9ec20908 }
-
-func (d *device) answers(req int64) bool {
+// take notes a message to acknowledge, and tells the caller when it waits for it.
+func (d *device) take(id int64, content bool, body []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if req != d.wait {
-		return false
-	}
-	d.wait = 0
-	return true
-}
-
-// note remembers a message to acknowledge, and tells the caller when it is the one.
-func (d *device) note(id int64, seq uint32, awaited bool) {
-	if seq&1 == 1 {
-		d.mu.Lock()
+	if content {
 		d.acks = append(d.acks, id)
-		d.mu.Unlock()
+	}
+	awaited := false
+	switch kind := binary.LittleEndian.Uint32(body); {
+	case kind == idRPCResult && len(body) >= 12:
+		if awaited = d.wait != 0 && d.wait == int64(binary.LittleEndian.Uint64(body[4:])); awaited {
+			d.wait = 0
+		}
+	case kind == idPong:
+		awaited = true
+	default:
+		awaited = d.push && content && kind != idGreeting
 	}
 	if awaited {
 		d.arrived()

@@ -18,23 +18,33 @@ const (
 // devices of its own.
 type load struct {
 	t    *target
-	row  Row
+	kind kind
 	body []byte // of a call, or updates
 }
+
+// kind is what an operation is.
+type kind int
+
+const (
+	calls kind = iota
+	pushes
+	pings
+)
 
 // outcome is what the callers saw.
 type outcome struct {
 	took []time.Duration
-	lost int // operations without an answer, or pushes that did not arrive
+	lost int // operations without an answer, pushes that did not arrive
 }
 
 // errLost is the answer that did not come.
 var errLost = errors.New("no answer")
 
-// do makes n operations. An error is that of a connection: a lost answer is only counted.
+// do makes n operations. A lost answer is counted; an error is that of a connection,
+// or ctx's.
 func (l *load) do(ctx context.Context, callers, n int) (out outcome, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex
@@ -45,9 +55,7 @@ func (l *load) do(ctx context.Context, callers, n int) (out outcome, err error) 
 		wg.Go(func() {
 			timer := time.NewTimer(answerTimeout)
 			defer timer.Stop()
-			took := make([]time.Duration, 0, n/callers+1)
-			lost := 0
-			var failed error
+			mine := outcome{took: make([]time.Duration, 0, n/callers+1)}
 			for i := c; next.Add(1) <= int64(n) && ctx.Err() == nil; i += callers {
 				if i >= len(l.t.devices) {
 					i = c
@@ -55,59 +63,44 @@ func (l *load) do(ctx context.Context, callers, n int) (out outcome, err error) 
 				begin := time.Now()
 				switch err := l.one(ctx, l.t.devices[i], timer); {
 				case errors.Is(err, errLost):
-					lost++
+					mine.lost++
 				case err != nil:
-					failed = err
-					cancel()
+					cancel(fmt.Errorf("%s: %w", l.t.name, err))
 				default:
-					took = append(took, time.Since(begin))
+					mine.took = append(mine.took, time.Since(begin))
 				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out.took, out.lost = append(out.took, took...), out.lost+lost
-			err = errors.Join(err, failed)
+			out.took, out.lost = append(out.took, mine.took...), out.lost+mine.lost
 		})
 	}
 	wg.Wait()
-	if err != nil {
-		return out, fmt.Errorf("bench: %s: %w", l.t.name, err)
-	}
-	return out, ctx.Err()
+	return out, context.Cause(ctx)
 }
 
 // one does an operation on a device and waits for its end.
-func (l *load) one(ctx context.Context, d *device, timer *time.Timer) error {
+func (l *load) one(ctx context.Context, d *device, timer *time.Timer) (err error) {
 	select {
 	case <-d.came: // of an operation that was given up
 	default:
 	}
-	if l.row.push {
-		if err := l.acknowledge(ctx, d); err != nil {
-			return err
+	switch l.kind {
+	case pushes:
+		if acks := d.takeAcks(acksAtOnce); acks != nil {
+			if err := l.t.post(ctx, d.say(msgsAck(acks), false)); err != nil {
+				return err
+			}
 		}
-		if err := l.t.push(ctx, d.key, l.body); err != nil {
-			return err
-		}
-	} else if err := l.t.post(ctx, d.call(l.body)); err != nil {
+		err = l.t.push(ctx, d.key, l.body)
+	case pings:
+		err = l.t.post(ctx, d.say(words(idPing, 1, 2), true))
+	default:
+		err = l.t.post(ctx, d.call(l.body))
+	}
+	if err != nil {
 		return err
 	}
-	return d.await(ctx, timer)
-}
-
-// acknowledge sends what is due, as clients do that have nothing else to send.
-func (l *load) acknowledge(ctx context.Context, d *device) error {
-	d.mu.Lock()
-	due := len(d.acks) >= acksAtOnce
-	d.mu.Unlock()
-	if !due {
-		return nil
-	}
-	return l.t.post(ctx, d.acknowledge(d.takeAcks()))
-}
-
-// await waits for what the device is waiting for.
-func (d *device) await(ctx context.Context, timer *time.Timer) error {
 	timer.Reset(answerTimeout)
 	select {
 	case <-d.came:

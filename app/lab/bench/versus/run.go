@@ -2,7 +2,7 @@ package versus
 
 import (
 	"context"
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,15 +11,37 @@ import (
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
-// Config says what to measure and where.
+// Config says what to measure and how.
 type Config struct {
-	Dir            string   // for configuration files, logs and output of the processes
+	Dir            string   // for configuration files, logs and output of the processes; made when it is missing
 	Session, Floor []string // the programs, with arguments; "-f FILE" is added
-	Rows           []Row
-	Pairs          int // measurements of each, one of session and one of the floor in turn
-	Operations     int // in a measurement
-	Callers, Keys  int
-	Progress       io.Writer
+
+	Rows       []Row
+	Pairs      int // measurements of a row: of session and of the floor, in turn
+	Operations int // in a measurement
+	Callers    int // operations under way at a time
+	Keys       int // logged in
+
+	// Idle is what to measure of keys that do nothing. IdleKeys are those whose
+	// memory is told, QuietKeys those whose CPU time is told for Quiet.
+	Idle                []State
+	IdleKeys, QuietKeys int
+	Quiet               time.Duration
+
+	ProfileDir string    // for CPU, heap and allocation profiles of session, one each a row; empty: none
+	Progress   io.Writer // takes lines of what is going on
+}
+
+func (c *Config) validate() error {
+	switch {
+	case c.Pairs < 1 || c.Operations < 1 || c.Callers < 1 || c.Keys < 1:
+		return errors.New("pairs, operations, callers and keys must be 1 at least")
+	case len(c.Rows)+len(c.Idle) == 0:
+		return errors.New("no row to measure")
+	case len(c.Idle) > 0 && (c.IdleKeys < 1 || c.QuietKeys < 1 || c.Quiet <= 0):
+		return errors.New("idle keys and their time must be 1 at least")
+	}
+	return nil
 }
 
 // run is one comparison.
@@ -30,175 +52,197 @@ type run struct {
 	keys   int64 // the last auth key id that was given
 }
 
-// Run measures all rows.
-func Run(ctx context.Context, c Config) ([]Result, error) {
+// Run measures all rows. On an error it returns what it has so far.
+func Run(ctx context.Context, c Config) (*Report, error) {
+	if err := c.validate(); err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	report := &Report{
+		Machine: thisMachine(), Began: time.Now().UTC().Truncate(time.Second),
+		Pairs: c.Pairs, Operations: c.Operations, Callers: c.Callers, Keys: c.Keys,
+	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	r := &run{Config: c, keys: 1 << 40}
 	var err error
 	if r.schema, err = tl.Load(tl.Default); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	if r.peers, err = startPeers(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("bench: %w", err)
 	}
 	defer r.peers.close()
-	var results []Result
+	all := len(c.Rows) + len(c.Idle)
 	for i, row := range c.Rows {
-		fmt.Fprintf(c.Progress, "[%d/%d] %s\n", i+1, len(c.Rows), row.Name)
+		r.say("[%d/%d] %s", i+1, all, row.Name)
 		result, err := r.row(ctx, row)
 		if err != nil {
-			return results, fmt.Errorf("%s: %w", row.Name, err)
+			return report, fmt.Errorf("bench: %s: %w", row.Name, err)
 		}
-		results = append(results, result)
+		report.Rows = append(report.Rows, result)
 	}
-	return results, nil
+	for i, state := range c.Idle {
+		r.say("[%d/%d] %s", len(c.Rows)+i+1, all, state.Name)
+		result, err := r.state(ctx, state)
+		if err != nil {
+			return report, fmt.Errorf("bench: %s: %w", state.Name, err)
+		}
+		report.Idle = append(report.Idle, result)
+	}
+	return report, nil
 }
 
-// Sample is one measurement of a process.
-type Sample struct {
-	CPU     time.Duration // for Operations
-	Mallocs float64
-	Bytes   float64
-	Lost    int
-	Packets int64 // that came to the gateway
-	Out     int64 // their bytes
-	Took    []time.Duration `json:"-"`
-}
-
-// Result is a row, measured.
-type Result struct {
-	Row            Row
-	Operations     int // in a sample
-	Session, Floor []Sample
-}
+// say tells of progress.
+func (r *run) say(format string, args ...any) { fmt.Fprintf(r.Progress, format+"\n", args...) }
 
 // row measures session and the floor in turn.
-func (r *run) row(ctx context.Context, row Row) (out Result, err error) {
-	out = Result{Row: row, Operations: r.Operations}
+func (r *run) row(ctx context.Context, row Row) (result RowResult, err error) {
 	what, err := newContent(r.schema, row.body)
 	if err != nil {
-		return out, err
+		return result, err
 	}
-	body := callBody()
-	if row.push {
-		body = what.pb
+	ours, packetLen, err := r.loadSession(ctx, row, what)
+	if ours != nil {
+		defer ours.t.close()
 	}
-	r.peers.desk.answers(what.pb)
-
-	session, err := r.startSession(ctx, row)
 	if err != nil {
-		return out, err
+		return result, err
 	}
-	defer session.close()
-	if err := r.logIn(ctx, session, row); err != nil {
-		return out, err
+	theirs, err := r.loadFloor(ctx, row, what, packetLen)
+	if theirs != nil {
+		defer theirs.t.close()
 	}
-	ours := &load{t: session, row: row, body: body}
-	warm := max(r.Operations/3, 2*r.Keys)
-	if _, err := ours.do(ctx, r.Callers, warm); err != nil {
-		return out, err
-	}
-	// All answers have come; the last packet is one of them.
-	packetBytes := int(r.peers.gate.payload.Load())
-
-	floor, err := r.startFloor(ctx, row, packetBytes)
 	if err != nil {
-		return out, err
+		return result, err
 	}
-	defer floor.close()
-	if err := r.introduce(ctx, floor, row); err != nil {
-		return out, err
-	}
-	theirs := &load{t: floor, row: row, body: body}
-	if _, err := theirs.do(ctx, r.Callers, warm); err != nil {
-		return out, err
-	}
+	var session, floor []Sample
 	for pair := range r.Pairs {
-		order := []*load{ours, theirs}
-		if pair%2 == 1 {
-			order[0], order[1] = order[1], order[0]
+		a, b, err := r.pair(ctx, ours, theirs, pair%2 == 1)
+		if err != nil {
+			return result, err
 		}
-		for _, l := range order {
-			s, err := r.sample(ctx, l)
-			if err != nil {
-				return out, err
-			}
-			if l == ours {
-				out.Session = append(out.Session, s)
-			} else {
-				out.Floor = append(out.Floor, s)
-			}
-		}
-		a, b := out.Session[pair], out.Floor[pair]
-		fmt.Fprintf(r.Progress, "  pair %d of %d: session %s, floor %s of CPU for %d operations: %.2f\n",
-			pair+1, r.Pairs, a.CPU.Round(time.Millisecond), b.CPU.Round(time.Millisecond), r.Operations, float64(a.CPU)/float64(b.CPU))
+		session, floor = append(session, a), append(floor, b)
+		r.say("  pair %d of %d: session %.0f ms, floor %.0f ms of CPU for %d operations, ratio %.2f", pair+1, r.Pairs,
+			1000*a.CPU.Seconds(), 1000*b.CPU.Seconds(), r.Operations, float64(a.CPU)/float64(b.CPU))
 	}
-	return out, nil
+	if err := r.profile(ctx, row.Key, ours); err != nil {
+		return result, err
+	}
+	return summarise(row, r.Operations, session, floor), nil
 }
 
-// sample measures a process while it is under load.
-func (r *run) sample(ctx context.Context, l *load) (s Sample, err error) {
+// pair measures both, right after each other: who is first changes from pair to
+// pair, so that neither has the advantage of it.
+func (r *run) pair(ctx context.Context, ours, theirs *load, floorFirst bool) (a, b Sample, err error) {
+	if floorFirst {
+		if b, err = r.sample(ctx, theirs); err != nil {
+			return a, b, err
+		}
+	}
+	if a, err = r.sample(ctx, ours); err != nil {
+		return a, b, err
+	}
+	if !floorFirst {
+		b, err = r.sample(ctx, theirs)
+	}
+	return a, b, err
+}
+
+// loadSession starts session and warms it up. It returns how long the packets are
+// that it sends. The load's target is to be closed, with an error too.
+func (r *run) loadSession(ctx context.Context, row Row, what content) (l *load, packetLen int, err error) {
+	r.peers.desk.answers(what.pb)
+	t, err := r.startSession(ctx, row.streams, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	l = row.load(t, what)
+	if err := r.logIn(ctx, t, r.Keys); err != nil {
+		return l, 0, err
+	}
+	if row.push {
+		for _, d := range t.devices {
+			d.expectPushes()
+		}
+	}
+	if err := r.warm(ctx, l); err != nil {
+		return l, 0, err
+	}
 	packets, sent := r.peers.gate.packets.Load(), r.peers.gate.bytes.Load()
-	before, err := cpuTime(l.t.child.PID())
-	if err != nil {
-		return s, err
+	if _, err := l.do(ctx, r.Callers, r.Callers); err != nil {
+		return l, 0, err
 	}
-	seen, err := l.do(ctx, r.Callers, r.Operations)
-	if err != nil {
-		return s, err
-	}
-	after, err := cpuTime(l.t.child.PID())
-	if err != nil {
-		return s, err
-	}
-	s.CPU, s.Lost, s.Took = after-before, seen.lost, seen.took
-	s.Packets, s.Out = r.peers.gate.packets.Load()-packets, r.peers.gate.bytes.Load()-sent
-	return s, nil
+	packets, sent = r.peers.gate.packets.Load()-packets, r.peers.gate.bytes.Load()-sent
+	return l, int(sent / max(packets, 1)), nil
 }
 
-func (r *run) newDevices(t *target, row Row, raw bool) {
-	for range r.Keys {
+// loadFloor starts the floor and warms it up, likewise.
+func (r *run) loadFloor(ctx context.Context, row Row, what content, packetLen int) (l *load, err error) {
+	t, err := r.startFloor(ctx, row, packetLen)
+	if err != nil {
+		return nil, err
+	}
+	l = row.load(t, what)
+	for _, d := range r.newDevices(t, r.Keys, true) {
+		if !row.push {
+			break // their first call makes them known
+		}
+		if err := t.post(ctx, d.say(words(0), true)); err != nil {
+			return l, err
+		}
+	}
+	return l, r.warm(ctx, l)
+}
+
+// load is the row's load on a target.
+func (row Row) load(t *target, what content) *load {
+	if row.push {
+		return &load{t: t, kind: pushes, body: what.pb}
+	}
+	return &load{t: t, body: callBody()}
+}
+
+// warm has pools, maps and connections grow to what they are under load.
+func (r *run) warm(ctx context.Context, l *load) error {
+	seen, err := l.do(ctx, r.Callers, max(r.Operations/3, 2*len(l.t.devices)))
+	if err == nil && seen.lost > 0 {
+		err = fmt.Errorf("%s: %d operations had no answer", l.t.name, seen.lost)
+	}
+	return err
+}
+
+// newDevices adds devices to a target.
+func (r *run) newDevices(t *target, n int, raw bool) []*device {
+	from := len(t.devices)
+	for range n {
 		r.keys++
-		d := newDevice(r.keys, r.peers.gateway, raw, row.push)
+		d := newDevice(r.keys, r.peers.gateway, raw)
 		t.devices = append(t.devices, d)
 		r.peers.gate.devices.Store(d.session, d)
 	}
+	return t.devices[from:]
 }
 
-// logIn makes the devices of a session node: each asks for the state, as clients
-// do that take updates.
-func (r *run) logIn(ctx context.Context, t *target, row Row) error {
-	r.newDevices(t, Row{}, false)
-	var body []byte
-	body = binary.LittleEndian.AppendUint32(body, idGetState)
-	asking := &load{t: t, body: body}
-	seen, err := asking.do(ctx, r.Callers, r.Keys)
+// logIn adds logged-in devices to a session node: each asks for the state, as
+// clients do that take updates, and acknowledges what came.
+func (r *run) logIn(ctx context.Context, t *target, n int) error {
+	before := t.devices
+	defer func() { t.devices = append(before, t.devices...) }()
+	t.devices = nil
+	added := r.newDevices(t, n, false)
+	seen, err := (&load{t: t, body: words(idGetState)}).do(ctx, r.Callers, n)
+	if err == nil && seen.lost > 0 {
+		err = fmt.Errorf("%d of %d keys were not logged in", seen.lost, n)
+	}
 	if err != nil {
 		return err
 	}
-	if seen.lost > 0 {
-		return fmt.Errorf("bench: %d of %d keys were not logged in", seen.lost, r.Keys)
-	}
-	for _, d := range t.devices {
-		d.push = row.push
-		if err := t.post(ctx, d.acknowledge(d.takeAcks())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// introduce makes the devices of the floor known to it.
-func (r *run) introduce(ctx context.Context, t *target, row Row) error {
-	r.newDevices(t, row, true)
-	if !row.push {
-		return nil // their first call does it
-	}
-	for _, d := range t.devices {
-		if err := t.post(ctx, d.message([]byte{0, 0, 0, 0})); err != nil {
-			return err
+	for _, d := range added {
+		if acks := d.takeAcks(1); acks != nil {
+			if err := t.post(ctx, d.say(msgsAck(acks), false)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

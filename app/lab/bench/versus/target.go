@@ -2,9 +2,7 @@ package versus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,9 +11,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/tgsession/tgsession/app/lab/floor"
 	"github.com/tgsession/tgsession/app/lab/proc"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -89,16 +85,16 @@ func (t *target) push(ctx context.Context, key int64, updates []byte) error {
 	return err
 }
 
-// start runs a program with "-f FILE" and connects to it; file gets the text.
+// start runs a program with "-f FILE", where file holds the text, and connects to it.
 func start(ctx context.Context, name, dir, addr, debug string, program []string, text []byte, streams bool) (t *target, err error) {
 	file := filepath.Join(dir, name+".yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
+		return nil, err
 	}
 	t = &target{name: name, debug: "http://" + debug}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("bench: %s: %w", name, err)
+			err = fmt.Errorf("%s: %w", name, err)
 			t.close()
 		}
 	}()
@@ -143,59 +139,4 @@ func (t *target) close() {
 		defer cancel()
 		_ = t.child.Stop(ctx)
 	}
-}
-
-// addresses are two free ones, to listen on and for the debug server.
-func addresses() (listen, debug string, err error) {
-	if listen, err = proc.FreeAddr(); err == nil {
-		debug, err = proc.FreeAddr()
-	}
-	return listen, debug, err
-}
-
-// startSession starts a session node among the peers, without etcd.
-func (r *run) startSession(ctx context.Context, row Row) (*target, error) {
-	addr, debug, err := addresses()
-	if err != nil {
-		return nil, err
-	}
-	host, port, err := net.SplitHostPort(debug)
-	if err != nil {
-		return nil, err
-	}
-	yaml := fmt.Sprintf(`Name: interface.session
-ListenOn: %s
-Log: {ServiceName: interface.session, Mode: file, Path: %q, Level: info}
-DevServer: {Enabled: true, Host: %s, Port: %s}
-UseStreamGateway: %t
-AuthSession: {Endpoints: [%s]}
-StatusClient: {Endpoints: [%s]}
-GatewayClient: {Endpoints: [%s]}
-BFFProxyClients:
-  Clients: [{Endpoints: [%[9]s], Timeout: 0}]
-  IDMap: {/mtproto.RPCUsers: %[9]q, /mtproto.RPCUpdates: %[9]q}
-`, addr, filepath.Join(r.Dir, "logs"), host, port, row.streams, r.peers.auth, r.peers.status, r.peers.gateway, r.peers.bff)
-	return start(ctx, "session", r.Dir, addr, debug, r.Session, []byte(yaml), row.streams)
-}
-
-// startFloor starts the floor with the sizes that session has on the wire.
-func (r *run) startFloor(ctx context.Context, row Row, packetBytes int) (*target, error) {
-	addr, debug, err := addresses()
-	if err != nil {
-		return nil, err
-	}
-	requestBytes, caller := r.peers.desk.seen()
-	header, err := proto.Marshal(caller)
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	text, err := json.Marshal(floor.Config{
-		ListenOn: addr, Debug: debug, BFF: r.peers.bff, UnaryGateway: !row.streams,
-		Calls: !row.push, Method: callPath, Caller: header,
-		RequestBytes: requestBytes, AnswerBytes: packetBytes, PushBytes: packetBytes,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
-	return start(ctx, "floor", r.Dir, addr, debug, r.Floor, text, row.streams)
 }
