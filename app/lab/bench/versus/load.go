@@ -40,9 +40,24 @@ type outcome struct {
 // errLost is the answer that did not come.
 var errLost = errors.New("no answer")
 
-// do makes n operations. A lost answer is counted; an error is that of a connection,
-// or ctx's.
-func (l *load) do(ctx context.Context, callers, n int) (out outcome, err error) {
+// do makes n operations, each caller on devices of its own in turn. A lost answer is
+// counted; an error is that of a connection, or ctx's.
+func (l *load) do(ctx context.Context, callers, n int) (outcome, error) {
+	callers = min(callers, len(l.t.devices))
+	return l.drive(ctx, callers, n, func(caller, turn, _ int) int {
+		own := (len(l.t.devices) - caller + callers - 1) / callers
+		return caller + turn%own*callers
+	})
+}
+
+// each makes one operation on each device.
+func (l *load) each(ctx context.Context, callers int) (outcome, error) {
+	return l.drive(ctx, callers, len(l.t.devices), func(_, _, operation int) int { return operation })
+}
+
+// drive makes n operations; pick names the device of a caller's turn, which is so
+// many operations after the first of all.
+func (l *load) drive(ctx context.Context, callers, n int, pick func(caller, turn, operation int) int) (out outcome, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
@@ -50,18 +65,18 @@ func (l *load) do(ctx context.Context, callers, n int) (out outcome, err error) 
 		mu   sync.Mutex
 		next atomic.Int64
 	)
-	callers = min(callers, len(l.t.devices))
-	for c := range callers {
+	for caller := range callers {
 		wg.Go(func() {
 			timer := time.NewTimer(answerTimeout)
 			defer timer.Stop()
 			mine := outcome{took: make([]time.Duration, 0, n/callers+1)}
-			for i := c; next.Add(1) <= int64(n) && ctx.Err() == nil; i += callers {
-				if i >= len(l.t.devices) {
-					i = c
+			for turn := 0; ctx.Err() == nil; turn++ {
+				operation := int(next.Add(1)) - 1
+				if operation >= n {
+					break
 				}
 				begin := time.Now()
-				switch err := l.one(ctx, l.t.devices[i], timer); {
+				switch err := l.one(ctx, l.t.devices[pick(caller, turn, operation)], timer); {
 				case errors.Is(err, errLost):
 					mine.lost++
 				case err != nil:

@@ -231,7 +231,7 @@ func (r *run) logIn(ctx context.Context, t *target, n int) error {
 	defer func() { t.devices = append(before, t.devices...) }()
 	t.devices = nil
 	added := r.newDevices(t, n, false)
-	seen, err := (&load{t: t, body: words(idGetState)}).do(ctx, r.Callers, n)
+	seen, err := (&load{t: t, body: words(idGetState)}).each(ctx, r.Callers)
 	if err == nil && seen.lost > 0 {
 		err = fmt.Errorf("%d of %d keys were not logged in", seen.lost, n)
 	}
