@@ -76,6 +76,10 @@ var (
 	lastNames  = []string{"Lovelace", "Hopper", "Turing", "Dijkstra", "Liskov", "Knuth", "Allen", "Thompson", "Perlman", "Lamport", "Hamilton", "Backus"}
 )
 
+// previews are so many users whose photo comes with a small picture, which cannot
+// be packed.
+const previews = 8
+
 // users makes users as a list of contacts has them: names repeat, ids and
 // hashes do not.
 func users(n int) (out []tg.UserClass) {
@@ -86,11 +90,17 @@ func users(n int) (out []tg.UserClass) {
 		u.SetAccessHash(r.Int64())
 		u.SetContact(true)
 		u.SetStatus(&tg.UserStatusOffline{WasOnline: 1_700_000_000 + r.IntN(1_000_000)})
-		if i%2 == 0 {
-			u.SetUsername(fmt.Sprintf("%s%s%d", first, last, r.IntN(100)))
-			u.SetPhone(fmt.Sprintf("9996%07d", r.IntN(10_000_000)))
+		u.SetUsername(fmt.Sprintf("%s%s%d", first, last, r.IntN(100)))
+		u.SetPhone(fmt.Sprintf("9996%07d", r.IntN(10_000_000)))
+		photo := &tg.UserProfilePhoto{PhotoID: r.Int64(), DCID: 2}
+		if i < previews {
+			thumb := make([]byte, 27)
+			for k := range thumb {
+				thumb[k] = byte(r.Uint32())
+			}
+			photo.SetStrippedThumb(thumb)
 		}
-		u.SetPhoto(&tg.UserProfilePhoto{PhotoID: r.Int64(), DCID: 2})
+		u.SetPhoto(photo)
 		out = append(out, u)
 	}
 	return out

@@ -7,13 +7,12 @@ import (
 )
 
 const (
-	// warmKeys are there before the first look at the memory, so that what every
-	// node has is not taken for that of the keys.
-	warmKeys = 2000
+	// A part of the keys is there before the first look at the memory, so that what
+	// every node has is not taken for theirs.
+	warmPart = 25
 	// keysAtOnce are logged in between two lines of progress.
 	keysAtOnce = 5000
 
-	lookEvery    = time.Second
 	settledAfter = 10 // looks without less memory than before
 	settleLooks  = 90 // at most
 )
@@ -44,7 +43,7 @@ func (r *run) state(ctx context.Context, s State) (out StateResult, err error) {
 
 // memoryOfKey is what the resident memory of the process grows by for a key, KiB.
 func (r *run) memoryOfKey(ctx context.Context, t *target) (float64, error) {
-	if err := r.crowd(ctx, t, warmKeys); err != nil {
+	if err := r.crowd(ctx, t, max(1, r.IdleKeys/warmPart)); err != nil {
 		return 0, err
 	}
 	before, err := r.settledMemory(ctx, t)
@@ -93,7 +92,7 @@ func (r *run) settledMemory(ctx context.Context, t *target) (least int64, err er
 		if since++; least == 0 || now < least-least/200 {
 			least, since = now, 0
 		}
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, r.Quiet/60); err != nil {
 			return 0, err
 		}
 	}
@@ -111,7 +110,7 @@ func (r *run) cpuOfMinute(ctx context.Context, t *target, pinging bool) (float64
 	if err := r.collect(ctx, t); err != nil {
 		return 0, err
 	}
-	if err := sleep(ctx, min(5*time.Second, r.Quiet)); err != nil {
+	if err := sleep(ctx, r.Quiet/12); err != nil {
 		return 0, err
 	}
 	begin := time.Now()

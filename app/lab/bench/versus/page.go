@@ -17,6 +17,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"short":        short,
 	"verdict":      verdict,
 	"kib":          func(bytes float64) string { return fmt.Sprintf("%.1f", bytes/1024) },
+	"pushes":       func(calls int) int { return calls * pushesAtCall },
 	"mul":          func(a, b float64) string { return fmt.Sprintf("%.0f", a*b) },
 }).Parse(pageText))
 

@@ -10,10 +10,7 @@ import (
 	"time"
 )
 
-const (
-	profileSeconds = 5
-	profileTimeout = time.Minute
-)
+const profileTimeout = time.Minute // beyond the time that is profiled
 
 // profile writes what session does under a row's load: KEY.cpu, KEY.heap and
 // KEY.allocs (all allocations since its start), each for `go tool pprof`. The load
@@ -22,7 +19,7 @@ func (r *run) profile(ctx context.Context, key string, l *load) error {
 	if r.ProfileDir == "" {
 		return nil
 	}
-	r.say("  profile, %d s", profileSeconds)
+	r.say("  profile, %s", r.ProfileFor)
 	loading, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
@@ -35,7 +32,7 @@ func (r *run) profile(ctx context.Context, key string, l *load) error {
 		}
 		done <- err
 	}()
-	err := r.fetchProfile(ctx, l.t, fmt.Sprintf("profile?seconds=%d", profileSeconds), key+".cpu")
+	err := r.fetchProfile(ctx, l.t, fmt.Sprintf("profile?seconds=%d", int(r.ProfileFor.Seconds())), key+".cpu")
 	stop()
 	if failed := <-done; failed != nil {
 		return failed
@@ -61,7 +58,7 @@ func (r *run) fetchProfile(ctx context.Context, t *target, what, name string) er
 	if err != nil {
 		return err
 	}
-	if err := t.debugGet(ctx, what, f); err != nil {
+	if err := t.debugGet(ctx, profileTimeout+r.ProfileFor, what, f); err != nil {
 		_ = f.Close()
 		return err
 	}
@@ -70,12 +67,12 @@ func (r *run) fetchProfile(ctx context.Context, t *target, what, name string) er
 
 // collect has a target collect its garbage.
 func (r *run) collect(ctx context.Context, t *target) error {
-	return t.debugGet(ctx, "heap?gc=1", io.Discard)
+	return t.debugGet(ctx, profileTimeout, "heap?gc=1", io.Discard)
 }
 
 // debugGet reads what a target's debug server says.
-func (t *target) debugGet(ctx context.Context, what string, to io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, profileTimeout)
+func (t *target) debugGet(ctx context.Context, timeout time.Duration, what string, to io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.debug+"/debug/pprof/"+what, nil)
 	if err != nil {

@@ -17,7 +17,7 @@ type Report struct {
 	Machine    Machine       `json:"machine"`
 	Began      time.Time     `json:"began"`
 	Pairs      int           `json:"pairs"`
-	Operations int           `json:"operations"` // in a measurement
+	Operations int           `json:"operations"` // in a measurement of calls
 	Callers    int           `json:"callers"`
 	Keys       int           `json:"keys"`
 	Rows       []RowResult   `json:"rows"`
@@ -34,13 +34,14 @@ type Machine struct {
 
 // RowResult is a row, measured.
 type RowResult struct {
-	Key     string    `json:"key"`
-	Name    string    `json:"name"`
-	Goal    float64   `json:"goal"`
-	Ratio   Spread    `json:"ratio"`  // session's CPU time in parts of the floor's
-	Ratios  []float64 `json:"ratios"` // pair by pair
-	Session Side      `json:"session"`
-	Floor   Side      `json:"floor"`
+	Key        string    `json:"key"`
+	Name       string    `json:"name"`
+	Goal       float64   `json:"goal"`
+	Operations int       `json:"operations"` // in a measurement
+	Ratio      Spread    `json:"ratio"`      // session's CPU time in parts of the floor's
+	Ratios     []float64 `json:"ratios"`     // pair by pair
+	Session    Side      `json:"session"`
+	Floor      Side      `json:"floor"`
 }
 
 // Side is one of the two.
@@ -84,7 +85,7 @@ func spread(values []float64) Spread {
 // summarise makes a row's result of samples of as many operations each.
 func summarise(row Row, operations int, session, floor []Sample) RowResult {
 	out := RowResult{
-		Key: row.Key, Name: row.Name, Goal: row.Goal,
+		Key: row.Key, Name: row.Name, Goal: row.Goal, Operations: operations,
 		Session: side(operations, session), Floor: side(operations, floor),
 	}
 	for i, s := range session {

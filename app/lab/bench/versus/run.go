@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -18,18 +19,24 @@ type Config struct {
 
 	Rows       []Row
 	Pairs      int // measurements of a row: of session and of the floor, in turn
-	Operations int // in a measurement
+	Operations int // in a measurement of calls; pushes are four times as many
 	Callers    int // operations under way at a time
 	Keys       int // logged in
 
 	// Idle is what to measure of keys that do nothing. IdleKeys are those whose
-	// memory is told, QuietKeys those whose CPU time is told for Quiet.
+	// memory is told, QuietKeys those whose CPU time is told for Quiet. Memory is
+	// looked at sixty times in Quiet.
 	Idle                []State
 	IdleKeys, QuietKeys int
 	Quiet               time.Duration
 
-	ProfileDir string    // for CPU, heap and allocation profiles of session, one each a row; empty: none
-	Progress   io.Writer // takes lines of what is going on
+	// ProfileDir takes CPU, heap and allocation profiles of session, one each a
+	// row; empty: none are made. ProfileFor is how long a CPU profile is, whole
+	// seconds.
+	ProfileDir string
+	ProfileFor time.Duration
+
+	Progress io.Writer // takes lines of what is going on
 }
 
 func (c *Config) validate() error {
@@ -40,6 +47,8 @@ func (c *Config) validate() error {
 		return errors.New("no row to measure")
 	case len(c.Idle) > 0 && (c.IdleKeys < 1 || c.QuietKeys < 1 || c.Quiet <= 0):
 		return errors.New("idle keys and their time must be 1 at least")
+	case c.ProfileDir != "" && c.ProfileFor < time.Second:
+		return errors.New("a profile takes a second at least")
 	}
 	return nil
 }
@@ -116,35 +125,36 @@ func (r *run) row(ctx context.Context, row Row) (result RowResult, err error) {
 	if err != nil {
 		return result, err
 	}
-	var session, floor []Sample
+	n := row.operations(r.Operations)
+	var samples, floor []Sample
 	for pair := range r.Pairs {
-		a, b, err := r.pair(ctx, ours, theirs, pair%2 == 1)
+		a, b, err := r.pair(ctx, ours, theirs, n, pair%2 == 1)
 		if err != nil {
 			return result, err
 		}
-		session, floor = append(session, a), append(floor, b)
+		samples, floor = append(samples, a), append(floor, b)
 		r.say("  pair %d of %d: session %.0f ms, floor %.0f ms of CPU for %d operations, ratio %.2f", pair+1, r.Pairs,
-			1000*a.CPU.Seconds(), 1000*b.CPU.Seconds(), r.Operations, float64(a.CPU)/float64(b.CPU))
+			1000*a.CPU.Seconds(), 1000*b.CPU.Seconds(), n, float64(a.CPU)/float64(b.CPU))
 	}
 	if err := r.profile(ctx, row.Key, ours); err != nil {
 		return result, err
 	}
-	return summarise(row, r.Operations, session, floor), nil
+	return summarise(row, n, samples, floor), nil
 }
 
 // pair measures both, right after each other: who is first changes from pair to
 // pair, so that neither has the advantage of it.
-func (r *run) pair(ctx context.Context, ours, theirs *load, floorFirst bool) (a, b Sample, err error) {
+func (r *run) pair(ctx context.Context, ours, theirs *load, n int, floorFirst bool) (a, b Sample, err error) {
 	if floorFirst {
-		if b, err = r.sample(ctx, theirs); err != nil {
+		if b, err = r.sample(ctx, theirs, n); err != nil {
 			return a, b, err
 		}
 	}
-	if a, err = r.sample(ctx, ours); err != nil {
+	if a, err = r.sample(ctx, ours, n); err != nil {
 		return a, b, err
 	}
 	if !floorFirst {
-		b, err = r.sample(ctx, theirs)
+		b, err = r.sample(ctx, theirs, n)
 	}
 	return a, b, err
 }
@@ -188,7 +198,9 @@ func (r *run) loadFloor(ctx context.Context, row Row, what content, packetLen in
 		if !row.push {
 			break // their first call makes them known
 		}
-		if err := t.post(ctx, d.say(words(0), true)); err != nil {
+		// Not through the stream: a push of sync's, through another one, could be
+		// there first.
+		if _, err := t.gateway.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: d.say(words(0), true)}); err != nil {
 			return l, err
 		}
 	}

@@ -24,8 +24,8 @@ type Sample struct {
 	Took      []time.Duration
 }
 
-// sample measures a process while it is under load.
-func (r *run) sample(ctx context.Context, l *load) (s Sample, err error) {
+// sample measures a process during n operations.
+func (r *run) sample(ctx context.Context, l *load, n int) (s Sample, err error) {
 	// Telling what a process has used allocates, too: it is asked twice before,
 	// so that one answer is known to cost the difference.
 	first, err := usage.Read(ctx, l.t.debug+"/metrics")
@@ -41,7 +41,7 @@ func (r *run) sample(ctx context.Context, l *load) (s Sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	seen, err := l.do(ctx, r.Callers, r.Operations)
+	seen, err := l.do(ctx, r.Callers, n)
 	if err != nil {
 		return s, err
 	}

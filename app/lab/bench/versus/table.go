@@ -9,7 +9,7 @@ import (
 
 // Print writes the report for people.
 func (r *Report) Print(w io.Writer) error {
-	fmt.Fprintf(w, "%s; %d callers, %d keys, %d pairs of %d operations each\n", r.Machine, r.Callers, r.Keys, r.Pairs, r.Operations)
+	fmt.Fprintf(w, "%s; %d callers, %d keys, %d pairs of %d calls or %d pushes each\n", r.Machine, r.Callers, r.Keys, r.Pairs, r.Operations, r.Operations*pushesAtCall)
 	if len(r.Rows) > 0 {
 		if err := r.printCosts(w); err != nil {
 			return err
@@ -25,11 +25,11 @@ func (r *Report) Print(w io.Writer) error {
 	t := columns(w)
 	fmt.Fprintln(t, "keys\tmeasured\tgoal\t\t")
 	for _, s := range r.Idle {
-		goal := ""
+		goal, held := "", ""
 		if s.Goal > 0 {
-			goal = fmt.Sprintf("%.2f", s.Goal)
+			goal, held = fmt.Sprintf("%.2f", s.Goal), verdict(s.Held())
 		}
-		fmt.Fprintf(t, "%d\t%.2f %s\t%s\t%s\t  %s\n", s.Keys, s.Value, s.Unit, goal, verdict(s.Held()), s.Name)
+		fmt.Fprintf(t, "%d\t%.2f %s\t%s\t%s\t  %s\n", s.Keys, s.Value, s.Unit, goal, held, s.Name)
 	}
 	return t.Flush()
 }

@@ -40,6 +40,7 @@ type sender struct {
 	mu     sync.Mutex
 	last   uint64
 	stream session.RPCSessionStream_SessionDataStreamClient
+	ended  chan struct{} // closed when nothing is read any more
 }
 
 func openSender(ctx context.Context, conn *grpc.ClientConn) (*sender, error) {
@@ -47,14 +48,16 @@ func openSender(ctx context.Context, conn *grpc.ClientConn) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &sender{stream: stream, ended: make(chan struct{})}
 	go func() {
+		defer close(s.ended)
 		for {
 			if _, err := stream.Recv(); err != nil {
 				return
 			}
 		}
 	}()
-	return &sender{stream: stream}, nil
+	return s, nil
 }
 
 func (s *sender) send(in *session.SessionStreamRequest) error {
@@ -133,6 +136,11 @@ func (t *target) close() {
 	}
 	for _, c := range t.conns {
 		_ = c.Close()
+	}
+	for _, s := range []*sender{t.packets, t.pushes} {
+		if s != nil {
+			<-s.ended
+		}
 	}
 	if t.child != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
