@@ -1,6 +1,6 @@
 // Package versus measures what a session node costs in parts of what the floor
 // costs (package floor): the same load, from the same callers, between the same
-// peers, in turn. Microseconds are different on each machine, and from minute to
+// peers, in turns. Microseconds are different on each machine, and from minute to
 // minute on one that others use; the ratio of two processes that were measured
 // right after each other repeats.
 //
@@ -11,7 +11,7 @@
 //	target.go     the process under load, and the gateway and sync that call it
 //	start.go      its configuration
 //	load.go       the callers
-//	run.go        a row: session and floor in turn, pair by pair
+//	run.go        a row: session and floor in turns, pair by pair
 //	sample.go     one measurement: CPU time, allocations, latencies
 //	idle.go       what keys cost that do nothing
 //	profile.go    where session's time goes

@@ -142,21 +142,28 @@ func (r *run) row(ctx context.Context, row Row) (result RowResult, err error) {
 	return summarise(row, n, samples, floor), nil
 }
 
-// pair measures both, right after each other: who is first changes from pair to
-// pair, so that neither has the advantage of it.
+// turns are how often the two alternate in a pair: what else a machine does
+// comes and goes within seconds, and meets both.
+const turns = 4
+
+// pair measures both during n operations each, in turns. Who is first changes from
+// pair to pair, so that neither has the advantage of it.
 func (r *run) pair(ctx context.Context, ours, theirs *load, n int, floorFirst bool) (a, b Sample, err error) {
-	if floorFirst {
-		if b, err = r.sample(ctx, theirs, n); err != nil {
-			return a, b, err
+	for turn := range turns {
+		part := n*(turn+1)/turns - n*turn/turns
+		for _, floor := range []bool{floorFirst, !floorFirst} {
+			l, sum := ours, &a
+			if floor {
+				l, sum = theirs, &b
+			}
+			s, err := r.sample(ctx, l, part)
+			if err != nil {
+				return a, b, err
+			}
+			sum.add(s)
 		}
 	}
-	if a, err = r.sample(ctx, ours, n); err != nil {
-		return a, b, err
-	}
-	if !floorFirst {
-		b, err = r.sample(ctx, theirs, n)
-	}
-	return a, b, err
+	return a, b, nil
 }
 
 // loadSession starts session and warms it up. It returns how long the packets are

@@ -24,6 +24,13 @@ type Sample struct {
 	Took      []time.Duration
 }
 
+// add makes one measurement of two.
+func (s *Sample) add(more Sample) {
+	s.CPU, s.Mallocs, s.Bytes = s.CPU+more.CPU, s.Mallocs+more.Mallocs, s.Bytes+more.Bytes
+	s.Packets, s.PacketLen, s.Lost = s.Packets+more.Packets, s.PacketLen+more.PacketLen, s.Lost+more.Lost
+	s.Took = append(s.Took, more.Took...)
+}
+
 // sample measures a process during n operations.
 func (r *run) sample(ctx context.Context, l *load, n int) (s Sample, err error) {
 	// Telling what a process has used allocates, too: it is asked twice before,
