@@ -50,6 +50,14 @@ func Histogram(times []time.Duration) []Bucket {
 	return out
 }
 
+// Bounds are those of the buckets from one time to another, without a gap.
+func Bounds(from, to time.Duration) (out []time.Duration) {
+	for i := index(from); i <= index(to); i++ {
+		out = append(out, bound(i))
+	}
+	return out
+}
+
 // index is the bucket of a time.
 func index(t time.Duration) int {
 	if t <= first {

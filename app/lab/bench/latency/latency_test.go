@@ -19,6 +19,16 @@ func TestPercentile(t *testing.T) {
 	require.Zero(t, Percentile(nil, 99))
 }
 
+// Two histograms far apart share an axis.
+func TestBounds(t *testing.T) {
+	low, high := Histogram([]time.Duration{time.Millisecond}), Histogram([]time.Duration{10 * time.Millisecond})
+	bounds := Bounds(low[0].UpTo, high[0].UpTo)
+	require.Len(t, bounds, 13)
+	require.Equal(t, time.Millisecond, bounds[0])
+	require.Equal(t, 10*time.Millisecond, bounds[12])
+	require.Contains(t, bounds, Histogram([]time.Duration{3 * time.Millisecond})[0].UpTo)
+}
+
 func TestHistogram(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

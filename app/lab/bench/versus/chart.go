@@ -83,12 +83,11 @@ func latencyChart(r RowResult) *chart {
 	if len(both) == 0 {
 		return c
 	}
-	var bounds []time.Duration
+	first, last := both[0].UpTo, both[0].UpTo
 	for _, b := range both {
-		bounds = append(bounds, b.UpTo)
+		first, last = min(first, b.UpTo), max(last, b.UpTo)
 	}
-	slices.Sort(bounds)
-	bounds = slices.Compact(bounds)
+	bounds := latency.Bounds(first, last)
 	ours, theirs := shares(r.Session.Latency, bounds), shares(r.Floor.Latency, bounds)
 	most := c.valueAxis(100*max(slices.Max(ours), slices.Max(theirs)), "%.3g %%") / 100
 	step := plotWidth / float64(len(bounds))
