@@ -85,7 +85,7 @@ func (c *Config) serve(ctx context.Context) error {
 	go func() { failed <- g.Serve(listener) }()
 	go func() { failed <- debug.ListenAndServe() }()
 	defer g.Stop()
-	defer debug.Close()
+	defer func() { _ = debug.Close() }()
 	select {
 	case <-ctx.Done():
 		return nil
