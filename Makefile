@@ -14,12 +14,17 @@ SOAK     ?= 10m
 CHAOS    ?= 10m
 SEED     ?=
 FAULTS   ?=
+PAIRS    ?=
+ROWS     ?=
+HTML     ?=
+JSON     ?=
+PROFILE  ?=
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +88,11 @@ proto: ## regenerate everything generated: gRPC code and the embedded TL tables
 
 bench: ## run the benchmarks
 	CGO_ENABLED=0 go test -run '^$$' -bench . -benchmem ./...
+
+bench-floor: build ## measure what session costs beside a bare gRPC program (10 minutes): PAIRS, ROWS=call,push, SHORT=1, HTML=file, JSON=file, PROFILE=folder
+	@$(LAB) bench --floor -session $(CURDIR)/teamgramd/bin/session $(if $(SHORT),-short) $(if $(PAIRS),-pairs $(PAIRS)) \
+		$(if $(ROWS),-rows $(ROWS)) $(if $(HTML),-html $(abspath $(HTML))) $(if $(JSON),-json $(abspath $(JSON))) \
+		$(if $(PROFILE),-profile $(abspath $(PROFILE)))
 
 bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
 	@CGO_ENABLED=0 go run -C proto/tl/bench .

@@ -3,9 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"net/http"
-	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/lab/bench/usage"
 	"github.com/tgsession/tgsession/app/lab/conformance/wiretest"
 )
 
@@ -57,18 +55,6 @@ func TestMixIsDrawnByItsShares(t *testing.T) {
 	require.Zero(t, drawn[Push])
 }
 
-func TestPercentile(t *testing.T) {
-	hundred := make([]time.Duration, 100)
-	for i := range hundred {
-		hundred[i] = time.Duration(i + 1)
-	}
-	for p, want := range map[int]time.Duration{50: 50, 95: 95, 99: 99, 100: 100} {
-		require.Equal(t, want, percentile(hundred, p))
-	}
-	require.EqualValues(t, 7, percentile([]time.Duration{7}, 50))
-	require.Zero(t, percentile(nil, 99))
-}
-
 func TestReport(t *testing.T) {
 	r := results{}
 	for i := range 200 {
@@ -77,7 +63,7 @@ func TestReport(t *testing.T) {
 	r.add(Call, 1500*time.Millisecond)
 	r.fail(Call, 2)
 	out := r.report(Config{Clients: 4, Mix: Mix{2, 1, 0}}, 2*time.Second,
-		usage{known: true, cpu: 20100 * time.Microsecond, mallocs: 8040, bytes: 201 << 11})
+		usage.Usage{Known: true, CPU: 20100 * time.Microsecond, Mallocs: 8040, Bytes: 201 << 11})
 	var text bytes.Buffer
 	require.NoError(t, out.Print(&text))
 	require.Equal(t, 201, out.Operations())
@@ -90,25 +76,6 @@ func TestReport(t *testing.T) {
 
 session: 0.02 CPU seconds (1 % of a core); an operation: 100µs of CPU, 40 allocations, 2.0 KiB
 `, text.String())
-}
-
-func TestUsage(t *testing.T) {
-	text := `# HELP process_cpu_seconds_total Total user and system CPU time spent in seconds.
-process_cpu_seconds_total 12.5
-go_memstats_mallocs_total 1.5e+06
-go_memstats_alloc_bytes_total 4.096e+06
-session_rpc_calls_total{group="RPCUsers",code="0"} 4
-`
-	u, err := parseUsage(strings.NewReader(text))
-	require.NoError(t, err)
-	require.Equal(t, usage{known: true, cpu: 12500 * time.Millisecond, mallocs: 1.5e6, bytes: 4.096e6}, u)
-	require.Equal(t, usage{known: true, cpu: 12 * time.Second, mallocs: 1.5e6, bytes: 4.096e6}, u.since(usage{cpu: 500 * time.Millisecond}))
-
-	s := httptest.NewServer(http.NotFoundHandler())
-	defer s.Close()
-	_, err = readUsage(t.Context(), s.URL)
-	require.ErrorContains(t, err, "404")
-	http.DefaultClient.CloseIdleConnections()
 }
 
 // echo answers pings with pongs and calls with nearestDc.

@@ -4,8 +4,9 @@
 //
 //	run.go      the clients' setup and what the load consists of
 //	client.go   one client
-//	usage.go    what the session process used meanwhile, from its metrics
+//	usage       what the session process used meanwhile, from its metrics
 //	report.go   the table
+//	versus      what session costs beside the floor
 //
 // A push is a message to oneself, timed from the call to its arrival at the
 // user's other device, so clients come in pairs.

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/tgsession/tgsession/app/lab/bench/latency"
+	"github.com/tgsession/tgsession/app/lab/bench/usage"
 )
 
 // results is what the clients have measured so far.
@@ -33,7 +36,7 @@ type Report struct {
 	Clients int
 	Took    time.Duration
 	Rows    []Row
-	used    usage
+	used    usage.Usage
 }
 
 // Row is one kind of operation.
@@ -43,7 +46,7 @@ type Row struct {
 	P50, P95, P99, Max time.Duration
 }
 
-func (r *results) report(c Config, took time.Duration, used usage) *Report {
+func (r *results) report(c Config, took time.Duration, used usage.Usage) *Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := &Report{Clients: c.Clients, Took: took, used: used}
@@ -53,21 +56,13 @@ func (r *results) report(c Config, took time.Duration, used usage) *Report {
 		}
 		t := r.took[k]
 		slices.Sort(t)
-		row := Row{Kind: k, Count: len(t), Errors: r.errors[k], P50: percentile(t, 50), P95: percentile(t, 95), P99: percentile(t, 99)}
+		row := Row{Kind: k, Count: len(t), Errors: r.errors[k], P50: latency.Percentile(t, 50), P95: latency.Percentile(t, 95), P99: latency.Percentile(t, 99)}
 		if len(t) > 0 {
 			row.Max = t[len(t)-1]
 		}
 		out.Rows = append(out.Rows, row)
 	}
 	return out
-}
-
-// percentile is the time that p of a hundred do not exceed, 0 of none.
-func percentile(sorted []time.Duration, p int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[(len(sorted)*p+99)/100-1]
 }
 
 // Operations is how many were done.
@@ -100,9 +95,9 @@ func (r *Report) Print(w io.Writer) error {
 		return err
 	}
 	n := float64(max(r.Operations(), 1))
-	if r.used.known {
+	if r.used.Known {
 		_, err := fmt.Fprintf(w, "\nsession: %.2f CPU seconds (%.0f %% of a core); an operation: %s of CPU, %.0f allocations, %.1f KiB\n",
-			r.used.cpu.Seconds(), 100*r.used.cpu.Seconds()/seconds, short(time.Duration(float64(r.used.cpu)/n)), r.used.mallocs/n, r.used.bytes/n/1024)
+			r.used.CPU.Seconds(), 100*r.used.CPU.Seconds()/seconds, short(time.Duration(float64(r.used.CPU)/n)), r.used.Mallocs/n, r.used.Bytes/n/1024)
 		return err
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tgsession/tgsession/app/lab/bench/usage"
 )
 
 // Config says where the load goes and what it is.
@@ -82,7 +84,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, hangUp)()
-	before, err := readUsage(ctx, c.Metrics)
+	before, err := usage.Read(ctx, c.Metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -97,14 +99,14 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	after, err := readUsage(ctx, c.Metrics)
+	after, err := usage.Read(ctx, c.Metrics)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range clients {
 		r.results.fail(Push, c.user.lost())
 	}
-	return r.results.report(c, took, after.since(before)), nil
+	return r.results.report(c, took, after.Since(before)), nil
 }
 
 // setUp makes the clients, two with the same number after each other.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gotd/td/crypto"
@@ -28,6 +29,9 @@ timed until the user's other device has it.
 `
 
 func runBench(args []string) int {
+	if slices.Contains(args, "--floor") || slices.Contains(args, "-floor") {
+		return runBenchFloor(args)
+	}
 	fs := flag.NewFlagSet("lab bench", flag.ContinueOnError)
 	var (
 		o options

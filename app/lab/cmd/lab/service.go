@@ -12,17 +12,18 @@ import (
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/app/lab/chaos/gate"
+	"github.com/tgsession/tgsession/app/lab/floor"
 	"github.com/tgsession/tgsession/app/lab/proc"
 	"github.com/tgsession/tgsession/app/service/authsession"
 )
 
-// runService makes this process one of the pair, or a gateway: go-zero's log, metrics and
+// runService makes this process one of the pair, a gateway or the floor: go-zero's log, metrics and
 // signals belong to a process, and a restart has to be a real one.
 func runService(args []string) int {
-	services := map[string]func(file string) error{"session": serveSession, "authsession": serveAuthSession, "gateway": gate.Serve}
+	services := map[string]func(file string) error{"session": serveSession, "authsession": serveAuthSession, "gateway": gate.Serve, "floor": floor.Serve}
 	if len(args) == 0 || services[args[0]] == nil {
 		help := len(args) > 0 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help")
-		fmt.Fprintln(os.Stderr, "usage: lab service session|authsession|gateway -f FILE")
+		fmt.Fprintln(os.Stderr, "usage: lab service session|authsession|gateway|floor -f FILE")
 		if help {
 			return exitOK
 		}
