@@ -469,6 +469,74 @@ func (*GetSessionRequest_Hash) isGetSessionRequest_By() {}
 
 func (*GetSessionRequest_AuthKeyId) isGetSessionRequest_By() {}
 
+type FindLastSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // required
+	DeviceType    string                 `protobuf:"bytes,2,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // empty: any
+	ApiId         int32                  `protobuf:"varint,3,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`               // 0: any
+	Active        *bool                  `protobuf:"varint,4,opt,name=active,proto3,oneof" json:"active,omitempty"`                    // true: of the live logins, false: of the ended ones, absent: of both
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindLastSessionRequest) Reset() {
+	*x = FindLastSessionRequest{}
+	mi := &file_admin_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindLastSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindLastSessionRequest) ProtoMessage() {}
+
+func (x *FindLastSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindLastSessionRequest.ProtoReflect.Descriptor instead.
+func (*FindLastSessionRequest) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FindLastSessionRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *FindLastSessionRequest) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetActive() bool {
+	if x != nil && x.Active != nil {
+		return *x.Active
+	}
+	return false
+}
+
 type RevokeSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          int64                  `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -479,7 +547,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +559,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +572,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{4}
+	return file_admin_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RevokeSessionRequest) GetHash() int64 {
@@ -536,7 +604,7 @@ type RevokeSessionsRequest struct {
 
 func (x *RevokeSessionsRequest) Reset() {
 	*x = RevokeSessionsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +616,7 @@ func (x *RevokeSessionsRequest) String() string {
 func (*RevokeSessionsRequest) ProtoMessage() {}
 
 func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +629,7 @@ func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{5}
+	return file_admin_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RevokeSessionsRequest) GetUserId() int64 {
@@ -623,7 +691,7 @@ type RevokeReply struct {
 
 func (x *RevokeReply) Reset() {
 	*x = RevokeReply{}
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +703,7 @@ func (x *RevokeReply) String() string {
 func (*RevokeReply) ProtoMessage() {}
 
 func (x *RevokeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +716,7 @@ func (x *RevokeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeReply.ProtoReflect.Descriptor instead.
 func (*RevokeReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{6}
+	return file_admin_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RevokeReply) GetHashes() []int64 {
@@ -676,7 +744,7 @@ type EndedSession struct {
 
 func (x *EndedSession) Reset() {
 	*x = EndedSession{}
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +756,7 @@ func (x *EndedSession) String() string {
 func (*EndedSession) ProtoMessage() {}
 
 func (x *EndedSession) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +769,7 @@ func (x *EndedSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSession.ProtoReflect.Descriptor instead.
 func (*EndedSession) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{7}
+	return file_admin_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EndedSession) GetUserId() int64 {
@@ -729,7 +797,7 @@ type Partial struct {
 
 func (x *Partial) Reset() {
 	*x = Partial{}
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +809,7 @@ func (x *Partial) String() string {
 func (*Partial) ProtoMessage() {}
 
 func (x *Partial) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +822,7 @@ func (x *Partial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partial.ProtoReflect.Descriptor instead.
 func (*Partial) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{8}
+	return file_admin_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Partial) GetCount() int64 {
@@ -783,7 +851,7 @@ type CleanUpRequest struct {
 
 func (x *CleanUpRequest) Reset() {
 	*x = CleanUpRequest{}
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +863,7 @@ func (x *CleanUpRequest) String() string {
 func (*CleanUpRequest) ProtoMessage() {}
 
 func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +876,7 @@ func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpRequest.ProtoReflect.Descriptor instead.
 func (*CleanUpRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{9}
+	return file_admin_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CleanUpRequest) GetOlderThan() *durationpb.Duration {
@@ -850,7 +918,7 @@ type CleanUpReply struct {
 
 func (x *CleanUpReply) Reset() {
 	*x = CleanUpReply{}
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +930,7 @@ func (x *CleanUpReply) String() string {
 func (*CleanUpReply) ProtoMessage() {}
 
 func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +943,7 @@ func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpReply.ProtoReflect.Descriptor instead.
 func (*CleanUpReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{10}
+	return file_admin_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CleanUpReply) GetCount() int32 {
@@ -908,7 +976,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +988,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1001,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{11}
+	return file_admin_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetPolicyRequest) GetUserId() int64 {
@@ -959,7 +1027,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1039,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1052,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{12}
+	return file_admin_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Policy) GetTtlDays() int32 {
@@ -1019,7 +1087,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1099,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1112,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+	return file_admin_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetPolicyRequest) GetUserId() int64 {
@@ -1081,7 +1149,7 @@ type ChangePolicyRequest struct {
 
 func (x *ChangePolicyRequest) Reset() {
 	*x = ChangePolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1161,7 @@ func (x *ChangePolicyRequest) String() string {
 func (*ChangePolicyRequest) ProtoMessage() {}
 
 func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1174,7 @@ func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ChangePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ChangePolicyRequest) GetUserId() int64 {
@@ -1152,7 +1220,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1232,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1245,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15}
+	return file_admin_admin_proto_rawDescGZIP(), []int{16}
 }
 
 // Statistics counts logins of all users.
@@ -1193,7 +1261,7 @@ type Statistics struct {
 
 func (x *Statistics) Reset() {
 	*x = Statistics{}
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1273,7 @@ func (x *Statistics) String() string {
 func (*Statistics) ProtoMessage() {}
 
 func (x *Statistics) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1286,7 @@ func (x *Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statistics.ProtoReflect.Descriptor instead.
 func (*Statistics) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{16}
+	return file_admin_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Statistics) GetLive() int64 {
@@ -1257,7 +1325,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1337,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1350,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{17}
+	return file_admin_admin_proto_rawDescGZIP(), []int{18}
 }
 
 // Config is what the node that answers does with logins.
@@ -1298,7 +1366,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1378,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1391,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Config) GetConcurrency() *Config_Concurrency {
@@ -1365,7 +1433,7 @@ type Config_Concurrency struct {
 
 func (x *Config_Concurrency) Reset() {
 	*x = Config_Concurrency{}
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1445,7 @@ func (x *Config_Concurrency) String() string {
 func (*Config_Concurrency) ProtoMessage() {}
 
 func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1458,7 @@ func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Concurrency.ProtoReflect.Descriptor instead.
 func (*Config_Concurrency) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 0}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19, 0}
 }
 
 func (x *Config_Concurrency) GetStrategy() string {
@@ -1418,7 +1486,7 @@ type Config_Sessions struct {
 
 func (x *Config_Sessions) Reset() {
 	*x = Config_Sessions{}
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1498,7 @@ func (x *Config_Sessions) String() string {
 func (*Config_Sessions) ProtoMessage() {}
 
 func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1511,7 @@ func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
 func (*Config_Sessions) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19, 1}
 }
 
 func (x *Config_Sessions) GetTtlDays() int32 {
@@ -1471,7 +1539,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1551,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1564,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -1527,7 +1595,7 @@ type Config_CleanUp struct {
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1539,7 +1607,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1552,7 +1620,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -1641,7 +1709,14 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x11GetSessionRequest\x12\x14\n" +
 	"\x04hash\x18\x01 \x01(\x03H\x00R\x04hash\x12 \n" +
 	"\vauth_key_id\x18\x02 \x01(\x03H\x00R\tauthKeyIdB\x04\n" +
-	"\x02by\"B\n" +
+	"\x02by\"\x91\x01\n" +
+	"\x16FindLastSessionRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
+	"\vdevice_type\x18\x02 \x01(\tR\n" +
+	"deviceType\x12\x15\n" +
+	"\x06api_id\x18\x03 \x01(\x05R\x05apiId\x12\x1b\n" +
+	"\x06active\x18\x04 \x01(\bH\x00R\x06active\x88\x01\x01B\t\n" +
+	"\a_active\"B\n" +
 	"\x14RevokeSessionRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdd\x01\n" +
@@ -1726,11 +1801,12 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x0einactive_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rinactiveAfter\x12\x1d\n" +
 	"\n" +
 	"batch_size\x18\x04 \x01(\x05R\tbatchSize\x12C\n" +
-	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan2\xe4\x04\n" +
+	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan2\xa6\x05\n" +
 	"\fSessionAdmin\x12D\n" +
 	"\fListSessions\x12\x1a.admin.ListSessionsRequest\x1a\x18.admin.ListSessionsReply\x126\n" +
 	"\n" +
 	"GetSession\x12\x18.admin.GetSessionRequest\x1a\x0e.admin.Session\x12@\n" +
+	"\x0fFindLastSession\x12\x1d.admin.FindLastSessionRequest\x1a\x0e.admin.Session\x12@\n" +
 	"\rRevokeSession\x12\x1b.admin.RevokeSessionRequest\x1a\x12.admin.RevokeReply\x12B\n" +
 	"\x0eRevokeSessions\x12\x1c.admin.RevokeSessionsRequest\x1a\x12.admin.RevokeReply\x125\n" +
 	"\aCleanUp\x12\x15.admin.CleanUpRequest\x1a\x13.admin.CleanUpReply\x123\n" +
@@ -1752,79 +1828,82 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_admin_admin_proto_goTypes = []any{
-	(*Session)(nil),               // 0: admin.Session
-	(*ListSessionsRequest)(nil),   // 1: admin.ListSessionsRequest
-	(*ListSessionsReply)(nil),     // 2: admin.ListSessionsReply
-	(*GetSessionRequest)(nil),     // 3: admin.GetSessionRequest
-	(*RevokeSessionRequest)(nil),  // 4: admin.RevokeSessionRequest
-	(*RevokeSessionsRequest)(nil), // 5: admin.RevokeSessionsRequest
-	(*RevokeReply)(nil),           // 6: admin.RevokeReply
-	(*EndedSession)(nil),          // 7: admin.EndedSession
-	(*Partial)(nil),               // 8: admin.Partial
-	(*CleanUpRequest)(nil),        // 9: admin.CleanUpRequest
-	(*CleanUpReply)(nil),          // 10: admin.CleanUpReply
-	(*GetPolicyRequest)(nil),      // 11: admin.GetPolicyRequest
-	(*Policy)(nil),                // 12: admin.Policy
-	(*SetPolicyRequest)(nil),      // 13: admin.SetPolicyRequest
-	(*ChangePolicyRequest)(nil),   // 14: admin.ChangePolicyRequest
-	(*GetStatisticsRequest)(nil),  // 15: admin.GetStatisticsRequest
-	(*Statistics)(nil),            // 16: admin.Statistics
-	(*GetConfigRequest)(nil),      // 17: admin.GetConfigRequest
-	(*Config)(nil),                // 18: admin.Config
-	nil,                           // 19: admin.Statistics.LiveByDeviceTypeEntry
-	(*Config_Concurrency)(nil),    // 20: admin.Config.Concurrency
-	(*Config_Sessions)(nil),       // 21: admin.Config.Sessions
-	(*Config_Touch)(nil),          // 22: admin.Config.Touch
-	(*Config_CleanUp)(nil),        // 23: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*Session)(nil),                // 0: admin.Session
+	(*ListSessionsRequest)(nil),    // 1: admin.ListSessionsRequest
+	(*ListSessionsReply)(nil),      // 2: admin.ListSessionsReply
+	(*GetSessionRequest)(nil),      // 3: admin.GetSessionRequest
+	(*FindLastSessionRequest)(nil), // 4: admin.FindLastSessionRequest
+	(*RevokeSessionRequest)(nil),   // 5: admin.RevokeSessionRequest
+	(*RevokeSessionsRequest)(nil),  // 6: admin.RevokeSessionsRequest
+	(*RevokeReply)(nil),            // 7: admin.RevokeReply
+	(*EndedSession)(nil),           // 8: admin.EndedSession
+	(*Partial)(nil),                // 9: admin.Partial
+	(*CleanUpRequest)(nil),         // 10: admin.CleanUpRequest
+	(*CleanUpReply)(nil),           // 11: admin.CleanUpReply
+	(*GetPolicyRequest)(nil),       // 12: admin.GetPolicyRequest
+	(*Policy)(nil),                 // 13: admin.Policy
+	(*SetPolicyRequest)(nil),       // 14: admin.SetPolicyRequest
+	(*ChangePolicyRequest)(nil),    // 15: admin.ChangePolicyRequest
+	(*GetStatisticsRequest)(nil),   // 16: admin.GetStatisticsRequest
+	(*Statistics)(nil),             // 17: admin.Statistics
+	(*GetConfigRequest)(nil),       // 18: admin.GetConfigRequest
+	(*Config)(nil),                 // 19: admin.Config
+	nil,                            // 20: admin.Statistics.LiveByDeviceTypeEntry
+	(*Config_Concurrency)(nil),     // 21: admin.Config.Concurrency
+	(*Config_Sessions)(nil),        // 22: admin.Config.Sessions
+	(*Config_Touch)(nil),           // 23: admin.Config.Touch
+	(*Config_CleanUp)(nil),         // 24: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil),  // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 26: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	24, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	24, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	24, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	25, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	25, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	25, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	25, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: admin.ListSessionsReply.sessions:type_name -> admin.Session
-	7,  // 5: admin.RevokeReply.ended:type_name -> admin.EndedSession
-	7,  // 6: admin.Partial.ended:type_name -> admin.EndedSession
-	25, // 7: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
-	7,  // 8: admin.CleanUpReply.ended:type_name -> admin.EndedSession
-	12, // 9: admin.SetPolicyRequest.policy:type_name -> admin.Policy
-	19, // 10: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
-	20, // 11: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	22, // 12: admin.Config.touch:type_name -> admin.Config.Touch
-	23, // 13: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	21, // 14: admin.Config.sessions:type_name -> admin.Config.Sessions
-	25, // 15: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
-	25, // 16: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	25, // 17: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	25, // 18: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	25, // 19: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	25, // 20: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
+	8,  // 5: admin.RevokeReply.ended:type_name -> admin.EndedSession
+	8,  // 6: admin.Partial.ended:type_name -> admin.EndedSession
+	26, // 7: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	8,  // 8: admin.CleanUpReply.ended:type_name -> admin.EndedSession
+	13, // 9: admin.SetPolicyRequest.policy:type_name -> admin.Policy
+	20, // 10: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
+	21, // 11: admin.Config.concurrency:type_name -> admin.Config.Concurrency
+	23, // 12: admin.Config.touch:type_name -> admin.Config.Touch
+	24, // 13: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	22, // 14: admin.Config.sessions:type_name -> admin.Config.Sessions
+	26, // 15: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	26, // 16: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	26, // 17: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	26, // 18: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	26, // 19: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	26, // 20: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
 	1,  // 21: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
 	3,  // 22: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	4,  // 23: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	5,  // 24: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	9,  // 25: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	11, // 26: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	13, // 27: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	14, // 28: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	15, // 29: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	17, // 30: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	2,  // 31: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 32: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	6,  // 33: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	6,  // 34: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	10, // 35: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	12, // 36: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	12, // 37: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	12, // 38: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	16, // 39: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	18, // 40: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
+	4,  // 23: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
+	5,  // 24: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	6,  // 25: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	10, // 26: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	12, // 27: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	14, // 28: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	15, // 29: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	16, // 30: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	18, // 31: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	2,  // 32: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 33: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 34: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	7,  // 35: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	7,  // 36: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	11, // 37: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	13, // 38: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	13, // 39: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	13, // 40: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	17, // 41: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	19, // 42: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	32, // [32:43] is the sub-list for method output_type
+	21, // [21:32] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
 	21, // [21:21] is the sub-list for extension extendee
 	0,  // [0:21] is the sub-list for field type_name
@@ -1840,14 +1919,15 @@ func file_admin_admin_proto_init() {
 		(*GetSessionRequest_Hash)(nil),
 		(*GetSessionRequest_AuthKeyId)(nil),
 	}
-	file_admin_admin_proto_msgTypes[14].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[4].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

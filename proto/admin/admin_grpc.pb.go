@@ -34,16 +34,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SessionAdmin_ListSessions_FullMethodName   = "/admin.SessionAdmin/ListSessions"
-	SessionAdmin_GetSession_FullMethodName     = "/admin.SessionAdmin/GetSession"
-	SessionAdmin_RevokeSession_FullMethodName  = "/admin.SessionAdmin/RevokeSession"
-	SessionAdmin_RevokeSessions_FullMethodName = "/admin.SessionAdmin/RevokeSessions"
-	SessionAdmin_CleanUp_FullMethodName        = "/admin.SessionAdmin/CleanUp"
-	SessionAdmin_GetPolicy_FullMethodName      = "/admin.SessionAdmin/GetPolicy"
-	SessionAdmin_SetPolicy_FullMethodName      = "/admin.SessionAdmin/SetPolicy"
-	SessionAdmin_ChangePolicy_FullMethodName   = "/admin.SessionAdmin/ChangePolicy"
-	SessionAdmin_GetStatistics_FullMethodName  = "/admin.SessionAdmin/GetStatistics"
-	SessionAdmin_GetConfig_FullMethodName      = "/admin.SessionAdmin/GetConfig"
+	SessionAdmin_ListSessions_FullMethodName    = "/admin.SessionAdmin/ListSessions"
+	SessionAdmin_GetSession_FullMethodName      = "/admin.SessionAdmin/GetSession"
+	SessionAdmin_FindLastSession_FullMethodName = "/admin.SessionAdmin/FindLastSession"
+	SessionAdmin_RevokeSession_FullMethodName   = "/admin.SessionAdmin/RevokeSession"
+	SessionAdmin_RevokeSessions_FullMethodName  = "/admin.SessionAdmin/RevokeSessions"
+	SessionAdmin_CleanUp_FullMethodName         = "/admin.SessionAdmin/CleanUp"
+	SessionAdmin_GetPolicy_FullMethodName       = "/admin.SessionAdmin/GetPolicy"
+	SessionAdmin_SetPolicy_FullMethodName       = "/admin.SessionAdmin/SetPolicy"
+	SessionAdmin_ChangePolicy_FullMethodName    = "/admin.SessionAdmin/ChangePolicy"
+	SessionAdmin_GetStatistics_FullMethodName   = "/admin.SessionAdmin/GetStatistics"
+	SessionAdmin_GetConfig_FullMethodName       = "/admin.SessionAdmin/GetConfig"
 )
 
 // SessionAdminClient is the client API for SessionAdmin service.
@@ -56,6 +57,9 @@ type SessionAdminClient interface {
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsReply, error)
 	// GetSession returns one login, live or ended. Scope sessions:read.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*Session, error)
+	// FindLastSession returns the login of a user that began last, on any device or
+	// on one of a kind; NOT_FOUND where there is none. Scope sessions:read.
+	FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error)
 	// RevokeSession ends one login. One that has ended already is no error; one
 	// that never was is NOT_FOUND. Scope sessions:revoke.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeReply, error)
@@ -101,6 +105,16 @@ func (c *sessionAdminClient) GetSession(ctx context.Context, in *GetSessionReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Session)
 	err := c.cc.Invoke(ctx, SessionAdmin_GetSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionAdminClient) FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Session)
+	err := c.cc.Invoke(ctx, SessionAdmin_FindLastSession_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +211,9 @@ type SessionAdminServer interface {
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsReply, error)
 	// GetSession returns one login, live or ended. Scope sessions:read.
 	GetSession(context.Context, *GetSessionRequest) (*Session, error)
+	// FindLastSession returns the login of a user that began last, on any device or
+	// on one of a kind; NOT_FOUND where there is none. Scope sessions:read.
+	FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error)
 	// RevokeSession ends one login. One that has ended already is no error; one
 	// that never was is NOT_FOUND. Scope sessions:revoke.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeReply, error)
@@ -233,6 +250,9 @@ func (UnimplementedSessionAdminServer) ListSessions(context.Context, *ListSessio
 }
 func (UnimplementedSessionAdminServer) GetSession(context.Context, *GetSessionRequest) (*Session, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
+}
+func (UnimplementedSessionAdminServer) FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindLastSession not implemented")
 }
 func (UnimplementedSessionAdminServer) RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeSession not implemented")
@@ -311,6 +331,24 @@ func _SessionAdmin_GetSession_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SessionAdminServer).GetSession(ctx, req.(*GetSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionAdmin_FindLastSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindLastSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionAdminServer).FindLastSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionAdmin_FindLastSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionAdminServer).FindLastSession(ctx, req.(*FindLastSessionRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -473,6 +511,10 @@ var SessionAdmin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetSession",
 			Handler:    _SessionAdmin_GetSession_Handler,
+		},
+		{
+			MethodName: "FindLastSession",
+			Handler:    _SessionAdmin_FindLastSession_Handler,
 		},
 		{
 			MethodName: "RevokeSession",

@@ -151,6 +151,9 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 		}
 	}
 	one(m.Get(ctx, testenv.Hash(10)))
+	one(m.FindLast(ctx, sessions.Filter{UserID: 7, DeviceType: "ios"}))
+	one(m.Exists(ctx, testenv.Hash(10), 0))
+	one(m.ExistsOf(ctx, sessions.Filter{UserID: 7, DeviceType: "bot"}))
 	one(m.FindByKey(ctx, testenv.TempBase+15_001))
 	one(m.Devices(ctx, 3))
 	one(m.Statistics(ctx))

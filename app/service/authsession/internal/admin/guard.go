@@ -28,16 +28,17 @@ type method struct {
 
 // methods are those of SessionAdmin; no other is served.
 var methods = map[string]method{
-	"ListSessions":   {scope: token.Read},
-	"GetSession":     {scope: token.Read},
-	"RevokeSession":  {scope: token.Revoke, changes: true},
-	"RevokeSessions": {scope: token.Revoke, changes: true},
-	"CleanUp":        {scope: token.Revoke, changes: true},
-	"GetPolicy":      {scope: token.Read},
-	"SetPolicy":      {scope: token.Revoke, changes: true},
-	"ChangePolicy":   {scope: token.Revoke, changes: true},
-	"GetStatistics":  {scope: token.Read},
-	"GetConfig":      {scope: token.Read},
+	"ListSessions":    {scope: token.Read},
+	"GetSession":      {scope: token.Read},
+	"FindLastSession": {scope: token.Read},
+	"RevokeSession":   {scope: token.Revoke, changes: true},
+	"RevokeSessions":  {scope: token.Revoke, changes: true},
+	"CleanUp":         {scope: token.Revoke, changes: true},
+	"GetPolicy":       {scope: token.Read},
+	"SetPolicy":       {scope: token.Revoke, changes: true},
+	"ChangePolicy":    {scope: token.Revoke, changes: true},
+	"GetStatistics":   {scope: token.Read},
+	"GetConfig":       {scope: token.Read},
 }
 
 // auditLog is audit.Log.

@@ -116,6 +116,18 @@ func (m *manager) FindByKey(_ context.Context, key int64) (sessions.Session, err
 	return sessions.Session{}, sessions.ErrNotFound
 }
 
+func (m *manager) FindLast(_ context.Context, f sessions.Filter) (sessions.Session, error) {
+	if err := m.ask([]any{"last", f}); err != nil {
+		return sessions.Session{}, err
+	}
+	for _, s := range m.list {
+		if s.UserID == f.UserID {
+			return s, nil
+		}
+	}
+	return sessions.Session{}, sessions.ErrNotFound
+}
+
 func (m *manager) Revoke(_ context.Context, s sessions.Selection, by sessions.By) (ended []sessions.Revoked, err error) {
 	if err := m.ask(s); err != nil {
 		return m.ended, err

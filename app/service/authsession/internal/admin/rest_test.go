@@ -38,6 +38,8 @@ func TestWhatIsAskedReachesTheManager(t *testing.T) {
 		{"GET", "/v1/sessions?active=false&page_size=2147483647", "", []any{sessions.Filter{Active: &no}, sessions.Page{Size: 1<<31 - 1}}},
 		{"GET", "/v1/sessions/2", "", int64(2)},
 		{"GET", "/v1/keys/-5/session", "", int64(-5)},
+		{"GET", "/v1/users/777/sessions:last", "", []any{"last", sessions.Filter{UserID: 777}}},
+		{"GET", "/v1/users/777/sessions:last?device_type=ios&api_id=6&active=true", "", []any{"last", sessions.Filter{UserID: 777, DeviceType: "ios", APIID: 6, Active: &yes}}},
 		{"DELETE", "/v1/sessions/2", "", sessions.Selection{Hash: 2}},
 		{"DELETE", "/v1/users/777/sessions", "", sessions.Selection{UserID: 777}},
 		{"DELETE", "/v1/users/777/sessions?device_type=web&except=5&keep_newest=3", "",

@@ -22,6 +22,7 @@ type Sessions interface {
 	List(ctx context.Context, f sessions.Filter, p sessions.Page) (list []sessions.Session, next string, err error)
 	Get(ctx context.Context, hash int64) (sessions.Session, error)
 	FindByKey(ctx context.Context, authKeyID int64) (sessions.Session, error)
+	FindLast(ctx context.Context, f sessions.Filter) (sessions.Session, error)
 	Selected(ctx context.Context, s sessions.Selection) ([]sessions.Session, error)
 	Revoke(ctx context.Context, s sessions.Selection, by sessions.By) ([]sessions.Revoked, error)
 	CleanUp(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (lifecycle.CleanedUp, error)
@@ -99,6 +100,23 @@ func (s *impl) GetSession(ctx context.Context, in *pb.GetSessionRequest) (*pb.Se
 		return nil, fault(ctx, err)
 	}
 	concerns(ctx, found.UserID)
+	return message(&found), nil
+}
+
+func (s *impl) FindLastSession(ctx context.Context, in *pb.FindLastSessionRequest) (*pb.Session, error) {
+	if err := validFilter(in.GetUserId(), in.GetDeviceType()); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.GetUserId() == 0:
+		return nil, invalid("user_id", "must not be 0")
+	case in.GetApiId() < 0:
+		return nil, invalid("api_id", "must not be negative")
+	}
+	found, err := s.sessions.FindLast(ctx, sessions.Filter{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(), APIID: in.GetApiId(), Active: in.Active})
+	if err != nil {
+		return nil, fault(ctx, err)
+	}
 	return message(&found), nil
 }
 

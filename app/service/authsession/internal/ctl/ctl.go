@@ -52,7 +52,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"list", "", "list sessions, the latest first", list},
-		{"get", "HASH | --auth-key ID", "show one session, live or ended", get},
+		{"get", "HASH | --auth-key ID | --user ID", "show one session, live or ended", get},
 		{"revoke", "HASH... | --user ID", "end sessions", revoke},
 		{"cleanup", "--older-than 720h", "end sessions that have been idle for long", cleanup},
 		{"policy get", "USER", "show what holds for a user's sessions", policyGet},
