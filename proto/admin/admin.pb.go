@@ -63,6 +63,7 @@ type Session struct {
 	RevokeReason  string                 `protobuf:"bytes,20,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"` // logged-out, by-user, by-admin, ...; empty: live
 	RevokedBy     string                 `protobuf:"bytes,21,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`          // "admin:" and the caller's name, or what ended it by itself
 	Unconfirmed   bool                   `protobuf:"varint,22,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`                      // the user has not yet said that it was them
+	Addresses     []*Address             `protobuf:"bytes,23,rep,name=addresses,proto3" json:"addresses,omitempty"`                           // that it was used from, the one seen last first; at most 10
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +252,90 @@ func (x *Session) GetUnconfirmed() bool {
 	return false
 }
 
+func (x *Session) GetAddresses() []*Address {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// Address is one that a login was used from.
+type Address struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ip            string                 `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"` // empty without a GeoIP database
+	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	FirstSeen     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"` // absent: not known
+	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`    // exact to the interval of touches
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Address) Reset() {
+	*x = Address{}
+	mi := &file_admin_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Address) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Address) ProtoMessage() {}
+
+func (x *Address) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Address.ProtoReflect.Descriptor instead.
+func (*Address) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Address) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *Address) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Address) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Address) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *Address) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
 type ListSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // 0: all users
@@ -265,7 +350,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[1]
+	mi := &file_admin_admin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +362,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[1]
+	mi := &file_admin_admin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +375,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListSessionsRequest) GetUserId() int64 {
@@ -345,7 +430,7 @@ type ListSessionsReply struct {
 
 func (x *ListSessionsReply) Reset() {
 	*x = ListSessionsReply{}
-	mi := &file_admin_admin_proto_msgTypes[2]
+	mi := &file_admin_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +442,7 @@ func (x *ListSessionsReply) String() string {
 func (*ListSessionsReply) ProtoMessage() {}
 
 func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[2]
+	mi := &file_admin_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +455,7 @@ func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsReply.ProtoReflect.Descriptor instead.
 func (*ListSessionsReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListSessionsReply) GetSessions() []*Session {
@@ -400,7 +485,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[3]
+	mi := &file_admin_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +497,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[3]
+	mi := &file_admin_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +510,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetSessionRequest) GetBy() isGetSessionRequest_By {
@@ -481,7 +566,7 @@ type FindLastSessionRequest struct {
 
 func (x *FindLastSessionRequest) Reset() {
 	*x = FindLastSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +578,7 @@ func (x *FindLastSessionRequest) String() string {
 func (*FindLastSessionRequest) ProtoMessage() {}
 
 func (x *FindLastSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +591,7 @@ func (x *FindLastSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindLastSessionRequest.ProtoReflect.Descriptor instead.
 func (*FindLastSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{4}
+	return file_admin_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FindLastSessionRequest) GetUserId() int64 {
@@ -547,7 +632,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +644,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +657,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{5}
+	return file_admin_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RevokeSessionRequest) GetHash() int64 {
@@ -604,7 +689,7 @@ type RevokeSessionsRequest struct {
 
 func (x *RevokeSessionsRequest) Reset() {
 	*x = RevokeSessionsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +701,7 @@ func (x *RevokeSessionsRequest) String() string {
 func (*RevokeSessionsRequest) ProtoMessage() {}
 
 func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +714,7 @@ func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{6}
+	return file_admin_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RevokeSessionsRequest) GetUserId() int64 {
@@ -691,7 +776,7 @@ type RevokeReply struct {
 
 func (x *RevokeReply) Reset() {
 	*x = RevokeReply{}
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -703,7 +788,7 @@ func (x *RevokeReply) String() string {
 func (*RevokeReply) ProtoMessage() {}
 
 func (x *RevokeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -716,7 +801,7 @@ func (x *RevokeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeReply.ProtoReflect.Descriptor instead.
 func (*RevokeReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{7}
+	return file_admin_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RevokeReply) GetHashes() []int64 {
@@ -744,7 +829,7 @@ type EndedSession struct {
 
 func (x *EndedSession) Reset() {
 	*x = EndedSession{}
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +841,7 @@ func (x *EndedSession) String() string {
 func (*EndedSession) ProtoMessage() {}
 
 func (x *EndedSession) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +854,7 @@ func (x *EndedSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSession.ProtoReflect.Descriptor instead.
 func (*EndedSession) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{8}
+	return file_admin_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EndedSession) GetUserId() int64 {
@@ -797,7 +882,7 @@ type Partial struct {
 
 func (x *Partial) Reset() {
 	*x = Partial{}
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -809,7 +894,7 @@ func (x *Partial) String() string {
 func (*Partial) ProtoMessage() {}
 
 func (x *Partial) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -822,7 +907,7 @@ func (x *Partial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partial.ProtoReflect.Descriptor instead.
 func (*Partial) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{9}
+	return file_admin_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Partial) GetCount() int64 {
@@ -851,7 +936,7 @@ type CleanUpRequest struct {
 
 func (x *CleanUpRequest) Reset() {
 	*x = CleanUpRequest{}
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +948,7 @@ func (x *CleanUpRequest) String() string {
 func (*CleanUpRequest) ProtoMessage() {}
 
 func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +961,7 @@ func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpRequest.ProtoReflect.Descriptor instead.
 func (*CleanUpRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{10}
+	return file_admin_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CleanUpRequest) GetOlderThan() *durationpb.Duration {
@@ -918,7 +1003,7 @@ type CleanUpReply struct {
 
 func (x *CleanUpReply) Reset() {
 	*x = CleanUpReply{}
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +1015,7 @@ func (x *CleanUpReply) String() string {
 func (*CleanUpReply) ProtoMessage() {}
 
 func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +1028,7 @@ func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpReply.ProtoReflect.Descriptor instead.
 func (*CleanUpReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{11}
+	return file_admin_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CleanUpReply) GetCount() int32 {
@@ -976,7 +1061,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -988,7 +1073,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1001,7 +1086,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{12}
+	return file_admin_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetPolicyRequest) GetUserId() int64 {
@@ -1027,7 +1112,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1039,7 +1124,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1052,7 +1137,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+	return file_admin_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Policy) GetTtlDays() int32 {
@@ -1087,7 +1172,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1184,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1197,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetPolicyRequest) GetUserId() int64 {
@@ -1149,7 +1234,7 @@ type ChangePolicyRequest struct {
 
 func (x *ChangePolicyRequest) Reset() {
 	*x = ChangePolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +1246,7 @@ func (x *ChangePolicyRequest) String() string {
 func (*ChangePolicyRequest) ProtoMessage() {}
 
 func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +1259,7 @@ func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ChangePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15}
+	return file_admin_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ChangePolicyRequest) GetUserId() int64 {
@@ -1220,7 +1305,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1317,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1330,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{16}
+	return file_admin_admin_proto_rawDescGZIP(), []int{17}
 }
 
 // Statistics counts logins of all users.
@@ -1261,7 +1346,7 @@ type Statistics struct {
 
 func (x *Statistics) Reset() {
 	*x = Statistics{}
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1358,7 @@ func (x *Statistics) String() string {
 func (*Statistics) ProtoMessage() {}
 
 func (x *Statistics) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1371,7 @@ func (x *Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statistics.ProtoReflect.Descriptor instead.
 func (*Statistics) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{17}
+	return file_admin_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Statistics) GetLive() int64 {
@@ -1325,7 +1410,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1422,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1435,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19}
 }
 
 // Config is what the node that answers does with logins.
@@ -1366,7 +1451,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1463,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1476,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Config) GetConcurrency() *Config_Concurrency {
@@ -1433,7 +1518,7 @@ type Config_Concurrency struct {
 
 func (x *Config_Concurrency) Reset() {
 	*x = Config_Concurrency{}
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1530,7 @@ func (x *Config_Concurrency) String() string {
 func (*Config_Concurrency) ProtoMessage() {}
 
 func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1543,7 @@ func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Concurrency.ProtoReflect.Descriptor instead.
 func (*Config_Concurrency) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19, 0}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20, 0}
 }
 
 func (x *Config_Concurrency) GetStrategy() string {
@@ -1486,7 +1571,7 @@ type Config_Sessions struct {
 
 func (x *Config_Sessions) Reset() {
 	*x = Config_Sessions{}
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1498,7 +1583,7 @@ func (x *Config_Sessions) String() string {
 func (*Config_Sessions) ProtoMessage() {}
 
 func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1511,7 +1596,7 @@ func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
 func (*Config_Sessions) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20, 1}
 }
 
 func (x *Config_Sessions) GetTtlDays() int32 {
@@ -1539,7 +1624,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1636,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1649,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -1595,7 +1680,7 @@ type Config_CleanUp struct {
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[24]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1692,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[24]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1705,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -1662,7 +1747,7 @@ var File_admin_admin_proto protoreflect.FileDescriptor
 
 const file_admin_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x11admin/admin.proto\x12\x05admin\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x05\n" +
+	"\x11admin/admin.proto\x12\x05admin\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x06\n" +
 	"\aSession\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\x03R\x06userId\x12\x1e\n" +
@@ -1692,7 +1777,15 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\rrevoke_reason\x18\x14 \x01(\tR\frevokeReason\x12\x1d\n" +
 	"\n" +
 	"revoked_by\x18\x15 \x01(\tR\trevokedBy\x12 \n" +
-	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\"\xca\x01\n" +
+	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\x12,\n" +
+	"\taddresses\x18\x17 \x03(\v2\x0e.admin.AddressR\taddresses\"\xbf\x01\n" +
+	"\aAddress\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x18\n" +
+	"\acountry\x18\x02 \x01(\tR\acountry\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x129\n" +
+	"\n" +
+	"first_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\"\xca\x01\n" +
 	"\x13ListSessionsRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
 	"\vdevice_type\x18\x02 \x01(\tR\n" +
@@ -1828,85 +1921,89 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_admin_admin_proto_goTypes = []any{
 	(*Session)(nil),                // 0: admin.Session
-	(*ListSessionsRequest)(nil),    // 1: admin.ListSessionsRequest
-	(*ListSessionsReply)(nil),      // 2: admin.ListSessionsReply
-	(*GetSessionRequest)(nil),      // 3: admin.GetSessionRequest
-	(*FindLastSessionRequest)(nil), // 4: admin.FindLastSessionRequest
-	(*RevokeSessionRequest)(nil),   // 5: admin.RevokeSessionRequest
-	(*RevokeSessionsRequest)(nil),  // 6: admin.RevokeSessionsRequest
-	(*RevokeReply)(nil),            // 7: admin.RevokeReply
-	(*EndedSession)(nil),           // 8: admin.EndedSession
-	(*Partial)(nil),                // 9: admin.Partial
-	(*CleanUpRequest)(nil),         // 10: admin.CleanUpRequest
-	(*CleanUpReply)(nil),           // 11: admin.CleanUpReply
-	(*GetPolicyRequest)(nil),       // 12: admin.GetPolicyRequest
-	(*Policy)(nil),                 // 13: admin.Policy
-	(*SetPolicyRequest)(nil),       // 14: admin.SetPolicyRequest
-	(*ChangePolicyRequest)(nil),    // 15: admin.ChangePolicyRequest
-	(*GetStatisticsRequest)(nil),   // 16: admin.GetStatisticsRequest
-	(*Statistics)(nil),             // 17: admin.Statistics
-	(*GetConfigRequest)(nil),       // 18: admin.GetConfigRequest
-	(*Config)(nil),                 // 19: admin.Config
-	nil,                            // 20: admin.Statistics.LiveByDeviceTypeEntry
-	(*Config_Concurrency)(nil),     // 21: admin.Config.Concurrency
-	(*Config_Sessions)(nil),        // 22: admin.Config.Sessions
-	(*Config_Touch)(nil),           // 23: admin.Config.Touch
-	(*Config_CleanUp)(nil),         // 24: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil),  // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 26: google.protobuf.Duration
+	(*Address)(nil),                // 1: admin.Address
+	(*ListSessionsRequest)(nil),    // 2: admin.ListSessionsRequest
+	(*ListSessionsReply)(nil),      // 3: admin.ListSessionsReply
+	(*GetSessionRequest)(nil),      // 4: admin.GetSessionRequest
+	(*FindLastSessionRequest)(nil), // 5: admin.FindLastSessionRequest
+	(*RevokeSessionRequest)(nil),   // 6: admin.RevokeSessionRequest
+	(*RevokeSessionsRequest)(nil),  // 7: admin.RevokeSessionsRequest
+	(*RevokeReply)(nil),            // 8: admin.RevokeReply
+	(*EndedSession)(nil),           // 9: admin.EndedSession
+	(*Partial)(nil),                // 10: admin.Partial
+	(*CleanUpRequest)(nil),         // 11: admin.CleanUpRequest
+	(*CleanUpReply)(nil),           // 12: admin.CleanUpReply
+	(*GetPolicyRequest)(nil),       // 13: admin.GetPolicyRequest
+	(*Policy)(nil),                 // 14: admin.Policy
+	(*SetPolicyRequest)(nil),       // 15: admin.SetPolicyRequest
+	(*ChangePolicyRequest)(nil),    // 16: admin.ChangePolicyRequest
+	(*GetStatisticsRequest)(nil),   // 17: admin.GetStatisticsRequest
+	(*Statistics)(nil),             // 18: admin.Statistics
+	(*GetConfigRequest)(nil),       // 19: admin.GetConfigRequest
+	(*Config)(nil),                 // 20: admin.Config
+	nil,                            // 21: admin.Statistics.LiveByDeviceTypeEntry
+	(*Config_Concurrency)(nil),     // 22: admin.Config.Concurrency
+	(*Config_Sessions)(nil),        // 23: admin.Config.Sessions
+	(*Config_Touch)(nil),           // 24: admin.Config.Touch
+	(*Config_CleanUp)(nil),         // 25: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil),  // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 27: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	25, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	25, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	25, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	25, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: admin.ListSessionsReply.sessions:type_name -> admin.Session
-	8,  // 5: admin.RevokeReply.ended:type_name -> admin.EndedSession
-	8,  // 6: admin.Partial.ended:type_name -> admin.EndedSession
-	26, // 7: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
-	8,  // 8: admin.CleanUpReply.ended:type_name -> admin.EndedSession
-	13, // 9: admin.SetPolicyRequest.policy:type_name -> admin.Policy
-	20, // 10: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
-	21, // 11: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	23, // 12: admin.Config.touch:type_name -> admin.Config.Touch
-	24, // 13: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	22, // 14: admin.Config.sessions:type_name -> admin.Config.Sessions
-	26, // 15: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
-	26, // 16: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	26, // 17: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	26, // 18: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	26, // 19: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	26, // 20: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
-	1,  // 21: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
-	3,  // 22: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	4,  // 23: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
-	5,  // 24: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	6,  // 25: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	10, // 26: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	12, // 27: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	14, // 28: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	15, // 29: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	16, // 30: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	18, // 31: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	2,  // 32: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 33: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	0,  // 34: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
-	7,  // 35: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	7,  // 36: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	11, // 37: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	13, // 38: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	13, // 39: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	13, // 40: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	17, // 41: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	19, // 42: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	32, // [32:43] is the sub-list for method output_type
-	21, // [21:32] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	26, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	26, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	26, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	26, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	1,  // 4: admin.Session.addresses:type_name -> admin.Address
+	26, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
+	26, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
+	0,  // 7: admin.ListSessionsReply.sessions:type_name -> admin.Session
+	9,  // 8: admin.RevokeReply.ended:type_name -> admin.EndedSession
+	9,  // 9: admin.Partial.ended:type_name -> admin.EndedSession
+	27, // 10: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	9,  // 11: admin.CleanUpReply.ended:type_name -> admin.EndedSession
+	14, // 12: admin.SetPolicyRequest.policy:type_name -> admin.Policy
+	21, // 13: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
+	22, // 14: admin.Config.concurrency:type_name -> admin.Config.Concurrency
+	24, // 15: admin.Config.touch:type_name -> admin.Config.Touch
+	25, // 16: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	23, // 17: admin.Config.sessions:type_name -> admin.Config.Sessions
+	27, // 18: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	27, // 19: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	27, // 20: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	27, // 21: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	27, // 22: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	27, // 23: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
+	2,  // 24: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
+	4,  // 25: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
+	5,  // 26: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
+	6,  // 27: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	7,  // 28: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	11, // 29: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	13, // 30: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	15, // 31: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	16, // 32: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	17, // 33: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	19, // 34: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	3,  // 35: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 36: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 37: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	8,  // 38: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	8,  // 39: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	12, // 40: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	14, // 41: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	14, // 42: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	14, // 43: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	18, // 44: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	20, // 45: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	35, // [35:46] is the sub-list for method output_type
+	24, // [24:35] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_admin_admin_proto_init() }
@@ -1914,20 +2011,20 @@ func file_admin_admin_proto_init() {
 	if File_admin_admin_proto != nil {
 		return
 	}
-	file_admin_admin_proto_msgTypes[1].OneofWrappers = []any{}
-	file_admin_admin_proto_msgTypes[3].OneofWrappers = []any{
+	file_admin_admin_proto_msgTypes[2].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[4].OneofWrappers = []any{
 		(*GetSessionRequest_Hash)(nil),
 		(*GetSessionRequest_AuthKeyId)(nil),
 	}
-	file_admin_admin_proto_msgTypes[4].OneofWrappers = []any{}
-	file_admin_admin_proto_msgTypes[15].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[5].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ func TestCommands(t *testing.T) {
 			[]any{sessions.Filter{UserID: 777, DeviceType: "ios", APIID: 6, Active: &yes}, sessions.Page{Size: 500, Token: "next"}}, "by-user"},
 		{"list --ended --limit 7", []any{sessions.Filter{Active: &no}, sessions.Page{Size: 7}}, "HASH USER TYPE"},
 		{"get 2", int64(2), "ended by user:778"},
+		{"get 4611686018427387905", int64(1<<62 + 1), "Germany) from 2023-11-14T22:13:20Z to 2023-11-14T23:13:20Z used from 10.0.0.1 to 2023-11-14T22:13:20Z"},
 		{"get --auth-key -5", int64(-5), "auth key -5"},
 		{"get --user 777", []any{"last", sessions.Filter{UserID: 777}}, "user 777"},
 		{"get --user 777 --type android --live", []any{"last", sessions.Filter{UserID: 777, DeviceType: "android", Active: &yes}}, "type android"},

@@ -338,6 +338,10 @@ func by(ctx context.Context) sessions.By {
 // message is a session as it goes out. Texts come from devices.
 func message(s *sessions.Session) *pb.Session {
 	text := func(t string) string { return strings.ToValidUTF8(t, "\uFFFD") }
+	addresses := make([]*pb.Address, len(s.Addresses))
+	for i, a := range s.Addresses {
+		addresses[i] = &pb.Address{Ip: text(a.IP), Country: text(a.Country), Region: text(a.Region), FirstSeen: timestamp(a.First), LastSeen: timestamp(a.Last)}
+	}
 	return &pb.Session{
 		Hash: s.Hash, UserId: s.UserID, AuthKeyId: s.AuthKeyID,
 		DeviceType: s.DeviceType, DeviceModel: text(s.DeviceModel), Platform: text(s.Platform), SystemVersion: text(s.SystemVersion),
@@ -345,6 +349,7 @@ func message(s *sessions.Session) *pb.Session {
 		Ip: text(s.IP), Country: text(s.Country), Region: text(s.Region),
 		SignedIn: timestamp(s.SignedIn), LastActive: timestamp(s.LastActive), ExpiresAt: timestamp(s.ExpiresAt), RevokedAt: timestamp(s.RevokedAt),
 		RevokeReason: s.RevokeReason.String(), RevokedBy: text(s.RevokedBy), Unconfirmed: s.Unconfirmed,
+		Addresses: addresses,
 	}
 }
 
