@@ -1666,7 +1666,7 @@ func (x *Config_Touch) GetDbInterval() *durationpb.Duration {
 	return nil
 }
 
-// CleanUp is the worker that ends idle logins.
+// CleanUp is the worker that ends idle logins and removes old rows.
 type Config_CleanUp struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Enabled        bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
@@ -1674,6 +1674,7 @@ type Config_CleanUp struct {
 	InactiveAfter  *durationpb.Duration   `protobuf:"bytes,3,opt,name=inactive_after,json=inactiveAfter,proto3" json:"inactive_after,omitempty"`
 	BatchSize      int32                  `protobuf:"varint,4,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
 	LeastOlderThan *durationpb.Duration   `protobuf:"bytes,5,opt,name=least_older_than,json=leastOlderThan,proto3" json:"least_older_than,omitempty"` // a shorter time would end logins in use
+	KeepEnded      *durationpb.Duration   `protobuf:"bytes,6,opt,name=keep_ended,json=keepEnded,proto3" json:"keep_ended,omitempty"`                  // until rows of what has ended are removed; 0: never
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -1739,6 +1740,13 @@ func (x *Config_CleanUp) GetBatchSize() int32 {
 func (x *Config_CleanUp) GetLeastOlderThan() *durationpb.Duration {
 	if x != nil {
 		return x.LeastOlderThan
+	}
+	return nil
+}
+
+func (x *Config_CleanUp) GetKeepEnded() *durationpb.Duration {
+	if x != nil {
+		return x.KeepEnded
 	}
 	return nil
 }
@@ -1872,7 +1880,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
-	"\x10GetConfigRequest\"\x87\x06\n" +
+	"\x10GetConfigRequest\"\xc1\x06\n" +
 	"\x06Config\x12;\n" +
 	"\vconcurrency\x18\x01 \x01(\v2\x19.admin.Config.ConcurrencyR\vconcurrency\x12)\n" +
 	"\x05touch\x18\x02 \x01(\v2\x13.admin.Config.TouchR\x05touch\x120\n" +
@@ -1887,14 +1895,16 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x05Touch\x12@\n" +
 	"\x0ecache_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rcacheInterval\x12:\n" +
 	"\vdb_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"dbInterval\x1a\xfc\x01\n" +
+	"dbInterval\x1a\xb6\x02\n" +
 	"\aCleanUp\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x121\n" +
 	"\x06period\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06period\x12@\n" +
 	"\x0einactive_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rinactiveAfter\x12\x1d\n" +
 	"\n" +
 	"batch_size\x18\x04 \x01(\x05R\tbatchSize\x12C\n" +
-	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan2\xa6\x05\n" +
+	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan\x128\n" +
+	"\n" +
+	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\xa6\x05\n" +
 	"\fSessionAdmin\x12D\n" +
 	"\fListSessions\x12\x1a.admin.ListSessionsRequest\x1a\x18.admin.ListSessionsReply\x126\n" +
 	"\n" +
@@ -1977,33 +1987,34 @@ var file_admin_admin_proto_depIdxs = []int32{
 	27, // 21: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
 	27, // 22: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
 	27, // 23: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
-	2,  // 24: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
-	4,  // 25: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	5,  // 26: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
-	6,  // 27: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	7,  // 28: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	11, // 29: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	13, // 30: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	15, // 31: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	16, // 32: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	17, // 33: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	19, // 34: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	3,  // 35: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 36: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	0,  // 37: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
-	8,  // 38: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	8,  // 39: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	12, // 40: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	14, // 41: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	14, // 42: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	14, // 43: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	18, // 44: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	20, // 45: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	35, // [35:46] is the sub-list for method output_type
-	24, // [24:35] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	27, // 24: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
+	2,  // 25: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
+	4,  // 26: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
+	5,  // 27: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
+	6,  // 28: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	7,  // 29: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	11, // 30: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	13, // 31: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	15, // 32: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	16, // 33: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	17, // 34: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	19, // 35: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	3,  // 36: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 37: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 38: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	8,  // 39: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	8,  // 40: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	12, // 41: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	14, // 42: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	14, // 43: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	14, // 44: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	18, // 45: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	20, // 46: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	36, // [36:47] is the sub-list for method output_type
+	25, // [25:36] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_admin_admin_proto_init() }

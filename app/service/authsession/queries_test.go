@@ -174,10 +174,17 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(d.Login(ctx, expired)) // looked at in MySQL, since its time is over
 	for _, dry := range []bool{true, false} {
 		one(m.Selected(ctx, sessions.Selection{UserID: 9}))
-		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, DryRun: dry, Actor: "test"}.Run(ctx))
+		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, Keep: 24 * time.Hour, DryRun: dry, Actor: "test"}.Run(ctx))
 	}
 	clock.Advance(400 * 24 * time.Hour)
 	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
+	for scan, removed := d.ScanOver(clock.Now().Unix()), (dao.Over{}); removed.Devices == 0; { // after those of the other kinds
+		var over bool
+		var err error
+		removed, over, err = scan.Remove(ctx, 500)
+		ok(err)
+		require.False(t, over)
+	}
 	clock.Advance(-400 * 24 * time.Hour)
 
 	for range 2 { // a login on the key of an ended one

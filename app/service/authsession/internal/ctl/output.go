@@ -124,6 +124,7 @@ func configRows(c *pb.Config) [][]string {
 		{"Cleanup.Period", c.GetCleanUp().GetPeriod().AsDuration().String()},
 		{"Cleanup.InactiveAfter", c.GetCleanUp().GetInactiveAfter().AsDuration().String()},
 		{"Cleanup.BatchSize", fmt.Sprint(c.GetCleanUp().GetBatchSize())},
+		{"Cleanup.KeepEnded", c.GetCleanUp().GetKeepEnded().AsDuration().String()},
 		{"least --older-than", c.GetCleanUp().GetLeastOlderThan().AsDuration().String()},
 	}
 }
