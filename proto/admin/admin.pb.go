@@ -1052,6 +1052,135 @@ func (x *CleanUpReply) GetEnded() []*EndedSession {
 	return nil
 }
 
+type EraseUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // required
+	DryRun        bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // count, and change nothing
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`                // for the audit log, as a ticket's number; at most 200 characters
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserRequest) Reset() {
+	*x = EraseUserRequest{}
+	mi := &file_admin_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserRequest) ProtoMessage() {}
+
+func (x *EraseUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserRequest.ProtoReflect.Descriptor instead.
+func (*EraseUserRequest) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *EraseUserRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *EraseUserRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EraseUserRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// EraseUserReply counts what was erased, or would be.
+type EraseUserReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LoggedOut     int32                  `protobuf:"varint,1,opt,name=logged_out,json=loggedOut,proto3" json:"logged_out,omitempty"` // logins that were live
+	Sessions      int32                  `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`                    // all logins, with their addresses
+	History       int32                  `protobuf:"varint,3,opt,name=history,proto3" json:"history,omitempty"`                      // logins that another one on their key has followed
+	Devices       int32                  `protobuf:"varint,4,opt,name=devices,proto3" json:"devices,omitempty"`                      // what clients said of themselves, and where they came from last
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserReply) Reset() {
+	*x = EraseUserReply{}
+	mi := &file_admin_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserReply) ProtoMessage() {}
+
+func (x *EraseUserReply) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserReply.ProtoReflect.Descriptor instead.
+func (*EraseUserReply) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *EraseUserReply) GetLoggedOut() int32 {
+	if x != nil {
+		return x.LoggedOut
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetSessions() int32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetHistory() int32 {
+	if x != nil {
+		return x.History
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetDevices() int32 {
+	if x != nil {
+		return x.Devices
+	}
+	return 0
+}
+
 type GetPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -1061,7 +1190,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1073,7 +1202,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1086,7 +1215,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetPolicyRequest) GetUserId() int64 {
@@ -1112,7 +1241,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1253,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1266,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+	return file_admin_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Policy) GetTtlDays() int32 {
@@ -1172,7 +1301,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1313,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1326,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15}
+	return file_admin_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetPolicyRequest) GetUserId() int64 {
@@ -1234,7 +1363,7 @@ type ChangePolicyRequest struct {
 
 func (x *ChangePolicyRequest) Reset() {
 	*x = ChangePolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1375,7 @@ func (x *ChangePolicyRequest) String() string {
 func (*ChangePolicyRequest) ProtoMessage() {}
 
 func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1388,7 @@ func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ChangePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{16}
+	return file_admin_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ChangePolicyRequest) GetUserId() int64 {
@@ -1305,7 +1434,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1317,7 +1446,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1330,7 +1459,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{17}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19}
 }
 
 // Statistics counts logins of all users.
@@ -1346,7 +1475,7 @@ type Statistics struct {
 
 func (x *Statistics) Reset() {
 	*x = Statistics{}
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1487,7 @@ func (x *Statistics) String() string {
 func (*Statistics) ProtoMessage() {}
 
 func (x *Statistics) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1500,7 @@ func (x *Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statistics.ProtoReflect.Descriptor instead.
 func (*Statistics) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Statistics) GetLive() int64 {
@@ -1410,7 +1539,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1551,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[19]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1564,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{19}
+	return file_admin_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // Config is what the node that answers does with logins.
@@ -1451,7 +1580,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1592,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1605,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{20}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Config) GetConcurrency() *Config_Concurrency {
@@ -1518,7 +1647,7 @@ type Config_Concurrency struct {
 
 func (x *Config_Concurrency) Reset() {
 	*x = Config_Concurrency{}
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1530,7 +1659,7 @@ func (x *Config_Concurrency) String() string {
 func (*Config_Concurrency) ProtoMessage() {}
 
 func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1543,7 +1672,7 @@ func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Concurrency.ProtoReflect.Descriptor instead.
 func (*Config_Concurrency) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{20, 0}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *Config_Concurrency) GetStrategy() string {
@@ -1571,7 +1700,7 @@ type Config_Sessions struct {
 
 func (x *Config_Sessions) Reset() {
 	*x = Config_Sessions{}
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1583,7 +1712,7 @@ func (x *Config_Sessions) String() string {
 func (*Config_Sessions) ProtoMessage() {}
 
 func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1596,7 +1725,7 @@ func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
 func (*Config_Sessions) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{20, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 1}
 }
 
 func (x *Config_Sessions) GetTtlDays() int32 {
@@ -1624,7 +1753,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[24]
+	mi := &file_admin_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1765,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[24]
+	mi := &file_admin_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1778,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{20, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -1681,7 +1810,7 @@ type Config_CleanUp struct {
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[25]
+	mi := &file_admin_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1822,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[25]
+	mi := &file_admin_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1835,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{20, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -1850,7 +1979,17 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\fCleanUpReply\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12)\n" +
-	"\x05ended\x18\x03 \x03(\v2\x13.admin.EndedSessionR\x05ended\"+\n" +
+	"\x05ended\x18\x03 \x03(\v2\x13.admin.EndedSessionR\x05ended\"\\\n" +
+	"\x10EraseUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x7f\n" +
+	"\x0eEraseUserReply\x12\x1d\n" +
+	"\n" +
+	"logged_out\x18\x01 \x01(\x05R\tloggedOut\x12\x1a\n" +
+	"\bsessions\x18\x02 \x01(\x05R\bsessions\x12\x18\n" +
+	"\ahistory\x18\x03 \x01(\x05R\ahistory\x12\x18\n" +
+	"\adevices\x18\x04 \x01(\x05R\adevices\"+\n" +
 	"\x10GetPolicyRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\"U\n" +
 	"\x06Policy\x12\x19\n" +
@@ -1904,7 +2043,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"batch_size\x18\x04 \x01(\x05R\tbatchSize\x12C\n" +
 	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan\x128\n" +
 	"\n" +
-	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\xa6\x05\n" +
+	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\xe3\x05\n" +
 	"\fSessionAdmin\x12D\n" +
 	"\fListSessions\x12\x1a.admin.ListSessionsRequest\x1a\x18.admin.ListSessionsReply\x126\n" +
 	"\n" +
@@ -1912,7 +2051,8 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x0fFindLastSession\x12\x1d.admin.FindLastSessionRequest\x1a\x0e.admin.Session\x12@\n" +
 	"\rRevokeSession\x12\x1b.admin.RevokeSessionRequest\x1a\x12.admin.RevokeReply\x12B\n" +
 	"\x0eRevokeSessions\x12\x1c.admin.RevokeSessionsRequest\x1a\x12.admin.RevokeReply\x125\n" +
-	"\aCleanUp\x12\x15.admin.CleanUpRequest\x1a\x13.admin.CleanUpReply\x123\n" +
+	"\aCleanUp\x12\x15.admin.CleanUpRequest\x1a\x13.admin.CleanUpReply\x12;\n" +
+	"\tEraseUser\x12\x17.admin.EraseUserRequest\x1a\x15.admin.EraseUserReply\x123\n" +
 	"\tGetPolicy\x12\x17.admin.GetPolicyRequest\x1a\r.admin.Policy\x123\n" +
 	"\tSetPolicy\x12\x17.admin.SetPolicyRequest\x1a\r.admin.Policy\x129\n" +
 	"\fChangePolicy\x12\x1a.admin.ChangePolicyRequest\x1a\r.admin.Policy\x12?\n" +
@@ -1931,7 +2071,7 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_admin_admin_proto_goTypes = []any{
 	(*Session)(nil),                // 0: admin.Session
 	(*Address)(nil),                // 1: admin.Address
@@ -1946,72 +2086,76 @@ var file_admin_admin_proto_goTypes = []any{
 	(*Partial)(nil),                // 10: admin.Partial
 	(*CleanUpRequest)(nil),         // 11: admin.CleanUpRequest
 	(*CleanUpReply)(nil),           // 12: admin.CleanUpReply
-	(*GetPolicyRequest)(nil),       // 13: admin.GetPolicyRequest
-	(*Policy)(nil),                 // 14: admin.Policy
-	(*SetPolicyRequest)(nil),       // 15: admin.SetPolicyRequest
-	(*ChangePolicyRequest)(nil),    // 16: admin.ChangePolicyRequest
-	(*GetStatisticsRequest)(nil),   // 17: admin.GetStatisticsRequest
-	(*Statistics)(nil),             // 18: admin.Statistics
-	(*GetConfigRequest)(nil),       // 19: admin.GetConfigRequest
-	(*Config)(nil),                 // 20: admin.Config
-	nil,                            // 21: admin.Statistics.LiveByDeviceTypeEntry
-	(*Config_Concurrency)(nil),     // 22: admin.Config.Concurrency
-	(*Config_Sessions)(nil),        // 23: admin.Config.Sessions
-	(*Config_Touch)(nil),           // 24: admin.Config.Touch
-	(*Config_CleanUp)(nil),         // 25: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil),  // 26: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 27: google.protobuf.Duration
+	(*EraseUserRequest)(nil),       // 13: admin.EraseUserRequest
+	(*EraseUserReply)(nil),         // 14: admin.EraseUserReply
+	(*GetPolicyRequest)(nil),       // 15: admin.GetPolicyRequest
+	(*Policy)(nil),                 // 16: admin.Policy
+	(*SetPolicyRequest)(nil),       // 17: admin.SetPolicyRequest
+	(*ChangePolicyRequest)(nil),    // 18: admin.ChangePolicyRequest
+	(*GetStatisticsRequest)(nil),   // 19: admin.GetStatisticsRequest
+	(*Statistics)(nil),             // 20: admin.Statistics
+	(*GetConfigRequest)(nil),       // 21: admin.GetConfigRequest
+	(*Config)(nil),                 // 22: admin.Config
+	nil,                            // 23: admin.Statistics.LiveByDeviceTypeEntry
+	(*Config_Concurrency)(nil),     // 24: admin.Config.Concurrency
+	(*Config_Sessions)(nil),        // 25: admin.Config.Sessions
+	(*Config_Touch)(nil),           // 26: admin.Config.Touch
+	(*Config_CleanUp)(nil),         // 27: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil),  // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 29: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	26, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	26, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	26, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	26, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	28, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	28, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	28, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
 	1,  // 4: admin.Session.addresses:type_name -> admin.Address
-	26, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
-	26, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
+	28, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
+	28, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
 	0,  // 7: admin.ListSessionsReply.sessions:type_name -> admin.Session
 	9,  // 8: admin.RevokeReply.ended:type_name -> admin.EndedSession
 	9,  // 9: admin.Partial.ended:type_name -> admin.EndedSession
-	27, // 10: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	29, // 10: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
 	9,  // 11: admin.CleanUpReply.ended:type_name -> admin.EndedSession
-	14, // 12: admin.SetPolicyRequest.policy:type_name -> admin.Policy
-	21, // 13: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
-	22, // 14: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	24, // 15: admin.Config.touch:type_name -> admin.Config.Touch
-	25, // 16: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	23, // 17: admin.Config.sessions:type_name -> admin.Config.Sessions
-	27, // 18: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
-	27, // 19: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	27, // 20: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	27, // 21: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	27, // 22: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	27, // 23: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
-	27, // 24: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
+	16, // 12: admin.SetPolicyRequest.policy:type_name -> admin.Policy
+	23, // 13: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
+	24, // 14: admin.Config.concurrency:type_name -> admin.Config.Concurrency
+	26, // 15: admin.Config.touch:type_name -> admin.Config.Touch
+	27, // 16: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	25, // 17: admin.Config.sessions:type_name -> admin.Config.Sessions
+	29, // 18: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	29, // 19: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	29, // 20: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	29, // 21: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	29, // 22: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	29, // 23: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
+	29, // 24: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
 	2,  // 25: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
 	4,  // 26: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
 	5,  // 27: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
 	6,  // 28: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
 	7,  // 29: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
 	11, // 30: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	13, // 31: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	15, // 32: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	16, // 33: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	17, // 34: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	19, // 35: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	3,  // 36: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 37: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	0,  // 38: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
-	8,  // 39: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	8,  // 40: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	12, // 41: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	14, // 42: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	14, // 43: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	14, // 44: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	18, // 45: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	20, // 46: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	36, // [36:47] is the sub-list for method output_type
-	25, // [25:36] is the sub-list for method input_type
+	13, // 31: admin.SessionAdmin.EraseUser:input_type -> admin.EraseUserRequest
+	15, // 32: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	17, // 33: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	18, // 34: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	19, // 35: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	21, // 36: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	3,  // 37: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 38: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 39: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	8,  // 40: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	8,  // 41: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	12, // 42: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	14, // 43: admin.SessionAdmin.EraseUser:output_type -> admin.EraseUserReply
+	16, // 44: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	16, // 45: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	16, // 46: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	20, // 47: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	22, // 48: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	37, // [37:49] is the sub-list for method output_type
+	25, // [25:37] is the sub-list for method input_type
 	25, // [25:25] is the sub-list for extension type_name
 	25, // [25:25] is the sub-list for extension extendee
 	0,  // [0:25] is the sub-list for field type_name
@@ -2028,14 +2172,14 @@ func file_admin_admin_proto_init() {
 		(*GetSessionRequest_AuthKeyId)(nil),
 	}
 	file_admin_admin_proto_msgTypes[5].OneofWrappers = []any{}
-	file_admin_admin_proto_msgTypes[16].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

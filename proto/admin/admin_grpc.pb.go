@@ -40,6 +40,7 @@ const (
 	SessionAdmin_RevokeSession_FullMethodName   = "/admin.SessionAdmin/RevokeSession"
 	SessionAdmin_RevokeSessions_FullMethodName  = "/admin.SessionAdmin/RevokeSessions"
 	SessionAdmin_CleanUp_FullMethodName         = "/admin.SessionAdmin/CleanUp"
+	SessionAdmin_EraseUser_FullMethodName       = "/admin.SessionAdmin/EraseUser"
 	SessionAdmin_GetPolicy_FullMethodName       = "/admin.SessionAdmin/GetPolicy"
 	SessionAdmin_SetPolicy_FullMethodName       = "/admin.SessionAdmin/SetPolicy"
 	SessionAdmin_ChangePolicy_FullMethodName    = "/admin.SessionAdmin/ChangePolicy"
@@ -68,6 +69,11 @@ type SessionAdminClient interface {
 	// CleanUp ends logins that have been idle for long; one clean-up runs at a
 	// time on all nodes. Scope sessions:revoke.
 	CleanUp(ctx context.Context, in *CleanUpRequest, opts ...grpc.CallOption) (*CleanUpReply, error)
+	// EraseUser ends all logins of a user and removes what the service has of them.
+	// It cannot be taken back. A user who may sign in all the while is not erased
+	// for good. After an error it may be called again and goes on. The audit log
+	// keeps the user's id and counts. Scope sessions:erase.
+	EraseUser(ctx context.Context, in *EraseUserRequest, opts ...grpc.CallOption) (*EraseUserReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(ctx context.Context, in *GetPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
 	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
@@ -151,6 +157,16 @@ func (c *sessionAdminClient) CleanUp(ctx context.Context, in *CleanUpRequest, op
 	return out, nil
 }
 
+func (c *sessionAdminClient) EraseUser(ctx context.Context, in *EraseUserRequest, opts ...grpc.CallOption) (*EraseUserReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseUserReply)
+	err := c.cc.Invoke(ctx, SessionAdmin_EraseUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionAdminClient) GetPolicy(ctx context.Context, in *GetPolicyRequest, opts ...grpc.CallOption) (*Policy, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Policy)
@@ -222,6 +238,11 @@ type SessionAdminServer interface {
 	// CleanUp ends logins that have been idle for long; one clean-up runs at a
 	// time on all nodes. Scope sessions:revoke.
 	CleanUp(context.Context, *CleanUpRequest) (*CleanUpReply, error)
+	// EraseUser ends all logins of a user and removes what the service has of them.
+	// It cannot be taken back. A user who may sign in all the while is not erased
+	// for good. After an error it may be called again and goes on. The audit log
+	// keeps the user's id and counts. Scope sessions:erase.
+	EraseUser(context.Context, *EraseUserRequest) (*EraseUserReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error)
 	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
@@ -262,6 +283,9 @@ func (UnimplementedSessionAdminServer) RevokeSessions(context.Context, *RevokeSe
 }
 func (UnimplementedSessionAdminServer) CleanUp(context.Context, *CleanUpRequest) (*CleanUpReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CleanUp not implemented")
+}
+func (UnimplementedSessionAdminServer) EraseUser(context.Context, *EraseUserRequest) (*EraseUserReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method EraseUser not implemented")
 }
 func (UnimplementedSessionAdminServer) GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPolicy not implemented")
@@ -407,6 +431,24 @@ func _SessionAdmin_CleanUp_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionAdmin_EraseUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionAdminServer).EraseUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionAdmin_EraseUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionAdminServer).EraseUser(ctx, req.(*EraseUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionAdmin_GetPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetPolicyRequest)
 	if err := dec(in); err != nil {
@@ -527,6 +569,10 @@ var SessionAdmin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CleanUp",
 			Handler:    _SessionAdmin_CleanUp_Handler,
+		},
+		{
+			MethodName: "EraseUser",
+			Handler:    _SessionAdmin_EraseUser_Handler,
 		},
 		{
 			MethodName: "GetPolicy",

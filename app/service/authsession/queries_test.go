@@ -178,7 +178,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	}
 	clock.Advance(400 * 24 * time.Hour)
 	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
-	for scan, removed := d.ScanOver(clock.Now().Unix()), (dao.Over{}); removed.Devices == 0; { // after those of the other kinds
+	for scan, removed := d.ScanOver(clock.Now().Unix()), (dao.Rows{}); removed.Devices == 0; { // after those of the other kinds
 		var over bool
 		var err error
 		removed, over, err = scan.Remove(ctx, 500)
@@ -191,6 +191,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 		one(m.SignIn(ctx, key.AuthKeyID, 103, 8, 0))
 		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: sessions.ByAdmin}))
 	}
+	one(m.Erasable(ctx, 103))
+	one(m.Erase(ctx, 103, sessions.By{Reason: sessions.ByAdmin}))
 	_, err := m.Get(ctx, 12345)
 	require.ErrorIs(t, err, sessions.ErrNotFound) // not in the history, either
 

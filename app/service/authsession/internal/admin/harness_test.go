@@ -173,6 +173,18 @@ func (m *manager) CleanUp(_ context.Context, olderThan time.Duration, limit int,
 	return lifecycle.CleanedUp{Count: len(m.ended), Ended: m.ended, More: err != nil, Busy: m.busy}, err
 }
 
+func (m *manager) Erase(_ context.Context, userID int64, by sessions.By) (sessions.Erasure, error) {
+	err := m.ask([]any{"erase", userID})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.by = append(m.by, by)
+	return sessions.Erasure{LoggedOut: 1, Sessions: 3, History: 2, Devices: 1}, err
+}
+
+func (m *manager) Erasable(_ context.Context, userID int64) (sessions.Erasure, error) {
+	return sessions.Erasure{LoggedOut: 4, Sessions: 5}, m.ask([]any{"erasable", userID})
+}
+
 func (m *manager) Policy(_ context.Context, userID int64) (sessions.Policy, error) {
 	return m.policy, m.ask(userID)
 }

@@ -47,6 +47,9 @@ var routes = []route{
 		p.body(in)
 		return in
 	}),
+	on(http.MethodDelete, "/v1/users/:user_id/data", "EraseUser", (*impl).EraseUser, func(p *params) *pb.EraseUserRequest {
+		return &pb.EraseUserRequest{UserId: p.id("user_id"), DryRun: p.yes("dry_run"), Reason: p.text("reason")}
+	}),
 	on(http.MethodGet, "/v1/users/:user_id/policy", "GetPolicy", (*impl).GetPolicy, func(p *params) *pb.GetPolicyRequest {
 		return &pb.GetPolicyRequest{UserId: p.id("user_id")}
 	}),

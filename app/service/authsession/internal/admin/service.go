@@ -26,6 +26,8 @@ type Sessions interface {
 	Selected(ctx context.Context, s sessions.Selection) ([]sessions.Session, error)
 	Revoke(ctx context.Context, s sessions.Selection, by sessions.By) ([]sessions.Revoked, error)
 	CleanUp(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (lifecycle.CleanedUp, error)
+	Erase(ctx context.Context, userID int64, by sessions.By) (sessions.Erasure, error)
+	Erasable(ctx context.Context, userID int64) (sessions.Erasure, error)
 	Policy(ctx context.Context, userID int64) (sessions.Policy, error)
 	SetPolicy(ctx context.Context, userID int64, p sessions.Policy) error
 	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error)
@@ -205,6 +207,24 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 		return nil, status.Error(codes.Aborted, "another clean-up is under way; try again when it has ended")
 	}
 	return out, fault(ctx, err)
+}
+
+// EraseUser returns what was erased beside an error, too.
+func (s *impl) EraseUser(ctx context.Context, in *pb.EraseUserRequest) (*pb.EraseUserReply, error) {
+	if in.GetUserId() <= 0 {
+		return nil, invalid("user_id", "must be above 0")
+	}
+	if err := validReason(in.GetReason()); err != nil {
+		return nil, err
+	}
+	var n sessions.Erasure
+	var err error
+	if in.GetDryRun() {
+		n, err = s.sessions.Erasable(ctx, in.GetUserId())
+	} else {
+		n, err = s.sessions.Erase(ctx, in.GetUserId(), by(ctx))
+	}
+	return &pb.EraseUserReply{LoggedOut: int32(n.LoggedOut), Sessions: int32(n.Sessions), History: int32(n.History), Devices: int32(n.Devices)}, fault(ctx, err)
 }
 
 func (s *impl) GetPolicy(ctx context.Context, in *pb.GetPolicyRequest) (*pb.Policy, error) {

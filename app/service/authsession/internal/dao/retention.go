@@ -7,14 +7,14 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
-// Over counts rows that are kept for nobody's use any more.
-type Over struct {
+// Rows counts rows that are removed.
+type Rows struct {
 	Logins  int // that have ended
 	History int // logins that another one on their key has followed
-	Devices int // that nobody is logged in on
+	Devices int
 }
 
-// overKind is a kind of such rows. No node needs them, be it ours or stock's:
+// overKind is a kind of rows that are over at some time. No node needs them, be it ours or stock's:
 //
 // auth_users, where the login has ended: stock nodes read rows with deleted = 0
 // alone. They write to one that has ended when its user logs in again on its key,
@@ -37,7 +37,7 @@ type overKind struct {
 	remove string // what is after the ids; its arguments are the time of before
 	checks int
 	cached bool // there are copies
-	count  func(*Over) *int
+	count  func(*Rows) *int
 }
 
 const (
@@ -62,14 +62,14 @@ var overKinds = []overKind{
 		looks:  1,
 		remove: " AND deleted = 1 AND " + endedAt + " < ?",
 		checks: 1,
-		count:  func(o *Over) *int { return &o.Logins },
+		count:  func(o *Rows) *int { return &o.Logins },
 	},
 	{
 		table: "auth_user_history",
 		look: "SELECT id, auth_key_id, date_created AS at, revoked_at < ? AS is_over FROM auth_user_history FORCE INDEX (idx_created)" +
 			" WHERE " + fmt.Sprintf(after, "date_created"),
 		looks: 1,
-		count: func(o *Over) *int { return &o.History },
+		count: func(o *Rows) *int { return &o.History },
 	},
 	{
 		table: "auths",
@@ -81,7 +81,7 @@ var overKinds = []overKind{
 			" AND NOT EXISTS (SELECT 1 FROM auth_users WHERE auth_users.auth_key_id = auths.auth_key_id)",
 		checks: 2,
 		cached: true,
-		count:  func(o *Over) *int { return &o.Devices },
+		count:  func(o *Rows) *int { return &o.Devices },
 	},
 }
 
@@ -112,7 +112,7 @@ func (d *Dao) ScanOver(before int64) *OverScan {
 
 // Remove removes up to limit rows, all of one kind, and says which. A row that came
 // back to life since it was found stays. Over: there are no more.
-func (s *OverScan) Remove(ctx context.Context, limit int) (removed Over, over bool, err error) {
+func (s *OverScan) Remove(ctx context.Context, limit int) (removed Rows, over bool, err error) {
 	rows, err := s.next(ctx, limit)
 	if err != nil || len(rows) == 0 {
 		return removed, err == nil, err
@@ -123,7 +123,7 @@ func (s *OverScan) Remove(ctx context.Context, limit int) (removed Over, over bo
 }
 
 // Count counts what Remove would remove from here to the end.
-func (s *OverScan) Count(ctx context.Context) (found Over, err error) {
+func (s *OverScan) Count(ctx context.Context) (found Rows, err error) {
 	for {
 		rows, err := s.next(ctx, s.window)
 		if err != nil || len(rows) == 0 {

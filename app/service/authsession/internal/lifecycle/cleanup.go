@@ -80,7 +80,7 @@ type CleanupSummary struct {
 	Batches  int
 	// Removed are the rows that were removed, or, in a dry run, would be. A run that
 	// stopped at its limit, or was told to stop, has not got that far.
-	Removed dao.Over
+	Removed dao.Rows
 	Took    time.Duration
 }
 

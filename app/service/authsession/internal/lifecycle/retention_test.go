@@ -82,7 +82,7 @@ func TestWhatIsOverForLongIsRemoved(t *testing.T) {
 		"INSERT INTO auth_keys(auth_key_id, body) VALUES (1, ''), (7, '')",
 	)
 	require.Equal(t, 1, d.live())
-	want := dao.Over{Logins: 3, History: 2, Devices: 3}
+	want := dao.Rows{Logins: 3, History: 2, Devices: 3}
 	dry := d.keeping(0)
 	dry.DryRun = true
 	require.Equal(t, want, d.run(dry).Removed, "a dry run counts")
@@ -96,10 +96,10 @@ func TestWhatIsOverForLongIsRemoved(t *testing.T) {
 	require.Equal(t, []int64{1, 7}, d.left("auth_keys"))
 	require.Equal(t, []int64{1, 7}, d.left("auth_key_infos"))
 
-	require.Equal(t, dao.Over{}, d.run(d.keeping(0)).Removed, "nothing is left to do")
+	require.Equal(t, dao.Rows{}, d.run(d.keeping(0)).Removed, "nothing is left to do")
 	d.clock.Advance(400 * days)
 	d.exec("UPDATE auth_users SET date_active = NOW WHERE auth_key_id = 3")
-	require.Equal(t, dao.Over{Logins: 3, History: 1, Devices: 6}, d.run(d.keeping(0)).Removed, "all but the live one, a year on")
+	require.Equal(t, dao.Rows{Logins: 3, History: 1, Devices: 6}, d.run(d.keeping(0)).Removed, "all but the live one, a year on")
 	require.Equal(t, []int64{3}, d.left("auths"))
 	require.Equal(t, []int64{3}, d.left("auth_users"))
 }
@@ -108,7 +108,7 @@ func TestWhatIsOverForLongIsRemoved(t *testing.T) {
 func TestWhatIsOverMayBeKeptForEver(t *testing.T) {
 	d := newDesk(t)
 	d.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, revoked_at, revoke_reason, deleted) VALUES (1, 7, 1, 1, 1, 1, 2, 1)")
-	require.Equal(t, dao.Over{}, d.run(d.cleanup(0)).Removed)
+	require.Equal(t, dao.Rows{}, d.run(d.cleanup(0)).Removed)
 	require.Len(t, d.left("auth_users"), 1)
 }
 
@@ -137,16 +137,16 @@ func TestRowsAreRemovedInBatches(t *testing.T) {
 	require.Eventually(t, func() bool { return len(d.left("auth_users")) == 35 }, 20*time.Second, time.Millisecond)
 	stop()
 	s := <-result
-	require.Equal(t, []any{CleanupStopped, dao.Over{Logins: 10}}, []any{s.Result, s.Removed})
+	require.Equal(t, []any{CleanupStopped, dao.Rows{Logins: 10}}, []any{s.Result, s.Removed})
 	require.Len(t, d.left("auths"), 45)
 
 	d.logins(1000, 3, 40*days)
 	limited := d.keeping(0)
 	limited.Limit = 2
 	s = d.run(limited)
-	require.Equal(t, []any{CleanupLimit, 2, dao.Over{}}, []any{s.Result, s.Sessions, s.Removed})
+	require.Equal(t, []any{CleanupLimit, 2, dao.Rows{}}, []any{s.Result, s.Sessions, s.Removed})
 	s = d.run(d.keeping(0))
-	require.Equal(t, []any{CleanupDone, 1, dao.Over{Logins: 35, Devices: 45}}, []any{s.Result, s.Sessions, s.Removed})
+	require.Equal(t, []any{CleanupDone, 1, dao.Rows{Logins: 35, Devices: 45}}, []any{s.Result, s.Sessions, s.Removed})
 }
 
 // A login that somebody signs in on again while the clean-up is on its way, and a
@@ -165,7 +165,7 @@ func TestWhatComesBackToLifeStays(t *testing.T) {
 		dry := d.keeping(1)
 		dry.DryRun = true
 		s := d.run(dry)
-		return s.Removed == dao.Over{Logins: 3, Devices: 3}
+		return s.Removed == dao.Rows{Logins: 3, Devices: 3}
 	}, 5*time.Second, 5*time.Millisecond)
 	_, _, err = store.ScanOver(before).Remove(lost, 10)
 	require.ErrorIs(t, err, dblock.ErrTaken)
@@ -175,20 +175,20 @@ func TestWhatComesBackToLifeStays(t *testing.T) {
 	scan := store.ScanOver(before)
 	first, over, err := scan.Remove(t.Context(), 1) // it has found all three
 	require.NoError(t, err)
-	require.Equal(t, []any{dao.Over{Logins: 1}, false}, []any{first, over})
+	require.Equal(t, []any{dao.Rows{Logins: 1}, false}, []any{first, over})
 	d.exec("UPDATE auth_users SET deleted = 0 WHERE auth_key_id = 2") // by a stock node
 	second, _, err := scan.Remove(t.Context(), 10)
 	require.NoError(t, err)
-	require.Equal(t, dao.Over{Logins: 1}, second)
+	require.Equal(t, dao.Rows{Logins: 1}, second)
 	require.Equal(t, []int64{2}, d.left("auth_users"))
 
 	found, _, err := scan.Remove(t.Context(), 1)
 	require.NoError(t, err)
-	require.Equal(t, dao.Over{Devices: 1}, found)
+	require.Equal(t, dao.Rows{Devices: 1}, found)
 	d.exec("UPDATE auths SET date_active = NOW WHERE auth_key_id = 3")
 	found, _, err = scan.Remove(t.Context(), 10)
 	require.NoError(t, err)
-	require.Equal(t, dao.Over{}, found)
+	require.Equal(t, dao.Rows{}, found)
 	require.Equal(t, []int64{2, 3}, d.left("auths"))
 	_, over, err = scan.Remove(t.Context(), 10)
 	require.NoError(t, err)
@@ -202,7 +202,7 @@ func TestARemovedDeviceLeavesTheCaches(t *testing.T) {
 	before, err := d.nodes[1].Dao.Login(t.Context(), 1)
 	require.NoError(t, err)
 	require.NotNil(t, before.Client, "it is in the cache")
-	require.Equal(t, dao.Over{Logins: 1, Devices: 1}, d.run(d.keeping(0)).Removed)
+	require.Equal(t, dao.Rows{Logins: 1, Devices: 1}, d.run(d.keeping(0)).Removed)
 	after, err := d.nodes[1].Dao.Login(t.Context(), 1)
 	require.NoError(t, err)
 	require.Nil(t, after.Client)
