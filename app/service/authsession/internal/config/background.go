@@ -62,7 +62,7 @@ type Cleanup struct {
 	Period  time.Duration `json:",default=1h"` // between two runs of a node
 	// InactiveAfter holds for users without a time of their own.
 	InactiveAfter time.Duration `json:",default=4320h"`
-	BatchSize     int           `json:",default=500"`   // logins in one transaction, 1 to 5000
+	BatchSize     int           `json:",default=500"`   // logins, or rows to remove, in one transaction, 1 to 5000
 	Sleep         time.Duration `json:",default=200ms"` // between two batches, at most 30s
 	JitterPct     int           `json:",default=10"`    // of Period, 0 to 50
 	// FirstRun ends unused logins of a stock install, too. Without it a database
