@@ -48,9 +48,12 @@ CREATE TABLE auths (
   country varchar(128) NOT NULL DEFAULT '',
   region varchar(16) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
-  UNIQUE KEY auth_key_id (auth_key_id)
+  UNIQUE KEY auth_key_id (auth_key_id),
+  KEY idx_active (date_active)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+-- addresses are those that a login was used from, as JSON; NULL or empty:
+-- none was noted.
 CREATE TABLE auth_users (
   id bigint NOT NULL AUTO_INCREMENT,
   auth_key_id bigint NOT NULL,
@@ -70,6 +73,7 @@ CREATE TABLE auth_users (
   unconfirmed_until bigint NOT NULL DEFAULT 0,
   encrypted_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
   call_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
+  addresses text,
   PRIMARY KEY (id),
   UNIQUE KEY auth_key_id (auth_key_id, user_id),
   KEY auth_key_id_2 (auth_key_id, user_id, deleted),
@@ -189,6 +193,7 @@ CREATE TABLE auth_user_history (
   revoked_at bigint NOT NULL,
   revoke_reason tinyint NOT NULL,
   revoked_by varchar(64) NOT NULL DEFAULT '',
+  addresses text,
   PRIMARY KEY (id),
   KEY idx_created (date_created),
   KEY idx_user_created (user_id, date_created),

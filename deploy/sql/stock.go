@@ -85,7 +85,7 @@ type table struct {
 var unused = map[string][]string{
 	"auth_keys":      {"deleted", "created_at"},
 	"auth_key_infos": {"deleted", "updated_at"},
-	"auths":          {"system_code", "created_at", "updated_at"},
+	"auths":          {"system_code", "created_at"},
 	"auth_users":     {"state", "created_at"},
 }
 

@@ -63,6 +63,7 @@ type Session struct {
 	RevokeReason  string                 `protobuf:"bytes,20,opt,name=revoke_reason,json=revokeReason,proto3" json:"revoke_reason,omitempty"` // logged-out, by-user, by-admin, ...; empty: live
 	RevokedBy     string                 `protobuf:"bytes,21,opt,name=revoked_by,json=revokedBy,proto3" json:"revoked_by,omitempty"`          // "admin:" and the caller's name, or what ended it by itself
 	Unconfirmed   bool                   `protobuf:"varint,22,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`                      // the user has not yet said that it was them
+	Addresses     []*Address             `protobuf:"bytes,23,rep,name=addresses,proto3" json:"addresses,omitempty"`                           // that it was used from, the one seen last first; at most 10
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +252,90 @@ func (x *Session) GetUnconfirmed() bool {
 	return false
 }
 
+func (x *Session) GetAddresses() []*Address {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// Address is one that a login was used from.
+type Address struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ip            string                 `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"` // empty without a GeoIP database
+	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	FirstSeen     *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"` // absent: not known
+	LastSeen      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`    // exact to the interval of touches
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Address) Reset() {
+	*x = Address{}
+	mi := &file_admin_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Address) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Address) ProtoMessage() {}
+
+func (x *Address) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Address.ProtoReflect.Descriptor instead.
+func (*Address) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Address) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *Address) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Address) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Address) GetFirstSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return nil
+}
+
+func (x *Address) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
 type ListSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // 0: all users
@@ -265,7 +350,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[1]
+	mi := &file_admin_admin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +362,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[1]
+	mi := &file_admin_admin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +375,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListSessionsRequest) GetUserId() int64 {
@@ -345,7 +430,7 @@ type ListSessionsReply struct {
 
 func (x *ListSessionsReply) Reset() {
 	*x = ListSessionsReply{}
-	mi := &file_admin_admin_proto_msgTypes[2]
+	mi := &file_admin_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -357,7 +442,7 @@ func (x *ListSessionsReply) String() string {
 func (*ListSessionsReply) ProtoMessage() {}
 
 func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[2]
+	mi := &file_admin_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -370,7 +455,7 @@ func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsReply.ProtoReflect.Descriptor instead.
 func (*ListSessionsReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListSessionsReply) GetSessions() []*Session {
@@ -400,7 +485,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[3]
+	mi := &file_admin_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -412,7 +497,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[3]
+	mi := &file_admin_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -425,7 +510,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetSessionRequest) GetBy() isGetSessionRequest_By {
@@ -469,6 +554,74 @@ func (*GetSessionRequest_Hash) isGetSessionRequest_By() {}
 
 func (*GetSessionRequest_AuthKeyId) isGetSessionRequest_By() {}
 
+type FindLastSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // required
+	DeviceType    string                 `protobuf:"bytes,2,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // empty: any
+	ApiId         int32                  `protobuf:"varint,3,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`               // 0: any
+	Active        *bool                  `protobuf:"varint,4,opt,name=active,proto3,oneof" json:"active,omitempty"`                    // true: of the live logins, false: of the ended ones, absent: of both
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindLastSessionRequest) Reset() {
+	*x = FindLastSessionRequest{}
+	mi := &file_admin_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindLastSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindLastSessionRequest) ProtoMessage() {}
+
+func (x *FindLastSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindLastSessionRequest.ProtoReflect.Descriptor instead.
+func (*FindLastSessionRequest) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FindLastSessionRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *FindLastSessionRequest) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetActive() bool {
+	if x != nil && x.Active != nil {
+		return *x.Active
+	}
+	return false
+}
+
 type RevokeSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hash          int64                  `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"`
@@ -479,7 +632,7 @@ type RevokeSessionRequest struct {
 
 func (x *RevokeSessionRequest) Reset() {
 	*x = RevokeSessionRequest{}
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +644,7 @@ func (x *RevokeSessionRequest) String() string {
 func (*RevokeSessionRequest) ProtoMessage() {}
 
 func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[4]
+	mi := &file_admin_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +657,7 @@ func (x *RevokeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{4}
+	return file_admin_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RevokeSessionRequest) GetHash() int64 {
@@ -536,7 +689,7 @@ type RevokeSessionsRequest struct {
 
 func (x *RevokeSessionsRequest) Reset() {
 	*x = RevokeSessionsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +701,7 @@ func (x *RevokeSessionsRequest) String() string {
 func (*RevokeSessionsRequest) ProtoMessage() {}
 
 func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[5]
+	mi := &file_admin_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +714,7 @@ func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{5}
+	return file_admin_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RevokeSessionsRequest) GetUserId() int64 {
@@ -623,7 +776,7 @@ type RevokeReply struct {
 
 func (x *RevokeReply) Reset() {
 	*x = RevokeReply{}
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +788,7 @@ func (x *RevokeReply) String() string {
 func (*RevokeReply) ProtoMessage() {}
 
 func (x *RevokeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[6]
+	mi := &file_admin_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +801,7 @@ func (x *RevokeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeReply.ProtoReflect.Descriptor instead.
 func (*RevokeReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{6}
+	return file_admin_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RevokeReply) GetHashes() []int64 {
@@ -676,7 +829,7 @@ type EndedSession struct {
 
 func (x *EndedSession) Reset() {
 	*x = EndedSession{}
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +841,7 @@ func (x *EndedSession) String() string {
 func (*EndedSession) ProtoMessage() {}
 
 func (x *EndedSession) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[7]
+	mi := &file_admin_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +854,7 @@ func (x *EndedSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedSession.ProtoReflect.Descriptor instead.
 func (*EndedSession) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{7}
+	return file_admin_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EndedSession) GetUserId() int64 {
@@ -729,7 +882,7 @@ type Partial struct {
 
 func (x *Partial) Reset() {
 	*x = Partial{}
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +894,7 @@ func (x *Partial) String() string {
 func (*Partial) ProtoMessage() {}
 
 func (x *Partial) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[8]
+	mi := &file_admin_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +907,7 @@ func (x *Partial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Partial.ProtoReflect.Descriptor instead.
 func (*Partial) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{8}
+	return file_admin_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Partial) GetCount() int64 {
@@ -783,7 +936,7 @@ type CleanUpRequest struct {
 
 func (x *CleanUpRequest) Reset() {
 	*x = CleanUpRequest{}
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +948,7 @@ func (x *CleanUpRequest) String() string {
 func (*CleanUpRequest) ProtoMessage() {}
 
 func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[9]
+	mi := &file_admin_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +961,7 @@ func (x *CleanUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpRequest.ProtoReflect.Descriptor instead.
 func (*CleanUpRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{9}
+	return file_admin_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CleanUpRequest) GetOlderThan() *durationpb.Duration {
@@ -850,7 +1003,7 @@ type CleanUpReply struct {
 
 func (x *CleanUpReply) Reset() {
 	*x = CleanUpReply{}
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1015,7 @@ func (x *CleanUpReply) String() string {
 func (*CleanUpReply) ProtoMessage() {}
 
 func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[10]
+	mi := &file_admin_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1028,7 @@ func (x *CleanUpReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CleanUpReply.ProtoReflect.Descriptor instead.
 func (*CleanUpReply) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{10}
+	return file_admin_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CleanUpReply) GetCount() int32 {
@@ -899,6 +1052,135 @@ func (x *CleanUpReply) GetEnded() []*EndedSession {
 	return nil
 }
 
+type EraseUserRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // required
+	DryRun        bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // count, and change nothing
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`                // for the audit log, as a ticket's number; at most 200 characters
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserRequest) Reset() {
+	*x = EraseUserRequest{}
+	mi := &file_admin_admin_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserRequest) ProtoMessage() {}
+
+func (x *EraseUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserRequest.ProtoReflect.Descriptor instead.
+func (*EraseUserRequest) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *EraseUserRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *EraseUserRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *EraseUserRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// EraseUserReply counts what was erased, or would be.
+type EraseUserReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LoggedOut     int32                  `protobuf:"varint,1,opt,name=logged_out,json=loggedOut,proto3" json:"logged_out,omitempty"` // logins that were live
+	Sessions      int32                  `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`                    // all logins, with their addresses
+	History       int32                  `protobuf:"varint,3,opt,name=history,proto3" json:"history,omitempty"`                      // logins that another one on their key has followed
+	Devices       int32                  `protobuf:"varint,4,opt,name=devices,proto3" json:"devices,omitempty"`                      // what clients said of themselves, and where they came from last
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseUserReply) Reset() {
+	*x = EraseUserReply{}
+	mi := &file_admin_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseUserReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseUserReply) ProtoMessage() {}
+
+func (x *EraseUserReply) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseUserReply.ProtoReflect.Descriptor instead.
+func (*EraseUserReply) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *EraseUserReply) GetLoggedOut() int32 {
+	if x != nil {
+		return x.LoggedOut
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetSessions() int32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetHistory() int32 {
+	if x != nil {
+		return x.History
+	}
+	return 0
+}
+
+func (x *EraseUserReply) GetDevices() int32 {
+	if x != nil {
+		return x.Devices
+	}
+	return 0
+}
+
 type GetPolicyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
@@ -908,7 +1190,7 @@ type GetPolicyRequest struct {
 
 func (x *GetPolicyRequest) Reset() {
 	*x = GetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -920,7 +1202,7 @@ func (x *GetPolicyRequest) String() string {
 func (*GetPolicyRequest) ProtoMessage() {}
 
 func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[11]
+	mi := &file_admin_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -933,7 +1215,7 @@ func (x *GetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*GetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{11}
+	return file_admin_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetPolicyRequest) GetUserId() int64 {
@@ -959,7 +1241,7 @@ type Policy struct {
 
 func (x *Policy) Reset() {
 	*x = Policy{}
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1253,7 @@ func (x *Policy) String() string {
 func (*Policy) ProtoMessage() {}
 
 func (x *Policy) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[12]
+	mi := &file_admin_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1266,7 @@ func (x *Policy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Policy.ProtoReflect.Descriptor instead.
 func (*Policy) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{12}
+	return file_admin_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Policy) GetTtlDays() int32 {
@@ -1019,7 +1301,7 @@ type SetPolicyRequest struct {
 
 func (x *SetPolicyRequest) Reset() {
 	*x = SetPolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1313,7 @@ func (x *SetPolicyRequest) String() string {
 func (*SetPolicyRequest) ProtoMessage() {}
 
 func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[13]
+	mi := &file_admin_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1326,7 @@ func (x *SetPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPolicyRequest.ProtoReflect.Descriptor instead.
 func (*SetPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{13}
+	return file_admin_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetPolicyRequest) GetUserId() int64 {
@@ -1081,7 +1363,7 @@ type ChangePolicyRequest struct {
 
 func (x *ChangePolicyRequest) Reset() {
 	*x = ChangePolicyRequest{}
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1093,7 +1375,7 @@ func (x *ChangePolicyRequest) String() string {
 func (*ChangePolicyRequest) ProtoMessage() {}
 
 func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[14]
+	mi := &file_admin_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1106,7 +1388,7 @@ func (x *ChangePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ChangePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{14}
+	return file_admin_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ChangePolicyRequest) GetUserId() int64 {
@@ -1152,7 +1434,7 @@ type GetStatisticsRequest struct {
 
 func (x *GetStatisticsRequest) Reset() {
 	*x = GetStatisticsRequest{}
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1446,7 @@ func (x *GetStatisticsRequest) String() string {
 func (*GetStatisticsRequest) ProtoMessage() {}
 
 func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[15]
+	mi := &file_admin_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1459,7 @@ func (x *GetStatisticsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatisticsRequest.ProtoReflect.Descriptor instead.
 func (*GetStatisticsRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{15}
+	return file_admin_admin_proto_rawDescGZIP(), []int{19}
 }
 
 // Statistics counts logins of all users.
@@ -1193,7 +1475,7 @@ type Statistics struct {
 
 func (x *Statistics) Reset() {
 	*x = Statistics{}
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1487,7 @@ func (x *Statistics) String() string {
 func (*Statistics) ProtoMessage() {}
 
 func (x *Statistics) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[16]
+	mi := &file_admin_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1500,7 @@ func (x *Statistics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Statistics.ProtoReflect.Descriptor instead.
 func (*Statistics) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{16}
+	return file_admin_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Statistics) GetLive() int64 {
@@ -1257,7 +1539,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1269,7 +1551,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[17]
+	mi := &file_admin_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1282,7 +1564,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{17}
+	return file_admin_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // Config is what the node that answers does with logins.
@@ -1298,7 +1580,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1592,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[18]
+	mi := &file_admin_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1605,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Config) GetConcurrency() *Config_Concurrency {
@@ -1365,7 +1647,7 @@ type Config_Concurrency struct {
 
 func (x *Config_Concurrency) Reset() {
 	*x = Config_Concurrency{}
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1659,7 @@ func (x *Config_Concurrency) String() string {
 func (*Config_Concurrency) ProtoMessage() {}
 
 func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[20]
+	mi := &file_admin_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1672,7 @@ func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Concurrency.ProtoReflect.Descriptor instead.
 func (*Config_Concurrency) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 0}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 0}
 }
 
 func (x *Config_Concurrency) GetStrategy() string {
@@ -1418,7 +1700,7 @@ type Config_Sessions struct {
 
 func (x *Config_Sessions) Reset() {
 	*x = Config_Sessions{}
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1712,7 @@ func (x *Config_Sessions) String() string {
 func (*Config_Sessions) ProtoMessage() {}
 
 func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[21]
+	mi := &file_admin_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1725,7 @@ func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
 func (*Config_Sessions) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 1}
 }
 
 func (x *Config_Sessions) GetTtlDays() int32 {
@@ -1471,7 +1753,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1765,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[22]
+	mi := &file_admin_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1778,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -1513,7 +1795,7 @@ func (x *Config_Touch) GetDbInterval() *durationpb.Duration {
 	return nil
 }
 
-// CleanUp is the worker that ends idle logins.
+// CleanUp is the worker that ends idle logins and removes old rows.
 type Config_CleanUp struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Enabled        bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
@@ -1521,13 +1803,14 @@ type Config_CleanUp struct {
 	InactiveAfter  *durationpb.Duration   `protobuf:"bytes,3,opt,name=inactive_after,json=inactiveAfter,proto3" json:"inactive_after,omitempty"`
 	BatchSize      int32                  `protobuf:"varint,4,opt,name=batch_size,json=batchSize,proto3" json:"batch_size,omitempty"`
 	LeastOlderThan *durationpb.Duration   `protobuf:"bytes,5,opt,name=least_older_than,json=leastOlderThan,proto3" json:"least_older_than,omitempty"` // a shorter time would end logins in use
+	KeepEnded      *durationpb.Duration   `protobuf:"bytes,6,opt,name=keep_ended,json=keepEnded,proto3" json:"keep_ended,omitempty"`                  // until rows of what has ended are removed; 0: never
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1539,7 +1822,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[23]
+	mi := &file_admin_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1552,7 +1835,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{18, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{22, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -1590,11 +1873,18 @@ func (x *Config_CleanUp) GetLeastOlderThan() *durationpb.Duration {
 	return nil
 }
 
+func (x *Config_CleanUp) GetKeepEnded() *durationpb.Duration {
+	if x != nil {
+		return x.KeepEnded
+	}
+	return nil
+}
+
 var File_admin_admin_proto protoreflect.FileDescriptor
 
 const file_admin_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x11admin/admin.proto\x12\x05admin\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x05\n" +
+	"\x11admin/admin.proto\x12\x05admin\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x06\n" +
 	"\aSession\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\x03R\x06userId\x12\x1e\n" +
@@ -1624,7 +1914,15 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\rrevoke_reason\x18\x14 \x01(\tR\frevokeReason\x12\x1d\n" +
 	"\n" +
 	"revoked_by\x18\x15 \x01(\tR\trevokedBy\x12 \n" +
-	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\"\xca\x01\n" +
+	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\x12,\n" +
+	"\taddresses\x18\x17 \x03(\v2\x0e.admin.AddressR\taddresses\"\xbf\x01\n" +
+	"\aAddress\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x18\n" +
+	"\acountry\x18\x02 \x01(\tR\acountry\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x129\n" +
+	"\n" +
+	"first_seen\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tfirstSeen\x127\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\"\xca\x01\n" +
 	"\x13ListSessionsRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
 	"\vdevice_type\x18\x02 \x01(\tR\n" +
@@ -1641,7 +1939,14 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x11GetSessionRequest\x12\x14\n" +
 	"\x04hash\x18\x01 \x01(\x03H\x00R\x04hash\x12 \n" +
 	"\vauth_key_id\x18\x02 \x01(\x03H\x00R\tauthKeyIdB\x04\n" +
-	"\x02by\"B\n" +
+	"\x02by\"\x91\x01\n" +
+	"\x16FindLastSessionRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
+	"\vdevice_type\x18\x02 \x01(\tR\n" +
+	"deviceType\x12\x15\n" +
+	"\x06api_id\x18\x03 \x01(\x05R\x05apiId\x12\x1b\n" +
+	"\x06active\x18\x04 \x01(\bH\x00R\x06active\x88\x01\x01B\t\n" +
+	"\a_active\"B\n" +
 	"\x14RevokeSessionRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xdd\x01\n" +
@@ -1674,7 +1979,17 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\fCleanUpReply\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\x12)\n" +
-	"\x05ended\x18\x03 \x03(\v2\x13.admin.EndedSessionR\x05ended\"+\n" +
+	"\x05ended\x18\x03 \x03(\v2\x13.admin.EndedSessionR\x05ended\"\\\n" +
+	"\x10EraseUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x7f\n" +
+	"\x0eEraseUserReply\x12\x1d\n" +
+	"\n" +
+	"logged_out\x18\x01 \x01(\x05R\tloggedOut\x12\x1a\n" +
+	"\bsessions\x18\x02 \x01(\x05R\bsessions\x12\x18\n" +
+	"\ahistory\x18\x03 \x01(\x05R\ahistory\x12\x18\n" +
+	"\adevices\x18\x04 \x01(\x05R\adevices\"+\n" +
 	"\x10GetPolicyRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\"U\n" +
 	"\x06Policy\x12\x19\n" +
@@ -1704,7 +2019,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
-	"\x10GetConfigRequest\"\x87\x06\n" +
+	"\x10GetConfigRequest\"\xc1\x06\n" +
 	"\x06Config\x12;\n" +
 	"\vconcurrency\x18\x01 \x01(\v2\x19.admin.Config.ConcurrencyR\vconcurrency\x12)\n" +
 	"\x05touch\x18\x02 \x01(\v2\x13.admin.Config.TouchR\x05touch\x120\n" +
@@ -1719,21 +2034,25 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x05Touch\x12@\n" +
 	"\x0ecache_interval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\rcacheInterval\x12:\n" +
 	"\vdb_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"dbInterval\x1a\xfc\x01\n" +
+	"dbInterval\x1a\xb6\x02\n" +
 	"\aCleanUp\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x121\n" +
 	"\x06period\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06period\x12@\n" +
 	"\x0einactive_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rinactiveAfter\x12\x1d\n" +
 	"\n" +
 	"batch_size\x18\x04 \x01(\x05R\tbatchSize\x12C\n" +
-	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan2\xe4\x04\n" +
+	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan\x128\n" +
+	"\n" +
+	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\xe3\x05\n" +
 	"\fSessionAdmin\x12D\n" +
 	"\fListSessions\x12\x1a.admin.ListSessionsRequest\x1a\x18.admin.ListSessionsReply\x126\n" +
 	"\n" +
 	"GetSession\x12\x18.admin.GetSessionRequest\x1a\x0e.admin.Session\x12@\n" +
+	"\x0fFindLastSession\x12\x1d.admin.FindLastSessionRequest\x1a\x0e.admin.Session\x12@\n" +
 	"\rRevokeSession\x12\x1b.admin.RevokeSessionRequest\x1a\x12.admin.RevokeReply\x12B\n" +
 	"\x0eRevokeSessions\x12\x1c.admin.RevokeSessionsRequest\x1a\x12.admin.RevokeReply\x125\n" +
-	"\aCleanUp\x12\x15.admin.CleanUpRequest\x1a\x13.admin.CleanUpReply\x123\n" +
+	"\aCleanUp\x12\x15.admin.CleanUpRequest\x1a\x13.admin.CleanUpReply\x12;\n" +
+	"\tEraseUser\x12\x17.admin.EraseUserRequest\x1a\x15.admin.EraseUserReply\x123\n" +
 	"\tGetPolicy\x12\x17.admin.GetPolicyRequest\x1a\r.admin.Policy\x123\n" +
 	"\tSetPolicy\x12\x17.admin.SetPolicyRequest\x1a\r.admin.Policy\x129\n" +
 	"\fChangePolicy\x12\x1a.admin.ChangePolicyRequest\x1a\r.admin.Policy\x12?\n" +
@@ -1752,82 +2071,94 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_admin_admin_proto_goTypes = []any{
-	(*Session)(nil),               // 0: admin.Session
-	(*ListSessionsRequest)(nil),   // 1: admin.ListSessionsRequest
-	(*ListSessionsReply)(nil),     // 2: admin.ListSessionsReply
-	(*GetSessionRequest)(nil),     // 3: admin.GetSessionRequest
-	(*RevokeSessionRequest)(nil),  // 4: admin.RevokeSessionRequest
-	(*RevokeSessionsRequest)(nil), // 5: admin.RevokeSessionsRequest
-	(*RevokeReply)(nil),           // 6: admin.RevokeReply
-	(*EndedSession)(nil),          // 7: admin.EndedSession
-	(*Partial)(nil),               // 8: admin.Partial
-	(*CleanUpRequest)(nil),        // 9: admin.CleanUpRequest
-	(*CleanUpReply)(nil),          // 10: admin.CleanUpReply
-	(*GetPolicyRequest)(nil),      // 11: admin.GetPolicyRequest
-	(*Policy)(nil),                // 12: admin.Policy
-	(*SetPolicyRequest)(nil),      // 13: admin.SetPolicyRequest
-	(*ChangePolicyRequest)(nil),   // 14: admin.ChangePolicyRequest
-	(*GetStatisticsRequest)(nil),  // 15: admin.GetStatisticsRequest
-	(*Statistics)(nil),            // 16: admin.Statistics
-	(*GetConfigRequest)(nil),      // 17: admin.GetConfigRequest
-	(*Config)(nil),                // 18: admin.Config
-	nil,                           // 19: admin.Statistics.LiveByDeviceTypeEntry
-	(*Config_Concurrency)(nil),    // 20: admin.Config.Concurrency
-	(*Config_Sessions)(nil),       // 21: admin.Config.Sessions
-	(*Config_Touch)(nil),          // 22: admin.Config.Touch
-	(*Config_CleanUp)(nil),        // 23: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*Session)(nil),                // 0: admin.Session
+	(*Address)(nil),                // 1: admin.Address
+	(*ListSessionsRequest)(nil),    // 2: admin.ListSessionsRequest
+	(*ListSessionsReply)(nil),      // 3: admin.ListSessionsReply
+	(*GetSessionRequest)(nil),      // 4: admin.GetSessionRequest
+	(*FindLastSessionRequest)(nil), // 5: admin.FindLastSessionRequest
+	(*RevokeSessionRequest)(nil),   // 6: admin.RevokeSessionRequest
+	(*RevokeSessionsRequest)(nil),  // 7: admin.RevokeSessionsRequest
+	(*RevokeReply)(nil),            // 8: admin.RevokeReply
+	(*EndedSession)(nil),           // 9: admin.EndedSession
+	(*Partial)(nil),                // 10: admin.Partial
+	(*CleanUpRequest)(nil),         // 11: admin.CleanUpRequest
+	(*CleanUpReply)(nil),           // 12: admin.CleanUpReply
+	(*EraseUserRequest)(nil),       // 13: admin.EraseUserRequest
+	(*EraseUserReply)(nil),         // 14: admin.EraseUserReply
+	(*GetPolicyRequest)(nil),       // 15: admin.GetPolicyRequest
+	(*Policy)(nil),                 // 16: admin.Policy
+	(*SetPolicyRequest)(nil),       // 17: admin.SetPolicyRequest
+	(*ChangePolicyRequest)(nil),    // 18: admin.ChangePolicyRequest
+	(*GetStatisticsRequest)(nil),   // 19: admin.GetStatisticsRequest
+	(*Statistics)(nil),             // 20: admin.Statistics
+	(*GetConfigRequest)(nil),       // 21: admin.GetConfigRequest
+	(*Config)(nil),                 // 22: admin.Config
+	nil,                            // 23: admin.Statistics.LiveByDeviceTypeEntry
+	(*Config_Concurrency)(nil),     // 24: admin.Config.Concurrency
+	(*Config_Sessions)(nil),        // 25: admin.Config.Sessions
+	(*Config_Touch)(nil),           // 26: admin.Config.Touch
+	(*Config_CleanUp)(nil),         // 27: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil),  // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 29: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	24, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	24, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	24, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: admin.ListSessionsReply.sessions:type_name -> admin.Session
-	7,  // 5: admin.RevokeReply.ended:type_name -> admin.EndedSession
-	7,  // 6: admin.Partial.ended:type_name -> admin.EndedSession
-	25, // 7: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
-	7,  // 8: admin.CleanUpReply.ended:type_name -> admin.EndedSession
-	12, // 9: admin.SetPolicyRequest.policy:type_name -> admin.Policy
-	19, // 10: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
-	20, // 11: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	22, // 12: admin.Config.touch:type_name -> admin.Config.Touch
-	23, // 13: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	21, // 14: admin.Config.sessions:type_name -> admin.Config.Sessions
-	25, // 15: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
-	25, // 16: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	25, // 17: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	25, // 18: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	25, // 19: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	25, // 20: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
-	1,  // 21: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
-	3,  // 22: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	4,  // 23: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	5,  // 24: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	9,  // 25: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	11, // 26: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	13, // 27: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	14, // 28: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	15, // 29: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	17, // 30: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	2,  // 31: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 32: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	6,  // 33: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	6,  // 34: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	10, // 35: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	12, // 36: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	12, // 37: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	12, // 38: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	16, // 39: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	18, // 40: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	31, // [31:41] is the sub-list for method output_type
-	21, // [21:31] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	28, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	28, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	28, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	1,  // 4: admin.Session.addresses:type_name -> admin.Address
+	28, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
+	28, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
+	0,  // 7: admin.ListSessionsReply.sessions:type_name -> admin.Session
+	9,  // 8: admin.RevokeReply.ended:type_name -> admin.EndedSession
+	9,  // 9: admin.Partial.ended:type_name -> admin.EndedSession
+	29, // 10: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	9,  // 11: admin.CleanUpReply.ended:type_name -> admin.EndedSession
+	16, // 12: admin.SetPolicyRequest.policy:type_name -> admin.Policy
+	23, // 13: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
+	24, // 14: admin.Config.concurrency:type_name -> admin.Config.Concurrency
+	26, // 15: admin.Config.touch:type_name -> admin.Config.Touch
+	27, // 16: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	25, // 17: admin.Config.sessions:type_name -> admin.Config.Sessions
+	29, // 18: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	29, // 19: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	29, // 20: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	29, // 21: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	29, // 22: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	29, // 23: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
+	29, // 24: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
+	2,  // 25: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
+	4,  // 26: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
+	5,  // 27: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
+	6,  // 28: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	7,  // 29: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	11, // 30: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	13, // 31: admin.SessionAdmin.EraseUser:input_type -> admin.EraseUserRequest
+	15, // 32: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	17, // 33: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	18, // 34: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	19, // 35: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	21, // 36: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	3,  // 37: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 38: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 39: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	8,  // 40: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	8,  // 41: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	12, // 42: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	14, // 43: admin.SessionAdmin.EraseUser:output_type -> admin.EraseUserReply
+	16, // 44: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	16, // 45: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	16, // 46: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	20, // 47: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	22, // 48: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	37, // [37:49] is the sub-list for method output_type
+	25, // [25:37] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_admin_admin_proto_init() }
@@ -1835,19 +2166,20 @@ func file_admin_admin_proto_init() {
 	if File_admin_admin_proto != nil {
 		return
 	}
-	file_admin_admin_proto_msgTypes[1].OneofWrappers = []any{}
-	file_admin_admin_proto_msgTypes[3].OneofWrappers = []any{
+	file_admin_admin_proto_msgTypes[2].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[4].OneofWrappers = []any{
 		(*GetSessionRequest_Hash)(nil),
 		(*GetSessionRequest_AuthKeyId)(nil),
 	}
-	file_admin_admin_proto_msgTypes[14].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[5].OneofWrappers = []any{}
+	file_admin_admin_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,16 +34,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	SessionAdmin_ListSessions_FullMethodName   = "/admin.SessionAdmin/ListSessions"
-	SessionAdmin_GetSession_FullMethodName     = "/admin.SessionAdmin/GetSession"
-	SessionAdmin_RevokeSession_FullMethodName  = "/admin.SessionAdmin/RevokeSession"
-	SessionAdmin_RevokeSessions_FullMethodName = "/admin.SessionAdmin/RevokeSessions"
-	SessionAdmin_CleanUp_FullMethodName        = "/admin.SessionAdmin/CleanUp"
-	SessionAdmin_GetPolicy_FullMethodName      = "/admin.SessionAdmin/GetPolicy"
-	SessionAdmin_SetPolicy_FullMethodName      = "/admin.SessionAdmin/SetPolicy"
-	SessionAdmin_ChangePolicy_FullMethodName   = "/admin.SessionAdmin/ChangePolicy"
-	SessionAdmin_GetStatistics_FullMethodName  = "/admin.SessionAdmin/GetStatistics"
-	SessionAdmin_GetConfig_FullMethodName      = "/admin.SessionAdmin/GetConfig"
+	SessionAdmin_ListSessions_FullMethodName    = "/admin.SessionAdmin/ListSessions"
+	SessionAdmin_GetSession_FullMethodName      = "/admin.SessionAdmin/GetSession"
+	SessionAdmin_FindLastSession_FullMethodName = "/admin.SessionAdmin/FindLastSession"
+	SessionAdmin_RevokeSession_FullMethodName   = "/admin.SessionAdmin/RevokeSession"
+	SessionAdmin_RevokeSessions_FullMethodName  = "/admin.SessionAdmin/RevokeSessions"
+	SessionAdmin_CleanUp_FullMethodName         = "/admin.SessionAdmin/CleanUp"
+	SessionAdmin_EraseUser_FullMethodName       = "/admin.SessionAdmin/EraseUser"
+	SessionAdmin_GetPolicy_FullMethodName       = "/admin.SessionAdmin/GetPolicy"
+	SessionAdmin_SetPolicy_FullMethodName       = "/admin.SessionAdmin/SetPolicy"
+	SessionAdmin_ChangePolicy_FullMethodName    = "/admin.SessionAdmin/ChangePolicy"
+	SessionAdmin_GetStatistics_FullMethodName   = "/admin.SessionAdmin/GetStatistics"
+	SessionAdmin_GetConfig_FullMethodName       = "/admin.SessionAdmin/GetConfig"
 )
 
 // SessionAdminClient is the client API for SessionAdmin service.
@@ -56,6 +58,9 @@ type SessionAdminClient interface {
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsReply, error)
 	// GetSession returns one login, live or ended. Scope sessions:read.
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*Session, error)
+	// FindLastSession returns the login of a user that began last, on any device or
+	// on one of a kind; NOT_FOUND where there is none. Scope sessions:read.
+	FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error)
 	// RevokeSession ends one login. One that has ended already is no error; one
 	// that never was is NOT_FOUND. Scope sessions:revoke.
 	RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeReply, error)
@@ -64,6 +69,11 @@ type SessionAdminClient interface {
 	// CleanUp ends logins that have been idle for long; one clean-up runs at a
 	// time on all nodes. Scope sessions:revoke.
 	CleanUp(ctx context.Context, in *CleanUpRequest, opts ...grpc.CallOption) (*CleanUpReply, error)
+	// EraseUser ends all logins of a user and removes what the service has of them.
+	// It cannot be taken back. A user who may sign in all the while is not erased
+	// for good. After an error it may be called again and goes on. The audit log
+	// keeps the user's id and counts. Scope sessions:erase.
+	EraseUser(ctx context.Context, in *EraseUserRequest, opts ...grpc.CallOption) (*EraseUserReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(ctx context.Context, in *GetPolicyRequest, opts ...grpc.CallOption) (*Policy, error)
 	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
@@ -107,6 +117,16 @@ func (c *sessionAdminClient) GetSession(ctx context.Context, in *GetSessionReque
 	return out, nil
 }
 
+func (c *sessionAdminClient) FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Session)
+	err := c.cc.Invoke(ctx, SessionAdmin_FindLastSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionAdminClient) RevokeSession(ctx context.Context, in *RevokeSessionRequest, opts ...grpc.CallOption) (*RevokeReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RevokeReply)
@@ -131,6 +151,16 @@ func (c *sessionAdminClient) CleanUp(ctx context.Context, in *CleanUpRequest, op
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CleanUpReply)
 	err := c.cc.Invoke(ctx, SessionAdmin_CleanUp_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *sessionAdminClient) EraseUser(ctx context.Context, in *EraseUserRequest, opts ...grpc.CallOption) (*EraseUserReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseUserReply)
+	err := c.cc.Invoke(ctx, SessionAdmin_EraseUser_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +227,9 @@ type SessionAdminServer interface {
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsReply, error)
 	// GetSession returns one login, live or ended. Scope sessions:read.
 	GetSession(context.Context, *GetSessionRequest) (*Session, error)
+	// FindLastSession returns the login of a user that began last, on any device or
+	// on one of a kind; NOT_FOUND where there is none. Scope sessions:read.
+	FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error)
 	// RevokeSession ends one login. One that has ended already is no error; one
 	// that never was is NOT_FOUND. Scope sessions:revoke.
 	RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeReply, error)
@@ -205,6 +238,11 @@ type SessionAdminServer interface {
 	// CleanUp ends logins that have been idle for long; one clean-up runs at a
 	// time on all nodes. Scope sessions:revoke.
 	CleanUp(context.Context, *CleanUpRequest) (*CleanUpReply, error)
+	// EraseUser ends all logins of a user and removes what the service has of them.
+	// It cannot be taken back. A user who may sign in all the while is not erased
+	// for good. After an error it may be called again and goes on. The audit log
+	// keeps the user's id and counts. Scope sessions:erase.
+	EraseUser(context.Context, *EraseUserRequest) (*EraseUserReply, error)
 	// GetPolicy returns what holds for the logins of a user. Scope sessions:read.
 	GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error)
 	// SetPolicy replaces it. A strategy governs sign-ins from then on and ends no
@@ -234,6 +272,9 @@ func (UnimplementedSessionAdminServer) ListSessions(context.Context, *ListSessio
 func (UnimplementedSessionAdminServer) GetSession(context.Context, *GetSessionRequest) (*Session, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
 }
+func (UnimplementedSessionAdminServer) FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindLastSession not implemented")
+}
 func (UnimplementedSessionAdminServer) RevokeSession(context.Context, *RevokeSessionRequest) (*RevokeReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeSession not implemented")
 }
@@ -242,6 +283,9 @@ func (UnimplementedSessionAdminServer) RevokeSessions(context.Context, *RevokeSe
 }
 func (UnimplementedSessionAdminServer) CleanUp(context.Context, *CleanUpRequest) (*CleanUpReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method CleanUp not implemented")
+}
+func (UnimplementedSessionAdminServer) EraseUser(context.Context, *EraseUserRequest) (*EraseUserReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method EraseUser not implemented")
 }
 func (UnimplementedSessionAdminServer) GetPolicy(context.Context, *GetPolicyRequest) (*Policy, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPolicy not implemented")
@@ -315,6 +359,24 @@ func _SessionAdmin_GetSession_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionAdmin_FindLastSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindLastSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionAdminServer).FindLastSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionAdmin_FindLastSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionAdminServer).FindLastSession(ctx, req.(*FindLastSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionAdmin_RevokeSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeSessionRequest)
 	if err := dec(in); err != nil {
@@ -365,6 +427,24 @@ func _SessionAdmin_CleanUp_Handler(srv interface{}, ctx context.Context, dec fun
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(SessionAdminServer).CleanUp(ctx, req.(*CleanUpRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _SessionAdmin_EraseUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionAdminServer).EraseUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionAdmin_EraseUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionAdminServer).EraseUser(ctx, req.(*EraseUserRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -475,6 +555,10 @@ var SessionAdmin_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SessionAdmin_GetSession_Handler,
 		},
 		{
+			MethodName: "FindLastSession",
+			Handler:    _SessionAdmin_FindLastSession_Handler,
+		},
+		{
 			MethodName: "RevokeSession",
 			Handler:    _SessionAdmin_RevokeSession_Handler,
 		},
@@ -485,6 +569,10 @@ var SessionAdmin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CleanUp",
 			Handler:    _SessionAdmin_CleanUp_Handler,
+		},
+		{
+			MethodName: "EraseUser",
+			Handler:    _SessionAdmin_EraseUser_Handler,
 		},
 		{
 			MethodName: "GetPolicy",

@@ -648,6 +648,7 @@ type Session struct {
 	Unconfirmed               bool                   `protobuf:"varint,22,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"` // began beside others, and was not confirmed yet
 	EncryptedRequestsDisabled bool                   `protobuf:"varint,23,opt,name=encrypted_requests_disabled,json=encryptedRequestsDisabled,proto3" json:"encrypted_requests_disabled,omitempty"`
 	CallRequestsDisabled      bool                   `protobuf:"varint,24,opt,name=call_requests_disabled,json=callRequestsDisabled,proto3" json:"call_requests_disabled,omitempty"`
+	Addresses                 []*SessionAddress      `protobuf:"bytes,25,rep,name=addresses,proto3" json:"addresses,omitempty"` // that it was used from, the one seen last first; at most 10
 	unknownFields             protoimpl.UnknownFields
 	sizeCache                 protoimpl.SizeCache
 }
@@ -850,6 +851,89 @@ func (x *Session) GetCallRequestsDisabled() bool {
 	return false
 }
 
+func (x *Session) GetAddresses() []*SessionAddress {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+type SessionAddress struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ip            string                 `protobuf:"bytes,1,opt,name=ip,proto3" json:"ip,omitempty"`
+	Country       string                 `protobuf:"bytes,2,opt,name=country,proto3" json:"country,omitempty"` // as in Session
+	Region        string                 `protobuf:"bytes,3,opt,name=region,proto3" json:"region,omitempty"`
+	FirstSeen     int64                  `protobuf:"varint,4,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"` // Unix seconds; 0: not known
+	LastSeen      int64                  `protobuf:"varint,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`    // exact to the interval of touches
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionAddress) Reset() {
+	*x = SessionAddress{}
+	mi := &file_authsession_manager_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionAddress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionAddress) ProtoMessage() {}
+
+func (x *SessionAddress) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionAddress.ProtoReflect.Descriptor instead.
+func (*SessionAddress) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SessionAddress) GetIp() string {
+	if x != nil {
+		return x.Ip
+	}
+	return ""
+}
+
+func (x *SessionAddress) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *SessionAddress) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *SessionAddress) GetFirstSeen() int64 {
+	if x != nil {
+		return x.FirstSeen
+	}
+	return 0
+}
+
+func (x *SessionAddress) GetLastSeen() int64 {
+	if x != nil {
+		return x.LastSeen
+	}
+	return 0
+}
+
 // ListSessions lists a user's logins, the latest first.
 type ListSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -865,7 +949,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_authsession_manager_proto_msgTypes[12]
+	mi := &file_authsession_manager_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +961,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[12]
+	mi := &file_authsession_manager_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +974,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{12}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListSessionsRequest) GetUserId() int64 {
@@ -945,7 +1029,7 @@ type ListSessionsReply struct {
 
 func (x *ListSessionsReply) Reset() {
 	*x = ListSessionsReply{}
-	mi := &file_authsession_manager_proto_msgTypes[13]
+	mi := &file_authsession_manager_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1041,7 @@ func (x *ListSessionsReply) String() string {
 func (*ListSessionsReply) ProtoMessage() {}
 
 func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[13]
+	mi := &file_authsession_manager_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1054,7 @@ func (x *ListSessionsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsReply.ProtoReflect.Descriptor instead.
 func (*ListSessionsReply) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{13}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListSessionsReply) GetSessions() []*Session {
@@ -1000,7 +1084,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_authsession_manager_proto_msgTypes[14]
+	mi := &file_authsession_manager_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1096,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[14]
+	mi := &file_authsession_manager_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1109,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{14}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetSessionRequest) GetHash() int64 {
@@ -1040,6 +1124,193 @@ func (x *GetSessionRequest) GetAuthKeyId() int64 {
 		return x.AuthKeyId
 	}
 	return 0
+}
+
+// FindLastSession returns the login of a user that began last, on whichever
+// device or on one of a kind: a device is known by its type and its app
+// (api_id), since what it calls itself may change and need not differ from
+// others. None: 404 SESSION_NOT_FOUND.
+type FindLastSessionRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`            // required
+	DeviceType    string                 `protobuf:"bytes,2,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // empty: any
+	ApiId         int32                  `protobuf:"varint,3,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`               // 0: any
+	Active        *bool                  `protobuf:"varint,4,opt,name=active,proto3,oneof" json:"active,omitempty"`                    // true: of the live ones, false: of the ended ones, absent: of both
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindLastSessionRequest) Reset() {
+	*x = FindLastSessionRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindLastSessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindLastSessionRequest) ProtoMessage() {}
+
+func (x *FindLastSessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindLastSessionRequest.ProtoReflect.Descriptor instead.
+func (*FindLastSessionRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FindLastSessionRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *FindLastSessionRequest) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+func (x *FindLastSessionRequest) GetActive() bool {
+	if x != nil && x.Active != nil {
+		return *x.Active
+	}
+	return false
+}
+
+// SessionExists answers whether there is a live login: the one with hash, and
+// of user_id where that is given; or, when hash is 0, any of user_id's, on a
+// device as in FindLastSession. That there is none is an answer, not an error.
+type SessionExistsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	UserId        int64                  `protobuf:"varint,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	Hash          int64                  `protobuf:"varint,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	DeviceType    string                 `protobuf:"bytes,3,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"` // without hash; empty: any
+	ApiId         int32                  `protobuf:"varint,4,opt,name=api_id,json=apiId,proto3" json:"api_id,omitempty"`               // without hash; 0: any
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionExistsRequest) Reset() {
+	*x = SessionExistsRequest{}
+	mi := &file_authsession_manager_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionExistsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionExistsRequest) ProtoMessage() {}
+
+func (x *SessionExistsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionExistsRequest.ProtoReflect.Descriptor instead.
+func (*SessionExistsRequest) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SessionExistsRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *SessionExistsRequest) GetHash() int64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+func (x *SessionExistsRequest) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *SessionExistsRequest) GetApiId() int32 {
+	if x != nil {
+		return x.ApiId
+	}
+	return 0
+}
+
+type SessionExistsReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Exists        bool                   `protobuf:"varint,1,opt,name=exists,proto3" json:"exists,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionExistsReply) Reset() {
+	*x = SessionExistsReply{}
+	mi := &file_authsession_manager_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionExistsReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionExistsReply) ProtoMessage() {}
+
+func (x *SessionExistsReply) ProtoReflect() protoreflect.Message {
+	mi := &file_authsession_manager_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionExistsReply.ProtoReflect.Descriptor instead.
+func (*SessionExistsReply) Descriptor() ([]byte, []int) {
+	return file_authsession_manager_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SessionExistsReply) GetExists() bool {
+	if x != nil {
+		return x.Exists
+	}
+	return false
 }
 
 // RevokeSessions ends live logins of a user: the one with hash, or all, less
@@ -1059,7 +1330,7 @@ type RevokeSessionsRequest struct {
 
 func (x *RevokeSessionsRequest) Reset() {
 	*x = RevokeSessionsRequest{}
-	mi := &file_authsession_manager_proto_msgTypes[15]
+	mi := &file_authsession_manager_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1342,7 @@ func (x *RevokeSessionsRequest) String() string {
 func (*RevokeSessionsRequest) ProtoMessage() {}
 
 func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[15]
+	mi := &file_authsession_manager_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1355,7 @@ func (x *RevokeSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsRequest.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{15}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *RevokeSessionsRequest) GetUserId() int64 {
@@ -1138,7 +1409,7 @@ type RevokeSessionsReply struct {
 
 func (x *RevokeSessionsReply) Reset() {
 	*x = RevokeSessionsReply{}
-	mi := &file_authsession_manager_proto_msgTypes[16]
+	mi := &file_authsession_manager_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1421,7 @@ func (x *RevokeSessionsReply) String() string {
 func (*RevokeSessionsReply) ProtoMessage() {}
 
 func (x *RevokeSessionsReply) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[16]
+	mi := &file_authsession_manager_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1434,7 @@ func (x *RevokeSessionsReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeSessionsReply.ProtoReflect.Descriptor instead.
 func (*RevokeSessionsReply) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{16}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RevokeSessionsReply) GetRevoked() []*RevokedSession {
@@ -1184,7 +1455,7 @@ type RevokedSession struct {
 
 func (x *RevokedSession) Reset() {
 	*x = RevokedSession{}
-	mi := &file_authsession_manager_proto_msgTypes[17]
+	mi := &file_authsession_manager_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1467,7 @@ func (x *RevokedSession) String() string {
 func (*RevokedSession) ProtoMessage() {}
 
 func (x *RevokedSession) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[17]
+	mi := &file_authsession_manager_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1480,7 @@ func (x *RevokedSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokedSession.ProtoReflect.Descriptor instead.
 func (*RevokedSession) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{17}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RevokedSession) GetHash() int64 {
@@ -1249,7 +1520,7 @@ type ChangeSessionRequest struct {
 
 func (x *ChangeSessionRequest) Reset() {
 	*x = ChangeSessionRequest{}
-	mi := &file_authsession_manager_proto_msgTypes[18]
+	mi := &file_authsession_manager_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1261,7 +1532,7 @@ func (x *ChangeSessionRequest) String() string {
 func (*ChangeSessionRequest) ProtoMessage() {}
 
 func (x *ChangeSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[18]
+	mi := &file_authsession_manager_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1545,7 @@ func (x *ChangeSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSessionRequest.ProtoReflect.Descriptor instead.
 func (*ChangeSessionRequest) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{18}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ChangeSessionRequest) GetUserId() int64 {
@@ -1320,7 +1591,7 @@ type ChangeSessionReply struct {
 
 func (x *ChangeSessionReply) Reset() {
 	*x = ChangeSessionReply{}
-	mi := &file_authsession_manager_proto_msgTypes[19]
+	mi := &file_authsession_manager_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1603,7 @@ func (x *ChangeSessionReply) String() string {
 func (*ChangeSessionReply) ProtoMessage() {}
 
 func (x *ChangeSessionReply) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[19]
+	mi := &file_authsession_manager_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1616,7 @@ func (x *ChangeSessionReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangeSessionReply.ProtoReflect.Descriptor instead.
 func (*ChangeSessionReply) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{19}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{23}
 }
 
 // SetAuthorizationTTL sets after how many idle days a user's logins end
@@ -1360,7 +1631,7 @@ type SetAuthorizationTTLRequest struct {
 
 func (x *SetAuthorizationTTLRequest) Reset() {
 	*x = SetAuthorizationTTLRequest{}
-	mi := &file_authsession_manager_proto_msgTypes[20]
+	mi := &file_authsession_manager_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1643,7 @@ func (x *SetAuthorizationTTLRequest) String() string {
 func (*SetAuthorizationTTLRequest) ProtoMessage() {}
 
 func (x *SetAuthorizationTTLRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[20]
+	mi := &file_authsession_manager_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1656,7 @@ func (x *SetAuthorizationTTLRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAuthorizationTTLRequest.ProtoReflect.Descriptor instead.
 func (*SetAuthorizationTTLRequest) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{20}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SetAuthorizationTTLRequest) GetUserId() int64 {
@@ -1410,7 +1681,7 @@ type SetAuthorizationTTLReply struct {
 
 func (x *SetAuthorizationTTLReply) Reset() {
 	*x = SetAuthorizationTTLReply{}
-	mi := &file_authsession_manager_proto_msgTypes[21]
+	mi := &file_authsession_manager_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1693,7 @@ func (x *SetAuthorizationTTLReply) String() string {
 func (*SetAuthorizationTTLReply) ProtoMessage() {}
 
 func (x *SetAuthorizationTTLReply) ProtoReflect() protoreflect.Message {
-	mi := &file_authsession_manager_proto_msgTypes[21]
+	mi := &file_authsession_manager_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1706,7 @@ func (x *SetAuthorizationTTLReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAuthorizationTTLReply.ProtoReflect.Descriptor instead.
 func (*SetAuthorizationTTLReply) Descriptor() ([]byte, []int) {
-	return file_authsession_manager_proto_rawDescGZIP(), []int{21}
+	return file_authsession_manager_proto_rawDescGZIP(), []int{25}
 }
 
 var File_authsession_manager_proto protoreflect.FileDescriptor
@@ -1478,7 +1749,7 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"\x05valid\x18\x01 \x01(\bR\x05valid\x12'\n" +
 	"\x10perm_auth_key_id\x18\x02 \x01(\x03R\rpermAuthKeyId\x12\x17\n" +
 	"\auser_id\x18\x03 \x01(\x03R\x06userId\x12)\n" +
-	"\x10password_pending\x18\x04 \x01(\bR\x0fpasswordPending\"\xfd\x05\n" +
+	"\x10password_pending\x18\x04 \x01(\bR\x0fpasswordPending\"\xb8\x06\n" +
 	"\aSession\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\x03R\x06userId\x12\x1e\n" +
@@ -1510,7 +1781,15 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"revoked_by\x18\x15 \x01(\tR\trevokedBy\x12 \n" +
 	"\vunconfirmed\x18\x16 \x01(\bR\vunconfirmed\x12>\n" +
 	"\x1bencrypted_requests_disabled\x18\x17 \x01(\bR\x19encryptedRequestsDisabled\x124\n" +
-	"\x16call_requests_disabled\x18\x18 \x01(\bR\x14callRequestsDisabled\"\xca\x01\n" +
+	"\x16call_requests_disabled\x18\x18 \x01(\bR\x14callRequestsDisabled\x129\n" +
+	"\taddresses\x18\x19 \x03(\v2\x1b.authsession.SessionAddressR\taddresses\"\x8e\x01\n" +
+	"\x0eSessionAddress\x12\x0e\n" +
+	"\x02ip\x18\x01 \x01(\tR\x02ip\x12\x18\n" +
+	"\acountry\x18\x02 \x01(\tR\acountry\x12\x16\n" +
+	"\x06region\x18\x03 \x01(\tR\x06region\x12\x1d\n" +
+	"\n" +
+	"first_seen\x18\x04 \x01(\x03R\tfirstSeen\x12\x1b\n" +
+	"\tlast_seen\x18\x05 \x01(\x03R\blastSeen\"\xca\x01\n" +
 	"\x13ListSessionsRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
 	"\vdevice_type\x18\x02 \x01(\tR\n" +
@@ -1526,7 +1805,22 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"G\n" +
 	"\x11GetSessionRequest\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x03R\x04hash\x12\x1e\n" +
-	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\"\xd4\x01\n" +
+	"\vauth_key_id\x18\x02 \x01(\x03R\tauthKeyId\"\x91\x01\n" +
+	"\x16FindLastSessionRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x1f\n" +
+	"\vdevice_type\x18\x02 \x01(\tR\n" +
+	"deviceType\x12\x15\n" +
+	"\x06api_id\x18\x03 \x01(\x05R\x05apiId\x12\x1b\n" +
+	"\x06active\x18\x04 \x01(\bH\x00R\x06active\x88\x01\x01B\t\n" +
+	"\a_active\"{\n" +
+	"\x14SessionExistsRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\x03R\x04hash\x12\x1f\n" +
+	"\vdevice_type\x18\x03 \x01(\tR\n" +
+	"deviceType\x12\x15\n" +
+	"\x06api_id\x18\x04 \x01(\x05R\x05apiId\",\n" +
+	"\x12SessionExistsReply\x12\x16\n" +
+	"\x06exists\x18\x01 \x01(\bR\x06exists\"\xd4\x01\n" +
 	"\x15RevokeSessionsRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
 	"\x04hash\x18\x02 \x01(\x03R\x04hash\x12\x1f\n" +
@@ -1555,7 +1849,7 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"\x1aSetAuthorizationTTLRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\x03R\x06userId\x12\x12\n" +
 	"\x04days\x18\x02 \x01(\x05R\x04days\"\x1a\n" +
-	"\x18SetAuthorizationTTLReply2\xfe\x06\n" +
+	"\x18SetAuthorizationTTLReply2\xa1\b\n" +
 	"\x11RPCSessionManager\x12b\n" +
 	"\x12setPasswordPending\x12&.authsession.SetPasswordPendingRequest\x1a$.authsession.SetPasswordPendingReply\x12V\n" +
 	"\x0edestroyAuthKey\x12\".authsession.DestroyAuthKeyRequest\x1a .authsession.DestroyAuthKeyReply\x12\\\n" +
@@ -1564,7 +1858,9 @@ const file_authsession_manager_proto_rawDesc = "" +
 	"\fcheckSession\x12 .authsession.CheckSessionRequest\x1a\x1e.authsession.CheckSessionReply\x12P\n" +
 	"\flistSessions\x12 .authsession.ListSessionsRequest\x1a\x1e.authsession.ListSessionsReply\x12B\n" +
 	"\n" +
-	"getSession\x12\x1e.authsession.GetSessionRequest\x1a\x14.authsession.Session\x12V\n" +
+	"getSession\x12\x1e.authsession.GetSessionRequest\x1a\x14.authsession.Session\x12L\n" +
+	"\x0ffindLastSession\x12#.authsession.FindLastSessionRequest\x1a\x14.authsession.Session\x12S\n" +
+	"\rsessionExists\x12!.authsession.SessionExistsRequest\x1a\x1f.authsession.SessionExistsReply\x12V\n" +
 	"\x0erevokeSessions\x12\".authsession.RevokeSessionsRequest\x1a .authsession.RevokeSessionsReply\x12S\n" +
 	"\rchangeSession\x12!.authsession.ChangeSessionRequest\x1a\x1f.authsession.ChangeSessionReply\x12e\n" +
 	"\x13setAuthorizationTTL\x12'.authsession.SetAuthorizationTTLRequest\x1a%.authsession.SetAuthorizationTTLReplyB2Z0github.com/tgsession/tgsession/proto/authsessionb\x06proto3"
@@ -1581,7 +1877,7 @@ func file_authsession_manager_proto_rawDescGZIP() []byte {
 	return file_authsession_manager_proto_rawDescData
 }
 
-var file_authsession_manager_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_authsession_manager_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_authsession_manager_proto_goTypes = []any{
 	(*SetPasswordPendingRequest)(nil),  // 0: authsession.SetPasswordPendingRequest
 	(*SetPasswordPendingReply)(nil),    // 1: authsession.SetPasswordPendingReply
@@ -1595,46 +1891,55 @@ var file_authsession_manager_proto_goTypes = []any{
 	(*CheckSessionRequest)(nil),        // 9: authsession.CheckSessionRequest
 	(*CheckSessionReply)(nil),          // 10: authsession.CheckSessionReply
 	(*Session)(nil),                    // 11: authsession.Session
-	(*ListSessionsRequest)(nil),        // 12: authsession.ListSessionsRequest
-	(*ListSessionsReply)(nil),          // 13: authsession.ListSessionsReply
-	(*GetSessionRequest)(nil),          // 14: authsession.GetSessionRequest
-	(*RevokeSessionsRequest)(nil),      // 15: authsession.RevokeSessionsRequest
-	(*RevokeSessionsReply)(nil),        // 16: authsession.RevokeSessionsReply
-	(*RevokedSession)(nil),             // 17: authsession.RevokedSession
-	(*ChangeSessionRequest)(nil),       // 18: authsession.ChangeSessionRequest
-	(*ChangeSessionReply)(nil),         // 19: authsession.ChangeSessionReply
-	(*SetAuthorizationTTLRequest)(nil), // 20: authsession.SetAuthorizationTTLRequest
-	(*SetAuthorizationTTLReply)(nil),   // 21: authsession.SetAuthorizationTTLReply
+	(*SessionAddress)(nil),             // 12: authsession.SessionAddress
+	(*ListSessionsRequest)(nil),        // 13: authsession.ListSessionsRequest
+	(*ListSessionsReply)(nil),          // 14: authsession.ListSessionsReply
+	(*GetSessionRequest)(nil),          // 15: authsession.GetSessionRequest
+	(*FindLastSessionRequest)(nil),     // 16: authsession.FindLastSessionRequest
+	(*SessionExistsRequest)(nil),       // 17: authsession.SessionExistsRequest
+	(*SessionExistsReply)(nil),         // 18: authsession.SessionExistsReply
+	(*RevokeSessionsRequest)(nil),      // 19: authsession.RevokeSessionsRequest
+	(*RevokeSessionsReply)(nil),        // 20: authsession.RevokeSessionsReply
+	(*RevokedSession)(nil),             // 21: authsession.RevokedSession
+	(*ChangeSessionRequest)(nil),       // 22: authsession.ChangeSessionRequest
+	(*ChangeSessionReply)(nil),         // 23: authsession.ChangeSessionReply
+	(*SetAuthorizationTTLRequest)(nil), // 24: authsession.SetAuthorizationTTLRequest
+	(*SetAuthorizationTTLReply)(nil),   // 25: authsession.SetAuthorizationTTLReply
 }
 var file_authsession_manager_proto_depIdxs = []int32{
 	7,  // 0: authsession.TouchSessionsRequest.touches:type_name -> authsession.SessionTouch
-	11, // 1: authsession.ListSessionsReply.sessions:type_name -> authsession.Session
-	17, // 2: authsession.RevokeSessionsReply.revoked:type_name -> authsession.RevokedSession
-	0,  // 3: authsession.RPCSessionManager.setPasswordPending:input_type -> authsession.SetPasswordPendingRequest
-	2,  // 4: authsession.RPCSessionManager.destroyAuthKey:input_type -> authsession.DestroyAuthKeyRequest
-	4,  // 5: authsession.RPCSessionManager.dropTempAuthKeys:input_type -> authsession.DropTempAuthKeysRequest
-	6,  // 6: authsession.RPCSessionManager.touchSessions:input_type -> authsession.TouchSessionsRequest
-	9,  // 7: authsession.RPCSessionManager.checkSession:input_type -> authsession.CheckSessionRequest
-	12, // 8: authsession.RPCSessionManager.listSessions:input_type -> authsession.ListSessionsRequest
-	14, // 9: authsession.RPCSessionManager.getSession:input_type -> authsession.GetSessionRequest
-	15, // 10: authsession.RPCSessionManager.revokeSessions:input_type -> authsession.RevokeSessionsRequest
-	18, // 11: authsession.RPCSessionManager.changeSession:input_type -> authsession.ChangeSessionRequest
-	20, // 12: authsession.RPCSessionManager.setAuthorizationTTL:input_type -> authsession.SetAuthorizationTTLRequest
-	1,  // 13: authsession.RPCSessionManager.setPasswordPending:output_type -> authsession.SetPasswordPendingReply
-	3,  // 14: authsession.RPCSessionManager.destroyAuthKey:output_type -> authsession.DestroyAuthKeyReply
-	5,  // 15: authsession.RPCSessionManager.dropTempAuthKeys:output_type -> authsession.DropTempAuthKeysReply
-	8,  // 16: authsession.RPCSessionManager.touchSessions:output_type -> authsession.TouchSessionsReply
-	10, // 17: authsession.RPCSessionManager.checkSession:output_type -> authsession.CheckSessionReply
-	13, // 18: authsession.RPCSessionManager.listSessions:output_type -> authsession.ListSessionsReply
-	11, // 19: authsession.RPCSessionManager.getSession:output_type -> authsession.Session
-	16, // 20: authsession.RPCSessionManager.revokeSessions:output_type -> authsession.RevokeSessionsReply
-	19, // 21: authsession.RPCSessionManager.changeSession:output_type -> authsession.ChangeSessionReply
-	21, // 22: authsession.RPCSessionManager.setAuthorizationTTL:output_type -> authsession.SetAuthorizationTTLReply
-	13, // [13:23] is the sub-list for method output_type
-	3,  // [3:13] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	12, // 1: authsession.Session.addresses:type_name -> authsession.SessionAddress
+	11, // 2: authsession.ListSessionsReply.sessions:type_name -> authsession.Session
+	21, // 3: authsession.RevokeSessionsReply.revoked:type_name -> authsession.RevokedSession
+	0,  // 4: authsession.RPCSessionManager.setPasswordPending:input_type -> authsession.SetPasswordPendingRequest
+	2,  // 5: authsession.RPCSessionManager.destroyAuthKey:input_type -> authsession.DestroyAuthKeyRequest
+	4,  // 6: authsession.RPCSessionManager.dropTempAuthKeys:input_type -> authsession.DropTempAuthKeysRequest
+	6,  // 7: authsession.RPCSessionManager.touchSessions:input_type -> authsession.TouchSessionsRequest
+	9,  // 8: authsession.RPCSessionManager.checkSession:input_type -> authsession.CheckSessionRequest
+	13, // 9: authsession.RPCSessionManager.listSessions:input_type -> authsession.ListSessionsRequest
+	15, // 10: authsession.RPCSessionManager.getSession:input_type -> authsession.GetSessionRequest
+	16, // 11: authsession.RPCSessionManager.findLastSession:input_type -> authsession.FindLastSessionRequest
+	17, // 12: authsession.RPCSessionManager.sessionExists:input_type -> authsession.SessionExistsRequest
+	19, // 13: authsession.RPCSessionManager.revokeSessions:input_type -> authsession.RevokeSessionsRequest
+	22, // 14: authsession.RPCSessionManager.changeSession:input_type -> authsession.ChangeSessionRequest
+	24, // 15: authsession.RPCSessionManager.setAuthorizationTTL:input_type -> authsession.SetAuthorizationTTLRequest
+	1,  // 16: authsession.RPCSessionManager.setPasswordPending:output_type -> authsession.SetPasswordPendingReply
+	3,  // 17: authsession.RPCSessionManager.destroyAuthKey:output_type -> authsession.DestroyAuthKeyReply
+	5,  // 18: authsession.RPCSessionManager.dropTempAuthKeys:output_type -> authsession.DropTempAuthKeysReply
+	8,  // 19: authsession.RPCSessionManager.touchSessions:output_type -> authsession.TouchSessionsReply
+	10, // 20: authsession.RPCSessionManager.checkSession:output_type -> authsession.CheckSessionReply
+	14, // 21: authsession.RPCSessionManager.listSessions:output_type -> authsession.ListSessionsReply
+	11, // 22: authsession.RPCSessionManager.getSession:output_type -> authsession.Session
+	11, // 23: authsession.RPCSessionManager.findLastSession:output_type -> authsession.Session
+	18, // 24: authsession.RPCSessionManager.sessionExists:output_type -> authsession.SessionExistsReply
+	20, // 25: authsession.RPCSessionManager.revokeSessions:output_type -> authsession.RevokeSessionsReply
+	23, // 26: authsession.RPCSessionManager.changeSession:output_type -> authsession.ChangeSessionReply
+	25, // 27: authsession.RPCSessionManager.setAuthorizationTTL:output_type -> authsession.SetAuthorizationTTLReply
+	16, // [16:28] is the sub-list for method output_type
+	4,  // [4:16] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_authsession_manager_proto_init() }
@@ -1642,15 +1947,16 @@ func file_authsession_manager_proto_init() {
 	if File_authsession_manager_proto != nil {
 		return
 	}
-	file_authsession_manager_proto_msgTypes[12].OneofWrappers = []any{}
-	file_authsession_manager_proto_msgTypes[18].OneofWrappers = []any{}
+	file_authsession_manager_proto_msgTypes[13].OneofWrappers = []any{}
+	file_authsession_manager_proto_msgTypes[16].OneofWrappers = []any{}
+	file_authsession_manager_proto_msgTypes[22].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_authsession_manager_proto_rawDesc), len(file_authsession_manager_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,8 @@ const (
 	RPCSessionManager_CheckSession_FullMethodName        = "/authsession.RPCSessionManager/checkSession"
 	RPCSessionManager_ListSessions_FullMethodName        = "/authsession.RPCSessionManager/listSessions"
 	RPCSessionManager_GetSession_FullMethodName          = "/authsession.RPCSessionManager/getSession"
+	RPCSessionManager_FindLastSession_FullMethodName     = "/authsession.RPCSessionManager/findLastSession"
+	RPCSessionManager_SessionExists_FullMethodName       = "/authsession.RPCSessionManager/sessionExists"
 	RPCSessionManager_RevokeSessions_FullMethodName      = "/authsession.RPCSessionManager/revokeSessions"
 	RPCSessionManager_ChangeSession_FullMethodName       = "/authsession.RPCSessionManager/changeSession"
 	RPCSessionManager_SetAuthorizationTTL_FullMethodName = "/authsession.RPCSessionManager/setAuthorizationTTL"
@@ -46,6 +48,8 @@ type RPCSessionManagerClient interface {
 	CheckSession(ctx context.Context, in *CheckSessionRequest, opts ...grpc.CallOption) (*CheckSessionReply, error)
 	ListSessions(ctx context.Context, in *ListSessionsRequest, opts ...grpc.CallOption) (*ListSessionsReply, error)
 	GetSession(ctx context.Context, in *GetSessionRequest, opts ...grpc.CallOption) (*Session, error)
+	FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error)
+	SessionExists(ctx context.Context, in *SessionExistsRequest, opts ...grpc.CallOption) (*SessionExistsReply, error)
 	RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsReply, error)
 	ChangeSession(ctx context.Context, in *ChangeSessionRequest, opts ...grpc.CallOption) (*ChangeSessionReply, error)
 	SetAuthorizationTTL(ctx context.Context, in *SetAuthorizationTTLRequest, opts ...grpc.CallOption) (*SetAuthorizationTTLReply, error)
@@ -129,6 +133,26 @@ func (c *rPCSessionManagerClient) GetSession(ctx context.Context, in *GetSession
 	return out, nil
 }
 
+func (c *rPCSessionManagerClient) FindLastSession(ctx context.Context, in *FindLastSessionRequest, opts ...grpc.CallOption) (*Session, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Session)
+	err := c.cc.Invoke(ctx, RPCSessionManager_FindLastSession_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *rPCSessionManagerClient) SessionExists(ctx context.Context, in *SessionExistsRequest, opts ...grpc.CallOption) (*SessionExistsReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SessionExistsReply)
+	err := c.cc.Invoke(ctx, RPCSessionManager_SessionExists_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *rPCSessionManagerClient) RevokeSessions(ctx context.Context, in *RevokeSessionsRequest, opts ...grpc.CallOption) (*RevokeSessionsReply, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RevokeSessionsReply)
@@ -170,6 +194,8 @@ type RPCSessionManagerServer interface {
 	CheckSession(context.Context, *CheckSessionRequest) (*CheckSessionReply, error)
 	ListSessions(context.Context, *ListSessionsRequest) (*ListSessionsReply, error)
 	GetSession(context.Context, *GetSessionRequest) (*Session, error)
+	FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error)
+	SessionExists(context.Context, *SessionExistsRequest) (*SessionExistsReply, error)
 	RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsReply, error)
 	ChangeSession(context.Context, *ChangeSessionRequest) (*ChangeSessionReply, error)
 	SetAuthorizationTTL(context.Context, *SetAuthorizationTTLRequest) (*SetAuthorizationTTLReply, error)
@@ -203,6 +229,12 @@ func (UnimplementedRPCSessionManagerServer) ListSessions(context.Context, *ListS
 }
 func (UnimplementedRPCSessionManagerServer) GetSession(context.Context, *GetSessionRequest) (*Session, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetSession not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) FindLastSession(context.Context, *FindLastSessionRequest) (*Session, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindLastSession not implemented")
+}
+func (UnimplementedRPCSessionManagerServer) SessionExists(context.Context, *SessionExistsRequest) (*SessionExistsReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method SessionExists not implemented")
 }
 func (UnimplementedRPCSessionManagerServer) RevokeSessions(context.Context, *RevokeSessionsRequest) (*RevokeSessionsReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method RevokeSessions not implemented")
@@ -360,6 +392,42 @@ func _RPCSessionManager_GetSession_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RPCSessionManager_FindLastSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindLastSessionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).FindLastSession(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_FindLastSession_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).FindLastSession(ctx, req.(*FindLastSessionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RPCSessionManager_SessionExists_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SessionExistsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RPCSessionManagerServer).SessionExists(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RPCSessionManager_SessionExists_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RPCSessionManagerServer).SessionExists(ctx, req.(*SessionExistsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RPCSessionManager_RevokeSessions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RevokeSessionsRequest)
 	if err := dec(in); err != nil {
@@ -448,6 +516,14 @@ var RPCSessionManager_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "getSession",
 			Handler:    _RPCSessionManager_GetSession_Handler,
+		},
+		{
+			MethodName: "findLastSession",
+			Handler:    _RPCSessionManager_FindLastSession_Handler,
+		},
+		{
+			MethodName: "sessionExists",
+			Handler:    _RPCSessionManager_SessionExists_Handler,
 		},
 		{
 			MethodName: "revokeSessions",

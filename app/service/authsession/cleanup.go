@@ -27,7 +27,8 @@ const (
 	CleanupError   = lifecycle.CleanupError
 )
 
-// Cleanup ends the sessions that nobody uses, once, as a node does now and
+// Cleanup ends the sessions that nobody uses and removes what has ended before
+// Cleanup.KeepEnded, once, as a node does now and
 // then: caches, session nodes and events are served as with any revocation.
 // When ctx ends it finishes the batch under way.
 func Cleanup(ctx context.Context, c Config, o CleanupOptions) (CleanupSummary, error) {
@@ -41,5 +42,5 @@ func Cleanup(ctx context.Context, c Config, o CleanupOptions) (CleanupSummary, e
 	}
 	defer func() { _ = svcCtx.Close() }()
 	return lifecycle.Cleanup{Dao: svcCtx.Dao, Manager: svcCtx.Manager, OlderThan: o.OlderThan, Batch: c.Cleanup.BatchSize,
-		Sleep: c.Cleanup.Sleep, Limit: o.Limit, DryRun: o.DryRun, Allow: true, Actor: "authsession cleanup"}.Run(ctx)
+		Sleep: c.Cleanup.Sleep, Limit: o.Limit, Keep: c.Cleanup.KeepEnded, DryRun: o.DryRun, Allow: true, Actor: "authsession cleanup"}.Run(ctx)
 }

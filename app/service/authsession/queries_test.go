@@ -151,6 +151,9 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 		}
 	}
 	one(m.Get(ctx, testenv.Hash(10)))
+	one(m.FindLast(ctx, sessions.Filter{UserID: 7, DeviceType: "ios"}))
+	one(m.Exists(ctx, testenv.Hash(10), 0))
+	one(m.ExistsOf(ctx, sessions.Filter{UserID: 7, DeviceType: "bot"}))
 	one(m.FindByKey(ctx, testenv.TempBase+15_001))
 	one(m.Devices(ctx, 3))
 	one(m.Statistics(ctx))
@@ -171,16 +174,25 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(d.Login(ctx, expired)) // looked at in MySQL, since its time is over
 	for _, dry := range []bool{true, false} {
 		one(m.Selected(ctx, sessions.Selection{UserID: 9}))
-		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, DryRun: dry, Actor: "test"}.Run(ctx))
+		one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 4320 * time.Hour, Batch: 100, Keep: 24 * time.Hour, DryRun: dry, Actor: "test"}.Run(ctx))
 	}
 	clock.Advance(400 * 24 * time.Hour)
 	one(lifecycle.Cleanup{Dao: d, Manager: m, OlderThan: 100_000 * time.Hour, Batch: 100, Limit: 500, Actor: "test"}.Run(ctx))
+	for scan, removed := d.ScanOver(clock.Now().Unix()), (dao.Rows{}); removed.Devices == 0; { // after those of the other kinds
+		var over bool
+		var err error
+		removed, over, err = scan.Remove(ctx, 500)
+		ok(err)
+		require.False(t, over)
+	}
 	clock.Advance(-400 * 24 * time.Hour)
 
 	for range 2 { // a login on the key of an ended one
 		one(m.SignIn(ctx, key.AuthKeyID, 103, 8, 0))
 		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: sessions.ByAdmin}))
 	}
+	one(m.Erasable(ctx, 103))
+	one(m.Erase(ctx, 103, sessions.By{Reason: sessions.ByAdmin}))
 	_, err := m.Get(ctx, 12345)
 	require.ErrorIs(t, err, sessions.ErrNotFound) // not in the history, either
 

@@ -29,11 +29,14 @@ const (
 const cleanupHelp = `Usage: authsession cleanup [flags]
 
 Ends the sessions that nobody has used for a time, once; where a user has set a
-time of their own, that holds. Nodes may go on serving; one clean-up runs at a
+time of their own, that holds. Then removes the rows of sessions and devices that
+have been over for Cleanup.KeepEnded, unless --limit was reached. Nodes may go on serving; one clean-up runs at a
 time. On a database of a stock install nodes end no unused session by themselves
-before this was run once, without --dry-run. Prints a summary as one line of JSON:
+before this was run once, without --dry-run, and remove nothing. Prints a summary as one line of
+JSON:
 
-  {"result":"done","sessions":12,"batches":1,"dry_run":false,"older_than":"720h0m0s","took_ms":40}
+  {"result":"done","sessions":12,"batches":1,"dry_run":false,"older_than":"720h0m0s",
+   "removed":{"sessions":3,"history":0,"devices":2},"keep_ended":"8760h0m0s","took_ms":40}
 
 result is done, limit (there may be more than --limit), stopped (by a signal,
 after the batch under way), busy (another node is at it) or error.
@@ -48,8 +51,17 @@ type cleanupReport struct {
 	Batches   int    `json:"batches"`
 	DryRun    bool   `json:"dry_run"`
 	OlderThan string `json:"older_than"`
-	TookMS    int64  `json:"took_ms"`
-	Error     string `json:"error,omitempty"`
+	// Removed are rows, or, in a dry run, those that would go.
+	Removed   removedReport `json:"removed"`
+	KeepEnded string        `json:"keep_ended"` // 0s: for ever
+	TookMS    int64         `json:"took_ms"`
+	Error     string        `json:"error,omitempty"`
+}
+
+type removedReport struct {
+	Sessions int `json:"sessions"`
+	History  int `json:"history"`
+	Devices  int `json:"devices"`
 }
 
 // cleanup is `authsession cleanup`.
@@ -59,7 +71,7 @@ func cleanup(args []string, out, errOut io.Writer) int {
 	file := flags.String("f", "etc/authsession.yaml", "configuration `file`")
 	olderThan := flags.Duration("older-than", 0, "idle `time` after which a session ends (default Cleanup.InactiveAfter)")
 	limit := flags.Int("limit", 0, "end `N` sessions at most; 0: all")
-	dryRun := flags.Bool("dry-run", false, "count them and end none")
+	dryRun := flags.Bool("dry-run", false, "count them, end and remove none")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), cleanupHelp)
 		flags.PrintDefaults()
@@ -99,7 +111,8 @@ func cleanup(args []string, out, errOut io.Writer) int {
 	defer stop()
 	summary, err := authsession.Cleanup(ctx, c, authsession.CleanupOptions{OlderThan: *olderThan, Limit: *limit, DryRun: *dryRun})
 	report := cleanupReport{Result: summary.Result, Sessions: summary.Sessions, Batches: summary.Batches, DryRun: *dryRun,
-		OlderThan: olderThan.String(), TookMS: summary.Took.Round(time.Millisecond).Milliseconds()}
+		OlderThan: olderThan.String(), Removed: removedReport{summary.Removed.Logins, summary.Removed.History, summary.Removed.Devices},
+		KeepEnded: c.Cleanup.KeepEnded.String(), TookMS: summary.Took.Round(time.Millisecond).Milliseconds()}
 	if err != nil {
 		report.Error = err.Error()
 	}

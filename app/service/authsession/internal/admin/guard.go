@@ -28,16 +28,18 @@ type method struct {
 
 // methods are those of SessionAdmin; no other is served.
 var methods = map[string]method{
-	"ListSessions":   {scope: token.Read},
-	"GetSession":     {scope: token.Read},
-	"RevokeSession":  {scope: token.Revoke, changes: true},
-	"RevokeSessions": {scope: token.Revoke, changes: true},
-	"CleanUp":        {scope: token.Revoke, changes: true},
-	"GetPolicy":      {scope: token.Read},
-	"SetPolicy":      {scope: token.Revoke, changes: true},
-	"ChangePolicy":   {scope: token.Revoke, changes: true},
-	"GetStatistics":  {scope: token.Read},
-	"GetConfig":      {scope: token.Read},
+	"ListSessions":    {scope: token.Read},
+	"GetSession":      {scope: token.Read},
+	"FindLastSession": {scope: token.Read},
+	"RevokeSession":   {scope: token.Revoke, changes: true},
+	"RevokeSessions":  {scope: token.Revoke, changes: true},
+	"CleanUp":         {scope: token.Revoke, changes: true},
+	"EraseUser":       {scope: token.Erase, changes: true},
+	"GetPolicy":       {scope: token.Read},
+	"SetPolicy":       {scope: token.Revoke, changes: true},
+	"ChangePolicy":    {scope: token.Revoke, changes: true},
+	"GetStatistics":   {scope: token.Read},
+	"GetConfig":       {scope: token.Read},
 }
 
 // auditLog is audit.Log.
@@ -247,6 +249,12 @@ func endedIn(in, out proto.Message) []*pb.EndedSession {
 func outcome(in, out proto.Message, err error, userID int64) audit.Outcome {
 	ended := endedIn(in, out)
 	o := audit.Outcome{Code: answerOf(err).name, UserID: userID, Ended: make([]audit.Ended, len(ended))}
+	if erased, ok := out.(*pb.EraseUserReply); ok && erased != nil { // whose logins are not named
+		o.Counts = string(encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, erased))
+		if dry, ok := in.(*pb.EraseUserRequest); ok && !dry.GetDryRun() {
+			o.Erased = int(erased.GetSessions() + erased.GetHistory())
+		}
+	}
 	for i, e := range ended {
 		o.Ended[i] = audit.Ended{UserID: e.GetUserId(), Hash: e.GetHash()}
 	}

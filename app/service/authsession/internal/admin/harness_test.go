@@ -116,6 +116,18 @@ func (m *manager) FindByKey(_ context.Context, key int64) (sessions.Session, err
 	return sessions.Session{}, sessions.ErrNotFound
 }
 
+func (m *manager) FindLast(_ context.Context, f sessions.Filter) (sessions.Session, error) {
+	if err := m.ask([]any{"last", f}); err != nil {
+		return sessions.Session{}, err
+	}
+	for _, s := range m.list {
+		if s.UserID == f.UserID {
+			return s, nil
+		}
+	}
+	return sessions.Session{}, sessions.ErrNotFound
+}
+
 func (m *manager) Revoke(_ context.Context, s sessions.Selection, by sessions.By) (ended []sessions.Revoked, err error) {
 	if err := m.ask(s); err != nil {
 		return m.ended, err
@@ -161,6 +173,18 @@ func (m *manager) CleanUp(_ context.Context, olderThan time.Duration, limit int,
 	return lifecycle.CleanedUp{Count: len(m.ended), Ended: m.ended, More: err != nil, Busy: m.busy}, err
 }
 
+func (m *manager) Erase(_ context.Context, userID int64, by sessions.By) (sessions.Erasure, error) {
+	err := m.ask([]any{"erase", userID})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.by = append(m.by, by)
+	return sessions.Erasure{LoggedOut: 1, Sessions: 3, History: 2, Devices: 1}, err
+}
+
+func (m *manager) Erasable(_ context.Context, userID int64) (sessions.Erasure, error) {
+	return sessions.Erasure{LoggedOut: 4, Sessions: 5}, m.ask([]any{"erasable", userID})
+}
+
 func (m *manager) Policy(_ context.Context, userID int64) (sessions.Policy, error) {
 	return m.policy, m.ask(userID)
 }
@@ -191,7 +215,8 @@ func aManager() *manager {
 	at := time.Unix(1_700_000_000, 0)
 	return &manager{list: []sessions.Session{
 		{Hash: 1<<62 + 1, UserID: 777, AuthKeyID: -5, DeviceType: "android", DeviceModel: "Pixel \x1b[31m9", AppName: "Telegram Android", AppVersion: "11", APIID: 6,
-			Layer: 223, IP: "2001:db8::1", SignedIn: at, LastActive: at.Add(time.Hour), ExpiresAt: at.Add(1000 * time.Hour)},
+			Layer: 223, IP: "2001:db8::1", SignedIn: at, LastActive: at.Add(time.Hour), ExpiresAt: at.Add(1000 * time.Hour),
+			Addresses: []sessions.Address{{IP: "2001:db8::1", Country: "Berlin\x1b[31m, Germany", Region: "DE", First: at, Last: at.Add(time.Hour)}, {IP: "10.0.0.1", Last: at}}},
 		{Hash: 2, UserID: 778, AuthKeyID: 6, DeviceType: "web", SignedIn: at, LastActive: at, RevokedAt: at.Add(time.Minute), RevokeReason: sessions.ByUser, RevokedBy: "user:778"},
 	}}
 }

@@ -13,7 +13,9 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -217,4 +219,32 @@ func TestRefusalsOfStrangersAreKeptBriefly(t *testing.T) {
 	later := audit.New(a.db, func() time.Time { return time.Now().Add(200 * time.Hour) })
 	newKeeper(later, 8760*time.Hour, 168*time.Hour).prune()
 	require.Equal(t, []string{"alice"}, callers(a.written()))
+}
+
+// An erasure leaves the user's id and counts in the audit log, and names no login;
+// nor does one that fails.
+func TestTheAuditLogCountsWhatWasErased(t *testing.T) {
+	a := serve(t, true, plainTokens)
+	eraser := admintest.Token(t, "alice", time.Hour, token.Erase)
+	code, text := a.must("DELETE", "/v1/users/777/data?dry_run=true", eraser, "")
+	require.Equal(t, []any{200, `{"logged_out":4,"sessions":5,"history":0,"devices":0}`}, []any{code, text})
+	code, text = a.must("DELETE", "/v1/users/777/data?reason=ticket%205", eraser, "")
+	require.Equal(t, []any{200, `{"logged_out":1,"sessions":3,"history":2,"devices":1}`}, []any{code, text})
+	require.Equal(t, sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice"}, a.sessions.by[0])
+	a.sessions.err = errors.New("away")
+	code, _ = a.must("DELETE", "/v1/users/777/data", eraser, "")
+	require.Equal(t, 503, code)
+	require.Empty(t, a.loggedEnds())
+	var got [][]any
+	for _, e := range a.written() {
+		require.EqualValues(t, 777, e.UserID)
+		require.Zero(t, e.Hash)
+		got = append(got, []any{e.Code, e.Affected, e.Request})
+	}
+	const counts = ` {"logged_out":1,"sessions":3,"history":2,"devices":1}`
+	require.Equal(t, [][]any{
+		{"OK", 0, `{"user_id":"777","dry_run":true} {"logged_out":4,"sessions":5,"history":0,"devices":0}`},
+		{"OK", 5, `{"user_id":"777","reason":"ticket 5"}` + counts},
+		{"UNAVAILABLE", 5, `{"user_id":"777"}` + counts},
+	}, got)
 }

@@ -21,7 +21,7 @@ import (
 const manyCalls = plainTokens + ", RateLimit: {PerSecond: 1000, Burst: 1000}"
 
 func both(t *testing.T) string {
-	return admintest.Token(t, "root", time.Hour, token.Read, token.Revoke)
+	return admintest.Token(t, "root", time.Hour, token.Read, token.Revoke, token.Erase)
 }
 
 // What a path and its parameters say reaches the manager.
@@ -38,12 +38,16 @@ func TestWhatIsAskedReachesTheManager(t *testing.T) {
 		{"GET", "/v1/sessions?active=false&page_size=2147483647", "", []any{sessions.Filter{Active: &no}, sessions.Page{Size: 1<<31 - 1}}},
 		{"GET", "/v1/sessions/2", "", int64(2)},
 		{"GET", "/v1/keys/-5/session", "", int64(-5)},
+		{"GET", "/v1/users/777/sessions:last", "", []any{"last", sessions.Filter{UserID: 777}}},
+		{"GET", "/v1/users/777/sessions:last?device_type=ios&api_id=6&active=true", "", []any{"last", sessions.Filter{UserID: 777, DeviceType: "ios", APIID: 6, Active: &yes}}},
 		{"DELETE", "/v1/sessions/2", "", sessions.Selection{Hash: 2}},
 		{"DELETE", "/v1/users/777/sessions", "", sessions.Selection{UserID: 777}},
 		{"DELETE", "/v1/users/777/sessions?device_type=web&except=5&keep_newest=3", "",
 			sessions.Selection{UserID: 777, DeviceType: "web", ExceptHash: 5, KeepNewest: 3}},
 		{"POST", "/v1/sessions:cleanup", `{"older_than":"2592000s"}`, []any{720 * time.Hour, 1000, false}},
 		{"POST", "/v1/sessions:cleanup", `{"older_than":"3600.5s","limit":1000000,"dry_run":true}`, []any{time.Hour + 500*time.Millisecond, 10000, true}},
+		{"DELETE", "/v1/users/777/data", "", []any{"erase", int64(777)}},
+		{"DELETE", "/v1/users/777/data?dry_run=true&reason=5", "", []any{"erasable", int64(777)}},
 		{"GET", "/v1/users/777/policy", "", int64(777)},
 		{"PUT", "/v1/users/777/policy", `{"ttl_days":30,"strategy":"limit-per-device-type","limit":3}`,
 			[]any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}}},
@@ -144,7 +148,9 @@ func TestAnswers(t *testing.T) {
 	require.JSONEq(t, `{"hash":"4611686018427387905","user_id":"777","auth_key_id":"-5","device_type":"android","device_model":"Pixel \u001b[31m9",
 		"platform":"","system_version":"","app_name":"Telegram Android","app_version":"11","lang_code":"","api_id":6,"layer":223,"ip":"2001:db8::1",
 		"country":"","region":"","signed_in":"2023-11-14T22:13:20Z","last_active":"2023-11-14T23:13:20Z","expires_at":"2023-12-26T14:13:20Z",
-		"revoke_reason":"","revoked_by":"","unconfirmed":false}`, text)
+		"revoke_reason":"","revoked_by":"","unconfirmed":false,"addresses":[
+		{"ip":"2001:db8::1","country":"Berlin\u001b[31m, Germany","region":"DE","first_seen":"2023-11-14T22:13:20Z","last_seen":"2023-11-14T23:13:20Z"},
+		{"ip":"10.0.0.1","country":"","region":"","last_seen":"2023-11-14T22:13:20Z"}]}`, text)
 	_, text = a.must("GET", "/v1/statistics", both(t), "")
 	require.Equal(t, `{"live":"1152921504606846976","ended":"2","unconfirmed":"0","live_by_device_type":{"ios":"3"}}`, text)
 	answer, text, err := a.call("DELETE", "/v1/sessions/4611686018427387905", both(t), "")

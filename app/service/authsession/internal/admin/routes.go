@@ -31,6 +31,9 @@ var routes = []route{
 	on(http.MethodGet, "/v1/keys/:auth_key_id/session", "GetSession", (*impl).GetSession, func(p *params) *pb.GetSessionRequest {
 		return &pb.GetSessionRequest{By: &pb.GetSessionRequest_AuthKeyId{AuthKeyId: p.id("auth_key_id")}}
 	}),
+	on(http.MethodGet, "/v1/users/:user_id/sessions:last", "FindLastSession", (*impl).FindLastSession, func(p *params) *pb.FindLastSessionRequest {
+		return &pb.FindLastSessionRequest{UserId: p.id("user_id"), DeviceType: p.text("device_type"), ApiId: p.int32("api_id"), Active: p.flag("active")}
+	}),
 	silent(on(http.MethodDelete, "/v1/sessions/:hash", "RevokeSession", (*impl).RevokeSession, func(p *params) *pb.RevokeSessionRequest {
 		return &pb.RevokeSessionRequest{Hash: p.id("hash"), Reason: p.text("reason")}
 	})),
@@ -43,6 +46,9 @@ var routes = []route{
 		in := new(pb.CleanUpRequest)
 		p.body(in)
 		return in
+	}),
+	on(http.MethodDelete, "/v1/users/:user_id/data", "EraseUser", (*impl).EraseUser, func(p *params) *pb.EraseUserRequest {
+		return &pb.EraseUserRequest{UserId: p.id("user_id"), DryRun: p.yes("dry_run"), Reason: p.text("reason")}
 	}),
 	on(http.MethodGet, "/v1/users/:user_id/policy", "GetPolicy", (*impl).GetPolicy, func(p *params) *pb.GetPolicyRequest {
 		return &pb.GetPolicyRequest{UserId: p.id("user_id")}

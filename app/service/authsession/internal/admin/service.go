@@ -22,9 +22,12 @@ type Sessions interface {
 	List(ctx context.Context, f sessions.Filter, p sessions.Page) (list []sessions.Session, next string, err error)
 	Get(ctx context.Context, hash int64) (sessions.Session, error)
 	FindByKey(ctx context.Context, authKeyID int64) (sessions.Session, error)
+	FindLast(ctx context.Context, f sessions.Filter) (sessions.Session, error)
 	Selected(ctx context.Context, s sessions.Selection) ([]sessions.Session, error)
 	Revoke(ctx context.Context, s sessions.Selection, by sessions.By) ([]sessions.Revoked, error)
 	CleanUp(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (lifecycle.CleanedUp, error)
+	Erase(ctx context.Context, userID int64, by sessions.By) (sessions.Erasure, error)
+	Erasable(ctx context.Context, userID int64) (sessions.Erasure, error)
 	Policy(ctx context.Context, userID int64) (sessions.Policy, error)
 	SetPolicy(ctx context.Context, userID int64, p sessions.Policy) error
 	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error)
@@ -99,6 +102,23 @@ func (s *impl) GetSession(ctx context.Context, in *pb.GetSessionRequest) (*pb.Se
 		return nil, fault(ctx, err)
 	}
 	concerns(ctx, found.UserID)
+	return message(&found), nil
+}
+
+func (s *impl) FindLastSession(ctx context.Context, in *pb.FindLastSessionRequest) (*pb.Session, error) {
+	if err := validFilter(in.GetUserId(), in.GetDeviceType()); err != nil {
+		return nil, err
+	}
+	switch {
+	case in.GetUserId() == 0:
+		return nil, invalid("user_id", "must not be 0")
+	case in.GetApiId() < 0:
+		return nil, invalid("api_id", "must not be negative")
+	}
+	found, err := s.sessions.FindLast(ctx, sessions.Filter{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(), APIID: in.GetApiId(), Active: in.Active})
+	if err != nil {
+		return nil, fault(ctx, err)
+	}
 	return message(&found), nil
 }
 
@@ -187,6 +207,24 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 		return nil, status.Error(codes.Aborted, "another clean-up is under way; try again when it has ended")
 	}
 	return out, fault(ctx, err)
+}
+
+// EraseUser returns what was erased beside an error, too.
+func (s *impl) EraseUser(ctx context.Context, in *pb.EraseUserRequest) (*pb.EraseUserReply, error) {
+	if in.GetUserId() <= 0 {
+		return nil, invalid("user_id", "must be above 0")
+	}
+	if err := validReason(in.GetReason()); err != nil {
+		return nil, err
+	}
+	var n sessions.Erasure
+	var err error
+	if in.GetDryRun() {
+		n, err = s.sessions.Erasable(ctx, in.GetUserId())
+	} else {
+		n, err = s.sessions.Erase(ctx, in.GetUserId(), by(ctx))
+	}
+	return &pb.EraseUserReply{LoggedOut: int32(n.LoggedOut), Sessions: int32(n.Sessions), History: int32(n.History), Devices: int32(n.Devices)}, fault(ctx, err)
 }
 
 func (s *impl) GetPolicy(ctx context.Context, in *pb.GetPolicyRequest) (*pb.Policy, error) {
@@ -320,6 +358,10 @@ func by(ctx context.Context) sessions.By {
 // message is a session as it goes out. Texts come from devices.
 func message(s *sessions.Session) *pb.Session {
 	text := func(t string) string { return strings.ToValidUTF8(t, "\uFFFD") }
+	addresses := make([]*pb.Address, len(s.Addresses))
+	for i, a := range s.Addresses {
+		addresses[i] = &pb.Address{Ip: text(a.IP), Country: text(a.Country), Region: text(a.Region), FirstSeen: timestamp(a.First), LastSeen: timestamp(a.Last)}
+	}
 	return &pb.Session{
 		Hash: s.Hash, UserId: s.UserID, AuthKeyId: s.AuthKeyID,
 		DeviceType: s.DeviceType, DeviceModel: text(s.DeviceModel), Platform: text(s.Platform), SystemVersion: text(s.SystemVersion),
@@ -327,6 +369,7 @@ func message(s *sessions.Session) *pb.Session {
 		Ip: text(s.IP), Country: text(s.Country), Region: text(s.Region),
 		SignedIn: timestamp(s.SignedIn), LastActive: timestamp(s.LastActive), ExpiresAt: timestamp(s.ExpiresAt), RevokedAt: timestamp(s.RevokedAt),
 		RevokeReason: s.RevokeReason.String(), RevokedBy: text(s.RevokedBy), Unconfirmed: s.Unconfirmed,
+		Addresses: addresses,
 	}
 }
 

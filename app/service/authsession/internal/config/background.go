@@ -55,19 +55,29 @@ const shortestTTL = 24 * time.Hour
 // maxDBInterval keeps leastInactive within the shortest TTL.
 const maxDBInterval = shortestTTL / 3
 
-// Cleanup is the end of logins that nobody uses.
+// Cleanup is the end of logins that nobody uses, and the removal of what has ended
+// long ago.
 type Cleanup struct {
 	Enabled bool          `json:",default=true"`
 	Period  time.Duration `json:",default=1h"` // between two runs of a node
 	// InactiveAfter holds for users without a time of their own.
 	InactiveAfter time.Duration `json:",default=4320h"`
-	BatchSize     int           `json:",default=500"`   // logins in one transaction, 1 to 5000
+	BatchSize     int           `json:",default=500"`   // logins, or rows to remove, in one transaction, 1 to 5000
 	Sleep         time.Duration `json:",default=200ms"` // between two batches, at most 30s
 	JitterPct     int           `json:",default=10"`    // of Period, 0 to 50
 	// FirstRun ends unused logins of a stock install, too. Without it a database
 	// that came with some is only looked at, until authsession cleanup was run.
 	FirstRun bool `json:",optional"`
+	// KeepEnded is how long what has ended stays to be looked at: sessions, with their
+	// addresses, and devices that nobody is logged in on and that were not heard of.
+	// The clean-up removes what is older: by default after a year. At least 24h: what
+	// ended lately is still needed to end it again. 0s: everything stays for ever.
+	KeepEnded time.Duration `json:",default=8760h"`
 }
+
+// leastKept is longer than any copy of an ended login lives, and than a repeated
+// revocation reaches back.
+const leastKept = 24 * time.Hour
 
 func (c Cleanup) validate(t Touch) error {
 	if !c.Enabled {
@@ -75,6 +85,10 @@ func (c Cleanup) validate(t Touch) error {
 	}
 	if c.Period <= 0 || c.BatchSize < 1 || c.BatchSize > 5000 || c.Sleep < 0 || c.Sleep > 30*time.Second || c.JitterPct < 0 || c.JitterPct > 50 {
 		return &conf.KeyError{Key: "Cleanup", Problem: "has a value out of bounds", Fix: "Period above 0, BatchSize from 1 to 5000, Sleep from 0 to 30s, JitterPct from 0 to 50; or Enabled: false"}
+	}
+	if c.KeepEnded != 0 && c.KeepEnded < leastKept {
+		return &conf.KeyError{Key: "Cleanup.KeepEnded", Problem: fmt.Sprintf("is %v, and what has just ended may have to be ended again", c.KeepEnded),
+			Fix: fmt.Sprintf("set it to %v or more, as 8760h for a year, after which ended sessions, their addresses and unused devices are removed; or to 0s, and they stay for ever", leastKept)}
 	}
 	if least := t.leastInactive(); c.InactiveAfter < least {
 		return &conf.KeyError{Key: "Cleanup.InactiveAfter", Problem: "is so short that sessions in use would end", Fix: "set it to " + least.String() + " or more"}

@@ -25,7 +25,7 @@ func TestDefaultsOfBackgroundWork(t *testing.T) {
 	c, err := background(t, "")
 	require.NoError(t, err)
 	require.Equal(t, Touch{CacheInterval: time.Minute, DBInterval: 10 * time.Minute}, c.Touch)
-	require.Equal(t, Cleanup{Enabled: true, Period: time.Hour, InactiveAfter: 180 * 24 * time.Hour, BatchSize: 500, Sleep: 200 * time.Millisecond, JitterPct: 10}, c.Cleanup)
+	require.Equal(t, Cleanup{Enabled: true, Period: time.Hour, InactiveAfter: 180 * 24 * time.Hour, BatchSize: 500, Sleep: 200 * time.Millisecond, JitterPct: 10, KeepEnded: 365 * 24 * time.Hour}, c.Cleanup)
 	require.Equal(t, Events{MaxLen: 100_000, Poll: 500 * time.Millisecond, Batch: 200, Retain: 24 * time.Hour}, c.Events)
 	require.False(t, c.Events.Enabled())
 	require.Equal(t, GeoIP{ReloadInterval: time.Minute}, c.GeoIP)
@@ -42,6 +42,10 @@ func TestBoundsOfBackgroundWork(t *testing.T) {
 		"Cleanup: {Period: 0s}":                                               "Cleanup",
 		"Cleanup: {BatchSize: 5001}":                                          "Cleanup",
 		"Cleanup: {Sleep: 31s}":                                               "Cleanup",
+		"Cleanup: {KeepEnded: 23h}":                                           "Cleanup.KeepEnded",
+		"Cleanup: {KeepEnded: -1h}":                                           "Cleanup.KeepEnded",
+		"Cleanup: {KeepEnded: 24h}":                                           "",
+		"Cleanup: {KeepEnded: 0s}":                                            "",
 		"Cleanup: {JitterPct: 51}":                                            "Cleanup",
 		"Events: {Stream: s, MaxLen: 0}":                                      "Events",
 		"Events: {Stream: s, Poll: 1ms}":                                      "Events",

@@ -97,11 +97,15 @@ func unix(t time.Time) int64 {
 
 // sessionMessage is a session as our own calls answer with it.
 func sessionMessage(s *sessions.Session) *authsession.Session {
+	addresses := make([]*authsession.SessionAddress, len(s.Addresses))
+	for i, a := range s.Addresses {
+		addresses[i] = &authsession.SessionAddress{Ip: a.IP, Country: a.Country, Region: a.Region, FirstSeen: unix(a.First), LastSeen: unix(a.Last)}
+	}
 	return &authsession.Session{
 		Hash: s.Hash, UserId: s.UserID, AuthKeyId: s.AuthKeyID,
 		DeviceType: s.DeviceType, DeviceModel: s.DeviceModel, Platform: s.Platform, SystemVersion: s.SystemVersion,
 		AppName: s.AppName, AppVersion: s.AppVersion, LangCode: s.LangCode, ApiId: s.APIID, Layer: s.Layer,
-		Ip: s.IP, Country: s.Country, Region: s.Region,
+		Ip: s.IP, Country: s.Country, Region: s.Region, Addresses: addresses,
 		SignedIn: unix(s.SignedIn), LastActive: unix(s.LastActive), ExpiresAt: unix(s.ExpiresAt),
 		RevokedAt: unix(s.RevokedAt), RevokeReason: s.RevokeReason.String(), RevokedBy: s.RevokedBy,
 		Unconfirmed: s.Unconfirmed, EncryptedRequestsDisabled: s.EncryptedRequestsDisabled, CallRequestsDisabled: s.CallRequestsDisabled,

@@ -53,6 +53,32 @@ func TestSessionCalls(t *testing.T) {
 	_, err = c.on(0).GetSession(&authsession.GetSessionRequest{Hash: salts.Random()})
 	refused(t, err, 404, "SESSION_NOT_FOUND")
 
+	last, err := c.on(1).FindLastSession(&authsession.FindLastSessionRequest{UserId: 777, DeviceType: "android", Active: new(true)})
+	require.NoError(t, err)
+	require.Equal(t, tabletHash, last.Hash)
+	_, err = c.on(0).FindLastSession(&authsession.FindLastSessionRequest{UserId: 777, DeviceType: "ios"})
+	refused(t, err, 404, "SESSION_NOT_FOUND")
+	for _, in := range []*authsession.FindLastSessionRequest{{}, {UserId: 777, DeviceType: "androd"}} {
+		_, err = c.on(0).FindLastSession(in)
+		refused(t, err, 400, "INPUT_REQUEST_INVALID")
+	}
+	for in, want := range map[*authsession.SessionExistsRequest]bool{
+		{Hash: phoneHash}:                    true,
+		{Hash: phoneHash, UserId: 777}:       true,
+		{Hash: phoneHash, UserId: 888}:       false,
+		{UserId: 777, DeviceType: "android"}: true,
+		{UserId: 777, ApiId: 5}:              false,
+		{UserId: 99}:                         false,
+	} {
+		out, err := c.on(1).SessionExists(in)
+		require.NoError(t, err)
+		require.Equal(t, want, out.Exists, "%v", in)
+	}
+	for _, in := range []*authsession.SessionExistsRequest{{}, {Hash: phoneHash, DeviceType: "android"}, {UserId: 777, DeviceType: "androd"}} {
+		_, err = c.on(0).SessionExists(in)
+		refused(t, err, 400, "INPUT_REQUEST_INVALID")
+	}
+
 	_, err = c.on(0).ChangeSession(&authsession.ChangeSessionRequest{UserId: 777, Hash: tabletHash, CallRequestsDisabled: new(true)})
 	require.NoError(t, err)
 	devices, err := c.on(1).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: phone.IntID()})

@@ -9,26 +9,44 @@ import (
 func get(ctx context.Context, r *request) error {
 	r.remote()
 	key := r.Int64("auth-key", 0, "the live session on this perm or temp key, by its `id`")
+	last := &pb.FindLastSessionRequest{}
+	r.Int64Var(&last.UserId, "user", 0, "the session that began last of this user `id`")
+	r.StringVar(&last.DeviceType, "type", "", "with --user: the last one on this device `type`")
+	live := r.Bool("live", false, "with --user: the last one that is live")
 	others, err := r.parse()
 	if err != nil {
 		return err
 	}
+	named := len(others)
+	for _, given := range []bool{*key != 0, last.UserId != 0} {
+		if given {
+			named++
+		}
+	}
+	if named != 1 || last.UserId == 0 && (last.DeviceType != "" || *live) {
+		return misuse("name one session, by HASH, --auth-key or --user with --type and --live")
+	}
 	in := &pb.GetSessionRequest{By: &pb.GetSessionRequest_AuthKeyId{AuthKeyId: *key}}
-	switch {
-	case *key == 0 && len(others) == 1:
+	if len(others) == 1 {
 		hash, err := number("hash", others[0])
 		if err != nil {
 			return err
 		}
 		in.By = &pb.GetSessionRequest_Hash{Hash: hash}
-	case *key == 0 || len(others) > 0:
-		return misuse("name one session, by HASH or --auth-key")
+	}
+	if *live {
+		last.Active = live
 	}
 	ctx, client, err := r.connect(ctx)
 	if err != nil {
 		return err
 	}
-	out, err := client.GetSession(ctx, in)
+	var out *pb.Session
+	if last.UserId != 0 {
+		out, err = client.FindLastSession(ctx, last)
+	} else {
+		out, err = client.GetSession(ctx, in)
+	}
 	if err != nil {
 		return err
 	}

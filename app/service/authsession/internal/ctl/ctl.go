@@ -52,9 +52,10 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"list", "", "list sessions, the latest first", list},
-		{"get", "HASH | --auth-key ID", "show one session, live or ended", get},
+		{"get", "HASH | --auth-key ID | --user ID", "show one session, live or ended", get},
 		{"revoke", "HASH... | --user ID", "end sessions", revoke},
 		{"cleanup", "--older-than 720h", "end sessions that have been idle for long", cleanup},
+		{"erase", "USER", "end a user's sessions and remove what there is of them", erase},
 		{"policy get", "USER", "show what holds for a user's sessions", policyGet},
 		{"policy set", "USER", "change it; what has no flag stays", policySet},
 		{"stats", "", "count sessions", stats},

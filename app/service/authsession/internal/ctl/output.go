@@ -76,7 +76,22 @@ func details(s *pb.Session) [][]string {
 		{"signed in", moment(s.SignedIn)}, {"last active", moment(s.LastActive)}, {"expires", moment(s.ExpiresAt)},
 		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy},
 	}
+	for _, a := range s.Addresses {
+		rows = append(rows, []string{"used from", used(a)})
+	}
 	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+}
+
+// used is an address with its place and times.
+func used(a *pb.Address) string {
+	text := a.GetIp()
+	if place := strings.Trim(a.GetRegion()+", "+a.GetCountry(), ", "); place != "" {
+		text += " (" + place + ")"
+	}
+	if a.GetFirstSeen() != nil {
+		text += " from " + moment(a.GetFirstSeen())
+	}
+	return text + " to " + moment(a.GetLastSeen())
 }
 
 func policyRows(p *pb.Policy) [][]string {
@@ -109,6 +124,7 @@ func configRows(c *pb.Config) [][]string {
 		{"Cleanup.Period", c.GetCleanUp().GetPeriod().AsDuration().String()},
 		{"Cleanup.InactiveAfter", c.GetCleanUp().GetInactiveAfter().AsDuration().String()},
 		{"Cleanup.BatchSize", fmt.Sprint(c.GetCleanUp().GetBatchSize())},
+		{"Cleanup.KeepEnded", c.GetCleanUp().GetKeepEnded().AsDuration().String()},
 		{"least --older-than", c.GetCleanUp().GetLeastOlderThan().AsDuration().String()},
 	}
 }

@@ -61,8 +61,7 @@ func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []l
 	if err != nil || len(before) == 0 {
 		return err
 	}
-	kind := device.Type(c.Device())
-	if _, err := tx.ExecCtx(ctx, "UPDATE auth_users SET device_type = ? WHERE id = ? AND device_type <> ?", kind, before[0].ID, kind); err != nil {
+	if err := d.noteClient(ctx, tx, &before[0], &c); err != nil {
 		return err
 	}
 	if !otherApp(&before[0].Client, &c) {
@@ -73,6 +72,17 @@ func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []l
 		return err
 	}
 	return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: after[0].snapshot()})
+}
+
+// noteClient keeps with a login what it is used with: the type of the device and,
+// where it is another than before, its address.
+func (d *Dao) noteClient(ctx context.Context, tx sqlx.Session, login *Record, c *Client) error {
+	set, args := "device_type = ?", []any{device.Type(c.Device())}
+	if addresses, changed := d.movedTo(login, c.IP, d.Now()); changed {
+		set, args = set+", addresses = ?", append(args, addresses)
+	}
+	_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET "+set+" WHERE id = ?", append(args, login.ID)...)
+	return err
 }
 
 func otherApp(a, b *Client) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -85,7 +86,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 		return nil, err
 	}
 	now := d.Now()
-	byReason := map[Reason][]int64{}
+	byReason := map[Reason][]Record{}
 	var stale []string
 	for _, r := range rows {
 		dateActive, live := active[r.ID]
@@ -96,6 +97,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 			r.ExpiresAt += dateActive - r.LastActive
 			r.LastActive = dateActive
 		}
+		addresses := addressText(r.Addresses()) // with the one of now, which the device's row alone has
 		r.Reason = how.why
 		if how.idle != nil {
 			if r.Reason = how.idle(&r); r.Reason == Live {
@@ -103,17 +105,22 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 			}
 		}
 		r.RevokedAt, r.RevokedBy = now, device.Text(how.actor, widthActor)
-		r.Unconfirmed = false
+		r.Unconfirmed, r.addresses = false, addresses
 		stale = append(stale, dataCacheKey(r.AuthKeyID))
-		byReason[r.Reason] = append(byReason[r.Reason], r.ID)
+		byReason[r.Reason] = append(byReason[r.Reason], r)
 		ended = append(ended, Ended{Record: r})
 	}
 	if err := hold(stale...); err != nil {
 		return nil, err
 	}
-	for why, ids := range byReason {
-		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, unconfirmed_until = 0"+
-			" WHERE id IN ("+placeholders(len(ids))+")", append([]any{now, int64(why), device.Text(how.actor, widthActor)}, anys(ids)...)...)
+	for why, list := range byReason {
+		ids, args := make([]any, len(list)), []any{now, int64(why), device.Text(how.actor, widthActor)}
+		for i, r := range list {
+			ids[i] = r.ID
+			args = append(args, r.ID, r.addresses)
+		}
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, unconfirmed_until = 0,"+
+			" addresses = CASE id"+strings.Repeat(" WHEN ? THEN ?", len(list))+" END WHERE id IN ("+placeholders(len(list))+")", append(args, ids...)...)
 		if err != nil {
 			return nil, err
 		}

@@ -36,6 +36,11 @@ type Record struct {
 	EncryptedRequestsDisabled bool
 	CallRequestsDisabled      bool
 	PasswordPending           bool
+
+	// What Addresses is made of: the column, and when the login and its device were
+	// used last, as their rows say it.
+	addresses                string
+	dateActive, clientActive int64
 }
 
 type recordRow struct {
@@ -53,6 +58,7 @@ type recordRow struct {
 	Unconfirmed int64  `db:"unconfirmed_until"`
 	NoEncrypted int64  `db:"encrypted_requests_disabled"`
 	NoCalls     int64  `db:"call_requests_disabled"`
+	Addresses   string `db:"addresses"`
 	Updated     int64  `db:"updated"`
 
 	HasClient      int64  `db:"has_client"`
@@ -79,7 +85,7 @@ const (
 	historyColumns = "-u.id AS id, 1 AS deleted, 0 AS unconfirmed_until, 0 AS encrypted_requests_disabled, 0 AS call_requests_disabled," +
 		" u.revoked_at AS updated, 0 AS has_pending, " + sharedColumns
 	sharedColumns = "u.auth_key_id, u.user_id, u.hash, u.date_created, u.date_active, u.device_type," +
-		" u.revoked_at, u.revoke_reason, u.revoked_by, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
+		" u.revoked_at, u.revoke_reason, u.revoked_by, COALESCE(u.addresses, '') AS addresses, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
 		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days"
 	recordJoins = " LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id"
@@ -121,6 +127,7 @@ func (d *Dao) record(r *recordRow) Record {
 		SignedIn: r.DateCreated, LastActive: r.DateActive,
 		EncryptedRequestsDisabled: r.NoEncrypted != 0, CallRequestsDisabled: r.NoCalls != 0,
 		PasswordPending: r.HasPending != 0,
+		addresses:       r.Addresses, dateActive: r.DateActive, clientActive: r.ClientActive,
 	}
 	if out.DeviceType == "" { // of a stock node
 		out.DeviceType = device.Type(out.Client.Device())
@@ -138,6 +145,9 @@ func (d *Dao) record(r *recordRow) Record {
 		out.Reason, out.RevokedAt, out.RevokedBy = Reason(r.Reason), r.RevokedAt, r.RevokedBy
 	default: // a stock node wipes the dates and leaves the rest
 		out.Reason, out.RevokedAt = EndedByStockNode, r.Updated
+	}
+	if last := out.noted(); out.Reason != Live && len(last) > 0 { // its device may be another user's by now
+		out.Client.IP, out.Country, out.Region = last[0].IP, last[0].Country, last[0].Region
 	}
 	return out
 }

@@ -73,7 +73,7 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		if d.confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
 			unconfirmedUntil = d.Now() + d.confirmWithin
 		}
-		if done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, kind, unconfirmedUntil); err != nil {
+		if done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, client, unconfirmedUntil); err != nil {
 			return err
 		}
 		return saveMarks(ctx, tx, perm, before, after)
@@ -118,8 +118,12 @@ func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (Client, 
 // storeLogin makes the row of a login on perm live and tells of a login that
 // was not. A stock install has one row a key and user: what an ended one says goes
 // to the history, and the new login has a hash and a date of its own.
-func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, kind string, unconfirmedUntil int64) (hash int64, err error) {
+func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, client Client, unconfirmedUntil int64) (hash int64, err error) {
 	now := d.Now()
+	var addresses string
+	if client.IP != "" {
+		addresses = addressText([]Address{d.addressAt(client.IP, now)})
+	}
 	hash, signedIn, wasLive := newHash, now, false
 	if i := slices.IndexFunc(onKey, func(r Record) bool { return r.UserID == userID }); i >= 0 {
 		before := &onKey[i]
@@ -136,12 +140,12 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	}
 	revive := ""
 	if !wasLive {
-		revive = ", unconfirmed_until = VALUES(unconfirmed_until), encrypted_requests_disabled = 0, call_requests_disabled = 0"
+		revive = ", unconfirmed_until = VALUES(unconfirmed_until), encrypted_requests_disabled = 0, call_requests_disabled = 0, addresses = VALUES(addresses)"
 	}
-	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until)"+
-		" VALUES (?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
+	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until, addresses)"+
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
 		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = ''"+revive,
-		perm, userID, hash, signedIn, now, kind, unconfirmedUntil)
+		perm, userID, hash, signedIn, now, device.Type(client.Device()), unconfirmedUntil, addresses)
 	if err != nil {
 		return 0, err
 	}
@@ -159,8 +163,8 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 // one wipes its dates and says nothing of why.
 func keepHistory(ctx context.Context, tx sqlx.Session, id int64) error {
 	const ours = "IF(revoked_at <> 0 AND revoke_reason <> 0 AND date_active <> 0, "
-	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason, revoked_by)"+
-		" SELECT auth_key_id, user_id, hash, date_created, date_active, device_type, "+ours+"revoked_at, UNIX_TIMESTAMP(updated_at)), "+ours+"revoke_reason, 0), "+ours+"revoked_by, '')"+
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason, revoked_by, addresses)"+
+		" SELECT auth_key_id, user_id, hash, date_created, date_active, device_type, "+ours+"revoked_at, UNIX_TIMESTAMP(updated_at)), "+ours+"revoke_reason, 0), "+ours+"revoked_by, ''), addresses"+
 		" FROM auth_users WHERE id = ? AND deleted = 1", id)
 	return err
 }

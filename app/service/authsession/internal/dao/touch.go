@@ -141,6 +141,9 @@ func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold holder, list []tou
 	if len(list) == 0 {
 		return nil
 	}
+	if err := d.noteMoves(ctx, tx, list); err != nil {
+		return err
+	}
 	var sets, args []any
 	for _, column := range []func(touch.Touch) any{
 		func(one touch.Touch) any { return one.IP },
@@ -160,6 +163,34 @@ func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold holder, list []tou
 	cases := "CASE auth_key_id" + strings.Repeat(" WHEN ? THEN ?", len(list)) + " END"
 	_, err = tx.ExecCtx(ctx, "UPDATE auths SET client_ip = "+cases+", country = "+cases+", region = "+cases+
 		" WHERE auth_key_id IN ("+placeholders(len(list))+")", append(sets, ids...)...)
+	return err
+}
+
+// noteMoves keeps with live logins the addresses that they have come to. It comes
+// before the devices' rows change.
+func (d *Dao) noteMoves(ctx context.Context, tx sqlx.Session, list []touch.Touch) error {
+	to := make(map[int64]touch.Touch, len(list))
+	for _, one := range list {
+		to[one.AuthKeyID] = one
+	}
+	keys, _ := byKey(list, func(touch.Touch) any { return nil })
+	logins, err := d.records(ctx, tx, "u.auth_key_id IN ("+placeholders(len(keys))+") AND u.deleted = 0 ORDER BY u.id", keys...)
+	if err != nil {
+		return err
+	}
+	var ids, cases []any
+	for i := range logins {
+		one := to[logins[i].AuthKeyID]
+		if addresses, changed := d.movedTo(&logins[i], one.IP, one.Seen); changed {
+			ids = append(ids, logins[i].ID)
+			cases = append(cases, logins[i].ID, addresses)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err = tx.ExecCtx(ctx, "UPDATE auth_users SET addresses = CASE id"+strings.Repeat(" WHEN ? THEN ?", len(ids))+" END WHERE id IN ("+
+		placeholders(len(ids))+")", append(cases, ids...)...)
 	return err
 }
 

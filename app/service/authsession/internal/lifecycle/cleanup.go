@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -21,6 +22,13 @@ var (
 		Subsystem: "cleanup",
 		Name:      "sessions_total",
 		Help:      "Sessions that were ended because nobody used them.",
+	})
+	removedRows = metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "cleanup",
+		Name:      "removed_total",
+		Help:      "Rows that were removed since they had been over for long: sessions, history (sessions that another on their key has followed), devices.",
+		Labels:    []string{"kind"},
 	})
 	cleanupRuns = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
@@ -43,7 +51,8 @@ const (
 
 const cleanupLock = "authsession.cleanup"
 
-// Cleanup is one run that ends the sessions nobody uses.
+// Cleanup is one run that ends the sessions nobody uses, and then removes the rows
+// of what has ended long ago.
 //
 // One run at a time holds the database's lock, and each of its transactions
 // checks the lock's token: a node that has lost the lock, without having
@@ -56,6 +65,7 @@ type Cleanup struct {
 	Batch     int           // sessions at a time
 	Sleep     time.Duration // in between
 	Limit     int           // in all; 0: no limit
+	Keep      time.Duration // rows of what has ended; 0: for ever
 	DryRun    bool          // count only
 	Allow     bool          // cleaners end logins of a stock install from now on
 	Actor     string
@@ -68,7 +78,10 @@ type CleanupSummary struct {
 	Result   string
 	Sessions int // ended, or, in a dry run, to be ended
 	Batches  int
-	Took     time.Duration
+	// Removed are the rows that were removed, or, in a dry run, would be. A run that
+	// stopped at its limit, or was told to stop, has not got that far.
+	Removed dao.Rows
+	Took    time.Duration
 }
 
 // Run runs until nothing is left to do, or ctx ends: then what is under way is
@@ -95,6 +108,14 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 			return s, err
 		}
 	}
+	if s.Result, err = c.endIdle(ctx, work, &s); err == nil && (s.Result == CleanupDone || c.DryRun) {
+		err = c.remove(ctx, work, &s)
+	}
+	return s, err
+}
+
+// endIdle ends sessions, in batches, and says how it came to its end.
+func (c Cleanup) endIdle(ctx, work context.Context, s *CleanupSummary) (result string, err error) {
 	idle := c.Manager.Idle(c.OlderThan)
 	for {
 		batch := c.batch(s.Sessions)
@@ -104,16 +125,38 @@ func (c Cleanup) Run(ctx context.Context) (s CleanupSummary, err error) {
 		}
 		switch {
 		case err != nil:
-			return s, err
+			return CleanupError, err
 		case !more:
-			s.Result = CleanupDone
-			return s, nil
+			return CleanupDone, nil
 		case c.DryRun, c.Limit > 0 && s.Sessions >= c.Limit:
-			s.Result = CleanupLimit
-			return s, nil
+			return CleanupLimit, nil
+		case !sleep(ctx, c.Sleep):
+			return CleanupStopped, nil
+		}
+	}
+}
+
+// remove removes rows, in batches, or counts them in a dry run.
+func (c Cleanup) remove(ctx, work context.Context, s *CleanupSummary) (err error) {
+	if c.Keep <= 0 {
+		return nil
+	}
+	scan := c.Dao.ScanOver(c.Dao.Now() - int64(c.Keep/time.Second))
+	if c.DryRun {
+		s.Removed, err = scan.Count(work)
+		return err
+	}
+	for {
+		removed, over, err := scan.Remove(work, c.Batch)
+		s.Removed.Logins += removed.Logins
+		s.Removed.History += removed.History
+		s.Removed.Devices += removed.Devices
+		switch {
+		case err != nil, over:
+			return err
 		case !sleep(ctx, c.Sleep):
 			s.Result = CleanupStopped
-			return s, nil
+			return nil
 		}
 	}
 }
@@ -153,11 +196,19 @@ const firstCleanup = 5 * time.Minute
 
 // Cleaner runs the clean-up now and then.
 type Cleaner struct {
-	run  Cleanup
-	conf config.Cleanup
-	stop context.CancelFunc
-	done chan struct{}
+	run        Cleanup
+	conf       config.Cleanup
+	retryAfter time.Duration
+	stop       context.CancelFunc
+	done       chan struct{}
 }
+
+// A run that failed is repeated soon, since a fault is mostly over by then, and not
+// for ever: the next period comes.
+const (
+	cleanupTries = 3
+	cleanupRetry = 5 * time.Second
+)
 
 // StartCleaner starts one; Stop ends it. Nil, when it is not enabled.
 func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
@@ -166,8 +217,8 @@ func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	cleaner := &Cleaner{
-		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Allow: c.FirstRun, Actor: "cleanup"},
-		conf: c, stop: stop, done: make(chan struct{}),
+		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Keep: c.KeepEnded, Allow: c.FirstRun, Actor: "cleanup"},
+		conf: c, retryAfter: cleanupRetry, stop: stop, done: make(chan struct{}),
 	}
 	go cleaner.loop(ctx)
 	return cleaner
@@ -189,24 +240,45 @@ func (c *Cleaner) loop(ctx context.Context) {
 	defer close(c.done)
 	wait := rand.N(min(firstCleanup, c.conf.Period))
 	for sleep(ctx, wait) {
+		c.tries(ctx)
+		wait = c.pause()
+	}
+}
+
+// tries takes turns until one has no error.
+func (c *Cleaner) tries(ctx context.Context) {
+	for try := 1; ; try++ {
 		s, err := c.turn(ctx)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return
 		}
-		cleanupRuns.Inc(s.Result)
-		if s.Result != CleanupWaits {
-			cleanedSessions.Add(float64(s.Sessions))
+		c.tell(s, err)
+		if err == nil || try == cleanupTries || !sleep(ctx, c.retryAfter) {
+			return
 		}
-		switch {
-		case err != nil:
-			logx.Errorf("clean-up: %d unused sessions ended in %d batches and %v, then: %v", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), err)
-		case s.Result == CleanupWaits:
-			logx.Infof("clean-up: waits. This database has logins of a stock install, and %d that nobody has used for %v would end: authsession cleanup -dry-run counts them, authsession cleanup ends them and lets nodes go on by themselves, and so does Cleanup.FirstRun: true",
-				s.Sessions, c.run.OlderThan)
-		case s.Result != CleanupBusy:
-			logx.Infof("clean-up: %d unused sessions ended in %d batches and %v: %s", s.Sessions, s.Batches, s.Took.Round(time.Millisecond), s.Result)
-		}
-		wait = c.pause()
+	}
+}
+
+// tell counts and logs what came of a turn.
+func (c *Cleaner) tell(s CleanupSummary, err error) {
+	cleanupRuns.Inc(s.Result)
+	gone := s.Removed
+	if s.Result != CleanupWaits {
+		cleanedSessions.Add(float64(s.Sessions))
+		removedRows.Add(float64(gone.Logins), "sessions")
+		removedRows.Add(float64(gone.History), "history")
+		removedRows.Add(float64(gone.Devices), "devices")
+	}
+	did := fmt.Sprintf("%d unused sessions ended in %d batches; rows removed that were over for %v: %d of sessions, %d of their history, %d of devices; %v",
+		s.Sessions, s.Batches, c.run.Keep, gone.Logins, gone.History, gone.Devices, s.Took.Round(time.Millisecond))
+	switch {
+	case err != nil:
+		logx.Errorf("clean-up: %s, then: %v", did, err)
+	case s.Result == CleanupWaits:
+		logx.Infof("clean-up: waits. This database has logins of a stock install, and %d that nobody has used for %v would end, and %d rows of what has ended %v ago would go: authsession cleanup -dry-run counts them, authsession cleanup ends and removes them and lets nodes go on by themselves, and so does Cleanup.FirstRun: true",
+			s.Sessions, c.run.OlderThan, gone.Logins+gone.History+gone.Devices, c.run.Keep)
+	case s.Result != CleanupBusy:
+		logx.Infof("clean-up: %s: %s", did, s.Result)
 	}
 }
 

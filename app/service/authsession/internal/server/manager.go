@@ -42,6 +42,14 @@ func (s *manager) GetSession(ctx context.Context, in *authsession.GetSessionRequ
 	return core.New(ctx, s.svcCtx).GetSession(in)
 }
 
+func (s *manager) FindLastSession(ctx context.Context, in *authsession.FindLastSessionRequest) (*authsession.Session, error) {
+	return core.New(ctx, s.svcCtx).FindLastSession(in)
+}
+
+func (s *manager) SessionExists(ctx context.Context, in *authsession.SessionExistsRequest) (*authsession.SessionExistsReply, error) {
+	return core.New(ctx, s.svcCtx).SessionExists(in)
+}
+
 func (s *manager) RevokeSessions(ctx context.Context, in *authsession.RevokeSessionsRequest) (*authsession.RevokeSessionsReply, error) {
 	return core.New(ctx, s.svcCtx).RevokeSessions(in)
 }

@@ -345,9 +345,18 @@ func session(r *dao.Record) Session {
 		Hash: r.Hash, UserID: r.UserID, AuthKeyID: r.AuthKeyID,
 		DeviceType: r.DeviceType, DeviceModel: r.Client.DeviceModel, Platform: platform, SystemVersion: r.Client.SystemVersion,
 		AppName: app, AppVersion: r.Client.AppVersion, LangCode: r.Client.LangCode, APIID: r.Client.APIID, Layer: r.Client.Layer,
-		IP: r.Client.IP, Country: r.Country, Region: r.Region,
+		IP: r.Client.IP, Country: r.Country, Region: r.Region, Addresses: addresses(r),
 		SignedIn: dao.Time(r.SignedIn), LastActive: dao.Time(r.LastActive), ExpiresAt: dao.Time(r.ExpiresAt),
 		RevokedAt: dao.Time(r.RevokedAt), RevokeReason: r.Reason, RevokedBy: r.RevokedBy,
 		Unconfirmed: r.Unconfirmed, EncryptedRequestsDisabled: r.EncryptedRequestsDisabled, CallRequestsDisabled: r.CallRequestsDisabled,
 	}
+}
+
+func addresses(r *dao.Record) []Address {
+	noted := r.Addresses()
+	list := make([]Address, len(noted))
+	for i, a := range noted {
+		list[i] = Address{IP: a.IP, Country: a.Country, Region: a.Region, First: dao.Time(a.First), Last: dao.Time(a.Last)}
+	}
+	return list
 }

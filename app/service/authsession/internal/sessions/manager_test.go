@@ -25,7 +25,8 @@ func TestASignInIsARecord(t *testing.T) {
 	now := w.clock.Now()
 	want := sessions.Session{Hash: hash, UserID: 777, AuthKeyID: key, DeviceType: device.Android, DeviceModel: "Pixel 9", Platform: "Android",
 		SystemVersion: "SDK 35", AppName: "Telegram Android", AppVersion: "11.4", LangCode: "de", APIID: 6, IP: "10.1.2.3",
-		Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", SignedIn: now, LastActive: now, ExpiresAt: now.Add(180 * days)}
+		Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", SignedIn: now, LastActive: now, ExpiresAt: now.Add(180 * days),
+		Addresses: []sessions.Address{{IP: "10.1.2.3", Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", First: now, Last: now}}}
 	require.Equal(t, want, w.get(hash))
 	found, err := w.manager(1).FindByKey(t.Context(), key)
 	require.NoError(t, err)
@@ -45,6 +46,7 @@ func TestASignInIsARecord(t *testing.T) {
 	w.clock.Advance(time.Hour)
 	require.Equal(t, hash, w.bind(1, key, 777))
 	want.LastActive, want.ExpiresAt = w.clock.Now(), w.clock.Now().Add(180*days)
+	want.Addresses[0].Last = w.clock.Now()
 	require.Equal(t, want, w.get(hash))
 	require.EqualValues(t, 1, w.events(events.Created))
 

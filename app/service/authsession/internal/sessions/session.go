@@ -38,6 +38,9 @@ type Session struct {
 	IP      string // seen last
 	Country string // of IP; empty without a place database
 	Region  string
+	// Addresses are those that it was used from, the one seen last first, at most
+	// ten.
+	Addresses []Address
 
 	SignedIn     time.Time
 	LastActive   time.Time // exact to the interval of touches
@@ -51,6 +54,15 @@ type Session struct {
 	Unconfirmed               bool
 	EncryptedRequestsDisabled bool
 	CallRequestsDisabled      bool
+}
+
+// Address is one that a session was used from.
+type Address struct {
+	IP      string
+	Country string // empty without a place database
+	Region  string
+	First   time.Time // zero: not known
+	Last    time.Time // exact to the interval of touches
 }
 
 // Live reports whether the session was not revoked.

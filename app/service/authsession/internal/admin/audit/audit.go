@@ -31,7 +31,7 @@ type Entry struct {
 	Request   string
 	Code      string // of the answer, as OK or NOT_FOUND; empty: under way
 	Reason    string // why the call was refused; empty: it was not
-	Affected  int    // logins that were ended or listed
+	Affected  int    // logins that were ended, erased or listed
 }
 
 // Outcome is what came of a change.
@@ -39,6 +39,8 @@ type Outcome struct {
 	Code   string
 	UserID int64 // whom the call was about, where that was found out; 0: as its row says
 	Ended  []Ended
+	Erased int    // logins that the change removed, which are not named
+	Counts string // of what it did, as JSON; stands after the request; empty: Ended says it
 }
 
 // Ended names a login that a change ended.
@@ -95,8 +97,9 @@ func (l *Log) Complete(ctx context.Context, id int64, o Outcome) error {
 				return err
 			}
 		}
-		_, err := tx.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ?, user_id = IF(user_id = 0, ?, user_id) WHERE id = ?",
-			device.Text(o.Code, maxCode), len(o.Ended), o.UserID, id)
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ?, user_id = IF(user_id = 0, ?, user_id),"+
+			" request = LEFT(CONCAT_WS(' ', request, NULLIF(?, '')), ?) WHERE id = ?",
+			device.Text(o.Code, maxCode), len(o.Ended)+o.Erased, o.UserID, o.Counts, maxRequest, id)
 		return err
 	})
 	if err != nil {

@@ -26,10 +26,11 @@ type Scope string
 const (
 	Read   Scope = "sessions:read"
 	Revoke Scope = "sessions:revoke"
+	Erase  Scope = "sessions:erase"
 )
 
 // Scopes are all there are.
-var Scopes = []Scope{Read, Revoke}
+var Scopes = []Scope{Read, Revoke, Erase}
 
 const (
 	// Leeway is how much the clocks of who makes and who checks a token may

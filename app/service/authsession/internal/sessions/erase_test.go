@@ -1,0 +1,87 @@
+package sessions_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+)
+
+// Of an erased user nothing is left in any table but events and the keys, and
+// nothing of others is missing.
+func TestAUserIsErased(t *testing.T) {
+	w := newWorld(t, nil)
+	phone, first := w.signIn(777, "phone")
+	require.Len(t, w.revoke(sessions.Selection{Hash: first}), 1)
+	w.bind(0, phone, 777) // the first one is history
+	desktop, ended := w.signIn(777, "desktop")
+	require.Len(t, w.revoke(sessions.Selection{Hash: ended}), 1)
+	shared, _ := w.signIn(777, "tablet") // and then given to somebody else
+	other := w.bind(0, shared, 888)
+	lent, theirs := w.signIn(888, "iphone") // and used by the user last
+	w.bind(0, lent, 777)
+	_, stranger := w.signIn(999, "web")
+	require.NoError(t, w.manager(0).SetTTL(t.Context(), 777, 30))
+	require.NoError(t, w.manager(0).SetTTL(t.Context(), 888, 30))
+	w.loggedIn(phone, 777) // cached
+	w.told.Told()
+	revoked := w.events(events.Revoked)
+
+	want := sessions.Erasure{LoggedOut: 2, Sessions: 4, History: 1, Devices: 3}
+	counted, err := w.manager(1).Erasable(t.Context(), 777)
+	require.NoError(t, err)
+	require.Equal(t, want, counted)
+	w.loggedIn(phone, 777)
+	require.EqualValues(t, 4, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777"), "whoever counts changes nothing")
+
+	done, err := w.manager(1).Erase(t.Context(), 777, byAdmin)
+	require.NoError(t, err)
+	require.Equal(t, want, done)
+	for _, table := range []string{"auth_users", "auth_user_history", "auth_user_settings", "auth_password_pendings"} {
+		require.Zero(t, w.number("SELECT COUNT(*) FROM "+table+" WHERE user_id = 777"), table)
+	}
+	for _, key := range []int64{phone, desktop, lent} {
+		require.Zero(t, w.number("SELECT COUNT(*) FROM auths WHERE auth_key_id = ?", key))
+		state, user := w.state(0, key)
+		require.EqualValues(t, []any{int32(1), int64(0)}, []any{state, user}, "its client has not introduced itself")
+	}
+	var told []int64
+	for _, e := range w.told.Told() {
+		if !e.Replaced { // not a reminder
+			told = append(told, e.AuthKeyID)
+		}
+	}
+	require.ElementsMatch(t, []int64{phone, lent}, told, "the session nodes hear of it")
+	require.EqualValues(t, revoked+2, w.events(events.Revoked))
+
+	w.loggedIn(shared, 888)
+	require.Equal(t, "Pixel Tablet", w.get(other).DeviceModel, "it is theirs now")
+	require.Equal(t, sessions.ReplacedOnKey, w.get(theirs).RevokeReason, "what they did stays")
+	require.True(t, w.get(stranger).Live())
+	require.EqualValues(t, 2, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 888"))
+	require.EqualValues(t, 1, w.number("SELECT COUNT(*) FROM auth_user_settings WHERE user_id = 888 AND authorization_ttl_days = 30"))
+	require.EqualValues(t, 5, w.number("SELECT COUNT(*) FROM auth_keys"))
+
+	done, err = w.manager(0).Erase(t.Context(), 777, byAdmin)
+	require.NoError(t, err)
+	require.Equal(t, sessions.Erasure{}, done, "there is nothing left")
+	hash := w.bind(0, phone, 777)
+	require.True(t, w.get(hash).Live(), "somebody may use the key again")
+}
+
+// More rows than one transaction takes go in several.
+func TestAUserWithManyRowsIsErased(t *testing.T) {
+	w := newWorld(t, nil)
+	for i := range 1100 {
+		w.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, deleted, revoked_at, revoke_reason) VALUES (?, 777, ?, 1, 1, 1, 1, 2)", i+1, i+1)
+	}
+	w.exec("INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, revoked_at, revoke_reason) SELECT auth_key_id, 777, -hash, 1, 1, 1, 2 FROM auth_users")
+	began := time.Now()
+	done, err := w.manager(0).Erase(t.Context(), 777, byAdmin)
+	require.NoError(t, err)
+	require.Equal(t, sessions.Erasure{Sessions: 1100, History: 1100}, done)
+	t.Logf("2,200 rows in %v", time.Since(began))
+}
