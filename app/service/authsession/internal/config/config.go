@@ -25,7 +25,9 @@ type Config struct {
 	KV    kv.KvConf       // salts
 	Salts Salts
 	GeoIP GeoIP
-	Sweep Sweep
+	// Warmup fills the Cache after a start.
+	Warmup Warmup
+	Sweep  Sweep
 	// Sessions and Concurrency are what holds for users without settings of
 	// their own.
 	Sessions    Sessions
@@ -137,6 +139,9 @@ func (c *Config) Validate() error {
 	}
 	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
 		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}
+	}
+	if err := c.Warmup.validate(); err != nil {
+		return err
 	}
 	if err := c.Events.validate(); err != nil {
 		return err
