@@ -97,8 +97,11 @@ type Sessions struct {
 
 // Concurrency is what a sign-in does to the user's other logins.
 type Concurrency struct {
-	Strategy string `json:",default=none,options=none|limit-per-device-type|one-per-device-type|one"`
-	Limit    int    `json:",default=1,range=[1:10000]"` // of limit-per-device-type
+	Strategy string `json:",default=none,options=none|limit|limit-per-device-type|one-per-device-type|one"`
+	Limit    int    `json:",default=1,range=[1:10000]"` // of limit and limit-per-device-type
+	// Total bounds the logins of a user over all device types, beside what Strategy
+	// says of each; 0: no bound. A user with a strategy of their own has that alone.
+	Total int `json:",optional,range=[0:10000]"`
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.
