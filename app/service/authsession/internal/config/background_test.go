@@ -59,6 +59,8 @@ func TestBoundsOfBackgroundWork(t *testing.T) {
 		"Warmup: {PerSecond: 0}":                                              "Warmup",
 		"Warmup: {PerSecond: 10001}":                                          "Warmup",
 		"Warmup: {Enabled: false, ActiveWithin: 0s}":                          "",
+		"Sessions: {AnnounceLogins: true}":                                    "Sessions.AnnounceLogins",
+		"Sessions: {AnnounceLogins: true, ConfirmWithin: 168h}":               "",
 		"GeoIP: {Path: /nowhere.mmdb, ReloadInterval: 1h}\nSweep: {Batch: 1}": "",
 	} {
 		t.Run(yaml, func(t *testing.T) {

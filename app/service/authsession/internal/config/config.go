@@ -93,6 +93,11 @@ type Sessions struct {
 	// ConfirmWithin is how long a login that begins beside others counts as
 	// unconfirmed, unless the user confirms it before; 0: none does.
 	ConfirmWithin time.Duration `json:",default=0s"`
+	// AnnounceLogins has the user's other devices told of a login that waits to be
+	// confirmed, and of its confirmation (updateNewAuthorization). Off by default: a
+	// BFF may send that itself. It is for session nodes whose Schema is 0.216.0 or
+	// later; a node of an older one would garble the update.
+	AnnounceLogins bool `json:",optional"`
 }
 
 // Concurrency is what a sign-in does to the user's other logins.
@@ -157,6 +162,10 @@ func (c *Config) Validate() error {
 	}
 	if c.Sessions.ConfirmWithin < 0 {
 		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
+	}
+	if c.Sessions.AnnounceLogins && c.Sessions.ConfirmWithin == 0 {
+		return &conf.KeyError{Key: "Sessions.AnnounceLogins", Problem: "has no effect without Sessions.ConfirmWithin: clients show only logins that wait to be confirmed",
+			Fix: "set ConfirmWithin, for example to 168h, or leave AnnounceLogins out"}
 	}
 	if err := c.Salts.validate(); err != nil {
 		return err

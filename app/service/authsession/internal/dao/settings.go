@@ -147,7 +147,7 @@ func lockUser(ctx context.Context, tx sqlx.Session, userID int64) (p Policy, err
 // surplus returns those of a user's live logins that may not stay beside one
 // of the given type on the key perm: the ones idle the longest.
 func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) (ids []int64) {
-	ofType, ofAll := d.others(own)
+	ofType, ofAll := d.mayStay(own)
 	others := slices.DeleteFunc(slices.Clone(live), func(r Record) bool { return r.AuthKeyID == perm })
 	slices.SortFunc(others, NewestFirst)
 	for _, r := range others {
@@ -164,9 +164,9 @@ func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) 
 	return ids
 }
 
-// others is how many of a user's other logins may stay beside a new one: those of
-// its device type, and all together.
-func (d *Dao) others(own Policy) (ofType, ofAll int) {
+// mayStay is how many of a user's other logins may stay beside a new one: of its
+// device type, and of all together.
+func (d *Dao) mayStay(own Policy) (ofType, ofAll int) {
 	p, total := d.policy, d.total
 	if own.Strategy != "" {
 		p.Strategy, total = own.Strategy, 0
