@@ -1230,11 +1230,11 @@ func (x *GetPolicyRequest) GetUserId() int64 {
 type Policy struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	TtlDays int32                  `protobuf:"varint,1,opt,name=ttl_days,json=ttlDays,proto3" json:"ttl_days,omitempty"` // idle days until a login expires; at most 3650
-	// What a sign-in does to the user's other logins: "none" nothing,
-	// "limit-per-device-type" leaves limit of them of a device type,
+	// What a sign-in does to the user's other logins: "none" nothing, "limit"
+	// leaves limit of them, "limit-per-device-type" limit of a device type,
 	// "one-per-device-type" and "one" leave the new one alone.
 	Strategy      string `protobuf:"bytes,2,opt,name=strategy,proto3" json:"strategy,omitempty"`
-	Limit         int32  `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"` // of limit-per-device-type; at most 10000
+	Limit         int32  `protobuf:"varint,3,opt,name=limit,proto3" json:"limit,omitempty"` // of limit and limit-per-device-type; at most 10000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1641,6 +1641,7 @@ type Config_Concurrency struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Strategy      string                 `protobuf:"bytes,1,opt,name=strategy,proto3" json:"strategy,omitempty"` // as in Policy
 	Limit         int32                  `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	Total         int32                  `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"` // logins of a user over all device types; 0: no bound
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1685,6 +1686,13 @@ func (x *Config_Concurrency) GetStrategy() string {
 func (x *Config_Concurrency) GetLimit() int32 {
 	if x != nil {
 		return x.Limit
+	}
+	return 0
+}
+
+func (x *Config_Concurrency) GetTotal() int32 {
+	if x != nil {
+		return x.Total
 	}
 	return 0
 }
@@ -2019,15 +2027,16 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x12\n" +
-	"\x10GetConfigRequest\"\xc1\x06\n" +
+	"\x10GetConfigRequest\"\xd7\x06\n" +
 	"\x06Config\x12;\n" +
 	"\vconcurrency\x18\x01 \x01(\v2\x19.admin.Config.ConcurrencyR\vconcurrency\x12)\n" +
 	"\x05touch\x18\x02 \x01(\v2\x13.admin.Config.TouchR\x05touch\x120\n" +
 	"\bclean_up\x18\x03 \x01(\v2\x15.admin.Config.CleanUpR\acleanUp\x122\n" +
-	"\bsessions\x18\x04 \x01(\v2\x16.admin.Config.SessionsR\bsessions\x1a?\n" +
+	"\bsessions\x18\x04 \x01(\v2\x16.admin.Config.SessionsR\bsessions\x1aU\n" +
 	"\vConcurrency\x12\x1a\n" +
 	"\bstrategy\x18\x01 \x01(\tR\bstrategy\x12\x14\n" +
-	"\x05limit\x18\x02 \x01(\x05R\x05limit\x1ag\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x05R\x05total\x1ag\n" +
 	"\bSessions\x12\x19\n" +
 	"\bttl_days\x18\x01 \x01(\x05R\attlDays\x12@\n" +
 	"\x0econfirm_within\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\rconfirmWithin\x1a\x85\x01\n" +

@@ -358,7 +358,10 @@ func (x *DropTempAuthKeysReply) GetAuthKeyIds() []int64 {
 	return nil
 }
 
-// TouchSessions reports activity, batched by the caller.
+// TouchSessions reports activity, batched by the caller, and is how session
+// checks logins: in rounds, without a call a message. Each key is looked at once
+// in Touch.CacheInterval. What may be called without a login is for session to
+// say (NoLogin in session.yaml).
 type TouchSessionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Touches       []*SessionTouch        `protobuf:"bytes,1,rep,name=touches,proto3" json:"touches,omitempty"` // at most 1000
@@ -508,7 +511,10 @@ func (x *TouchSessionsReply) GetRevokedAuthKeyIds() []int64 {
 	return nil
 }
 
-// CheckSession answers whether a key is a live login.
+// CheckSession answers whether a key is a live login, for services that do not
+// hear of its end: session itself does not call it. A key on which nobody is
+// logged in is known but not valid; there is no variant that calls it valid, as
+// who wants to let it pass can tell by perm_auth_key_id.
 type CheckSessionRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AuthKeyId     int64                  `protobuf:"varint,1,opt,name=auth_key_id,json=authKeyId,proto3" json:"auth_key_id,omitempty"` // perm or temp key

@@ -203,6 +203,16 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	s.Touch.Flush(ctx)
 
 	// background work
+	warmup, err := d.StartWarmup(ctx, 24*time.Hour)
+	ok(err)
+	for range 2 {
+		page, err := warmup.Next(ctx, 200)
+		ok(err)
+		require.Len(t, page, 200)
+		_, _, err = warmup.Fill(ctx, page[0])
+		ok(err)
+	}
+	warmup.Close()
 	one(d.CleanupWaits(ctx))
 	ok(d.AllowCleanup(ctx))
 	sweep, err := d.StartSweep(ctx, 0)

@@ -176,7 +176,7 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 	}
 	code, text := a.must("PATCH", "/v1/users/777/policy", both(t), `{"strategy":"on"}`)
 	require.Equal(t, 400, code)
-	require.Contains(t, text, "there are none, limit-per-device-type, one-per-device-type and one")
+	require.Contains(t, text, "there are none, limit, limit-per-device-type, one-per-device-type and one")
 	require.Empty(t, a.sessions.calls())
 }
 

@@ -47,7 +47,7 @@ const (
 	maxReason      = 200 // characters; the whole request has to fit its column of the audit log
 )
 
-var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessions.LimitPerDeviceType, sessions.OnePerDeviceType, sessions.OneSession}
+var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessions.LimitAll, sessions.LimitPerDeviceType, sessions.OnePerDeviceType, sessions.OneSession}
 
 // impl is SessionAdmin. Whoever gets here may.
 type impl struct {
@@ -312,7 +312,7 @@ func validPolicy(userID int64, p *pb.Policy, reason string) error {
 	case p.GetTtlDays() < 0 || p.GetTtlDays() > maxTTLDays:
 		return invalid("ttl_days", "must be from 0 to %d", maxTTLDays)
 	case !slices.Contains(strategies, sessions.Strategy(p.GetStrategy())):
-		return invalid("strategy", "there is no strategy %q; there are none, limit-per-device-type, one-per-device-type and one, or empty for what is configured", printed(p.GetStrategy()))
+		return invalid("strategy", "there is no strategy %q; there are none, limit, limit-per-device-type, one-per-device-type and one, or empty for what is configured", printed(p.GetStrategy()))
 	case p.GetLimit() < 0 || p.GetLimit() > maxLimit:
 		return invalid("limit", "must be from 0 to %d", maxLimit)
 	}

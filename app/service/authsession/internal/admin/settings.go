@@ -11,7 +11,7 @@ import (
 // there by being added to the configuration.
 func settings(c config.Config) *pb.Config {
 	return &pb.Config{
-		Concurrency: &pb.Config_Concurrency{Strategy: c.Concurrency.Strategy, Limit: int32(c.Concurrency.Limit)},
+		Concurrency: &pb.Config_Concurrency{Strategy: c.Concurrency.Strategy, Limit: int32(c.Concurrency.Limit), Total: int32(c.Concurrency.Total)},
 		Touch:       &pb.Config_Touch{CacheInterval: durationpb.New(c.Touch.CacheInterval), DbInterval: durationpb.New(c.Touch.DBInterval)},
 		CleanUp: &pb.Config_CleanUp{Enabled: c.Cleanup.Enabled, Period: durationpb.New(c.Cleanup.Period),
 			InactiveAfter: durationpb.New(c.Cleanup.InactiveAfter), BatchSize: int32(c.Cleanup.BatchSize), LeastOlderThan: durationpb.New(c.LeastInactive()),

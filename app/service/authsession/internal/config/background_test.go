@@ -26,6 +26,7 @@ func TestDefaultsOfBackgroundWork(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Touch{CacheInterval: time.Minute, DBInterval: 10 * time.Minute}, c.Touch)
 	require.Equal(t, Cleanup{Enabled: true, Period: time.Hour, InactiveAfter: 180 * 24 * time.Hour, BatchSize: 500, Sleep: 200 * time.Millisecond, JitterPct: 10, KeepEnded: 365 * 24 * time.Hour}, c.Cleanup)
+	require.Equal(t, Warmup{Enabled: true, Logins: 20_000, PerSecond: 200, ActiveWithin: 24 * time.Hour}, c.Warmup)
 	require.Equal(t, Events{MaxLen: 100_000, Poll: 500 * time.Millisecond, Batch: 200, Retain: 24 * time.Hour}, c.Events)
 	require.False(t, c.Events.Enabled())
 	require.Equal(t, GeoIP{ReloadInterval: time.Minute}, c.GeoIP)
@@ -53,6 +54,17 @@ func TestBoundsOfBackgroundWork(t *testing.T) {
 		"Events: {Batch: 1001}":                                               "", // there are none
 		"Cleanup: {Enabled: false, InactiveAfter: 1s}":                        "",
 		"Events: {Stream: s, Touched: true}\nTouch: {CacheInterval: 10m}":     "",
+		"Warmup: {ActiveWithin: 59s}":                                         "Warmup",
+		"Warmup: {ActiveWithin: 721h}":                                        "Warmup",
+		"Warmup: {Logins: 1000000}":                                           "Warmup.Logins",
+		"Warmup: {Logins: 720000}":                                            "",
+		"Warmup: {Logins: 1000000, PerSecond: 300}":                           "",
+		"Warmup: {Logins: 0}":                                                 "Warmup",
+		"Warmup: {PerSecond: 0}":                                              "Warmup",
+		"Warmup: {PerSecond: 10001}":                                          "Warmup",
+		"Warmup: {Enabled: false, ActiveWithin: 0s}":                          "",
+		"Sessions: {AnnounceLogins: true}":                                    "Sessions.AnnounceLogins",
+		"Sessions: {AnnounceLogins: true, ConfirmWithin: 168h}":               "",
 		"GeoIP: {Path: /nowhere.mmdb, ReloadInterval: 1h}\nSweep: {Batch: 1}": "",
 	} {
 		t.Run(yaml, func(t *testing.T) {

@@ -25,7 +25,9 @@ type Config struct {
 	KV    kv.KvConf       // salts
 	Salts Salts
 	GeoIP GeoIP
-	Sweep Sweep
+	// Warmup fills the Cache after a start.
+	Warmup Warmup
+	Sweep  Sweep
 	// Sessions and Concurrency are what holds for users without settings of
 	// their own.
 	Sessions    Sessions
@@ -91,12 +93,20 @@ type Sessions struct {
 	// ConfirmWithin is how long a login that begins beside others counts as
 	// unconfirmed, unless the user confirms it before; 0: none does.
 	ConfirmWithin time.Duration `json:",default=0s"`
+	// AnnounceLogins has the user's other devices told of a login that waits to be
+	// confirmed, and of its confirmation (updateNewAuthorization). Off by default: a
+	// BFF may send that itself. It is for session nodes whose Schema is 0.216.0 or
+	// later; a node of an older one would garble the update.
+	AnnounceLogins bool `json:",optional"`
 }
 
 // Concurrency is what a sign-in does to the user's other logins.
 type Concurrency struct {
-	Strategy string `json:",default=none,options=none|limit-per-device-type|one-per-device-type|one"`
-	Limit    int    `json:",default=1,range=[1:10000]"` // of limit-per-device-type
+	Strategy string `json:",default=none,options=none|limit|limit-per-device-type|one-per-device-type|one"`
+	Limit    int    `json:",default=1,range=[1:10000]"` // of limit and limit-per-device-type
+	// Total bounds the logins of a user over all device types, beside what Strategy
+	// says of each; 0: no bound. A user with a strategy of their own has that alone.
+	Total int `json:",optional,range=[0:10000]"`
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.
@@ -138,6 +148,9 @@ func (c *Config) Validate() error {
 	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
 		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}
 	}
+	if err := c.Warmup.validate(); err != nil {
+		return err
+	}
 	if err := c.Events.validate(); err != nil {
 		return err
 	}
@@ -149,6 +162,10 @@ func (c *Config) Validate() error {
 	}
 	if c.Sessions.ConfirmWithin < 0 {
 		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
+	}
+	if c.Sessions.AnnounceLogins && c.Sessions.ConfirmWithin == 0 {
+		return &conf.KeyError{Key: "Sessions.AnnounceLogins", Problem: "has no effect without Sessions.ConfirmWithin: clients show only logins that wait to be confirmed",
+			Fix: "set ConfirmWithin, for example to 168h, or leave AnnounceLogins out"}
 	}
 	if err := c.Salts.validate(); err != nil {
 		return err

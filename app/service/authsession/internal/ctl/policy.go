@@ -32,8 +32,8 @@ func policySet(ctx context.Context, r *request) error {
 	r.remote()
 	in := &pb.ChangePolicyRequest{}
 	ttl := r.Int("ttl-days", 0, "idle days until a session expires; 0: as configured for all")
-	strategy := r.String("strategy", "", "what a sign-in does to other sessions: none, limit-per-device-type, one-per-device-type or one; empty: as configured for all")
-	limit := r.Int("limit", 0, "of limit-per-device-type; 0: as configured for all")
+	strategy := r.String("strategy", "", "what a sign-in does to other sessions: none, limit, limit-per-device-type, one-per-device-type or one; empty: as configured for all")
+	limit := r.Int("limit", 0, "of limit and limit-per-device-type; 0: as configured for all")
 	r.StringVar(&in.Reason, "reason", "", "`text` for the audit log, as a ticket's number")
 	user, err := r.user()
 	if err != nil {

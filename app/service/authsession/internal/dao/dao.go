@@ -76,6 +76,7 @@ type Dao struct {
 	confirmWithin int64 // seconds; 0: every login counts as confirmed
 	saltWindow    int64 // seconds that a salt made here lives
 	policy        Policy
+	total         int // logins of a user without a strategy of their own; 0: no bound
 	locate        Locator
 }
 
@@ -124,6 +125,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 		confirmWithin: int64(c.Sessions.ConfirmWithin / time.Second),
 		saltWindow:    c.Salts.Window(),
 		policy:        Policy{Strategy: c.Concurrency.Strategy, Limit: c.Concurrency.Limit},
+		total:         c.Concurrency.Total,
 	}
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)
 	for i, key := range []string{"Cache", "KV"} {

@@ -65,10 +65,7 @@ func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
 // knownKey returns a key from the cache or MySQL; nil when there is none.
 func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
 	for range 2 {
-		c, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), func(ctx context.Context) (*cachedKey, bool, error) {
-			k, err := d.loadKey(ctx, id)
-			return d.toCache(k), true, err
-		})
+		c, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), d.keyLoader(id))
 		if err != nil || c == nil {
 			return nil, err
 		}
@@ -78,6 +75,14 @@ func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
 		d.cache.Drop(ctx, keyCacheKey(id))
 	}
 	return d.loadKey(ctx, id) // a node with other keys was faster
+}
+
+// keyLoader reads from MySQL what the cache is to have of a key.
+func (d *Dao) keyLoader(id int64) lease.Loader[cachedKey] {
+	return func(ctx context.Context) (*cachedKey, bool, error) {
+		k, err := d.loadKey(ctx, id)
+		return d.toCache(k), true, err
+	}
 }
 
 // loadKey returns nil when there is no such key.

@@ -124,13 +124,16 @@ func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
 }
 
 func (d *Dao) cachedLogin(ctx context.Context, perm int64) (*Login, error) {
-	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), func(ctx context.Context) (*Login, bool, error) {
-		return d.loadLogin(ctx, perm)
-	})
+	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), d.loginLoader(perm))
 	if err != nil || l != nil {
 		return l, err
 	}
 	return nobody, nil
+}
+
+// loginLoader reads from MySQL what the cache is to have of a perm key's login.
+func (d *Dao) loginLoader(perm int64) lease.Loader[Login] {
+	return func(ctx context.Context) (*Login, bool, error) { return d.loadLogin(ctx, perm) }
 }
 
 func (d *Dao) seemsExpired(l *Login) bool {

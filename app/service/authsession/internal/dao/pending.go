@@ -17,6 +17,12 @@ type Pending struct {
 	Owed   bool  // the second factor is owed, or may be; false: no longer
 }
 
+// Completed is what came of a sign-in whose second factor is owed no longer.
+type Completed struct {
+	Ended []Ended // the user's logins that the policy did not let stay
+	Begun *Begun  // the login, when it waits to be confirmed
+}
+
 // SetPending notes on perm what a call says of the second factor. When nothing
 // is owed any more, the sign-in is complete, and the logins end that the user's
 // policy does not let stay beside it.
@@ -24,7 +30,7 @@ type Pending struct {
 // What a user owes who is not logged in on perm is kept like a call in flight:
 // a BFF may bind later than it answers. When their login has ended instead, no
 // other begins without a call of its own, which clears it.
-func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (ended []Ended, err error) {
+func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (done Completed, err error) {
 	if !p.changesState() { // copies of the login stay true
 		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			if err := lockKey(ctx, tx, perm); err != nil {
@@ -38,43 +44,43 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (ended []En
 		})
 	} else {
 		err = d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder, live []loginOn) (err error) {
-			ended, err = d.settle(ctx, tx, hold, perm, p, live)
+			done, err = d.settle(ctx, tx, hold, perm, p, live)
 			return err
 		})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("owed password: %w", err)
+		return Completed{}, fmt.Errorf("owed password: %w", err)
 	}
-	return ended, nil
+	return done, nil
 }
 
 // settle is SetPending, in a transaction, of a call that says what a login owes;
 // live were the logins on the key before it. The user's row is locked before the
 // rows of logins, here as in a sign-in: the other way round, the two would wait
 // for each other.
-func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p Pending, live []loginOn) ([]Ended, error) {
+func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p Pending, live []loginOn) (Completed, error) {
 	// The key's row orders all that is said of the key, and its sign-ins.
 	if err := lockKey(ctx, tx, perm); err != nil {
-		return nil, err
+		return Completed{}, err
 	}
 	policies := make(map[int64]Policy, len(live))
 	for _, l := range live {
 		policy, err := lockUser(ctx, tx, l.UserID)
 		if err != nil {
-			return nil, err
+			return Completed{}, err
 		}
 		policies[l.UserID] = policy
 	}
 	now, err := loginsOn(ctx, tx, perm)
 	if err != nil {
-		return nil, err
+		return Completed{}, err
 	}
 	if slices.ContainsFunc(now, func(l loginOn) bool { return !slices.Contains(live, l) }) {
-		return nil, errSignedIn
+		return Completed{}, errSignedIn
 	}
 	locked, err := lockLive(ctx, tx, now)
 	if err != nil {
-		return nil, err
+		return Completed{}, err
 	}
 	var users []int64
 	for _, l := range now {
@@ -84,13 +90,13 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int
 	}
 	before, err := d.marks(ctx, tx, perm)
 	if err != nil {
-		return nil, err
+		return Completed{}, err
 	}
 	after := p.apply(before, users, d.Now())
 	if err := saveMarks(ctx, tx, perm, before, after); err != nil || len(users) != 1 || !before.owed(users[0]) || after.owed(users[0]) {
-		return nil, err
+		return Completed{}, err
 	}
-	return d.enforce(ctx, tx, hold, policies[users[0]], perm, users[0])
+	return d.complete(ctx, tx, hold, policies[users[0]], perm, users[0])
 }
 
 // changesState reports whether a login may owe something else than before: a

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
@@ -16,6 +17,7 @@ import (
 // Strategies of Policy, as they are stored.
 const (
 	Unlimited          = "none"
+	Limited            = "limit"
 	LimitPerDeviceType = "limit-per-device-type"
 	OnePerDeviceType   = "one-per-device-type"
 	OneLogin           = "one"
@@ -145,32 +147,48 @@ func lockUser(ctx context.Context, tx sqlx.Session, userID int64) (p Policy, err
 // surplus returns those of a user's live logins that may not stay beside one
 // of the given type on the key perm: the ones idle the longest.
 func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) (ids []int64) {
-	p := d.policy
+	ofType, ofAll := d.mayStay(own)
+	others := slices.DeleteFunc(slices.Clone(live), func(r Record) bool { return r.AuthKeyID == perm })
+	slices.SortFunc(others, NewestFirst)
+	for _, r := range others {
+		sameType := r.DeviceType == deviceType
+		if ofAll == 0 || sameType && ofType == 0 {
+			ids = append(ids, r.ID)
+			continue
+		}
+		ofAll--
+		if sameType {
+			ofType--
+		}
+	}
+	return ids
+}
+
+// mayStay is how many of a user's other logins may stay beside a new one: of its
+// device type, and of all together.
+func (d *Dao) mayStay(own Policy) (ofType, ofAll int) {
+	p, total := d.policy, d.total
 	if own.Strategy != "" {
-		p.Strategy = own.Strategy
+		p.Strategy, total = own.Strategy, 0
 	}
 	if own.Limit != 0 {
 		p.Limit = own.Limit
 	}
-	keep := 0 // beside the new one
-	sameType := true
+	ofType, ofAll = math.MaxInt, math.MaxInt
+	if total > 0 {
+		ofAll = total - 1
+	}
 	switch p.Strategy {
+	case Limited:
+		ofAll = min(ofAll, max(p.Limit, 1)-1)
 	case LimitPerDeviceType:
-		keep = max(p.Limit, 1) - 1
+		ofType = max(p.Limit, 1) - 1
 	case OnePerDeviceType:
+		ofType = 0
 	case OneLogin:
-		sameType = false
-	default:
-		return nil
+		ofAll = 0
 	}
-	others := slices.DeleteFunc(slices.Clone(live), func(r Record) bool {
-		return r.AuthKeyID == perm || sameType && r.DeviceType != deviceType
-	})
-	slices.SortFunc(others, NewestFirst)
-	for _, r := range others[min(keep, len(others)):] {
-		ids = append(ids, r.ID)
-	}
-	return ids
+	return ofType, ofAll
 }
 
 // NewestFirst orders logins by when they were last active.

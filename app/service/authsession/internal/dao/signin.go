@@ -22,6 +22,47 @@ type SignIn struct {
 	Replaced []Ended
 	// Ended are the user's logins that the policy did not let stay.
 	Ended []Ended
+	// Begun is the login, when it is complete and waits to be confirmed.
+	Begun *Begun
+}
+
+// Begun is a login that waits to be confirmed by its user.
+type Begun struct {
+	Login  Record
+	Others []int64 // perm keys of the user's other logins, the last active first, at most 100
+}
+
+// maxOthers bounds the devices that hear of a login.
+const maxOthers = 100
+
+// begun is a login on perm beside the others that stay; nil, when it does not
+// wait to be confirmed.
+func begun(login *Record, live []Record, ended []Ended) *Begun {
+	if !login.Unconfirmed {
+		return nil
+	}
+	stay := slices.DeleteFunc(slices.Clone(live), func(r Record) bool {
+		return slices.ContainsFunc(ended, func(e Ended) bool { return e.AuthKeyID == r.AuthKeyID })
+	})
+	return &Begun{Login: *login, Others: others(stay, login.Hash)}
+}
+
+// others are the perm keys of logins but that with the given hash, the last active
+// first.
+func others(live []Record, hash int64) (perms []int64) {
+	for _, r := range live {
+		if r.Hash != hash && len(perms) < maxOthers {
+			perms = append(perms, r.AuthKeyID)
+		}
+	}
+	return perms
+}
+
+// Others are the perm keys of a user's live logins but that with the given hash, the
+// last active first, at most 100.
+func (d *Dao) Others(ctx context.Context, userID, hash int64) ([]int64, error) {
+	live, err := d.LiveOf(ctx, userID)
+	return others(live, hash), err
 }
 
 // SignIn logs userID in on perm and out whoever was on it, and ends what the
@@ -73,8 +114,12 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		if d.confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
 			unconfirmedUntil = d.Now() + d.confirmWithin
 		}
-		if done.Hash, err = d.storeLogin(ctx, tx, onKey, perm, userID, newHash, client, unconfirmedUntil); err != nil {
+		login, err := d.storeLogin(ctx, tx, onKey, perm, userID, newHash, client, unconfirmedUntil)
+		if err != nil {
 			return err
+		}
+		if done.Hash = login.Hash; !goesOn && !after.owed(userID) {
+			done.Begun = begun(login, live, done.Ended)
 		}
 		return saveMarks(ctx, tx, perm, before, after)
 	})
@@ -118,7 +163,7 @@ func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (Client, 
 // storeLogin makes the row of a login on perm live and tells of a login that
 // was not. A stock install has one row a key and user: what an ended one says goes
 // to the history, and the new login has a hash and a date of its own.
-func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, client Client, unconfirmedUntil int64) (hash int64, err error) {
+func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, perm, userID, newHash int64, client Client, unconfirmedUntil int64) (*Record, error) {
 	now := d.Now()
 	var addresses string
 	if client.IP != "" {
@@ -129,34 +174,37 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 		before := &onKey[i]
 		live, err := lockLive(ctx, tx, []loginOn{{ID: before.ID}}) // it may have ended since it was read
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if wasLive = len(live) > 0; wasLive {
 			hash = cmp.Or(before.Hash, newHash) // a stock node's may have none
 			signedIn = cmp.Or(before.SignedIn, now)
 		} else if err := keepHistory(ctx, tx, before.ID); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	revive := ""
 	if !wasLive {
 		revive = ", unconfirmed_until = VALUES(unconfirmed_until), encrypted_requests_disabled = 0, call_requests_disabled = 0, addresses = VALUES(addresses)"
 	}
-	_, err = tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until, addresses)"+
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until, addresses)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
 		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = ''"+revive,
 		perm, userID, hash, signedIn, now, device.Type(client.Device()), unconfirmedUntil, addresses)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	stored, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.user_id = ?", perm, userID)
-	if err != nil || len(stored) == 0 {
-		return 0, err
+	if err == nil && len(stored) == 0 {
+		err = sql.ErrNoRows // it was written just now
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := d.storePlace(ctx, tx, perm, stored[0].Client.IP); err != nil || wasLive {
-		return hash, err
+		return &stored[0], err
 	}
-	return hash, d.announce(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
+	return &stored[0], d.announce(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
 }
 
 // keepHistory copies what the row of an ended login says. A stock node that ends
@@ -179,16 +227,21 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 	return err
 }
 
-// enforce ends what the policy of the user logged in on perm does not let
+// complete ends what the policy of the user logged in on perm does not let
 // stay, now that this sign-in is complete. The user is locked.
-func (d *Dao) enforce(ctx context.Context, tx sqlx.Session, hold holder, policy Policy, perm, userID int64) ([]Ended, error) {
+func (d *Dao) complete(ctx context.Context, tx sqlx.Session, hold holder, policy Policy, perm, userID int64) (done Completed, err error) {
 	live, err := d.liveOf(ctx, tx, userID)
 	if err != nil {
-		return nil, err
+		return Completed{}, err
 	}
 	i := slices.IndexFunc(live, func(r Record) bool { return r.AuthKeyID == perm })
 	if i < 0 {
-		return nil, nil
+		return Completed{}, nil
 	}
-	return d.end(ctx, tx, hold, d.surplus(policy, live, perm, live[i].DeviceType), ending{why: ConcurrentLogin, actor: UserActor(userID)})
+	done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, live[i].DeviceType), ending{why: ConcurrentLogin, actor: UserActor(userID)})
+	if err != nil {
+		return Completed{}, err
+	}
+	done.Begun = begun(&live[i], live, done.Ended)
+	return done, nil
 }

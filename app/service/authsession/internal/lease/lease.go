@@ -160,6 +160,45 @@ func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]
 	return value, err
 }
 
+// Prefetched is what a Prefetch found or did.
+type Prefetched int
+
+// Outcomes of a Prefetch.
+const (
+	Stored Prefetched = iota // it was missing, and is there now
+	There                    // it was there, and is believed
+	Left                     // nothing may be stored of it now, or there is nothing to store
+)
+
+// Prefetch stores the value at key where it is missing, as the miss of a Load
+// does. The database is not read for what could not be stored: while the key
+// waits for its release, while a write of it is under way, or while Redis does
+// not answer, which is an error.
+func Prefetch[T any](ctx context.Context, c *Cache, key string, load Loader[T]) (Prefetched, error) {
+	if c.owes(key) {
+		return Left, nil
+	}
+	token, _, err := c.read(ctx, key, "")
+	switch {
+	case err != nil:
+		return Left, err
+	case token == "":
+		return There, nil
+	case !strings.HasPrefix(token, "r"):
+		return Left, nil
+	}
+	stored := false
+	_, err = missed(ctx, c, key, token, func(ctx context.Context) (*T, bool, error) {
+		value, store, err := load(ctx)
+		stored = store && err == nil
+		return value, store, err
+	})
+	if err != nil || !stored { // a call may have been faster
+		return Left, err
+	}
+	return Stored, nil
+}
+
 // missed reads the database, whoever else wants the same value with it.
 func missed[T any](ctx context.Context, c *Cache, key, token string, load Loader[T]) (*T, error) {
 	if !strings.HasPrefix(token, "r") {

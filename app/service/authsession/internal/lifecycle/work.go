@@ -13,10 +13,11 @@ type part interface {
 	Stop() (stopped <-chan struct{})
 }
 
-// StartWork starts what c enables: the sweep, the clean-up, the relay of
-// events, the webhooks.
+// StartWork starts what c enables: the warm-up of the cache, the sweep, the
+// clean-up, the relay of events, the webhooks.
 func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
 	w := &Work{parts: []part{
+		StartWarmer(d, c.Warmup),
 		StartSweeper(d, c.Sweep),
 		StartCleaner(d, m, c.Cleanup),
 		d.StartRelay(c.Events),

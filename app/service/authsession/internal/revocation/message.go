@@ -13,14 +13,19 @@ const (
 // accountReset is the pseudo update by which a session node learns that a
 // key's login has ended (PEERS.md, "Pushes"). Clients never see it.
 func accountReset(userID, permAuthKeyID int64) []byte {
-	b := protowire.AppendTag(nil, fieldPredicate, protowire.BytesType)
-	b = protowire.AppendString(b, "updateAccountResetAuthorization")
-	for _, f := range []struct {
-		number protowire.Number
-		value  int64
-	}{{fieldUserID, userID}, {fieldAuthKeyID, permAuthKeyID}} {
-		b = protowire.AppendTag(b, f.number, protowire.VarintType)
-		b = protowire.AppendVarint(b, uint64(f.value))
-	}
-	return b
+	b := text(nil, fieldPredicate, "updateAccountResetAuthorization")
+	b = number(b, fieldUserID, userID)
+	return number(b, fieldAuthKeyID, permAuthKeyID)
+}
+
+func text(b []byte, field protowire.Number, value string) []byte {
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), value)
+}
+
+func number(b []byte, field protowire.Number, value int64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(value)) //nolint:gosec // as protobuf writes it
+}
+
+func wrapped(b []byte, field protowire.Number, message []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(b, field, protowire.BytesType), message)
 }

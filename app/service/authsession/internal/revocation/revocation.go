@@ -1,10 +1,12 @@
 // Package revocation tells session nodes that logins have ended, so that what
-// is connected with them feels it at once and not when its node asks again.
+// is connected with them feels it at once and not when its node asks again; and,
+// where that is wanted, other devices of a user that a login has begun.
 //
 // A key's node is found by the ring that all peers share, and hears of the key
 // by the push that it gets from sync for the same purpose (PEERS.md,
 // "Pushes"). Telling is bounded and never fails the call that ended the login:
-// a node that was not told looks for itself within a minute.
+// a node that was not told looks for itself within two minutes, at the latest
+// with the client's next call.
 package revocation
 
 import (
@@ -41,14 +43,29 @@ const (
 	redirectPrefix            = "REDIRECT_TO_"
 )
 
-// pushes counts ended logins by result: told, failed, nobody (no node known).
-var pushes = metric.NewCounterVec(&metric.CounterVecOpts{
-	Namespace: "authsession",
-	Subsystem: "revocation",
-	Name:      "told_total",
-	Help:      "Ended logins that session nodes were to be told of, by result.",
-	Labels:    []string{"result"},
-})
+// kind is what nodes are told of. Its counter has the results told, failed and
+// nobody (no node known).
+type kind struct {
+	name    string // in the log
+	counter metric.CounterVec
+}
+
+var (
+	endedLogins = kind{"ended logins, it will find out by itself", metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "revocation",
+		Name:      "told_total",
+		Help:      "Ended logins that session nodes were to be told of, by result.",
+		Labels:    []string{"result"},
+	})}
+	begunLogins = kind{"devices' other logins", metric.NewCounterVec(&metric.CounterVecOpts{
+		Namespace: "authsession",
+		Subsystem: "new_login",
+		Name:      "told_total",
+		Help:      "Devices that were to be told of another login of their user, by result.",
+		Labels:    []string{"result"},
+	})}
+)
 
 var errNobody = errors.New("no session node is known")
 
@@ -139,66 +156,76 @@ func (n *Notifier) LookAgain(ctx context.Context, users map[int64][]int64) {
 }
 
 func (n *Notifier) tellAll(ctx context.Context, users map[int64][]int64, look bool) {
-	if n == nil || len(users) == 0 {
+	var list []notice
+	for userID, perms := range users {
+		for _, perm := range perms {
+			list = append(list, notice{perm: perm, updates: accountReset(userID, perm), look: look})
+		}
+	}
+	n.deliver(ctx, endedLogins, list)
+}
+
+// notice is what the node of a perm key is to be told.
+type notice struct {
+	perm    int64
+	updates []byte
+	look    bool // of an ended login: it may be another's, or none
+}
+
+// deliver tells the nodes of all perm keys, for up to 500 ms.
+func (n *Notifier) deliver(ctx context.Context, what kind, list []notice) {
+	if n == nil || len(list) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	nodes := n.ring.Load()
-	logins := map[string][]login{}
-	for userID, perms := range users {
-		for _, perm := range perms {
-			owner := nodes.Owner(perm)
-			logins[owner] = append(logins[owner], login{userID, perm, look})
-		}
+	of := map[string][]notice{}
+	for _, x := range list {
+		owner := nodes.Owner(x.perm)
+		of[owner] = append(of[owner], x)
 	}
 	var wg sync.WaitGroup
-	for node, ended := range logins { // a silent node holds up its own keys alone
-		wg.Go(func() { n.tellNode(ctx, node, ended) })
+	for node, notices := range of { // a silent node holds up its own keys alone
+		wg.Go(func() { n.tellNode(ctx, what, node, notices) })
 	}
 	wg.Wait()
 }
 
-// login is one that has ended.
-type login struct {
-	userID, perm int64
-	look         bool // it may be another's, or none
-}
-
-func (n *Notifier) tellNode(ctx context.Context, node string, ended []login) {
+func (n *Notifier) tellNode(ctx context.Context, what kind, node string, list []notice) {
 	if node == "" {
-		pushes.Add(float64(len(ended)), "nobody")
-		logx.WithContext(ctx).Errorf("%d ended logins: %v", len(ended), errNobody)
+		what.counter.Add(float64(len(list)), "nobody")
+		logx.WithContext(ctx).Errorf("%d %s: %v", len(list), what.name, errNobody)
 		return
 	}
 	client, done, err := n.client(node)
 	if err != nil {
-		n.failed(ctx, node, len(ended), err)
+		failed(ctx, what, node, len(list), err)
 		return
 	}
 	defer done()
 	var wg sync.WaitGroup
 	var next atomic.Int64
-	errs := make([]error, len(ended))
-	for range min(parallel, len(ended)) {
+	errs := make([]error, len(list))
+	for range min(parallel, len(list)) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(ended); i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
 				errs[i] = n.push(ctx, client, &session.TLSessionPushUpdatesData{
-					PermAuthKeyId: ended[i].perm, Notification: ended[i].look, Updates: accountReset(ended[i].userID, ended[i].perm)})
+					PermAuthKeyId: list[i].perm, Notification: list[i].look, Updates: list[i].updates})
 			}
 		})
 	}
 	wg.Wait()
 	failures := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
-	pushes.Add(float64(len(ended)-len(failures)), "told")
+	what.counter.Add(float64(len(list)-len(failures)), "told")
 	if len(failures) > 0 {
-		n.failed(ctx, node, len(failures), failures[0])
+		failed(ctx, what, node, len(failures), failures[0])
 	}
 }
 
-func (n *Notifier) failed(ctx context.Context, node string, count int, err error) {
-	pushes.Add(float64(count), "failed")
-	logx.WithContext(ctx).Errorf("session node %s was not told of %d ended logins, it will find out by itself: %v", node, count, err)
+func failed(ctx context.Context, what kind, node string, count int, err error) {
+	what.counter.Add(float64(count), "failed")
+	logx.WithContext(ctx).Errorf("session node %s was not told of %d %s: %v", node, count, what.name, err)
 }
 
 // push follows one redirect: the node's ring may be newer than ours.

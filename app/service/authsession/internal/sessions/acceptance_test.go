@@ -104,6 +104,45 @@ func TestAcceptance2ParallelSignInsKeepTheLimit(t *testing.T) {
 	require.Equal(t, limit, live)
 }
 
+// So does a limit over all device types, beside one of each.
+func TestParallelSignInsKeepTheTotal(t *testing.T) {
+	const n, limit, total = 48, 3, 5
+	kinds := []string{"phone", "desktop", "web"}
+	for name, tc := range map[string]struct {
+		conf config.Concurrency
+		most map[string]int64 // of a type; the others as many as come
+	}{
+		"in all":              {config.Concurrency{Strategy: "limit", Limit: total}, nil},
+		"in all and of types": {config.Concurrency{Strategy: "limit-per-device-type", Limit: limit, Total: total}, map[string]int64{"android": limit, "desktop": limit, "web": limit}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(c *config.Config) { c.Concurrency = tc.conf })
+			keys := make([]int64, n)
+			for i := range keys {
+				keys[i] = w.device(kinds[i%len(kinds)])
+			}
+			var wg sync.WaitGroup
+			for i, key := range keys {
+				wg.Go(func() {
+					_, err := w.on(i % 2).AuthsessionBindAuthKeyUser(&pb.TLAuthsessionBindAuthKeyUser{AuthKeyId: key, UserId: 777})
+					if err != nil {
+						t.Errorf("sign-in: %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			const live = "SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 0"
+			require.EqualValues(t, total, w.number(live))
+			for kind, most := range tc.most {
+				require.LessOrEqual(t, w.number(live+" AND device_type = ?", kind), most, kind)
+			}
+			require.EqualValues(t, n-total, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 1 AND revoke_reason = ?", sessions.ConcurrentLogin))
+			require.EqualValues(t, n-total, w.events(events.Revoked))
+			require.Len(t, w.told.Told(), n-total, "the nodes of all that had to go were told")
+		})
+	}
+}
+
 // Steady use keeps a session for ever, although its row is written rarely.
 func TestAcceptance3UsedSessionIsNeverCleaned(t *testing.T) {
 	w := newWorld(t, func(c *config.Config) { c.Sessions.TTLDays = 30 })

@@ -14,13 +14,16 @@ import (
 // Manager is the session manager. Its methods may be called from any
 // goroutine.
 type Manager struct {
-	dao   *dao.Dao
-	nodes *revocation.Notifier
+	dao       *dao.Dao
+	nodes     *revocation.Notifier
+	announces bool
 }
 
-// New returns a manager of the logins in d that tells nodes of those it ends.
-func New(d *dao.Dao, nodes *revocation.Notifier) *Manager {
-	return &Manager{dao: d, nodes: nodes}
+// New returns a manager of the logins in d that tells nodes of those it ends. If
+// it announces, it has the other devices of a user told of a login that waits to
+// be confirmed, and when it is.
+func New(d *dao.Dao, nodes *revocation.Notifier, announces bool) *Manager {
+	return &Manager{dao: d, nodes: nodes, announces: announces}
 }
 
 // List returns a page of the sessions that f selects, by when they signed in, the
@@ -100,6 +103,7 @@ func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo in
 		return 0, err
 	}
 	m.tell(ctx, done.Ended, answerTo)
+	m.announce(ctx, done.Begun)
 	if len(done.Replaced) > 0 && perm != answerTo {
 		m.nodes.LookAgain(ctx, map[int64][]int64{done.Replaced[0].UserID: {perm}})
 	}
@@ -113,8 +117,9 @@ type Pending = dao.Pending
 // When it is owed no longer, a sign-in is complete, and the user's policy
 // applies.
 func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p Pending) error {
-	ended, err := m.dao.SetPending(ctx, perm, p)
-	m.tell(ctx, ended, perm)
+	done, err := m.dao.SetPending(ctx, perm, p)
+	m.tell(ctx, done.Ended, perm)
+	m.announce(ctx, done.Begun)
 	return err
 }
 
@@ -299,6 +304,9 @@ func (m *Manager) Change(ctx context.Context, userID, hash int64, s Settings) er
 	err := m.dao.ChangeLogin(ctx, userID, hash, dao.LoginSettings(s))
 	if errors.Is(err, dao.ErrNotFound) {
 		return ErrNotFound
+	}
+	if err == nil && s.Confirmed {
+		m.confirmed(ctx, userID, hash)
 	}
 	return err
 }

@@ -33,7 +33,7 @@ func TestAcceptance8PagesTakeTheSameTime(t *testing.T) {
 	require.NoError(t, err)
 	d := dao.New(t.Context(), conf, pool, time.Now, nil)
 	t.Cleanup(func() { d.Close() })
-	m := sessions.New(d, nil)
+	m := sessions.New(d, nil, false)
 
 	yes := true
 	for name, f := range map[string]sessions.Filter{

@@ -170,6 +170,7 @@ type Strategy string
 const (
 	Inherit            Strategy = ""                      // of a user: as configured
 	Unlimited          Strategy = "none"                  // nothing
+	LimitAll           Strategy = "limit"                 // Limit sessions stay, of whatever device types
 	LimitPerDeviceType Strategy = "limit-per-device-type" // Limit sessions of a device type stay
 	OnePerDeviceType   Strategy = "one-per-device-type"   // one session of a device type stays
 	OneSession         Strategy = "one"                   // one session stays
@@ -183,7 +184,7 @@ const MaxTTLDays = 3650
 type Policy struct {
 	TTLDays  int // idle days until a session expires, at most MaxTTLDays
 	Strategy Strategy
-	Limit    int // of LimitPerDeviceType, at most 10000
+	Limit    int // of LimitAll and LimitPerDeviceType, at most 10000
 }
 
 // PolicyChange names what is to change of a Policy; nil leaves a member as it

@@ -43,7 +43,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 	}
 	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes}
 	s.Dao.OnLateRelease(func(perms []int64) { nodes.LookAgain(context.Background(), map[int64][]int64{0: perms}) })
-	s.Manager = sessions.New(s.Dao, nodes)
+	s.Manager = sessions.New(s.Dao, nodes, c.Sessions.AnnounceLogins)
 	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), c.Touch, now)
 	if err := s.Dao.CheckSealed(ctx); err != nil {
 		_ = s.Close()

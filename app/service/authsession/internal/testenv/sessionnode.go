@@ -33,6 +33,13 @@ type SessionNode struct {
 	t    testing.TB
 	mu   sync.Mutex
 	told []Ended
+	news []News
+}
+
+// News are updates for the client on a key.
+type News struct {
+	AuthKeyID int64
+	Updates   []byte
 }
 
 // NewSessionNode starts a node that lives as long as the test.
@@ -70,6 +77,12 @@ func (n *SessionNode) SessionPushUpdatesData(ctx context.Context, in *session.TL
 		}
 	}
 	predicate, ended := reset(in.GetUpdates())
+	if predicate == "updateShort" && !in.GetNotification() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.news = append(n.news, News{in.GetPermAuthKeyId(), in.GetUpdates()})
+		return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+	}
 	if predicate != "updateAccountResetAuthorization" || ended.AuthKeyID != in.GetPermAuthKeyId() {
 		n.t.Errorf("push of key %d: %q of key %d", in.GetPermAuthKeyId(), predicate, ended.AuthKeyID)
 	}
@@ -93,6 +106,15 @@ func (n *SessionNode) Told() []Ended {
 		return 1
 	})
 	return told
+}
+
+// News returns the updates that came since the last call.
+func (n *SessionNode) News() []News {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	news := n.news
+	n.news = nil
+	return news
 }
 
 // reset reads what session reads of mtproto.Updates.
