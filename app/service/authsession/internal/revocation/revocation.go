@@ -46,7 +46,7 @@ var pushes = metric.NewCounterVec(&metric.CounterVecOpts{
 	Namespace: "authsession",
 	Subsystem: "revocation",
 	Name:      "told_total",
-	Help:      "Ended logins that session nodes were to be told of, by result.",
+	Help:      "Ended logins that session nodes were to be told of, by result: told, failed, nobody (no session node is known). A node that was not told looks for itself within a minute.",
 	Labels:    []string{"result"},
 })
 
