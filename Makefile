@@ -19,7 +19,7 @@ FAULTS   ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ chaos: build ## end, stop and cut off the parts of a cluster for CHAOS (10m) whi
 
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
 	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
+
+test-rules: ## check the rules for Prometheus and run their cases (promtool: an installed one, or Debian's)
+	@.ci/test-rules
 
 lint: ## run the linters
 	$(TOOLS) golangci-lint run --allow-parallel-runners ./...
