@@ -19,7 +19,7 @@ FAULTS   ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards lint proto bench bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; 
 
 test-rules: ## check the rules for Prometheus and run their cases (promtool: an installed one, or Debian's)
 	@.ci/test-rules
+
+test-dashboards: build ## ask a Prometheus that scrapes a cluster under load for all that dashboards and rules ask for
+	@.ci/with-servers env TEST_PROMETHEUS="$$(.ci/prometheus)" TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/dashboards
 
 lint: ## run the linters
 	$(TOOLS) golangci-lint run --allow-parallel-runners ./...

@@ -9,15 +9,42 @@ import (
 
 // A use is a metric with its matchers, as PromQL has it.
 var (
-	use     = regexp.MustCompile(`\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(\{[^}]*\})?`)
-	matcher = regexp.MustCompile(`([a-z_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
-	ofOurs  = regexp.MustCompile(`^(session|authsession|rpcserver|rpc_server|rpc_client|sql_client|redis_client|http_server)_`)
-	records = regexp.MustCompile(`\b[a-z]+(?::[a-z0-9_]+)+`)
-	plain   = regexp.MustCompile(`^[A-Za-z0-9 _|-]*$`)
+	use      = regexp.MustCompile(`\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(\{[^}]*\})?`)
+	selector = regexp.MustCompile(`\b(up|[a-z]+(?::[a-z0-9_]+)+|[a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b(\{[^}]*\})?`)
+	matcher  = regexp.MustCompile(`([a-z_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"`)
+	ofOurs   = regexp.MustCompile(`^(session|authsession|rpcserver|rpc_server|rpc_client|sql_client|redis_client|http_server)_`)
+	records  = regexp.MustCompile(`\b[a-z]+(?::[a-z0-9_]+)+`)
+	plain    = regexp.MustCompile(`^[A-Za-z0-9 _|-]*$`)
 )
 
 // scraped are labels that Prometheus adds.
 var scraped = []string{"job", "instance", "le"}
+
+// Selectors are the series that a PromQL expression asks for, each once, in its
+// order: names with their matchers, without those of scraped labels.
+func Selectors(expr string) (list []string) {
+	for _, at := range selector.FindAllStringSubmatchIndex(expr, -1) {
+		if rest := strings.TrimLeft(expr[at[1]:], " "); at[4] < 0 && strings.HasPrefix(rest, "(") {
+			continue // a function
+		}
+		s := expr[at[2]:at[3]]
+		if at[4] >= 0 {
+			var kept []string
+			for _, m := range matcher.FindAllStringSubmatch(expr[at[4]:at[5]], -1) {
+				if !slices.Contains(scraped, m[1]) {
+					kept = append(kept, m[0])
+				}
+			}
+			if len(kept) > 0 {
+				s += "{" + strings.Join(kept, ",") + "}"
+			}
+		}
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
 
 // Check says what is wrong with the metrics that a PromQL expression uses: those
 // that no service has, labels that they do not have, and values that the code never

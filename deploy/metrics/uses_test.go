@@ -31,3 +31,17 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+func TestSelectors(t *testing.T) {
+	for _, c := range []struct {
+		expr string
+		want []string
+	}{
+		{`up{job="session"} == 0`, []string{"up"}},
+		{`histogram_quantile(0.99, sum by (group, le) (rate(session_y_ms_bucket{instance=~"$instance"}[5m])))`, []string{"session_y_ms_bucket"}},
+		{`x:y:z5m{group!="a"} > 1 and on (group) sum by (group) (rate(a_b{code="500",job="c"}[5m])) > a_b`, []string{`x:y:z5m{group!="a"}`, `a_b{code="500"}`, "a_b"}},
+		{`a_b > 0 or (a_b > 0 unless a_b offset 15m)`, []string{"a_b"}},
+	} {
+		require.Equal(t, c.want, Selectors(c.expr), c.expr)
+	}
+}
