@@ -10,7 +10,7 @@ import (
 // The dashboards ask for metrics that are there, their panels say what they show, and
 // none lies upon another.
 func TestDashboards(t *testing.T) {
-	all, err := Read(root)
+	all, err := declared()
 	require.NoError(t, err)
 	recorded := map[string]bool{}
 	for _, r := range rulesOf(t, "recording.yaml") {

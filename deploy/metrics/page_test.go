@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,9 +17,12 @@ const (
 	pagePath = root + "/docs/metrics.md"
 )
 
+// declared are the metrics of the tree.
+var declared = sync.OnceValues(func() ([]Metric, error) { return Read(root) })
+
 // The catalogue is what the code declares, in words that tell something.
 func TestPageIsFresh(t *testing.T) {
-	all, err := Read(root)
+	all, err := declared()
 	require.NoError(t, err)
 	page, err := Page(all)
 	require.NoError(t, err)

@@ -39,7 +39,7 @@ func rulesOf(t *testing.T, file string) (rules []rule) {
 
 // What a rule asks for is there, be it a metric or what another rule records.
 func TestRulesAskForWhatIsThere(t *testing.T) {
-	all, err := Read(root)
+	all, err := declared()
 	require.NoError(t, err)
 	recorded := map[string]bool{}
 	for _, r := range rulesOf(t, "recording.yaml") {
