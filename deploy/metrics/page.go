@@ -21,6 +21,9 @@ error of the test, also where somebody adds a value that is computed.
 A histogram has the series ` + "`_bucket`, `_sum` and `_count`" + `. Counters and histograms
 have no series until something was counted, and gauges none until they were set.
 
+Health is ` + "`grpc.health.v1`; it turns `NOT_SERVING`" + ` before a node drains. Rules are in
+` + "`deploy/prometheus`, what to do about alerts in `docs/runbooks`, dashboards in `deploy/grafana`" + `.
+
 Of what go-zero declares the pair never serves the ` + "`sql_client_*`" + ` of the pool of
 connections: that pool is authsession's own, and ` + "`go_sql_*{db_name=\"mysql\"}`" + ` tells of
 it. ` + "`redis_client_*`" + ` are served only where ` + "`Auth: true`" + ` asks a Redis for tokens: the

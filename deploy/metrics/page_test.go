@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ func TestPageIsFresh(t *testing.T) {
 	require.NoError(t, err)
 	page, err := Page(all)
 	require.NoError(t, err)
+	page += alerts(rulesOf(t, "alerts.yaml"))
 	if *update {
 		require.NoError(t, os.WriteFile(pagePath, []byte(page), 0o644))
 	}
@@ -35,6 +37,16 @@ func TestPageIsFresh(t *testing.T) {
 	for _, m := range all {
 		require.True(t, !m.Ours() || strings.Count(m.Help, " ") >= 2 && strings.HasSuffix(m.Help, "."), "%s: its help %q is no sentence", m.Name, m.Help)
 	}
+}
+
+// alerts is the section of the page that leads to their runbooks.
+func alerts(rules []rule) string {
+	var b strings.Builder
+	b.WriteString("\n## Alerts\n\nThose of `deploy/prometheus/alerts.yaml`, with what to do:\n\n| Alert | Severity | After |\n|---|---|---|\n")
+	for _, r := range rules {
+		fmt.Fprintf(&b, "| [%s](runbooks/%s.md) | %s | %s |\n", r.Alert, r.Alert, r.Labels["severity"], r.For)
+	}
+	return b.String()
 }
 
 // A label whose values are computed is refused until somebody says what bounds it,
