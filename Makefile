@@ -24,7 +24,7 @@ PROFILE  ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-units packages test-packages lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,22 @@ chaos: build ## end, stop and cut off the parts of a cluster for CHAOS (10m) whi
 sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
 	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
 
+test-rules: ## check the rules for Prometheus and run their cases (promtool: an installed one, or Debian's)
+	@.ci/test-rules
+
+test-dashboards: build ## ask a Prometheus that scrapes a cluster under load for all that dashboards and rules ask for
+	@.ci/with-servers env TEST_PROMETHEUS="$$(.ci/prometheus)" TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/dashboards
+
+test-units: ## check the units of systemd (systemd-analyze)
+	@.ci/test-units
+
+packages: ## make a .deb, an .rpm, lists of what they are built from, and their sums, in dist
+	@.ci/packages dist
+
+test-packages: ## make them twice, in two folders, and compare; install, run and remove the .deb where this is root on Debian
+	@.ci/packages-twice
+	@.ci/package-installed dist
+
 lint: ## run the linters
 	$(TOOLS) golangci-lint run --allow-parallel-runners ./...
 	cd app/lab && $(TOOLS) golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...
@@ -107,4 +123,4 @@ fuzz: ## run every fuzz target for FUZZTIME (1m)
 	@.ci/fuzz $(FUZZTIME)
 
 clean: ## remove what the other targets built
-	rm -rf teamgramd/bin .cache
+	rm -rf teamgramd/bin .cache dist

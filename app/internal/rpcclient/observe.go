@@ -23,14 +23,13 @@ type observers struct {
 // rpc_client_requests_code_total, without an allocation. zrpc must have been
 // initialised: it must be the first to make them.
 func Observe() grpc.UnaryClientInterceptor {
-	const namespace, subsystem = "rpc_client", "requests"
 	o := observers{
 		promvec.NewHistogram(metric.HistogramVecOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: "duration_ms", Help: "rpc client requests duration(ms).",
+			Namespace: "rpc_client", Subsystem: "requests", Name: "duration_ms", Help: "rpc client requests duration(ms).",
 			Labels: []string{"method"}, Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000},
 		}),
 		promvec.NewCounter(metric.CounterVecOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: "code_total", Help: "rpc client requests code count.",
+			Namespace: "rpc_client", Subsystem: "requests", Name: "code_total", Help: "rpc client requests code count.",
 			Labels: []string{"method", "code"},
 		}),
 	}

@@ -47,13 +47,12 @@ func observe(c *zrpc.RpcServerConf) grpc.UnaryServerInterceptor {
 		o.stat = stat.NewMetrics(c.Name)
 	}
 	if m.Prometheus {
-		const namespace, subsystem = "rpc_server", "requests"
 		o.durations = promvec.NewHistogram(metric.HistogramVecOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: "duration_ms", Help: "rpc server requests duration(ms).",
+			Namespace: "rpc_server", Subsystem: "requests", Name: "duration_ms", Help: "rpc server requests duration(ms).",
 			Labels: []string{"method"}, Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000},
 		})
 		o.codes = promvec.NewCounter(metric.CounterVecOpts{
-			Namespace: namespace, Subsystem: subsystem, Name: "code_total", Help: "rpc server requests code count.",
+			Namespace: "rpc_server", Subsystem: "requests", Name: "code_total", Help: "rpc server requests code count.",
 			Labels: []string{"method", "code"},
 		})
 	}

@@ -46,7 +46,7 @@ var (
 		Namespace: "rpcserver",
 		Subsystem: "overload",
 		Name:      "refused_total",
-		Help:      "Calls that were refused since MaxInFlight others were in flight.",
+		Help:      "Calls that were refused with INTERNAL_SERVER_ERROR since MaxInFlight others were in flight.",
 		Labels:    []string{"server"},
 	})
 	busyLog = logx.NewLessLogger(10_000)

@@ -37,6 +37,7 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			metrics.Queued.Set(float64(s.Runloop.CallBytes()), "calls")
 			metrics.AuthKeys.Set(float64(s.Runloop.Count()))
 			metrics.HTTPRequests.Set(float64(s.Runloop.Slots.Count()))
+			s.measureRing()
 			running, waiting := s.Runloop.Load()
 			metrics.RPCQueue.Set(float64(running), "running")
 			metrics.RPCQueue.Set(float64(waiting), "waiting")
@@ -47,6 +48,16 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// measureRing exports how the node sees the others, and whether they see it.
+func (s *ServiceContext) measureRing() {
+	metrics.Nodes.Set(float64(len(s.Cluster.Ring().Nodes())))
+	overdue := 0.0
+	if lease := s.Cluster.Lease; lease != nil && lease.Overdue() {
+		overdue = 1
+	}
+	metrics.LeaseOverdue.Set(overdue)
 }
 
 // measureLayers exports what the schema did for clients of other layers since

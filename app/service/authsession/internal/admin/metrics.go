@@ -8,7 +8,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "admin",
 		Name:      "requests_total",
-		Help:      "Calls of the admin API.",
+		Help:      "Calls of the admin API by transport, method and answer.",
 		Labels:    []string{"transport", "method", "code"},
 	})
 	// refusals by reason: those of package token, and certificate,

@@ -18,7 +18,7 @@ var binds = metric.NewCounterVec(&metric.CounterVecOpts{
 	Namespace: "authsession",
 	Subsystem: "temp_key",
 	Name:      "binds_total",
-	Help:      "auth.bindTempAuthKey by result.",
+	Help:      "Binds of temporary keys (auth.bindTempAuthKey) by result: bound, refused (the client's fault), error (ours).",
 	Labels:    []string{"result"},
 })
 

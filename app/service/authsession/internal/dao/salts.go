@@ -25,7 +25,7 @@ var saltRefills = metric.NewCounterVec(&metric.CounterVecOpts{
 	Namespace: "authsession",
 	Subsystem: "salts",
 	Name:      "refills_total",
-	Help:      "Lists of salts that were made longer, by result.",
+	Help:      "Lists of salts that were made longer, by result: stored, lost (another caller was first), derived (no Redis: computed from the key).",
 	Labels:    []string{"result"},
 })
 

@@ -27,7 +27,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "events",
 		Name:      "lag_seconds",
-		Help:      "Age of the oldest event that is not published.",
+		Help:      "Age of the oldest event that is not published; 0: none waits. Every node tells it of all events.",
 	})
 	hookDelivered = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
@@ -40,7 +40,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "webhook",
 		Name:      "failures_total",
-		Help:      "Attempts to deliver that failed.",
+		Help:      "Attempts to deliver an event to a webhook that failed; it is tried again.",
 		Labels:    []string{"hook"},
 	})
 	hookDead = metric.NewCounterVec(&metric.CounterVecOpts{

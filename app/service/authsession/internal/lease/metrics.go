@@ -9,7 +9,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "cache",
 		Name:      "requests_total",
-		Help:      "Cache reads by kind and result.",
+		Help:      "Cache reads of keys and logins (data) by result: hit, hit-not-found (known to be absent), miss (read from MySQL), error (Redis did not answer), bypass (a release is outstanding).",
 		Labels:    []string{"kind", "result"},
 	})
 	counted = metric.NewCounterVec(&metric.CounterVecOpts{

@@ -20,13 +20,13 @@ var (
 		Namespace: "authsession",
 		Subsystem: "sweep",
 		Name:      "keys_total",
-		Help:      "Ended temp keys that were removed.",
+		Help:      "Ended temporary keys that were removed.",
 	})
 	sweepRuns = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "sweep",
 		Name:      "runs_total",
-		Help:      "Runs of the sweeper by result; busy: another node was at it.",
+		Help:      "Runs of the sweeper of ended temporary keys by result: done, busy (another node was at it), stopped, error.",
 		Labels:    []string{"result"},
 	})
 )

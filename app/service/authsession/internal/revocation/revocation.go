@@ -55,14 +55,14 @@ var (
 		Namespace: "authsession",
 		Subsystem: "revocation",
 		Name:      "told_total",
-		Help:      "Ended logins that session nodes were to be told of, by result.",
+		Help:      "Ended logins that session nodes were to be told of, by result: told, failed, nobody (no session node is known). A node that was not told looks for itself within two minutes.",
 		Labels:    []string{"result"},
 	})}
 	begunLogins = kind{"devices' other logins", metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "new_login",
 		Name:      "told_total",
-		Help:      "Devices that were to be told of another login of their user, by result.",
+		Help:      "Devices that were to be told of another login of their user, by result: told, failed, nobody (no session node is known).",
 		Labels:    []string{"result"},
 	})}
 )

@@ -25,6 +25,8 @@ type ServiceContext struct {
 	Manager *sessions.Manager
 	// Touch takes signs of life of logins.
 	Touch *touch.Recorder
+
+	unmeasure func() // ends the metrics of the pool of connections
 }
 
 // New opens the store on db, whose schema must be up to date, and the place
@@ -41,7 +43,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 		db.Close()
 		return nil, err
 	}
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes, unmeasure: measurePool(db)}
 	s.Dao.OnLateRelease(func(perms []int64) { nodes.LookAgain(context.Background(), map[int64][]int64{0: perms}) })
 	s.Manager = sessions.New(s.Dao, nodes, c.Sessions.AnnounceLogins)
 	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), c.Touch, now)
@@ -61,5 +63,6 @@ func (s *ServiceContext) Close() error {
 	s.Sessions.Close()
 	s.Touch.Close() // writes, with places
 	s.Geo.Close()
+	s.unmeasure()
 	return s.Dao.Close()
 }

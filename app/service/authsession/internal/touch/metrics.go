@@ -7,19 +7,19 @@ var (
 		Namespace: "authsession",
 		Subsystem: "touch",
 		Name:      "entries",
-		Help:      "Keys whose signs of life are in memory.",
+		Help:      "Keys whose signs of life are in memory, on their way to Redis and MySQL.",
 	})
 	dropped = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "touch",
 		Name:      "dropped_total",
-		Help:      "Signs of life that memory had no room for.",
+		Help:      "Signs of life that memory had no room for; a login looks idle for longer than it is, until its next one.",
 	})
 	written = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "touch",
 		Name:      "written_total",
-		Help:      "Signs of life that MySQL has taken.",
+		Help:      "Signs of life of logins that MySQL has taken.",
 	})
 	failures = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
