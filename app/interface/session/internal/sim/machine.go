@@ -26,6 +26,7 @@ type machine struct {
 	revoked  int64    // when it heard that its login has ended; 0: it has not
 	late     bool     // it had read before that there was no login any more
 	begins   int64    // when a call was last made that may log in
+	adopts   int64    // when it last took over the sessions of a temp key that was bound
 	drains   bool     // it was told to let its key go
 	done     bool     // nothing is left of it
 	caused
@@ -128,7 +129,7 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 			what, id = "has an error", int64(in.Err.Code)
 		}
 	case *sess.Adopt:
-		what = "adopts sessions"
+		what, m.adopts = "adopts sessions", w.c.now
 	case *sess.Returned:
 		what, m.returned = "is back", w.c.now
 	case *sess.Settled:
@@ -312,7 +313,7 @@ func nature(kind uint32) (bits int64, content bool) {
 // was asked by nobody. What is pushed to one session is taken for word of the next
 // login, as that of a login token, where the one that ended is not known: by a
 // machine that has not known it or has been asked for another one, and by a session
-// that came after its end.
+// that came after its end, perhaps with a temp key that was bound then.
 func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) {
 	if m.revoked == 0 || w.c.now < m.revoked+int64(time.Second) {
 		return
@@ -332,7 +333,7 @@ func (w *watch) silent(m *machine, l *life, key, session int64, x wire.Message) 
 			w.check(w.c.bff.nobody[id], "revocation", "key %x was revoked at %s and gets answer %x", m.key, clock(m.revoked), x.ID)
 		}
 	case idUpdateShort, wire.IDGzipPacked:
-		unknown := m.late || m.begins > m.revoked || l != nil && l.since > m.revoked
+		unknown := m.late || max(m.begins, m.adopts) > m.revoked || l != nil && l.since > m.revoked
 		w.check(unknown && w.toSession(m.key, x.Body), "revocation", "key %x was revoked at %s and gets update %x", m.key, clock(m.revoked), x.ID)
 	}
 }
