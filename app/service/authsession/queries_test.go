@@ -285,6 +285,9 @@ func statementCalls(t *testing.T) (list []statementCall) {
 		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "/testenv/") {
 			return err
 		}
+		if strings.Contains(path, "/doctor/") { // it asks for settings, not for rows, and once
+			return nil
+		}
 		file, err := parser.ParseFile(files, path, nil, 0)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ type machine struct {
 	returned int64    // when it last went on with the state that it had, for nobody gave it a later one
 	instead  *machine // that the node had of the key when this one came from another node
 	revoked  int64    // when it heard that its login has ended; 0: it has not
-	late     bool     // it had read before that there was no login any more
+	late     bool     // it knew of no login then
 	begins   int64    // when a call was last made that may log in
 	adopts   int64    // when it last took over the sessions of a temp key that was bound
 	drains   bool     // it was told to let its key go
@@ -152,7 +152,7 @@ func (m *machine) heard(w *watch, in sess.Input) {
 	if p, ok := in.(*sess.PushUpdates); ok && m.revoked == 0 {
 		user := w.c.ownerOf(m.key)
 		if bytes.Equal(p.Updates, reset(w.c.schema, user, m.key)) {
-			m.revoked, m.late = w.c.now, m.now.State == sess.StateUnauthorized
+			m.revoked, m.late = w.c.now, m.now.State == sess.StateUnauthorized || m.now.State == sess.StateUnknown
 		}
 	}
 }

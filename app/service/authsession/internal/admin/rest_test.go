@@ -164,7 +164,7 @@ func TestAnswers(t *testing.T) {
 	require.Contains(t, text, `"revoke_reason":"by-admin","revoked_by":"admin:root"`)
 	require.Equal(t, []sessions.By{{Reason: sessions.ByAdmin, Actor: "admin:root"}, {Reason: sessions.ByAdmin, Actor: "admin:root"}}, a.sessions.by)
 	_, text = a.must("GET", "/v1/config", both(t), "")
-	require.Contains(t, text, `"concurrency":{"strategy":"none","limit":1},"touch":{"cache_interval":"60s","db_interval":"600s"}`)
+	require.Contains(t, text, `"concurrency":{"strategy":"none","limit":1,"total":0},"touch":{"cache_interval":"60s","db_interval":"600s"}`)
 }
 
 func TestADeviceThatSendsNoTextIsStillShown(t *testing.T) {
