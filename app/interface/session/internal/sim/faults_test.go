@@ -36,7 +36,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"what is repeated has no bound", besieged(limits(func(c *sess.Config) { c.RepeatBytes = 1 << 30 })), []string{"bounds"}},
 		{"what a key keeps has no bound", besieged(limits(func(c *sess.Config) { c.KeyBytes = 1 << 30 })), []string{"bounds"}},
 		{"whatever a client tells of itself is stored", besieged(limits(func(c *sess.Config) { c.StoreEvery = 1 })), []string{"bounds"}},
-		{"whatever waits does so by a clock that is set", sabotaged(waitByTheClock), []string{"handlers", "leaks", "lingering", "convergence"}},
+		{"whatever waits does so by a clock that is set", sabotaged(waitByTheClock), []string{"handlers", "leaks", "lingering", "convergence", "at most once"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
