@@ -4,10 +4,9 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/gotd/td/bin"
-	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -16,10 +15,8 @@ import (
 // before number the fields of the update otherwise.
 func TestNewAuthorizationInEveryRelease(t *testing.T) {
 	asks := NewLogin{Hash: -7, Unconfirmed: true, SignedIn: 1_800_000_000, Device: "Pixel 9", Location: "Berlin, Germany"}
-	want := tg.UpdateNewAuthorization{Unconfirmed: true, Hash: -7, Date: 1_800_000_000, Device: "Pixel 9", Location: "Berlin, Germany"}
-	want.SetFlags()
-	nowhere := tg.UpdateNewAuthorization{Unconfirmed: true, Hash: 1, Date: 2}
-	nowhere.Flags.Set(0) // a client reads empty texts, not none
+	want := testenv.Announced{Unconfirmed: true, Hash: -7, Date: 1_800_000_000, Device: "Pixel 9", Location: "Berlin, Germany"}
+	nowhere := testenv.Announced{Unconfirmed: true, Hash: 1, Date: 2}
 	for _, release := range tl.Releases() {
 		if release < "0.216" {
 			continue
@@ -29,30 +26,25 @@ func TestNewAuthorizationInEveryRelease(t *testing.T) {
 		for name, c := range map[string]struct {
 			login NewLogin
 			layer int
-			want  tg.UpdateNewAuthorization
+			want  testenv.Announced
 		}{
 			"to be confirmed":                 {asks, 200, want},
 			"of a layer that has just got it": {asks, 163, want},
-			"confirmed":                       {NewLogin{Hash: 9, Device: "not told"}, 200, tg.UpdateNewAuthorization{Hash: 9}},
+			"confirmed":                       {NewLogin{Hash: 9, Device: "not told"}, 200, testenv.Announced{Hash: 9}},
 			"nothing is known":                {NewLogin{Hash: 1, Unconfirmed: true, SignedIn: 2}, 200, nowhere},
 		} {
 			t.Run(release+": "+name, func(t *testing.T) {
 				out, err := schema.ObjectToTL(nil, "Updates", newAuthorization(c.login, 1_800_000_001), c.layer)
 				require.NoError(t, err)
-				b := bin.Buffer{Buf: out}
-				id, err := b.ID()
-				require.NoError(t, err)
-				require.EqualValues(t, tg.UpdateShortTypeID, id)
-				var update tg.UpdateNewAuthorization
-				require.NoError(t, update.Decode(&b))
+				update, date := testenv.ReadAnnounced(t, out)
 				require.Equal(t, c.want, update)
-				require.EqualValues(t, 1_800_000_001, binary.LittleEndian.Uint32(b.Buf))
+				require.Equal(t, 1_800_000_001, date)
 			})
 		}
 		t.Run(release+": an older layer", func(t *testing.T) {
 			out, err := schema.ObjectToTL(nil, "Updates", newAuthorization(asks, 5), 158)
 			require.NoError(t, err)
-			require.EqualValues(t, tg.UpdatesTooLongTypeID, binary.LittleEndian.Uint32(out), "nothing of it can be said")
+			require.EqualValues(t, 0xe317af7e, binary.LittleEndian.Uint32(out), "nothing of it can be said")
 		})
 	}
 }

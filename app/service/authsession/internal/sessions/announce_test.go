@@ -4,27 +4,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gotd/td/bin"
-	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	pb "github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
 // heard is what clients have heard of logins, by key.
-func (w *world) heard() map[int64][]tg.UpdateNewAuthorization {
+func (w *world) heard() map[int64][]testenv.Announced {
 	w.t.Helper()
 	schema, err := tl.Load(tl.Default)
 	require.NoError(w.t, err)
-	out := map[int64][]tg.UpdateNewAuthorization{}
+	out := map[int64][]testenv.Announced{}
 	for _, news := range w.told.News() {
 		body, err := schema.ObjectToTL(nil, "Updates", news.Updates, 223)
 		require.NoError(w.t, err)
-		var u tg.UpdateNewAuthorization
-		require.NoError(w.t, u.Decode(&bin.Buffer{Buf: body[4:]}))
+		u, _ := testenv.ReadAnnounced(w.t, body)
 		out[news.AuthKeyID] = append(out[news.AuthKeyID], u)
 	}
 	return out
@@ -81,11 +79,10 @@ func TestLoginsAreAnnounced(t *testing.T) {
 			c.play(w, k)
 			live, err := w.manager(0).FindByKey(t.Context(), k["n"])
 			require.NoError(t, err)
-			want := map[int64][]tg.UpdateNewAuthorization{}
+			want := map[int64][]testenv.Announced{}
 			for _, name := range c.want {
-				u := tg.UpdateNewAuthorization{Unconfirmed: true, Hash: live.Hash, Date: int(at), Device: "PC", Location: "2001:db8::7"}
-				u.SetFlags()
-				want[k[name]] = []tg.UpdateNewAuthorization{u}
+				u := testenv.Announced{Unconfirmed: true, Hash: live.Hash, Date: int(at), Device: "PC", Location: "2001:db8::7"}
+				want[k[name]] = []testenv.Announced{u}
 			}
 			require.Equal(t, want, w.heard())
 			if c.want == nil {
@@ -93,7 +90,7 @@ func TestLoginsAreAnnounced(t *testing.T) {
 			}
 			require.NoError(t, w.manager(1).Change(t.Context(), 777, live.Hash, sessions.Settings{Confirmed: true}))
 			for key := range want {
-				want[key] = []tg.UpdateNewAuthorization{{Hash: live.Hash}}
+				want[key] = []testenv.Announced{{Hash: live.Hash}}
 			}
 			require.Equal(t, want, w.heard(), "nobody is asked any more")
 		})
