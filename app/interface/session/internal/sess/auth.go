@@ -269,7 +269,7 @@ func (w *MainAuthWrapper) onReturned() {
 	}
 	used := w.login.state == StateNormal
 	w.logOut(StateUnknown)
-	w.pushes.miss()
+	w.pushes.returned()
 	if used {
 		w.loadState()
 	}

@@ -45,6 +45,15 @@ func (p *pushes) miss() {
 	p.wakeDue = p.wakeDue || p.pushSession != 0
 }
 
+// returned notes that another node had the key: there its client may have missed
+// updates, and may have named another session for push messages, which storage knows.
+func (p *pushes) returned() {
+	p.gap, p.wakeDue = true, true
+	if !p.unsaved {
+		p.pushSession = 0
+	}
+}
+
 // lose notes that updates were lost here.
 func (p *pushes) lose() { p.gap = true }
 
