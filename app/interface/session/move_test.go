@@ -196,7 +196,7 @@ func TestAPushIsNotLostAtAnOwnerThatIsNotReached(t *testing.T) {
 // One whose key is not here waits for the owner.
 func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
 	c := startCluster(t)
-	soon := func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond }
+	soon := func(conf *Config) { conf.Session.ReleaseAfter = 2 * time.Second }
 	a, b := c.start(soon), c.start(soon)
 	both := []string{a.Address(), b.Address()}
 	b.svc.Cluster.Update(both)
