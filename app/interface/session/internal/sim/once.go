@@ -46,7 +46,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneByOneThatCrashed
 	case first.on.n != m.n && first.on.n.last:
 		return doneByTheLast
-	case (first.on.unbound || first.missed != 0 && first.temp) && first.on.n != m.n:
+	case (first.on.unbound || m.unbound || first.missed != 0 && first.temp) && first.on.n != m.n:
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
@@ -85,7 +85,7 @@ const (
 	// with the calls that it had taken.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
-	// to a perm key on another node, and where etcd has let the node go, the perm key
+	// to a perm key on another node, nor the other way round to a node that has it unbound, and where etcd has let the node go, the perm key
 	// that it has begun there knows nothing of it either.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
 	// doneWhereItWasNot: a key that had waited for a node that did not answer, or came by a
