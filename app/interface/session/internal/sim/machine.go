@@ -18,17 +18,17 @@ type machine struct {
 	*sess.MainAuthWrapper
 	n        *node
 	key      int64
-	unbound  bool     // a temp key of its own
-	stray    bool     // it began anew where the ring gave its key to another node
-	letGo    int64    // when another node got the key; 0: none has
-	returned int64    // when it last went on with the state that it had, for nobody gave it a later one
-	instead  *machine // that the node had of the key when this one came from another node
-	revoked  int64    // when it heard that its login has ended; 0: it has not
-	late     bool     // it knew of no login then
-	begins   int64    // when a call was last made that may log in
-	adopts   int64    // when it last took over the sessions of a temp key that was bound
-	drains   bool     // it was told to let its key go
-	done     bool     // nothing is left of it
+	unbound  bool  // a temp key of its own
+	stray    bool  // it began anew where the ring gave its key to another node
+	letGo    int64 // when another node got the key; 0: none has
+	returned int64 // when it last went on with the state that it had, for nobody gave it a later one
+	gaveWay  bool  // another life of the key came to its node, and goes on
+	revoked  int64 // when it heard that its login has ended; 0: it has not
+	late     bool  // it knew of no login then
+	begins   int64 // when a call was last made that may log in
+	adopts   int64 // when it last took over the sessions of a temp key that was bound
+	drains   bool  // it was told to let its key go
+	done     bool  // nothing is left of it
 	caused
 	now    sess.View
 	before sess.View
@@ -37,8 +37,8 @@ type machine struct {
 func (w *watch) machine(n *node, key int64, unbound, stray bool, real *sess.MainAuthWrapper) runloop.Machine {
 	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, stray: stray, caused: caused{since: w.c.now}}
 	for other := range w.machines {
-		if other.n == n && other.key == key && !other.drains && !other.done && (m.instead == nil || other.since > m.instead.since) {
-			m.instead = other
+		if other.n == n && other.key == key && !other.drains && !other.done {
+			other.gaveWay = true
 		}
 	}
 	w.machines[m] = struct{}{}

@@ -58,7 +58,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneWhereItWasNot
 	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
 		return doneBeforeItHeard
-	case m.instead == first.on:
+	case first.on.gaveWay:
 		return doneByALifeThatGaveWay
 	case first.on.n != m.n && (m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
