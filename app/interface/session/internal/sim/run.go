@@ -229,8 +229,13 @@ func (c *cluster) silence() {
 	for _, cl := range c.clients {
 		cl.leave()
 	}
-	// Messages whose ids are ahead of a clock are remembered for longer.
-	c.runUntil(c.now+int64(10*time.Minute)+c.clocks.most-c.clocks.least, c.failed)
+	// Messages whose ids are ahead of a clock are remembered for longer: those that a client
+	// sent last, which goes by a clock that was set since, until its session has ended, too.
+	wait := int64(10*time.Minute) + c.clocks.most - c.clocks.least
+	if c.clocks.loose {
+		wait += int64(10 * time.Minute)
+	}
+	c.runUntil(c.now+wait, c.failed)
 	for _, addr := range c.addrs {
 		if n := c.nodes[addr]; n != nil {
 			left := n.svc.Runloop.Count()
