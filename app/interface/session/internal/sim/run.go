@@ -233,7 +233,7 @@ func (c *cluster) silence() {
 	// sent last, which goes by a clock that was set since, until its session has ended, too.
 	wait := int64(10*time.Minute) + c.clocks.most - c.clocks.least
 	if c.clocks.loose {
-		wait += int64(10 * time.Minute)
+		wait += int64(time.Hour)
 	}
 	c.runUntil(c.now+wait, c.failed)
 	for _, addr := range c.addrs {
