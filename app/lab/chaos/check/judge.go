@@ -194,7 +194,7 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
-		case e.MsgID != before.MsgID && (r.stop || e.At.Sub(before.At) >= given || j.broken(first.Text, e.At)):
+		case e.MsgID != before.MsgID && (r.stop || j.late(first.Text, before, e) || j.broken(first.Text, e.At)):
 			r.Again++
 		default:
 			r.Doubled++
@@ -210,6 +210,17 @@ func (j *judging) calls(first Effect, r *Row) {
 				clock(e.At), e.Text, e.At.Sub(before.At).Round(time.Millisecond), same, r.Fault)
 		}
 	}
+}
+
+// late tells whether the sender of a message had waited for as long as session gives a
+// call when it was carried out again. The first time may have come late itself, out of a
+// connection through which nothing passed.
+func (j *judging) late(text string, before, again Effect) bool {
+	began := j.sends[text].Began
+	if began.IsZero() {
+		began = before.At
+	}
+	return again.At.Sub(began) >= given
 }
 
 // broken tells whether the sender's connection ended while it waited for the

@@ -115,6 +115,11 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 6, 1, 8, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{ok: true, messages: 1, again: 1}},
+		{"carried out late, and again once its client was told that nobody knows", check.History{
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 5.9, 1, 4, 1), effect("a", 7, 1, 8, 0)},
+			Seen:    []check.Seen{seen("a", 6, check.Pushed)},
+		}, want{ok: true, messages: 1, again: 1}},
 		{"carried out twice in a session, because the client has connected again", check.History{
 			Sends:   []check.Send{sent("a", 1)},
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 8, 0)},
