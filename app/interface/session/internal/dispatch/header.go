@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 
 	grpcmetadata "google.golang.org/grpc/metadata"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/protofield"
 )
 
 // headerName is the gRPC header that tells a peer who calls.
@@ -46,46 +46,30 @@ func callerHeader(serverID string, m *sess.Meta) (value string, ok bool) {
 // appendCaller appends metadata.RpcMetadata as its generated code encodes it, which
 // costs four objects, and as much time as all else about a header.
 func appendCaller(b []byte, serverID string, m *sess.Meta) []byte {
-	b = appendString(b, 1, serverID)
-	b = appendString(b, 3, m.ClientAddr)
-	b = appendInt(b, 4, m.AuthKeyID)
-	b = appendInt(b, 5, m.SessionID)
-	b = appendInt(b, 8, m.ReceiveTime)
-	b = appendInt(b, 11, m.UserID)
-	b = appendInt(b, 12, m.MsgID)
-	b = appendInt(b, 14, int64(m.Layer))
-	b = appendString(b, 15, m.Client)
+	b = protofield.String(b, 1, serverID)
+	b = protofield.String(b, 3, m.ClientAddr)
+	b = protofield.Int(b, 4, m.AuthKeyID)
+	b = protofield.Int(b, 5, m.SessionID)
+	b = protofield.Int(b, 8, m.ReceiveTime)
+	b = protofield.Int(b, 11, m.UserID)
+	b = protofield.Int(b, 12, m.MsgID)
+	b = protofield.Int(b, 14, int64(m.Layer))
+	b = protofield.String(b, 15, m.Client)
 	if t := m.Takeout; t != nil {
 		var inside [64]byte
-		b = protowire.AppendTag(b, 20, protowire.BytesType)
-		b = protowire.AppendBytes(b, appendTakeout(inside[:0], t))
+		b = protofield.Message(b, 20, appendTakeout(inside[:0], t))
 	}
-	b = appendString(b, 21, m.LangPack)
-	b = appendInt(b, 22, m.PermAuthKeyID)
-	return appendString(b, 23, m.LangCode)
+	b = protofield.String(b, 21, m.LangPack)
+	b = protofield.Int(b, 22, m.PermAuthKeyID)
+	return protofield.String(b, 23, m.LangCode)
 }
 
 func appendTakeout(b []byte, t *sess.Takeout) []byte {
-	b = appendInt(b, 1, t.ID)
+	b = protofield.Int(b, 1, t.ID)
 	if t.HasRange {
 		var inside [32]byte
-		ids := appendInt(appendInt(inside[:0], 1, int64(t.MinID)), 2, int64(t.MaxID))
-		b = protowire.AppendTag(b, 2, protowire.BytesType)
-		b = protowire.AppendBytes(b, ids)
+		ids := protofield.Int(protofield.Int(inside[:0], 1, int64(t.MinID)), 2, int64(t.MaxID))
+		b = protofield.Message(b, 2, ids)
 	}
 	return b
-}
-
-func appendString(b []byte, field protowire.Number, s string) []byte {
-	if s == "" {
-		return b
-	}
-	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), s)
-}
-
-func appendInt(b []byte, field protowire.Number, v int64) []byte {
-	if v == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v))
 }

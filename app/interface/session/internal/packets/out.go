@@ -5,6 +5,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/protofield"
 	"github.com/tgsession/tgsession/proto/gateway"
 )
 
@@ -36,8 +37,8 @@ func (o *Out) marshal() mem.BufferSlice {
 	buf := buffers.Get(0)
 	b := protowire.AppendTag((*buf)[:0], outData, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(inside)) //nolint:gosec // not negative
-	b = appendInt(b, outAuthKey, o.AuthKeyID)
-	b = appendInt(b, outSession, o.SessionID)
+	b = protofield.Int(b, outAuthKey, o.AuthKeyID)
+	b = protofield.Int(b, outSession, o.SessionID)
 	if len(o.Payload) > 0 {
 		b = protowire.AppendTag(b, outPayload, protowire.BytesType)
 		b = protowire.AppendVarint(b, uint64(len(o.Payload)))
@@ -56,13 +57,6 @@ func sizeInt(field protowire.Number, v int64) int {
 		return 0
 	}
 	return protowire.SizeTag(field) + protowire.SizeVarint(uint64(v)) //nolint:gosec // as protobuf has it
-}
-
-func appendInt(b []byte, field protowire.Number, v int64) []byte {
-	if v == 0 {
-		return b
-	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v)) //nolint:gosec // as protobuf has it
 }
 
 // Answer is a gateway.GatewayStreamResponse, of which nobody asks but this.

@@ -5,6 +5,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/protofield"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -24,9 +25,7 @@ var success = []byte{10<<3 | byte(protowire.BytesType), 2, 1<<3 | byte(protowire
 func (r *Reply) acknowledgment() mem.BufferSlice {
 	buf := buffers.Get(0)
 	b := (*buf)[:0]
-	if r.RequestID != "" {
-		b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), r.RequestID)
-	}
+	b = protofield.String(b, 1, r.RequestID)
 	b = append(b, success...)
 	*buf = b
 	return mem.BufferSlice{mem.NewBuffer(buf, buffers)}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/app/internal/protofield"
 )
 
 // Fields of mtproto.Updates and mtproto.Update, the same in every wire release
@@ -52,17 +54,17 @@ func (n *Notifier) TellOthers(ctx context.Context, perms []int64, l NewLogin, no
 // newAuthorization is an updateShort, which no state of updates counts, at the
 // given time.
 func newAuthorization(l NewLogin, now int64) []byte {
-	u := text(nil, fieldPredicate, "updateNewAuthorization")
+	u := protofield.String(nil, fieldPredicate, "updateNewAuthorization")
 	if l.Unconfirmed {
-		u = number(u, fieldUnconfirmed, 1)
+		u = protofield.Int(u, fieldUnconfirmed, 1)
 	}
-	u = number(u, fieldHash, l.Hash)
+	u = protofield.Int(u, fieldHash, l.Hash)
 	if l.Unconfirmed {
-		u = wrapped(u, fieldSignedIn, number(nil, fieldWrapped, l.SignedIn))
-		u = wrapped(u, fieldDevice, text(nil, fieldWrapped, l.Device))
-		u = wrapped(u, fieldLocation, text(nil, fieldWrapped, l.Location))
+		u = protofield.Message(u, fieldSignedIn, protofield.Int(nil, fieldWrapped, l.SignedIn))
+		u = protofield.Message(u, fieldDevice, protofield.String(nil, fieldWrapped, l.Device))
+		u = protofield.Message(u, fieldLocation, protofield.String(nil, fieldWrapped, l.Location))
 	}
-	b := text(nil, fieldPredicate, "updateShort")
-	b = number(b, fieldDate, now)
-	return wrapped(b, fieldUpdate, u)
+	b := protofield.String(nil, fieldPredicate, "updateShort")
+	b = protofield.Int(b, fieldDate, now)
+	return protofield.Message(b, fieldUpdate, u)
 }
