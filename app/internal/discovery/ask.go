@@ -115,16 +115,14 @@ func (a *Asker) Services(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), nil
 }
 
-// Left returns how long a lease lasts from now on, and how long it does when it
-// is renewed, which a process does three times in that. Both are 0 of a lease that
-// has ended.
-func (a *Asker) Left(ctx context.Context, lease int64) (left, whole time.Duration, err error) {
+// Left returns how long a lease lasts from now on; 0: it has ended.
+func (a *Asker) Left(ctx context.Context, lease int64) (time.Duration, error) {
 	answer, err := a.etcd.TimeToLive(ctx, clientv3.LeaseID(lease))
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound), err == nil && answer.TTL <= 0:
-		return 0, 0, nil
+		return 0, nil
 	case err != nil:
-		return 0, 0, err
+		return 0, err
 	}
-	return time.Duration(answer.TTL) * time.Second, time.Duration(answer.GrantedTTL) * time.Second, nil
+	return time.Duration(answer.TTL) * time.Second, nil
 }

@@ -197,7 +197,7 @@ func watch(ctx context.Context, etcd *discovery.Asker, lease int64) (left time.D
 	until := time.Now().Add(watchTime)
 	last := time.Duration(0)
 	for {
-		left, _, err = etcd.Left(ctx, lease)
+		left, err = etcd.Left(ctx, lease)
 		switch {
 		case err != nil || left == 0:
 			return left, false, err

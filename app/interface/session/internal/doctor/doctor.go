@@ -56,47 +56,51 @@ func Checks(file string, now func() time.Time) []doctor.Check {
 
 func authSession(c config.Config) doctor.Peer {
 	p := doctor.Peer{Name: "authsession", Path: "AuthSession", Client: c.AuthSession, Absent: doctor.Fault, Start: "start authsession"}
-	served := doctor.AskWhether(authsession.RPCAuthsession_ServiceDesc.ServiceName)
+	called := calling(&p, authsession.RPCAuthsession_ServiceDesc.ServiceName, func(ctx context.Context, conn *grpc.ClientConn) error {
+		_, err := authsession.NewRPCAuthsessionClient(conn).AuthsessionSetClientSessionInfo(ctx, &authsession.TLAuthsessionSetClientSessionInfo{})
+		return err
+	})
 	p.Ask = func(ctx context.Context, conn *grpc.ClientConn) (doctor.Result, error) {
-		if r, err := served(ctx, conn); err != nil || len(r.Findings) > 0 {
+		r, err := called(ctx, conn)
+		if err != nil || len(r.Findings) > 0 {
 			return r, err
 		}
-		_, err := authsession.NewRPCAuthsessionClient(conn).AuthsessionSetClientSessionInfo(ctx, &authsession.TLAuthsessionSetClientSessionInfo{})
-		if doctor.NoAnswer(err) {
-			return doctor.Result{}, err
-		}
-		if r, ok := p.Refused(err); !ok {
-			return r, nil
-		}
 		ours, err := doctor.Serves(ctx, conn, authsession.RPCSessionManager_ServiceDesc.ServiceName)
-		if err != nil {
-			return doctor.Result{}, err
+		if err == nil && !ours {
+			r.Well += "; a stock one, without the calls of ours"
 		}
-		if !ours {
-			return doctor.Well("answers; a stock one, without the calls of ours"), nil
-		}
-		return doctor.Well("answers"), nil
+		return r, err
 	}
 	return p
 }
 
 func statusService(c config.Config) doctor.Peer {
 	p := doctor.Peer{Name: "status", Path: "StatusClient", Client: c.StatusClient, Absent: doctor.Fault, Start: "start the status service"}
-	served := doctor.AskWhether(statuspb.RPCStatus_ServiceDesc.ServiceName)
-	p.Ask = func(ctx context.Context, conn *grpc.ClientConn) (doctor.Result, error) {
-		if r, err := served(ctx, conn); err != nil || len(r.Findings) > 0 {
+	p.Ask = calling(&p, statuspb.RPCStatus_ServiceDesc.ServiceName, func(ctx context.Context, conn *grpc.ClientConn) error {
+		_, err := statuspb.NewRPCStatusClient(conn).StatusGetUsersOnlineSessionsList(ctx, &statuspb.TLStatusGetUsersOnlineSessionsList{})
+		return err
+	})
+	return p
+}
+
+// calling is a Peer.Ask: whether the node serves the service, and lets a call of it in
+// that changes nothing, whatever it answers.
+func calling(p *doctor.Peer, service string, call func(context.Context, *grpc.ClientConn) error) func(context.Context, *grpc.ClientConn) (doctor.Result, error) {
+	served := doctor.AskWhether(service)
+	return func(ctx context.Context, conn *grpc.ClientConn) (doctor.Result, error) {
+		r, err := served(ctx, conn)
+		if err != nil || len(r.Findings) > 0 {
 			return r, err
 		}
-		_, err := statuspb.NewRPCStatusClient(conn).StatusGetUsersOnlineSessionsList(ctx, &statuspb.TLStatusGetUsersOnlineSessionsList{})
+		err = call(ctx, conn)
 		if doctor.NoAnswer(err) {
 			return doctor.Result{}, err
 		}
-		if r, ok := p.Refused(err); !ok {
-			return r, nil
+		if refused, ok := p.Refused(err); !ok {
+			return refused, nil
 		}
-		return doctor.Well("answers"), nil
+		return r, nil
 	}
-	return p
 }
 
 // gateways are asked for their services alone: what they have but those would reach
