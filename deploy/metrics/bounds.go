@@ -29,7 +29,7 @@ var bounds = map[string]string{
 	"session_rpc_unrouted_total{answer}":          "`METHOD_NOT_IMPL`",
 	"session_shard_strays_total{outcome}":         "`delivered`, `sent on`, `lost`",
 	"session_tl_layer_total{what}":                "`clamped`, `substituted`, `dropped`",
-	"authsession_warmup_runs_total{result}":       "`done`, `busy`, `stopped`, `error`",
+	"authsession_warmup_runs_total{result}":       "`done`, `limit` (as many as were wanted), `busy`, `stopped`, `error`",
 	"http_server_*{path}":                         "the routes of the admin API, with their placeholders",
 	"http_server_*{method}":                       "the methods of those routes",
 	"http_server_*{code}":                         "HTTP status codes that the admin API answers",

@@ -94,7 +94,7 @@ func New(o Options) (*Server, error) {
 	// go-zero kills the process at WaitTime after a signal that it sees:
 	// later than we would end by ourselves.
 	conf.Shutdown.WaitTime = Budget(o.Conf) + 5*time.Second
-	observe := observe(&conf)
+	observer := observe(&conf)
 	z, err := zrpc.NewServer(conf, s.register)
 	if err != nil {
 		return nil, fmt.Errorf("rpc server: %w", err)
@@ -102,8 +102,8 @@ func New(o Options) (*Server, error) {
 	z.AddOptions(connectionOptions(cmp.Or(o.MaxIdle, idleTime))...)
 	z.AddOptions(grpc.Creds(capConnections(o.Credentials, int64(cmp.Or(o.MaxConnections, maxConnections)))))
 	z.AddOptions(o.ServerOptions...)
-	if observe != nil {
-		z.AddUnaryInterceptors(observe)
+	if observer != nil {
+		z.AddUnaryInterceptors(observer)
 	}
 	if o.MaxInFlight > 0 {
 		z.AddUnaryInterceptors(bounded(o.Conf.Name, int64(o.MaxInFlight)))
