@@ -52,6 +52,11 @@ func (w *MainAuthWrapper) ask(a ask, r Request) {
 	w.asks = append(w.asks, a)
 }
 
+// asksFor reports whether a peer is being asked for something of a kind.
+func (w *MainAuthWrapper) asksFor(kind askKind) bool {
+	return slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == kind })
+}
+
 // findAsk finds what a peer is being asked for a message that is no API call.
 func (w *MainAuthWrapper) findAsk(s *session, msgID int64) *ask {
 	i := slices.IndexFunc(w.asks, func(a ask) bool { return a.s == s && a.msgID == msgID })

@@ -60,7 +60,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *qu
 
 // onBound takes the outcome of auth.bindTempAuthKey (rules PFS-14 and PFS-17).
 func (w *MainAuthWrapper) onBound(a ask, e *RPCError) {
-	w.binding.answered(slices.ContainsFunc(w.asks, func(a ask) bool { return a.kind == askBind }))
+	w.binding.answered(w.asksFor(askBind))
 	if e == nil && w.binding.unbound && w.binding.outcome == nil && w.has(a.list) {
 		w.binding.succeed(&a)
 	} else {

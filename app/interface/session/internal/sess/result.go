@@ -93,8 +93,13 @@ func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok 
 }
 
 func (w *MainAuthWrapper) clearMark(c *pendingCall) {
-	if c.phase = phaseClearing; w.leaving { // the node that gets the key does
+	const pause = 100 * time.Millisecond
+	switch c.phase = phaseClearing; {
+	case w.leaving: // the node that gets the key does
 		c.deadline = w.now
+		return
+	case w.asksFor(askMarkUser): // overtaken by what it is told now, storage would take the login for one that owes its password
+		c.deadline = w.now + int64(pause)
 		return
 	}
 	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: c.mark.user, Owner: c.mark.owner})
