@@ -292,5 +292,6 @@ func (c *Config) ClientName(client *zrpc.RpcClientConf) string {
 // Sess is the configuration of the keys' state machines.
 func (c *Config) Sess() sess.Config {
 	return sess.Config{Limits: c.Session.Limits, NoLoginAllow: c.NoLogin.Allow, NoLoginDeny: c.NoLogin.Deny,
-		RemoteWait: max(c.Session.CallTimeout, c.Session.MediaCallTimeout) + 2*c.Session.PeerTimeout}
+		RemoteWait:  max(c.Session.CallTimeout, c.Session.MediaCallTimeout) + 2*c.Session.PeerTimeout,
+		HandOffWait: c.Session.PeerTimeout / 4} // an attempt to get the key takes half of it (cluster.Fetch)
 }

@@ -291,8 +291,11 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		}
 		return
 	}
-	if _, ok := in.(*sess.HandOff); ok {
+	switch in.(type) {
+	case *sess.HandOff:
 		a.parting = true
+	case *sess.Stay:
+		a.stay()
 	}
 	if out.State != nil {
 		return

@@ -9,9 +9,10 @@ import (
 
 // A key may have lived on another node while it stood still here: the ring gave it to that
 // node for a while (back), or the others did not see this one (Missed). The first who then
-// wants something of it from outside has that node asked, and waits for the answer. If
-// the key lived there, that life goes on here, and the one that stood still ends: what
-// its client repeated there is not done again. Else nothing has happened.
+// wants something of it from outside has that node asked, and waits for the answer; so does
+// a third node that asks for the key. If the key lived there, that life goes on here, and
+// the one that stood still ends: what its client repeated there is not done again. Else
+// nothing has happened.
 //
 // A key that has begun here while the ring still gave it to another node is not in doubt
 // when the ring gives it to this one: the life here is the later one (guest).
@@ -77,16 +78,23 @@ func (a *actor) succeed(st *session.KeyState) {
 		return
 	}
 	held := a.sessionDataChan
-	next.sessionDataChan = append([]sess.Input{&sess.PushesLost{}}, // a may have updates that did not arrive
-		slices.DeleteFunc(slices.Clone(held), func(in sess.Input) bool { return !forNext(in) })...)
-	a.sessionDataChan = slices.DeleteFunc(held, func(in sess.Input) bool { return forNext(in) || isHandOff(in) })
+	next.sessionDataChan = []sess.Input{&sess.PushesLost{}} // a may have updates that did not arrive
 	next.waiting, next.pushesLost = a.waiting, a.pushesLost
 	a.waiting, a.pushesLost, a.arriving = load{}, false, false
-	takers := a.takers()
-	a.mu.Unlock()
-	for _, t := range takers { // they ask again, for the life that goes on
-		t.done(nil)
+	a.sessionDataChan = slices.DeleteFunc(slices.Clone(held), func(in sess.Input) bool { return forNext(in) || isHandOff(in) })
+	if d := a.parted; d != nil && !a.isAway() { // what was asked for is the life that goes on
+		next.sessionDataChan = append(next.sessionDataChan, d.late...)
+		next.waiting.items += d.kept.items
+		next.waiting.bytes += d.kept.bytes
+		next.parted = &departure{takers: d.takers}
+		d.takers, d.late, d.kept = nil, nil, load{}
+		a.sessionDataChan = append([]sess.Input{&sess.Stay{}}, a.sessionDataChan...)
 	}
+	next.sessionDataChan = append(next.sessionDataChan, slices.DeleteFunc(held, func(in sess.Input) bool { return !forNext(in) })...)
+	if next.parted != nil && len(next.parted.takers) > 0 {
+		next.sessionDataChan = append(next.sessionDataChan, &sess.HandOff{})
+	}
+	a.mu.Unlock()
 	next.arrive(st, false)
 	m.detach(a)
 }

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,11 +15,14 @@ import (
 // one that begins on this node, and makes a call at once; there is the one that another
 // node had.
 func lives(c *moving) func(o *Options) {
-	life := func(where string) Machine {
+	life := func(where string, st *session.KeyState) Machine {
 		began := false
 		return script(func(_ int64, in sess.Input, out *sess.Effects) {
 			c.note("%s: %s", where, describe(in))
 			_, out.Drained = in.(*sess.Drain)
+			if _, off := in.(*sess.HandOff); off {
+				out.State = st
+			}
 			if !began && where == "here" {
 				out.Calls = append(out.Calls, sess.Call{Ticket: 7, Request: &sess.InvokeMethod{}})
 			}
@@ -27,8 +31,8 @@ func lives(c *moving) func(o *Options) {
 	}
 	return func(o *Options) {
 		o.Cluster = c
-		o.New = func(int64, bool) Machine { return life("here") }
-		o.Import = func(int64, *session.KeyState) (Machine, error) { return life("there"), nil }
+		o.New = func(int64, bool) Machine { return life("here", &session.KeyState{}) }
+		o.Import = func(_ int64, st *session.KeyState) (Machine, error) { return life("there", st), nil }
 	}
 }
 
@@ -179,25 +183,86 @@ func TestAnOfferOfAKeyThatMayHaveLivedElsewhere(t *testing.T) {
 	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3"}, of("there", log))
 }
 
-// A node that wants the key while it is in doubt gets nothing, and asks again: the life
-// that it would have got ends.
+// A node that asks for a key in doubt gets the life that goes on, whether the doubt is
+// there already or its question is what makes the node look. It once got the life that had
+// stood still, and what had been done in the other was done again.
 func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
+	for name, x := range map[string]struct {
+		asked, here, there []string // asked: beside the node that asks; log of the two lives
+		packet             bool     // comes before the question
+	}{
+		"a packet has come": {
+			packet: true, asked: []string{"b"},
+			here: []string{"data 1", "CallDone", "Stay", "Drain"}, there: []string{"Arrived", "PushesLost", "data 2", "HandOff"},
+		},
+		"nothing has come": {
+			asked: []string{"b"},
+			here:  []string{"data 1", "CallDone", "Stay", "Drain"}, there: []string{"Arrived", "PushesLost", "HandOff"},
+		},
+		"the node that asks may have it itself": {here: []string{"data 1", "CallDone", "HandOff"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			var answer func(*session.KeyState, bool)
+			c.fetch = func(done func(*session.KeyState, bool)) { answer = done }
+			n := newNode(t, nil, lives(c))
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			n.Wait()
+			c.former = append([]string{"c"}, x.asked...)
+			n.Missed()
+			if x.packet {
+				require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+			}
+			given := make(chan *session.KeyState, 1)
+			n.HandOver(1, "c", 5, func(st *session.KeyState) { given <- st })
+			if x.asked != nil {
+				require.Empty(t, given)
+				answer(&session.KeyState{UserId: 9}, false)
+				require.EqualValues(t, 9, (<-given).GetUserId())
+			} else {
+				require.EqualValues(t, 0, (<-given).GetUserId())
+				require.Nil(t, answer)
+			}
+			n.Wait()
+			log := c.take()
+			require.Equal(t, x.here, of("here", log))
+			require.Equal(t, x.there, of("there", log))
+		})
+	}
+}
+
+// A key whose machine waits for peers before it leaves was found to live elsewhere: the
+// node that had asked got nothing, and when the peers had answered the process ended.
+func TestAKeyThatIsLeavingGivesWay(t *testing.T) {
 	c := newMoving()
-	var answer func(*session.KeyState, bool)
-	c.fetch = func(done func(*session.KeyState, bool)) { answer = done }
-	n := newNode(t, nil, lives(c))
+	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{UserId: 9}, false) }
+	var free atomic.Bool
+	hold := make(chan struct{})
+	n := newNode(t, parting(c, free.Load), func(o *Options) {
+		o.Cluster = c
+		o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
+		o.Import = func(_ int64, st *session.KeyState) (Machine, error) {
+			return script(func(_ int64, in sess.Input, out *sess.Effects) {
+				c.note("there: %s", describe(in))
+				if _, off := in.(*sess.HandOff); off {
+					out.State = st
+				}
+			}), nil
+		}
+	})
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
-	n.Wait()
-	c.former = []string{"b"}
-	n.Missed()
-	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
 	given := make(chan *session.KeyState, 1)
 	n.HandOver(1, "c", 5, func(st *session.KeyState) { given <- st })
-	require.Empty(t, given)
-	answer(&session.KeyState{}, false)
-	require.Nil(t, <-given)
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2})) // kept for the node that asks
+	eventually(t, "it is asked for", func() bool { return c.logged() == 2 })
+	c.former = []string{"b"}
+	n.Missed()
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+	require.EqualValues(t, 9, (<-given).GetUserId())
+	free.Store(true)
+	close(hold)
 	n.Wait()
 	log := c.take()
-	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
-	require.Equal(t, []string{"Arrived", "PushesLost", "data 2"}, of("there", log))
+	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3", "HandOff"}, of("there", log))
+	require.Equal(t, []string{"data 1", "HandOff", "Stay", "Drain", "CallDone"}, of("1", log))
 }

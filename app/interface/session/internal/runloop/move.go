@@ -66,8 +66,17 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 	default:
 		d.takers = append(d.takers, taker{node, id, done})
 	}
+	var ask []string
+	if a.doubted { // what is given away must be the life that goes on
+		former := slices.DeleteFunc(m.o.Cluster.Former(authKeyID), func(other string) bool { return other == node })
+		ask = a.doubt(former)
+	}
 	a.mu.Unlock()
-	if a.put(&sess.HandOff{}, true) != posted { // it has ended meanwhile
+	verdict := a.put(&sess.HandOff{}, true)
+	if ask != nil {
+		m.o.Cluster.Fetch(authKeyID, ask, a.resolve)
+	}
+	if verdict != posted { // it has ended meanwhile
 		for _, t := range a.takeTakers() {
 			t.done(nil)
 		}
@@ -114,6 +123,19 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	a.mu.Lock()
 	d := a.parted
 	takers := d.takers
+	if len(takers) == 0 { // it gave way to another life of the key in this moment (succeed)
+		a.gone = true
+		a.mu.Unlock()
+		a.machine = nil
+		a.stay()
+		for _, in := range rest {
+			if forAnother(in) {
+				_ = a.m.place(a.key, false, in, true)
+			}
+		}
+		a.m.drained(a)
+		return
+	}
 	d.takers, d.given, d.givenTo = nil, st, takers[0]
 	a.online.Store(0) // the other node reports it
 	a.mu.Unlock()
@@ -121,13 +143,40 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 		t.done(st)
 	}
 	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime)) // before it is away: an earlier wish is not the end of that
-	a.passOn(slices.Concat(d.late, rest), func(in sess.Input) { a.m.sendAfter(a.key, d.givenTo.node, in) }, func() {
+	var own []sess.Input
+	a.passOn(slices.Concat(d.late, rest), func(in sess.Input) {
+		if forAnother(in) && a.m.o.Cluster.Keeps(a.key) {
+			own = append(own, in)
+			return
+		}
+		a.m.sendAfter(a.key, d.givenTo.node, in)
+	}, func() {
 		d.late, d.kept = nil, load{}
 		a.apart.Store(true)
 	})
 	a.machine, a.done = nil, false
 	if !a.flies() {
 		a.m.drained(a)
+	}
+	// The ring has given the key back meanwhile, as when the node that asked for it has
+	// left: these wait until it comes from there.
+	for _, in := range own {
+		_ = a.m.place(a.key, false, in, true) // what is owed is not refused
+	}
+}
+
+// stay is for an actor that does not give its key away after all, since another has its
+// place: that one gets what was kept for the node that asked.
+func (a *actor) stay() {
+	a.mu.Lock()
+	var late []sess.Input
+	if d := a.parted; d != nil {
+		late, d.late, d.kept = d.late, nil, load{}
+	}
+	a.mu.Unlock()
+	a.parting = false
+	for _, in := range late {
+		_ = a.m.place(a.key, false, in, true) // what is owed is not refused
 	}
 }
 

@@ -65,6 +65,35 @@ func describe(in sess.Input) string {
 	return fmt.Sprintf("%T", in)[6:]
 }
 
+// The node that asked for a key left the ring while the key waited for peers. What came for
+// the key meanwhile was sent after it, to a node that was no more.
+func TestPacketsOfAKeyThatIsBackBeforeItHasLeft(t *testing.T) {
+	c := newMoving()
+	var mine, free atomic.Bool
+	c.owns = func(int64) bool { return mine.Load() }
+	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+	n := newNode(t, parting(c, free.Load), func(o *Options) {
+		o.Cluster = c
+		o.Import = func(int64, *session.KeyState) (Machine, error) {
+			return script(func(_ int64, in sess.Input, _ *sess.Effects) { c.note("back: %s", describe(in)) }), nil
+		}
+	})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	n.Wait()
+	c.former = []string{"b"}
+	mine.Store(true)
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+	n.Wait()
+	free.Store(true)
+	_, err := n.Tell(1, &sess.Tick{})
+	require.NoError(t, err)
+	n.Wait()
+	require.Equal(t, []string{"1: data 1", "1: CallDone", "1: HandOff", "1: Tick", "back: Arrived", "back: data 2", "back: data 3"}, c.take())
+}
+
 // parting makes machines that log what they get, have one call in flight after the
 // first packet, and give their key away when free says so.
 func parting(c *moving, free func() bool) func(int64, bool) Machine {

@@ -22,6 +22,11 @@ type Config struct {
 	// some for the way.
 	RemoteWait time.Duration
 
+	// HandOffWait is how long a key that another node asks for waits for what peers
+	// were asked for. Zero value means 500 ms. It must be shorter than that node's own
+	// patience: else it begins the key anew, and what was done here may be done again.
+	HandOffWait time.Duration
+
 	// Set by SetDefaults.
 	noLogin map[string]bool // the methods whose built-in rule is overruled
 	turns   chan struct{}   // holds one for each packet that is read in WorkBytes
@@ -61,7 +66,7 @@ func (c *Config) SetDefaults() {
 		{&c.AfterWait, 2 * time.Second}, {&c.PushedWait, 30 * time.Second},
 		{&c.SaltGrace, 1800 * time.Second}, {&c.SaltRetry, 30 * time.Second},
 		{&c.StateRefresh, 2 * time.Second}, {&c.LoginRecheck, 60 * time.Second},
-		{&c.StoreEvery, 15 * time.Second}, {&c.HTTPMaxWait, 25 * time.Second}, {&c.RemoteWait, 70 * time.Second},
+		{&c.StoreEvery, 15 * time.Second}, {&c.HTTPMaxWait, 25 * time.Second}, {&c.RemoteWait, 70 * time.Second}, {&c.HandOffWait, 500 * time.Millisecond},
 	}
 	for _, f := range times {
 		if *f.field == 0 {

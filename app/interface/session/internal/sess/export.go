@@ -1,6 +1,10 @@
 package sess
 
-import sessionpb "github.com/tgsession/tgsession/proto/session"
+import (
+	"slices"
+
+	sessionpb "github.com/tgsession/tgsession/proto/session"
+)
 
 // A key that moves to another node takes with it all that this one has of it in
 // memory: what its sessions have received, what they were sent and have not
@@ -9,12 +13,40 @@ import sessionpb "github.com/tgsession/tgsession/proto/session"
 // stay there; their outcomes follow (CallDone), by their tickets.
 //
 // What is not taken along is asked for anew, or goes on by itself: calls to
-// authsession, which are waited for first; open HTTP requests, which are answered;
+// authsession, which are waited for first, for Config.HandOffWait; open HTTP requests, which are answered;
 // what status knows, which the new owner is told to renew.
 
 // leaves reports whether the wrapper is asked to hand its key over, and may.
 func (w *MainAuthWrapper) leaves() bool {
 	return w.leaving && len(w.asks) == 0 && !w.binding.unbound
+}
+
+// onHandOff begins to leave. Nothing new begins, and what peers are asked for is waited
+// for, but not for long: the node that asks waits, too.
+func (w *MainAuthWrapper) onHandOff() {
+	w.leaving, w.leaveBy = true, w.now+int64(w.cfg.HandOffWait)
+}
+
+// leavesAt is when peers are not waited for any more; 0: nobody waits for them.
+func (w *MainAuthWrapper) leavesAt() int64 {
+	if !w.leaving || len(w.asks) == 0 || w.binding.unbound {
+		return 0
+	}
+	return w.leaveBy
+}
+
+// stopWaiting takes what peers are still asked for as not answered. A read of the login
+// is not: the node that gets the key reads it, for the calls that wait for it.
+func (w *MainAuthWrapper) stopWaiting() {
+	for _, a := range slices.Clone(w.asks) {
+		switch a.kind {
+		case askState, askUncleared:
+			w.asks = slices.DeleteFunc(w.asks, func(other ask) bool { return other.ticket == a.ticket })
+			w.login.endRead()
+		default:
+			w.onCallDone(&CallDone{Ticket: a.ticket, Err: ErrTimeout})
+		}
+	}
 }
 
 // keyFlags are what is true of a key, a bit each of KeyState.flags.

@@ -173,8 +173,11 @@ type (
 
 	// HandOff says that another node is to have the key: nothing new begins here.
 	// Effects.State follows, in this step or when the last peer has answered that
-	// was asked for something.
+	// was asked for something, Config.HandOffWait later at the latest.
 	HandOff struct{}
+
+	// Stay takes HandOff back: the key goes nowhere from here.
+	Stay struct{}
 
 	// Arrived is the first input of a wrapper that Import has made.
 	Arrived struct{}
@@ -203,6 +206,7 @@ func (*Tick) input()               {}
 func (*Returned) input()           {}
 func (*Settled) input()            {}
 func (*HandOff) input()            {}
+func (*Stay) input()               {}
 func (*Arrived) input()            {}
 func (*Drain) input()              {}
 

@@ -237,3 +237,75 @@ func TestMoreTempKeysThanHaveRoom(t *testing.T) {
 	require.Len(t, w.tempAuth, 2)
 	w.Step(x.now, x.now, &Arrived{}, &x.out)
 }
+
+// A key that leaves waits for authsession, but not for long: the node that asks for it
+// would begin the key anew, and do again what was done here. What was asked counts as not
+// answered, and the login is read by the node that gets the key.
+func TestAKeyThatLeavesDoesNotWaitForLong(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask  func(x *world) []byte
+		want string
+	}{
+		"a read of the login": {func(x *world) []byte {
+			x.states = false
+			return x.method("account.getAccountTTL")
+		}, ""},
+		"the mark of a sign-in": {func(x *world) []byte {
+			x.others = false
+			return x.method("auth.signIn", int32(1), "1", "2", "3")
+		}, "500 INTERNAL_SERVER_ERROR"},
+		"a binding": {func(x *world) []byte {
+			return x.method("auth.bindTempAuthKey", int64(1), int64(2), int32(x.now/1e9+3600), "x")
+		}, "-503 Timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state = AuthState{State: StateUnauthorized}
+			if name != "a read of the login" {
+				x.recv(1, x.method("account.getAccountTTL"))
+				x.take()
+			}
+			m := x.recv(1, c.ask(x))
+			require.Nil(t, x.handOff())
+			until := x.now + int64(x.cfg.HandOffWait)
+			var out Effects
+			for x.w.wakeAt < until { // acks, say
+				x.now = x.w.wakeAt
+				x.w.Step(x.now, x.now, &Tick{}, &out)
+				require.Nil(t, out.State)
+			}
+			require.Equal(t, until, x.w.wakeAt)
+			x.now = until
+			out.Reset()
+			x.w.Step(x.now, x.now, &Tick{}, &out)
+			require.NotNil(t, out.State)
+			x.note(&out)
+			sent := x.take()
+			if c.want != "" {
+				require.Equal(t, c.want, x.rpcError(sent, m.ID))
+				return
+			}
+			_, answered := result(sent, m.ID)
+			require.False(t, answered)
+			w, err := Import(permKey, out.State, x.now, x.now, &x.cfg, x.schema, x.w.rnd)
+			require.NoError(t, err)
+			out.Reset()
+			w.Step(x.now, x.now, &Arrived{}, &out)
+			require.Len(t, out.Calls, 1)
+			require.IsType(t, &GetAuthState{}, out.Calls[0].Request)
+		})
+	}
+}
+
+// A key that stays after all goes on as if nobody had asked for it.
+func TestAKeyThatStays(t *testing.T) {
+	x := newWorld(t, false)
+	x.states = false
+	x.state = AuthState{State: StateNormal, UserID: alice}
+	x.recv(1, x.method("account.getAccountTTL"))
+	require.Nil(t, x.handOff())
+	x.step(&Stay{})
+	ticket, _ := find[*GetAuthState](x, nil)
+	x.finish(ticket, &x.state, nil)
+	require.True(t, x.isInvoked("account.getAccountTTL"))
+}

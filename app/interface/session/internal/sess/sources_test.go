@@ -25,7 +25,7 @@ var (
 var machinery = map[string]string{
 	"New": theMachine, "MainAuthWrapper.Step": theMachine,
 	"Input": theMachine, "Result": theMachine, "CallDone": theMachine, "Adopt": theMachine, "Tick": theMachine, "Drain": theMachine,
-	"HandOff": theMachine, "Arrived": theMachine, "Import": theMachine, "Outcome": theMachine, "FromOutcome": theMachine, "MainAuthWrapper.onArrived": theMachine,
+	"HandOff": theMachine, "Stay": theMachine, "MainAuthWrapper.onHandOff": theMachine, "Arrived": theMachine, "Import": theMachine, "Outcome": theMachine, "FromOutcome": theMachine, "MainAuthWrapper.onArrived": theMachine,
 	"Effects": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
 	"MainAuthWrapper.onCallDone": theMachine, "RPCError.Error": theMachine,
 

@@ -42,6 +42,7 @@ func (w *MainAuthWrapper) deadline() (at int64) {
 	at = earliest(at, w.presenceAt())
 	at = earliest(at, w.forgetsAt())
 	at = earliest(at, w.storesAt())
+	at = earliest(at, w.leavesAt())
 	return earliest(at, w.pushes.expiresAt())
 }
 
@@ -55,6 +56,9 @@ func (w *MainAuthWrapper) expire() {
 	}
 	w.expireCalls()
 	w.storeWaiting()
+	if at := w.leavesAt(); at != 0 && w.now >= at {
+		w.stopWaiting()
+	}
 	if at := w.pushes.expiresAt(); at != 0 && w.now >= at {
 		w.dropHeld()
 	}

@@ -43,7 +43,8 @@ type MainAuthWrapper struct {
 	repeatedTo int64 // until when the messages repeated so far do (again.go)
 
 	draining bool
-	leaving  bool // another node is to have the key (export.go)
+	leaving  bool  // another node is to have the key (export.go)
+	leaveBy  int64 // when peers that were asked for something are not waited for any more
 }
 
 // New makes the wrapper of a key. unbound says that the key is a temp key
@@ -141,7 +142,9 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 		w.introduce()
 		w.draining = true
 	case *HandOff:
-		w.leaving = true
+		w.onHandOff()
+	case *Stay:
+		w.leaving = false
 	case *Arrived:
 		w.onArrived()
 	case *Tick:

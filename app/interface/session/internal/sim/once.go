@@ -52,9 +52,9 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItMoved
 	case first.on.n != m.n && m.returned > first.at:
 		return doneBeforeItMoved
-	case first.on.n != m.n && m.letGo != 0 && w.anewAt[m.key] >= m.letGo:
+	case first.on.n != m.n && (w.leftBehind(m) || w.leftBehind(first.on)):
 		return doneWhileItLeft
-	case first.on.n != m.n && first.on.stray:
+	case first.on.n != m.n && (first.on.stray || m.stray):
 		return doneWhereItWasNot
 	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
 		return doneBeforeItHeard
@@ -70,6 +70,10 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 	return ""
 }
 
+// leftBehind reports whether the key of a machine has begun anew elsewhere since its node
+// was to let go of it.
+func (w *watch) leftBehind(m *machine) bool { return m.letGo != 0 && w.anewAt[m.key] >= m.letGo }
+
 // What excuses a call that is made twice.
 const (
 	// doneByOneThatCrashed: what a node had received is gone with it (docs/delivery.md,
@@ -82,7 +86,7 @@ const (
 	// for the key (docs/delivery.md, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
 	// doneWhileItLeft: a node that did not answer when it was asked for the key goes on
-	// with the calls that it had taken.
+	// with the calls that it had taken. Either life may be the first to make one.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
 	// to a perm key on another node, nor the other way round to a node that has it unbound, and where etcd has let the node go, the perm key
