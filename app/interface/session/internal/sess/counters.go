@@ -26,6 +26,7 @@ const (
 	CountAnswersLost   // answers forgotten before the client had them
 	CountResultsOrphan // results whose session is gone
 	CountGzipSaved     // bytes saved by packing
+	CountUnpacked      // bytes that clients' gzip_packed became, also where it was refused then
 	CountUnknown       // unknown methods and constructors
 	CountUndecodable   // calls that do not parse
 	CountOverload      // calls refused because too many wait
@@ -44,7 +45,7 @@ const (
 var counterNames = [Counters]string{
 	"bad_salt", "bad_too_low", "bad_too_high", "bad_parity", "bad_container_id", "bad_too_old", "bad_seqno",
 	"bad_container", "silenced", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
-	"answers_lost", "results_orphan", "gzip_saved_bytes", "unknown", "undecodable", "overload", "refused",
+	"answers_lost", "results_orphan", "gzip_saved_bytes", "unpacked_bytes", "unknown", "undecodable", "overload", "refused",
 	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
 	"temp_keys_gone", "temp_keys_refused", "gaps", "pushes_foreign",
 }

@@ -117,7 +117,10 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 	free, limit := freeRatio-in.inflated, in.budget
 	buf := make([]byte, min(limit, 4*len(packed)+512, cheap(packed)))
 	n := 0
-	defer func() { in.budget, in.inflated = in.budget-n, in.inflated+n }() // what is refused has cost as much
+	defer func() { // what is refused has cost as much
+		in.budget, in.inflated = in.budget-n, in.inflated+n
+		w.countN(CountUnpacked, n)
+	}()
 	for {
 		m, err := z.Read(buf[n:])
 		if n += m; n > free && n > (len(packed)-f.in.Len())*w.cfg.GunzipRatio {

@@ -23,12 +23,14 @@ func (cl *client) harm() {
 		}
 		cl.layer, cl.told = pick(c.scheduler, []int32{223, 214, 181}), false
 		cl.builds++
-		switch c.rnd.IntN(8) {
+		switch c.rnd.IntN(9) {
 		case 0:
 			s.reconnect(c.chance(2))
 		case 1:
 			s.start(nonsense, bigQuery(s))
 		case 2:
+			s.start(nonsense, zip(bigQuery(s)))
+		case 3:
 			s.repeat()
 		default:
 			s.call(anyone)

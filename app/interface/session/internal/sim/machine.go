@@ -69,6 +69,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	}
 	m.tell(w, in, out)
 	w.bounded(m)
+	w.unpacked(m, out)
 	if d, ok := in.(*sess.Data); ok && len(acked) > 0 && m.understood(out) {
 		w.acknowledged(m.life(w, d.AuthKeyID, d.SessionID), acked)
 	}
@@ -206,6 +207,18 @@ func (w *watch) bounded(m *machine) {
 		w.check(s.Requests <= c.HTTPRequests, "bounds", "session %x holds %d HTTP requests", s.ID, s.Requests)
 	}
 	w.check(bytes <= max(c.KeyBytes, c.PayloadBytes)+1<<16 && (v.State != sess.StateNormal || bytes <= c.KeyBytes+1<<16), "bounds", "key %x holds %d bytes", m.key, bytes)
+}
+
+// Invariant: what a packet becomes when it is unpacked is bounded, and the bound is a
+// small one where its key has no login.
+func (w *watch) unpacked(m *machine, out *sess.Effects) {
+	most := w.c.limits.GunzipBytes
+	if m.before.State != sess.StateNormal && m.now.State != sess.StateNormal {
+		most = min(most, w.c.limits.NoLoginBytes)
+	}
+	for _, c := range out.Counts {
+		w.check(c.What != sess.CountUnpacked || c.N <= most, "bounds", "a packet of key %x was unpacked to %d bytes", m.key, c.N)
+	}
 }
 
 // reply looks at a packet that answers an HTTP request.
