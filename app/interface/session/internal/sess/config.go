@@ -28,8 +28,9 @@ type Config struct {
 	HandOffWait time.Duration
 
 	// Set by SetDefaults.
-	noLogin map[string]bool // the methods whose built-in rule is overruled
-	turns   chan struct{}   // holds one for each packet that is read in WorkBytes
+	noLogin   map[string]bool // the methods whose built-in rule is overruled
+	turns     chan struct{}   // holds one for each packet that is read in WorkBytes
+	strangers *strangers      // what they have left
 }
 
 // SetDefaults fills in what is zero.
@@ -43,7 +44,7 @@ func (c *Config) SetDefaults() {
 		{&c.Window, 400}, {&c.OutboxMessages, 400}, {&c.OutboxBytes, 1 << 20}, {&c.AnswerBytes, 16 << 20},
 		{&c.ContainerIn, 1024}, {&c.ContainerOut, 1020}, {&c.ContainerBytes, 1 << 20},
 		{&c.PayloadBytes, 7 << 19}, {&c.GunzipBytes, 10 << 20}, {&c.GunzipRatio, 100},
-		{&c.RequestBytes, 4 << 20}, {&c.NoLoginBytes, 256 << 10}, {&c.WorkBytes, 256 << 20},
+		{&c.RequestBytes, 4 << 20}, {&c.NoLoginBytes, 256 << 10}, {&c.WorkBytes, 256 << 20}, {&c.StrangerBytes, 4 << 20},
 		{&c.GzipFrom, 512}, {&c.RepeatBytes, 4 << 20}, {&c.DetailedFrom, 4096}, {&c.WrapperDepth, 16}, {&c.ResendLimit, 2},
 	}
 	for _, f := range ints {
@@ -75,6 +76,7 @@ func (c *Config) SetDefaults() {
 	}
 	// Each grows by copying; half of the processors are left to what is small.
 	c.turns = make(chan struct{}, max(1, min(c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)), runtime.GOMAXPROCS(0)/2)))
+	c.strangers = &strangers{rooms: map[origin]room{}}
 	c.noLogin = make(map[string]bool, len(c.NoLoginAllow)+len(c.NoLoginDeny))
 	for _, name := range c.NoLoginAllow {
 		c.noLogin[name] = true
@@ -116,6 +118,7 @@ func (c *Config) Validate() error {
 		{"RequestBytes", c.RequestBytes, 1 << 16, tl.MaxOutput},
 		{"NoLoginBytes", c.NoLoginBytes, 1 << 14, 1 << 28},
 		{"WorkBytes", c.WorkBytes, 1 << 20, 1 << 40},
+		{"StrangerBytes", c.StrangerBytes, c.NoLoginBytes, 1 << 40},
 		{"GzipFrom", c.GzipFrom, 64, 1 << 30},
 		{"DetailedFrom", c.DetailedFrom, 64, 1 << 30},
 		{"WrapperDepth", c.WrapperDepth, 4, 64},

@@ -15,6 +15,7 @@ import (
 var (
 	errInflate  = errors.New("sess: gzip_packed is corrupt")
 	errTooLarge = errors.New("sess: gzip_packed is too large")
+	errCrowded  = errors.New("sess: strangers at this address have had too much read")
 )
 
 var (
@@ -117,10 +118,7 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 	free, limit := freeRatio-in.inflated, in.budget
 	buf := make([]byte, min(limit, 4*len(packed)+512, cheap(packed)))
 	n := 0
-	defer func() { // what is refused has cost as much
-		in.budget, in.inflated = in.budget-n, in.inflated+n
-		w.countN(CountUnpacked, n)
-	}()
+	defer func() { in.budget, in.inflated = in.budget-n, in.inflated+n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
 		if n += m; n > free && n > (len(packed)-f.in.Len())*w.cfg.GunzipRatio {

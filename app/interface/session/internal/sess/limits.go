@@ -40,7 +40,8 @@ type Limits struct {
 	WrapperDepth   int `json:",optional"` // wrappers around one query. Zero value means 16
 
 	// Limits of all keys together.
-	WorkBytes int `json:",optional"` // memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Half of the processors read such packets, at most. Zero value means 256 MiB
+	WorkBytes     int `json:",optional"` // memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Half of the processors read such packets, at most. Zero value means 256 MiB
+	StrangerBytes int `json:",optional"` // bytes that packets of keys without a login become in a second when they are unpacked and decoded, for all at one address or in one IPv6 network of 64 bits; four times as much may come at once, more is answered 420 unread. Zero value means 4 MiB
 
 	// Times.
 	MaxPast      time.Duration `json:",optional"` // oldest unknown message id (rule MSGID-3). Zero value means 300 s

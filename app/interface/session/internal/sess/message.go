@@ -26,7 +26,7 @@ func (w *MainAuthWrapper) onMessage(s *session, in *incoming, m wire.Message, ou
 	}
 	packed := id == wire.IDGzipPacked
 	if packed { // judged by what is inside: rule SEQ-3
-		body, err := w.inflate(m.Body, in)
+		body, err := w.unpack(m.Body, in)
 		if err != nil {
 			w.record(s, in, m, stateReceived, 0)
 			w.undecodable(s, m.ID, w.unreadable(err))

@@ -46,6 +46,7 @@ type incoming struct {
 	fresh    bool // a message was accepted
 	asks     bool // a message wants an answer, or an HTTP request to wait
 	turn     bool // it is read in WorkBytes
+	admitted bool // its address has something left (strangers.go)
 }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules

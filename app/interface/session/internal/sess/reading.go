@@ -15,9 +15,10 @@ import (
 //	                   the client comes again when it is known
 //	a login            GunzipBytes, RequestBytes
 //
-// and what becomes much larger than it came is read by as many at a time as
-// WorkBytes has room for, and by half of the processors, so that small packets find
-// the others. Who finds none waits in his Step.
+// All strangers at one address together have StrangerBytes a second (strangers.go). What
+// becomes much larger than it came is read by as many at a time as WorkBytes has room
+// for, and by half of the processors, so that small packets find the others. Who finds
+// none waits in his Step.
 
 // undecided reports whether it is not known yet if the key has a login.
 func (w *MainAuthWrapper) undecided() bool {
@@ -69,8 +70,31 @@ func (w *MainAuthWrapper) leaveTurn(in *incoming) {
 	}
 }
 
+// unpack inflates gzip_packed at the expense of whoever sent it.
+func (w *MainAuthWrapper) unpack(body []byte, in *incoming) ([]byte, error) {
+	if !w.mayRead(in) {
+		return nil, errCrowded
+	}
+	before := in.inflated
+	inner, err := w.inflate(body, in)
+	w.countN(CountUnpacked, in.inflated-before)
+	w.haveRead(in, in.inflated-before)
+	return inner, err
+}
+
+// freeBytes is how long a call may be that costs its address nothing: nearly all are
+// shorter.
+const freeBytes = 4 << 10
+
 // decode turns a call into protobuf.
 func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) {
+	if costly := len(body) > freeBytes; costly {
+		if !w.mayRead(in) {
+			w.count(CountOverload)
+			return nil, errFlood
+		}
+		w.haveRead(in, len(body))
+	}
 	most := w.requestBytes(len(body))
 	little := min(most, cheap(body))
 	room := make([]byte, 0, min(len(body)+len(body)/4+16, little))
@@ -105,6 +129,9 @@ func tooLong(err error) bool {
 // unreadable is what is said of gzip_packed that was not inflated (rule ERR-10).
 func (w *MainAuthWrapper) unreadable(err error) *RPCError {
 	switch {
+	case errors.Is(err, errCrowded):
+		w.count(CountOverload)
+		return errFlood
 	case !errors.Is(err, errTooLarge):
 		return errFetch
 	case w.undecided():

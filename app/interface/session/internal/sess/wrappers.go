@@ -83,7 +83,7 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 			r.Bytes()
 			r.Bytes()
 		case wire.IDGzipPacked:
-			inner, err := w.inflate(body, in)
+			inner, err := w.unpack(body, in)
 			if err != nil {
 				return q, w.unreadable(err)
 			}
