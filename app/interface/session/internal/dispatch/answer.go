@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
@@ -76,9 +77,9 @@ func tooLarge(text string, sent int) *sess.RPCError {
 		return nil
 	}
 	if strings.Contains(text, fmt.Sprintf("(%d vs. ", sent)) {
-		return &sess.RPCError{Code: 400, Message: "INPUT_REQUEST_TOO_LONG"}
+		return rpcerr.InputTooLong
 	}
-	return &sess.RPCError{Code: 500, Message: "RESPONSE_TOO_LONG"}
+	return rpcerr.ResponseTooLong
 }
 
 // public is the text of a fault as clients may see it: what a BFF says in the

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
@@ -62,8 +63,8 @@ func New(o Options) *Dispatcher {
 var faults = logx.NewLessLogger(1000)
 
 var (
-	errNotImplemented = &sess.RPCError{Code: 400, Message: "METHOD_NOT_IMPL"}
-	errBreakerOpen    = &sess.RPCError{Code: 500, Message: "RPC_CALL_FAIL"}
+	errNotImplemented = rpcerr.MethodNotImpl
+	errBreakerOpen    = rpcerr.CallFailed
 )
 
 // Invoke makes one API call and waits for its answer, as long as the method

@@ -13,12 +13,13 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/clock"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
 var (
 	// ErrUnregistered says that authsession knows no such key (any more).
-	ErrUnregistered = errors.New("AUTH_KEY_UNREGISTERED")
+	ErrUnregistered = error(rpcerr.KeyUnregistered)
 	// ErrBusy says that too many packets wait for a resolution.
 	ErrBusy = errors.New("too many keys in resolution")
 )

@@ -1,13 +1,14 @@
 package runloop
 
 import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
 // errBusy answers an API call that the node has no room for: its client waits three
 // seconds and repeats the call. A call to authsession that finds no room fails with
 // sess.ErrInternal instead, for no client has made it and could repeat it.
-var errBusy = &sess.RPCError{Code: 420, Message: "FLOOD_WAIT_3"}
+var errBusy = rpcerr.FloodNode
 
 // call puts a call on rpcQueue. Its outcome comes back as CallDone.
 func (a *actor) call(c sess.Call) {

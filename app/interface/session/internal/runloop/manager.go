@@ -2,19 +2,19 @@ package runloop
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
 // ErrDataChannelFull says that the mailbox of an auth key holds all it may:
 // the item was not taken, and whoever sent it is to be told.
-var ErrDataChannelFull = errors.New("SESSION_DATA_CHANNEL_FULL")
+var ErrDataChannelFull error = rpcerr.ChannelFull
 
 // Machine is the state of one auth key: sess.MainAuthWrapper.
 type Machine interface {

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -25,10 +26,10 @@ func NewNodes(unary *Server) *Nodes { return &Nodes{unary: unary} }
 const maxOffer = 10_000
 
 var (
-	errStranger = status.Error(403, "NOT_A_SESSION_NODE")
+	errStranger = rpcerr.NodeStranger.Status()
 	// errMine is for a node that takes another's key for its own: one of the two has
 	// not heard of the ring's last change yet. It asks again.
-	errMine = status.Error(409, "KEY_HAS_NOT_MOVED")
+	errMine = rpcerr.KeyStays.Status()
 )
 
 func (n *Nodes) node(ctx context.Context) error {

@@ -11,23 +11,22 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 )
 
-// The statuses that peers get. Stock gateways and sync throw a node out of
-// their rings for 4 and 14, their breakers count 8, 12 and 13, and 2 tells
-// them nothing; none of these is ever answered by a handler.
+// The statuses that peers get.
 var (
-	errFull         = status.Error(420, runloop.ErrDataChannelFull.Error())
-	errOverloaded   = status.Error(420, "SESSION_OVERLOADED") // by go-zero's load shedding
-	errInput        = status.Error(400, "INPUT_REQUEST_INVALID")
-	errUnregistered = status.Error(401, keys.ErrUnregistered.Error())
-	errInternal     = status.Error(500, "INTERNAL_SERVER_ERROR")
+	errFull         = rpcerr.ChannelFull.Status()
+	errOverloaded   = rpcerr.Overloaded.Status() // by go-zero's load shedding
+	errInput        = rpcerr.InputInvalid.Status()
+	errUnregistered = rpcerr.Unregistered.Status()
+	errInternal     = rpcerr.Internal.Status()
 )
 
-const codeRedirect codes.Code = 700
-
-func errRedirect(owner string) error { return status.Error(codeRedirect, "REDIRECT_TO_"+owner) }
+func errRedirect(owner string) error {
+	return status.Error(rpcerr.CodeRedirect, rpcerr.RedirectPrefix+owner)
+}
 
 // asStatus turns an error of the node's parts into what a peer gets.
 func asStatus(err error) error {
@@ -49,7 +48,7 @@ func passOn(err error) error {
 		return asStatus(err)
 	}
 	switch s := status.Convert(err); s.Code() {
-	case 400, 401, 403, 404, 406, 420, 500, codeRedirect:
+	case 400, 401, 403, 404, 406, 420, 500, rpcerr.CodeRedirect:
 		return status.Error(s.Code(), s.Message())
 	default:
 		return errInternal

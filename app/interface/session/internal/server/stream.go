@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
@@ -142,7 +141,7 @@ func (s *Stream) handle(ctx context.Context, in *packets.In, a *answers, calls *
 			done(err)
 		})
 	default:
-		done(status.Error(400, "unknown payload type"))
+		done(errInput)
 	}
 }
 

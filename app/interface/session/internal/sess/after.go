@@ -1,6 +1,10 @@
 package sess
 
-import "time"
+import (
+	"time"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
+)
 
 // chainWait is how long a call waits in all, also behind others that wait
 // themselves. It ends what waits in a circle.
@@ -9,9 +13,9 @@ const chainWait = 60 * time.Second
 // Outcomes of waiting for other calls. Codes as clients handle them best (rule
 // AFTER-4).
 var (
-	errWaiting     = &RPCError{0, ""} // not over yet
-	errWaitTimeout = &RPCError{400, "MSG_WAIT_TIMEOUT"}
-	errWaitFailed  = &RPCError{500, "MSG_WAIT_FAILED"}
+	errWaiting     = new(RPCError) // not over yet
+	errWaitTimeout = rpcerr.MsgWaitTimeout
+	errWaitFailed  = rpcerr.MsgWaitFailed
 )
 
 // awaits reports how the calls that c waits for went (rule AFTER-1): nil when

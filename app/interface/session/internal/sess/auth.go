@@ -1,6 +1,10 @@
 package sess
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
+)
 
 // loadState reads the state of the key.
 func (w *MainAuthWrapper) loadState() {
@@ -80,9 +84,9 @@ func (w *MainAuthWrapper) denial() *RPCError {
 	w.count(CountRefused)
 	switch {
 	case w.binding.unbound:
-		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+		return rpcerr.PermEmpty
 	case w.login.state == StateNeedPassword:
-		return &RPCError{401, "SESSION_PASSWORD_NEEDED"}
+		return rpcerr.PasswordNeeded
 	}
 	return errUnregistered
 }

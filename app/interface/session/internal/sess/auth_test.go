@@ -34,7 +34,7 @@ func TestCallsWaitForTheState(t *testing.T) {
 // nor when it is read again.
 func TestFaultIsNo401(t *testing.T) {
 	x := newWorld(t, false)
-	x.stateErr = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	x.stateErr = &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
 	m := x.recv(1, x.method("updates.getState"))
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
 	x.stateErr = nil
@@ -46,13 +46,13 @@ func TestFaultIsNo401(t *testing.T) {
 	y.state = AuthState{State: StateUnauthorized}
 	m = y.recv(1, y.method("updates.getState"))
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", y.rpcError(y.take(), m.ID))
-	y.stateErr = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	y.stateErr = &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
 	y.now += int64(5 * time.Second)
 	m = y.recv(1, y.method("updates.getState"))
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", y.rpcError(y.take(), m.ID))
 	m = y.recv(1, y.method("updates.getState"))
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", y.rpcError(y.take(), m.ID), "a failed read is none, however recent")
-	y.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	y.stateErr = &RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
 	y.now += int64(5 * time.Second)
 	m = y.recv(1, y.method("updates.getState"))
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", y.rpcError(y.take(), m.ID), "authsession's own word")
@@ -348,7 +348,7 @@ func TestCallsWaitForClientInfoBeforeLogin(t *testing.T) {
 func TestKeyIsGone(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)
-	x.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	x.stateErr = &RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
 	x.advance(61 * time.Second)
 	x.recv(1, x.method("updates.getState"))
 	m := x.recv(1, x.method("updates.getState"))
@@ -361,7 +361,7 @@ func TestALoginOutlivesAFault(t *testing.T) {
 	for name, fault := range map[string]*RPCError{
 		"the package's own": ErrInternal,
 		"a time-out":        ErrTimeout,
-		"another":           {500, "INTERNAL_SERVER_ERROR"},
+		"another":           {Code: 500, Message: "INTERNAL_SERVER_ERROR"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)
@@ -379,7 +379,7 @@ func TestALoginOutlivesAFault(t *testing.T) {
 // An authsession that is down is not asked by every ping.
 func TestPingsDoNotInsist(t *testing.T) {
 	x := newWorld(t, false)
-	x.stateErr = &RPCError{500, "X"}
+	x.stateErr = &RPCError{Code: 500, Message: "X"}
 	for range 100 {
 		x.recv(1, tlPing(1))
 		x.now += int64(10 * time.Millisecond)

@@ -3,6 +3,7 @@ package sess
 import (
 	"slices"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -165,7 +166,7 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCE
 		return errFetch
 	}
 	if w.binding.unbound {
-		return &RPCError{401, "AUTH_KEY_PERM_EMPTY"}
+		return rpcerr.PermEmpty
 	}
 	if w.login.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()

@@ -163,7 +163,7 @@ func TestDropTempKeys(t *testing.T) {
 
 	m = under(tempKey, TempKey, 1, tlLongs(wire.IDDropTempAuthKeys))
 	ticket, _ = find[*DropTempKeys](x, nil)
-	x.finish(ticket, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"})
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
 }
 
@@ -178,7 +178,7 @@ func TestDestroyAuthKey(t *testing.T) {
 	}{
 		{"destroyed", &KeysGone{Existed: true, Keys: []int64{permKey}}, nil, wire.IDDestroyAuthKeyOK, true},
 		{"unknown", &KeysGone{}, nil, wire.IDDestroyAuthKeyNone, true},
-		{"fault", nil, &RPCError{500, "X"}, wire.IDDestroyAuthKeyFail, false},
+		{"fault", nil, &RPCError{Code: 500, Message: "X"}, wire.IDDestroyAuthKeyFail, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			x := newWorld(t, false)
@@ -297,7 +297,7 @@ func TestHandoverWaitsForAnswers(t *testing.T) {
 	x.finish(bind, nil, nil)
 	require.Nil(t, x.adopted)
 	destroy, _ := find[*DestroyKey](x, nil)
-	x.finish(destroy, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	x.finish(destroy, nil, &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"})
 	require.NotNil(t, x.adopted)
 	_, ok := result(x.take(), m.ID)
 	require.True(t, ok)
@@ -311,7 +311,7 @@ func TestBoundThoughTheOutcomeWasLost(t *testing.T) {
 	x.answer("help.getNearestDc", nearestDC("NL"))
 	x.recv(1, tlBind(permKey))
 	bind, _ := find[*BindTempKey](x, nil)
-	x.finish(bind, nil, &RPCError{-503, "Timeout"})
+	x.finish(bind, nil, &RPCError{Code: -503, Message: "Timeout"})
 	require.Nil(t, x.adopted)
 	x.step(&Bound{To: permKey, KeyType: TempKey, Until: 77})
 	require.NotNil(t, x.adopted)

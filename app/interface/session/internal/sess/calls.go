@@ -3,6 +3,7 @@ package sess
 import (
 	"slices"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -123,7 +124,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	method := w.schema.Method(q.id)
 	if method == nil || method.Path == "" {
 		w.count(CountUnknown)
-		return &RPCError{400, "INPUT_METHOD_INVALID"}
+		return rpcerr.InputMethod
 	}
 	if in.d.Dead || w.hopeless(method.Name) {
 		return w.denial()

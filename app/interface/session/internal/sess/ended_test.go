@@ -164,7 +164,7 @@ func TestEndedLoginIsAnnounced(t *testing.T) {
 func TestEndedLoginThatIsReadOf(t *testing.T) {
 	for name, read := range map[string]func(x *world){
 		"no user": func(x *world) { x.state = AuthState{State: StateUnauthorized} },
-		"no key":  func(x *world) { x.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"} },
+		"no key":  func(x *world) { x.stateErr = &RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)
@@ -260,7 +260,7 @@ func TestResetOfAnEarlierLogin(t *testing.T) {
 			x.login(1)
 			x.now += int64(c.age)
 			if c.fault {
-				x.stateErr = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+				x.stateErr = &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"}
 			}
 			if !c.live {
 				x.state = AuthState{State: StateUnauthorized}

@@ -54,7 +54,7 @@ func TestTextsOfFaultsStayHere(t *testing.T) {
 			y := newWorld(t, true)
 			bind := y.recv(1, tlBind(permKey))
 			ticket, _ = find[*BindTempKey](y, nil)
-			y.finish(ticket, nil, &RPCError{c.code, c.text})
+			y.finish(ticket, nil, &RPCError{Code: c.code, Message: c.text})
 			require.Equal(t, c.want, y.rpcError(y.take(), bind.ID), "of authsession")
 		})
 	}
@@ -63,7 +63,7 @@ func TestTextsOfFaultsStayHere(t *testing.T) {
 // Where authsession is slow to say whose a key is, its calls are told to come again.
 func TestSlowAuthsessionIsATimeout(t *testing.T) {
 	x := newWorld(t, false)
-	x.stateErr = &RPCError{-503, "Timeout"}
+	x.stateErr = &RPCError{Code: -503, Message: "Timeout"}
 	call := x.recv(1, x.method("users.getUsers", wireVector()))
 	require.Equal(t, "-503 Timeout", x.rpcError(x.take(), call.ID))
 }

@@ -113,7 +113,7 @@ func fuzzStep(x *world, code byte, body []byte, slot Slot) {
 		x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: sid})
 	case 8: // a peer says no
 		if t := oldest(); t != 0 {
-			x.finish(t, nil, &RPCError{401, "SESSION_PASSWORD_NEEDED_77"})
+			x.finish(t, nil, &RPCError{Code: 401, Message: "SESSION_PASSWORD_NEEDED_77"})
 		}
 	case 9:
 		x.advance(time.Duration(len(body)+1) * time.Second)

@@ -207,7 +207,7 @@ func (w *MainAuthWrapper) findSession(authKeyID, id int64) *session {
 func FromOutcome(in *sessionpb.CallOutcome, schema *tl.Schema) *CallDone {
 	done := &CallDone{Ticket: Ticket(in.GetTicket())}
 	if in.GetFailed() {
-		done.Err = &RPCError{in.GetCode(), in.GetMessage()}
+		done.Err = &RPCError{Code: in.GetCode(), Message: in.GetMessage()}
 		return done
 	}
 	if !in.GetPushed() && in.GetMethod() == 0 {

@@ -1,6 +1,9 @@
 package sess
 
-import "github.com/tgsession/tgsession/proto/tl"
+import (
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
+	"github.com/tgsession/tgsession/proto/tl"
+)
 
 // KeyType is the kind of a transport key, as authsession stores it (PEERS.md,
 // "Keys").
@@ -263,9 +266,4 @@ type Salt struct {
 }
 
 // RPCError is an rpc_error, or a peer's refusal in the same terms (rule RPC-2).
-type RPCError struct {
-	Code    int32
-	Message string
-}
-
-func (e *RPCError) Error() string { return e.Message }
+type RPCError = rpcerr.Error

@@ -220,7 +220,7 @@ func readSays(says AuthState) func(*world) {
 func readFails(code int32) func(*world) {
 	return func(x *world) {
 		ticket, _ := find[*GetAuthState](x, nil)
-		x.finish(ticket, nil, &RPCError{code, "X"})
+		x.finish(ticket, nil, &RPCError{Code: code, Message: "X"})
 	}
 }
 

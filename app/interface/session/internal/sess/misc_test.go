@@ -76,7 +76,7 @@ func TestCounterNames(t *testing.T) {
 		require.False(t, seen[c.String()], c.String())
 		seen[c.String()] = true
 	}
-	require.Equal(t, "X", (&RPCError{400, "X"}).Error())
+	require.Equal(t, "X", (&RPCError{Code: 400, Message: "X"}).Error())
 }
 
 // The user of each kind of result that logs in.
@@ -152,7 +152,7 @@ func TestStoringFails(t *testing.T) {
 		for _, ticket := range x.order {
 			if c := x.open[ticket]; c != nil {
 				if _, ok := c.Request.(*InvokeMethod); !ok {
-					x.finish(ticket, nil, &RPCError{500, "X"})
+					x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"})
 				}
 			}
 		}
@@ -234,7 +234,7 @@ func TestInvokeAfterOrder(t *testing.T) {
 					x.finish(ticket, &MethodResult{Method: inv.Method, PB: x.pb(inv.Method, nearestDC("NL"))}, nil)
 				} else {
 					state[i] = bad
-					x.finish(ticket, nil, &RPCError{400, "X"})
+					x.finish(ticket, nil, &RPCError{Code: 400, Message: "X"})
 				}
 				look()
 				return

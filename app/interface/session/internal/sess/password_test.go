@@ -29,7 +29,7 @@ func TestSignIn(t *testing.T) {
 	ticket, mark = find[*SetPasswordPending](x, nil)
 	require.Equal(t, &SetPasswordPending{AuthKeyID: permKey, Owner: owner, UserID: alice}, mark)
 
-	x.finish(ticket, nil, &RPCError{500, "X"}) // tried again
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"}) // tried again
 	x.advance(5 * time.Second)
 	ticket, _ = find[*SetPasswordPending](x, nil)
 	x.finish(ticket, nil, nil)
@@ -48,7 +48,7 @@ func TestSignInNeedsItsMark(t *testing.T) {
 	x.others = false
 	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
 	ticket, _ := find[*SetPasswordPending](x, nil)
-	x.finish(ticket, nil, &RPCError{500, "X"})
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"})
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID))
 	require.Zero(t, count[*InvokeMethod](x))
 	require.Zero(t, x.w.calls.running)
@@ -238,7 +238,7 @@ func TestClearIsNotInsistedOnByANodeThatLetsGo(t *testing.T) {
 				x.step(&Drain{})
 			}
 			clearing, _ := find[*SetPasswordPending](x, nil)
-			x.finish(clearing, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+			x.finish(clearing, nil, &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"})
 			if !late {
 				x.step(&Drain{})
 			}
@@ -439,7 +439,7 @@ func TestMarkIsClearedLater(t *testing.T) {
 		x.signedIn(alice)
 		for range 5 {
 			clearing, _ := find[*SetPasswordPending](x, nil)
-			x.finish(clearing, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+			x.finish(clearing, nil, &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"})
 			x.advance(10 * time.Second)
 		}
 		_, ok := result(x.take(), m.ID)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -54,7 +55,7 @@ func (l *LoginWord) says() bool { return l != nil && l.State != StateUnknown }
 
 // errSessionGone is the outcome of a call that was not made because its session
 // had ended. Nobody sees it.
-var errSessionGone = &RPCError{400, "SESSION_GONE"}
+var errSessionGone = rpcerr.SessionGone
 
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
@@ -190,7 +191,7 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
 	asked, owes := strings.CutPrefix(errorText(e), needPassword+"_")
 	if owes { // who it is stays between the BFF and us
-		e = &RPCError{401, needPassword}
+		e = rpcerr.PasswordNeeded
 	}
 	if c.trait&(traitMarked|traitLogOut|traitDoubt) == 0 {
 		if e != nil && e.Code == 401 && w.login.state == StateNormal {
@@ -237,7 +238,7 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 		w.loginIn(c.s, user)
 	case word.says() && word.State == StateNeedPassword: // by another call, later
 		w.logOut(StateNeedPassword)
-		return &RPCError{401, needPassword}
+		return rpcerr.PasswordNeeded
 	case word.says():
 		w.login.doubt()
 		w.noLogin(StateUnauthorized)

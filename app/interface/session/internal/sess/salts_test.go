@@ -118,7 +118,7 @@ func TestWithoutSalts(t *testing.T) {
 	d.Salt = 4711
 	x.step(d)
 	ticket, _ := find[*GetSalts](x, nil)
-	x.finish(ticket, nil, &RPCError{500, "INTERNAL_SERVER_ERROR"})
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "INTERNAL_SERVER_ERROR"})
 	msgs := x.take()
 	require.Len(t, msgs, 2)
 	require.Equal(t, int64(4711), msgs[0].salt)
@@ -199,7 +199,7 @@ func TestFutureSaltsWithoutAuthsession(t *testing.T) {
 	r := wire.NewReader(got[0].Body[4:])
 	require.Equal(t, second.ID, r.Long())
 	ticket, _ := find[*GetSalts](x, nil)
-	x.finish(ticket, nil, &RPCError{500, "X"})
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"})
 	got = x.takeOnly(wire.IDFutureSalts)
 	r = wire.NewReader(got[0].Body[4:])
 	require.Equal(t, m.ID, r.Long())
@@ -241,7 +241,7 @@ func TestBurstBeforeTheSalts(t *testing.T) {
 			if c.salts {
 				x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
 			} else {
-				x.finish(ticket, nil, &RPCError{500, "X"})
+				x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"})
 			}
 			taken := 0
 			for id := range sent {

@@ -26,7 +26,7 @@ func TestBindGivesNothingBeforeItIsVerified(t *testing.T) {
 	require.Equal(t, int64(tempKey), r.Meta.AuthKeyID)
 	require.Equal(t, bind.ID, r.Meta.MsgID)
 	require.Equal(t, int64(1), r.Meta.SessionID)
-	x.finish(ticket, nil, &RPCError{400, "ENCRYPTED_MESSAGE_INVALID"})
+	x.finish(ticket, nil, &RPCError{Code: 400, Message: "ENCRYPTED_MESSAGE_INVALID"})
 	msgs := x.take()
 	require.Equal(t, "400 ENCRYPTED_MESSAGE_INVALID", x.rpcError(msgs, bind.ID))
 	require.Equal(t, "401 AUTH_KEY_PERM_EMPTY", x.rpcError(msgs, call.ID))
@@ -98,7 +98,7 @@ func TestFailedBindLeavesTheLoginAlone(t *testing.T) {
 	d.AuthKeyID, d.KeyType = tempKey, TempKey
 	x.step(d)
 	ticket, _ := find[*BindTempKey](x, nil)
-	x.finish(ticket, nil, &RPCError{400, "ENCRYPTED_MESSAGE_INVALID"})
+	x.finish(ticket, nil, &RPCError{Code: 400, Message: "ENCRYPTED_MESSAGE_INVALID"})
 	x.take()
 	x.step(&PushUpdates{Updates: x.updates(3)})
 	require.Equal(t, []int{3}, pushed(x.take()))
@@ -227,9 +227,9 @@ func TestKeyThatMayBeDestroyedIsAskedAfter(t *testing.T) {
 	x.login(1)
 	x.recv(1, tlID(wire.IDDestroyAuthKey))
 	ticket, _ := find[*DestroyKey](x, nil)
-	x.finish(ticket, nil, &RPCError{500, "X"})
+	x.finish(ticket, nil, &RPCError{Code: 500, Message: "X"})
 	x.take()
-	x.stateErr = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
+	x.stateErr = &RPCError{Code: 401, Message: "AUTH_KEY_UNREGISTERED"}
 	x.recv(1, x.method("account.getAccountTTL"))
 	x.fail("account.getAccountTTL", 400, "X")
 	x.take()

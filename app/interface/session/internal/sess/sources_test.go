@@ -27,7 +27,7 @@ var machinery = map[string]string{
 	"Input": theMachine, "Result": theMachine, "CallDone": theMachine, "Adopt": theMachine, "Tick": theMachine, "Drain": theMachine,
 	"HandOff": theMachine, "Stay": theMachine, "MainAuthWrapper.onHandOff": theMachine, "Arrived": theMachine, "Import": theMachine, "Outcome": theMachine, "FromOutcome": theMachine, "MainAuthWrapper.onArrived": theMachine,
 	"Effects": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
-	"MainAuthWrapper.onCallDone": theMachine, "RPCError.Error": theMachine,
+	"MainAuthWrapper.onCallDone": theMachine,
 
 	"Config": settings, "Config.SetDefaults": settings, "Config.Validate": settings, "Limits": settings,
 

@@ -218,7 +218,7 @@ func (d *dialogue) refusal(t *testing.T, td *datadriven.TestData) *RPCError {
 	if len(td.CmdArgs) < 2 {
 		return nil
 	}
-	return &RPCError{int32(number64(t, td.CmdArgs[0].Key)), td.CmdArgs[1].Key}
+	return &RPCError{Code: int32(number64(t, td.CmdArgs[0].Key)), Message: td.CmdArgs[1].Key}
 }
 
 func number64(t testing.TB, s string) int64 {

@@ -256,7 +256,7 @@ func (x *world) answer(method string, object []byte) {
 func (x *world) fail(method string, code int32, message string) {
 	x.t.Helper()
 	t, _ := x.invoked(method)
-	x.finish(t, nil, &RPCError{code, message})
+	x.finish(t, nil, &RPCError{Code: code, Message: message})
 }
 
 func (x *world) pb(m *tl.Method, object []byte) []byte {

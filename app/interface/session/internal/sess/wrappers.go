@@ -3,6 +3,7 @@ package sess
 import (
 	"errors"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -19,20 +20,20 @@ type query struct {
 }
 
 var (
-	errFetch        = &RPCError{400, "INPUT_FETCH_ERROR"}
-	errRequestLong  = &RPCError{400, "INPUT_REQUEST_TOO_LONG"}
-	errUnregistered = &RPCError{401, "AUTH_KEY_UNREGISTERED"}
-	errFlood        = &RPCError{420, "FLOOD_WAIT_1"}
-	errForgotten    = &RPCError{500, "ANSWER_FORGOTTEN"}
+	errFetch        = rpcerr.InputFetch
+	errRequestLong  = rpcerr.InputTooLong
+	errUnregistered = rpcerr.KeyUnregistered
+	errFlood        = rpcerr.Flood
+	errForgotten    = rpcerr.AnswerForgotten
 )
 
 // What a client is told of faults that are none of its own. They must not be changed.
 var (
 	// ErrInternal: something here, or a peer, failed.
-	ErrInternal = &RPCError{500, "INTERNAL_SERVER_ERROR"}
+	ErrInternal = rpcerr.Internal
 	// ErrTimeout: nobody knows in time what came of a call. Clients ask again (rule ERR-14;
 	// core.telegram.org/api/errors, 503).
-	ErrTimeout = &RPCError{-503, "Timeout"}
+	ErrTimeout = rpcerr.Timeout
 )
 
 // maxAfter bounds how many messages the calls of a key may wait for.
@@ -52,7 +53,7 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 			if layer := r.Int(); layer > 0 {
 				q.layer = layer
 			} else if r.OK() {
-				return q, &RPCError{400, "CONNECTION_LAYER_INVALID"}
+				return q, rpcerr.LayerInvalid
 			}
 		case wire.IDInitConnection, wire.IDInitConnectionOld:
 			if c := wire.ReadInitConnection(&r, q.id == wire.IDInitConnectionOld); r.OK() {
@@ -75,7 +76,7 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 		case wire.IDInvokeWithTakeout:
 			q.ensureTakeout().ID = r.Long()
 			if r.OK() && q.takeout.ID == 0 {
-				return q, &RPCError{403, "TAKEOUT_REQUIRED"}
+				return q, rpcerr.TakeoutRequired
 			}
 		case wire.IDInvokeWithBusinessConnection, wire.IDInvokeWithReCaptcha:
 			r.Bytes()
@@ -95,7 +96,7 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 		if !r.OK() {
 			w.count(CountUndecodable)
 			if q.id == wire.IDInvokeWithMessagesRange && q.takeout.ID != 0 {
-				return q, &RPCError{400, "TAKEOUT_QUERY_INVALID"}
+				return q, rpcerr.TakeoutQuery
 			}
 			return q, errFetch
 		}
@@ -129,7 +130,7 @@ func decodeError(err error) *RPCError {
 	)
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":
-		return &RPCError{400, "INPUT_CONSTRUCTOR_INVALID"}
+		return rpcerr.InputConstructor
 	case errors.As(err, &limit):
 		return errRequestLong
 	}

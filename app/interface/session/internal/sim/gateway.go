@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -236,7 +237,7 @@ func (g *gateway) sendTo(addr string, sessionID, hashed int64, in any, tries int
 		if err == nil || g.stream || tries == 0 {
 			return
 		}
-		to, redirected := strings.CutPrefix(status.Convert(err).Message(), "REDIRECT_TO_")
+		to, redirected := strings.CutPrefix(status.Convert(err).Message(), rpcerr.RedirectPrefix)
 		switch {
 		case redirected && g.ring.Has(to):
 			g.sendTo(to, sessionID, hashed, in, tries-1)

@@ -1,0 +1,52 @@
+package rpcerr
+
+// Row is an error of the catalogue.
+type Row struct {
+	*Error
+	Name string // of the variable
+	To   string // who sees it
+	When string
+	Then string // what they do, or should
+}
+
+// Who sees errors.
+const (
+	toClients  = "client"
+	toGateways = "gateway"
+	toPushers  = "gateway, sync"
+	toNodes    = "session node"
+	toNobody   = "nobody"
+)
+
+// Rows is the catalogue, by who sees what.
+var Rows = []Row{
+	{InputFetch, "InputFetch", toClients, "The bytes of a call or of a service message do not parse by the schema.", "A fault of the client: it gives the call up."},
+	{InputConstructor, "InputConstructor", toClients, "A call holds a constructor that no layer of the table set has.", "The client is newer than `Schema`: see [configuration](configuration.md)."},
+	{InputMethod, "InputMethod", toClients, "No layer of the table set has the method.", "As above."},
+	{InputTooLong, "InputTooLong", toClients, "A call becomes longer than `Session.RequestBytes`, or `NoLoginBytes` without a login, or unpacks to more than `GunzipBytes`.", "The client gives the call up."},
+	{LayerInvalid, "LayerInvalid", toClients, "invokeWithLayer names no layer.", "A fault of the client."},
+	{MethodNotImpl, "MethodNotImpl", toClients, "The BFF does not know the method, or `BFFProxyClients.IDMap` has no BFF for it.", "The client hides the feature. Where the BFF has it, `session doctor` tells the missing entry."},
+	{MsgWaitTimeout, "MsgWaitTimeout", toClients, "A call waited longer than `Session.AfterWait` for one that it names by invokeAfterMsg, or for the state of its login.", "Clients send it again."},
+	{MsgWaitFailed, "MsgWaitFailed", toClients, "The call that invokeAfterMsg names failed.", "Clients send both again."},
+	{TakeoutQuery, "TakeoutQuery", toClients, "invokeWithTakeout holds what cannot be asked in a takeout.", "A fault of the client."},
+	{TakeoutRequired, "TakeoutRequired", toClients, "invokeWithTakeout names no takeout.", "The client begins a takeout."},
+	{KeyUnregistered, "KeyUnregistered", toClients, "Nobody is logged in with the key, and the method needs a login; or the login has ended.", "The client logs itself out. It is never answered for a fault."},
+	{PermEmpty, "PermEmpty", toClients, "A temp key is bound to no perm key, or not any more.", "The client makes a temp key and binds it."},
+	{PasswordNeeded, "PasswordNeeded", toClients, "The login waits for its password.", "The client asks for it."},
+	{Flood, "Flood", toClients, "More calls of a key wait than `MaxQueued` or `QueuedBytes`; the login is not known yet and the call is large; strangers at one address have had `StrangerBytes` read.", "Clients wait a second and send it again."},
+	{FloodNode, "FloodNode", toClients, "More calls wait on the node than `Session.Calls` or `CallBytes`.", "Clients wait three seconds and send it again."},
+	{SessionGone, "SessionGone", toNobody, "A call that may log in was not made, since its session had ended before authsession knew of the attempt.", "Nobody waits for it."},
+	{AnswerForgotten, "AnswerForgotten", toClients, "A call was made, and its answer had to give way (`AnswerBytes`, `KeyBytes`) before the client had it.", "The client must not make the call again by itself: it was carried out."},
+	{ResponseTooLong, "ResponseTooLong", toClients, "A BFF's answer is larger than gRPC lets through.", "Raise the limit at the BFF's client, or ask for less."},
+	{CallFailed, "CallFailed", toClients, "The breaker of a method is open: most of its calls failed a moment ago.", "Clients repeat it later."},
+	{Internal, "Internal", toClients, "A fault of session or of a peer. The log has the cause; its text stays on the node.", "Clients repeat it or show an error."},
+	{Timeout, "Timeout", toClients, "A BFF did not answer within `Session.CallTimeout` (`MediaCallTimeout`), or nobody knows what came of the call.", "Clients repeat it: it may have been carried out."},
+
+	{ChannelFull, "ChannelFull", toPushers, "The mailbox of the key is full (`Session.DataChannel`, `DataChannelBytes`), or too many keys are being looked up. A push that is refused is told to the client as updatesTooLong.", "A gateway of streams repeats it; a stock one drops the packet, and the client repeats it."},
+	{Overloaded, "Overloaded", toPushers, "go-zero's load shedding, where `CpuThreshold` is set.", "As above."},
+	{InputInvalid, "InputInvalid", toPushers, "A request lacks what it must have.", "A fault of the caller; the log of the caller has it."},
+	{Unregistered, "Unregistered", toGateways, "authsession does not know the key.", "The gateway closes the connection by -404; the client makes a new key."},
+	{Internal, "Internal", toGateways, "A fault of session or of authsession.", "Logged by the gateway; the client repeats its packet."},
+	{NodeStranger, "NodeStranger", toNodes, "Somebody who is no node of the ring asks for a key (`Nodes.Token`, [security](security.md)).", "Logged."},
+	{KeyStays, "KeyStays", toNodes, "A node asks for a key that this one takes for its own: one of the two has not heard of the ring's last change.", "It asks again."},
+}
