@@ -43,6 +43,10 @@ func (w *MainAuthWrapper) stopWaiting() {
 		case askState, askUncleared:
 			w.asks = slices.DeleteFunc(w.asks, func(other ask) bool { return other.ticket == a.ticket })
 			w.login.endRead()
+			w.login.doubt()
+			for _, c := range w.calls.list {
+				c.asked = c.asked && c.phase != phaseState // refused without a read they must not be
+			}
 		default:
 			w.onCallDone(&CallDone{Ticket: a.ticket, Err: ErrTimeout})
 		}

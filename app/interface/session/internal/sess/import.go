@@ -3,6 +3,7 @@ package sess
 import (
 	"errors"
 	"io"
+	"slices"
 
 	sessionpb "github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -226,7 +227,7 @@ func FromOutcome(in *sessionpb.CallOutcome, schema *tl.Schema) *CallDone {
 
 // onArrived begins where the other node has ended.
 func (w *MainAuthWrapper) onArrived() {
-	for _, c := range w.calls.list {
+	for _, c := range slices.Clone(w.calls.list) {
 		if c.phase == phaseState {
 			w.gate(c)
 		}

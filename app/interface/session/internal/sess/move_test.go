@@ -250,6 +250,11 @@ func TestAKeyThatLeavesDoesNotWaitForLong(t *testing.T) {
 			x.states = false
 			return x.method("account.getAccountTTL")
 		}, ""},
+		"another read of it": {func(x *world) []byte {
+			x.advance(x.cfg.StateRefresh)
+			x.states = false
+			return x.method("account.getAccountTTL")
+		}, ""},
 		"the mark of a sign-in": {func(x *world) []byte {
 			x.others = false
 			return x.method("auth.signIn", int32(1), "1", "2", "3")
