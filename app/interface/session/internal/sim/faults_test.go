@@ -17,8 +17,8 @@ func TestFaultsAreFound(t *testing.T) {
 	const seeds = 400
 	// Where a fault shows in few seeds only, not far behind this one.
 	from := map[string]uint64{
-		"a binding that has ended is served until a look-up comes back": 110,
-		"one key fills the queue of a gateway":                          130,
+		"a binding that has ended is served until a look-up comes back": 125,
+		"one key fills the queue of a gateway":                          145,
 		"whatever waits does so by a clock that is set":                 20,
 	}
 	for _, x := range []struct {
