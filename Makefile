@@ -69,7 +69,7 @@ soak-clients: build ## use real clients, and leave some alone, for SOAK (10m); 7
 # no programs are installed.
 chaos: build ## end, stop and cut off the parts of a cluster for CHAOS (10m) while clients talk: SEED repeats a plan, SHORT=1 is the short form
 	@CGO_ENABLED=0 go build -C app/lab -o $(CURDIR)/.cache/etcd go.etcd.io/etcd/server/v3
-	@.ci/with-clients .ci/with-servers bash -c '$(LAB) chaos -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
+	@TEST_DURABLE=1 .ci/with-clients .ci/with-servers bash -c '$(LAB) chaos -session $(CURDIR)/teamgramd/bin/session -authsession $(CURDIR)/teamgramd/bin/authsession \
 		-mysql "$$TEST_MYSQL_DSN" -redis "$$TEST_REDIS_ADDR" -etcd "$$TEST_ETCD_ENDPOINTS" -etcd-program $(CURDIR)/.cache/etcd -programs clients \
 		-for $(CHAOS) $(if $(SEED),-seed $(SEED)) $(if $(SHORT),-short) $(if $(FAULTS),-only "$(FAULTS)")'
 
@@ -96,6 +96,7 @@ lint: ## run the linters
 	$(TOOLS) golangci-lint run --allow-parallel-runners ./...
 	cd app/lab && $(TOOLS) golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...
 	cd proto/tl/bench && $(TOOLS) golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...
+	cd deploy/helm && $(TOOLS) golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...
 
 proto: ## regenerate everything generated: gRPC code and the embedded TL tables
 	cd .ci/tools && CGO_ENABLED=0 go build -o $(CURDIR)/.cache/protogen ./protogen
@@ -114,7 +115,7 @@ bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
 	@CGO_ENABLED=0 go run -C proto/tl/bench .
 
 bench-authsession: ## list a million sessions, migrate a stock install in use, time cached calls
-	@.ci/with-servers .ci/bench-authsession
+	@TEST_DURABLE=1 .ci/with-servers .ci/bench-authsession
 
 soak-authsession: ## hold what readers of the cache see against its promise for SOAK (10m)
 	@.ci/with-servers env TEST_SOAK=$(SOAK) go test -race -v -count=1 -timeout=0 -run History ./app/service/authsession/internal/lease ./app/service/authsession/internal/dao

@@ -1,3 +1,6 @@
+//go:build !race
+
+// Large bodies cost a hundred times as much with the race detector.
 package session
 
 import (

@@ -56,7 +56,7 @@ func TestStopIsBoundedWhileAnotherNodeHangs(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	_ = a.Stop(ctx) // that requests were cut is no surprise
-	require.Less(t, time.Since(start), 5*time.Second)
+	require.Less(t, time.Since(start), 15*time.Second)
 }
 
 // slowNode takes its time.

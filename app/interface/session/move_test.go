@@ -196,8 +196,8 @@ func TestAPushIsNotLostAtAnOwnerThatIsNotReached(t *testing.T) {
 // One whose key is not here waits for the owner.
 func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
 	c := startCluster(t)
-	soon := func(conf *Config) { conf.Session.ReleaseAfter = 2 * time.Second }
-	a, b := c.start(soon), c.start(soon)
+	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute }
+	a, b := c.start(long), c.start(long)
 	both := []string{a.Address(), b.Address()}
 	b.svc.Cluster.Update(both)
 	key := keyOf(t, b, b.Address())

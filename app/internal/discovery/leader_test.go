@@ -55,7 +55,7 @@ func TestALeaderOfEtcdIsKilled(t *testing.T) {
 	took := time.Since(began)
 	require.Never(t, func() bool { return !finds("first") }, 15*time.Second, 50*time.Millisecond, "longer than the life of a publication")
 	require.NoError(t, second.Withdraw(context.WithoutCancel(t.Context())))
-	require.Eventually(t, func() bool { return !finds("second") }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return !finds("second") }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, first.Withdraw(context.WithoutCancel(t.Context())))
 	line := fmt.Sprintf("a new node is found after %.1f s, one that serves was never lost from sight", took.Seconds())
 	t.Log(line)

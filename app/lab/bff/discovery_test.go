@@ -28,7 +28,7 @@ func TestDiscovery(t *testing.T) {
 	node := newFakeSession(t)
 	leave, err := disc.Publish(t.Context(), SessionKey, node.addr)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return w.bff.pusher.knows(node.addr) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.bff.pusher.knows(node.addr) }, time.Minute, time.Millisecond)
 	d := w.client(100)
 	me := d.logIn(t, "15550001", "Ada")
 	w.online.set(d.user, 200, node.addr)
@@ -36,7 +36,7 @@ func TestDiscovery(t *testing.T) {
 	require.Equal(t, int64(200), node.next(t).key)
 
 	leave()
-	require.Eventually(t, func() bool { return !w.bff.pusher.knows(node.addr) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !w.bff.pusher.knows(node.addr) }, time.Minute, time.Millisecond)
 
 	w.bff.Stop()
 	found, err = disc.Values(t.Context(), Key)

@@ -67,7 +67,7 @@ func startWith(t *testing.T, up upstream.Config, change func(*gateway.Config)) *
 
 func eventually(t *testing.T, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, f, time.Minute, 5*time.Millisecond)
 }
 
 // One port, every transport: a key exchanged, a packet in, a payload out.

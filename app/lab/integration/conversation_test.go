@@ -121,7 +121,7 @@ const greeting = 300 * time.Millisecond
 // it the key when it has no other, and comes back.
 func (c *client) forgotten() {
 	c.t.Helper()
-	eventuallyIn(c.t, 30*time.Second, "the session is forgotten", func() bool {
+	eventually(c.t, "the session is forgotten", func() bool {
 		c.hangUp()
 		time.Sleep(sharedIdle + 300*time.Millisecond)
 		c.redial()

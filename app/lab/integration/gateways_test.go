@@ -79,7 +79,7 @@ func TestWeakness55GatewaysComeAndGo(t *testing.T) {
 		newClient(t, c.conn, leaving, c.newKey(0)).ping()
 		require.EqualValues(t, 1, leaving.streams.Load())
 		leaving.leave()
-		eventuallyIn(t, 30*time.Second, "its stream is closed", func() bool { return leaving.streams.Load() == 0 })
+		eventually(t, "its stream is closed", func() bool { return leaving.streams.Load() == 0 })
 	})
 	t.Run("one that dies costs no answer", func(t *testing.T) {
 		c := share(t)

@@ -58,7 +58,7 @@ func TestWeakness50KeysMoveToANodeThatJoins(t *testing.T) {
 		}
 		return n
 	}
-	eventuallyIn(t, 20*time.Second, "some keys are online at the second node", func() bool { return moved() > 2 })
+	eventually(t, "some keys are online at the second node", func() bool { return moved() > 2 })
 	n := moved()
 	time.Sleep(time.Second) // for what the first node might still have to say
 	for _, cl := range users {

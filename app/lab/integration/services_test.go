@@ -161,7 +161,7 @@ func (s *service) ready(srv *stores, key string) {
 	require.NoError(s.t, err)
 	defer conn.Close()
 	health := grpc_health_v1.NewHealthClient(conn)
-	eventuallyIn(s.t, 20*time.Second, key+" serves and is registered", func() bool {
+	eventually(s.t, key+" serves and is registered", func() bool {
 		select {
 		case <-s.exited:
 			s.t.Fatalf("%s ended: %v\n%s", key, s.err, s.output)

@@ -114,7 +114,7 @@ func TestServeAndStop(t *testing.T) {
 
 func TestStubbornChildIsKilled(t *testing.T) {
 	c := start(t, "stubborn", "")
-	require.Eventually(t, func() bool { return c.Tail(1) == "here" }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return c.Tail(1) == "here" }, time.Minute, 5*time.Millisecond)
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	require.ErrorContains(t, c.Stop(ctx), "killed")

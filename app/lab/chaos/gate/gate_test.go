@@ -39,7 +39,7 @@ func TestServe(t *testing.T) {
 		require.NoError(t, err)
 		return at
 	}
-	require.Eventually(t, func() bool { return len(found()) > 0 }, 30*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(found()) > 0 }, time.Minute, 10*time.Millisecond)
 	require.Equal(t, []string{rpc}, found())
 	conn, err := net.Dial("tcp", clients)
 	require.NoError(t, err)

@@ -100,7 +100,7 @@ func TestEndedPartsStartAgain(t *testing.T) {
 func TestPartsStandStillAndGoOn(t *testing.T) {
 	p := start(t)
 	require.NoError(t, p.Freeze())
-	require.Eventually(t, func() bool { return !answers(t, p, 200*time.Millisecond) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return !answers(t, p, 200*time.Millisecond) }, time.Minute, time.Millisecond)
 	require.NoError(t, p.Thaw())
 	require.NoError(t, p.Ready(t.Context()))
 	require.NoError(t, p.Freeze())
@@ -113,7 +113,7 @@ func TestEndThatNobodyAskedFor(t *testing.T) {
 	child, err := os.FindProcess(p.PID())
 	require.NoError(t, err)
 	require.NoError(t, child.Signal(syscall.SIGKILL))
-	require.Eventually(t, func() bool { return p.Failed() != nil }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return p.Failed() != nil }, time.Minute, time.Millisecond)
 	require.ErrorIs(t, p.Failed(), proc.ErrEnded)
 	require.ErrorIs(t, p.Freeze(), proc.ErrEnded)
 	require.ErrorIs(t, p.Kill(t.Context()), proc.ErrEnded)

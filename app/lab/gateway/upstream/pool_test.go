@@ -185,7 +185,7 @@ func data(perm int64) *session.SessionClientData {
 
 func eventually(t *testing.T, f func() bool) {
 	t.Helper()
-	require.Eventually(t, f, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, f, time.Minute, 5*time.Millisecond)
 }
 
 func TestDataReachesTheOwner(t *testing.T) {

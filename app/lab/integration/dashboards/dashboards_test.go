@@ -74,7 +74,7 @@ func TestDashboards(t *testing.T) {
 		return missing
 	}
 	// What is recorded of series that come late comes later still.
-	require.Eventually(t, func() bool { return p.has(t, "tgsession:cache_hits:ratio5m") }, 30*time.Second, time.Second)
+	require.Eventually(t, func() bool { return p.has(t, "tgsession:cache_hits:ratio5m") }, time.Minute, time.Second)
 	for _, q := range rules {
 		p.query(t, q) // an alert that does not fire returns nothing
 		absent(q)

@@ -49,6 +49,7 @@ func Main(m *testing.M, out *Binaries) int {
 	return m.Run()
 }
 
+// build has the tags of .ci/test, so that nothing is compiled for both.
 func build(dir string, out *Binaries) error {
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/tgsession/tgsession").Output()
 	if err != nil {
@@ -59,7 +60,7 @@ func build(dir string, out *Binaries) error {
 		"./app/service/authsession/cmd/authsession": &out.AuthSession,
 	} {
 		*path = filepath.Join(dir, filepath.Base(pkg))
-		cmd := exec.Command("go", "build", "-C", strings.TrimSpace(string(root)), "-race", "-o", *path, pkg)
+		cmd := exec.Command("go", "build", "-C", strings.TrimSpace(string(root)), "-race", "-tags=no_k8s", "-ldflags=-s -w", "-o", *path, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=1") // the detector needs it
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %s: %w\n%s", pkg, err, text)

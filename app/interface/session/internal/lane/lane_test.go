@@ -71,7 +71,7 @@ func TestPoolBounds(t *testing.T) {
 	busy, waiting := p.Load()
 	require.Equal(t, 3, busy)
 	require.Equal(t, 4, waiting)
-	require.Eventually(t, func() bool { return running.Load() == 3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return running.Load() == 3 }, time.Minute, time.Millisecond)
 	close(hold)
 	p.Wait()
 	require.EqualValues(t, 3, most.Load())

@@ -64,7 +64,7 @@ func TestCertificates(t *testing.T) {
 				exit, _, stderr := a.ctl("", "config", "--ca", ours.File, "--cert", tc.pair.Cert, "--key", tc.pair.Key)
 				require.Equal(t, tc.exit, exit, stderr)
 				var written []audit.Entry
-				require.Eventually(t, func() bool { written = a.written()[before:]; return len(written) >= 2 }, 5*time.Second, 10*time.Millisecond)
+				require.Eventually(t, func() bool { written = a.written()[before:]; return len(written) >= 2 }, time.Minute, 10*time.Millisecond)
 				for _, e := range written {
 					require.Equal(t, []string{"127.0.0.1", certificate, "UNAUTHENTICATED", ""}, []string{e.ClientIP, e.Reason, e.Code, e.Method})
 				}

@@ -32,7 +32,7 @@ func TestFilesAreReplacedWithoutARestart(t *testing.T) {
 	}
 	becomes := func(want int, bearer string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return status(bearer) == want }, 10*time.Second, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return status(bearer) == want }, time.Minute, 50*time.Millisecond)
 	}
 	replace := func(file, by string) {
 		t.Helper()

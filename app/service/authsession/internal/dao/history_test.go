@@ -89,7 +89,7 @@ func (s *scene) writeOnce(i int, perm int64, h *testenv.History) {
 }
 
 func (s *scene) until(condition func() bool) {
-	for end := time.Now().Add(30 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Errorf("it never comes to an end")
 			return

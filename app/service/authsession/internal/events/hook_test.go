@@ -116,7 +116,7 @@ func (b *bench) hooks(w config.Webhook) *Hook {
 	b.t.Helper()
 	h := StartHooks(b.db, config.Events{Poll: 5 * time.Millisecond, Webhooks: []config.Webhook{w}})[0]
 	b.t.Cleanup(func() { <-h.Stop() })
-	require.Eventually(b.t, func() bool { return b.place() >= 0 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(b.t, func() bool { return b.place() >= 0 }, time.Minute, 5*time.Millisecond)
 	return h
 }
 
@@ -145,11 +145,11 @@ func TestAWebhookKeepsTheOrderOfAUser(t *testing.T) {
 	for i := 1; i <= 10; i++ {
 		b.tell(i, 1, 2)
 	}
-	require.Eventually(t, func() bool { return len(of(2, r.taken())) == 10 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(of(2, r.taken())) == 10 }, time.Minute, 5*time.Millisecond)
 	require.Empty(t, of(1, r.taken()))
 	place := b.place()
 	r.failing(func(int64) bool { return false })
-	require.Eventually(t, func() bool { return len(r.taken()) == 20 && b.place() > place }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(r.taken()) == 20 && b.place() > place }, time.Minute, 5*time.Millisecond)
 	for user := range int64(2) {
 		for i, got := range of(user+1, r.taken()) {
 			require.Equal(t, fmt.Sprintf("%d/%d", user+1, i+1), got)
@@ -165,11 +165,11 @@ func TestAWebhookGivesUp(t *testing.T) {
 	b.hooks(w)
 	r.failing(func(int64) bool { return true })
 	b.tell(1, 1)
-	require.Eventually(t, func() bool { return b.place() == 1 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 1 }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, 3, r.attempts())
 	r.failing(func(int64) bool { return false })
 	b.tell(2, 1)
-	require.Eventually(t, func() bool { return b.place() == 2 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 2 }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, []string{"1/2"}, r.taken())
 }
 
@@ -182,13 +182,13 @@ func TestAWebhookGoesOnOnAnotherNode(t *testing.T) {
 	for i := range 20 {
 		b.tell(i, 1)
 	}
-	require.Eventually(t, func() bool { return len(r.taken()) == 20 }, 20*time.Second, 5*time.Millisecond)
-	require.Eventually(t, func() bool { return b.place() == 20 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(r.taken()) == 20 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 20 }, time.Minute, 5*time.Millisecond)
 	<-one.Stop()
 	<-other.Stop()
 	b.tell(20, 1)
 	b.hooks(r.hook())
-	require.Eventually(t, func() bool { return len(r.taken()) == 21 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(r.taken()) == 21 }, time.Minute, 5*time.Millisecond)
 	require.Len(t, slices.Compact(slices.Sorted(slices.Values(r.ids))), 21, "each once, by ids")
 }
 
@@ -227,10 +227,10 @@ func TestAWebhookIsBounded(t *testing.T) {
 		b.tell(i, int64(i))
 	}
 	before := r.attempts()
-	require.Eventually(t, func() bool { return r.seen() >= 3 && r.attempts() > before+30 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return r.seen() >= 3 && r.attempts() > before+30 }, time.Minute, 5*time.Millisecond)
 	require.Equal(t, 3, r.seen(), "the others wait in MySQL")
 	r.failing(func(int64) bool { return false })
-	require.Eventually(t, func() bool { return b.place() == 11 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return b.place() == 11 }, time.Minute, 5*time.Millisecond)
 	require.Len(t, r.taken(), 10, "all but that of another type")
 	require.NotContains(t, r.taken(), "777/99")
 

@@ -125,7 +125,7 @@ func (b *bench) kept() (n int) {
 
 func (b *bench) drained() {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { return b.waiting() == 0 }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(b.t, func() bool { return b.waiting() == 0 }, time.Minute, 5*time.Millisecond)
 }
 
 func TestEventsArePublishedInOrder(t *testing.T) {
@@ -253,7 +253,7 @@ func TestAStoppedRelayLeavesTheRestToOthers(t *testing.T) {
 	b.conf.Batch = 1
 	b.write(upTo(200)...)
 	r := b.relay()
-	require.Eventually(t, func() bool { return b.waiting() < 200 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return b.waiting() < 200 }, time.Minute, time.Millisecond)
 	<-r.Stop()
 	left := b.waiting()
 	_, hashes := b.entries()

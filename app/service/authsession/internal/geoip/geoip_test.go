@@ -94,7 +94,7 @@ func TestTheFileIsFollowed(t *testing.T) {
 	require.Equal(t, "|", place(l))
 	becomes := func(want string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return place(l) == want }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return place(l) == want }, time.Minute, time.Millisecond)
 	}
 	put(t, path, database("Berlin", "Germany", "DE"))
 	becomes("Berlin, Germany|DE")

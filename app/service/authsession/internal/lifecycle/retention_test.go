@@ -134,7 +134,7 @@ func TestRowsAreRemovedInBatches(t *testing.T) {
 		}
 		result <- s
 	}()
-	require.Eventually(t, func() bool { return len(d.left("auth_users")) == 35 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(d.left("auth_users")) == 35 }, time.Minute, time.Millisecond)
 	stop()
 	s := <-result
 	require.Equal(t, []any{CleanupStopped, dao.Rows{Logins: 10}}, []any{s.Result, s.Removed})

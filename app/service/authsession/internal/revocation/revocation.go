@@ -35,7 +35,7 @@ import (
 )
 
 const (
-	patience     = 500 * time.Millisecond // for all nodes and keys of a call
+	patience     = 500 * time.Millisecond // Notifier.wait
 	parallel     = 64                     // pushes at a time to one node
 	etcdPatience = 5 * time.Second
 
@@ -75,6 +75,7 @@ type Notifier struct {
 	conf zrpc.RpcClientConf
 	ring atomic.Pointer[ring.Ring]
 	sub  *discovery.Subscription // nil when the nodes are fixed
+	wait time.Duration           // for all nodes and keys of a call
 
 	mu     sync.Mutex
 	conns  map[string]*grpc.ClientConn // of nodes on the ring
@@ -85,7 +86,7 @@ type Notifier struct {
 // nil when it names none. An etcd that does not answer is an error after 5 s.
 // The rest of c is for the connection to each node.
 func New(c zrpc.RpcClientConf) (*Notifier, error) {
-	n := &Notifier{conf: c, conns: map[string]*grpc.ClientConn{}}
+	n := &Notifier{conf: c, wait: patience, conns: map[string]*grpc.ClientConn{}}
 	n.ring.Store(ring.New(c.Endpoints))
 	if len(c.Endpoints) > 0 {
 		return n, nil
@@ -177,7 +178,7 @@ func (n *Notifier) deliver(ctx context.Context, what kind, list []notice) {
 	if n == nil || len(list) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.wait)
 	defer cancel()
 	nodes := n.ring.Load()
 	of := map[string][]notice{}

@@ -31,6 +31,7 @@ func notifier(t *testing.T, nodes ...string) *Notifier {
 	t.Helper()
 	n, err := New(zrpc.RpcClientConf{Endpoints: nodes})
 	require.NoError(t, err)
+	n.wait = time.Minute // a busy machine takes longer than patience
 	t.Cleanup(n.Close)
 	return n
 }
@@ -116,12 +117,13 @@ func TestDeadNodesAreBounded(t *testing.T) {
 	alive := testenv.NewSessionNode(t)
 	nodes := []string{silent.Addr().String(), freeport.Address(t), alive.Address}
 	n := notifier(t, nodes...)
+	n.wait = 2 * time.Second // for all of them, not for each
 	all := keys(alive.Address, 50, nodes...)
 	all = append(all, keys(nodes[0], 200, nodes...)...)
 	all = append(all, keys(nodes[1], 200, nodes...)...)
 	began := time.Now()
 	n.Tell(t.Context(), 777, all)
-	require.Less(t, time.Since(began), patience+500*time.Millisecond)
+	require.Less(t, time.Since(began), 2*n.wait)
 	require.Len(t, alive.Told(), 50)
 }
 
@@ -176,7 +178,7 @@ func TestNodesAreFoundInEtcd(t *testing.T) {
 	}
 	nodes := func(count int) {
 		t.Helper()
-		require.Eventually(t, func() bool { return len(n.ring.Load().Nodes()) == count }, 5*time.Second, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return len(n.ring.Load().Nodes()) == count }, time.Minute, 5*time.Millisecond)
 	}
 	a, b := testenv.NewSessionNode(t), testenv.NewSessionNode(t)
 	pa := publish(a)
