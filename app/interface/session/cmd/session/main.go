@@ -20,7 +20,7 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "doctor" {
 		return doctor.Command(program, os.Args[2:], os.Stdout, os.Stderr, func(file string) []doctor.Check { return checks.Checks(file, time.Now) })
 	}
-	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.\n`session doctor` looks the configuration and the cluster that it names over: session doctor --help.")
+	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.\n`session doctor` looks the configuration and the cluster that it names over: session doctor --help.", new(session.Config))
 	if over {
 		return code
 	}

@@ -38,7 +38,7 @@ func run() int {
 	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost; refused while one of our nodes serves")
 	force := flag.Bool("force", false, "with -unmigrate: also while one of our nodes serves, or where etcd does not tell")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
-	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.")
+	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.", new(authsession.Config))
 	if over {
 		return code
 	}
