@@ -8,6 +8,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session"
 	checks "github.com/tgsession/tgsession/app/interface/session/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 )
@@ -36,7 +37,7 @@ func run() int {
 	}
 	rpcserver.Warn(program, c.Log, append(warnings, c.Advice()...)...)
 	rpcserver.Note(conf.Notes(file, &c)...)
-	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf)); err != nil {
+	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf), confreload.New(c.Name, file, c, s.Reload).Run); err != nil {
 		return rpcserver.Fail(program, err)
 	}
 	return 0

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	authsession "github.com/tgsession/tgsession/app/service/authsession"
@@ -48,6 +49,7 @@ func run() int {
 	if err != nil {
 		return rpcserver.Fail(program, err)
 	}
+	written := c
 	named := false
 	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "mmdb" })
 	if _, err := os.Stat(*places); named || c.GeoIP.Path == "" && err == nil {
@@ -99,7 +101,7 @@ func run() int {
 	}
 	rpcserver.Warn(program, c.Log, append(warnings, c.Unused()...)...)
 	rpcserver.Note(conf.Notes(file, &c)...)
-	if err := rpcserver.Run(s, s.Budget()); err != nil {
+	if err := rpcserver.Run(s, s.Budget(), confreload.New(c.Name, file, written, s.Reload).Run); err != nil {
 		return rpcserver.Fail(program, err)
 	}
 	return 0

@@ -41,7 +41,7 @@ var table = concat(
 		{Key: "Sweep.Batch", Min: 1, Max: 5000, Unit: "keys", Doc: "In one transaction."},
 		{Key: "Sweep.Pause", Min: time.Duration(0), Max: 30 * time.Second, Doc: "Between two batches."},
 		{Key: "Sweep.Grace", Min: time.Duration(0), Doc: "How long an ended key stays; more than clocks differ."},
-		{Key: "Sessions.TTLDays", Unit: "days", Reload: keytable.Live, Doc: "Idle days until a login ends, unless its user chose otherwise; 0: never."},
+		{Key: "Sessions.TTLDays", Unit: "days", Reload: keytable.Live, Doc: "Idle days until a login ends, unless its user chose otherwise; 0: never. Another value reaches a login that is cached within an hour."},
 		{Key: "Sessions.ConfirmWithin", Min: time.Duration(0), Reload: keytable.Live, Doc: "How long a login that begins beside others counts as unconfirmed; 0s: none does."},
 		{Key: "Sessions.AnnounceLogins", Reload: keytable.Live, Doc: "Tell a user's other devices of a login that waits to be confirmed (`updateNewAuthorization`, layers from 163 on; only with ConfirmWithin, and with a `Schema` of the session nodes of 0.216.0 or later). Leave it off where the BFF sends it."},
 		{Key: "Concurrency.Strategy", Reload: keytable.Live, Doc: "What a sign-in does to the user's other logins: nothing (`none`), Limit of a device type stay (`limit-per-device-type`), one of a type (`one-per-device-type`), one at all (`one`), Limit whatever their devices (`limit`); users may have a policy of their own, and have that alone then."},
