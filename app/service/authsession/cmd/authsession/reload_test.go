@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -47,4 +48,20 @@ func TestAChangedFileOfARunningProcess(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	code, _ := p.exit(20 * time.Second)
 	require.Zero(t, code, p.output())
+}
+
+// What is printed is the file that the process would read, without its secrets.
+func TestPrintConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("Name: a\nListenOn: 127.0.0.1:1\nMysql: {DSN: 'u:hidden@tcp(127.0.0.1:1)/db'}\nCache: [{Host: a}]\nKV: [{Host: a}]\nSweeep: {}\n"), 0o600))
+	p := start(t, "-f", path, "-print-config")
+	code, _ := p.exit(30 * time.Second)
+	require.Zero(t, code, p.output())
+	require.Contains(t, p.output(), "DSN: u:***@tcp(127.0.0.1:1)/db\n")
+	require.Contains(t, p.output(), "authsession: warning: config key Sweeep is not known")
+	require.NotContains(t, p.output(), "hidden")
+
+	p = start(t, "-f", path+"x.yaml", "-print-config")
+	code, _ = p.exit(30 * time.Second)
+	require.Equal(t, 1, code)
 }
