@@ -20,6 +20,8 @@ var bounds = map[string]string{
 	"authsession_webhook_delivered_total{hook}":   "the names in `Events.Webhooks`",
 	"authsession_webhook_failures_total{hook}":    "the names in `Events.Webhooks`",
 	"authsession_webhook_waiting{hook}":           "the names in `Events.Webhooks`",
+	"config_reload_total{server}":                 "the service's `Name`",
+	"config_restart_keys{server}":                 "the service's `Name`",
 	"rpcserver_overload_refused_total{server}":    "the service's `Name`",
 	"session_protocol_events_total{event}":        "the 31 names of `counterNames` in package sess",
 	"session_rpc_calls_total{group}":              "the groups of the table set in use, not of the request: at most 100",

@@ -24,8 +24,9 @@ type Config = config.Config
 
 // Service is one session node.
 type Service struct {
-	svc *svc.ServiceContext
-	rpc *rpcserver.Server
+	svc   *svc.ServiceContext
+	rpc   *rpcserver.Server
+	peers *allow.Live
 }
 
 // New prepares a node; Start opens its port. A configuration that was not
@@ -39,14 +40,16 @@ func New(c Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers, err := allow.Parse(c.AllowPeers)
+	allowed, err := allow.Parse(c.AllowPeers)
 	if err != nil {
 		return nil, err
 	}
+	peers := new(allow.Live)
+	peers.Set(allowed)
 	unary := server.New(node)
 	stream := server.NewStream(unary)
 	nodes := server.NewNodes(unary)
-	s := &Service{svc: node}
+	s := &Service{svc: node, peers: peers}
 	s.rpc, err = rpcserver.New(rpcserver.Options{
 		Conf: serverConf(c),
 		Register: func(g *grpc.Server) {
@@ -124,6 +127,20 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	s.svc.Cluster.Watch()
+	return nil
+}
+
+// Reload takes from c what a running node can take: BFFProxyClients.IDMap, AllowPeers
+// and Log.Level, the last for the whole process. All else stays as it is. Call it after
+// Start, and not in two goroutines at once. An error means that nothing has changed.
+func (s *Service) Reload(c Config) error {
+	allowed, err := allow.Parse(c.AllowPeers)
+	if err != nil {
+		return err
+	}
+	s.peers.Set(allowed)
+	s.svc.Reroute(c.BFFProxyClients.IDMap)
+	rpcserver.SetLogLevel(c.Log.Level)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	"github.com/tgsession/tgsession/proto/gateway"
@@ -40,7 +41,7 @@ func serveNode(file string) int {
 	if err != nil {
 		return rpcserver.Fail("session", err)
 	}
-	if err := rpcserver.Run(s, 10*time.Second); err != nil {
+	if err := rpcserver.Run(s, 10*time.Second, confreload.New(c.Name, file, c, s.Reload).Run); err != nil {
 		return rpcserver.Fail("session", err)
 	}
 	return 0

@@ -19,6 +19,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/zeromicro/go-zero/core/conf"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tgsession/tgsession/app/internal/keytable"
 )
 
 // KeyError is a configuration error that belongs to one key. A Validate
@@ -71,16 +73,48 @@ func Notes(path string, v Unneeder) (notes []string) {
 // back as warnings, one sentence each, with the nearest known name where one
 // is near. An error about a key is (or wraps) a *KeyError; an `example` tag on
 // the field is offered as its fix (beside a json tag: go-zero passes over
-// fields that have other tags only). When v has a Validate method, it runs
+// fields that have other tags only). In values ${NAME} stands for a variable of the
+// environment; and where v is Tabled a secret may be in a file of its own, which the
+// key with File behind its name has. When v has a Validate method, it runs
 // on what was read, before Complete of a Completer.
 func Load(path string, v any) (warnings []string, err error) {
-	content, err := os.ReadFile(path)
+	l, err := read(path, v)
+	return l.warnings, err
+}
+
+// loaded is what a file was made of.
+type loaded struct {
+	raw      map[string]any    // its keys, with what stands for something else replaced
+	files    map[string]string // the file of each secret that was read from one, by key
+	warnings []string
+}
+
+func read(path string, v any) (l loaded, err error) {
+	source, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("config file %s cannot be read: %w (name another with -f)", path, err)
+		return l, fmt.Errorf("config file %s cannot be read: %w (name another with -f)", path, err)
 	}
+	content := source
 	raw, load, err := parse(path, content)
 	if err != nil {
-		return nil, fmt.Errorf("config file %s: %w", path, err)
+		return l, fmt.Errorf("config file %s: %w", path, err)
+	}
+	l.raw = raw
+	var changed bool
+	if l.files, changed, err = fill(raw, v); err != nil {
+		return l, fmt.Errorf("config file %s: %w", path, err)
+	}
+	if changed {
+		load = conf.LoadFromJsonBytes
+		if content, err = reencoded(raw); err != nil {
+			return l, fmt.Errorf("config file %s: %w", path, err)
+		}
+	}
+	written := raw
+	if changed { // messages show what is written, not what the environment has
+		if written, _, err = parse(path, source); err != nil {
+			return l, fmt.Errorf("config file %s: %w", path, err)
+		}
 	}
 	known := describeAll(v)
 	unneeded := map[string]bool{}
@@ -89,14 +123,14 @@ func Load(path string, v any) (warnings []string, err error) {
 			unneeded[strings.ToLower(key)] = true
 		}
 	}
-	warnings = unknownKeys(raw, known, "", unneeded)
+	l.warnings = unknownKeys(raw, known, "", unneeded)
 	if err := load(content, v); err != nil {
-		return warnings, fmt.Errorf("config file %s: %w", path, explain(err, raw, known, v))
+		return l, fmt.Errorf("config file %s: %w", path, explain(err, raw, written, known, v))
 	}
 	if c, ok := v.(Completer); ok {
 		c.Complete(func(key string) bool { return lookup(raw, key) != nil })
 	}
-	return warnings, nil
+	return l, nil
 }
 
 // parse returns the file's keys and go-zero's loader for its values.
@@ -120,12 +154,19 @@ var (
 )
 
 // explain turns go-zero's error into a KeyError; one that is a KeyError
-// already, by a Validate method, stays as it is.
-func explain(err error, raw map[string]any, known *keys, v any) error {
+// already, by a Validate method, stays as it is. raw is what was loaded, written what
+// the file has, which messages show.
+func explain(err error, raw, written map[string]any, known *keys, v any) error {
 	if own := (*KeyError)(nil); errors.As(err, &own) {
 		return err
 	}
 	text := err.Error()
+	shown := func(name string) any {
+		if t, ok := v.(Tabled); ok && t.Table().Secret(name) {
+			return keytable.Masked
+		}
+		return lookup(written, name)
+	}
 	if m := notSet.FindStringSubmatch(text); m != nil {
 		name, k := known.find(m[1])
 		return &KeyError{Key: name, Problem: "is missing", Fix: k.fix(name)}
@@ -138,12 +179,12 @@ func explain(err error, raw map[string]any, known *keys, v any) error {
 		case lookup(raw, name) == nil: // go-zero says so of a list that is absent
 			return &KeyError{Key: name, Problem: "is missing", Fix: k.fix(name)}
 		default:
-			return &KeyError{Key: name, Problem: fmt.Sprintf("has a value of the wrong type (%v)", lookup(raw, name)), Fix: k.fix(name)}
+			return &KeyError{Key: name, Problem: fmt.Sprintf("has a value of the wrong type (%v)", shown(name)), Fix: k.fix(name)}
 		}
 	}
 	if path := blame(err, raw, v); path != "" {
 		name, _ := known.find(path)
-		return &KeyError{Key: name, Problem: fmt.Sprintf("is %v", lookup(raw, name)),
+		return &KeyError{Key: name, Problem: fmt.Sprintf("is %v", shown(name)),
 			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")"}
 	}
 	return err

@@ -24,14 +24,19 @@ type Service interface {
 
 // Run is the life of a process around s: start, wait for SIGTERM, SIGINT or
 // SIGQUIT, stop within budget. A second signal ends the process at once;
-// SIGHUP is ignored. The error is why the process should exit with 1. Run
+// SIGHUP is for follow. The error is why the process should exit with 1. Run
 // takes the signals away from go-zero, then runs go-zero's own listeners
 // (traces and log are flushed) last. It also tells the garbage collector of a
 // container's limit.
-func Run(s Service, budget time.Duration) error {
+//
+// Follow runs while the service is ready, and gets each SIGHUP; it has to return when
+// ctx ends. Nil: SIGHUP is ignored.
+func Run(s Service, budget time.Duration, follow func(ctx context.Context, again <-chan os.Signal)) error {
 	limitMemory()
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
-	signal.Ignore(syscall.SIGHUP)
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGHUP) // also without a follower: its default is the end
+	defer signal.Ignore(syscall.SIGHUP)
 	signal.Reset(signals...)
 	ctx, restore := signal.NotifyContext(context.Background(), signals...)
 	defer restore()
@@ -39,11 +44,21 @@ func Run(s Service, budget time.Duration) error {
 
 	err := s.Start(ctx)
 	if err == nil {
+		following, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if follow != nil {
+				follow(following, again)
+			}
+		}()
 		select {
 		case <-ctx.Done():
 			logx.Infof("signal received, shutting down within %v", budget)
 		case err = <-s.Failed():
 		}
+		stop()
+		<-ended
 	}
 	if err != nil {
 		logx.Error(err)
@@ -75,6 +90,15 @@ func flush() {
 		logx.Errorf("traces or statistics could not be flushed within %v", flushTime)
 	}
 	_ = logx.Close()
+}
+
+// SetLogLevel sets the least level that go-zero's log of this process writes, by the
+// words of Log.Level.
+func SetLogLevel(level string) {
+	levels := map[string]uint32{"debug": logx.DebugLevel, "info": logx.InfoLevel, "error": logx.ErrorLevel, "severe": logx.SevereLevel}
+	if l, known := levels[level]; known {
+		logx.SetLevel(l)
+	}
 }
 
 // Warn logs each warning once, and repeats it on standard error when the log

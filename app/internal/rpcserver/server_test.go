@@ -244,7 +244,7 @@ func child() int {
 		<-h.entered
 		fmt.Println("entered")
 	}()
-	if err := Run(s, 10*time.Second); err != nil {
+	if err := Run(s, 10*time.Second, nil); err != nil {
 		return Fail("child", err)
 	}
 	fmt.Println("ended")

@@ -35,6 +35,7 @@ type Config = config.Config
 type Server struct {
 	config Config
 	rpc    *rpcserver.Server
+	peers  *allow.Live
 
 	mu     sync.Mutex
 	svcCtx *svc.ServiceContext // nil until the store is open
@@ -44,7 +45,7 @@ type Server struct {
 
 // New prepares the service; nothing is opened yet.
 func New(c Config) (*Server, error) {
-	s := &Server{config: c}
+	s := &Server{config: c, peers: new(allow.Live)}
 	// The requests of these calls hold keys, and go-zero logs requests.
 	ignored := &c.Middlewares.StatConf.IgnoreContentMethods
 	*ignored = append(append([]string{}, *ignored...),
@@ -54,16 +55,17 @@ func New(c Config) (*Server, error) {
 		sqlx.DisableStmtLog()
 	}
 	sqlx.SetSlowThreshold(time.Duration(max(c.Mysql.SlowThreshold, 500)) * time.Millisecond)
-	peers, err := allow.Parse(c.AllowPeers)
+	allowed, err := allow.Parse(c.AllowPeers)
 	if err != nil {
 		return nil, err
 	}
+	s.peers.Set(allowed)
 	rpc, err := rpcserver.New(rpcserver.Options{
 		Conf:               c.RpcServerConf,
 		Register:           func(g *grpc.Server) { server.Register(g, s.svcCtx) },
 		MaxInFlight:        c.MaxInFlight,
-		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept},
-		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
+		UnaryInterceptors:  []grpc.UnaryServerInterceptor{s.peers.Intercept},
+		StreamInterceptors: []grpc.StreamServerInterceptor{s.peers.InterceptStream},
 	})
 	if err != nil {
 		return nil, err
@@ -112,6 +114,28 @@ func (s *Server) startAdmin(ctx context.Context, db *sql.DB) error {
 	s.admin = api
 	s.mu.Unlock()
 	return api.Start(ctx)
+}
+
+// Reload takes from c what a running node can take: Sessions, Concurrency, AllowPeers
+// and Log.Level, the last for the whole process. All else stays as it is. Call it after
+// Start, and not in two goroutines at once. An error means that nothing has changed.
+func (s *Server) Reload(c Config) error {
+	allowed, err := allow.Parse(c.AllowPeers)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.svcCtx == nil {
+		return errors.New("the service has been stopped")
+	}
+	s.peers.Set(allowed)
+	s.svcCtx.Dao.SetRules(c)
+	s.svcCtx.Manager.SetAnnounces(c.Sessions.AnnounceLogins)
+	s.config.Sessions, s.config.Concurrency = c.Sessions, c.Concurrency
+	s.admin.Show(s.config)
+	rpcserver.SetLogLevel(c.Log.Level)
+	return nil
 }
 
 // Failed delivers the error of a server that ended by itself.

@@ -43,7 +43,7 @@ func serveSession(file string) error {
 	if err != nil {
 		return err
 	}
-	return rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf))
+	return rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf), nil)
 }
 
 // small is a comparison that says nothing about speed.

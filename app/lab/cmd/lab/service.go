@@ -70,5 +70,5 @@ func serveAuthSession(file string) error {
 
 func serve(program string, s rpcserver.Service, budget time.Duration, log logx.LogConf, warnings []string) error {
 	rpcserver.Warn(program, log, warnings...)
-	return rpcserver.Run(s, budget)
+	return rpcserver.Run(s, budget, nil)
 }

@@ -49,7 +49,7 @@ func be(program, file string) error {
 		if err != nil {
 			return err
 		}
-		return rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf))
+		return rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf), nil)
 	}
 	var c authsession.Config
 	if _, err := conf.Load(file, &c); err != nil {
@@ -59,7 +59,7 @@ func be(program, file string) error {
 	if err != nil {
 		return err
 	}
-	return rpcserver.Run(s, s.Budget())
+	return rpcserver.Run(s, s.Budget(), nil)
 }
 
 // How long the suite may take against a server at hand, and one answer of it,

@@ -8,6 +8,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session"
 	checks "github.com/tgsession/tgsession/app/interface/session/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 )
@@ -20,7 +21,7 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "doctor" {
 		return doctor.Command(program, os.Args[2:], os.Stdout, os.Stderr, func(file string) []doctor.Check { return checks.Checks(file, time.Now) })
 	}
-	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.\n`session doctor` looks the configuration and the cluster that it names over: session doctor --help.")
+	file, code, over := rpcserver.Flags(program, "Serves MTProto sessions between gateways and BFFs.\n`session doctor` looks the configuration and the cluster that it names over: session doctor --help.", new(session.Config))
 	if over {
 		return code
 	}
@@ -36,7 +37,7 @@ func run() int {
 	}
 	rpcserver.Warn(program, c.Log, append(warnings, c.Advice()...)...)
 	rpcserver.Note(conf.Notes(file, &c)...)
-	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf)); err != nil {
+	if err := rpcserver.Run(s, rpcserver.Budget(c.RpcServerConf), confreload.New(c.Name, file, c, s.Reload).Run); err != nil {
 		return rpcserver.Fail(program, err)
 	}
 	return 0

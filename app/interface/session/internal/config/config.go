@@ -55,7 +55,8 @@ type Config struct {
 		Allow []string `json:",optional"`
 		Deny  []string `json:",optional"`
 	} `json:",optional"`
-	// Session holds limits and times; what is absent or zero has its default.
+	// Session holds limits and times; what is absent or zero has its default, which
+	// Table has.
 	Session Session `json:",optional"`
 	// DrainTime is how long a node that stops waits for answers in flight;
 	// Shutdown.WaitTime bounds the whole, and leaves 5 s or half of it for what comes
@@ -69,26 +70,27 @@ type Credentials struct {
 	Token string `json:",optional"`
 }
 
-// Session holds limits and times of the node and, embedded, of its keys.
+// Session holds limits and times of the node and, embedded, of its keys; Table says
+// what each is.
 type Session struct {
 	sess.Limits
 
-	DataChannel      int           `json:",optional"` // packets waiting for one key. Zero value means 4096
-	DataChannelBytes int           `json:",optional"` // their bytes. Zero value means 16 MiB
-	Calls            int           `json:",optional"` // API calls under way on the node; as many may wait. Zero value means 16384
-	CallBytes        int           `json:",optional"` // their bytes, also of those that wait, as far as a call has 4 KiB or more; beyond, such calls are answered 420 FLOOD_WAIT_3. Zero value means 256 MiB
-	PeerCalls        int           `json:",optional"` // calls to authsession under way on the node. Zero value means 1024
-	PeerQueue        int           `json:",optional"` // such calls of auth keys that wait for their turn: a key that comes asks two or three things. Zero value means 65536
-	CallTimeout      time.Duration `json:",optional"` // of an API call. Zero value means 5 s
-	MediaCallTimeout time.Duration `json:",optional"` // of the four methods that handle media. Zero value means 60 s
-	ReplyBytes       int           `json:",optional"` // of a BFF's answer to one call; a larger one is answered 500 RESPONSE_TOO_LONG. Packed it has to fit into PayloadBytes. Zero value means 16 MiB
-	PeerTimeout      time.Duration `json:",optional"` // of a call to authsession or status. Zero value means 2 s
-	KeyCache         int           `json:",optional"` // transport keys remembered. Zero value means 1,048,576
-	KeyRefresh       time.Duration `json:",optional"` // age at which a binding is looked up again. Zero value means 60 s
-	ReleaseAfter     time.Duration `json:",optional"` // how long nodes may disagree about who owns a key: how long it is kept here when another does, in case that goes again, and pushes for keys that are not here. Zero value means 3 s
-	GatewayQueue     int           `json:",optional"` // packets waiting for one gateway, of one key an eighth. Zero value means 65536
-	GatewayBytes     int           `json:",optional"` // their bytes, of one key an eighth. Zero value means 64 MiB
-	GatewayRetry     time.Duration `json:",optional"` // how long they wait for a gateway that etcd lists and that cannot be reached, before its clients count as offline. Zero value means 10 s
+	DataChannel      int           `json:",optional"`
+	DataChannelBytes int           `json:",optional"`
+	Calls            int           `json:",optional"`
+	CallBytes        int           `json:",optional"`
+	PeerCalls        int           `json:",optional"`
+	PeerQueue        int           `json:",optional"`
+	CallTimeout      time.Duration `json:",optional"`
+	MediaCallTimeout time.Duration `json:",optional"`
+	ReplyBytes       int           `json:",optional"`
+	PeerTimeout      time.Duration `json:",optional"`
+	KeyCache         int           `json:",optional"`
+	KeyRefresh       time.Duration `json:",optional"`
+	ReleaseAfter     time.Duration `json:",optional"`
+	GatewayQueue     int           `json:",optional"`
+	GatewayBytes     int           `json:",optional"`
+	GatewayRetry     time.Duration `json:",optional"`
 }
 
 // Examples of go-zero's keys, for messages about those that are missing.
@@ -106,25 +108,16 @@ func (c *Config) Complete(given func(key string) bool) { rpcserver.Calm(&c.RpcSe
 
 // SetDefaults fills in what is absent.
 func (c *Config) SetDefaults() {
-	s := &c.Session
-	def(&s.DataChannel, 4096)
-	def(&s.DataChannelBytes, 16<<20)
-	def(&s.Calls, 16384)
-	def(&s.CallBytes, 256<<20)
-	def(&s.PeerCalls, 1024)
-	def(&s.PeerQueue, 1<<16)
-	def(&s.CallTimeout, 5*time.Second)
-	def(&s.MediaCallTimeout, 60*time.Second)
-	def(&s.ReplyBytes, 16<<20)
-	def(&s.PeerTimeout, 2*time.Second)
-	def(&s.KeyCache, 1<<20)
-	def(&s.KeyRefresh, time.Minute)
-	def(&s.ReleaseAfter, 3*time.Second)
-	def(&s.GatewayQueue, 1<<16)
-	def(&s.GatewayBytes, 64<<20)
-	def(&s.GatewayRetry, 10*time.Second)
-	def(&c.DrainTime, min(20*time.Second, c.longestDrain()))
-	def(&c.Schema, tl.Default)
+	if c.DrainTime == 0 {
+		c.DrainTime = min(20*time.Second, c.longestDrain())
+	}
+	if c.Schema == "" {
+		c.Schema = tl.Default
+	}
+	if s := &c.Session; s.KeyBytes == 0 && s.AnswerBytes > 0 {
+		s.KeyBytes = max(32<<20, s.AnswerBytes)
+	}
+	table.SetDefaults(c)
 }
 
 // longestDrain is what DrainTime may be at most: afterwards packets that wait for
@@ -132,13 +125,6 @@ func (c *Config) SetDefaults() {
 func (c *Config) longestDrain() time.Duration {
 	budget := rpcserver.Budget(c.RpcServerConf)
 	return max(budget-5*time.Second, budget/2)
-}
-
-func def[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // DropSpans turns tracing off where Telemetry names nobody to collect spans:
@@ -169,6 +155,9 @@ func (c *Config) Validate() error {
 	c.SetDefaults()
 	if err := c.RpcServerConf.Validate(); err != nil {
 		return &conf.KeyError{Key: "Redis", Problem: "is needed for Auth", Fix: err.Error()}
+	}
+	if err := conf.Check(table, c, nil); err != nil {
+		return err
 	}
 	if _, _, err := net.SplitHostPort(c.ListenOn); err != nil {
 		return &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q", c.ListenOn), Fix: "set host:port, for example ListenOn: 0.0.0.0:20120"}
@@ -215,7 +204,7 @@ func (c *Config) Validate() error {
 		return &conf.KeyError{Key: "DrainTime", Problem: fmt.Sprintf("is %v, and a stop takes %v in all", c.DrainTime, rpcserver.Budget(c.RpcServerConf)),
 			Fix: fmt.Sprintf("give %v at most, or raise Shutdown.WaitTime", most)}
 	}
-	return c.validateNode()
+	return nil
 }
 
 // validateNodes refuses a node that the others, which have this configuration,
@@ -235,42 +224,6 @@ func (c *Config) validateNodes() error {
 	}
 	return nil
 }
-
-func (c *Config) validateNode() error {
-	s := &c.Session
-	for _, f := range []struct {
-		key      string
-		value    int64
-		min, max int64
-		unit     func(int64) string
-	}{
-		{"Session.DataChannel", int64(s.DataChannel), 1, 1 << 20, decimal},
-		{"Session.DataChannelBytes", int64(s.DataChannelBytes), 1 << 10, 1 << 32, decimal},
-		{"Session.Calls", int64(s.Calls), 1, 1 << 20, decimal},
-		{"Session.CallBytes", int64(s.CallBytes), 4 << 20, 1 << 36, decimal},
-		{"Session.PeerCalls", int64(s.PeerCalls), 1, 1 << 20, decimal},
-		{"Session.PeerQueue", int64(s.PeerQueue), 1, 1 << 24, decimal},
-		{"Session.KeyCache", int64(s.KeyCache), 128, 1 << 30, decimal},
-		{"Session.ReplyBytes", int64(s.ReplyBytes), 1 << 20, 1 << 28, decimal},
-		{"Session.GatewayQueue", int64(s.GatewayQueue), 1, 1 << 24, decimal},
-		{"Session.GatewayBytes", int64(s.GatewayBytes), 4 << 20, 1 << 36, decimal},
-		{"Session.GatewayRetry", int64(s.GatewayRetry), int64(time.Millisecond), int64(10 * time.Minute), duration},
-		{"Session.CallTimeout", int64(s.CallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
-		{"Session.MediaCallTimeout", int64(s.MediaCallTimeout), int64(10 * time.Millisecond), int64(time.Hour), duration},
-		{"Session.PeerTimeout", int64(s.PeerTimeout), int64(10 * time.Millisecond), int64(time.Minute), duration},
-		{"Session.ReleaseAfter", int64(s.ReleaseAfter), int64(time.Millisecond), int64(time.Minute), duration},
-		{"Session.KeyRefresh", int64(s.KeyRefresh), int64(time.Second), int64(24 * time.Hour), duration},
-		{"DrainTime", int64(c.DrainTime), 0, int64(time.Hour), duration},
-	} {
-		if f.value < f.min || f.value > f.max {
-			return &conf.KeyError{Key: f.key, Problem: "is " + f.unit(f.value), Fix: fmt.Sprintf("give %s to %s", f.unit(f.min), f.unit(f.max))}
-		}
-	}
-	return nil
-}
-
-func decimal(v int64) string  { return fmt.Sprint(v) }
-func duration(v int64) string { return time.Duration(v).String() }
 
 // reachable reports whether a client's server can be found. go-zero lets a
 // client without Etcd inherit that of the file's top, which is our own.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/breaker"
@@ -26,7 +27,7 @@ import (
 // Options of a Dispatcher.
 type Options struct {
 	Schema       *tl.Schema
-	Routes       Routes
+	Routes       Routes                            // until SetRoutes
 	ServerID     string                            // this node's published address
 	Timeout      time.Duration                     // of a call
 	MediaTimeout time.Duration                     // of the four methods that handle media
@@ -38,6 +39,7 @@ type Options struct {
 // Dispatcher calls BFFs. It is safe for concurrent use.
 type Dispatcher struct {
 	Options
+	routes   atomic.Pointer[Routes]
 	schema   *tl.Schema
 	options  []grpc.CallOption
 	rewrites map[*tl.Method]*rewrite
@@ -52,11 +54,18 @@ func New(o Options) *Dispatcher {
 		o.Breaker = breaker.GetBreaker
 	}
 	d := &Dispatcher{Options: o, schema: o.Schema, rewrites: newRewrites(o.Schema), calls: rpcclient.NewCalls(headerName)}
+	d.routes.Store(&o.Routes)
 	d.options = []grpc.CallOption{grpc.ForceCodecV2(passthrough.Codec)}
 	if o.ReplyBytes > 0 {
 		d.options = append(d.options, grpc.MaxCallRecvMsgSize(o.ReplyBytes))
 	}
 	return d
+}
+
+// SetRoutes replaces the routes. A group that has none is told of again.
+func (d *Dispatcher) SetRoutes(routes Routes) {
+	d.routes.Store(&routes)
+	d.warned.Clear()
 }
 
 // faults keeps a BFF that is down from filling the log.
@@ -71,7 +80,7 @@ var (
 // may take.
 func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.RPCError) {
 	method, request := call.Method, call.PB
-	conn := d.Routes[method.Group]
+	conn := (*d.routes.Load())[method.Group]
 	if conn == nil {
 		return d.unrouted(method, request)
 	}

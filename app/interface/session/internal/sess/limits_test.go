@@ -1,37 +1,44 @@
 package sess
 
 import (
-	"os"
 	"reflect"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// What limits.go says of a zero value is what it means.
-func TestDefaultsAreAsDocumented(t *testing.T) {
-	text, err := os.ReadFile("limits.go")
-	require.NoError(t, err)
-	said := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?m)^\t(\w+) .*Zero value means ([^,\n]+)`).FindAllStringSubmatch(string(text), -1) {
-		said[m[1]] = m[2]
-	}
+// Each limit has a row, each row is a limit, and a Config without limits has those of
+// the table, within their ranges.
+func TestLimitsAreThoseOfTheTable(t *testing.T) {
+	require.Empty(t, LimitTable.Problems(&Limits{}))
 	var c Config
 	c.SetDefaults()
+	require.NoError(t, c.Validate())
 	limits := reflect.ValueOf(c.Limits)
-	for i := range limits.NumField() {
-		name := limits.Type().Field(i).Name
-		if limits.Field(i).Kind() == reflect.Bool {
+	for _, row := range LimitTable {
+		field := limits.FieldByName(row.Key)
+		if field.Kind() == reflect.Bool {
 			continue
 		}
-		number, unit, _ := strings.Cut(said[name], " ")
-		n, err := strconv.ParseFloat(number, 64)
-		require.NoError(t, err, name)
-		scale := map[string]float64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "ms": float64(time.Millisecond), "s": float64(time.Second)}[unit]
-		require.InDelta(t, n*scale, limits.Field(i).Int(), 0, name)
+		require.NotNil(t, row.Min, row.Key)
+		require.NotNil(t, row.Max, row.Key)
+		require.Equal(t, reflect.ValueOf(row.Default).Int(), field.Int(), row.Key)
 	}
+}
+
+// What one limit asks of another is told with both.
+func TestLimitsThatBoundOthers(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"sess: AnswerBytes is 1024, want OutboxBytes (1048576) or more": func(c *Config) { c.AnswerBytes = 1 << 10 },
+		"sess: KeyBytes is 1024, want AnswerBytes (16777216) or more":   func(c *Config) { c.KeyBytes = 1 << 10 },
+	} {
+		var c Config
+		change(&c)
+		c.SetDefaults()
+		require.EqualError(t, c.Validate(), want)
+	}
+	var c Config
+	c.AnswerBytes = 64 << 20
+	c.SetDefaults()
+	require.Equal(t, 64<<20, c.KeyBytes, "the default follows AnswerBytes")
 }

@@ -47,6 +47,7 @@ type ServiceContext struct {
 	gatewaySub *discovery.Subscription
 	resolvers  []*discovery.Resolver
 	conns      []*grpc.ClientConn
+	bffs       map[string]grpc.ClientConnInterface // by the names that an IDMap has
 	rechecked  recheck
 	pushed     lastPush
 	stop       context.CancelFunc
@@ -179,9 +180,18 @@ func (s *ServiceContext) routes(ctx context.Context) (dispatch.Routes, error) {
 		}
 		clients[name] = conn
 	}
+	s.bffs = clients
 	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), b.IDMap, clients)
 	rpcserver.Warn("session", s.Config.Log, warnings...)
 	return routes, nil
+}
+
+// Reroute replaces the IDMap. Calls under way go on where they are; an entry that leads
+// nowhere is told of, as at a start. It is for a node that was started.
+func (s *ServiceContext) Reroute(idMap map[string]string) {
+	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), idMap, s.bffs)
+	rpcserver.Warn("session", s.Config.Log, warnings...)
+	s.dispatcher.SetRoutes(routes)
 }
 
 // dial makes a client of a service. One that etcd is to find is found by our

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	authsession "github.com/tgsession/tgsession/app/service/authsession"
@@ -38,7 +39,7 @@ func run() int {
 	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost; refused while one of our nodes serves")
 	force := flag.Bool("force", false, "with -unmigrate: also while one of our nodes serves, or where etcd does not tell")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
-	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.")
+	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.", new(authsession.Config))
 	if over {
 		return code
 	}
@@ -48,6 +49,7 @@ func run() int {
 	if err != nil {
 		return rpcserver.Fail(program, err)
 	}
+	written := c
 	named := false
 	flag.Visit(func(f *flag.Flag) { named = named || f.Name == "mmdb" })
 	if _, err := os.Stat(*places); named || c.GeoIP.Path == "" && err == nil {
@@ -99,7 +101,7 @@ func run() int {
 	}
 	rpcserver.Warn(program, c.Log, append(warnings, c.Unused()...)...)
 	rpcserver.Note(conf.Notes(file, &c)...)
-	if err := rpcserver.Run(s, s.Budget()); err != nil {
+	if err := rpcserver.Run(s, s.Budget(), confreload.New(c.Name, file, written, s.Reload).Run); err != nil {
 		return rpcserver.Fail(program, err)
 	}
 	return 0

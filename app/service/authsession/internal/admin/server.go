@@ -41,6 +41,7 @@ const (
 type Server struct {
 	conf  config.Admin
 	guard *guard
+	calls *impl
 	rpc   *rpcserver.Server // nil: no gRPC
 	rest  *http.Server      // nil: no REST
 
@@ -72,7 +73,9 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if len(keys.Get().ByID) > 0 {
 		a.guard.verifier = token.NewVerifier(keys.Get, c.Admin.Tokens.Rules(), now)
 	}
-	calls := &impl{sessions: s, config: settings(c), leastOlderThan: c.LeastInactive()}
+	calls := &impl{sessions: s, leastOlderThan: c.LeastInactive()}
+	calls.config.Store(settings(c))
+	a.calls = calls
 	if c.Admin.ListenOn != "" {
 		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption.Get, calls); err != nil {
 			return nil, err
@@ -92,6 +95,13 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		}
 	}
 	return a, nil
+}
+
+// Show has GetConfig show another configuration from now on.
+func (a *Server) Show(c config.Config) {
+	if a != nil {
+		a.calls.config.Store(settings(c))
+	}
 }
 
 // newRPC is the pair's usual server, but for what belongs to its peers: etcd,

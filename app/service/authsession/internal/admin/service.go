@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -53,7 +54,7 @@ var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessi
 type impl struct {
 	pb.UnimplementedSessionAdminServer
 	sessions Sessions
-	config   *pb.Config
+	config   atomic.Pointer[pb.Config]
 	// leastOlderThan bounds a clean-up: a shorter time would end logins in use.
 	leastOlderThan time.Duration
 }
@@ -290,7 +291,7 @@ func (s *impl) GetStatistics(ctx context.Context, _ *pb.GetStatisticsRequest) (*
 }
 
 func (s *impl) GetConfig(context.Context, *pb.GetConfigRequest) (*pb.Config, error) {
-	return s.config, nil
+	return s.config.Load(), nil
 }
 
 // validFilter checks what lists and revocations share. A type that there is not

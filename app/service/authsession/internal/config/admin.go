@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,18 +84,8 @@ func (a *Admin) validate() error {
 		return &conf.KeyError{Key: "Admin", Problem: "names no listener", Fix: "set Admin.ListenOn (gRPC), for example ListenOn: 127.0.0.1:20452, or Admin.Rest.Port, or leave Admin out"}
 	case !a.Enabled():
 		return nil
-	case a.Rest.Port < 0 || a.Rest.Port > 65535:
-		return &conf.KeyError{Key: "Admin.Rest.Port", Problem: "is no port", Fix: "set it from 1 to 65535, for example Port: 20453"}
 	case !a.Tokens.keyed() && a.TLS.ClientCAFile == "":
 		return &conf.KeyError{Key: "Admin", Problem: "lets nobody in", Fix: "set Admin.Tokens.HMACKeyFile (openssl rand -hex 32), Admin.Tokens.PublicKeyFile or Admin.TLS.ClientCAFile"}
-	case a.RateLimit.PerSecond <= 0 || a.RateLimit.PerSecond > 10000 || a.RateLimit.Burst < 1:
-		return &conf.KeyError{Key: "Admin.RateLimit", Problem: "has a value out of bounds", Fix: "PerSecond above 0 and at most 10000, Burst 1 or more"}
-	case a.Refusals.PerMinute <= 0 || a.Refusals.PerMinute > 600 || a.Refusals.Burst < 1 || a.Refusals.Burst > 1000 || a.Refusals.Keep < time.Hour:
-		return &conf.KeyError{Key: "Admin.Refusals", Problem: "has a value out of bounds", Fix: "PerMinute above 0 and at most 600, Burst from 1 to 1000, Keep 1h or more"}
-	case a.Timeout < 100*time.Millisecond || a.Timeout > 5*time.Minute:
-		return &conf.KeyError{Key: "Admin.Timeout", Problem: "is out of bounds", Fix: "set it from 100ms to 5m"}
-	case a.KeepLog < 0 || a.KeepLog > 0 && a.KeepLog < time.Hour:
-		return &conf.KeyError{Key: "Admin.KeepLog", Problem: "is out of bounds", Fix: "set it to 1h or more, or to 0 to keep the log for ever"}
 	}
 	for key, address := range map[string]string{"Admin.ListenOn": a.ListenOn, "Admin.Rest.Host": a.RestAddress()} {
 		if err := a.checkAddress(key, address); err != nil {
@@ -156,7 +145,7 @@ func (a *Admin) ServerTLS() (*tls.Config, error) {
 		}
 		return c, nil
 	}
-	content, err := os.ReadFile(t.ClientCAFile)
+	content, err := conf.ReadFile(t.ClientCAFile)
 	if err != nil {
 		return nil, &conf.KeyError{Key: "Admin.TLS.ClientCAFile", Problem: fmt.Sprintf("cannot be read (%v)", err), Fix: "name a PEM file"}
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
@@ -62,8 +61,6 @@ const tokensPrefix = "Admin.Tokens"
 // no keys when no tokens are taken.
 func (t *AdminTokens) Load() (keys token.Keys, err error) {
 	switch {
-	case t.MaxLife < 0 || t.MaxLife > 0 && t.MaxLife < time.Minute:
-		return keys, &conf.KeyError{Key: tokensPrefix + ".MaxLife", Problem: "is out of bounds", Fix: "set it to 1m or more, or to 0 for no bound"}
 	case !t.keyed() && t.given():
 		return keys, &conf.KeyError{Key: tokensPrefix, Problem: "names no key", Fix: "set HMACKeyFile, PublicKeyFile, Keys or JWKSFile"}
 	case !t.keyed():
@@ -140,7 +137,7 @@ func keyOf(at, hmacFile, publicFile string) (token.Key, error) {
 }
 
 func read(key, path, fix string) ([]byte, error) {
-	content, err := os.ReadFile(path)
+	content, err := conf.ReadFile(path)
 	if err != nil {
 		return nil, &conf.KeyError{Key: key, Problem: fmt.Sprintf("cannot be read (%v)", err), Fix: fix}
 	}

@@ -26,9 +26,6 @@ type Events struct {
 func (e Events) Enabled() bool { return e.Stream != "" }
 
 func (e *Events) validate() error {
-	if e.Enabled() && (e.MaxLen < 1 || e.Poll < 10*time.Millisecond || e.Poll > time.Minute || e.Batch < 1 || e.Batch > 1000 || e.Retain < time.Minute || e.Retain > 720*time.Hour) {
-		return &conf.KeyError{Key: "Events", Problem: "has a value out of bounds", Fix: "MaxLen above 0, Poll from 10ms to 1m, Batch from 1 to 1000, Retain from 1m to 720h; or no Stream"}
-	}
 	return e.validateWebhooks()
 }
 
@@ -39,8 +36,9 @@ type Touch struct {
 }
 
 func (t Touch) validate() error {
-	if t.CacheInterval < time.Second || t.DBInterval < t.CacheInterval {
-		return &conf.KeyError{Key: "Touch", Problem: "has a value out of bounds", Fix: fmt.Sprintf("CacheInterval from 1s, DBInterval from CacheInterval to %v", maxDBInterval)}
+	if t.DBInterval < t.CacheInterval {
+		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, less than Touch.CacheInterval (%v)", t.DBInterval, t.CacheInterval),
+			Fix: fmt.Sprintf("give CacheInterval to %v", maxDBInterval)}
 	}
 	if t.DBInterval > maxDBInterval {
 		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, and sessions in use would end whose TTL is a day (Sessions.TTLDays, or a user's own)", t.DBInterval),
@@ -83,15 +81,8 @@ func (c Cleanup) validate(t Touch) error {
 	if !c.Enabled {
 		return nil
 	}
-	if c.Period <= 0 || c.BatchSize < 1 || c.BatchSize > 5000 || c.Sleep < 0 || c.Sleep > 30*time.Second || c.JitterPct < 0 || c.JitterPct > 50 {
-		return &conf.KeyError{Key: "Cleanup", Problem: "has a value out of bounds", Fix: "Period above 0, BatchSize from 1 to 5000, Sleep from 0 to 30s, JitterPct from 0 to 50; or Enabled: false"}
-	}
-	if c.KeepEnded != 0 && c.KeepEnded < leastKept {
-		return &conf.KeyError{Key: "Cleanup.KeepEnded", Problem: fmt.Sprintf("is %v, and what has just ended may have to be ended again", c.KeepEnded),
-			Fix: fmt.Sprintf("set it to %v or more, as 8760h for a year, after which ended sessions, their addresses and unused devices are removed; or to 0s, and they stay for ever", leastKept)}
-	}
 	if least := t.leastInactive(); c.InactiveAfter < least {
-		return &conf.KeyError{Key: "Cleanup.InactiveAfter", Problem: "is so short that sessions in use would end", Fix: "set it to " + least.String() + " or more"}
+		return &conf.KeyError{Key: "Cleanup.InactiveAfter", Problem: fmt.Sprintf("is %v, so short that sessions in use would end", c.InactiveAfter), Fix: "set it to " + least.String() + " or more"}
 	}
 	return nil
 }

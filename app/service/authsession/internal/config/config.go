@@ -122,6 +122,9 @@ func (c *Config) Validate() error {
 	if err := c.RpcServerConf.Validate(); err != nil {
 		return err
 	}
+	if err := conf.Check(table, c, c.off); err != nil {
+		return err
+	}
 	dsn, err := mysql.ParseDSN(c.Mysql.DSN)
 	if err != nil { // the driver's text does not hold the DSN
 		return &conf.KeyError{Key: "Mysql.DSN", Problem: "is not a MySQL DSN", Fix: err.Error() + "; it looks like user:password@tcp(host:3306)/teamgram?charset=utf8mb4&parseTime=true"}
@@ -145,9 +148,6 @@ func (c *Config) Validate() error {
 	if _, err := c.KeyEncryption.Sealer(); err != nil {
 		return err
 	}
-	if s := c.Sweep; s.Enabled && (s.Period <= 0 || s.Batch < 1 || s.Batch > 5000 || s.Pause < 0 || s.Pause > 30*time.Second || s.Grace < 0) {
-		return &conf.KeyError{Key: "Sweep", Problem: "has a value out of bounds", Fix: "Period above 0, Batch from 1 to 5000, Pause from 0 to 30s, Grace not negative; or Enabled: false"}
-	}
 	if err := c.Warmup.validate(); err != nil {
 		return err
 	}
@@ -159,9 +159,6 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Cleanup.validate(c.Touch); err != nil {
 		return err
-	}
-	if c.Sessions.ConfirmWithin < 0 {
-		return &conf.KeyError{Key: "Sessions.ConfirmWithin", Problem: "is negative", Fix: "set it to 0, or to 168h for a week"}
 	}
 	if c.Sessions.AnnounceLogins && c.Sessions.ConfirmWithin == 0 {
 		return &conf.KeyError{Key: "Sessions.AnnounceLogins", Problem: "has no effect without Sessions.ConfirmWithin: clients show only logins that wait to be confirmed",
@@ -175,12 +172,6 @@ func (c *Config) Validate() error {
 	}
 	if c.Session.Target != "" {
 		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}
-	}
-	if c.Mysql.StartTimeout < 0 || c.Mysql.StartTimeout > time.Hour {
-		return &conf.KeyError{Key: "Mysql.StartTimeout", Problem: fmt.Sprintf("is %v", c.Mysql.StartTimeout), Fix: "set it from 0s to 1h, for example 1m"}
-	}
-	if c.Mysql.Active < 1 || c.Mysql.Idle < 0 {
-		return &conf.KeyError{Key: "Mysql.Active", Problem: "or Mysql.Idle is too small", Fix: "set Active to 1 or more and Idle to 0 or more"}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func readKey(prefix, file, variable string) ([]byte, error) {
 	case file != "" && variable != "":
 		return nil, &conf.KeyError{Key: key, Problem: "and " + prefix + "Env are both set", Fix: "keep one of them"}
 	case file != "":
-		content, err := os.ReadFile(file)
+		content, err := conf.ReadSecret(file)
 		if err != nil {
 			return nil, &conf.KeyError{Key: key, Problem: fmt.Sprintf("cannot be read (%v)", err), Fix: fix}
 		}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
@@ -17,9 +18,8 @@ type Salts struct {
 }
 
 func (s Salts) validate() error {
-	const most = 24 * time.Hour // setAuthKey refuses a first salt of two days
-	if s.Life < salts.MinWindow*time.Second || s.Life > most || s.Life%time.Second != 0 {
-		return &conf.KeyError{Key: "Salts.Life", Problem: "is out of bounds", Fix: "leave it out for 30m, or set whole seconds from 10s to 24h"}
+	if s.Life%time.Second != 0 {
+		return &conf.KeyError{Key: "Salts.Life", Problem: fmt.Sprintf("is %v", s.Life), Fix: "leave it out for 30m, or set whole seconds from 10s to 24h"}
 	}
 	return nil
 }

@@ -28,9 +28,6 @@ func (w Warmup) validate() error {
 	if !w.Enabled {
 		return nil
 	}
-	if w.Logins < 1 || w.Logins > 1_000_000 || w.PerSecond < 1 || w.PerSecond > 10_000 || w.ActiveWithin < time.Minute || w.ActiveWithin > 720*time.Hour {
-		return &conf.KeyError{Key: "Warmup", Problem: "has a value out of bounds", Fix: "Logins from 1 to 1000000, PerSecond from 1 to 10000, ActiveWithin from 1m to 720h; or Enabled: false"}
-	}
 	if takes := time.Duration(w.Logins/w.PerSecond) * time.Second; takes > longestWarmup {
 		return &conf.KeyError{Key: "Warmup.Logins", Problem: fmt.Sprintf("is %d, and at %d a second (Warmup.PerSecond) the first values end before the last are read", w.Logins, w.PerSecond),
 			Fix: fmt.Sprintf("give %d at most, or raise PerSecond", w.PerSecond*int(longestWarmup/time.Second))}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"time"
@@ -62,10 +61,8 @@ func (w *Webhook) validate(at string) error {
 	if target.Scheme == "http" && !w.AllowPlain && !loopback(target.Hostname()) {
 		return &conf.KeyError{Key: at + ".URL", Problem: "sends events unencrypted to another host", Fix: "use https, or set AllowPlain: true where something else encrypts"}
 	}
-	if w.Timeout < 100*time.Millisecond || w.Timeout > time.Minute || w.Attempts < 1 || w.Attempts > 100 || w.Backoff <= 0 ||
-		w.MaxBackoff < w.Backoff || w.MaxBackoff > time.Hour || w.Parallel < 1 || w.Parallel > 100 || w.Queue < 1 || w.Queue > 100_000 {
-		return &conf.KeyError{Key: at, Problem: "has a value out of bounds",
-			Fix: "Timeout from 100ms to 1m, Attempts from 1 to 100, Backoff above 0, MaxBackoff from Backoff to 1h, Parallel from 1 to 100, Queue from 1 to 100000"}
+	if w.MaxBackoff < w.Backoff {
+		return &conf.KeyError{Key: at + ".MaxBackoff", Problem: fmt.Sprintf("is %v, less than Backoff (%v)", w.MaxBackoff, w.Backoff), Fix: "give Backoff to 1h"}
 	}
 	if _, err := w.Secret(); err != nil {
 		return &conf.KeyError{Key: at + ".SecretFile", Problem: err.Error(), Fix: "make one with: openssl rand -hex 32"}
@@ -75,7 +72,7 @@ func (w *Webhook) validate(at string) error {
 
 // Secret reads the key that deliveries are signed with.
 func (w *Webhook) Secret() ([]byte, error) {
-	content, err := os.ReadFile(w.SecretFile)
+	content, err := conf.ReadSecret(w.SecretFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read (%w)", err)
 	}

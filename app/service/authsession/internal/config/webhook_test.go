@@ -22,7 +22,7 @@ func TestWebhooks(t *testing.T) {
 		hook("Name: 'a b', URL: 'https://example.org/', SecretFile: " + secret):                                                     "Events.Webhooks[0].Name is",
 		hook("Name: a, URL: 'https://example.org/', SecretFile: " + short):                                                          "Events.Webhooks[0].SecretFile holds 5 bytes",
 		hook("Name: a, URL: 'https://example.org/', SecretFile: /nowhere"):                                                          "Events.Webhooks[0].SecretFile cannot be read",
-		hook("Name: a, URL: 'https://example.org/', Attempts: 0, SecretFile: " + secret):                                            "Events.Webhooks[0] has a value out of bounds",
+		hook("Name: a, URL: 'https://example.org/', Attempts: 0, SecretFile: " + secret):                                            "Events.Webhooks[0].Attempts is 0: give 1 to 100",
 		"Events: {Webhooks: [{Name: a, URL: 'https://example.org/', SecretFile: " + secret + "}]}":                                  "Events.Webhooks need a stream",
 		hook("Name: a, URL: 'https://a.org/', SecretFile: " + secret + "}, {Name: a, URL: 'https://b.org/', SecretFile: " + secret): "Events.Webhooks[1].Name is",
 	} {

@@ -72,12 +72,9 @@ type Dao struct {
 	// announcesTouched: signs of life are events, too.
 	announcesTouched bool
 
-	ttlDays       int64 // of users without a TTL of their own; 0: none
-	confirmWithin int64 // seconds; 0: every login counts as confirmed
-	saltWindow    int64 // seconds that a salt made here lives
-	policy        Policy
-	total         int // logins of a user without a strategy of their own; 0: no bound
-	locate        Locator
+	saltWindow int64 // seconds that a salt made here lives
+	rules      atomic.Pointer[rules]
+	locate     Locator
 }
 
 // Locator names the place of an address; empty when it is not known.
@@ -121,12 +118,9 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 
 		announcesTouched: c.Events.Enabled() && c.Events.Touched,
 
-		ttlDays:       int64(c.Sessions.TTLDays),
-		confirmWithin: int64(c.Sessions.ConfirmWithin / time.Second),
-		saltWindow:    c.Salts.Window(),
-		policy:        Policy{Strategy: c.Concurrency.Strategy, Limit: c.Concurrency.Limit},
-		total:         c.Concurrency.Total,
+		saltWindow: c.Salts.Window(),
 	}
+	d.SetRules(c)
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx); err != nil {

@@ -156,7 +156,7 @@ func (d *Dao) record(r *recordRow) Record {
 // configured one. 0: never. A login that no date is known of does not expire.
 func (d *Dao) expiry(lastActive, ttlDays int64) int64 {
 	if ttlDays == 0 {
-		ttlDays = d.ttlDays
+		ttlDays = d.rules.Load().ttlDays
 	}
 	if ttlDays == 0 || lastActive == 0 {
 		return 0

@@ -167,7 +167,8 @@ func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) 
 // mayStay is how many of a user's other logins may stay beside a new one: of its
 // device type, and of all together.
 func (d *Dao) mayStay(own Policy) (ofType, ofAll int) {
-	p, total := d.policy, d.total
+	r := d.rules.Load()
+	p, total := r.policy, r.total
 	if own.Strategy != "" {
 		p.Strategy, total = own.Strategy, 0
 	}

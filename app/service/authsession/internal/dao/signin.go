@@ -111,8 +111,9 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 			}
 		}
 		unconfirmedUntil := int64(0)
-		if d.confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
-			unconfirmedUntil = d.Now() + d.confirmWithin
+		confirmWithin := d.rules.Load().confirmWithin
+		if confirmWithin > 0 && slices.ContainsFunc(live, func(r Record) bool { return r.AuthKeyID != perm }) {
+			unconfirmedUntil = d.Now() + confirmWithin
 		}
 		login, err := d.storeLogin(ctx, tx, onKey, perm, userID, newHash, client, unconfirmedUntil)
 		if err != nil {

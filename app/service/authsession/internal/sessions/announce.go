@@ -13,7 +13,7 @@ import (
 
 // announce has other devices of a user ask whether a login is the user's.
 func (m *Manager) announce(ctx context.Context, b *dao.Begun) {
-	if !m.announces || b == nil {
+	if !m.announces.Load() || b == nil {
 		return
 	}
 	r := &b.Login
@@ -27,7 +27,7 @@ func (m *Manager) announce(ctx context.Context, b *dao.Begun) {
 // confirmed has them ask no longer. A device that did not hear of it asks until its
 // user answers, or the login counts as confirmed by itself.
 func (m *Manager) confirmed(ctx context.Context, userID, hash int64) {
-	if !m.announces {
+	if !m.announces.Load() {
 		return
 	}
 	others, err := m.dao.Others(ctx, userID, hash)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
@@ -16,15 +17,20 @@ import (
 type Manager struct {
 	dao       *dao.Dao
 	nodes     *revocation.Notifier
-	announces bool
+	announces atomic.Bool
 }
 
 // New returns a manager of the logins in d that tells nodes of those it ends. If
 // it announces, it has the other devices of a user told of a login that waits to
 // be confirmed, and when it is.
 func New(d *dao.Dao, nodes *revocation.Notifier, announces bool) *Manager {
-	return &Manager{dao: d, nodes: nodes, announces: announces}
+	m := &Manager{dao: d, nodes: nodes}
+	m.announces.Store(announces)
+	return m
 }
+
+// SetAnnounces changes whether it announces, from the next sign-in on.
+func (m *Manager) SetAnnounces(announces bool) { m.announces.Store(announces) }
 
 // List returns a page of the sessions that f selects, by when they signed in, the
 // latest first, and the token of the next page, empty after the last. A page may be shorter than
