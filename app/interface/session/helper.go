@@ -5,12 +5,14 @@ package session
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/zeromicro/go-zero/zrpc"
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/config"
+	"github.com/tgsession/tgsession/app/interface/session/internal/inside"
 	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
@@ -62,6 +64,8 @@ func New(c Config) (*Service, error) {
 			stream.End()
 		},
 		Lost:               node.Cluster.Rejoin,
+		Checks:             []rpcserver.Check{{Name: "authsession", Ask: node.AskAuthSession}},
+		Pages:              map[string]http.Handler{inside.Prefix: inside.New(node)},
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{peers.Intercept, unary.Await},
 		StreamInterceptors: []grpc.StreamServerInterceptor{peers.InterceptStream},
 		ServerOptions: []grpc.ServerOption{
@@ -118,7 +122,9 @@ func serverConf(c Config) zrpc.RpcServerConf {
 // Start connects to etcd, opens the port and registers the node. It returns
 // when the node is ready.
 func (s *Service) Start(ctx context.Context) error {
+	s.rpc.Expose()
 	if err := s.svc.Start(ctx); err != nil {
+		_ = s.rpc.Stop(ctx)
 		s.svc.Close()
 		return err
 	}

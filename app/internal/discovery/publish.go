@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Publication struct {
 	done   chan struct{}
 
 	renewed atomic.Int64 // when etcd last confirmed the lease, after began
+	shown   atomic.Int64 // when etcd last listed the address, after began
+	redone  atomic.Int64 // how often the key was not there as it should be, and was written anew
 
 	mu        sync.Mutex       // held for a request to etcd
 	lease     clientv3.LeaseID // 0: none
@@ -119,10 +122,62 @@ func (p *Publication) abandon() {
 	_ = p.Withdraw(ctx)
 }
 
-// keep registers anew what is lost: a lease that ran out, a key that somebody
-// deleted. It looks with each sign of life of the lease, which comes every few
-// seconds.
+// watchPause is how long the key is left alone after a change of it was looked at: two
+// nodes with one ID would write it in turn else, as fast as etcd tells them.
+const watchPause = time.Second
+
+// watch has changed hear of changes of the key until Withdraw. What it misses, because
+// etcd was away, is found with the next sign of life of the lease.
+func (p *Publication) watch(changed chan<- struct{}) {
+	for p.own.Err() == nil {
+		ctx, cancel := context.WithCancel(p.own)
+		for answer := range p.etcd.Watch(ctx, p.conf.Key+"/", clientv3.WithPrefix()) { // the key's own name changes with the lease
+			if answer.Err() != nil {
+				break
+			}
+			if !p.concerns(answer.Events) {
+				continue
+			}
+			select {
+			case changed <- struct{}{}:
+			case <-p.own.Done():
+			}
+			pause(p.own, watchPause)
+		}
+		cancel()
+		pause(p.own, watchPause)
+	}
+}
+
+// concerns reports whether one of the events is about the publication's key, and not made
+// by itself.
+func (p *Publication) concerns(events []*clientv3.Event) bool {
+	p.mu.Lock()
+	key, lease := p.key(), p.lease
+	p.mu.Unlock()
+	return slices.ContainsFunc(events, func(e *clientv3.Event) bool {
+		mine := e.Type == clientv3.EventTypePut && string(e.Kv.Value) == p.value && clientv3.LeaseID(e.Kv.Lease) == lease
+		return string(e.Kv.Key) == key && !mine
+	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// keep registers anew what is lost: a lease that ran out, a key that somebody deleted or
+// wrote over. It looks when etcd tells of a change of the key, and with each sign of life
+// of the lease, which comes every few seconds.
 func (p *Publication) keep() {
+	changed := make(chan struct{})
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { p.watch(changed) })
 	for {
 		p.mu.Lock()
 		alive := p.alive
@@ -130,6 +185,7 @@ func (p *Publication) keep() {
 		select {
 		case <-p.own.Done():
 			return
+		case <-changed:
 		case _, open := <-alive:
 			if open {
 				p.renew()
@@ -264,22 +320,52 @@ func (p *Publication) listed(ctx context.Context) error {
 	return nil
 }
 
-// put writes the key, unless it is there as it should be.
-func (p *Publication) put(ctx context.Context) error {
+// key is where the address is listed.
+func (p *Publication) key() string {
 	id := int64(p.lease)
 	if p.conf.HasID() {
 		id = p.conf.ID
 	}
-	key := p.conf.Key + "/" + strconv.FormatInt(id, 10)
+	return p.conf.Key + "/" + strconv.FormatInt(id, 10)
+}
+
+// put writes the key, unless it is there as it should be.
+func (p *Publication) put(ctx context.Context) error {
+	key := p.key()
 	answer, err := p.etcd.Get(ctx, key)
 	if err != nil {
 		return err
 	}
 	if len(answer.Kvs) == 1 && string(answer.Kvs[0].Value) == p.value && clientv3.LeaseID(answer.Kvs[0].Lease) == p.lease {
+		p.listedNow()
 		return nil
 	}
-	_, err = p.etcd.Put(ctx, key, p.value, clientv3.WithLease(p.lease))
-	return err
+	if _, err = p.etcd.Put(ctx, key, p.value, clientv3.WithLease(p.lease)); err != nil {
+		return err
+	}
+	if p.shown.Load() != 0 {
+		p.redone.Add(1)
+		logx.Errorf("etcd: %s was not under %s any more, and was put there again", p.value, key)
+	}
+	p.listedNow()
+	return nil
+}
+
+// listedNow notes that etcd has just said that it lists the address.
+func (p *Publication) listedNow() { p.shown.Store(max(1, int64(time.Since(p.began)))) }
+
+// Listed says in a few words when etcd has last listed the address; it asks nobody. It is
+// an error when that is longer ago than a lease lasts: others may not find the address.
+func (p *Publication) Listed() (text string, err error) {
+	ago := (time.Since(p.began) - time.Duration(p.shown.Load())).Round(100 * time.Millisecond)
+	if ago > leaseTTL*time.Second {
+		return "", fmt.Errorf("has not confirmed for %v that it lists %s under %s", ago, p.value, p.conf.Key)
+	}
+	text = fmt.Sprintf("lists %s under %s, as of %v ago", p.value, p.conf.Key, ago)
+	if n := p.redone.Load(); n > 0 {
+		text += fmt.Sprintf("; it was gone and written anew %d times", n)
+	}
+	return text, nil
 }
 
 // Withdraw ends the publication. When it returns nil, etcd lists the address

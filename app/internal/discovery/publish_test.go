@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,4 +194,69 @@ func TestNoRegistration(t *testing.T) {
 			require.Less(t, time.Since(began), 2*time.Second)
 		}
 	}
+}
+
+// Who deletes the key, or writes over it, was noticed with the next renewal of the lease,
+// three seconds later: for that time nobody found the address.
+func TestAChangeOfTheKeyIsMendedAtOnce(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	for name, change := range map[string]func(key string){
+		"deleted":      func(key string) { etcd.Unset(key) },
+		"written over": func(key string) { etcd.Set(key, "b:2") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := etcd.Key("changed")
+			p := publish(t, discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key}, "a:1")
+			text, err := p.Listed()
+			require.NoError(t, err)
+			require.Contains(t, text, "lists a:1 under "+key)
+			require.NotContains(t, text, "anew")
+			ctx, cancel := context.WithTimeout(t.Context(), soon)
+			defer cancel()
+			events := etcd.Watch(ctx, key+"/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+			<-events
+			time.Sleep(100 * time.Millisecond) // its own watch has begun: else the next renewal finds it, too late
+			began := time.Now()
+			change(string(published(t, etcd, key).Key))
+			for mended := false; !mended; {
+				answer, open := <-events
+				require.True(t, open, "it was not mended")
+				for _, e := range answer.Events {
+					mended = mended || e.Type == clientv3.EventTypePut && string(e.Kv.Value) == "a:1"
+				}
+			}
+			require.Less(t, time.Since(began), time.Second)
+			require.Eventually(t, func() bool {
+				text, err := p.Listed()
+				return err == nil && strings.Contains(text, "written anew 1 times")
+			}, soon, time.Millisecond)
+		})
+	}
+}
+
+// Two nodes with one ID write the key in turn: no faster than once a second each.
+func TestTwoOwnersOfOneKeyDoNotRace(t *testing.T) {
+	etcd := etcdtest.Dial(t)
+	key := etcd.Key("twins")
+	conf := discov.EtcdConf{Hosts: etcdtest.Hosts(t), Key: key, ID: 7}
+	publish(t, conf, "a:1")
+	publish(t, conf, "b:2")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	writes := 0
+	for answer := range etcd.Watch(ctx, key+"/", clientv3.WithPrefix()) {
+		writes += len(answer.Events)
+	}
+	require.Less(t, writes, 12)
+}
+
+// An address that etcd has not shown for longer than a lease lasts may be gone.
+func TestListedIsNotOnlyBelieved(t *testing.T) {
+	p := &Publication{value: "a:1", conf: discov.EtcdConf{Key: "k"}, began: time.Now().Add(-time.Minute)}
+	p.listedNow()
+	_, err := p.Listed()
+	require.NoError(t, err)
+	p.shown.Store(int64(time.Minute - 11*time.Second))
+	_, err = p.Listed()
+	require.EqualError(t, err, "has not confirmed for 11s that it lists a:1 under k")
 }

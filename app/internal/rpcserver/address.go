@@ -55,6 +55,22 @@ func publishedAddress(listenOn string) (string, error) {
 	return net.JoinHostPort(ip, port), nil
 }
 
+// Local is where a server that listens on an address is reached on its own host.
+func Local(listenOn string) string {
+	host, port, err := net.SplitHostPort(listenOn)
+	if err != nil {
+		return listenOn
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case host == "", ip.IsUnspecified() && ip.To4() != nil:
+		host = "127.0.0.1"
+	case ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
 // isLocal reports whether an address means something on its own link alone.
 func isLocal(host string) bool {
 	ip := net.ParseIP(host)
@@ -93,7 +109,7 @@ func firstGlobal(addresses []net.Addr) string {
 
 // checkAddress refuses what would be published and could not be dialled.
 func checkAddress(c zrpc.RpcServerConf) error {
-	if len(c.Etcd.Hosts) == 0 || c.Etcd.Key == "" {
+	if !published(c) {
 		return nil
 	}
 	address, err := publishedAddress(c.ListenOn)

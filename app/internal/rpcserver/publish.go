@@ -5,16 +5,20 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/zrpc"
 
 	"github.com/tgsession/tgsession/app/internal/discovery"
 )
 
+// published reports whether peers find the server in etcd.
+func published(c zrpc.RpcServerConf) bool { return len(c.Etcd.Hosts) > 0 && c.Etcd.Key != "" }
+
 // publish registers the address in etcd and keeps it there.
 func (s *Server) publish(ctx context.Context) error {
-	c := s.options.Conf.Etcd
-	if len(c.Hosts) == 0 || c.Key == "" {
+	if !published(s.options.Conf) {
 		return nil
 	}
+	c := s.options.Conf.Etcd
 	p, err := discovery.Publish(ctx, c, PublishedAddress(s.options.Conf.ListenOn), etcdTimeout, s.options.Lost)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -20,8 +21,8 @@ import (
 
 const (
 	goZeroWaitTime = 5500 * time.Millisecond // Shutdown.WaitTime of a configuration that sets none
-	defaultBudget  = 30 * time.Second
-	etcdTimeout    = 5 * time.Second // until a silent etcd counts as unreachable
+	defaultBudget  = 25 * time.Second        // Kubernetes kills after 30 s, and flush comes last
+	etcdTimeout    = 5 * time.Second         // until a silent etcd counts as unreachable
 	minPing        = 10 * time.Second
 	maxConnections = 16384
 )
@@ -40,6 +41,11 @@ type Options struct {
 	// lease in etcd had run out, before they find it again. Nil: nothing.
 	Lost func()
 
+	// Checks are what the server needs to be ready, beside its entry in etcd.
+	Checks []Check
+	// Pages are further pages of the DevServer by their paths, which end with a slash
+	// where all below belongs to them.
+	Pages map[string]http.Handler
 	// MaxInFlight bounds the unary calls in flight; more are refused with code 500.
 	// 0: no bound.
 	MaxInFlight int
@@ -63,6 +69,9 @@ type Server struct {
 	options   Options
 	zrpc      *zrpc.RpcServer
 	health    *health.Server
+	readiness *readiness
+	exposed   sync.Once
+	dev       *devServer    // set by Expose; nil: there is none
 	listening chan struct{} // closed once grpc is set and the port is open
 	grpc      *grpc.Server
 	failed    chan error // capacity 1
@@ -88,8 +97,16 @@ func New(o Options) (*Server, error) {
 		listening: make(chan struct{}),
 		failed:    make(chan error, 1),
 	}
+	checks := o.Checks
+	if published(o.Conf) {
+		checks = append([]Check{s.registration()}, checks...)
+	}
+	s.health.SetServingStatus(Liveness, grpc_health_v1.HealthCheckResponse_SERVING)
+	s.readiness = newReadiness(checks, func(state grpc_health_v1.HealthCheckResponse_ServingStatus) {
+		s.health.SetServingStatus(Readiness, state)
+	})
 	conf := o.Conf
-	conf.Etcd, conf.Health = discov.EtcdConf{}, false
+	conf.Etcd, conf.Health, conf.DevServer.Enabled = discov.EtcdConf{}, false, false
 	conf.MethodTimeouts = methodTimeouts(conf.MethodTimeouts)
 	// go-zero kills the process at WaitTime after a signal that it sees:
 	// later than we would end by ourselves.
@@ -128,18 +145,23 @@ func (s *Server) register(g *grpc.Server) {
 // configuration names one. It returns when all of that is done; on an error
 // nothing is left running. An etcd that does not answer is an error after 5 s.
 func (s *Server) Start(ctx context.Context) error {
+	s.Expose()
 	go s.serve()
 	select {
 	case <-s.listening:
 	case err := <-s.failed:
+		s.dev.close()
 		return fmt.Errorf("ListenOn %s cannot be served: %w", s.options.Conf.ListenOn, err)
 	case <-ctx.Done():
+		s.dev.close()
 		return ctx.Err()
 	}
 	if err := s.publish(ctx); err != nil {
 		s.grpc.Stop()
+		s.dev.close()
 		return err
 	}
+	s.readiness.begin()
 	return nil
 }
 
@@ -170,13 +192,17 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 func (s *Server) drain(ctx context.Context) error {
+	s.Expose() // not after this
+	defer s.dev.close()
+	s.readiness.stop()
+	defer s.readiness.end(ctx)
+	s.health.SetServingStatus("", grpc_health_v1.HealthCheckResponse_NOT_SERVING)
 	s.unpublish(ctx)
 	select {
 	case <-s.listening:
 	default:
 		return nil // never started
 	}
-	s.health.Shutdown()
 	if s.options.Drain != nil {
 		s.options.Drain(ctx)
 	}
@@ -195,7 +221,7 @@ func (s *Server) drain(ctx context.Context) error {
 	}
 }
 
-// Budget is the time a server may take to stop: Shutdown.WaitTime, 30 s when
+// Budget is the time a server may take to stop: Shutdown.WaitTime, 25 s when
 // that is not set (or set to go-zero's default of 5.5 s).
 func Budget(conf zrpc.RpcServerConf) time.Duration {
 	if wait := conf.Shutdown.WaitTime; wait > 0 && wait != goZeroWaitTime {

@@ -223,7 +223,8 @@ func TestNothingIsPublishedAfterStopWhateverEtcdWentThrough(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	c := testConf(t)
-	require.Equal(t, 30*time.Second, Budget(c), "go-zero's default counts as unset")
+	require.Equal(t, 25*time.Second, Budget(c), "go-zero's default counts as unset")
+	require.Less(t, Budget(c)+flushTime, 28*time.Second, "Kubernetes kills after 30 s")
 	c.Shutdown.WaitTime = 7 * time.Second
 	require.Equal(t, 7*time.Second, Budget(c))
 }
@@ -236,7 +237,14 @@ func child() int {
 	if err := zconf.LoadFromYamlBytes([]byte(yamlConf(os.Getenv("RPCSERVER_CHILD"))), &c); err != nil {
 		return 2
 	}
-	s, err := New(Options{Conf: c, Register: h.register, Drain: func(context.Context) { close(h.release) }})
+	drain := func(context.Context) { close(h.release) }
+	if os.Getenv("RPCSERVER_HANG") != "" {
+		drain = func(ctx context.Context) {
+			fmt.Println("draining")
+			<-ctx.Done()
+		}
+	}
+	s, err := New(Options{Conf: c, Register: h.register, Drain: drain})
 	if err != nil {
 		return 2
 	}
@@ -281,4 +289,31 @@ func TestSignalsEndTheProcessInOrder(t *testing.T) {
 			require.Less(t, time.Since(began), 5*time.Second)
 		})
 	}
+}
+
+// Who signals a second time does not want to wait.
+func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	c := testConf(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "RPCSERVER_CHILD="+c.ListenOn, "RPCSERVER_HANG=1")
+	pipe, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	conn := dialServer(t, c)
+	go func() {
+		_ = conn.Invoke(context.Background(), "/test.Held/wait", new(emptypb.Empty), new(emptypb.Empty), grpc.WaitForReady(true))
+	}()
+	line := make([]byte, 64)
+	n, err := pipe.Read(line)
+	require.NoError(t, err)
+	require.Equal(t, "entered\n", string(line[:n]))
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	n, err = pipe.Read(line)
+	require.NoError(t, err)
+	require.Equal(t, "draining\n", string(line[:n]))
+	began := time.Now()
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.Error(t, cmd.Wait())
+	require.Equal(t, syscall.SIGTERM, cmd.ProcessState.Sys().(syscall.WaitStatus).Signal())
+	require.Less(t, time.Since(began), 5*time.Second, "not the 10 s that a stop may take")
 }

@@ -61,8 +61,12 @@ func New(c Config) (*Server, error) {
 	}
 	s.peers.Set(allowed)
 	rpc, err := rpcserver.New(rpcserver.Options{
-		Conf:               c.RpcServerConf,
-		Register:           func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		Conf:     c.RpcServerConf,
+		Register: func(g *grpc.Server) { server.Register(g, s.svcCtx) },
+		Checks: []rpcserver.Check{
+			{Name: "MySQL", Ask: s.ask((*dao.Dao).AskMySQL)},
+			{Name: "Redis", Ask: s.ask((*dao.Dao).AskRedis), Optional: true},
+		},
 		MaxInFlight:        c.MaxInFlight,
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{s.peers.Intercept},
 		StreamInterceptors: []grpc.StreamServerInterceptor{s.peers.InterceptStream},
@@ -74,11 +78,25 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
+// ask is a check of the store.
+func (s *Server) ask(what func(*dao.Dao, context.Context) (string, error)) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		s.mu.Lock()
+		svcCtx := s.svcCtx
+		s.mu.Unlock()
+		if svcCtx == nil {
+			return "", errors.New("the store is not open")
+		}
+		return what(svcCtx.Dao, ctx)
+	}
+}
+
 // Start opens the store, migrates it if so configured, serves, and publishes
 // the service in etcd. It returns when peers can call, or with what the
 // operator has to change: MySQL out of reach for Mysql.StartTimeout is an error,
 // and so is etcd for 5 s; Redis out of reach is a warning.
 func (s *Server) Start(ctx context.Context) error {
+	s.rpc.Expose()
 	db, err := lifecycle.OpenDatabase(ctx, s.config)
 	if err != nil {
 		return err

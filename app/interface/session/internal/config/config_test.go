@@ -177,8 +177,8 @@ func TestDrainTimeFitsIntoAStop(t *testing.T) {
 		want time.Duration // 0: refused
 	}{
 		"none":                          {"", 20 * time.Second},
-		"as it is in a stop of 30 s":    {"DrainTime: 25s\n", 25 * time.Second},
-		"too much for 30 s":             {"DrainTime: 26s\n", 0},
+		"as it is in a stop of 25 s":    {"DrainTime: 19s\n", 19 * time.Second},
+		"too much for 25 s":             {"DrainTime: 21s\n", 0},
 		"all of it":                     {"DrainTime: 40s\nShutdown: {WaitTime: 40s}\n", 0},
 		"more, with more time to stop":  {"DrainTime: 40s\nShutdown: {WaitTime: 45s}\n", 40 * time.Second},
 		"none, and a short stop":        {"Shutdown: {WaitTime: 10s}\n", 5 * time.Second},

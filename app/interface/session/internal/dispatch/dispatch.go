@@ -13,12 +13,14 @@ import (
 
 	"github.com/zeromicro/go-zero/core/breaker"
 	"github.com/zeromicro/go-zero/core/logx"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -125,7 +127,14 @@ func (d *Dispatcher) send(conn grpc.ClientConnInterface, m *tl.Method, request [
 	header, _ := callerHeader(d.ServerID, meta)
 	c := d.calls.Begin(d.timeout(m), header)
 	defer d.calls.End(c)
-	return rpcclient.Late(c.Context(), conn.Invoke(c.Context(), m.Path, passthrough.Frame(request), reply, d.options...))
+	ctx := c.Context()
+	var span trace.Span
+	if meta.Trace != nil {
+		ctx, span = tracing.Call(ctx, meta.Trace, m.Name, m.Group)
+	}
+	err := rpcclient.Late(c.Context(), conn.Invoke(ctx, m.Path, passthrough.Frame(request), reply, d.options...))
+	tracing.End(span, err)
+	return err
 }
 
 // caller is the key that a call is blamed on: a device has one perm key and as many

@@ -12,16 +12,19 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 )
 
 // Mode says how gateways are called.
@@ -79,9 +82,13 @@ func New(o Options) *Gateways {
 // the auth key that the packet counts for in the queue; Failed gets it with a packet
 // that did not reach its connection.
 func (g *Gateways) Send(owner int64, s sess.Send) {
+	p := packet{owner: owner, Send: s}
+	if s.Trace != nil {
+		p.span = tracing.Answered(s.Trace, s.ServerID)
+	}
 	l := g.link(s.ServerID)
-	if l == nil || len(s.Payload) > maxPayload || !l.enqueue(packet{owner: owner, Send: s}) {
-		g.fail(packet{owner: owner, Send: s})
+	if l == nil || len(s.Payload) > maxPayload || !l.enqueue(p) {
+		g.fail(p)
 	}
 }
 
@@ -205,6 +212,7 @@ func (g *Gateways) lists(serverID string) bool {
 
 func (g *Gateways) fail(packets ...packet) {
 	for _, p := range packets {
+		tracing.End(p.span, errNotReached)
 		metrics.Packets.Inc("failed")
 		g.o.Failed(p.owner, p.Send)
 	}
@@ -214,8 +222,12 @@ func (g *Gateways) fail(packets ...packet) {
 type packet struct {
 	sess.Send
 	owner   int64
-	retried bool // it was written to a stream that broke
+	span    trace.Span // nil: nobody collects spans
+	retried bool       // it was written to a stream that broke
 }
+
+// errNotReached is what the span of a packet says that failed.
+var errNotReached = errors.New("the packet did not reach a connection")
 
 // front puts packets before others.
 func front(first, then []packet) []packet { return slices.Concat(first, then) }

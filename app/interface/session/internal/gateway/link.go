@@ -3,14 +3,17 @@ package gateway
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -30,7 +33,7 @@ type link struct {
 	cancel context.CancelFunc
 	wake   chan struct{} // capacity 1
 	lanes  *lane.Lanes
-	unary  bool // the writer's alone
+	unary  atomic.Bool // set by the writer alone
 
 	mu         sync.Mutex
 	queue      []packet
@@ -49,8 +52,9 @@ type link struct {
 func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 	l := &link{
 		g: g, id: id, conn: conn, wake: make(chan struct{}, 1), used: time.Now(),
-		lanes: lane.New(unaryLanes, g.o.QueueItems), unary: g.o.Mode == Unary,
+		lanes: lane.New(unaryLanes, g.o.QueueItems),
 	}
+	l.unary.Store(g.o.Mode == Unary)
 	l.ctx, l.cancel = context.WithCancel(g.ctx)
 	return l
 }
@@ -152,7 +156,7 @@ func (l *link) run() {
 			continue
 		case <-l.wake:
 		}
-		if l.unary {
+		if l.unary.Load() {
 			l.sendUnary(l.take())
 			continue
 		}
@@ -220,6 +224,7 @@ func (l *link) callUnary(p packet) {
 			l.fail([]packet{p})
 			return
 		}
+		tracing.End(p.span, nil)
 		l.gone(p)
 		metrics.Packets.Inc("unary")
 		return
@@ -229,6 +234,9 @@ func (l *link) callUnary(p packet) {
 func (l *link) send(p packet) (*mtproto.Bool, error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.g.o.Timeout)
 	defer cancel()
+	if p.span != nil {
+		ctx = trace.ContextWithSpan(ctx, p.span)
+	}
 	return gateway.NewRPCGatewayClient(l.conn).GatewaySendDataToGateway(ctx, message(p))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/gateway"
 )
 
@@ -81,9 +82,11 @@ func (s *stream) read() {
 			s.err = err
 			return
 		}
-		if p, ok := s.l.answered(s); ok && !answer.Success {
+		p, ok := s.l.answered(s)
+		if ok && !answer.Success {
 			s.l.g.fail(p)
 		}
+		tracing.End(p.span, nil)
 	}
 }
 
@@ -111,6 +114,7 @@ func (l *link) judge() {
 	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
 	if l.silent {
 		for _, p := range l.unanswered {
+			tracing.End(p.span, nil) // as far as anybody can tell
 			l.books.remove(p)
 		}
 		l.unanswered = nil
@@ -166,7 +170,7 @@ func (l *link) afterBreak(s *stream) {
 	unanswered := l.takeUnanswered()
 	if status.Code(s.err) == codes.Unimplemented && l.g.o.Mode == Auto {
 		logx.Infof("gateway %s has no streams: unary calls from here on", l.id)
-		l.unary = true
+		l.unary.Store(true)
 		l.requeue(unanswered)
 		return
 	}

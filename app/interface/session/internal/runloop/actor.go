@@ -22,6 +22,7 @@ type actor struct {
 	apart   atomic.Bool  // away: another node has the key (departure)
 	flying  atomic.Int32 // API calls under way
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
+	held    atomic.Int64 // bytes in the outboxes of its sessions, after its last step
 	dead    atomic.Bool  // the temp key is bound to nothing any more, or found no place with its perm key
 
 	mu              sync.Mutex
@@ -39,6 +40,7 @@ type actor struct {
 	epoch           uint32       // of the ring that it was last looked at with
 	early           bool         // made while nodes may have disagreed about who owns the key
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
+	looks           *look        // who wants to see the machine; nil: nobody
 
 	// Below, the runLoop's alone.
 	machine Machine
@@ -231,6 +233,9 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	recycle(last)
+	if a.looks != nil {
+		a.show()
+	}
 	if a.arriving { // the mailbox waits until the other node has answered whether it has the key (Fetch)
 		a.taken, a.running = load{}, false
 		return nil, false
@@ -244,6 +249,9 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	if a.done || a.leaving && a.drained {
 		a.gone = true
 		left = a.leaving && a.behind
+		if a.leaving {
+			a.noteReleased()
+		}
 		a.machine = nil
 		a.m.forget(a)
 		a.m.drained(a)
@@ -285,6 +293,9 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	for _, f := range out.Faults {
 		a.m.faults.write(a.key, f)
 	}
+	if len(out.Ended) > 0 {
+		a.noteEnded(out.Ended)
+	}
 	if !stepped {
 		if _, tick := in.(*sess.Tick); tick { // the timer of this Tick has fired and must be set anew; for other inputs it is still set
 			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
@@ -301,6 +312,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 		return
 	}
 	a.done, a.behind = out.Done, out.Behind
+	a.held.Store(int64(out.Held))
 	a.m.wheel.wish(a, out.WakeAt)
 	if out.Drained && !a.drained {
 		a.drained = true
@@ -331,6 +343,7 @@ func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	_ = a.m.inherit(h.To, &sess.Adopt{Handover: h}, true) // what is owed is not refused
 	a.passOn(rest, func(in sess.Input) { _ = a.m.inherit(h.To, in, true) }, func() { a.heir, a.done = h.To, false })
 	a.machine = nil
+	a.held.Store(0)
 	a.m.drained(a)
 	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
 }

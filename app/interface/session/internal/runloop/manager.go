@@ -106,6 +106,8 @@ type Options struct {
 	CallBytes    int // bytes of both, as far as they are not small; 0: without a bound
 	PeerLimit    int // calls to authsession under way
 	PeerQueue    int // such calls that wait for their turn
+
+	EndedSessions int // that are remembered for who watches (Ended); 0: none
 }
 
 // Shards is how many parts the keys of a node are kept in (Online).
@@ -127,6 +129,7 @@ type Manager struct {
 
 	faults   faultLog
 	draining drain
+	ended    endedSessions
 	counts   [sess.Counters]atomic.Int64
 }
 
@@ -149,6 +152,7 @@ func New(o Options) *Manager {
 		o:     o,
 		wheel: newWheel(o.Now()),
 	}
+	m.ended.ring = make([]Ended, o.EndedSessions)
 	m.rpcQueue = lane.NewPool(o.CallLimit, o.CallLimit, &m.busy)
 	m.callRoom = lane.NewRoom(o.CallBytes)
 	m.peers = lane.NewPool(o.PeerLimit, o.PeerQueue, &m.busy)

@@ -155,6 +155,7 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 		a.apart.Store(true)
 	})
 	a.machine, a.done = nil, false
+	a.held.Store(0)
 	if !a.flies() {
 		a.m.drained(a)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -19,7 +20,7 @@ const connNew = 1
 // SessionSendDataToSession takes a packet of a client.
 func (s *Server) SessionSendDataToSession(ctx context.Context, in *session.TLSessionSendDataToSession) (*mtproto.Bool, error) {
 	return s.wait(ctx, session.RPCSession_SessionSendDataToSession_FullMethodName, func(done func(error)) {
-		s.sendData(in, s.svc.Cluster.Hop(ctx, cluster.Redirectable), done)
+		s.sendData(in, s.svc.Cluster.Hop(ctx, cluster.Redirectable), s.traceOf(ctx), done)
 	})
 }
 
@@ -46,16 +47,24 @@ func (s *Server) wait(ctx context.Context, method string, handler func(done func
 	return boolTrue, nil
 }
 
+// traceOf is where a request stands in a trace; nil: in none, or nobody collects spans.
+func (s *Server) traceOf(ctx context.Context) *sess.Trace {
+	if !s.svc.Config.Middlewares.Trace {
+		return nil
+	}
+	return tracing.Of(ctx)
+}
+
 // sendData brings a packet to its wrapper. done is called once, here or when
 // the key is resolved, with a status.
-func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Hop, done func(error)) {
+func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Hop, at *sess.Trace, done func(error)) {
 	d := in.GetData()
 	if d == nil {
 		done(errInput)
 		return
 	}
 	if k, known := s.svc.Keys.Known(d.GetAuthKeyId(), claim(d)); known { // as nearly always
-		s.deliver(in, k, hop, done)
+		s.deliver(in, k, hop, at, done)
 		return
 	}
 	refused := func(err error) {
@@ -64,11 +73,11 @@ func (s *Server) sendData(in *session.TLSessionSendDataToSession, hop cluster.Ho
 		}
 		done(err)
 	}
-	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) { s.deliver(in, k, hop, done) })
+	s.resolve(d.GetAuthKeyId(), claim(d), refused, func(k keys.Key) { s.deliver(in, k, hop, at, done) })
 }
 
 // deliver is sendData when the key is resolved.
-func (s *Server) deliver(in *session.TLSessionSendDataToSession, k keys.Key, hop cluster.Hop, done func(error)) {
+func (s *Server) deliver(in *session.TLSessionSendDataToSession, k keys.Key, hop cluster.Hop, at *sess.Trace, done func(error)) {
 	d := in.GetData()
 	p := s.locate(d.GetAuthKeyId(), k, d.GetPermAuthKeyId(), hop)
 	switch {
@@ -77,7 +86,9 @@ func (s *Server) deliver(in *session.TLSessionSendDataToSession, k keys.Key, hop
 	case p.owner != "":
 		s.sendOn(p, len(d.GetPayload()), done, packet(in))
 	default:
-		if err := s.svc.Runloop.Post(p.key, p.unbound, data(d, k)); err != nil {
+		taken := data(d, k)
+		taken.Trace = at
+		if err := s.svc.Runloop.Post(p.key, p.unbound, taken); err != nil {
 			s.end(err, p, len(d.GetPayload()), hop, done, packet(in))
 			return
 		}

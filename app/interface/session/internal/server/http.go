@@ -46,9 +46,10 @@ func (s *Server) SessionSendHttpDataToSession(ctx context.Context, in *session.T
 }
 
 // postHTTP gives a packet to the wrapper at p, which answers slot by until.
-func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slot sess.Slot, until time.Time) error {
+func (s *Server) postHTTP(p place, k keys.Key, d *session.SessionClientData, slot sess.Slot, until time.Time, at *sess.Trace) error {
 	packet := data(d, k)
 	packet.ServerID, packet.NewConn, packet.HTTP = "", false, slot
+	packet.Trace = at
 	packet.HTTPUntil = clock.Of(until)
 	return s.svc.Runloop.Post(p.key, p.unbound, packet)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
+	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -107,12 +108,12 @@ func (s *Stream) handle(ctx context.Context, in *packets.In, a *answers, calls *
 	id := in.RequestID
 	done := func(err error) { a.put(packets.Reply{RequestID: id, Err: err}) }
 	if in.Data != nil {
-		s.unary.sendData(in.Data, cluster.Direct, done)
+		s.sendData(ctx, in.Data, done)
 		return
 	}
 	switch r := in.Other.GetPayload().(type) {
 	case *session.SessionStreamRequest_SendData:
-		s.unary.sendData(r.SendData, cluster.Direct, done)
+		s.sendData(ctx, r.SendData, done)
 	case *session.SessionStreamRequest_CreateSession:
 		s.unary.createSession(r.CreateSession, cluster.Direct, false, done)
 	case *session.SessionStreamRequest_CloseSession:
@@ -143,6 +144,19 @@ func (s *Stream) handle(ctx context.Context, in *packets.In, a *answers, calls *
 	default:
 		done(errInput)
 	}
+}
+
+// sendData takes a packet of a client.
+func (s *Stream) sendData(ctx context.Context, in *session.TLSessionSendDataToSession, done func(error)) {
+	if !s.unary.svc.Config.Middlewares.Trace {
+		s.unary.sendData(in, cluster.Direct, nil, done)
+		return
+	}
+	at, end := tracing.Packet(ctx)
+	s.unary.sendData(in, cluster.Direct, at, func(err error) {
+		end(err)
+		done(err)
+	})
 }
 
 func (s *Stream) later(calls *lane.Pool, done func(error), f func()) {

@@ -28,7 +28,7 @@ func (s *Server) Take(ctx context.Context, in any, follow bool, done func(error)
 	hop := s.svc.Cluster.Hop(ctx, unmarked)
 	switch in := in.(type) {
 	case *session.TLSessionSendDataToSession:
-		s.sendData(in, hop, done)
+		s.sendData(in, hop, s.traceOf(ctx), done)
 	case *session.TLSessionCreateSession:
 		s.createSession(in, hop, cluster.WasIntroduced(ctx), done)
 	case *session.TLSessionCloseSession:
@@ -60,7 +60,7 @@ func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slo
 		case p.owner != "" || ctx.Err() != nil:
 			done(p.key, p.owner, nil)
 		default:
-			err := s.postHTTP(p, k, d, slot, until)
+			err := s.postHTTP(p, k, d, slot, until, s.traceOf(ctx))
 			if moved := new(runloop.MovedError); errors.As(err, &moved) {
 				done(p.key, moved.To, nil)
 				return

@@ -318,6 +318,7 @@ func (w *MainAuthWrapper) revoke() {
 func (w *MainAuthWrapper) endLogin() {
 	w.login.endElsewhere(w.now)
 	for s := range w.sessions() { // before the refusals are there
+		w.end(s, EndRevoked)
 		w.endSession(s)
 	}
 	w.logOut(StateRevoked)

@@ -127,7 +127,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 		w.pushes.lose()
 	}
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
-		w.dropList(l)
+		w.dropList(l, EndDestroyed)
 	}
 	w.gone.inherit(h.gone, w.clocks(), w.cfg.GoneSessions)
 	for _, s := range h.List.sessions {
@@ -200,7 +200,7 @@ func (w *MainAuthWrapper) onTempDropped(a ask, gone *KeysGone, e *RPCError) {
 				if l == a.s.list {
 					w.flush(a.s)
 				}
-				w.dropList(l)
+				w.dropList(l, EndDestroyed)
 			}
 		}
 	}

@@ -140,7 +140,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: w.traitOf(method, pb), quiet: q.quiet}
 	c.meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(),
-		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.wall / 1e9, Layer: s.layer, Takeout: q.takeout,
+		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.wall / 1e9, Layer: s.layer, Takeout: q.takeout, Trace: in.d.Trace,
 	}
 	if c.trait&traitDevice != 0 {
 		c.device = deviceSession(q.body)
@@ -301,6 +301,7 @@ func (w *MainAuthWrapper) refuse(c *pendingCall, e *RPCError) {
 
 // finishCall takes a call off the list.
 func (w *MainAuthWrapper) finishCall(c *pendingCall) {
+	w.out.concluded, w.out.concludedTrace = c.meta.MsgID, c.meta.Trace
 	w.calls.remove(c)
 	if c.syncing {
 		w.release(c.s)

@@ -31,17 +31,18 @@ func (w *MainAuthWrapper) makeRoom(wanted int) {
 		if count+wanted <= w.cfg.MaxSessions {
 			return
 		}
-		w.drop(oldest)
+		w.drop(oldest, EndLimit)
 	}
 }
 
 // drop forgets a session with all that it waits for (rule SESS-9). The client
 // learns of it by new_session_created when it comes back; updates it did not
 // get are announced to the next session that takes some.
-func (w *MainAuthWrapper) drop(s *session) {
+func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 	if s.list == nil {
 		return
 	}
+	w.end(s, why)
 	w.closeSlots(s)
 	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.updates.gap {
 		w.pushes.lose()
@@ -116,25 +117,27 @@ func (w *MainAuthWrapper) onConnClosed(in *ConnClosed) {
 			return
 		}
 	}
-	w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+	w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID, EndClosed)
 }
 
 // onConnLost notes that a session's packets lead nowhere (PEERS.md, "session"
 // and "gateway").
-func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64) {
+func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64, why EndReason) {
 	for l := range w.lists() {
 		if l.authKeyID != authKeyID {
 			continue
 		}
 		if s := l.find(id); s != nil && s.server == server && server != "" {
-			w.goOffline(s)
+			w.goOffline(s, why)
 		}
 	}
 }
 
-// goOffline ends a session's connection, not the session.
-func (w *MainAuthWrapper) goOffline(s *session) {
+// goOffline ends a session's connection, not the session. why is what the session ends
+// for if its client does not come back.
+func (w *MainAuthWrapper) goOffline(s *session, why EndReason) {
 	w.closeSlots(s)
+	s.lastServer, s.offlineFor = s.server, why
 	s.online, s.server, s.http = false, "", nil
 	s.again, s.throttled = false, false
 	s.pingDelay, s.closeDue = 0, 0

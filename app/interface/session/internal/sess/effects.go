@@ -44,6 +44,12 @@ type Effects struct {
 	Counts []Count
 	Faults []Fault
 
+	// Ended are the sessions that have ended, and why, for who watches.
+	Ended []Ended
+
+	// Held is how many bytes the outboxes of all sessions hold.
+	Held int
+
 	// Drained answers Drain: nothing is in flight any more. Behind says that
 	// there are updates all the same that the client may not have.
 	Drained bool
@@ -55,6 +61,9 @@ type Effects struct {
 	// Scratch of a step.
 	members []wire.Message
 	items   []*outMsg
+	// The call that ended last, and its trace.
+	concluded      int64
+	concludedTrace *Trace
 }
 
 // Reset empties e for the next step and keeps its memory.
@@ -65,11 +74,12 @@ func (e *Effects) Reset() {
 	clear(e.Faults)
 	clear(e.Unplaced)
 	clear(e.Present)
+	clear(e.Ended)
 	clear(e.members)
 	clear(e.items)
 	*e = Effects{
 		Sends: e.Sends[:0], Replies: e.Replies[:0], Calls: e.Calls[:0],
-		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Present: e.Present[:0], Faults: e.Faults[:0],
+		Counts: e.Counts[:0], Unplaced: e.Unplaced[:0], Present: e.Present[:0], Faults: e.Faults[:0], Ended: e.Ended[:0],
 		members: e.members[:0], items: e.items[:0],
 	}
 }
@@ -81,6 +91,7 @@ type Send struct {
 	AuthKeyID int64
 	SessionID int64
 	Payload   []byte
+	Trace     *Trace // of the first call that is answered in it; nil: none is, or is traced
 }
 
 // Reply answers an HTTP response slot (rule HTTP-2); an empty payload is an
@@ -227,6 +238,7 @@ type Meta struct {
 	LangPack      string
 	LangCode      string
 	Takeout       *Takeout // nil outside takeout and message ranges
+	Trace         *Trace   // of the packet that brought the call; nil: none, or another node took it
 }
 
 // Takeout names the takeout or message range that a call was made in

@@ -27,7 +27,9 @@ func (w *MainAuthWrapper) flush(s *session) {
 		for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
 			w.out.Sends = append(w.out.Sends, Send{
 				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet,
+				Trace: firstTrace(items[:len(items)-len(rest)]),
 			})
+			items = rest
 		}
 		w.settle(s)
 		items = nil

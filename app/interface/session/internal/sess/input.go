@@ -46,6 +46,8 @@ type (
 		// than HTTPUntil (Unix nanoseconds).
 		HTTP      Slot
 		HTTPUntil int64
+		// Trace is where the packet came in a trace; nil: nobody collects spans.
+		Trace *Trace
 
 		stub bool // the packet had to wait for salts and there was no room for its body: only msg_id and seqno are kept
 	}

@@ -60,7 +60,7 @@ func (w *MainAuthWrapper) addList(l *SessionList) bool {
 	set := w.set(l.keyType)
 	if set == nil {
 		if w.mainAuth != nil {
-			w.dropList(w.mainAuth)
+			w.dropList(w.mainAuth, EndDestroyed)
 		}
 		w.mainAuth = l
 		return true
@@ -71,7 +71,7 @@ func (w *MainAuthWrapper) addList(l *SessionList) bool {
 			return false
 		}
 		w.count(CountTempKeysGone)
-		w.dropList(victim)
+		w.dropList(victim, EndLimit)
 	}
 	*set = append(*set, l)
 	return true
@@ -90,10 +90,10 @@ func (l *SessionList) displaces(set []*SessionList) (victim *SessionList) {
 	return victim
 }
 
-// dropList drops a list and its sessions.
-func (w *MainAuthWrapper) dropList(l *SessionList) {
+// dropList drops a list and its sessions, which end for the reason why.
+func (w *MainAuthWrapper) dropList(l *SessionList, why EndReason) {
 	for len(l.sessions) > 0 {
-		w.drop(l.sessions[0])
+		w.drop(l.sessions[0], why)
 	}
 	w.dropHeldPackets(l)
 	w.removeList(l)

@@ -25,7 +25,8 @@ type outMsg struct {
 	id     int64
 	req    int64 // message that it answers; 0: none
 	body   []byte
-	sentAt int64 // when it was last sent or announced; 0: never sent
+	trace  *Trace // of the call that it answers, until it is sent; nil: none
+	sentAt int64  // when it was last sent or announced; 0: never sent
 	seq    int32
 	kind   outKind
 	sends  uint8 // how often it was sent
@@ -245,7 +246,11 @@ func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
 	if r := s.window.find(req); r != nil {
 		r.state |= stateAnswered | stateAcked
 	}
-	w.enqueue(s, outMsg{kind: outAnswer, req: req, body: body})
+	m := outMsg{kind: outAnswer, req: req, body: body}
+	if w.out.concluded == req {
+		m.trace = w.out.concludedTrace
+	}
+	w.enqueue(s, m)
 }
 
 // ErrorText reports whether a text is one of rpc_error, as clients know them: capitals,

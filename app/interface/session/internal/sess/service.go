@@ -145,7 +145,7 @@ func (w *MainAuthWrapper) onDestroySession(s *session, m wire.Message) {
 	other := s.list.find(id)
 	ok := other != nil && other != s
 	if ok {
-		w.drop(other)
+		w.drop(other, EndDestroyed)
 	}
 	w.reply(s, wire.AppendDestroySession(make([]byte, 0, 12), id, ok))
 }
@@ -187,7 +187,7 @@ func (w *MainAuthWrapper) onDestroyed(a ask, gone *KeysGone, e *RPCError) {
 	}
 	if e == nil && a.list.authKeyID != w.key && w.has(a.list) { // a temp key, which goes alone
 		w.flush(a.s)
-		w.dropList(a.list)
+		w.dropList(a.list, EndDestroyed)
 	}
 }
 

@@ -28,7 +28,9 @@ type session struct {
 	list   *SessionList // nil once the session is dropped
 	server string       // gateway that leads to the client; empty: none
 	ip     string
-	http   *httpState // set once the session came over HTTP
+	// lastServer is the gateway before the connection ended; empty: it has not.
+	lastServer string
+	http       *httpState // set once the session came over HTTP
 
 	window window
 	queue  []outMsg // not sent yet
@@ -56,15 +58,16 @@ type session struct {
 
 	updates subscription
 
-	looks     uint8 // packets by which it was judged whether it lived before
-	online    bool
-	greeted   bool // new_session_created was queued
-	leads     bool // the session's time is ahead of the clock
-	ended     bool // its login was ended elsewhere
-	doomed    bool // so it is said, though no login was known here yet
-	again     bool // what was sent on earlier connections is to be repeated when that may be
-	throttled bool // repetitions wait until that may be
-	dirty     bool // flush looks at it at the end of the step
+	looks      uint8     // packets by which it was judged whether it lived before
+	offlineFor EndReason // why it went offline; it ends for that
+	online     bool
+	greeted    bool // new_session_created was queued
+	leads      bool // the session's time is ahead of the clock
+	ended      bool // its login was ended elsewhere
+	doomed     bool // so it is said, though no login was known here yet
+	again      bool // what was sent on earlier connections is to be repeated when that may be
+	throttled  bool // repetitions wait until that may be
+	dirty      bool // flush looks at it at the end of the step
 }
 
 func (l *SessionList) find(id int64) *session {

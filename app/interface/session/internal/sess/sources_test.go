@@ -33,6 +33,9 @@ var machinery = map[string]string{
 
 	"Counter": looks, "Counter.String": looks, "Count": looks, "Fault": looks,
 	"View": looks, "SessionView": looks, "MainAuthWrapper.Inspect": looks,
+	"Description": looks, "TransportKeyView": looks, "SessionDescribed": looks, "WindowView": looks, "OutboxView": looks,
+	"CallsView": looks, "CallView": looks, "MainAuthWrapper.Describe": looks,
+	"EndReason": looks, "EndReason.String": looks, "Ended": looks, "Trace": looks,
 }
 
 const (

@@ -67,10 +67,10 @@ func (w *MainAuthWrapper) expire() {
 func (w *MainAuthWrapper) expireSession(s *session) {
 	if w.now >= s.closesAt(w.cfg) {
 		if !s.online {
-			w.drop(s)
+			w.drop(s, s.offlineFor)
 			return
 		}
-		w.goOffline(s)
+		w.goOffline(s, EndIdle)
 		s.window.rest(w.wall)
 	}
 	if s.resendAt != 0 && s.resendAt <= w.now && s.server != "" {

@@ -74,6 +74,7 @@ type world struct {
 	watch    func(Send) // sees what is sent when it is
 	counts   [Counters]int
 	faults   []Fault
+	ended    []Ended
 	seen     []int // updates
 }
 
@@ -156,6 +157,7 @@ func (x *world) note(out *Effects) {
 		x.counts[c.What] += c.N
 	}
 	x.faults = append(x.faults, out.Faults...)
+	x.ended = append(x.ended, out.Ended...)
 }
 
 func (x *world) autoAnswer(c *Call) {

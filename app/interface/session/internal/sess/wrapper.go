@@ -106,7 +106,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *ConnClosed:
 		w.onConnClosed(in)
 	case *SendFailed:
-		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID)
+		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID, EndDeadGateway)
 	case *HTTPGone:
 		w.httpGone(in.Slot)
 		w.httpLost(in.Lost)
@@ -211,11 +211,14 @@ func (w *MainAuthWrapper) drained() bool {
 func (w *MainAuthWrapper) finish() {
 	w.dropEmptyLists()
 	if w.leaves() {
+		for s := range w.sessions() {
+			w.end(s, EndMoved)
+		}
 		w.out.State = w.export()
 		return
 	}
 	w.wakeAt = w.deadline()
-	w.out.WakeAt = w.wakeAt
+	w.out.WakeAt, w.out.Held = w.wakeAt, w.held()
 	idle := len(w.calls.list) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
 	w.out.Behind = w.draining && w.behind()

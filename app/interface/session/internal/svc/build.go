@@ -27,6 +27,7 @@ const (
 	keyPackets    = 256             // of one key, waiting for its resolution
 	keyBytes      = 64 << 20        // of all keys
 	ackTimeout    = 5 * time.Second // a gateway's stream whose answers are overdue this long is given up
+	endedSessions = 10_000          // remembered for who watches (package inside)
 	gatewayAnswer = 5 * time.Second // of a gateway's unary call, where GatewayClient has no Timeout
 )
 
@@ -162,6 +163,8 @@ func (s *ServiceContext) Build(d Deps) {
 		CallBytes:    c.Session.CallBytes,
 		PeerLimit:    c.Session.PeerCalls,
 		PeerQueue:    c.Session.PeerQueue,
+
+		EndedSessions: endedSessions,
 	})
 	s.Cluster.Join(s.Runloop, cluster.Options{
 		ReleaseAfter: c.Session.ReleaseAfter,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/zrpc"
@@ -50,6 +51,8 @@ type ServiceContext struct {
 	bffs       map[string]grpc.ClientConnInterface // by the names that an IDMap has
 	rechecked  recheck
 	pushed     lastPush
+	auth       grpc.ClientConnInterface // authsession; nil until Start
+	begun      atomic.Bool              // the parts are there
 	stop       context.CancelFunc
 	busy       sync.WaitGroup
 }
@@ -100,6 +103,7 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.auth = auth
 	stat, err := s.dial(ctx, "StatusClient", c.StatusClient)
 	if err != nil {
 		return err
@@ -126,8 +130,13 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	return nil
 }
 
+// Begun reports whether the parts of the node are there. Whoever looks at them from
+// outside of the handlers asks first.
+func (s *ServiceContext) Begun() bool { return s.begun.Load() }
+
 // run begins what goes on until Close.
 func (s *ServiceContext) run() {
+	s.begun.Store(true)
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.Runloop.Start(ctx)

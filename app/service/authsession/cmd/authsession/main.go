@@ -12,6 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/doctor"
+	"github.com/tgsession/tgsession/app/internal/healthcheck"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
 	authsession "github.com/tgsession/tgsession/app/service/authsession"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/ctl"
@@ -32,6 +33,9 @@ func run() int {
 	if len(os.Args) > 1 && os.Args[1] == "doctor" {
 		return doctor.Command(program, os.Args[2:], os.Stdout, os.Stderr, func(file string) []doctor.Check { return checks.Checks(file, time.Now) })
 	}
+	if len(os.Args) > 1 && os.Args[1] == "healthcheck" {
+		return healthcheck.Command(program, os.Args[2:], os.Stdout, os.Stderr, server)
+	}
 	places := flag.String("mmdb", "./GeoLite2-City.mmdb", "GeoLite2 City `file` for the list of devices; overrides GeoIP.Path, may be missing")
 	migrate := flag.Bool("migrate", false, "bring the database's schema up to date and exit; the tables of a stock install must be there")
 	create := flag.Bool("create", false, "with -migrate: make these tables in a database that has none of them")
@@ -39,7 +43,7 @@ func run() int {
 	unmigrate := flag.Bool("unmigrate", false, "take the schema back to a stock install's and exit; what only our tables know is lost; refused while one of our nodes serves")
 	force := flag.Bool("force", false, "with -unmigrate: also while one of our nodes serves, or where etcd does not tell")
 	reseal := flag.Bool("reseal", false, "store all auth keys as KeyEncryption says and exit; nodes may go on serving")
-	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.", new(authsession.Config))
+	file, code, over := rpcserver.Flags(program, "Keeps auth keys, logins and devices for session and the BFF.\n`authsession ctl` sees and ends sessions: authsession ctl --help.\n`authsession cleanup` ends those that nobody uses: authsession cleanup --help.\n`authsession doctor` looks the configuration and what it names over: authsession doctor --help.\n`authsession healthcheck` asks the one of this host whether it is ready: authsession healthcheck --help.", new(authsession.Config))
 	if over {
 		return code
 	}
@@ -105,6 +109,13 @@ func run() int {
 		return rpcserver.Fail(program, err)
 	}
 	return 0
+}
+
+// server is what a configuration file says of the server.
+func server(file string) (healthcheck.Server, error) {
+	var c authsession.Config
+	_, err := conf.Load(file, &c)
+	return healthcheck.Server{Conf: c.RpcServerConf}, err
 }
 
 // printed is a script of the statements that are due.
