@@ -44,7 +44,7 @@ func TestCommands(t *testing.T) {
 		{"policy get 777", int64(777), "as configured as configured as configured"},
 		{"policy set 777 --ttl-days 30 --strategy limit-per-device-type --limit 3", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}}, "30 limit-per-device-type 3"},
 		{"policy set 777 --limit 4", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
-		{"stats", "statistics", "live 1152921504606846976 ios 3 unconfirmed 0 ended 2"},
+		{"stats", []any{"online", 11 * time.Minute}, "live 1152921504606846976 ios 3 unconfirmed 0 ended 2"},
 	} {
 		a.sessions.asked, a.sessions.list = nil, aManager().list
 		code, stdout, stderr := a.ctl(both(t), strings.Fields(tc.line)...)

@@ -24,6 +24,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -44,6 +45,7 @@ type Server struct {
 	rpc   *rpcserver.Server // nil: no gRPC
 	rest  *http.Server      // nil: no REST
 
+	calls   *impl
 	keeper  *keeper
 	running sync.WaitGroup // what Start started, but for rpc
 }
@@ -72,7 +74,9 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if len(keys.Get().ByID) > 0 {
 		a.guard.verifier = token.NewVerifier(keys.Get, c.Admin.Tokens.Rules(), now)
 	}
-	calls := &impl{sessions: s, config: settings(c), leastOlderThan: c.LeastInactive()}
+	calls := &impl{sessions: s, audit: rows, events: events.NewBook(db, c.Events), config: settings(c), leastOlderThan: c.LeastInactive(),
+		counts: newCounter(s, c.Touch.DBInterval+c.Touch.CacheInterval, c.Admin.Timeout, now)}
+	a.calls = calls
 	if c.Admin.ListenOn != "" {
 		if a.rpc, err = newRPC(c.RpcServerConf, c.Admin.ListenOn, a.guard, encryption.Get, calls); err != nil {
 			return nil, err
