@@ -71,12 +71,9 @@ func (h *Hook) pruneDead(ctx context.Context) error {
 	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE died_at < ? ORDER BY died_at LIMIT ?", time.Now().Add(-deadKeep).UnixMilli(), deadBatch); err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	var beyond int64
+	beyond := int64(0) // none, where there are not too many
 	err := h.db.QueryRowContext(ctx, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
-	if err == nil {
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
 		_, err = h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND id <= ? ORDER BY id LIMIT ?", h.send.conf.Name, beyond, deadBatch)
 	}
 	if err != nil {
