@@ -107,7 +107,7 @@ func TestCtlExportsTheAuditLog(t *testing.T) {
 	require.Equal(t, 5, code)
 	require.Equal(t, 500, strings.Count(stdout, "\n"))
 	require.Contains(t, stderr, "500 rows are written; the rest: --page-token ")
-	token := strings.Fields(stderr[strings.Index(stderr, "--page-token"):])[1]
+	_, token, _ := strings.Cut(strings.TrimSpace(strings.Split(stderr, "\n")[0]), "--page-token ")
 	code, stdout, _ = a.ctl(both(t), "audit", "--export", "ndjson", "--page-token", token)
 	require.Zero(t, code)
 	require.Greater(t, strings.Count(stdout, "\n"), 600)

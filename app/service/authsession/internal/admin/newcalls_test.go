@@ -103,9 +103,9 @@ func TestIdempotencyKeys(t *testing.T) {
 		require.NoError(t, err)
 		return answer, text
 	}
-	answer, first := revokeAll("key 1")
+	answer, _ := revokeAll("key 1")
 	require.Equal(t, 400, answer.StatusCode, "a space")
-	answer, first = revokeAll("key-1")
+	answer, first := revokeAll("key-1")
 	require.Equal(t, 200, answer.StatusCode, first)
 	require.Empty(t, answer.Header.Get("Idempotency-Replayed"))
 	require.Contains(t, first, "4611686018427387905")

@@ -92,7 +92,7 @@ func watch(ctx context.Context, r *request) error {
 		o, err := client.GetOverview(ctx, &pb.GetOverviewRequest{})
 		switch {
 		case err != nil && ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the user has interrupted it
 		case err != nil && n > 0:
 			return partially(err)
 		case err != nil:
@@ -146,7 +146,7 @@ func events(ctx context.Context, r *request) error {
 			}
 			switch {
 			case ctx.Err() != nil:
-				return nil
+				return nil //nolint:nilerr // the user has interrupted it
 			case shown > 0:
 				return partially(err)
 			}
