@@ -74,6 +74,8 @@ CREATE TABLE auth_users (
   encrypted_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
   call_requests_disabled tinyint(1) NOT NULL DEFAULT 0,
   addresses text,
+  revoke_note varchar(200) NOT NULL DEFAULT '',
+  revoke_ticket varchar(64) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
   UNIQUE KEY auth_key_id (auth_key_id, user_id),
   KEY auth_key_id_2 (auth_key_id, user_id, deleted),
@@ -163,10 +165,15 @@ CREATE TABLE auth_admin_logs (
   code varchar(24) NOT NULL DEFAULT '',
   reason varchar(32) NOT NULL DEFAULT '',
   affected int NOT NULL DEFAULT 0,
+  note varchar(200) NOT NULL DEFAULT '',
+  ticket varchar(64) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
   KEY idx_created_at (created_at),
   KEY idx_user_id (user_id),
-  KEY idx_caller (caller, created_at)
+  KEY idx_caller (caller, created_at),
+  KEY idx_caller_row (caller),
+  KEY idx_method (method),
+  KEY idx_ticket (ticket)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- The logins that a call of the admin API ended.
@@ -177,7 +184,8 @@ CREATE TABLE auth_admin_log_sessions (
   hash bigint NOT NULL,
   PRIMARY KEY (id),
   KEY idx_log_id (log_id),
-  KEY idx_user_id (user_id)
+  KEY idx_user_id (user_id),
+  KEY idx_user_log (user_id, log_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- Logins that ended before another began on their key: the row of auth_users,
@@ -194,6 +202,8 @@ CREATE TABLE auth_user_history (
   revoke_reason tinyint NOT NULL,
   revoked_by varchar(64) NOT NULL DEFAULT '',
   addresses text,
+  revoke_note varchar(200) NOT NULL DEFAULT '',
+  revoke_ticket varchar(64) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
   KEY idx_created (date_created),
   KEY idx_user_created (user_id, date_created),
@@ -213,5 +223,50 @@ CREATE TABLE auth_cache_releases (
   id bigint NOT NULL AUTO_INCREMENT,
   cache_key varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   created_at bigint NOT NULL,
+  PRIMARY KEY (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Answers of the admin API to changes that came with a key of their caller's, so
+-- that a repetition has the same one. answer is NULL while the call is under way.
+CREATE TABLE auth_admin_answers (
+  caller varchar(128) NOT NULL,
+  idem_key varchar(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  request_hash binary(32) NOT NULL,
+  created_at bigint NOT NULL,
+  answer mediumblob,
+  PRIMARY KEY (caller, idem_key),
+  KEY idx_created_at (created_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+-- Events that a webhook did not take and that were given up. retry: whoever has
+-- the webhook delivers it again.
+CREATE TABLE session_webhook_dead (
+  id bigint NOT NULL AUTO_INCREMENT,
+  name varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  event_id char(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  type varchar(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  user_id bigint NOT NULL DEFAULT 0,
+  attempts int NOT NULL DEFAULT 0,
+  error varchar(200) NOT NULL DEFAULT '',
+  died_at bigint NOT NULL,
+  retry tinyint(1) NOT NULL DEFAULT 0,
+  body text NOT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY idx_event (name, event_id),
+  KEY idx_name (name),
+  KEY idx_user_name (user_id, name),
+  KEY idx_name_retry (name, retry),
+  KEY idx_died_at (died_at)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+-- Runs of the clean-up worker, on all nodes; the last ones are kept.
+CREATE TABLE auth_cleanup_runs (
+  id bigint NOT NULL AUTO_INCREMENT,
+  ended_at bigint NOT NULL,
+  took_ms bigint NOT NULL DEFAULT 0,
+  result varchar(16) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  sessions bigint NOT NULL DEFAULT 0,
+  removed bigint NOT NULL DEFAULT 0,
+  node varchar(64) NOT NULL DEFAULT '',
   PRIMARY KEY (id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
@@ -150,6 +152,28 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 			ok(err)
 		}
 	}
+	past, soon := clock.Now().Add(-500*24*time.Hour), clock.Now().Add(time.Hour)
+	for _, match := range []sessions.Match{
+		{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.7.0/24"), netip.MustParsePrefix("2001:db8::/32")}}, {Countries: []string{"DE"}}, {APIIDs: []int32{4, 5}},
+		{Platforms: []string{"Android"}, DeviceTypes: []string{"android"}, DeviceModel: "pix"}, {Text: "telegram"},
+		{SignedInAfter: past, SignedInBefore: soon, ActiveAfter: past, ActiveBefore: soon},
+	} {
+		one(m.List(ctx, sessions.Filter{Match: match}, sessions.Page{}))
+		for _, order := range []sessions.Sort{sessions.ByLastActive, sessions.ByIdleness} {
+			for _, user := range []int64{0, 7} {
+				_, next, err := m.List(ctx, sessions.Filter{UserID: user, Active: &yes, Match: match}, sessions.Page{Sort: order})
+				ok(err)
+				one(m.List(ctx, sessions.Filter{UserID: user, Active: &yes, Match: match}, sessions.Page{Sort: order, Token: next}))
+			}
+		}
+		one(m.RevokeMatching(ctx, sessions.Bulk{Match: match}, 5, true, "", sessions.By{}))
+		one(m.RevokeMatching(ctx, sessions.Bulk{Match: match, UserIDs: []int64{400, 401, 402}}, 5, false, "", sessions.By{Reason: sessions.ByAdmin}))
+	}
+	one(m.Count(ctx, sessions.Filter{UserID: 7}))
+	seen := lifecycle.Administered{Manager: m, Dao: d}
+	one(seen.Overview(ctx))
+	one(seen.Online(ctx, time.Hour))
+	ok(d.NoteCleanup(ctx, dao.CleanupRun{Result: "done"}))
 	one(m.Get(ctx, testenv.Hash(10)))
 	one(m.FindLast(ctx, sessions.Filter{UserID: 7, DeviceType: "ios"}))
 	one(m.Exists(ctx, testenv.Hash(10), 0))
@@ -248,11 +272,58 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 		ok(db.QueryRow("SELECT published_no > 0 FROM session_webhooks").Scan(&is))
 		return is
 	}, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() (is bool) { // those that were to be tried again
+		ok(db.QueryRow("SELECT COUNT(*) = 0 FROM session_webhook_dead WHERE name = 'test' AND retry = 1").Scan(&is))
+		return is
+	}, time.Minute, 10*time.Millisecond)
 	<-hook.Stop()
+	refuser := httptest.NewServer(http.NotFoundHandler())
+	defer refuser.Close()
+	webhook := config.Webhook{Name: "refused", URL: refuser.URL, SecretFile: secret, Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100}
+	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('refused', 0)")
+	ok(err)
+	hook = d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{webhook}})[0]
+	require.Eventually(t, func() (is bool) {
+		ok(db.QueryRow("SELECT COUNT(*) > 0 FROM session_webhook_dead WHERE name = 'refused'").Scan(&is))
+		return is
+	}, time.Minute, 10*time.Millisecond)
+	<-hook.Stop()
+	book := events.NewBook(plans.DB, config.Events{Stream: "s", Webhooks: []config.Webhook{webhook, {Name: "test"}}})
+	one(book.State(ctx))
+	_, err = db.Exec("UPDATE session_events SET published_no = 0 ORDER BY id DESC LIMIT 1")
+	ok(err)
+	one(book.State(ctx))
+	one(book.Hooks(ctx))
+	for _, after := range []string{"", events.Oldest} {
+		_, next, err := book.Read(ctx, after, "session.revoked", 5, 100)
+		ok(err)
+		one(book.Read(ctx, next, "", 0, 100))
+	}
+	for _, user := range []int64{0, 77} {
+		one(book.DeadLetters(ctx, "test", user, 1<<62, 100))
+		for _, dry := range []bool{true, false} {
+			one(book.Retry(ctx, events.Retried{Webhook: "test", UserID: user}, dry))
+			one(book.Retry(ctx, events.Retried{Webhook: "test", IDs: []int64{5, 7, 9}}, dry))
+		}
+	}
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)
 	ok(log.Complete(ctx, id, audit.Outcome{Code: "OK", Ended: []audit.Ended{{UserID: 1, Hash: 2}}}))
+	for _, f := range []audit.Filter{{}, {UserID: 5}, {Caller: "test"}, {Method: "ListSessions"}, {Ticket: "T"}, {Code: "OK", Since: clock.Now().Add(-time.Hour), Until: clock.Now().Add(time.Hour)}} {
+		_, next, err := log.Page(ctx, f, 0, 50)
+		ok(err)
+		one(log.Page(ctx, f, next, 50))
+	}
+	one(log.Get(ctx, 5))
+	one(log.Claim(ctx, "alice", "k", nil))
+	ok(log.Keep(ctx, "alice", "k", []byte("x")))
+	one(log.Claim(ctx, "alice", "k", nil))
+	clock.Advance(25 * time.Hour)
+	one(log.Claim(ctx, "alice", "k", nil)) // another's, by now
+	ok(log.Free(ctx, "alice", "k"))
+	one(log.PruneAnswers(ctx, 24*time.Hour, 100))
+	clock.Advance(-25 * time.Hour)
 	one(log.PruneRefusals(context.Background(), -time.Hour, 100))
 	id, err = log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions", Caller: "alice"})
 	ok(err)

@@ -17,12 +17,15 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
-// fences finds the code blocks of a Markdown text by language.
-func fences(t *testing.T, text, language string) string {
+// fences finds the code blocks of a Markdown text by language, all of them together.
+func fences(t *testing.T, text, language string) (all string) {
 	t.Helper()
-	found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(text)
+	found := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(text, -1)
 	require.NotNil(t, found, language)
-	return found[1]
+	for _, block := range found {
+		all += block[1]
+	}
+	return all
 }
 
 // The lines of docs/admin.md work as they are printed, on the configuration that
@@ -54,13 +57,18 @@ func TestTheDocumentedAdminExamples(t *testing.T) {
 	cmd := exec.Command("bash", "-e", "-o", "pipefail", "-c", strings.ReplaceAll(here.Replace(fences(t, section, "bash")), "curl ", "curl -sS --fail-with-body "))
 	admin := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(here.Replace("127.0.0.1:20452"))
 	cmd.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"), "AUTHSESSION_ADMIN="+admin)
+	cmd.Dir = folder
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "users.txt"), []byte("777\n778\n"), 0o600))
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Run(), "%s%s", stdout.String(), stderr.String())
-	require.Empty(t, stderr.String())
-	for _, part := range []string{"HASH", "RESULT", "limit-per-device-type", "DRY RUN", "Usage: authsession ctl", `{"sessions":[],"next_page_token":""}`, `{"hashes":[],"ended":[]}`} {
+	require.NotContains(t, stderr.String(), "authsession ctl")
+	exported, err := os.ReadFile(filepath.Join(folder, "audit.csv"))
+	require.NoError(t, err)
+	require.Contains(t, string(exported), ",ChangePolicy,alice,")
+	for _, part := range []string{"HASH", "RESULT", "limit-per-device-type", "DRY RUN", "Usage: authsession ctl", `{"sessions":[],"next_page_token":"","total":"0","total_at_least":false}`, "MATCHED", "SIGN-INS/MIN", `"method":"RevokeMatching"`, `{"hashes":[],"ended":[]}`} {
 		require.Contains(t, stdout.String(), part)
 	}
 	rows := 0
 	require.NoError(t, testenv.Open(t, v["MYSQL"]).QueryRow("SELECT COUNT(*) FROM auth_admin_logs WHERE caller = 'alice' AND code = 'OK'").Scan(&rows))
-	require.Equal(t, 7, rows)
+	require.Equal(t, 21, rows)
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -44,7 +46,21 @@ func TestCommands(t *testing.T) {
 		{"policy get 777", int64(777), "as configured as configured as configured"},
 		{"policy set 777 --ttl-days 30 --strategy limit-per-device-type --limit 3", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}}, "30 limit-per-device-type 3"},
 		{"policy set 777 --limit 4", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
-		{"stats", "statistics", "live 1152921504606846976 ios 3 unconfirmed 0 ended 2"},
+		{"list --search 10.0.0.0/8 --country de --live --sort idle --total", []any{"count", sessions.Filter{Active: &yes, Match: sessions.Match{Networks: networks("10.0.0.0/8"), Countries: []string{"de"}}}}, "HASH USER TYPE"},
+		{"policy set 777 --limit 9 --dry-run", int64(777), "30 limit-per-device-type 9"},
+		{"bulk-revoke --network 10.0.0.0/8,192.0.2.1 --country DE --api-id 6 --platform iOS --type ios --user 777 --except-user 5 --yes --ticket T-1",
+			[]any{"bulk", sessions.Bulk{Match: sessions.Match{Networks: networks("10.0.0.0/8", "192.0.2.1/32"), Countries: []string{"DE"}, APIIDs: []int32{6}, Platforms: []string{"iOS"}, DeviceTypes: []string{"ios"}},
+				UserIDs: []int64{777}, ExceptUsers: []int64{5}}, 200, false, ""}, "4611686018427387905 777 ended 2 778 ended MATCHED ENDED MORE DRY RUN 2 2 no no"},
+		{"bulk-revoke --api-id 6 --dry-run", []any{"bulk", sessions.Bulk{Match: sessions.Match{APIIDs: []int32{6}}}, 200, true, ""}, "2 778 would end MATCHED ENDED MORE DRY RUN 2 0 no yes"},
+		{"audit --user 777 --caller bob --method CleanUp --code OK --ticket T-1 --limit 7", []any{"audit", audit.Filter{UserID: 777, Caller: "bob", Method: "CleanUp", Code: "OK", Ticket: "T-1"}, 7}, "ID TIME CALLER FROM METHOD"},
+		{"audit 1", []any{"row", int64(1)}, "ended 5 of user 777"},
+		{"webhooks", "hooks", "billing https://b.example/hook session.revoked 1 2 1"},
+		{"webhooks dead billing --user 5", []any{"dead", "billing", int64(5), 101}, "8 2023-11-14T22:13:20Z session.revoked 778 12 no answered 500"},
+		{"webhooks retry billing 7 8", []any{"retry", events.Retried{Webhook: "billing", IDs: []int64{7, 8}}, false}, "2 no no"},
+		{"webhooks retry billing --all --user 5 --dry-run", []any{"retry", events.Retried{Webhook: "billing", UserID: 5}, true}, "2 no yes"},
+		{"whoami", nil, "name root by token scopes sessions:read sessions:revoke"},
+		{"stats", []any{"online", 11 * time.Minute}, "live 1152921504606846976 ios 3 unconfirmed 0 ended 2"},
+		{"overview", "hooks", "webhook billing 1 batches behind, 2 dead letters"},
 	} {
 		a.sessions.asked, a.sessions.list = nil, aManager().list
 		code, stdout, stderr := a.ctl(both(t), strings.Fields(tc.line)...)
@@ -101,6 +117,26 @@ func TestExitCodes(t *testing.T) {
 		"policy set 777":                     2,
 		"revoke --user 777 -o json":          0,
 		"policy get":                         2,
+		"bulk-revoke":                        2,
+		"bulk-revoke --yes":                  2, // which would be all
+		"bulk-revoke --network all --yes":    2,
+		"bulk-revoke --api-id 6":             2, // two would end
+		"bulk-revoke --api-id x":             2,
+		"bulk-revoke --signed-in-after x":    2,
+		"bulk-revoke --api-id 6 --limit -1":  2,
+		"audit --export xml":                 2,
+		"audit 1 2":                          2,
+		"audit 999999":                       4,
+		"audit --since x":                    2,
+		"events --once --after forged":       2,
+		"watch --interval 1ms":               2,
+		"webhooks dead":                      2,
+		"webhooks dead other":                4,
+		"webhooks retry billing":             2,
+		"webhooks retry billing 1 --all":     2,
+		"completion":                         2,
+		"completion tcsh":                    2,
+		"list --sort idle":                   2,
 		"erase":                              2,
 		"erase 777":                          2, // it cannot be taken back
 		"erase x --yes":                      2,

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -33,6 +34,7 @@ var answers = map[codes.Code]answer{
 	codes.NotFound:           {"NOT_FOUND", http.StatusNotFound},
 	codes.Unimplemented:      {"METHOD_NOT_ALLOWED", http.StatusMethodNotAllowed},
 	codes.Aborted:            {"ABORTED", http.StatusConflict},
+	codes.AlreadyExists:      {"ALREADY_EXISTS", http.StatusUnprocessableEntity},
 	codes.FailedPrecondition: {"FAILED_PRECONDITION", http.StatusPreconditionFailed},
 	codes.ResourceExhausted:  {"RESOURCE_EXHAUSTED", http.StatusTooManyRequests},
 	codes.Canceled:           {"CANCELLED", 499},
@@ -107,6 +109,8 @@ func fault(ctx context.Context, err error) error {
 		return status.Errorf(codes.FailedPrecondition, "%d sessions would end, more than at_most, which is %d; none was ended", many.Count, many.AtMost)
 	case errors.Is(err, sessions.ErrNotFound):
 		return status.Error(codes.NotFound, "there is no such session")
+	case errors.Is(err, audit.ErrNotFound):
+		return status.Error(codes.NotFound, "there is no such row")
 	case errors.Is(err, sessions.ErrBadToken):
 		return invalid("page_token", "this list did not give it out")
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):

@@ -22,7 +22,7 @@ import (
 
 // method is what the guard knows of a call.
 type method struct {
-	scope   token.Scope
+	scope   token.Scope // empty: none is needed
 	changes bool
 }
 
@@ -40,12 +40,26 @@ var methods = map[string]method{
 	"ChangePolicy":    {scope: token.Revoke, changes: true},
 	"GetStatistics":   {scope: token.Read},
 	"GetConfig":       {scope: token.Read},
+
+	"RevokeMatching":   {scope: token.Revoke, changes: true},
+	"GetOverview":      {scope: token.Read},
+	"WhoAmI":           {}, // whoever it is
+	"ListAudit":        {scope: token.Audit},
+	"GetAudit":         {scope: token.Audit},
+	"ExportAudit":      {scope: token.Audit},
+	"ListEvents":       {scope: token.Read},
+	"ListWebhooks":     {scope: token.Read},
+	"ListDeadLetters":  {scope: token.Read},
+	"RetryDeadLetters": {scope: token.Retry, changes: true},
 }
 
 // auditLog is audit.Log.
 type auditLog interface {
 	Write(ctx context.Context, e audit.Entry) (id int64, err error)
 	Complete(ctx context.Context, id int64, o audit.Outcome) error
+	Claim(ctx context.Context, caller, key string, request []byte) (answer []byte, err error)
+	Keep(ctx context.Context, caller, key string, answer []byte) error
+	Free(ctx context.Context, caller, key string) error
 }
 
 // guard stands before the service, on both transports.
@@ -68,7 +82,10 @@ type callKey struct{}
 // call is what the service knows of a call beside its request, and what it finds
 // out that the audit log is to say.
 type call struct {
-	caller string
+	caller token.Caller
+	by     string // what shows who the caller is: token or certificate
+	reason string // that the caller gives
+	ticket string
 	userID int64 // whom it is about; 0: as the request says
 }
 
@@ -78,9 +95,6 @@ func callOf(ctx context.Context) *call {
 	}
 	return &call{}
 }
-
-// callerOf is who makes the call that ctx belongs to.
-func callerOf(ctx context.Context) string { return callOf(ctx).caller }
 
 // concerns notes whom the call that ctx belongs to is about.
 func concerns(ctx context.Context, userID int64) { callOf(ctx).userID = userID }
@@ -109,7 +123,7 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 		return nil, err
 	}
 	describe(&entry, in)
-	about := &call{caller: caller.Name}
+	about := &call{caller: caller, by: from.by(), reason: entry.Note, ticket: entry.Ticket}
 	ctx = context.WithValue(ctx, callKey{}, about)
 	if !m.changes {
 		out, err = safely(ctx, in, handle)
@@ -117,9 +131,21 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 		g.write(ctx, entry, err, affected(out))
 		return out, err
 	}
+	k := keyed{g: g, caller: caller.Name, key: from.key}
+	if out, r := k.claim(ctx, name, in); out != nil || r != nil {
+		if r != nil {
+			g.refused(ctx, entry, r)
+			return nil, r
+		}
+		from.repeated()
+		entry.Reason = replayed
+		g.write(ctx, entry, nil, 0)
+		return out, nil
+	}
 	id, err := g.log.Write(ctx, entry)
 	if err != nil {
 		lost.Inc()
+		k.end(ctx, nil, err)
 		refusals.Inc(auditFailed)
 		logx.WithContext(ctx).Errorf("admin API: %s by %s was not done, since it could not be written down: %v", name, caller.Name, err)
 		return nil, &refusal{code: codes.Unavailable, reason: auditFailed, message: "the audit log cannot be written; nothing was done"}
@@ -131,6 +157,7 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 		lost.Inc()
 		logx.WithContext(ctx).Errorf("admin API: %s by %s was done: %v", name, caller.Name, failure)
 	}
+	k.end(ended, out, err)
 	return out, err
 }
 
@@ -143,7 +170,7 @@ func (g *guard) admit(from origin, scope token.Scope) (token.Caller, *refusal) {
 	if r := g.limits.take("name:" + caller.Name); r != nil {
 		return caller, g.exhausted(r)
 	}
-	if !caller.May(scope) {
+	if scope != "" && !caller.May(scope) {
 		return caller, &refusal{code: codes.PermissionDenied, reason: scopeMissing, message: fmt.Sprintf("the scope %s is needed", scope)}
 	}
 	return caller, nil
@@ -210,6 +237,12 @@ func describe(e *audit.Entry, in proto.Message) {
 	if about, ok := in.(interface{ GetHash() int64 }); ok {
 		e.Hash = about.GetHash()
 	}
+	if said, ok := in.(interface{ GetReason() string }); ok {
+		e.Note = said.GetReason()
+	}
+	if said, ok := in.(interface{ GetTicket() string }); ok {
+		e.Ticket = said.GetTicket()
+	}
 	e.Request = string(encode(protojson.MarshalOptions{UseProtoNames: true}, in))
 }
 
@@ -226,10 +259,13 @@ func encode(o protojson.MarshalOptions, m proto.Message) []byte {
 	return b.Bytes()
 }
 
-// affected counts the logins that a list holds.
+// affected counts the logins, or the rows, that a list holds.
 func affected(out proto.Message) int {
-	if list, ok := out.(*pb.ListSessionsReply); ok {
+	switch list := out.(type) {
+	case *pb.ListSessionsReply:
 		return len(list.GetSessions())
+	case *pb.ListAuditReply:
+		return len(list.GetEntries())
 	}
 	return 0
 }
@@ -239,7 +275,10 @@ func endedIn(in, out proto.Message) []*pb.EndedSession {
 	if dry, ok := in.(interface{ GetDryRun() bool }); ok && dry.GetDryRun() {
 		return nil
 	}
-	if done, ok := out.(interface{ GetEnded() []*pb.EndedSession }); ok {
+	switch done := out.(type) {
+	case *pb.RevokeMatchingReply:
+		return done.GetSessions()
+	case interface{ GetEnded() []*pb.EndedSession }:
 		return done.GetEnded()
 	}
 	return nil
@@ -252,8 +291,11 @@ func outcome(in, out proto.Message, err error, userID int64) audit.Outcome {
 	if erased, ok := out.(*pb.EraseUserReply); ok && erased != nil { // whose logins are not named
 		o.Counts = string(encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, erased))
 		if dry, ok := in.(*pb.EraseUserRequest); ok && !dry.GetDryRun() {
-			o.Erased = int(erased.GetSessions() + erased.GetHistory())
+			o.Others = int(erased.GetSessions() + erased.GetHistory())
 		}
+	}
+	if retried, ok := out.(*pb.RetryDeadLettersReply); ok && !in.(*pb.RetryDeadLettersRequest).GetDryRun() {
+		o.Others = int(retried.GetCount())
 	}
 	for i, e := range ended {
 		o.Ended[i] = audit.Ended{UserID: e.GetUserId(), Hash: e.GetHash()}

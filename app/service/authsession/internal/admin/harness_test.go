@@ -223,9 +223,12 @@ func aManager() *manager {
 
 // rows is an audit log in memory.
 type rows struct {
-	mu   sync.Mutex
-	rows []audit.Entry
-	fail bool
+	mu      sync.Mutex
+	rows    []audit.Entry
+	fail    bool
+	m       *manager // whose errors reading has, too
+	answers map[string]kept
+	failAt  int // of the pages that are read, which fails; 0: none
 }
 
 func (r *rows) Write(_ context.Context, e audit.Entry) (int64, error) {
@@ -293,8 +296,8 @@ Admin: {ListenOn: %q, Rest: {Port: %d}, %s}
 	a.server, err = New(c, a.sessions, a.db, time.Now)
 	require.NoError(t, err)
 	if !inDatabase {
-		a.rows = &rows{}
-		a.server.guard.log = a.rows
+		a.rows = &rows{m: a.sessions}
+		a.server.guard.log, a.server.calls.audit, a.server.calls.events = a.rows, a.rows, eventBook{a.sessions}
 		a.server.keeper.rows = nil
 	}
 	require.NoError(t, a.server.Start(t.Context()))
@@ -387,13 +390,13 @@ func (a *api) written() []audit.Entry {
 	if a.rows != nil {
 		return a.rows.all()
 	}
-	found, err := a.db.Query("SELECT transport, method, caller, client_ip, user_id, hash, request, code, reason, affected FROM auth_admin_logs ORDER BY id")
+	found, err := a.db.Query("SELECT transport, method, caller, client_ip, user_id, hash, request, code, reason, affected, note, ticket FROM auth_admin_logs ORDER BY id")
 	require.NoError(a.t, err)
 	defer found.Close()
 	var all []audit.Entry
 	for found.Next() {
 		var e audit.Entry
-		require.NoError(a.t, found.Scan(&e.Transport, &e.Method, &e.Caller, &e.ClientIP, &e.UserID, &e.Hash, &e.Request, &e.Code, &e.Reason, &e.Affected))
+		require.NoError(a.t, found.Scan(&e.Transport, &e.Method, &e.Caller, &e.ClientIP, &e.UserID, &e.Hash, &e.Request, &e.Code, &e.Reason, &e.Affected, &e.Note, &e.Ticket))
 		all = append(all, e)
 	}
 	require.NoError(a.t, found.Err())

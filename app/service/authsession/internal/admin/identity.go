@@ -22,6 +22,16 @@ type origin struct {
 	authorization []string          // values of the header
 	certificate   *x509.Certificate // verified when the connection was made; nil: none
 	ip            netip.Addr
+	key           []string // values of the header idempotencyKey
+	repeated      func()   // the answer is that of an earlier call
+}
+
+// by is what identify tells a caller by.
+func (from *origin) by() string {
+	if len(from.authorization) > 0 {
+		return "token"
+	}
+	return "certificate"
 }
 
 // What certificates and tokens are refused for, beside package token's.

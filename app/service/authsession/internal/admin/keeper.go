@@ -53,6 +53,7 @@ func (k *keeper) prune() {
 		k.batches(k.keep, k.rows.Prune)
 	}
 	k.batches(k.brief, k.rows.PruneRefusals)
+	k.batches(audit.KeepAnswers, k.rows.PruneAnswers)
 }
 
 func (k *keeper) batches(keep time.Duration, prune func(ctx context.Context, keep time.Duration, limit int) (int, error)) {

@@ -7,15 +7,17 @@ import (
 	"net/url"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/zeromicro/go-zero/rest/pathvar"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const (
 	maxQuery = 2 << 10  // bytes, as sent
-	maxBody  = 16 << 10 // bytes
+	maxBody  = 64 << 10 // bytes: a thousand users, and a thousand that are excepted
 )
 
 // params reads the parameters of a REST call. The first that is wrong is kept
@@ -94,6 +96,20 @@ func (p *params) int32(name string) int32 {
 		return 0
 	}
 	return int32(p.number(name, value, 32))
+}
+
+// time is nil when the parameter is not there.
+func (p *params) time(name string) *timestamppb.Timestamp {
+	value, given := p.take(name)
+	if !given {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		p.fail(name, "must be a time like 2026-01-31T00:00:00Z")
+		return nil
+	}
+	return timestamppb.New(at)
 }
 
 // id is a number in the path.

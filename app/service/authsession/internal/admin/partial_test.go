@@ -230,7 +230,7 @@ func TestTheAuditLogCountsWhatWasErased(t *testing.T) {
 	require.Equal(t, []any{200, `{"logged_out":4,"sessions":5,"history":0,"devices":0}`}, []any{code, text})
 	code, text = a.must("DELETE", "/v1/users/777/data?reason=ticket%205", eraser, "")
 	require.Equal(t, []any{200, `{"logged_out":1,"sessions":3,"history":2,"devices":1}`}, []any{code, text})
-	require.Equal(t, sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice"}, a.sessions.by[0])
+	require.Equal(t, sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice", Note: "ticket 5"}, a.sessions.by[0])
 	a.sessions.err = errors.New("away")
 	code, _ = a.must("DELETE", "/v1/users/777/data", eraser, "")
 	require.Equal(t, 503, code)

@@ -13,6 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
@@ -126,25 +127,67 @@ func TestThePublicKeyIsNoSecret(t *testing.T) {
 	a.refusedOnAllWays(signed(t, jwt.SigningMethodRS256, rsaKey, jwt.MapClaims{"iss": "us", "aud": "there"}), codes.Unauthenticated, audit.Entry{Reason: "token_audience"})
 }
 
-// Every method needs its scope, and no other.
+// bodies are such that calls take.
+var bodies = map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
+	"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`}
+
+// aPath is a path of a route that calls take.
+func aPath(r route) string {
+	return strings.NewReplacer(":hash", "4611686018427387905", ":user_id", "777", ":auth_key_id", "-5", ":id", "1", ":webhook", "billing").Replace(r.path)
+}
+
+// withExport are all routes, the export among them.
+func withExport() []route {
+	return append(slices.Clone(routes), route{verb: "GET", path: exportPath + "?format=csv", method: "ExportAudit"})
+}
+
+// Every method needs its scope, and no other; WhoAmI needs none.
 func TestEveryMethodNeedsItsScope(t *testing.T) {
-	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 1000, Burst: 1000}")
-	for _, r := range routes {
-		path := strings.NewReplacer(":hash", "4611686018427387905", ":user_id", "777", ":auth_key_id", "-5").Replace(r.path)
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`}[r.method]
-		scope := methods[r.method].scope
-		right := admintest.Token(t, "right", time.Hour, scope)
+	a := serve(t, false, manyCalls)
+	for _, r := range withExport() {
+		path, body, scope := aPath(r), bodies[r.method], methods[r.method].scope
 		wrong := admintest.Token(t, "wrong", time.Hour, slices.DeleteFunc(slices.Clone(token.Scopes), func(s token.Scope) bool { return s == scope })...)
+		if scope == "" {
+			require.Equal(t, "WhoAmI", r.method)
+		} else {
+			code, text := a.must(r.verb, path, wrong, body)
+			require.Equal(t, 403, code, "%s %s: %s", r.verb, path, text)
+			wrong = admintest.Token(t, "right", time.Hour, scope)
+		}
 		code, text := a.must(r.verb, path, wrong, body)
-		require.Equal(t, 403, code, "%s %s: %s", r.verb, path, text)
-		code, text = a.must(r.verb, path, right, body)
 		require.Less(t, code, 300, "%s %s: %s", r.verb, path, text)
 	}
-	require.Len(t, methods, len(pb.SessionAdmin_ServiceDesc.Methods))
+	require.Len(t, methods, len(pb.SessionAdmin_ServiceDesc.Methods)+1, "and the export of REST")
 	for _, m := range pb.SessionAdmin_ServiceDesc.Methods {
 		require.Contains(t, methods, m.MethodName)
-		require.NotEmpty(t, methods[m.MethodName].scope)
 	}
+}
+
+// Every call refuses whoever has no credentials or bad ones, on both transports, and
+// does nothing.
+func TestEveryCallRefusesBadCredentials(t *testing.T) {
+	a := serve(t, false, manyCalls)
+	secret := []byte(admintest.Secret)
+	for name, bearer := range map[string]string{
+		"none":    "",
+		"expired": signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}),
+		"wrong":   signed(t, jwt.SigningMethodHS256, []byte(strings.Repeat("wrong!", 8)), nil),
+	} {
+		for _, r := range withExport() {
+			code, text := a.must(r.verb, aPath(r), bearer, bodies[r.method], "Idempotency-Key", "k")
+			require.Equal(t, 401, code, "%s: %s %s: %s", name, r.verb, r.path, text)
+		}
+		conn := dialed(t, a.grpc)
+		ctx := t.Context()
+		if bearer != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+bearer)
+		}
+		for _, m := range pb.SessionAdmin_ServiceDesc.Methods {
+			err := conn.Invoke(ctx, "/"+pb.SessionAdmin_ServiceDesc.ServiceName+"/"+m.MethodName, &pb.WhoAmIRequest{}, &pb.Identity{})
+			require.Equal(t, codes.Unauthenticated, status.Code(err), "%s: %s: %v", name, m.MethodName, err)
+		}
+	}
+	require.Empty(t, a.sessions.calls())
 }
 
 // The header has one form.

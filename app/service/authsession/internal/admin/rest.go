@@ -37,6 +37,7 @@ func restHandler(base service.ServiceConf, g *guard, s *impl) (http.Handler, err
 	for _, r := range routes {
 		server.AddRoute(rest.Route{Method: r.verb, Path: r.path, Handler: g.route(r, s)})
 	}
+	server.AddRoute(rest.Route{Method: http.MethodGet, Path: exportPath, Handler: g.export(s)})
 	documents, err := describeAPI()
 	if err != nil {
 		return nil, err
@@ -60,7 +61,8 @@ func restHandler(base service.ServiceConf, g *guard, s *impl) (http.Handler, err
 func (g *guard) route(r route, s *impl) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		from := origin{transport: overREST, authorization: request.Header.Values("Authorization"),
-			certificate: verified(request.TLS), ip: address(request.RemoteAddr)}
+			certificate: verified(request.TLS), ip: address(request.RemoteAddr),
+			key: request.Header.Values(idempotencyKey), repeated: func() { w.Header().Set(idempotencyReplayed, "true") }}
 		var in proto.Message
 		out, err := g.do(request.Context(), r.method, from,
 			func() (proto.Message, error) {
@@ -150,7 +152,7 @@ func notAllowed(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(verbs) == 0 {
-		verbs = []string{http.MethodGet} // a document
+		verbs = []string{http.MethodGet} // a document, or the export
 	}
 	slices.Sort(verbs)
 	w.Header().Set("Allow", strings.Join(verbs, ", "))

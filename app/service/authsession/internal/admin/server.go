@@ -24,6 +24,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -41,10 +42,10 @@ const (
 type Server struct {
 	conf  config.Admin
 	guard *guard
-	calls *impl
 	rpc   *rpcserver.Server // nil: no gRPC
 	rest  *http.Server      // nil: no REST
 
+	calls   *impl
 	keeper  *keeper
 	running sync.WaitGroup // what Start started, but for rpc
 }
@@ -73,7 +74,8 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if len(keys.Get().ByID) > 0 {
 		a.guard.verifier = token.NewVerifier(keys.Get, c.Admin.Tokens.Rules(), now)
 	}
-	calls := &impl{sessions: s, leastOlderThan: c.LeastInactive()}
+	calls := &impl{sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
+		counts: newCounter(s, c.Touch.DBInterval+c.Touch.CacheInterval, c.Admin.Timeout, now)}
 	calls.config.Store(settings(c))
 	a.calls = calls
 	if c.Admin.ListenOn != "" {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
@@ -33,6 +34,10 @@ type Sessions interface {
 	SetPolicy(ctx context.Context, userID int64, p sessions.Policy) error
 	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error)
 	Statistics(ctx context.Context) (sessions.Statistics, error)
+	Online(ctx context.Context, within time.Duration) (int64, error)
+	Overview(ctx context.Context) (lifecycle.Overview, error)
+	Count(ctx context.Context, f sessions.Filter) (n int, more bool, err error)
+	RevokeMatching(ctx context.Context, b sessions.Bulk, limit int, dryRun bool, token string, by sessions.By) (sessions.BulkRevoked, error)
 }
 
 // Bounds of requests.
@@ -45,7 +50,8 @@ const (
 	defaultCleanUp = 1000
 	maxCleanUp     = 10_000
 	actorPrefix    = "admin:"
-	maxReason      = 200 // characters; the whole request has to fit its column of the audit log
+	maxReason      = 200 // characters; they are columns of the audit log and of the sessions
+	maxTicket      = 64  // likewise
 )
 
 var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessions.LimitAll, sessions.LimitPerDeviceType, sessions.OnePerDeviceType, sessions.OneSession}
@@ -54,34 +60,12 @@ var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessi
 type impl struct {
 	pb.UnimplementedSessionAdminServer
 	sessions Sessions
+	audit    auditReader
+	events   Events
+	counts   *counter
 	config   atomic.Pointer[pb.Config]
 	// leastOlderThan bounds a clean-up: a shorter time would end logins in use.
 	leastOlderThan time.Duration
-}
-
-func (s *impl) ListSessions(ctx context.Context, in *pb.ListSessionsRequest) (*pb.ListSessionsReply, error) {
-	if err := validFilter(in.GetUserId(), in.GetDeviceType()); err != nil {
-		return nil, err
-	}
-	switch {
-	case in.GetApiId() < 0:
-		return nil, invalid("api_id", "must not be negative")
-	case in.GetPageSize() < 0:
-		return nil, invalid("page_size", "must not be negative")
-	case len(in.GetPageToken()) > maxPageToken:
-		return nil, invalid("page_token", "this list did not give it out")
-	}
-	list, next, err := s.sessions.List(ctx,
-		sessions.Filter{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(), APIID: in.GetApiId(), Active: in.Active},
-		sessions.Page{Size: int(in.GetPageSize()), Token: in.GetPageToken()})
-	if err != nil {
-		return nil, fault(ctx, err)
-	}
-	out := &pb.ListSessionsReply{NextPageToken: next, Sessions: make([]*pb.Session, len(list))}
-	for i := range list {
-		out.Sessions[i] = message(&list[i])
-	}
-	return out, nil
 }
 
 func (s *impl) GetSession(ctx context.Context, in *pb.GetSessionRequest) (*pb.Session, error) {
@@ -127,7 +111,7 @@ func (s *impl) RevokeSession(ctx context.Context, in *pb.RevokeSessionRequest) (
 	if in.GetHash() == 0 {
 		return nil, invalid("hash", "must not be 0")
 	}
-	if err := validReason(in.GetReason()); err != nil {
+	if err := validChange(in); err != nil {
 		return nil, err
 	}
 	found, err := s.sessions.Get(ctx, in.GetHash())
@@ -150,7 +134,7 @@ func (s *impl) RevokeSessions(ctx context.Context, in *pb.RevokeSessionsRequest)
 	case in.GetAtMost() < 0:
 		return nil, invalid("at_most", "must not be negative")
 	}
-	if err := validReason(in.GetReason()); err != nil {
+	if err := validChange(in); err != nil {
 		return nil, err
 	}
 	selection := sessions.Selection{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
@@ -192,7 +176,7 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 		return nil, invalid("older_than", "must be from %d to %d seconds: sessions in use would end by less, since their dates are stored every Touch.DBInterval",
 			int64(s.leastOlderThan.Seconds()), int64(maxOlderThan.Seconds()))
 	}
-	if err := validReason(in.GetReason()); err != nil {
+	if err := validChange(in); err != nil {
 		return nil, err
 	}
 	limit := int(in.GetLimit())
@@ -215,7 +199,7 @@ func (s *impl) EraseUser(ctx context.Context, in *pb.EraseUserRequest) (*pb.Eras
 	if in.GetUserId() <= 0 {
 		return nil, invalid("user_id", "must be above 0")
 	}
-	if err := validReason(in.GetReason()); err != nil {
+	if err := validChange(in); err != nil {
 		return nil, err
 	}
 	var n sessions.Erasure
@@ -244,7 +228,7 @@ func (s *impl) SetPolicy(ctx context.Context, in *pb.SetPolicyRequest) (*pb.Poli
 	if p == nil {
 		return nil, invalid("policy", "is missing")
 	}
-	if err := validPolicy(in.GetUserId(), p, in.GetReason()); err != nil {
+	if err := validPolicy(in.GetUserId(), p, in); err != nil {
 		return nil, err
 	}
 	err := s.sessions.SetPolicy(ctx, in.GetUserId(), sessions.Policy{TTLDays: int(p.GetTtlDays()), Strategy: sessions.Strategy(p.GetStrategy()), Limit: int(p.GetLimit())})
@@ -256,7 +240,7 @@ func (s *impl) SetPolicy(ctx context.Context, in *pb.SetPolicyRequest) (*pb.Poli
 
 func (s *impl) ChangePolicy(ctx context.Context, in *pb.ChangePolicyRequest) (*pb.Policy, error) {
 	asked := &pb.Policy{TtlDays: in.GetTtlDays(), Strategy: in.GetStrategy(), Limit: in.GetLimit()}
-	if err := validPolicy(in.GetUserId(), asked, in.GetReason()); err != nil {
+	if err := validPolicy(in.GetUserId(), asked, in); err != nil {
 		return nil, err
 	}
 	var c sessions.PolicyChange
@@ -282,14 +266,6 @@ func (s *impl) ChangePolicy(ctx context.Context, in *pb.ChangePolicyRequest) (*p
 	return policy(p), nil
 }
 
-func (s *impl) GetStatistics(ctx context.Context, _ *pb.GetStatisticsRequest) (*pb.Statistics, error) {
-	n, err := s.sessions.Statistics(ctx)
-	if err != nil {
-		return nil, fault(ctx, err)
-	}
-	return &pb.Statistics{Live: n.Live, Ended: n.Ended, Unconfirmed: n.Unconfirmed, LiveByDeviceType: n.ByDeviceType}, nil
-}
-
 func (s *impl) GetConfig(context.Context, *pb.GetConfigRequest) (*pb.Config, error) {
 	return s.config.Load(), nil
 }
@@ -306,7 +282,7 @@ func validFilter(userID int64, deviceType string) error {
 	return nil
 }
 
-func validPolicy(userID int64, p *pb.Policy, reason string) error {
+func validPolicy(userID int64, p *pb.Policy, in change) error {
 	switch {
 	case userID <= 0:
 		return invalid("user_id", "must be above 0")
@@ -317,12 +293,23 @@ func validPolicy(userID int64, p *pb.Policy, reason string) error {
 	case p.GetLimit() < 0 || p.GetLimit() > maxLimit:
 		return invalid("limit", "must be from 0 to %d", maxLimit)
 	}
-	return validReason(reason)
+	return validChange(in)
 }
 
-func validReason(reason string) error {
-	if utf8.RuneCountInString(reason) > maxReason {
+// change is a request that changes something.
+type change interface {
+	GetReason() string
+	GetTicket() string
+}
+
+func validChange(in change) error {
+	switch {
+	case utf8.RuneCountInString(in.GetReason()) > maxReason:
 		return invalid("reason", "has more than %d characters", maxReason)
+	case utf8.RuneCountInString(in.GetTicket()) > maxTicket:
+		return invalid("ticket", "has more than %d characters", maxTicket)
+	case strings.ContainsFunc(in.GetTicket(), func(r rune) bool { return !unicode.IsPrint(r) }):
+		return invalid("ticket", "must be printable")
 	}
 	return nil
 }
@@ -353,7 +340,8 @@ func named(s *sessions.Session) *pb.EndedSession {
 }
 
 func by(ctx context.Context) sessions.By {
-	return sessions.By{Reason: sessions.ByAdmin, Actor: actorPrefix + callerOf(ctx)}
+	c := callOf(ctx)
+	return sessions.By{Reason: sessions.ByAdmin, Actor: actorPrefix + c.caller.Name, Note: c.reason, Ticket: c.ticket}
 }
 
 // message is a session as it goes out. Texts come from devices.
@@ -370,6 +358,7 @@ func message(s *sessions.Session) *pb.Session {
 		Ip: text(s.IP), Country: text(s.Country), Region: text(s.Region),
 		SignedIn: timestamp(s.SignedIn), LastActive: timestamp(s.LastActive), ExpiresAt: timestamp(s.ExpiresAt), RevokedAt: timestamp(s.RevokedAt),
 		RevokeReason: s.RevokeReason.String(), RevokedBy: text(s.RevokedBy), Unconfirmed: s.Unconfirmed,
+		RevokeNote: text(s.RevokeNote), RevokeTicket: text(s.RevokeTicket),
 		Addresses: addresses,
 	}
 }

@@ -19,7 +19,7 @@ func cleanup(ctx context.Context, r *request) error {
 	olderThan := r.Duration("older-than", 0, "idle for at least this `time`; the node says which is the least")
 	limit := r.Int("limit", 1000, "sessions at most")
 	r.BoolVar(&in.DryRun, "dry-run", false, "count, and change nothing")
-	r.StringVar(&in.Reason, "reason", "", "`text` for the audit log, as a ticket's number")
+	r.change(&in.Reason, &in.Ticket)
 	yes := r.Bool("yes", false, "end more than one session")
 	if err := r.nothing(); err != nil {
 		return err

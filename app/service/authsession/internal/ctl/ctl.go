@@ -2,7 +2,7 @@
 // gRPC to a node's Admin.ListenOn.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused (credentials, scope,
-// rate, another clean-up is under way), 4 not found, 5 done in part: the output
+// rate, another clean-up is under way, a key of another call), 4 not found, 5 done in part: the output
 // says what.
 //
 // A node that is asked too often says when it answers again: ctl waits, for
@@ -54,13 +54,23 @@ func commands() []command {
 		{"list", "", "list sessions, the latest first", list},
 		{"get", "HASH | --auth-key ID | --user ID", "show one session, live or ended", get},
 		{"revoke", "HASH... | --user ID", "end sessions", revoke},
+		{"bulk-revoke", "--network NET --country CODE ...", "end sessions of any users that match", bulkRevoke},
 		{"cleanup", "--older-than 720h", "end sessions that have been idle for long", cleanup},
 		{"erase", "USER", "end a user's sessions and remove what there is of them", erase},
 		{"policy get", "USER", "show what holds for a user's sessions", policyGet},
 		{"policy set", "USER", "change it; what has no flag stays", policySet},
 		{"stats", "", "count sessions", stats},
+		{"overview", "", "show live numbers: logins, sign-ins, events, clean-ups", overview},
+		{"watch", "", "show them again and again, a line each time", watch},
+		{"events", "", "follow events of sessions as they are published", events},
+		{"audit", "[ID]", "show what was asked of the admin API, or export it", audit},
+		{"webhooks", "", "show the webhooks, and what they owe", webhooks},
+		{"webhooks dead", "NAME", "show events that a webhook did not take", webhooksDead},
+		{"webhooks retry", "NAME ID... | NAME --all", "have them delivered again", webhooksRetry},
+		{"whoami", "", "show who you are to the node, and what you may", whoami},
 		{"config", "", "show what the node does with sessions", config},
 		{"token", "--key-file FILE --scope SCOPE", "make a bearer token; asks no node", makeToken},
+		{"completion", "bash | zsh | fish", "print completion for a shell; asks no node", completion},
 	}
 }
 
@@ -82,11 +92,15 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 		v.usage(stdout)
 		return done
 	}
+	var best command // the one with the longest name
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
-		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name {
-			return v.run(c, args[len(words):])
+		if len(args) >= len(words) && strings.Join(args[:len(words)], " ") == c.name && len(c.name) > len(best.name) {
+			best = c
 		}
+	}
+	if best.run != nil {
+		return v.run(best, args[len(strings.Fields(best.name)):])
 	}
 	fmt.Fprintf(stderr, "authsession ctl: there is no command %q; see authsession ctl --help\n", args[0])
 	return wrongUsage
@@ -95,7 +109,7 @@ func Run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 func (v *invocation) usage(w io.Writer) {
 	fmt.Fprint(w, "Usage: authsession ctl COMMAND [flags]\n\nSees and ends sessions through the admin API of a node.\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-11s %-30s %s\n", c.name, c.args, c.about)
+		fmt.Fprintf(w, "  %-14s %-32s %s\n", c.name, c.args, c.about)
 	}
 	fmt.Fprintf(w, `
 Every command has --help. A token comes from --token-file or from the variable
@@ -169,7 +183,7 @@ func exitCode(err error) int {
 		return wrongUsage
 	}
 	switch status.Code(err) {
-	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted:
+	case codes.Unauthenticated, codes.PermissionDenied, codes.ResourceExhausted, codes.Aborted, codes.AlreadyExists:
 		return refused
 	case codes.NotFound:
 		return notFound

@@ -11,7 +11,7 @@ func erase(ctx context.Context, r *request) error {
 	r.remote()
 	in := &pb.EraseUserRequest{}
 	r.BoolVar(&in.DryRun, "dry-run", false, "count, and change nothing")
-	r.StringVar(&in.Reason, "reason", "", "`text` for the audit log, as a ticket's number")
+	r.change(&in.Reason, &in.Ticket)
 	yes := r.Bool("yes", false, "erase: it cannot be taken back")
 	user, err := r.user()
 	if err != nil {

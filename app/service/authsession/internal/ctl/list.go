@@ -18,6 +18,17 @@ func list(ctx context.Context, r *request) error {
 	apiID := r.Int("api-id", 0, "only this app")
 	live := r.Bool("live", false, "only live sessions")
 	ended := r.Bool("ended", false, "only ended sessions")
+	r.StringVar(&in.Q, "search", "", "a user's id, a session's hash, an address, a network, or a part of device model, app or system version")
+	r.StringVar(&in.Ip, "ip", "", "only sessions seen last at this `address`, or in this network, as 192.0.2.0/24")
+	r.StringVar(&in.Country, "country", "", "only this country, by its `code` of two letters")
+	r.StringVar(&in.Platform, "platform", "", "only this `platform`, as iOS")
+	r.StringVar(&in.DeviceModel, "device-model", "", "only device models with this `part`")
+	r.moment(&in.SignedInAfter, "signed-in-after", "signed in then or later")
+	r.moment(&in.SignedInBefore, "signed-in-before", "signed in earlier")
+	r.moment(&in.ActiveAfter, "active-after", "used last then or later")
+	r.moment(&in.ActiveBefore, "active-before", "used last earlier")
+	r.StringVar(&in.Sort, "sort", "", "`order`: signed_in, last_active or idle (idle longest first); the last two with --live")
+	r.BoolVar(&in.Total, "total", false, "count what there is, too")
 	limit := r.Int("limit", 100, "sessions at most; 0: all")
 	r.StringVar(&in.PageToken, "page-token", "", "go on where an earlier list stopped")
 	if err := r.nothing(); err != nil {
@@ -47,6 +58,7 @@ func list(ctx context.Context, r *request) error {
 func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *pb.ListSessionsRequest, limit int) error {
 	out := r.stream("sessions", sessionTitles)
 	shown := 0
+	var more []member // after the list
 	for {
 		in.PageSize = pageSize
 		if left := limit - shown; limit > 0 && left < pageSize {
@@ -69,9 +81,16 @@ func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *p
 			return err
 		}
 		shown += len(page.Sessions)
+		if in.Total {
+			more = append(more, member{"total", page.GetTotal()}, member{"total_at_least", page.GetTotalAtLeast()})
+			if r.output == "table" {
+				fmt.Fprintf(r.stderr, "%d%s in all\n", page.GetTotal(), plus(page.GetTotalAtLeast()))
+			}
+			in.Total = false // once is enough
+		}
 		if in.PageToken = page.NextPageToken; in.PageToken == "" || limit > 0 && shown >= limit {
 			r.goOn(in.PageToken)
-			return out.end(nil, member{"next_page_token", in.PageToken})
+			return out.end(nil, append([]member{{"next_page_token", in.PageToken}}, more...)...)
 		}
 	}
 }

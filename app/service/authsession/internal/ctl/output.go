@@ -74,7 +74,7 @@ func details(s *pb.Session) [][]string {
 		{"app", strings.TrimSpace(s.AppName + " " + s.AppVersion)}, {"api id", fmt.Sprint(s.ApiId)}, {"layer", fmt.Sprint(s.Layer)},
 		{"language", s.LangCode}, {"ip", s.Ip}, {"place", strings.Trim(s.Region+", "+s.Country, ", ")},
 		{"signed in", moment(s.SignedIn)}, {"last active", moment(s.LastActive)}, {"expires", moment(s.ExpiresAt)},
-		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy},
+		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy}, {"reason", s.RevokeNote}, {"ticket", s.RevokeTicket},
 	}
 	for _, a := range s.Addresses {
 		rows = append(rows, []string{"used from", used(a)})
@@ -109,7 +109,7 @@ func statisticsRows(s *pb.Statistics) [][]string {
 	for _, kind := range slices.Sorted(maps.Keys(s.LiveByDeviceType)) {
 		rows = append(rows, []string{"  " + kind, id(s.LiveByDeviceType[kind])})
 	}
-	return append(rows, []string{"  unconfirmed", id(s.Unconfirmed)}, []string{"ended", id(s.Ended)})
+	return append(rows, []string{"  unconfirmed", id(s.Unconfirmed)}, []string{"ended", id(s.Ended)}, []string{"counted", moment(s.CountedAt)})
 }
 
 func configRows(c *pb.Config) [][]string {

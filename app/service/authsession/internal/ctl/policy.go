@@ -34,7 +34,8 @@ func policySet(ctx context.Context, r *request) error {
 	ttl := r.Int("ttl-days", 0, "idle days until a session expires; 0: as configured for all")
 	strategy := r.String("strategy", "", "what a sign-in does to other sessions: none, limit, limit-per-device-type, one-per-device-type or one; empty: as configured for all")
 	limit := r.Int("limit", 0, "of limit and limit-per-device-type; 0: as configured for all")
-	r.StringVar(&in.Reason, "reason", "", "`text` for the audit log, as a ticket's number")
+	r.change(&in.Reason, &in.Ticket)
+	dry := r.Bool("dry-run", false, "show what would hold, and change nothing")
 	user, err := r.user()
 	if err != nil {
 		return err
@@ -60,9 +61,30 @@ func policySet(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
+	if *dry {
+		return r.policyWould(ctx, client, in)
+	}
 	out, err := client.ChangePolicy(ctx, in)
 	if err != nil {
 		return err
+	}
+	return r.show(out, func() [][]string { return policyRows(out) })
+}
+
+// policyWould shows what a change would leave, and changes nothing.
+func (r *request) policyWould(ctx context.Context, client pb.SessionAdminClient, in *pb.ChangePolicyRequest) error {
+	out, err := client.GetPolicy(ctx, &pb.GetPolicyRequest{UserId: in.UserId})
+	if err != nil {
+		return err
+	}
+	if in.TtlDays != nil {
+		out.TtlDays = in.GetTtlDays()
+	}
+	if in.Strategy != nil {
+		out.Strategy = in.GetStrategy()
+	}
+	if in.Limit != nil {
+		out.Limit = in.GetLimit()
 	}
 	return r.show(out, func() [][]string { return policyRows(out) })
 }

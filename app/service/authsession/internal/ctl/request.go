@@ -42,6 +42,8 @@ type request struct {
 	timeout                           time.Duration
 	wait                              time.Duration // that is left, for a node that is asked too often
 	output                            string
+	idempotency                       string // key of the user's choice; empty: none
+	calls                             int    // that have been made
 
 	conn *grpc.ClientConn
 }
@@ -168,6 +170,7 @@ func (r *request) connect(ctx context.Context) (context.Context, pb.SessionAdmin
 // bounded gives a call its time, and repeats one that the node has not looked at
 // since there were too many, when the node says that it will.
 func (r *request) bounded(ctx context.Context, method string, in, out any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+	ctx = r.numbered(ctx)
 	for {
 		err := r.once(ctx, method, in, out, conn, invoke, o...)
 		pause, again := retryAfter(err)

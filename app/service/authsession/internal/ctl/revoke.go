@@ -45,7 +45,7 @@ func revoke(ctx context.Context, r *request) error {
 	r.Int64Var(&in.ExceptHash, "except", 0, "of them, not the one with this `hash`")
 	keep := r.Int("keep-newest", 0, "of the rest, as many stay, those active last")
 	r.BoolVar(&in.DryRun, "dry-run", false, "name the sessions, and end none")
-	r.StringVar(&in.Reason, "reason", "", "`text` for the audit log, as a ticket's number")
+	r.change(&in.Reason, &in.Ticket)
 	yes := r.Bool("yes", false, "end more than one session")
 	others, err := r.parse()
 	if err != nil {
@@ -159,7 +159,7 @@ func revokeOne(ctx context.Context, client pb.SessionAdminClient, hash int64, in
 		}
 	} else {
 		var done *pb.RevokeReply
-		done, err = client.RevokeSession(ctx, &pb.RevokeSessionRequest{Hash: hash, Reason: in.Reason})
+		done, err = client.RevokeSession(ctx, &pb.RevokeSessionRequest{Hash: hash, Reason: in.Reason, Ticket: in.Ticket})
 		ended := done.GetEnded()
 		if err != nil {
 			ended = endedBefore(err)

@@ -26,7 +26,7 @@ func (s *scopes) Set(value string) error {
 func makeToken(_ context.Context, r *request) error {
 	g := token.Grant{}
 	file := r.String("key-file", "", "`file` that HMACKeyFile names in Admin.Tokens, or in one of its Keys")
-	r.Var((*scopes)(&g.Scopes), "scope", fmt.Sprintf("`scope`: %s, %s or %s; may be repeated", token.Read, token.Revoke, token.Erase))
+	r.Var((*scopes)(&g.Scopes), "scope", fmt.Sprintf("`scope`, of %s; may be repeated", token.Listed()))
 	r.DurationVar(&g.TTL, "ttl", time.Hour, fmt.Sprintf("how long the token is good, at most %v", token.MaxTTL))
 	r.StringVar(&g.Name, "name", cmp.Or(r.getenv("USER"), "ctl"), "who the token is for; stands in the audit log")
 	r.StringVar(&g.Issuer, "issuer", "", "as Admin.Tokens.Issuer")

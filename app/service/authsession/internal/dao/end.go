@@ -15,7 +15,24 @@ import (
 // endBatch is how many logins end in one transaction.
 const endBatch = 500
 
-const widthActor = 64 // characters of revoked_by
+// Widths of what is kept of who ended a login, in characters.
+const (
+	widthActor  = 64
+	widthNote   = 200
+	widthTicket = 64
+)
+
+// By is who ends logins, and what they say of it. Its texts are cut to their
+// columns: 64, 200 and 64 characters.
+type By struct {
+	Actor  string
+	Note   string // why, in their own words
+	Ticket string // in which it was asked for
+}
+
+func (b By) cut() By {
+	return By{device.Text(b.Actor, widthActor), device.Text(b.Note, widthNote), device.Text(b.Ticket, widthTicket)}
+}
 
 // Ended is a login that a call ended.
 type Ended struct {
@@ -27,7 +44,7 @@ type Ended struct {
 // it returns those that have ended all the same, and with ErrUnknown there may be
 // more. Copies of all of them leave the cache, of those too that had ended
 // before: so whatever a copy says, ending its login again puts it right.
-func (d *Dao) End(ctx context.Context, logins []Record, why Reason, actor string) (ended []Ended, err error) {
+func (d *Dao) End(ctx context.Context, logins []Record, why Reason, by By) (ended []Ended, err error) {
 	for batch := range slices.Chunk(logins, endBatch) {
 		ids, perms := make([]int64, len(batch)), make([]int64, len(batch))
 		for i, r := range batch {
@@ -38,7 +55,7 @@ func (d *Dao) End(ctx context.Context, logins []Record, why Reason, actor string
 			if err := hold(cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
 			}
-			done, err = d.end(ctx, tx, hold, ids, ending{why: why, actor: actor})
+			done, err = d.end(ctx, tx, hold, ids, ending{why: why, by: by})
 			return err
 		})
 		if err != nil {
@@ -51,8 +68,8 @@ func (d *Dao) End(ctx context.Context, logins []Record, why Reason, actor string
 
 // ending is how logins end.
 type ending struct {
-	why   Reason
-	actor string
+	why Reason
+	by  By
 	// idle, when set, says why a login that was read under lock ends; Live: it
 	// does not.
 	idle func(*Record) Reason
@@ -85,7 +102,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 	if err != nil {
 		return nil, err
 	}
-	now := d.Now()
+	now, by := d.Now(), how.by.cut()
 	byReason := map[Reason][]Record{}
 	var stale []string
 	for _, r := range rows {
@@ -104,7 +121,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 				continue
 			}
 		}
-		r.RevokedAt, r.RevokedBy = now, device.Text(how.actor, widthActor)
+		r.RevokedAt, r.RevokedBy, r.RevokeNote, r.RevokeTicket = now, by.Actor, by.Note, by.Ticket
 		r.Unconfirmed, r.addresses = false, addresses
 		stale = append(stale, dataCacheKey(r.AuthKeyID))
 		byReason[r.Reason] = append(byReason[r.Reason], r)
@@ -114,12 +131,12 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 		return nil, err
 	}
 	for why, list := range byReason {
-		ids, args := make([]any, len(list)), []any{now, int64(why), device.Text(how.actor, widthActor)}
+		ids, args := make([]any, len(list)), []any{now, int64(why), by.Actor, by.Note, by.Ticket}
 		for i, r := range list {
 			ids[i] = r.ID
 			args = append(args, r.ID, r.addresses)
 		}
-		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, unconfirmed_until = 0,"+
+		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET deleted = 1, revoked_at = ?, revoke_reason = ?, revoked_by = ?, revoke_note = ?, revoke_ticket = ?, unconfirmed_until = 0,"+
 			" addresses = CASE id"+strings.Repeat(" WHEN ? THEN ?", len(list))+" END WHERE id IN ("+placeholders(len(list))+")", append(args, ids...)...)
 		if err != nil {
 			return nil, err

@@ -80,14 +80,17 @@ func idsOf(rows []ownRow) []any {
 	return ids
 }
 
-// EraseSettings removes a user's own settings, and what is left of calls of theirs
-// that may have owed a password.
+// EraseSettings removes a user's own settings, what is left of calls of theirs
+// that may have owed a password, and events of theirs that webhooks did not take.
 func (d *Dao) EraseSettings(ctx context.Context, userID int64) error {
 	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_user_settings WHERE user_id = ?", userID); err != nil {
 			return err
 		}
-		_, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = ?", userID)
+		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = ?", userID); err != nil {
+			return err
+		}
+		_, err := tx.ExecCtx(ctx, "DELETE FROM session_webhook_dead WHERE user_id = ?", userID)
 		return err
 	})
 	if err != nil {

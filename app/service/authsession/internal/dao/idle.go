@@ -104,9 +104,9 @@ func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 }
 
 // EndIdle ends those of the logins that are idle still, in one transaction.
-func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, actor string) (ended []Ended, err error) {
+func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, by By) (ended []Ended, err error) {
 	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		ended, err = d.end(ctx, tx, hold, ids, ending{actor: actor, idle: func(r *Record) Reason {
+		ended, err = d.end(ctx, tx, hold, ids, ending{by: by, idle: func(r *Record) Reason {
 			switch {
 			case r.OwnTTL && r.ExpiresAt != 0 && r.ExpiresAt <= d.Now():
 				return TTLExpired

@@ -133,7 +133,7 @@ func placeholders(n int) string {
 	return string(b[:2*n-1])
 }
 
-func anys(ids []int64) []any {
+func anys[T any](ids []T) []any {
 	out := make([]any, len(ids))
 	for i, id := range ids {
 		out[i] = id

@@ -71,11 +71,11 @@ func (s *store) user(d *Dao, perm int64) int64 {
 func TestACommitThatIsDecidedLater(t *testing.T) {
 	for name, end := range map[string]func(ctx context.Context, d *Dao, list []Record) error{
 		"End": func(ctx context.Context, d *Dao, list []Record) error {
-			_, err := d.End(ctx, list, ByAdmin, "test")
+			_, err := d.End(ctx, list, ByAdmin, By{Actor: "test"})
 			return err
 		},
 		"EndIdle": func(ctx context.Context, d *Dao, list []Record) error {
-			_, err := d.EndIdle(ctx, []int64{list[0].ID}, now+1, "test")
+			_, err := d.EndIdle(ctx, []int64{list[0].ID}, now+1, By{Actor: "test"})
 			return err
 		},
 		"DestroyKey": func(ctx context.Context, d *Dao, list []Record) error {
@@ -172,7 +172,7 @@ func TestWhatANodeLeavesBehindIsFinished(t *testing.T) {
 	left := s.open(s.dsn, network.Address)
 	list := s.login(s.nodes[1], 777, 41, 42)
 	network.Cut()
-	ended, err := left.End(t.Context(), list, ByAdmin, "test")
+	ended, err := left.End(t.Context(), list, ByAdmin, By{Actor: "test"})
 	require.NoError(t, err)
 	require.Len(t, ended, 2)
 	require.Zero(t, s.user(left, 41))
@@ -208,7 +208,7 @@ func TestEndingManyLoginsAsksRedisInBatches(t *testing.T) {
 	list, err := d.LiveOf(t.Context(), 777)
 	require.NoError(t, err)
 	before := network.Requests.Load()
-	ended, err := d.End(t.Context(), list, ByAdmin, "test")
+	ended, err := d.End(t.Context(), list, ByAdmin, By{Actor: "test"})
 	require.NoError(t, err)
 	require.Len(t, ended, n)
 	// Three batches to hold and as many to release, each brought in a few pieces.

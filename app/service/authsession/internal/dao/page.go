@@ -16,11 +16,13 @@ type Wanted struct {
 	DeviceType string
 	APIID      int32
 	Live       *bool // nil: both
+	Match      Match
 }
 
 const (
 	windowRows = 5000 // that a statement looks at
 	maxWindows = 8    // that a page looks at, of each table
+	matchRows  = 1000 // that a statement returns where not all of them may fit
 )
 
 // Position is a place in the list of all records: by when they signed in, the
@@ -118,20 +120,20 @@ func (d *Dao) scan(ctx context.Context, s source, w Wanted, after Position, want
 			where, args = where+" AND NOT "+next, append(args, nextArgs...)
 		}
 		query := "SELECT " + s.columns + " FROM " + s.table + " u FORCE INDEX (" + index + ")" + recordJoins + " WHERE " + filter + where + listOrder + " LIMIT ?"
-		page, err := d.recordsOf(ctx, d.conn, query, append(append(slices.Clone(filterArgs), args...), want)...)
+		most := want
+		if !w.Match.Empty() {
+			most = max(want, matchRows)
+		}
+		page, err := d.recordsOf(ctx, d.conn, query, append(append(slices.Clone(filterArgs), args...), most)...)
 		if err != nil {
 			return nil, nil, err
 		}
 		reached = end
-		if len(page) == want {
-			last := positionOf(&page[want-1])
+		if len(page) == most {
+			last := positionOf(&page[most-1])
 			reached = &last
 		}
-		for _, r := range page {
-			if w.DeviceType == "" || r.DeviceType == w.DeviceType {
-				list = append(list, r)
-			}
-		}
+		list = append(list, w.fitting(page)...)
 		if reached == nil {
 			return list, nil, nil
 		}
@@ -172,5 +174,13 @@ func (w *Wanted) where(s source) (where string, args []any) {
 	if w.APIID != 0 {
 		where, args = where+"a.api_id = ? AND ", append(args, w.APIID)
 	}
-	return where, args
+	match, matchArgs := w.Match.where(s)
+	return where + match, append(args, matchArgs...)
+}
+
+// fitting are the records that w selects, of those that its SQL lets pass.
+func (w *Wanted) fitting(page []Record) []Record {
+	return slices.DeleteFunc(page, func(r Record) bool {
+		return w.DeviceType != "" && r.DeviceType != w.DeviceType || !w.Match.fits(&r)
+	})
 }

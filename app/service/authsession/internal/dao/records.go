@@ -31,6 +31,8 @@ type Record struct {
 	Reason    Reason // Live: it has not ended
 	RevokedAt int64
 	RevokedBy string
+	// What who ended it said of it.
+	RevokeNote, RevokeTicket string
 
 	Unconfirmed               bool
 	EncryptedRequestsDisabled bool
@@ -55,6 +57,8 @@ type recordRow struct {
 	RevokedAt   int64  `db:"revoked_at"`
 	Reason      int64  `db:"revoke_reason"`
 	RevokedBy   string `db:"revoked_by"`
+	Note        string `db:"revoke_note"`
+	Ticket      string `db:"revoke_ticket"`
 	Unconfirmed int64  `db:"unconfirmed_until"`
 	NoEncrypted int64  `db:"encrypted_requests_disabled"`
 	NoCalls     int64  `db:"call_requests_disabled"`
@@ -85,7 +89,7 @@ const (
 	historyColumns = "-u.id AS id, 1 AS deleted, 0 AS unconfirmed_until, 0 AS encrypted_requests_disabled, 0 AS call_requests_disabled," +
 		" u.revoked_at AS updated, 0 AS has_pending, " + sharedColumns
 	sharedColumns = "u.auth_key_id, u.user_id, u.hash, u.date_created, u.date_active, u.device_type," +
-		" u.revoked_at, u.revoke_reason, u.revoked_by, COALESCE(u.addresses, '') AS addresses, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
+		" u.revoked_at, u.revoke_reason, u.revoked_by, u.revoke_note, u.revoke_ticket, COALESCE(u.addresses, '') AS addresses, COALESCE(a.date_active, 0) AS client_active, COALESCE(a.country, '') AS country," +
 		" COALESCE(a.region, '') AS region, " + clientColumns + ", COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days"
 	recordJoins = " LEFT JOIN auths a ON a.auth_key_id = u.auth_key_id AND a.deleted = 0" +
 		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id"
@@ -143,6 +147,7 @@ func (d *Dao) record(r *recordRow) Record {
 		out.Unconfirmed = r.Unconfirmed > d.Now()
 	case r.RevokedAt != 0 && r.Reason != 0 && r.DateActive != 0:
 		out.Reason, out.RevokedAt, out.RevokedBy = Reason(r.Reason), r.RevokedAt, r.RevokedBy
+		out.RevokeNote, out.RevokeTicket = r.Note, r.Ticket
 	default: // a stock node wipes the dates and leaves the rest
 		out.Reason, out.RevokedAt = EndedByStockNode, r.Updated
 	}

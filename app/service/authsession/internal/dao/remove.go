@@ -71,7 +71,7 @@ func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold holder, perm int6
 	for i, r := range live {
 		ids[i] = r.ID
 	}
-	_, err = d.end(ctx, tx, hold, ids, ending{why: KeyDestroyed, actor: UserActor(live[0].UserID)})
+	_, err = d.end(ctx, tx, hold, ids, ending{why: KeyDestroyed, by: By{Actor: UserActor(live[0].UserID)}})
 	return live[0].UserID, err
 }
 

@@ -91,7 +91,7 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 			return err
 		}
 		actor := UserActor(userID)
-		if done.Replaced, err = d.end(ctx, tx, hold, foreign(onKey, userID), ending{why: ReplacedOnKey, actor: actor}); err != nil {
+		if done.Replaced, err = d.end(ctx, tx, hold, foreign(onKey, userID), ending{why: ReplacedOnKey, by: By{Actor: actor}}); err != nil {
 			return err
 		}
 		client, err := d.client(ctx, tx, perm)
@@ -106,7 +106,7 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		goesOn := slices.ContainsFunc(onKey, func(r Record) bool { return r.UserID == userID && r.Reason == Live })
 		after := before.signedIn(userID, goesOn, d.Now())
 		if !after.owed(userID) {
-			if done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, kind), ending{why: ConcurrentLogin, actor: actor}); err != nil {
+			if done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, kind), ending{why: ConcurrentLogin, by: By{Actor: actor}}); err != nil {
 				return err
 			}
 		}
@@ -190,7 +190,7 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	}
 	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until, addresses)"+
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
-		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = ''"+revive,
+		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = '', revoke_note = '', revoke_ticket = ''"+revive,
 		perm, userID, hash, signedIn, now, device.Type(client.Device()), unconfirmedUntil, addresses)
 	if err != nil {
 		return nil, err
@@ -212,8 +212,8 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 // one wipes its dates and says nothing of why.
 func keepHistory(ctx context.Context, tx sqlx.Session, id int64) error {
 	const ours = "IF(revoked_at <> 0 AND revoke_reason <> 0 AND date_active <> 0, "
-	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason, revoked_by, addresses)"+
-		" SELECT auth_key_id, user_id, hash, date_created, date_active, device_type, "+ours+"revoked_at, UNIX_TIMESTAMP(updated_at)), "+ours+"revoke_reason, 0), "+ours+"revoked_by, ''), addresses"+
+	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, device_type, revoked_at, revoke_reason, revoked_by, addresses, revoke_note, revoke_ticket)"+
+		" SELECT auth_key_id, user_id, hash, date_created, date_active, device_type, "+ours+"revoked_at, UNIX_TIMESTAMP(updated_at)), "+ours+"revoke_reason, 0), "+ours+"revoked_by, ''), addresses, "+ours+"revoke_note, ''), "+ours+"revoke_ticket, '')"+
 		" FROM auth_users WHERE id = ? AND deleted = 1", id)
 	return err
 }
@@ -239,7 +239,7 @@ func (d *Dao) complete(ctx context.Context, tx sqlx.Session, hold holder, policy
 	if i < 0 {
 		return Completed{}, nil
 	}
-	done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, live[i].DeviceType), ending{why: ConcurrentLogin, actor: UserActor(userID)})
+	done.Ended, err = d.end(ctx, tx, hold, d.surplus(policy, live, perm, live[i].DeviceType), ending{why: ConcurrentLogin, by: By{Actor: UserActor(userID)}})
 	if err != nil {
 		return Completed{}, err
 	}

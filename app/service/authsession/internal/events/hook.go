@@ -20,6 +20,7 @@ const (
 	heldEvery  = 10 * time.Second // a holder that is silent for a minute loses its lock
 	busyPause  = 5 * time.Second  // until a node looks again whether a hook is free
 	storeBound = 5 * time.Second
+	raiseMost  = 100 // dead letters that are looked at in one go
 )
 
 // Hook delivers the events that were published to a webhook, on one node at a time:
@@ -86,7 +87,7 @@ func (h *Hook) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run := &hookRun{hook: h, queue: newQueue(at), results: make(chan result, h.send.conf.Parallel), stored: at}
+	run := &hookRun{hook: h, queue: newQueue(at), results: make(chan result, h.send.conf.Parallel), stored: at, raised: map[string]bool{}}
 	defer run.end()
 	held := time.Now()
 	for {
@@ -104,7 +105,7 @@ func (h *Hook) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-run.results:
-			run.settle(r)
+			run.settle(ctx, r)
 		case <-time.After(max(0, time.Until(next))):
 		}
 	}
@@ -132,8 +133,10 @@ type hookRun struct {
 	queue    *queue
 	results  chan result
 	inFlight int
-	looked   time.Time // when batches were last looked for
-	stored   int64     // the place that MySQL has
+	looked   time.Time       // when batches were last looked for
+	stored   int64           // the place that MySQL has
+	raised   map[string]bool // dead letters in the queue, by their event
+	pruned   time.Time       // when dead letters were last removed
 }
 
 // result is what came of an attempt.
@@ -150,6 +153,9 @@ func (r *hookRun) turn(ctx context.Context) (next time.Time, err error) {
 	if now.Sub(r.looked) >= h.poll && r.queue.size < h.send.conf.Queue {
 		more, err := r.load(ctx)
 		if err != nil {
+			return now, err
+		}
+		if err := r.raise(ctx, now); err != nil {
 			return now, err
 		}
 		if r.looked = now; more {
@@ -195,24 +201,68 @@ func (r *hookRun) load(ctx context.Context) (more bool, err error) {
 	return true, nil
 }
 
+// raise takes in dead letters that are tried again.
+func (r *hookRun) raise(ctx context.Context, now time.Time) error {
+	h := r.hook
+	if now.Sub(r.pruned) >= pruneEvery {
+		r.pruned = now
+		if err := h.pruneDead(ctx); err != nil {
+			return err
+		}
+	}
+	list, err := h.raised(ctx, min(h.send.conf.Queue, raiseMost))
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if !r.raised[e.EventID] && r.queue.size < h.send.conf.Queue {
+			r.raised[e.EventID] = true
+			r.queue.raise(e)
+		}
+	}
+	return nil
+}
+
 // settle takes in what came of an attempt.
-func (r *hookRun) settle(a result) {
+func (r *hookRun) settle(ctx context.Context, a result) {
 	r.inFlight--
 	name, c := r.hook.send.conf.Name, &r.hook.send.conf
 	a.d.attempts++
 	switch {
 	case a.err == nil:
 		hookDelivered.Inc(name)
-		r.queue.done(a.d)
+		r.over(ctx, a.d, nil)
 	case a.d.attempts >= c.Attempts:
 		hookFailed.Inc(name)
-		hookDead.Inc(name)
-		logx.Errorf("webhook %s: event %s (%s) is given up after %d attempts: %v", name, a.d.event.EventID, a.d.event.Type, a.d.attempts, a.err)
-		r.queue.done(a.d)
+		r.over(ctx, a.d, a.err)
 	default:
 		hookFailed.Inc(name)
 		r.queue.again(a.d, time.Now().Add(backoff(c.Backoff, c.MaxBackoff, a.d.attempts)))
 	}
+}
+
+// over takes an event off that was delivered, or, where why is set, given up: then it
+// is kept as a dead letter first.
+func (r *hookRun) over(ctx context.Context, d *delivery, why error) {
+	h, id := r.hook, d.event.EventID
+	var err error
+	switch {
+	case why != nil:
+		err = h.bury(ctx, d, why)
+	case d.batch == nil:
+		err = h.unbury(ctx, id)
+	}
+	if err != nil { // it is tried once more
+		logx.Errorf("webhook %s: event %s: %v", h.send.conf.Name, id, err)
+		r.queue.again(d, time.Now().Add(h.send.conf.MaxBackoff))
+		return
+	}
+	if why != nil {
+		hookDead.Inc(h.send.conf.Name)
+		logx.Errorf("webhook %s: event %s (%s) is given up after %d attempts, and kept as a dead letter: %v", h.send.conf.Name, id, d.event.Type, d.attempts, why)
+	}
+	delete(r.raised, id)
+	r.queue.done(d)
 }
 
 // store notes which batches are done with.
@@ -233,7 +283,7 @@ func (r *hookRun) store(ctx context.Context) error {
 // end waits for the attempts under way, so that what they deliver is not repeated.
 func (r *hookRun) end() {
 	for r.inFlight > 0 {
-		r.settle(<-r.results)
+		r.settle(context.Background(), <-r.results)
 	}
 	if err := r.store(context.Background()); err != nil {
 		logx.Errorf("webhook %s: %v", r.hook.send.conf.Name, err)

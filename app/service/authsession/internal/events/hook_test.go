@@ -238,3 +238,94 @@ func TestAWebhookIsBounded(t *testing.T) {
 		require.InDelta(t, want, backoff(time.Second, time.Minute, failures), float64(want)/5+1)
 	}
 }
+
+// What is given up is kept as a dead letter, once; an operator has it delivered again,
+// as often as it takes, and then it is gone.
+func TestDeadLettersAreDeliveredAgain(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	w := r.hook()
+	w.Attempts, w.URL = 3, w.URL+"/?secret=1"
+	b.hooks(w)
+	book := NewBook(b.db, config.Events{Stream: "s", Webhooks: []config.Webhook{w}})
+	r.failing(func(user int64) bool { return user != 3 })
+	b.tell(1, 1)
+	b.tell(2, 1, 2, 3)
+	dead := func() []DeadLetter {
+		list, err := book.DeadLetters(t.Context(), "test", 0, 1<<62, 100)
+		require.NoError(t, err)
+		return list
+	}
+	require.Eventually(t, func() bool { return len(dead()) == 3 && b.place() > 0 }, 20*time.Second, 5*time.Millisecond)
+	list, err := book.DeadLetters(t.Context(), "test", 1, 1<<62, 100)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	first := list[1]
+	require.Equal(t, []any{"test", int64(1), 3, "answered 503", false}, []any{first.Webhook, first.UserID, first.Attempts, first.Error, first.Retrying})
+	require.Contains(t, first.Body, first.EventID)
+	hooks, err := book.Hooks(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{3, 0, r.server.URL + "/"}, []any{hooks[0].Dead, hooks[0].Retrying, hooks[0].URL})
+
+	retry := func(again Retried, dry bool) int {
+		again.Webhook = "test"
+		n, more, err := book.Retry(t.Context(), again, dry)
+		require.NoError(t, err)
+		require.False(t, more)
+		return n
+	}
+	require.Equal(t, 3, retry(Retried{}, true))
+	require.Equal(t, 2, retry(Retried{UserID: 1}, true))
+	tries := r.attempts()
+	require.Equal(t, 1, retry(Retried{IDs: []int64{first.ID, 99}}, false))
+	require.Eventually(t, func() bool { // still refused: it is dead again
+		list := dead()
+		return r.attempts() >= tries+3 && !list[len(list)-1].Retrying && list[len(list)-1].Attempts == 6
+	}, 20*time.Second, 5*time.Millisecond)
+	require.Len(t, dead(), 3)
+
+	r.failing(func(int64) bool { return false })
+	require.Equal(t, 3, retry(Retried{}, false))
+	require.Eventually(t, func() bool { return len(dead()) == 0 }, 20*time.Second, 5*time.Millisecond)
+	require.Equal(t, []string{"1/1", "1/2"}, of(1, r.taken()), "those of a user in their order")
+	require.Equal(t, []string{"2/2"}, of(2, r.taken()))
+	require.Equal(t, []string{"3/2"}, of(3, r.taken()), "once")
+}
+
+// Events are read as they were published, from now on or from the oldest, and no
+// place is taken that was not given out.
+func TestEventsAreRead(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	book := NewBook(b.db, config.Events{Stream: "s"})
+	_, now, err := book.Read(t.Context(), "", "", 0, 100)
+	require.NoError(t, err)
+	b.tell(1, 1, 2)
+	require.NoError(t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, event(9)) })) // waits
+	b.tell(2, 1)
+	read := func(token, kind string, user int64, limit int) (n int, next string) {
+		list, next, err := book.Read(t.Context(), token, kind, user, limit)
+		require.NoError(t, err)
+		return len(list), next
+	}
+	all, end := read(Oldest, "", 0, 100)
+	require.Equal(t, 4, all)
+	since, _ := read(now, "", 0, 100)
+	require.Equal(t, 4, since)
+	n, next := read(now, "", 0, 3)
+	require.Equal(t, 3, n)
+	n, _ = read(next, "", 0, 3)
+	require.Equal(t, 1, n)
+	n, _ = read(Oldest, "", 1, 100)
+	require.Equal(t, 2, n)
+	n, _ = read(Oldest, "session.none", 0, 100)
+	require.Zero(t, n)
+	n, again := read(end, "", 0, 100)
+	require.Equal(t, []any{0, end}, []any{n, again})
+	for _, bad := range []string{"x", "AAAA", place(0, 5), place(-1, 1)} {
+		_, _, err := book.Read(t.Context(), bad, "", 0, 1)
+		require.ErrorIs(t, err, ErrBadToken)
+	}
+	require.NoError(t, b.transact(func(ctx context.Context, tx sqlx.Session) error { return Append(ctx, tx, event(10)) }))
+	state, err := book.State(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []any{true, 1, false}, []any{state.Enabled, state.Waiting, state.AtLeast})
+}

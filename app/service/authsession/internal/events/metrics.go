@@ -47,7 +47,7 @@ var (
 		Namespace: "authsession",
 		Subsystem: "webhook",
 		Name:      "dead_total",
-		Help:      "Events that were given up after Attempts; the log names them.",
+		Help:      "Events that were given up after Attempts, and kept as dead letters: authsession ctl webhooks dead lists them.",
 		Labels:    []string{"hook"},
 	})
 	hookWaiting = metric.NewGaugeVec(&metric.GaugeVecOpts{

@@ -29,7 +29,7 @@ type batch struct {
 type delivery struct {
 	event    row
 	user     int64
-	batch    *batch
+	batch    *batch // nil: a dead letter
 	attempts int
 }
 
@@ -49,6 +49,18 @@ func (q *queue) add(no int64, list []row) {
 		}
 		l.events = append(l.events, &delivery{event: e, user: user, batch: b})
 	}
+}
+
+// raise takes in a dead letter that is tried again, behind what its user has.
+func (q *queue) raise(e row) {
+	user := userOf(e)
+	l := q.lines[user]
+	if l == nil {
+		l = &line{}
+		q.lines[user] = l
+	}
+	l.events = append(l.events, &delivery{event: e, user: user})
+	q.size++
 }
 
 // take returns an event that is due, of a user of whom none is under way; nil when
@@ -86,7 +98,9 @@ func (q *queue) done(d *delivery) {
 	if len(l.events) == 0 {
 		delete(q.lines, d.user)
 	}
-	d.batch.left--
+	if d.batch != nil {
+		d.batch.left--
+	}
 	q.size--
 }
 

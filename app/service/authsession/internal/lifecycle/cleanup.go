@@ -69,6 +69,8 @@ type Cleanup struct {
 	DryRun    bool          // count only
 	Allow     bool          // cleaners end logins of a stock install from now on
 	Actor     string
+	Note      string // what the actor says of it, kept with each session
+	Ticket    string
 	// Ended, when set, is told of the sessions that a batch ended.
 	Ended func([]sessions.Revoked)
 }
@@ -166,7 +168,7 @@ func (c Cleanup) end(ctx context.Context, idle *sessions.Idle, limit int) (n int
 	if c.DryRun {
 		return c.Manager.CountInactive(ctx, c.OlderThan, limit)
 	}
-	ended, more, err := idle.Revoke(ctx, limit, sessions.By{Reason: sessions.Inactive, Actor: c.Actor})
+	ended, more, err := idle.Revoke(ctx, limit, sessions.By{Reason: sessions.Inactive, Actor: c.Actor, Note: c.Note, Ticket: c.Ticket})
 	if c.Ended != nil {
 		c.Ended(ended)
 	}
@@ -262,6 +264,9 @@ func (c *Cleaner) tries(ctx context.Context) {
 // tell counts and logs what came of a turn.
 func (c *Cleaner) tell(s CleanupSummary, err error) {
 	cleanupRuns.Inc(s.Result)
+	if s.Result != CleanupBusy {
+		c.note(s)
+	}
 	gone := s.Removed
 	if s.Result != CleanupWaits {
 		cleanedSessions.Add(float64(s.Sessions))

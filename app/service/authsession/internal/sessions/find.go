@@ -15,7 +15,7 @@ func (m *Manager) FindLast(ctx context.Context, f Filter) (Session, error) {
 	if f.UserID == 0 { // all users' would be searched
 		return Session{}, ErrNotFound
 	}
-	wanted := dao.Wanted{UserID: f.UserID, DeviceType: f.DeviceType, APIID: f.APIID, Live: f.Active}
+	wanted := f.wanted()
 	for after := dao.Top; ; {
 		records, next, err := m.dao.Page(ctx, wanted, after, findPage)
 		switch {

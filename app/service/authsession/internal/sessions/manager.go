@@ -37,6 +37,9 @@ func (m *Manager) SetAnnounces(announces bool) { m.announces.Store(announces) }
 // asked for, even empty, with pages after it: every page costs the same,
 // however rare what f selects.
 func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, next string, err error) {
+	if p.Sort != BySignIn {
+		return m.listByActivity(ctx, f, p)
+	}
 	after, err := f.position(p.Token)
 	if err != nil {
 		return nil, "", err
@@ -45,7 +48,7 @@ func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, n
 	if size <= 0 {
 		size = DefaultPageSize
 	}
-	wanted := dao.Wanted{UserID: f.UserID, DeviceType: f.DeviceType, APIID: f.APIID, Live: f.Active}
+	wanted := f.wanted()
 	records, at, err := m.dao.Page(ctx, wanted, after, min(size, MaxPageSize))
 	if err != nil {
 		return nil, "", err
@@ -140,7 +143,7 @@ func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, er
 	if err != nil {
 		return nil, err
 	}
-	ended, err := m.dao.End(ctx, named, by.Reason, by.Actor)
+	ended, err := m.dao.End(ctx, named, by.Reason, by.who())
 	m.tell(ctx, ended, by.AnswerTo)
 	if err == nil {
 		m.remind(ctx, named, by.AnswerTo)
@@ -241,7 +244,7 @@ func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, mo
 		if err != nil || len(ids) == 0 {
 			return list, err != nil, err
 		}
-		ended, err := i.m.dao.EndIdle(ctx, ids, i.before, by.Actor)
+		ended, err := i.m.dao.EndIdle(ctx, ids, i.before, by.who())
 		if err != nil {
 			return list, true, err
 		}
@@ -362,6 +365,7 @@ func session(r *dao.Record) Session {
 		IP: r.Client.IP, Country: r.Country, Region: r.Region, Addresses: addresses(r),
 		SignedIn: dao.Time(r.SignedIn), LastActive: dao.Time(r.LastActive), ExpiresAt: dao.Time(r.ExpiresAt),
 		RevokedAt: dao.Time(r.RevokedAt), RevokeReason: r.Reason, RevokedBy: r.RevokedBy,
+		RevokeNote: r.RevokeNote, RevokeTicket: r.RevokeTicket,
 		Unconfirmed: r.Unconfirmed, EncryptedRequestsDisabled: r.EncryptedRequestsDisabled, CallRequestsDisabled: r.CallRequestsDisabled,
 	}
 }

@@ -48,6 +48,8 @@ type Session struct {
 	RevokedAt    time.Time // zero: live
 	RevokeReason Reason
 	RevokedBy    string
+	RevokeNote   string // what By.Note said when it was ended
+	RevokeTicket string // likewise
 
 	// Unconfirmed: it began beside others, and the user has not said yet that
 	// it was them (core.telegram.org/constructor/authorization).
@@ -85,15 +87,20 @@ const (
 	EndedByStockNode = dao.EndedByStockNode // by a node that does not say why
 )
 
-// By says why, and by whom, a session is ended. Actor is cut to 64 characters.
+// By says why, and by whom, a session is ended. Actor and Ticket are cut to 64
+// characters, Note to 200.
 type By struct {
 	Reason Reason
 	Actor  string // "user:1", "admin:alice", "cleanup"; empty: it has no name
+	Note   string // why, in the operator's words
+	Ticket string // in which it was asked for
 	// AnswerTo is the perm key whose client waits for the answer of this call,
 	// 0 when none does. Its session node is not told, since the push would
 	// overtake the answer and suppress it: it knows by the answer.
 	AnswerTo int64
 }
+
+func (b By) who() dao.By { return dao.By{Actor: b.Actor, Note: b.Note, Ticket: b.Ticket} }
 
 // Device is a session as its user's list of devices shows it.
 type Device struct {
@@ -116,7 +123,18 @@ type Filter struct {
 	DeviceType string
 	APIID      int32
 	Active     *bool // true: live ones, false: ended ones, nil: both
+	Match      Match
 }
+
+// Sort is the order of a list.
+type Sort string
+
+// Orders. Those by activity are of live sessions alone.
+const (
+	BySignIn     Sort = ""            // the latest sign-in first
+	ByLastActive Sort = "last_active" // the one active last first
+	ByIdleness   Sort = "idle"        // the one idle longest first
+)
 
 // Bounds of a page.
 const (
@@ -128,6 +146,7 @@ const (
 type Page struct {
 	Size  int    // 0: DefaultPageSize; more than MaxPageSize counts as that
 	Token string // from the page before; empty: the first
+	Sort  Sort
 }
 
 // Selection names the sessions to revoke: the one with Hash, or those of

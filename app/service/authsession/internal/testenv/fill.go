@@ -50,8 +50,12 @@ func Fill(t testing.TB, db *sql.DB, rows int, now int64, only ...string) {
 		"INSERT INTO session_fences(name, token) SELECT CONCAT('name', i), 1 FROM numbers",
 		fmt.Sprintf("INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
 			" SELECT %d + i, 'grpc', 'ListSessions', 'test', '', 0, 0, '', 'OK', '', 0 FROM numbers", now*1000),
+		fmt.Sprintf("INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, died_at, retry, body) SELECT ELT(1 + i %% 2, 'test', 'other'), LPAD(HEX(i), 32, '0'),"+
+			" 'session.changed', 1 + i DIV %d, 12, %d, i %% 1000 = 0, '{}' FROM numbers", LoginsAUser, now*1000),
+		fmt.Sprintf("INSERT INTO auth_admin_answers(caller, idem_key, request_hash, created_at) SELECT 'test', CONCAT('k', i), REPEAT('h', 32), %d + i FROM numbers", now*1000),
+		fmt.Sprintf("INSERT INTO auth_cleanup_runs(ended_at, result) SELECT %d + i, 'done' FROM numbers", now*1000),
 		"DROP TABLE numbers",
-		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_history, auth_admin_log_sessions, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs, auth_cache_releases",
+		"ANALYZE TABLE auth_keys, auth_key_infos, auth_key_lifetimes, auths, auth_users, auth_user_history, auth_admin_log_sessions, auth_user_settings, auth_password_pendings, session_events, session_fences, auth_admin_logs, auth_cache_releases, session_webhook_dead, auth_admin_answers, auth_cleanup_runs",
 	} {
 		if into, isInsert := strings.CutPrefix(s, "INSERT INTO "); isInsert && len(only) > 0 {
 			if table, _, _ := strings.Cut(into, "("); !slices.Contains(only, table) {

@@ -32,6 +32,8 @@ type Entry struct {
 	Code      string // of the answer, as OK or NOT_FOUND; empty: under way
 	Reason    string // why the call was refused; empty: it was not
 	Affected  int    // logins that were ended, erased or listed
+	Note      string // why the caller says that it is done
+	Ticket    string // in which it was asked for
 }
 
 // Outcome is what came of a change.
@@ -39,7 +41,7 @@ type Outcome struct {
 	Code   string
 	UserID int64 // whom the call was about, where that was found out; 0: as its row says
 	Ended  []Ended
-	Erased int    // logins that the change removed, which are not named
+	Others int    // logins that the change removed, events that are delivered again: what is not named
 	Counts string // of what it did, as JSON; stands after the request; empty: Ended says it
 }
 
@@ -54,6 +56,9 @@ const (
 	maxRequest = 512
 	maxCode    = 24
 	maxReason  = 32
+	// MaxNote and MaxTicket bound what a caller says of a change, in characters.
+	MaxNote   = 200
+	MaxTicket = 64
 )
 
 // Log is the table. It may be used from any goroutine.
@@ -69,10 +74,11 @@ func New(db *sql.DB, now func() time.Time) *Log {
 
 // Write adds a row and returns its id.
 func (l *Log) Write(ctx context.Context, e Entry) (id int64, err error) {
-	result, err := l.conn.ExecCtx(ctx, "INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected)"+
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	result, err := l.conn.ExecCtx(ctx, "INSERT INTO auth_admin_logs(created_at, transport, method, caller, client_ip, user_id, hash, request, code, reason, affected, note, ticket)"+
+		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		l.now().UnixMilli(), e.Transport, device.Text(e.Method, maxMethod), device.Text(e.Caller, maxCaller), device.Text(e.ClientIP, maxIP), e.UserID, e.Hash,
-		device.Text(e.Request, maxRequest), device.Text(e.Code, maxCode), device.Text(e.Reason, maxReason), e.Affected)
+		device.Text(e.Request, maxRequest), device.Text(e.Code, maxCode), device.Text(e.Reason, maxReason), e.Affected,
+		device.Text(e.Note, MaxNote), device.Text(e.Ticket, MaxTicket))
 	if err != nil {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
@@ -99,7 +105,7 @@ func (l *Log) Complete(ctx context.Context, id int64, o Outcome) error {
 		}
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_admin_logs SET code = ?, affected = ?, user_id = IF(user_id = 0, ?, user_id),"+
 			" request = LEFT(CONCAT_WS(' ', request, NULLIF(?, '')), ?) WHERE id = ?",
-			device.Text(o.Code, maxCode), len(o.Ended)+o.Erased, o.UserID, o.Counts, maxRequest, id)
+			device.Text(o.Code, maxCode), len(o.Ended)+o.Others, o.UserID, o.Counts, maxRequest, id)
 		return err
 	})
 	if err != nil {

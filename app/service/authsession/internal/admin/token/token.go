@@ -27,10 +27,21 @@ const (
 	Read   Scope = "sessions:read"
 	Revoke Scope = "sessions:revoke"
 	Erase  Scope = "sessions:erase"
+	Audit  Scope = "audit:read"
+	Retry  Scope = "webhooks:retry"
 )
 
 // Scopes are all there are.
-var Scopes = []Scope{Read, Revoke, Erase}
+var Scopes = []Scope{Read, Revoke, Erase, Audit, Retry}
+
+// Listed names them in a sentence.
+func Listed() string {
+	names := make([]string, len(Scopes))
+	for i, s := range Scopes {
+		names[i] = string(s)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
 
 const (
 	// Leeway is how much the clocks of who makes and who checks a token may
@@ -69,6 +80,7 @@ const (
 type Caller struct {
 	Name   string
 	Scopes []Scope
+	Until  time.Time // when the token expires; zero: no token
 }
 
 // May reports whether the caller has a scope.
@@ -175,7 +187,7 @@ func (v *Verifier) Verify(raw string) (Caller, error) {
 	if c.Subject == "" || len(c.Subject) > maxName || strings.ContainsFunc(c.Subject, unprintable) {
 		return Caller{}, Subject
 	}
-	caller := Caller{Name: c.Subject}
+	caller := Caller{Name: c.Subject, Until: c.ExpiresAt.Time}
 	for _, word := range slices.Concat(c.Scope, c.Scp) {
 		if s := Scope(word); slices.Contains(Scopes, s) && !caller.May(s) {
 			caller.Scopes = append(caller.Scopes, s)
@@ -272,7 +284,7 @@ func Mint(key Key, g Grant, now time.Time) (string, error) {
 	scope := make(words, len(g.Scopes))
 	for i, s := range g.Scopes {
 		if !slices.Contains(Scopes, s) {
-			return "", fmt.Errorf("there is no scope %q; there are %s and %s", s, Read, Revoke)
+			return "", fmt.Errorf("there is no scope %q; there are %s", s, Listed())
 		}
 		scope[i] = string(s)
 	}

@@ -117,6 +117,8 @@ func TestVerify(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			require.False(t, caller.Until.IsZero())
+			caller.Until = time.Time{}
 			require.Equal(t, Caller{Name: "alice", Scopes: []Scope{Read}}, caller)
 		})
 	}

@@ -1,0 +1,154 @@
+package events
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+)
+
+// Dead letters are events that a webhook did not take in all its attempts. They wait
+// for an operator, for deadKeep, and no more than deadMost of a webhook, the oldest
+// of which go first.
+const (
+	deadKeep  = 30 * 24 * time.Hour
+	deadMost  = 100_000
+	deadError = 200  // characters
+	deadBatch = 1000 // rows of a statement
+)
+
+// bury keeps an event that is given up. One that was a dead letter before is none to
+// be tried again.
+func (h *Hook) bury(ctx context.Context, d *delivery, why error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
+	defer cancel()
+	_, err := h.db.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
+		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
+		h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// unbury removes a dead letter that was delivered.
+func (h *Hook) unbury(ctx context.Context, eventID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
+	defer cancel()
+	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// raised are dead letters that are to be tried again, the oldest first.
+func (h *Hook) raised(ctx context.Context, limit int) (list []row, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeBound)
+	defer cancel()
+	rows, err := h.db.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_webhook_dead WHERE name = ? AND retry = 1 ORDER BY id LIMIT ?", h.send.conf.Name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e row
+		if err := rows.Scan(&e.ID, &e.EventID, &e.Type, &e.Body); err != nil {
+			return nil, fmt.Errorf("dead letters: %w", err)
+		}
+		list = append(list, e)
+	}
+	return list, rows.Err()
+}
+
+// pruneDead removes dead letters that are too old or too many.
+func (h *Hook) pruneDead(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stepBound)
+	defer cancel()
+	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE died_at < ? ORDER BY died_at LIMIT ?", time.Now().Add(-deadKeep).UnixMilli(), deadBatch); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	beyond := int64(0) // none, where there are not too many
+	err := h.db.QueryRowContext(ctx, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
+	if err == nil || errors.Is(err, sql.ErrNoRows) {
+		_, err = h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND id <= ? ORDER BY id LIMIT ?", h.send.conf.Name, beyond, deadBatch)
+	}
+	if err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	return nil
+}
+
+// DeadLetter is an event that a webhook did not take.
+type DeadLetter struct {
+	ID       int64
+	Webhook  string
+	EventID  string
+	Type     string
+	UserID   int64
+	Attempts int    // in all
+	Error    string // of the last one
+	DiedAt   time.Time
+	Retrying bool // it is to be tried again
+	Body     string
+}
+
+// DeadLetters returns up to limit dead letters of a webhook, of one user or, where
+// that is 0, of all, below an id, the latest first.
+func (b *Book) DeadLetters(ctx context.Context, webhook string, userID, before int64, limit int) (list []DeadLetter, err error) {
+	where, args := "name = ? AND id < ?", []any{webhook, before}
+	if userID != 0 {
+		where, args = where+" AND user_id = ?", append(args, userID)
+	}
+	rows, err := b.db.QueryContext(ctx, "SELECT id, name, event_id, type, user_id, attempts, error, died_at, retry, body FROM session_webhook_dead WHERE "+
+		where+" ORDER BY id DESC LIMIT ?", append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d DeadLetter
+		var at int64
+		if err := rows.Scan(&d.ID, &d.Webhook, &d.EventID, &d.Type, &d.UserID, &d.Attempts, &d.Error, &at, &d.Retrying, &d.Body); err != nil {
+			return nil, fmt.Errorf("dead letters: %w", err)
+		}
+		d.DiedAt = time.UnixMilli(at)
+		list = append(list, d)
+	}
+	return list, rows.Err()
+}
+
+// Retried says which dead letters to deliver again: those with IDs, or, without any,
+// the oldest thousand, of UserID alone where that is not 0.
+type Retried struct {
+	Webhook string
+	IDs     []int64 // at most 1000
+	UserID  int64
+}
+
+// Retry has dead letters delivered again that are not under way already, and returns
+// how many, and whether others are left. A dry run counts them.
+func (b *Book) Retry(ctx context.Context, r Retried, dryRun bool) (n int, more bool, err error) {
+	where, args := "name = ? AND retry = 0", []any{r.Webhook}
+	if len(r.IDs) > 0 {
+		where += " AND id IN (?" + strings.Repeat(", ?", len(r.IDs)-1) + ")"
+		for _, id := range r.IDs {
+			args = append(args, id)
+		}
+	} else if r.UserID != 0 {
+		where, args = where+" AND user_id = ?", append(args, r.UserID)
+	}
+	n, more, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE "+where, deadBatch, args...)
+	if err != nil || dryRun {
+		return n, more, err
+	}
+	result, err := b.db.ExecContext(ctx, "UPDATE session_webhook_dead SET retry = 1 WHERE "+where+" ORDER BY id LIMIT ?", append(args, deadBatch)...)
+	if err != nil {
+		return 0, false, fmt.Errorf("dead letters: %w", err)
+	}
+	changed, err := result.RowsAffected()
+	return int(changed), more, err
+}
