@@ -19,12 +19,13 @@ ROWS     ?=
 HTML     ?=
 JSON     ?=
 PROFILE  ?=
+PICTURES ?=
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-units packages test-packages lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +82,10 @@ test-rules: ## check the rules for Prometheus and run their cases (promtool: an 
 
 test-dashboards: build ## ask a Prometheus that scrapes a cluster under load for all that dashboards and rules ask for
 	@.ci/with-servers env TEST_PROMETHEUS="$$(.ci/prometheus)" TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/dashboards
+
+test-console: ## have a headless Chromium use the session console of a cluster (Chromium: an installed one, or Debian's); PICTURES=1 makes docs/img/console-*.png
+	@CGO_ENABLED=0 go build -C app/lab -ldflags '-s -w' -o $(CURDIR)/.cache/lab ./cmd/lab
+	@.ci/with-chromium env TEST_LAB=$(CURDIR)/.cache/lab TEST_PICTURES=$(if $(PICTURES),$(CURDIR)/docs/img) CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/console
 
 test-units: ## check the units of systemd (systemd-analyze)
 	@.ci/test-units

@@ -5,7 +5,7 @@ package metrics
 // go-zero that have it, "prefix_*{label}". A value that a client, a user or a
 // request chooses has no bound and no place in a label.
 var bounds = map[string]string{
-	"authsession_admin_refused_total{reason}":     "the words of package token and of `identity.go`, some 20",
+	"authsession_admin_refused_total{reason}":     "the words of package token, of `identity.go` and of package oidclogin, some 25",
 	"authsession_admin_requests_total{transport}": "`grpc`, `rest`",
 	"authsession_admin_requests_total{method}":    "the methods of `SessionAdmin`; a call of another is refused before it is counted",
 	"authsession_admin_requests_total{code}":      "the 13 answers of `failure.go`",

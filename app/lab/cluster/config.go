@@ -28,6 +28,14 @@ type Config struct {
 	// files.
 	SessionYAML, AuthSessionYAML string
 
+	// Console is where authsession serves its admin API and the session console,
+	// host:port. Empty: nowhere.
+	Console string
+	// ConsoleIssuer is an OpenID Connect issuer at which people may sign in to the
+	// console: as the public client "lab", with the role "operator" in the claim groups.
+	// Empty: none.
+	ConsoleIssuer string
+
 	// SessionNodes is how many session nodes there are at the start, 0 means 1;
 	// AddSession and RemoveSession change it.
 	SessionNodes int

@@ -29,9 +29,13 @@ func (c *Cluster) startPair(ctx context.Context) (err error) {
 			c.cfg.Log.Error("stopping the pair", "err", err)
 		}
 	})
+	admin, err := c.adminYAML()
+	if err != nil {
+		return err
+	}
 	c.authsession, err = c.launch(ctx, spec{key: authsessionKey, name: authsessionKey, text: authsessionYAML, args: c.cfg.AuthSession, fields: map[string]any{
 		"DSN": quote(c.dsn), "Redis": quote(c.redis), "Connections": connections, "Migrate": migrate,
-		"SaltLife": c.cfg.SaltLife, "Extra": c.cfg.AuthSessionYAML,
+		"SaltLife": c.cfg.SaltLife, "Extra": c.cfg.AuthSessionYAML + admin,
 	}})
 	for err == nil && len(c.sessions) < c.cfg.SessionNodes {
 		err = c.AddSession(ctx)

@@ -45,6 +45,8 @@ func runCluster(args []string) int {
 	o.define(fs, data)
 	listen := fs.String("listen", "127.0.0.1:10443", "`host:port` for clients")
 	entry := fs.String("entry", "", "`host:port` for clients that begin at data centre 1: they are sent to 2 (default: none)")
+	console := fs.String("console", "127.0.0.1:20453", "`host:port` for the session console and the admin API; empty: none")
+	issuer := fs.String("console-issuer", "", "`URL` of an OpenID Connect issuer for signing in to the console, as client lab, with the role operator in the claim groups")
 	saltLife := fs.Duration("salt-life", 0, "how long each server salt is the current one, 10s at least (default 30m)")
 	if code, ok := parse(fs, args); !ok {
 		return code
@@ -61,7 +63,7 @@ func runCluster(args []string) int {
 	if *entry != "" {
 		cfg.EntryDC, cfg.EntryListenOn = entryDC, *entry
 	}
-	cfg.ListenOn, cfg.SaltLife = *listen, *saltLife
+	cfg.ListenOn, cfg.SaltLife, cfg.Console, cfg.ConsoleIssuer = *listen, *saltLife, *console, *issuer
 	cfg.Passwords = map[string]string{passwordPhone: password}
 	cfg.Slow = map[string]time.Duration{bff.SlowMethod: slowTime}
 
@@ -76,6 +78,10 @@ func runCluster(args []string) int {
 	}
 	defer c.Close()
 	describe(os.Stdout, c)
+	if err := describeConsole(os.Stdout, c); err != nil {
+		return fail("run", err)
+	}
+	fmt.Println("\nCtrl-C stops everything.")
 	if err := c.Failed(ctx); err != nil {
 		return fail("run", err)
 	}
@@ -104,7 +110,17 @@ is %s. %s has a password, too: %s. With gotd/td:
     DCList:     dcs.List{Options: []tg.DCOption{{ID: %d, IPAddress: …, Port: …}}},
     PublicKeys: []telegram.PublicKey{{RSA: …}},
   }
-
-Ctrl-C stops everything.
 `, c.DC(), c.Addr(), bff.DefaultCode, passwordPhone, password, c.DC(), c.DC())
+}
+
+// describeConsole tells where the console is, and what it takes.
+func describeConsole(w io.Writer, c *cluster.Cluster) error {
+	if c.ConsoleURL() == "" {
+		return nil
+	}
+	token, err := c.ConsoleToken()
+	if err == nil {
+		fmt.Fprintf(w, "\nThe session console is at %s and takes this token:\n\n  %s\n", c.ConsoleURL(), token)
+	}
+	return err
 }

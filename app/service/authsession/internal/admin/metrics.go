@@ -3,7 +3,7 @@ package admin
 import "github.com/zeromicro/go-zero/core/metric"
 
 var (
-	// requests by what came of them; method is that of SessionAdmin.
+	// requests by what came of them; method is that of SessionAdmin, or SignIn.
 	requests = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "admin",
@@ -12,7 +12,7 @@ var (
 		Labels:    []string{"transport", "method", "code"},
 	})
 	// refusals by reason: those of package token, and certificate,
-	// client_unknown, no_credentials, scope, rate, audit.
+	// client_unknown, no_credentials, scope, rate, audit, and those of package oidclogin.
 	refusals = metric.NewCounterVec(&metric.CounterVecOpts{
 		Namespace: "authsession",
 		Subsystem: "admin",

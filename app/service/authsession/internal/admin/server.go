@@ -88,6 +88,9 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		if err != nil {
 			return nil, err
 		}
+		if handler, err = a.guard.withConsole(handler, c.Admin, keys.Get); err != nil {
+			return nil, err
+		}
 		a.rest = &http.Server{
 			Addr: address, Handler: handler,
 			TLSConfig:         a.guard.checkClients(encryption.Get, overREST, "h2", "http/1.1"),

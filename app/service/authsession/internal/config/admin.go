@@ -21,6 +21,7 @@ type Admin struct {
 	Rest     AdminRest   `json:",optional"`
 	TLS      AdminTLS    `json:",optional"` // of both listeners
 	Tokens   AdminTokens `json:",optional"`
+	OIDC     AdminOIDC   `json:",optional"` // of the session console
 	// AllowPlain lets a listener that is not on loopback do without TLS: for
 	// installs where something in front of it encrypts.
 	AllowPlain bool `json:",optional"`
@@ -74,7 +75,7 @@ func (a *Admin) RestAddress() string {
 
 func (a *Admin) given() bool {
 	return a.TLS.CertFile != "" || a.TLS.KeyFile != "" || a.TLS.ClientCAFile != "" || len(a.TLS.Clients) > 0 ||
-		a.Tokens.given() || a.AllowPlain
+		a.Tokens.given() || a.OIDC.Enabled() || a.AllowPlain
 }
 
 // validate reads every file that the block names.
@@ -92,10 +93,14 @@ func (a *Admin) validate() error {
 			return err
 		}
 	}
-	if _, err := a.Tokens.Load(); err != nil {
+	keys, err := a.Tokens.Load()
+	if err != nil {
 		return err
 	}
-	_, err := a.ServerTLS()
+	if err := a.OIDC.validate(a.Rest.Port != 0, keys); err != nil {
+		return err
+	}
+	_, err = a.ServerTLS()
 	return err
 }
 

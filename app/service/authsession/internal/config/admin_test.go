@@ -36,6 +36,8 @@ func TestAdmin(t *testing.T) {
 		remote = "ListenOn: 0.0.0.0:1, "
 	)
 	tokens := "Tokens: {HMACKeyFile: " + secret + "}"
+	rest := "Rest: {Port: 1}, " + tokens + ", "
+	const issuer, grants = "Issuer: 'https://login.example.org', ", "Grants: {ops: [sessions:read]}"
 	encrypted := "CertFile: " + server.Cert + ", KeyFile: " + server.Key
 	clients := "ClientCAFile: " + ours.File + ", Clients: {ops.example.org: [sessions:read], root: [sessions:read, sessions:revoke]}"
 
@@ -51,6 +53,8 @@ func TestAdmin(t *testing.T) {
 		remote + tokens + ", TLS: {" + encrypted + "}",
 		remote + "TLS: {" + encrypted + ", " + clients + "}",
 		local + tokens + ", KeepLog: 0s",
+		"Rest: {Port: 1}, " + tokens + ", OIDC: {Issuer: 'https://login.example.org', ClientID: console, ClientSecretFile: " + secret + ", Grants: {ops: [sessions:read]}}",
+		"Rest: {Port: 1}, " + tokens + ", OIDC: {Issuer: 'http://localhost:8080/realm', ClientID: console, NameClaim: email, RolesClaim: roles, Life: 1m, Grants: {ops: [sessions:read]}}",
 	} {
 		_, err := load(block)
 		require.NoError(t, err, block)
@@ -105,6 +109,18 @@ func TestAdmin(t *testing.T) {
 		local + tokens + ", RateLimit: {Burst: 0}":                                                          "Admin.RateLimit.Burst is 0: give 1 to 1000000",
 		local + tokens + ", Timeout: 1ms":                                                                   "Admin.Timeout is 1ms: give 100ms to 5m",
 		local + tokens + ", KeepLog: 1s":                                                                    "Admin.KeepLog is 1s: give 0s, or 1h or more",
+
+		rest + "OIDC: {ClientID: console}":                                                                                  "Admin.OIDC.Issuer is missing",
+		rest + "OIDC: {Issuer: 'login.example.org', ClientID: console, " + grants + "}":                                     "Admin.OIDC.Issuer is no https address",
+		rest + "OIDC: {Issuer: 'http://login.example.org', ClientID: console, " + grants + "}":                              "Admin.OIDC.Issuer is no https address",
+		rest + "OIDC: {" + issuer + grants + "}":                                                                            "Admin.OIDC.ClientID is missing",
+		rest + "OIDC: {" + issuer + "ClientID: console}":                                                                    "Admin.OIDC.Grants lets nobody do anything",
+		rest + "OIDC: {" + issuer + "ClientID: console, Grants: {ops: [sessions:write]}}":                                   `Admin.OIDC.Grants.ops names the scope "sessions:write"`,
+		rest + "OIDC: {" + issuer + "ClientID: console, Life: 1s, " + grants + "}":                                          "Admin.OIDC.Life is out of bounds",
+		rest + "OIDC: {" + issuer + "ClientID: console, ClientSecretFile: /nowhere, " + grants + "}":                        "Admin.OIDC.ClientSecretFile cannot be read",
+		local + tokens + ", OIDC: {" + issuer + "ClientID: console, " + grants + "}":                                        "Admin.OIDC is for the console, which is not served",
+		"Rest: {Port: 1}, Tokens: {PublicKeyFile: " + public + "}, OIDC: {" + issuer + "ClientID: console, " + grants + "}": "Admin.OIDC has no key to make tokens with",
+		"OIDC: {" + issuer + "ClientID: console}":                                                                           "Admin names no listener",
 	} {
 		_, err := load(block)
 		require.ErrorContains(t, err, want, block)

@@ -42,7 +42,7 @@ func (s *MatchScan) Next(ctx context.Context, limit int) (list []Record, examine
 		return s.nextOfUsers(ctx, limit)
 	}
 	var end int64
-	err = s.d.conn.QueryRowCtx(ctx, &end, "SELECT id FROM auth_users FORCE INDEX (PRIMARY) WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", s.at.ID, windowRows-1)
+	err = s.d.conn.QueryRowCtx(ctx, &end, "SELECT id FROM auth_users FORCE INDEX (`PRIMARY`) WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?", s.at.ID, windowRows-1)
 	last := errors.Is(err, sql.ErrNoRows)
 	if err != nil && !last {
 		return nil, 0, fmt.Errorf("sessions: %w", err)
@@ -53,7 +53,7 @@ func (s *MatchScan) Next(ctx context.Context, limit int) (list []Record, examine
 	if !last {
 		where, args = where+" AND u.id <= ?", append(args, end)
 	}
-	found, err := s.d.recordsOf(ctx, s.d.conn, "SELECT "+recordColumns+" FROM auth_users u FORCE INDEX (PRIMARY)"+recordJoins+
+	found, err := s.d.recordsOf(ctx, s.d.conn, "SELECT "+recordColumns+" FROM auth_users u FORCE INDEX (`PRIMARY`)"+recordJoins+
 		" WHERE "+filter+where+" ORDER BY u.id LIMIT ?", append(args, windowRows)...)
 	if err != nil {
 		return nil, 0, err

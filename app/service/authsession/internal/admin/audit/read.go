@@ -128,7 +128,7 @@ const columns = "l.id, l.created_at, l.transport, l.method, l.caller, l.client_i
 func (l *Log) window(ctx context.Context, f Filter, after, before int64) ([]Row, error) {
 	const order = "l.id < ? AND l.id > ? ORDER BY l.id DESC LIMIT ?"
 	from := func(index, where string) string {
-		return "SELECT " + columns + " FROM auth_admin_logs l FORCE INDEX (" + index + ") WHERE " + where + order
+		return "SELECT " + columns + " FROM auth_admin_logs l FORCE INDEX (`" + index + "`) WHERE " + where + order
 	}
 	switch {
 	case f.UserID != 0:
