@@ -143,7 +143,12 @@ func explain(err error, raw map[string]any, known *keys, v any) error {
 	}
 	if path := blame(err, raw, v); path != "" {
 		name, _ := known.find(path)
-		return &KeyError{Key: name, Problem: fmt.Sprintf("is %v", lookup(raw, name)),
+		value := lookup(raw, name)
+		problem := fmt.Sprintf("is %v", value)
+		if _, list := value.([]any); list { // it may hold passwords
+			problem = "has a value that cannot be used"
+		}
+		return &KeyError{Key: name, Problem: problem,
 			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")"}
 	}
 	return err
