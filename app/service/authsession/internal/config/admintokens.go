@@ -19,6 +19,9 @@ type AdminTokens struct {
 	// by another while tokens of both are in use.
 	Keys     []AdminKey `json:",optional"`
 	JWKSFile string     `json:",optional"` // a JSON Web Key Set with public keys, by kid
+	// JWKSURL is where such a set is read from, again and again: https, or on this
+	// host. Keys of the files come first.
+	JWKSURL string `json:",optional"`
 	// DenyFile names tokens that are refused, one a line: a jti, or sub: and a
 	// subject, all of whose tokens are.
 	DenyFile string        `json:",optional"`
@@ -35,7 +38,7 @@ type AdminKey struct {
 }
 
 func (t *AdminTokens) keyed() bool {
-	return t.HMACKeyFile != "" || t.PublicKeyFile != "" || len(t.Keys) > 0 || t.JWKSFile != ""
+	return t.HMACKeyFile != "" || t.PublicKeyFile != "" || len(t.Keys) > 0 || t.JWKSFile != "" || t.JWKSURL != ""
 }
 
 func (t *AdminTokens) given() bool {
@@ -65,9 +68,14 @@ func (t *AdminTokens) Load() (keys token.Keys, err error) {
 	case t.MaxLife < 0 || t.MaxLife > 0 && t.MaxLife < time.Minute:
 		return keys, &conf.KeyError{Key: tokensPrefix + ".MaxLife", Problem: "is out of bounds", Fix: "set it to 1m or more, or to 0 for no bound"}
 	case !t.keyed() && t.given():
-		return keys, &conf.KeyError{Key: tokensPrefix, Problem: "names no key", Fix: "set HMACKeyFile, PublicKeyFile, Keys or JWKSFile"}
+		return keys, &conf.KeyError{Key: tokensPrefix, Problem: "names no key", Fix: "set HMACKeyFile, PublicKeyFile, Keys, JWKSFile or JWKSURL"}
 	case !t.keyed():
 		return keys, nil
+	}
+	if t.JWKSURL != "" {
+		if err := token.CheckURL(t.JWKSURL); err != nil {
+			return keys, &conf.KeyError{Key: tokensPrefix + ".JWKSURL", Problem: err.Error(), Fix: "name the jwks_uri of who signs the tokens, for example https://sso.example.org/keys"}
+		}
 	}
 	keys.ByID = map[string]token.Key{}
 	if t.JWKSFile != "" {
