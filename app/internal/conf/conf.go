@@ -184,7 +184,11 @@ func explain(err error, raw, written map[string]any, known *keys, v any) error {
 	}
 	if path := blame(err, raw, v); path != "" {
 		name, _ := known.find(path)
-		return &KeyError{Key: name, Problem: fmt.Sprintf("is %v", shown(name)),
+		problem := fmt.Sprintf("is %v", shown(name))
+		if _, list := lookup(raw, name).([]any); list { // it may hold passwords
+			problem = "has a value that cannot be used"
+		}
+		return &KeyError{Key: name, Problem: problem,
 			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")"}
 	}
 	return err

@@ -16,7 +16,10 @@ type sample struct {
 		DSN    string `json:"DSN" example:"root:@tcp(127.0.0.1:3306)/teamgram"`
 		Active int    `json:",default=64"`
 	}
-	Cache  []struct{ Host string }
+	Cache []struct {
+		Host string
+		Kind string `json:",default=a,options=a|b"`
+	}
 	Routes map[string]string `json:",optional"`
 }
 
@@ -49,6 +52,8 @@ func TestErrorsNameTheKeyAndAWayOut(t *testing.T) {
 			"Mysql.Active has a value of the wrong type (many): set it"},
 		{"not one of the options", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nMode: fast\n", "Mode",
 			`Mode is fast: correct it (value "fast" is not defined in options "[dev test rt pre pro]")`},
+		{"not one of the options, in a list", good + "Mysql: {DSN: x}\nCache: [{Host: secret, Kind: c}]\n", "Cache",
+			`Cache has a value that cannot be used: correct it (value "c" is not defined in options "[a b]")`},
 		{"out of range", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nCpuThreshold: 2000\n", "CpuThreshold",
 			"CpuThreshold is 2000: correct it (wrong number range setting)"},
 		{"not a duration", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nShutdown: {WaitTime: soon}\n", "Shutdown.WaitTime",

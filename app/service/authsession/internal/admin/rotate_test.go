@@ -1,7 +1,12 @@
 package admin
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -65,4 +70,26 @@ func TestFilesAreReplacedWithoutARestart(t *testing.T) {
 	}, 10*time.Second, 50*time.Millisecond, "REST")
 	code, _, stderr := a.ctl(with(young, "two"), "config", "--ca", others.File)
 	require.Zero(t, code, stderr)
+}
+
+// Tokens of an issuer are let in by the keys at its address alone.
+func TestTokensByAKeySetAtAURL(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"one","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
+	}))
+	t.Cleanup(issuer.Close)
+	a := serve(t, false, "Tokens: {JWKSURL: "+issuer.URL+"}")
+	made := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": "ops", "scope": "sessions:read", "exp": time.Now().Add(time.Hour).Unix()})
+	made.Header["kid"] = "one"
+	bearer, err := made.SignedString(private)
+	require.NoError(t, err)
+	code, _ := a.must("GET", "/v1/config", bearer, "")
+	require.Equal(t, 200, code)
+	made.Header["kid"] = "two"
+	bearer, err = made.SignedString(private)
+	require.NoError(t, err)
+	code, _ = a.must("GET", "/v1/config", bearer, "")
+	require.Equal(t, 401, code)
 }

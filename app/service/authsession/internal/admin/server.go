@@ -46,6 +46,7 @@ type Server struct {
 	rest  *http.Server      // nil: no REST
 
 	calls   *impl
+	remote  *token.Remote // nil: none
 	keeper  *keeper
 	running sync.WaitGroup // what Start started, but for rpc
 }
@@ -71,8 +72,15 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	rows := audit.New(db, now)
 	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog, c.Admin.Refusals.Keep)}
 	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), log: rows, timeout: c.Admin.Timeout, now: now}
-	if len(keys.Get().ByID) > 0 {
-		a.guard.verifier = token.NewVerifier(keys.Get, c.Admin.Tokens.Rules(), now)
+	if address := c.Admin.Tokens.JWKSURL; address != "" {
+		a.remote = token.NewRemote(address, now, func(err error) { logx.Errorf("config key Admin.Tokens.JWKSURL: %s %v", address, err) })
+	}
+	if len(keys.Get().ByID) > 0 || a.remote != nil {
+		a.guard.verifier = token.NewVerifier(func() token.Keys {
+			all := keys.Get()
+			all.Remote = a.remote
+			return all
+		}, c.Admin.Tokens.Rules(), now)
 	}
 	calls := &impl{sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
 		counts: newCounter(s, c.Touch.DBInterval+c.Touch.CacheInterval, c.Admin.Timeout, now)}
@@ -206,6 +214,7 @@ func (a *Server) Stop(ctx context.Context) error {
 		})
 	}
 	both.Wait()
+	a.remote.Close()
 	a.running.Wait()
 	return errors.Join(rpcErr, restErr)
 }

@@ -75,6 +75,7 @@ func TestAdmin(t *testing.T) {
 		local + "Tokens: {Keys: [{ID: a, HMACKeyFile: " + secret + "}, {ID: a, HMACKeyFile: " + secret + "}]}": "Admin.Tokens.Keys[1].ID is empty, or another",
 		local + "Tokens: {Keys: [{ID: a, HMACKeyFile: " + short + "}]}":                                        "Admin.Tokens.Keys[0].HMACKeyFile holds 16 bytes",
 		local + "Tokens: {JWKSFile: " + secret + "}":                                                           "Admin.Tokens.JWKSFile is no JSON Web Key Set",
+		local + "Tokens: {JWKSURL: 'http://sso.example.org/keys'}":                                             "Admin.Tokens.JWKSURL is neither https nor on this host",
 		local + "Tokens: {HMACKeyFile: " + secret + ", DenyFile: /nowhere}":                                    "Admin.Tokens.DenyFile cannot be read",
 		local + "Tokens: {HMACKeyFile: " + secret + ", MaxLife: 1s}":                                           "Admin.Tokens.MaxLife is 1s: give 0s, or 1m or more",
 		local + "Tokens: {DenyFile: " + deny + "}, TLS: {" + encrypted + ", " + clients + "}":                  "Admin.Tokens names no key",

@@ -18,6 +18,9 @@ type AdminTokens struct {
 	// by another while tokens of both are in use.
 	Keys     []AdminKey `json:",optional"`
 	JWKSFile string     `json:",optional"` // a JSON Web Key Set with public keys, by kid
+	// JWKSURL is where such a set is read from, again and again: https, or on this
+	// host. Keys of the files come first.
+	JWKSURL string `json:",optional"`
 	// DenyFile names tokens that are refused, one a line: a jti, or sub: and a
 	// subject, all of whose tokens are.
 	DenyFile string        `json:",optional"`
@@ -34,7 +37,7 @@ type AdminKey struct {
 }
 
 func (t *AdminTokens) keyed() bool {
-	return t.HMACKeyFile != "" || t.PublicKeyFile != "" || len(t.Keys) > 0 || t.JWKSFile != ""
+	return t.HMACKeyFile != "" || t.PublicKeyFile != "" || len(t.Keys) > 0 || t.JWKSFile != "" || t.JWKSURL != ""
 }
 
 func (t *AdminTokens) given() bool {
@@ -62,9 +65,14 @@ const tokensPrefix = "Admin.Tokens"
 func (t *AdminTokens) Load() (keys token.Keys, err error) {
 	switch {
 	case !t.keyed() && t.given():
-		return keys, &conf.KeyError{Key: tokensPrefix, Problem: "names no key", Fix: "set HMACKeyFile, PublicKeyFile, Keys or JWKSFile"}
+		return keys, &conf.KeyError{Key: tokensPrefix, Problem: "names no key", Fix: "set HMACKeyFile, PublicKeyFile, Keys, JWKSFile or JWKSURL"}
 	case !t.keyed():
 		return keys, nil
+	}
+	if t.JWKSURL != "" {
+		if err := token.CheckURL(t.JWKSURL); err != nil {
+			return keys, &conf.KeyError{Key: tokensPrefix + ".JWKSURL", Problem: err.Error(), Fix: "name the jwks_uri of who signs the tokens, for example https://sso.example.org/keys"}
+		}
 	}
 	keys.ByID = map[string]token.Key{}
 	if t.JWKSFile != "" {

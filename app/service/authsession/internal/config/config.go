@@ -3,26 +3,24 @@
 package config
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/zeromicro/go-zero/core/discov"
-	"github.com/zeromicro/go-zero/core/stores/cache"
-	"github.com/zeromicro/go-zero/core/stores/kv"
 	"github.com/zeromicro/go-zero/zrpc"
 
 	"github.com/tgsession/tgsession/app/internal/allow"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/rpcserver"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 )
 
 // Config is the whole file.
 type Config struct {
 	zrpc.RpcServerConf
 	Mysql Mysql
-	Cache cache.CacheConf // keys and logins
-	KV    kv.KvConf       // salts
+	Cache redisconf.Nodes // keys and logins
+	KV    redisconf.Nodes // salts
 	Salts Salts
 	GeoIP GeoIP
 	// Warmup fills the Cache after a start.
@@ -132,15 +130,11 @@ func (c *Config) Validate() error {
 	if dsn.DBName == "" {
 		return &conf.KeyError{Key: "Mysql.DSN", Problem: "names no database", Fix: "add it after the address, for example tcp(127.0.0.1:3306)/teamgram"}
 	}
-	for key, nodes := range map[string]cache.ClusterConf{"Cache": c.Cache, "KV": c.KV} {
-		if len(nodes) == 0 || cache.TotalWeights(nodes) <= 0 {
-			return &conf.KeyError{Key: key, Problem: "has no node", Fix: fmt.Sprintf("name a Redis: %s: [{Host: 127.0.0.1:6379}]", key)}
-		}
-		for i, n := range nodes {
-			if n.Host == "" {
-				return &conf.KeyError{Key: fmt.Sprintf("%s[%d].Host", key, i), Problem: "is empty", Fix: "name a Redis, for example Host: 127.0.0.1:6379"}
-			}
-		}
+	if err := c.Cache.Check("Cache"); err != nil {
+		return err
+	}
+	if err := c.KV.Check("KV"); err != nil {
+		return err
 	}
 	if _, err := allow.Parse(c.AllowPeers); err != nil {
 		return err
@@ -202,10 +196,16 @@ func (c *Config) SessionNodes() zrpc.RpcClientConf {
 // Unneeded names keys of stock files that are known, and why they are not needed.
 func (*Config) Unneeded() map[string]string {
 	const own = "each call has a time of its own"
-	return map[string]string{
+	keys := map[string]string{
 		"Mysql.Addr":         "Mysql.DSN has the address",
 		"Mysql.QueryTimeout": own, "Mysql.ExecTimeout": own, "Mysql.TranTimeout": own,
 	}
+	for _, list := range []string{"Cache", "KV"} { // go-zero's client of Redis has them
+		keys[list+".NonBlock"] = "a start waits for no Redis"
+		keys[list+".PingTimeout"] = own
+		keys[list+".MaintNotifications"] = "nobody is asked for such"
+	}
+	return keys
 }
 
 // Unused returns a warning for each accepted key of the file that has no

@@ -26,10 +26,10 @@ var table = concat(
 		{Key: "Mysql.Migrate", Doc: "Bring the schema up to date at start, on an empty database with a warning; `false`: only `-migrate` does."},
 		{Key: "Mysql.DisableStmtLog", Doc: "No statements in the log but slow ones."},
 		{Key: "Mysql.SlowThreshold", Min: 0, Max: 3_600_000, Unit: "ms", Doc: "From when on a statement is slow; less than 500 counts as 500."},
-		{Key: "Cache", Block: true, Doc: "Redis nodes for keys and logins, at least one."},
-		{Key: "Cache[].Pass", Secret: true},
-		{Key: "KV", Block: true, Doc: "Redis nodes for salts and events, at least one."},
-		{Key: "KV[].Pass", Secret: true},
+	},
+	redisTable("Redis nodes for keys and logins, at least one").Under("Cache[]."),
+	redisTable("Redis nodes for salts and events, at least one").Under("KV[]."),
+	keytable.Table{
 		{Key: "AllowPeers", Reload: keytable.Live, Doc: "Addresses and networks whose calls are served; none: all (stock peers send no credentials)."},
 		{Key: "MaxInFlight", Unit: "calls", Doc: "Calls at a time; more are answered 500 `INTERNAL_SERVER_ERROR`. 0: no bound. go-zero's shedder and breaker are off unless the file sets `CpuThreshold` or `Middlewares.Breaker`."},
 		{Key: "KeyEncryption.File", Doc: "File with the key (32 bytes in hex or base64) that encrypts auth keys in MySQL and in the cache with AES-256-GCM."},
@@ -88,6 +88,23 @@ var table = concat(
 	adminTable.Under("Admin."),
 )
 
+// redisTable describes one node of Cache or KV.
+func redisTable(what string) keytable.Table {
+	return keytable.Table{
+		{Key: "Host", Doc: what + ": `host:port`; of a cluster or of sentinels several, with commas between them."},
+		{Key: "Type", Doc: "`node`, `cluster` or `sentinel`."},
+		{Key: "User", Doc: "Account at Redis."},
+		{Key: "Pass", Secret: true, Doc: "Its password."},
+		{Key: "Tls", Doc: "Encrypt the connections, as go-zero does, which checks no certificate."},
+		{Key: "MasterName", Doc: "Of `sentinel`: what the sentinels call the primary and its replicas."},
+		{Key: "SentinelUser", Doc: "Of `sentinel`: the account at the sentinels themselves."},
+		{Key: "SentinelPass", Secret: true, Doc: "Its password."},
+		{Key: "DisableIdentity", Doc: "No `CLIENT SETINFO`, which old servers and proxies do not know."},
+		{Key: "Protocol", Doc: "Of RESP: 2 or 3."},
+		{Key: "Weight", Doc: "Share of the keys, beside other nodes of the list."},
+	}
+}
+
 // adminTable describes the block Admin.
 var adminTable = keytable.Table{
 	{Key: "ListenOn", Doc: "Where the [admin API](admin.md) listens for gRPC, as `127.0.0.1:20452`; without it and Rest.Port the API is off."},
@@ -104,10 +121,19 @@ var adminTable = keytable.Table{
 	{Key: "Tokens.Keys[].HMACKeyFile", Reload: keytable.File, Doc: "As Tokens.HMACKeyFile."},
 	{Key: "Tokens.Keys[].PublicKeyFile", Reload: keytable.File, Doc: "As Tokens.PublicKeyFile."},
 	{Key: "Tokens.JWKSFile", Reload: keytable.File, Doc: "A JSON Web Key Set with public keys, by `kid`."},
+	{Key: "Tokens.JWKSURL", Doc: "Where such a set is read from, again and again: https, or this host."},
 	{Key: "Tokens.DenyFile", Reload: keytable.File, Doc: "Tokens that count no more, one a line: a `jti`, or `sub:` and a subject."},
 	{Key: "Tokens.MaxLife", Min: time.Minute, OrZero: true, Doc: "Of a token, from `iat` to `exp`; 0s: no bound."},
 	{Key: "Tokens.Issuer", Doc: "When set, tokens must name it (`iss`)."},
 	{Key: "Tokens.Audience", Doc: "Likewise (`aud`)."},
+	{Key: "OIDC.Issuer", Doc: "Who signs operators in at the [console](console.md), an https address; none: they bring tokens."},
+	{Key: "OIDC.ClientID", Doc: "The console's name there."},
+	{Key: "OIDC.ClientSecretFile", Doc: "File with its secret; none: it has none (PKCE alone)."},
+	{Key: "OIDC.Scopes", Doc: "What it asks for beside `openid`."},
+	{Key: "OIDC.NameClaim", Doc: "Claim that names the operator in the audit log."},
+	{Key: "OIDC.RolesClaim", Doc: "Claim that lists the operator's roles."},
+	{Key: "OIDC.Grants", Doc: "Role to scopes of the admin API; at least one."},
+	{Key: "OIDC.Life", Min: time.Minute, Max: 24 * time.Hour, OrZero: true, Doc: "How long a sign-in lasts."},
 	{Key: "AllowPlain", Doc: "Listen on a network without TLS, where something in front encrypts."},
 	{Key: "RateLimit.PerSecond", Min: 0.001, Max: 10000.0, Unit: "calls", Doc: "Of each caller, and refused calls of each address."},
 	{Key: "RateLimit.Burst", Min: 1, Max: 1_000_000, Unit: "calls", Doc: "At once."},

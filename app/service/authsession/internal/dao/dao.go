@@ -123,8 +123,8 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time,
 	d.SetRules(c)
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)
 	for i, key := range []string{"Cache", "KV"} {
-		if err := d.rings[i].Ping(ctx); err != nil {
-			logx.Errorf("config key %s: Redis cannot be used, going on from MySQL without it: %v", key, err)
+		if err := d.rings[i].Ping(ctx, key); err != nil {
+			logx.Errorf("Redis cannot be used, going on from MySQL without it: config key %v", err)
 		}
 	}
 	return d

@@ -21,8 +21,8 @@ func (d *Dao) AskMySQL(ctx context.Context) (string, error) {
 func (d *Dao) AskRedis(ctx context.Context) (string, error) {
 	began := time.Now()
 	for i, key := range []string{"Cache", "KV"} {
-		if err := d.rings[i].Ping(ctx); err != nil {
-			return "", fmt.Errorf("%s does not answer, all goes to MySQL: %w", key, err)
+		if err := d.rings[i].Ping(ctx, key); err != nil {
+			return "", fmt.Errorf("does not answer, all goes to MySQL: %w", err)
 		}
 	}
 	return answered(began), nil

@@ -147,7 +147,7 @@ func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.D
 	if err != nil {
 		return nil, fmt.Errorf("Mysql.DSN: %w", err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(primaries{connector})
 	db.SetMaxOpenConns(c.Active)
 	db.SetMaxIdleConns(c.Idle)
 	db.SetConnMaxIdleTime(c.IdleTimeout)

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +9,10 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/zeromicro/go-zero/core/stores/cache"
 
 	"github.com/tgsession/tgsession/app/internal/doctor"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
@@ -22,12 +21,11 @@ const (
 	// slowPing is a round trip that makes a call of a few of them slow; a node that
 	// takes half a second is done without.
 	slowPing = 100 * time.Millisecond
-	cluster  = "cluster"
 )
 
 // redisNode is a node of the configuration, and what it is for.
 type redisNode struct {
-	conf   cache.NodeConf
+	conf   redisconf.Node
 	key    string   // of the first place that names it: "Cache[0]"
 	uses   []string // Cache, KV
 	events bool     // the stream of events may be on it
@@ -39,10 +37,11 @@ func redisChecks(c config.Config, now func() time.Time) (checks []doctor.Check) 
 	var nodes []*redisNode
 	for _, list := range []struct {
 		key   string
-		nodes cache.ClusterConf
+		nodes redisconf.Nodes
 	}{{"Cache", c.Cache}, {"KV", c.KV}} {
 		for i, conf := range list.nodes {
-			at := slices.IndexFunc(nodes, func(n *redisNode) bool { return n.conf.RedisConf == conf.RedisConf })
+			conf.Weight = 0 // the one thing that is not of the node
+			at := slices.IndexFunc(nodes, func(n *redisNode) bool { return n.conf == conf })
 			if at < 0 {
 				at = len(nodes)
 				nodes = append(nodes, &redisNode{conf: conf, key: fmt.Sprintf("%s[%d]", list.key, i), now: now})
@@ -53,7 +52,7 @@ func redisChecks(c config.Config, now func() time.Time) (checks []doctor.Check) 
 		}
 	}
 	for _, n := range nodes {
-		name := fmt.Sprintf("Redis %s (%s)", n.conf.Host, strings.Join(slices.Compact(n.uses), ", "))
+		name := fmt.Sprintf("Redis %s (%s)", n.conf, strings.Join(slices.Compact(n.uses), ", "))
 		checks = append(checks, doctor.Check{Name: name, Run: n.check})
 	}
 	return checks
@@ -64,18 +63,19 @@ func (n *redisNode) check(ctx context.Context) doctor.Result {
 	defer func() { _ = client.Close() }()
 	took, err := latency(ctx, client)
 	if err != nil {
-		return n.unreachable(err)
+		return n.unreachable(ctx, err)
 	}
 	r := doctor.Well("%v a round trip", took.Round(10*time.Microsecond))
 	if took >= slowPing {
 		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Warn, Problem: fmt.Sprintf("a round trip takes %v: every call has several", took), Key: n.key + ".Host", Fix: "put Redis near this host"})
 	}
+	r.Findings = append(r.Findings, n.sentinels(ctx)...)
 	infos, err := n.infos(ctx, client)
 	switch {
 	case redis.HasErrorPrefix(err, "NOPERM"):
 		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Warn, Problem: "does not allow INFO: copies live for one minute, and nothing can be said of it", Key: n.key + ".User", Fix: "allow this user INFO (ACL SETUSER … +info)"})
 	case err != nil:
-		return n.unreachable(err)
+		return n.unreachable(ctx, err)
 	default:
 		for _, i := range infos {
 			r.Findings = append(r.Findings, n.look(i)...)
@@ -90,19 +90,9 @@ func (n *redisNode) check(ctx context.Context) doctor.Result {
 	return r
 }
 
-func (n *redisNode) unreachable(err error) doctor.Result {
-	var answer redis.Error
-	switch {
-	case !errors.As(err, &answer):
-		return doctor.Wrong(doctor.Fault, n.key+".Host", "start it, or correct the address (and Tls)", "does not answer: %v", err)
-	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"), redis.HasErrorPrefix(err, "AUTH"):
-		return doctor.Wrong(doctor.Fault, n.key+".Pass", "correct it (and User)", "refuses the account: %v", err)
-	case redis.HasErrorPrefix(err, "This instance has cluster support disabled"):
-		return doctor.Wrong(doctor.Fault, n.key+".Type", "set Type: node", "is no node of a Redis Cluster: %v", err)
-	case redis.HasErrorPrefix(err, "MISCONF"):
-		return doctor.Wrong(doctor.Fault, n.key+".Host", "see its log: its disk may be full", "could not write its dump, and takes no writes until it can")
-	}
-	return doctor.Wrong(doctor.Fault, n.key+".Host", "see its log", "answers, and refuses what it is asked: %v", err)
+func (n *redisNode) unreachable(ctx context.Context, err error) doctor.Result {
+	t := redisring.Explain(ctx, n.conf, err)
+	return doctor.Wrong(doctor.Fault, n.key+"."+t.Key, t.Fix, "%s", t.Problem)
 }
 
 // latency is the time of a round trip in the middle of some.
@@ -168,17 +158,21 @@ func (n *redisNode) look(info map[string]string) (list []doctor.Finding) {
 	}
 	switch mode := info["redis_mode"]; {
 	case mode == "sentinel":
-		note(doctor.Fault, ".Host", "name the Redis itself, or a proxy that follows the primary", "is a Sentinel, which has no data")
+		note(doctor.Fault, ".Type", "set Type: sentinel, and MasterName", "is a Sentinel, which has no data, and Type is %s", n.conf.Type)
 		return list
-	case mode == cluster && n.conf.Type != cluster:
+	case mode == redisconf.TypeCluster && n.conf.Type != redisconf.TypeCluster:
 		note(doctor.Fault, ".Type", "set Type: cluster", "is a node of a Redis Cluster, and Type is %s: most keys are refused", n.conf.Type)
-	case mode != cluster && n.conf.Type == cluster:
+	case mode != redisconf.TypeCluster && n.conf.Type == redisconf.TypeCluster:
 		note(doctor.Fault, ".Type", "set Type: node", "is no node of a Redis Cluster, and Type is cluster")
 	}
 	if state := info["cluster_state"]; state != "" && state != "ok" {
 		note(doctor.Fault, ".Host", "start the nodes that are missing there", "the Redis Cluster's state is %s", state)
 	}
-	if info["role"] == "slave" && n.conf.Type != cluster {
+	switch {
+	case info["role"] != "slave" || n.conf.Type == redisconf.TypeCluster:
+	case n.conf.Type == redisconf.TypeSentinel:
+		note(doctor.Warn, ".Host", "wait for the failover to end, and ask again", "leads by its sentinels to a replica, which takes no writes")
+	default:
 		note(doctor.Fault, ".Host", "name the primary, "+info["master_host"]+":"+info["master_port"]+", or a name that follows it", "is a replica, and takes no writes")
 	}
 	if info["loading"] == "1" {

@@ -2,6 +2,7 @@ package engines
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -99,10 +100,6 @@ type key struct {
 
 func newLoad(t *testing.T) *load {
 	l := &load{t: t, dsns: strings.Fields(os.Getenv("TEST_ENGINE_DSNS"))}
-	redisAddress, kind := os.Getenv("TEST_ENGINE_REDIS"), os.Getenv("TEST_ENGINE_REDIS_TYPE")
-	if file := os.Getenv("TEST_ENGINE_REDIS_AT"); file != "" {
-		redisAddress = follow(t, file)
-	}
 	address := ""
 	if file := os.Getenv("TEST_ENGINE_MYSQL_AT"); file != "" {
 		address = follow(t, file)
@@ -116,9 +113,11 @@ func newLoad(t *testing.T) *load {
 		if address != "" {
 			c.Addr = address
 		}
-		conf := testenv.Config(c.FormatDSN(), redisAddress)
-		if kind != "" {
-			conf.Cache[0].Type, conf.KV[0].Type = kind, kind
+		conf := testenv.Config(c.FormatDSN(), os.Getenv("TEST_ENGINE_REDIS"))
+		if more := os.Getenv("TEST_ENGINE_REDIS_MORE"); more != "" {
+			require.NoError(t, json.Unmarshal([]byte(more), &conf.Cache[0]))
+			conf.KV = conf.Cache
+			require.NoError(t, conf.Cache.Check("Cache"))
 		}
 		require.Eventually(t, func() bool { // on a replica the database appears later
 			pool, openErr := dao.OpenMysql(t.Context(), conf.Mysql, false)

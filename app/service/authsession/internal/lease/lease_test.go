@@ -11,10 +11,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
-	"github.com/zeromicro/go-zero/core/stores/cache"
-	"github.com/zeromicro/go-zero/core/stores/redis"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
@@ -29,7 +28,7 @@ type value struct {
 
 // open returns a cache of its own on the Redis at address: a node.
 func open(t testing.TB, address string, b *book) *Cache {
-	ring := redisring.New(cache.ClusterConf{{RedisConf: redis.RedisConf{Host: address, Type: "node"}, Weight: 100}})
+	ring := redisring.New(redisconf.Nodes{{Host: address, Type: redisconf.TypeNode, Weight: 100}})
 	c := New(ring, b, b.late)
 	t.Cleanup(func() {
 		c.Close()

@@ -9,19 +9,17 @@ package redisring
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/zeromicro/go-zero/core/hash"
-	"github.com/zeromicro/go-zero/core/stores/cache"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 )
 
 const (
@@ -42,58 +40,28 @@ type Ring struct {
 }
 
 type node struct {
-	address     string
+	conf        redisconf.Node
 	client      redis.UniversalClient
 	failures    atomic.Int32
 	restingTill atomic.Int64 // Unix nanoseconds
 }
 
 // String is what the consistent hash is computed from.
-func (n *node) String() string { return n.address }
+func (n *node) String() string { return n.conf.Name() }
 
 // New prepares the clients; it connects to nothing.
-func New(conf cache.ClusterConf) *Ring {
+func New(list redisconf.Nodes) *Ring {
 	r := &Ring{}
-	for _, c := range conf {
-		r.nodes = append(r.nodes, &node{address: c.Host, client: NewClient(c)})
+	for _, c := range list {
+		r.nodes = append(r.nodes, &node{conf: c, client: NewClient(c)})
 	}
 	if len(r.nodes) > 1 {
 		r.dispatch = hash.NewConsistentHash()
 		for i, n := range r.nodes {
-			r.dispatch.AddWithWeight(n, conf[i].Weight)
+			r.dispatch.AddWithWeight(n, list[i].Weight)
 		}
 	}
 	return r
-}
-
-// silence keeps go-redis from writing each failed connection to standard
-// error: the errors come back as values.
-var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
-
-type quiet struct{}
-
-func (quiet) Printf(context.Context, string, ...any) {}
-
-// NewClient makes a client of one node, as a Ring has it; it connects to nothing.
-func NewClient(c cache.NodeConf) redis.UniversalClient {
-	silence()
-	var security *tls.Config
-	if c.Tls { // as go-zero does: encrypted, not authenticated
-		security = &tls.Config{InsecureSkipVerify: true}
-	}
-	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if c.Type == "cluster" {
-		return redis.NewClusterClient(&redis.ClusterOptions{
-			Addrs: strings.Split(c.Host, ","), Username: c.User, Password: c.Pass, TLSConfig: security, Protocol: c.Protocol,
-			DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true,
-			DisableIdentity: c.DisableIdentity, MaintNotificationsConfig: quiet, DisableRoutingPolicies: true,
-		})
-	}
-	return redis.NewClient(&redis.Options{
-		Addr: c.Host, Username: c.User, Password: c.Pass, TLSConfig: security, Protocol: c.Protocol, MaxRetries: -1,
-		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true, DialerRetries: 1,
-		DisableIdentity: c.DisableIdentity, MaintNotificationsConfig: quiet,
-	})
 }
 
 func (r *Ring) node(key string) *node {
@@ -106,7 +74,7 @@ func (r *Ring) node(key string) *node {
 }
 
 // Node names the node that key lives on.
-func (r *Ring) Node(key string) string { return r.node(key).address }
+func (r *Ring) Node(key string) string { return r.node(key).String() }
 
 // Get returns the string at key; found is false when there is none.
 func (r *Ring) Get(ctx context.Context, key string) (value string, found bool, err error) {
@@ -129,12 +97,14 @@ func (r *Ring) Hash(ctx context.Context, key string) (fields map[string]string, 
 	return fields, err
 }
 
-// Ping asks every node and returns the errors of those that do not answer.
-func (r *Ring) Ping(ctx context.Context) error {
+// Ping asks every node. It returns a conf.KeyError for each that does not answer;
+// key is where the configuration has the ring.
+func (r *Ring) Ping(ctx context.Context, key string) error {
 	var errs []error
-	for _, n := range r.nodes {
+	for i, n := range r.nodes {
 		if err := n.client.Ping(ctx).Err(); err != nil {
-			errs = append(errs, fmt.Errorf("redis %s: %w", n.address, err))
+			t := Explain(ctx, n.conf, err)
+			errs = append(errs, &conf.KeyError{Key: fmt.Sprintf("%s[%d].%s", key, i, t.Key), Problem: fmt.Sprintf("(Redis %s) %s", n.conf, t.Problem), Fix: t.Fix})
 		}
 	}
 	return errors.Join(errs...)

@@ -16,6 +16,7 @@ import (
 	"github.com/zeromicro/go-zero/core/syncx"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 )
 
 func TestMain(m *testing.M) {
@@ -23,15 +24,17 @@ func TestMain(m *testing.M) {
 	leaktest.Main(m)
 }
 
-func conf(addresses ...string) (c cache.ClusterConf) {
+func nodes(addresses ...string) (ours redisconf.Nodes, stock cache.ClusterConf) {
 	for i, a := range addresses {
-		c = append(c, cache.NodeConf{RedisConf: redis.RedisConf{Host: a, Type: "node"}, Weight: 100 - 30*i})
+		ours = append(ours, redisconf.Node{Host: a, Type: redisconf.TypeNode, Weight: 100 - 30*i})
+		stock = append(stock, cache.NodeConf{RedisConf: redis.RedisConf{Host: a, Type: "node"}, Weight: 100 - 30*i})
 	}
-	return c
+	return ours, stock
 }
 
 func open(t *testing.T, addresses ...string) *Ring {
-	r := New(conf(addresses...))
+	ours, _ := nodes(addresses...)
+	r := New(ours)
 	t.Cleanup(func() { r.Close() })
 	return r
 }
@@ -42,8 +45,9 @@ func TestKeysLieWhereGoZeroPutsThem(t *testing.T) {
 	for range 3 {
 		addresses = append(addresses, miniredis.RunT(t).Addr())
 	}
-	stockCache := cache.New(conf(addresses...), syncx.NewSingleFlight(), cache.NewStat("test"), errors.New("none"))
-	stockKV := kv.NewStore(conf(addresses...))
+	_, stock := nodes(addresses...)
+	stockCache := cache.New(stock, syncx.NewSingleFlight(), cache.NewStat("test"), errors.New("none"))
+	stockKV := kv.NewStore(stock)
 	ours := open(t, addresses...)
 	used := map[string]int{}
 	for i := range 300 {
@@ -95,7 +99,7 @@ func TestANodeThatReturnsIsAskedAgain(t *testing.T) {
 		_, _, err := r.Get(t.Context(), "k")
 		return errors.Is(err, ErrResting)
 	}, 10*time.Second, time.Millisecond)
-	require.Error(t, r.Ping(t.Context()))
+	require.Error(t, r.Ping(t.Context(), "Cache"))
 	require.NoError(t, m.StartAddr(address))
 	require.NoError(t, m.Set("k", "v"))
 	require.Eventually(t, func() bool {

@@ -11,9 +11,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
-	"github.com/zeromicro/go-zero/core/stores/cache"
-	"github.com/zeromicro/go-zero/core/stores/redis"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -152,7 +151,7 @@ func TestAClusterIsAskedOnce(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return m.Do("CLUSTER", "INFO").(string)[:16] == "cluster_state:ok"
 	}, 30*time.Second, 10*time.Millisecond)
-	r := New(cache.ClusterConf{{RedisConf: redis.RedisConf{Host: m.Address, Type: "cluster"}, Weight: 100}})
+	r := New(redisconf.Nodes{{Host: m.Address, Type: redisconf.TypeCluster, Weight: 100}})
 	t.Cleanup(func() { r.Close() })
 	count := NewScript(`return redis.call('INCR', KEYS[1])`)
 	for i := range int64(3) {

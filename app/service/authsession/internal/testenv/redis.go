@@ -32,6 +32,12 @@ type Redis struct {
 // test. It writes a dump only when it is told to.
 func StartRedis(t testing.TB, options ...string) *Redis {
 	t.Helper()
+	return StartRedisOf(t, "", options...)
+}
+
+// StartRedisOf is StartRedis with the password that the options set.
+func StartRedisOf(t testing.TB, password string, options ...string) *Redis {
+	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Skip("redis-server is not installed: make test installs it where there is no Docker")
@@ -40,7 +46,7 @@ func StartRedis(t testing.TB, options ...string) *Redis {
 	dir := t.TempDir()
 	r := &Redis{Address: "127.0.0.1:" + port, t: t, dir: dir,
 		args:   append([]string{program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--repl-diskless-sync-delay", "0"}, options...),
-		client: redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, MaxRetries: -1}),
+		client: redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: password, MaxRetries: -1}),
 	}
 	r.Start()
 	t.Cleanup(func() {

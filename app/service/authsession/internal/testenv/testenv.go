@@ -15,10 +15,9 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
-	"github.com/zeromicro/go-zero/core/stores/cache"
-	"github.com/zeromicro/go-zero/core/stores/redis"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	schema "github.com/tgsession/tgsession/deploy/sql"
 )
 
@@ -71,7 +70,7 @@ func DSN(t testing.TB, withSchema bool) string {
 
 // Config returns a configuration of the store's parts.
 func Config(dsn, redisAddress string) config.Config {
-	node := cache.ClusterConf{{RedisConf: redis.RedisConf{Host: redisAddress, Type: "node"}, Weight: 100}}
+	node := redisconf.Nodes{{Host: redisAddress, Type: redisconf.TypeNode, Weight: 100}}
 	return config.Config{
 		Mysql:  config.Mysql{DSN: dsn, Active: 16, Idle: 16, IdleTimeout: time.Minute, DisableStmtLog: true},
 		Cache:  node,

@@ -123,6 +123,8 @@ type Keys struct {
 	// other, and for those without a kid.
 	ByID   map[string]Key
 	Denied Denylist
+	// Remote has further keys by kid; nil: there are none. A key of ByID comes first.
+	Remote *Remote
 }
 
 // Rules are what a token must keep to beside its signature.
@@ -200,6 +202,9 @@ func (v *Verifier) Verify(raw string) (Caller, error) {
 func (k Keys) of(t *jwt.Token) (any, error) {
 	id, _ := t.Header["kid"].(string)
 	key, known := k.ByID[id]
+	if !known && id != "" && k.Remote != nil {
+		key, known = k.Remote.Key(id)
+	}
 	if !known {
 		key, known = k.ByID[""]
 	}

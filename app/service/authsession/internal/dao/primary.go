@@ -1,0 +1,87 @@
+package dao
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// primaries makes connections that are not used again once their server only reads:
+// after a switch of the primary it is a replica. It goes on answering, and what it
+// answers is old: a login that was made on the new primary would not be found by the
+// revocation that names it, and one that was revoked there would go into the cache
+// again. (RejectReadOnly ends a connection on which somebody writes; one that only reads
+// would stay for its whole life.)
+//
+// A statement whose server still wrote when its connection was taken began before any
+// write on another primary, so it may answer either way. That costs a round trip to
+// MySQL for each connection taken. A new connection is not asked: while there is no
+// primary, reads go on.
+type primaries struct{ driver.Connector }
+
+func (p primaries) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	full, ok := c.(mysqlConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the MySQL driver's %T lacks a method", c), c.Close())
+	}
+	return primaryConn{full}, nil
+}
+
+// mysqlConn is what the driver's connections can do: database/sql looks for each.
+type mysqlConn interface {
+	driver.Conn
+	driver.ConnBeginTx
+	driver.ConnPrepareContext
+	driver.ExecerContext
+	driver.NamedValueChecker
+	driver.Pinger
+	driver.QueryerContext
+	driver.SessionResetter
+	driver.Validator
+}
+
+type primaryConn struct{ mysqlConn }
+
+// ResetSession is called before a connection of the pool is used again.
+func (c primaryConn) ResetSession(ctx context.Context) error {
+	if err := c.mysqlConn.ResetSession(ctx); err != nil {
+		return err
+	}
+	readOnly, err := c.readOnly(ctx)
+	var answer *mysql.MySQLError
+	switch {
+	case errors.As(err, &answer): // a proxy that does not know the variable
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil || readOnly:
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+func (c primaryConn) readOnly(ctx context.Context) (bool, error) {
+	rows, err := c.QueryContext(ctx, "SELECT @@GLOBAL.read_only", nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }()
+	values := make([]driver.Value, 1)
+	if err := rows.Next(values); err != nil {
+		return false, err
+	}
+	switch value := values[0].(type) {
+	case int64:
+		return value != 0, nil
+	case []byte:
+		return string(value) != "0" && string(value) != "OFF", nil
+	}
+	return false, fmt.Errorf("read_only is a %T", values[0])
+}
