@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/deflate"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -63,6 +64,9 @@ type deflater struct {
 // keepBuffer bounds what a pooled buffer may hold on to.
 const keepBuffer = 1 << 20
 
+// short is up to which size package deflate packs, which costs less than half there.
+const short = 4 << 10
+
 // pack returns object, from offset head of body on, as gzip_packed if that is
 // shorter (rule GZIP-2). body stays the caller's.
 func (w *MainAuthWrapper) pack(body []byte, head int) []byte {
@@ -76,21 +80,35 @@ func (w *MainAuthWrapper) pack(body []byte, head int) []byte {
 			deflaters.Put(d)
 		}
 	}()
-	d.buf.Reset()
-	d.z.Reset(&d.buf)
-	if _, err := d.z.Write(object); err != nil { // a buffer takes everything
-		return body
-	}
-	if err := d.z.Close(); err != nil {
-		return body
-	}
-	size := 4 + 4 + d.buf.Len() + 3
-	if size >= len(object) {
+	packed := d.pack(object)
+	size := 4 + 4 + len(packed) + 3
+	if packed == nil || size >= len(object) {
 		return body
 	}
 	w.countN(CountGzipSaved, len(object)-size)
 	out := make([]byte, 0, head+size)
-	return wire.AppendGzip(append(out, body[:head]...), d.buf.Bytes())
+	return wire.AppendGzip(append(out, body[:head]...), packed)
+}
+
+// pack returns object as a gzip stream, which is the deflater's until it is used again;
+// nil: it does not get shorter.
+func (d *deflater) pack(object []byte) []byte {
+	d.buf.Reset()
+	if len(object) <= short {
+		d.buf.Grow(len(object) + 64)
+		if packed, ok := deflate.AppendGzip(d.buf.AvailableBuffer(), object); ok {
+			return packed
+		}
+		return nil
+	}
+	d.z.Reset(&d.buf)
+	if _, err := d.z.Write(object); err != nil { // a buffer takes everything
+		return nil
+	}
+	if err := d.z.Close(); err != nil {
+		return nil
+	}
+	return d.buf.Bytes()
 }
 
 // freeRatio is how many bytes of a packet may inflate at any ratio: a text of
