@@ -30,6 +30,7 @@ type Service interface {
 // container's limit.
 func Run(s Service, budget time.Duration) error {
 	limitMemory()
+	paceCollector()
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
 	signal.Ignore(syscall.SIGHUP)
 	signal.Reset(signals...)
