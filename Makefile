@@ -24,7 +24,7 @@ PROFILE  ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: pgo bench-growth help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-units packages test-packages lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
