@@ -25,7 +25,7 @@ PICTURES ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,17 @@ bench-floor: build ## measure what session costs beside a bare gRPC program (10 
 	@$(LAB) bench --floor -session $(CURDIR)/teamgramd/bin/session $(if $(SHORT),-short) $(if $(PAIRS),-pairs $(PAIRS)) \
 		$(if $(ROWS),-rows $(ROWS)) $(if $(HTML),-html $(abspath $(HTML))) $(if $(JSON),-json $(abspath $(JSON))) \
 		$(if $(PROFILE),-profile $(abspath $(PROFILE)))
+
+bench-growth: build ## measure calls and pushes with 1,000, 10,000 and 100,000 active keys: PAIRS, ROWS
+	@$(LAB) bench --floor -session $(CURDIR)/teamgramd/bin/session -growth 1000,10000,100000 -pairs $(or $(PAIRS),5) $(if $(ROWS),-rows $(ROWS))
+
+# From a program that was built without a profile, so that each comes from the code alone.
+pgo: ## profile session under the load of bench-floor for the compiler: makes app/interface/session/cmd/session/default.pgo
+	@rm -rf .cache/pgo && mkdir -p .cache/pgo
+	@CGO_ENABLED=0 go build -pgo=off -o .cache/pgo/session ./app/interface/session/cmd/session
+	@$(LAB) bench --floor -session $(CURDIR)/.cache/pgo/session -skip-idle -pairs 1 -profile $(CURDIR)/.cache/pgo
+	@go tool pprof -proto .cache/pgo/*.cpu > .cache/pgo/all 2>/dev/null
+	@cd .ci/tools && CGO_ENABLED=0 go run ./pgo $(CURDIR)/.cache/pgo/all $(CURDIR)/app/interface/session/cmd/session/default.pgo
 
 bench-tl: ## compare the TL engine with gotd's codec, dynamicpb and memmove
 	@CGO_ENABLED=0 go run -C proto/tl/bench .

@@ -33,8 +33,8 @@ var costKinds = []struct {
 	most float64
 }{
 	{"ping", (*costs).ping, 28},
-	{"call", (*costs).call, 134},
-	{"push", (*costs).push, 90},
+	{"call", (*costs).call, 131},
+	{"push", (*costs).push, 85},
 }
 
 // updateShortID is the constructor of a push.

@@ -5,6 +5,7 @@ package ring
 import (
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/spaolacci/murmur3"
 )
@@ -52,12 +53,16 @@ func New(nodes []string) *Ring {
 	return r
 }
 
+// digits has room for what is hashed of a key: murmur3 would have it allocated.
+var digits = sync.Pool{New: func() any { return new([40]byte) }}
+
 // Owner is the node that owns a perm auth key id; empty on an empty ring.
 func (r *Ring) Owner(permAuthKeyID int64) string {
 	if len(r.points) == 0 {
 		return ""
 	}
-	var scratch [40]byte
+	scratch := digits.Get().(*[40]byte) //nolint:forcetypeassert // the pool's own
+	defer digits.Put(scratch)
 	key := strconv.AppendInt(scratch[:0], permAuthKeyID, 10)
 	hash := murmur3.Sum64(key)
 	i, _ := slices.BinarySearchFunc(r.points, hash, func(p point, h uint64) int {

@@ -33,6 +33,7 @@ type Service interface {
 // ctx ends. Nil: SIGHUP is ignored.
 func Run(s Service, budget time.Duration, follow func(ctx context.Context, again <-chan os.Signal)) error {
 	limitMemory()
+	paceCollector()
 	signals := []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT}
 	again := make(chan os.Signal, 1)
 	signal.Notify(again, syscall.SIGHUP) // also without a follower: its default is the end

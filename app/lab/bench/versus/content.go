@@ -1,11 +1,13 @@
 package versus
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 
 	"github.com/gotd/td/bin"
 	"github.com/gotd/td/tg"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -14,6 +16,11 @@ import (
 type content struct {
 	tl []byte // as clients get it, before it is packed
 	pb []byte // as the BFF answers it, or sync pushes it
+}
+
+// date is where the date of texts stands in pb: the four low bytes of a varint of five.
+func (c content) date() int {
+	return bytes.Index(c.pb, protowire.AppendVarint(nil, textsDate))
 }
 
 // callMethod is what clients call: its answer may be short or long.
@@ -106,6 +113,9 @@ func users(n int) (out []tg.UserClass) {
 	return out
 }
 
+// textsDate is the date of texts, which nothing else in them has.
+const textsDate = 1_700_000_043
+
 // texts is a push of two messages in a group.
 func texts() *tg.Updates {
 	people := users(3)
@@ -120,6 +130,6 @@ func texts() *tg.Updates {
 		"The visitors come at four and want to see the machine run; please see to it that it does, and that somebody can tell them what it is."
 	return &tg.Updates{
 		Updates: []tg.UpdateClass{message(41, people[0].GetID(), ask), message(42, people[1].GetID(), answer)},
-		Users:   people, Chats: []tg.ChatClass{}, Date: 1_700_000_043,
+		Users:   people, Chats: []tg.ChatClass{}, Date: textsDate,
 	}
 }

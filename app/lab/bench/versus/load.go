@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,20 @@ type load struct {
 	t    *target
 	kind kind
 	body []byte // of a call, or updates
+	date int    // where the date of updates stands, which each has of its own; 0: they are alike
+	made atomic.Uint64
+}
+
+// updates is what is pushed next.
+func (l *load) updates() []byte {
+	if l.date == 0 {
+		return l.body
+	}
+	b := slices.Clone(l.body)
+	for n, i := l.made.Add(1), l.date; i < l.date+4; n, i = n>>7, i+1 {
+		b[i] = 0x80 | byte(n&0x7f)
+	}
+	return b
 }
 
 // kind is what an operation is.
@@ -107,7 +122,7 @@ func (l *load) one(ctx context.Context, d *device, timer *time.Timer) (err error
 				return err
 			}
 		}
-		err = l.t.push(ctx, d.key, l.body)
+		err = l.t.push(ctx, d.key, l.updates())
 	case pings:
 		err = l.t.post(ctx, d.say(words(idPing, 1, 2), true))
 	default:

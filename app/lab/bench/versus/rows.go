@@ -8,6 +8,7 @@ type Row struct {
 
 	streams bool // gateway and sync speak through streams, both ways; else by unary calls
 	push    bool // a push from sync; else a call of a client
+	unlike  bool // each push is another one; else they are alike, as those to the members of a group
 	body    body
 }
 
@@ -32,6 +33,7 @@ func Rows() []Row {
 		{Key: "users170", Name: "call answered by 170 users (18 KB, packed), streams", Goal: 2.0, streams: true, body: manyUsers},
 		{Key: "push", Name: "push of 28 B, streams", Goal: 1.3, streams: true, push: true, body: typing},
 		{Key: "push1k", Name: "push of 1 KB (2 messages, 3 users, packed), streams", Goal: 1.9, streams: true, push: true, body: messages},
+		{Key: "push1k-unlike", Name: "the same, each another one", Goal: 1.9, streams: true, push: true, unlike: true, body: messages},
 		{Key: "push-unary", Name: "push of 28 B, unary", Goal: 0.9, push: true, body: typing},
 	}
 }

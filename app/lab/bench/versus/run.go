@@ -217,7 +217,11 @@ func (r *run) loadFloor(ctx context.Context, row Row, what content, packetLen in
 // load is the row's load on a target.
 func (row Row) load(t *target, what content) *load {
 	if row.push {
-		return &load{t: t, kind: pushes, body: what.pb}
+		l := &load{t: t, kind: pushes, body: what.pb}
+		if row.unlike {
+			l.date = what.date()
+		}
+		return l
 	}
 	return &load{t: t, body: callBody()}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +31,8 @@ operation was lost, or, with --short, a row costs 1.5 times what is documented
 
 // benchFloor is the flags that are none of the measurement's own.
 type benchFloor struct {
-	session, only, json, html string
-	skipIdle, short           bool
+	session, only, json, html, growth string
+	skipIdle, short                   bool
 }
 
 func runBenchFloor(args []string) int {
@@ -41,6 +42,7 @@ func runBenchFloor(args []string) int {
 	fs.Bool("floor", true, "compare session with the floor")
 	fs.StringVar(&b.session, "session", "", "`program` that is the session service (default: this one)")
 	fs.StringVar(&b.only, "rows", "", "`names` of rows, separated by commas; the others are left out")
+	fs.StringVar(&b.growth, "growth", "", "compare session with itself instead: nodes with these `numbers` of active keys, separated by commas (rows: call and push, unless --rows names others)")
 	fs.BoolVar(&b.skipIdle, "skip-idle", false, "leave out the rows about keys that do nothing: they take five minutes")
 	fs.BoolVar(&b.short, "short", false, "two rows, two pairs of 5,000 calls or 20,000 pushes, 500 keys: less than 40 seconds")
 	fs.IntVar(&c.Pairs, "pairs", 5, "`number` of measurements of each of the two")
@@ -87,6 +89,9 @@ func (b *benchFloor) choose(c *versus.Config) error {
 			names = versus.ShortRows
 		}
 	}
+	if b.growth != "" && len(names) == 0 {
+		names = versus.ShortRows
+	}
 	c.Rows, c.Idle, c.IdleKeys, c.QuietKeys, c.Quiet = versus.Rows(), versus.States(), 50_000, 10_000, time.Minute
 	known := map[string]bool{}
 	c.Rows = slices.DeleteFunc(c.Rows, func(r versus.Row) bool {
@@ -124,6 +129,9 @@ func (b *benchFloor) run(ctx context.Context, c versus.Config) error {
 	}
 	logx.DisableStat()
 	logx.SetWriter(logx.NewWriter(io.Discard))
+	if b.growth != "" {
+		return b.grow(ctx, c)
+	}
 	report, err := versus.Run(ctx, c)
 	if report != nil && len(report.Rows)+len(report.Idle) > 0 {
 		err = errors.Join(err, b.write(report))
@@ -132,6 +140,20 @@ func (b *benchFloor) run(ctx context.Context, c versus.Config) error {
 		return fmt.Errorf("%w\nlogs: %s", err, c.Dir)
 	}
 	return os.RemoveAll(c.Dir)
+}
+
+// grow measures nodes with more and more keys.
+func (b *benchFloor) grow(ctx context.Context, c versus.Config) error {
+	var keys []int
+	for _, text := range split(b.growth) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("--growth: %w", err)
+		}
+		keys = append(keys, n)
+	}
+	all, err := versus.Grow(ctx, c, keys)
+	return errors.Join(err, versus.PrintGrowth(os.Stdout, all), os.RemoveAll(c.Dir))
 }
 
 // write writes the report where it is asked for, and judges it.

@@ -369,7 +369,7 @@ func TestGatewayThatNeverAnswers(t *testing.T) {
 	}
 	eventually(t, "all packets", func() bool { n, _ := p.got(); return n == packets })
 	require.NoError(t, g.Flush(t.Context()))
-	require.Empty(t, g.links[p.addr].unanswered)
+	require.Zero(t, g.links[p.addr].unanswered.len())
 	require.Zero(t, f.count())
 }
 
@@ -434,7 +434,7 @@ func TestStreamsEndWithoutAnError(t *testing.T) {
 	eventually(t, "a stream", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.unanswered) == 1
+		return l.unanswered.len() == 1
 	})
 	began := time.Now()
 	g.Close()

@@ -34,13 +34,14 @@ type link struct {
 	wake   chan struct{} // capacity 1
 	lanes  *lane.Lanes
 	unary  atomic.Bool // set by the writer alone
+	spare  []packet    // the room of the next queue; the writer's alone
 
 	mu         sync.Mutex
 	queue      []packet
-	books      books    // of what is queued, under way or unanswered
-	unanswered []packet // written to the stream, oldest first
-	answers    bool     // this gateway has answered on a stream
-	silent     bool     // this gateway never answers on its stream
+	books      books // of what is queued, under way or unanswered
+	unanswered fifo  // written to the stream
+	answers    bool  // this gateway has answered on a stream
+	silent     bool  // this gateway never answers on its stream
 
 	waitingSince time.Time // when the first of unanswered was written
 	downSince    time.Time // since when the gateway is not reached; zero: it was, at last
@@ -94,8 +95,16 @@ func (l *link) take() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	batch := l.queue
-	l.queue = nil
+	l.queue, l.spare = l.spare, nil
 	return batch
+}
+
+// done gives back a batch that the writer took, of which nothing is needed any more.
+func (l *link) done(batch []packet) {
+	clear(batch)
+	if cap(batch) <= keptPackets {
+		l.spare = batch[:0]
+	}
 }
 
 // load returns how many bytes are queued, since when nothing has gone over the link,
@@ -157,7 +166,9 @@ func (l *link) run() {
 		case <-l.wake:
 		}
 		if l.unary.Load() {
-			l.sendUnary(l.take())
+			batch := l.take()
+			l.sendUnary(batch)
+			l.done(batch)
 			continue
 		}
 		if s == nil {
@@ -177,7 +188,10 @@ func (l *link) run() {
 			l.reached()
 			backoff = minBackoff
 		}
-		if !s.write(l.take()) {
+		batch := l.take()
+		written := s.write(batch)
+		l.done(batch)
+		if !written {
 			<-s.ended
 			l.afterBreak(s)
 			s = nil

@@ -94,13 +94,13 @@ func (s *stream) read() {
 func (l *link) await(s *stream, p packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.unanswered) == 0 {
+	if l.unanswered.len() == 0 {
 		l.waitingSince = time.Now()
 		if l.answers {
 			s.watch.Reset(l.g.o.AckTimeout)
 		}
 	}
-	l.unanswered = append(l.unanswered, p)
+	l.unanswered.push(p)
 	l.judge()
 }
 
@@ -108,16 +108,15 @@ func (l *link) await(s *stream, p packet) {
 // that took packets for a whole AckTimeout and said nothing, not even that it
 // has no streams.
 func (l *link) judge() {
-	if len(l.unanswered) == 0 || l.answers {
+	if l.unanswered.len() == 0 || l.answers {
 		return
 	}
 	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
 	if l.silent {
-		for _, p := range l.unanswered {
+		for _, p := range l.unanswered.take() {
 			tracing.End(p.span, nil) // as far as anybody can tell
 			l.books.remove(p)
 		}
-		l.unanswered = nil
 	}
 }
 
@@ -127,15 +126,12 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 	defer l.mu.Unlock()
 	l.answers = true
 	l.used = time.Now()
-	if len(l.unanswered) == 0 {
+	if l.unanswered.len() == 0 {
 		return packet{}, false
 	}
-	p = l.unanswered[0]
-	l.unanswered[0] = packet{}
-	l.unanswered = l.unanswered[1:]
+	p = l.unanswered.pop()
 	l.books.remove(p)
-	if len(l.unanswered) == 0 {
-		l.unanswered = nil
+	if l.unanswered.len() == 0 {
 		s.watch.Stop()
 	} else {
 		s.watch.Reset(l.g.o.AckTimeout)
@@ -146,9 +142,7 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 func (l *link) takeUnanswered() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p := l.unanswered
-	l.unanswered = nil
-	return p
+	return l.unanswered.take()
 }
 
 // requeue puts packets back, before those that came since.

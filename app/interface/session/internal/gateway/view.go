@@ -40,7 +40,7 @@ func (l *link) view(now time.Time) View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := View{Unary: l.unary.Load(), Packets: l.books.items, Bytes: l.books.bytes, Keys: len(l.books.owners), Idle: now.Sub(l.used)}
-	if len(l.unanswered) > 0 && l.answers {
+	if l.unanswered.len() > 0 && l.answers {
 		v.Unread = now.Sub(l.waitingSince)
 	}
 	if !l.downSince.IsZero() {

@@ -12,8 +12,10 @@ import (
 // points to is its receiver's own.
 type In struct {
 	RequestID string
-	// Data is a request to send data; nil: it is another one, which Other is.
+	// Data is a request to send data, Push one to push updates; nil: it is another one,
+	// which Other is.
 	Data  *session.TLSessionSendDataToSession
+	Push  *session.TLSessionPushUpdatesData
 	Other *session.SessionStreamRequest
 
 	server string // of the request before: a stream is one gateway's
@@ -25,16 +27,21 @@ type data struct {
 	client  session.SessionClientData
 }
 
-// Fields of session.SessionStreamRequest and of TLSessionSendDataToSession.
+// Fields of session.SessionStreamRequest, TLSessionSendDataToSession and
+// TLSessionPushUpdatesData.
 const (
-	inRequest     protowire.Number = 1
-	inSendData    protowire.Number = 10
-	inConstructor protowire.Number = 1
-	inClientData  protowire.Number = 3
+	inRequest      protowire.Number = 1
+	inSendData     protowire.Number = 10
+	inPushUpdates  protowire.Number = 15
+	inConstructor  protowire.Number = 1
+	inClientData   protowire.Number = 3
+	inPermAuthKey  protowire.Number = 3
+	inNotification protowire.Number = 4
+	inUpdates      protowire.Number = 5
 )
 
 func (in *In) unmarshal(from mem.BufferSlice, protobuf encoding.CodecV2) error {
-	in.RequestID, in.Data, in.Other = "", nil, nil
+	in.RequestID, in.Data, in.Push, in.Other = "", nil, nil, nil
 	if b := whole(from); b != nil && in.read(b) {
 		return nil
 	}
@@ -46,30 +53,77 @@ func (in *In) unmarshal(from mem.BufferSlice, protobuf encoding.CodecV2) error {
 	return nil
 }
 
-// read reads a request to send data which has each field once, and none that is not
-// known. False: it is something else, or nothing; in is as before then.
+// read reads a request to send data or to push updates which has each field once, and
+// none that is not known. False: it is something else, or nothing; in is as before then.
 func (in *In) read(b []byte) bool {
 	var id, body []byte
+	var kind protowire.Number
 	for len(b) > 0 {
 		field, v, rest := consumeBytes(b)
 		switch {
 		case field == inRequest && id == nil && ascii(v):
 			id = v
-		case field == inSendData && body == nil && v != nil:
-			body = v
+		case (field == inSendData || field == inPushUpdates) && body == nil && v != nil:
+			kind, body = field, v
 		default:
 			return false
 		}
 		b = rest
 	}
-	if body == nil {
+	switch kind {
+	case inSendData:
+		d := new(data)
+		if !in.readSendData(body, d) {
+			return false
+		}
+		in.Data = &d.request
+	case inPushUpdates:
+		push := new(session.TLSessionPushUpdatesData)
+		if !readPush(body, push) {
+			return false
+		}
+		in.Push = push
+	default:
 		return false
 	}
-	d := new(data)
-	if !in.readSendData(body, d) {
-		return false
+	in.RequestID = string(id)
+	return true
+}
+
+// readPush reads session.TLSessionPushUpdatesData.
+func readPush(b []byte, push *session.TLSessionPushUpdatesData) bool {
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return false
+		}
+		if kind == protowire.BytesType {
+			_, v, rest := consumeBytes(b)
+			if field != inUpdates || v == nil {
+				return false
+			}
+			push.Updates, b = append([]byte{}, v...), rest
+			continue
+		}
+		if kind != protowire.VarintType {
+			return false
+		}
+		v, m := protowire.ConsumeVarint(b[n:])
+		if m < 0 {
+			return false
+		}
+		switch field { //nolint:gosec // numbers as protobuf has them
+		case inConstructor:
+			push.Constructor = session.TLConstructor(v)
+		case inPermAuthKey:
+			push.PermAuthKeyId = int64(v)
+		case inNotification:
+			push.Notification = protowire.DecodeBool(v)
+		default:
+			return false
+		}
+		b = b[n+m:]
 	}
-	in.RequestID, in.Data = string(id), &d.request
 	return true
 }
 

@@ -77,6 +77,8 @@ var packet = &session.SessionClientData{
 	PermAuthKeyId: 3, SessionId: -4, ClientIp: "203.0.113.7", QuickAck: 5, Salt: -6, Payload: []byte("payload"),
 }
 
+var updates = &session.TLSessionPushUpdatesData{Constructor: -7, PermAuthKeyId: -8, Notification: true, Updates: []byte("updates")}
+
 // FuzzIn compares what is decoded, or refused, with what the generated code makes of it.
 func FuzzIn(f *testing.F) {
 	seed := func(m proto.Message, more ...byte) {
@@ -87,6 +89,12 @@ func FuzzIn(f *testing.F) {
 	}
 	usual := request(packet)
 	seed(usual)
+	pushed := &session.SessionStreamRequest{RequestId: "id", Payload: &session.SessionStreamRequest_PushUpdates{PushUpdates: updates}}
+	seed(pushed)
+	seed(pushed, 10<<3|byte(protowire.BytesType), 0)          // then it is to send data
+	seed(pushed, 15<<3|byte(protowire.BytesType), 2, 4<<3, 0) // fields are merged
+	seed(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_PushUpdates{PushUpdates: &session.TLSessionPushUpdatesData{}}})
+	seed(pushed, 15<<3|byte(protowire.BytesType), 3, 200, 6, 7) // an unknown field
 	seed(request(nil))
 	seed(request(&session.SessionClientData{}))
 	seed(request(&session.SessionClientData{ClientIp: "é", Payload: []byte{}}))
@@ -110,12 +118,18 @@ func FuzzIn(f *testing.F) {
 			return
 		}
 		require.Equal(t, want.GetRequestId(), in.RequestID)
-		if in.Data == nil {
+		switch {
+		case in.Data != nil:
+			require.Nil(t, in.Push)
+			require.Nil(t, in.Other)
+			require.True(t, proto.Equal(want.GetSendData(), in.Data), "%v\n%v", want.GetSendData(), in.Data)
+		case in.Push != nil:
+			require.Nil(t, in.Other)
+			require.True(t, proto.Equal(want.GetPushUpdates(), in.Push), "%v\n%v", want.GetPushUpdates(), in.Push)
+		default:
 			require.True(t, proto.Equal(&want, in.Other))
 			return
 		}
-		require.Nil(t, in.Other)
-		require.True(t, proto.Equal(want.GetSendData(), in.Data), "%v\n%v", want.GetSendData(), in.Data)
 
 		var answer gateway.GatewayStreamResponse
 		var got Answer

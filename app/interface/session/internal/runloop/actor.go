@@ -123,7 +123,7 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool, ask []str
 		a.waiting.bytes += bytes
 	}
 	if a.sessionDataChan == nil {
-		a.sessionDataChan = batches.Get().(*batch).items
+		a.sessionDataChan = newMailbox()
 	}
 	if a.back() {
 		a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
@@ -159,7 +159,7 @@ func (a *actor) tellLost(in sess.Input) {
 	}
 	a.pushesLost = true
 	if a.sessionDataChan == nil {
-		a.sessionDataChan = batches.Get().(*batch).items
+		a.sessionDataChan = newMailbox()
 	}
 	a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
 }
@@ -375,20 +375,32 @@ func (a *actor) isSignpost() bool {
 	return a.heir != 0
 }
 
-// batch recycles mailboxes: most hold one packet and live for microseconds.
+// batch recycles mailboxes: most hold one packet and live for microseconds. A batch
+// without a mailbox is kept for the next one.
 type batch struct{ items []sess.Input }
 
 const recycled = 64 // larger mailboxes are left to the garbage collector
 
 var (
 	batches = sync.Pool{New: func() any { return &batch{make([]sess.Input, 0, 8)} }}
+	empties = sync.Pool{New: func() any { return new(batch) }}
 	effects = sync.Pool{New: func() any { return new(sess.Effects) }}
 )
+
+// newMailbox takes an empty mailbox.
+func newMailbox() (items []sess.Input) {
+	b := batches.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	items, b.items = b.items, nil
+	empties.Put(b)
+	return items
+}
 
 func recycle(items []sess.Input) {
 	if items == nil || cap(items) > recycled {
 		return
 	}
 	clear(items)
-	batches.Put(&batch{items[:0]})
+	b := empties.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	b.items = items[:0]
+	batches.Put(b)
 }

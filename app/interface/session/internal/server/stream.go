@@ -107,8 +107,12 @@ func (s *Stream) receive(stream session.RPCSessionStream_SessionDataStreamServer
 func (s *Stream) handle(ctx context.Context, in *packets.In, a *answers, calls *lane.Pool) {
 	id := in.RequestID
 	done := func(err error) { a.put(packets.Reply{RequestID: id, Err: err}) }
-	if in.Data != nil {
+	switch {
+	case in.Data != nil:
 		s.sendData(ctx, in.Data, done)
+		return
+	case in.Push != nil:
+		s.unary.pushUpdates(in.Push, cluster.Direct, done)
 		return
 	}
 	switch r := in.Other.GetPayload().(type) {

@@ -29,6 +29,7 @@ type Config struct {
 	noLogin   map[string]bool // the methods whose built-in rule is overruled
 	turns     chan struct{}   // holds one for each packet that is read in WorkBytes
 	strangers *strangers      // what they have left
+	fanOut    *fanOut         // updates that were written for another key
 }
 
 // SetDefaults fills in what is zero.
@@ -46,6 +47,7 @@ func (c *Config) SetDefaults() {
 	// Each grows by copying; half of the processors are left to what is small.
 	c.turns = make(chan struct{}, max(1, min(c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)), runtime.GOMAXPROCS(0)/2)))
 	c.strangers = &strangers{rooms: map[origin]room{}}
+	c.fanOut = newFanOut()
 	c.noLogin = make(map[string]bool, len(c.NoLoginAllow)+len(c.NoLoginDeny))
 	for _, name := range c.NoLoginAllow {
 		c.noLogin[name] = true

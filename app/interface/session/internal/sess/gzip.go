@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/deflate"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -55,42 +56,62 @@ func (f *inflater) reset(packed []byte) (r io.Reader, err error) {
 	return f.zlib, f.zlib.(zlib.Resetter).Reset(&f.in, nil) //nolint:forcetypeassert // documented
 }
 
+// deflater is the room for an object and for its stream.
 type deflater struct {
-	z   *gzip.Writer
-	buf bytes.Buffer
+	z      *gzip.Writer
+	buf    bytes.Buffer
+	object []byte
 }
 
 // keepBuffer bounds what a pooled buffer may hold on to.
 const keepBuffer = 1 << 20
 
-// pack returns object, from offset head of body on, as gzip_packed if that is
-// shorter (rule GZIP-2). body stays the caller's.
-func (w *MainAuthWrapper) pack(body []byte, head int) []byte {
+// release gives a deflater back.
+func (d *deflater) release() {
+	if d.buf.Cap() <= keepBuffer && cap(d.object) <= keepBuffer {
+		deflaters.Put(d)
+	}
+}
+
+// short is up to which size package deflate packs, which costs less than half there.
+const short = 4 << 10
+
+// pack returns a copy of body whose object, from offset head on, is gzip_packed if that
+// is shorter (rule GZIP-2).
+func (w *MainAuthWrapper) pack(d *deflater, body []byte, head int) []byte {
 	object := body[head:]
 	if len(object) < w.cfg.GzipFrom {
-		return body
+		return bytes.Clone(body)
 	}
-	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
-	defer func() {
-		if d.buf.Cap() <= keepBuffer {
-			deflaters.Put(d)
-		}
-	}()
+	packed := d.pack(object)
+	size := 4 + 4 + len(packed) + 3
+	if packed == nil || size >= len(object) {
+		return bytes.Clone(body)
+	}
+	out := wire.AppendGzip(append(make([]byte, 0, head+size), body[:head]...), packed)
+	w.countN(CountGzipSaved, len(body)-len(out))
+	return out
+}
+
+// pack returns object as a gzip stream, which is the deflater's until it is used again;
+// nil: it does not get shorter.
+func (d *deflater) pack(object []byte) []byte {
 	d.buf.Reset()
+	if len(object) <= short {
+		d.buf.Grow(len(object) + 64)
+		if packed, ok := deflate.AppendGzip(d.buf.AvailableBuffer(), object); ok {
+			return packed
+		}
+		return nil
+	}
 	d.z.Reset(&d.buf)
 	if _, err := d.z.Write(object); err != nil { // a buffer takes everything
-		return body
+		return nil
 	}
 	if err := d.z.Close(); err != nil {
-		return body
+		return nil
 	}
-	size := 4 + 4 + d.buf.Len() + 3
-	if size >= len(object) {
-		return body
-	}
-	w.countN(CountGzipSaved, len(object)-size)
-	out := make([]byte, 0, head+size)
-	return wire.AppendGzip(append(out, body[:head]...), d.buf.Bytes())
+	return d.buf.Bytes()
 }
 
 // freeRatio is how many bytes of a packet may inflate at any ratio: a text of

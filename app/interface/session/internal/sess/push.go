@@ -139,28 +139,50 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	if layer == 0 {
 		layer = w.profile.layer
 	}
-	body, err := w.schema.ObjectToTL(make([]byte, 0, len(updates)+len(updates)/4+16), updatesMessage, updates, int(layer))
-	if err != nil { // nothing is lost silently: the client asks for the difference
-		w.count(CountEncodeFailed)
-		w.fault("updates", nil, err)
-		w.tooLong(s)
-		return
-	}
-	if id, _ := wire.PeekID(body); id == wire.IDUpdatesTooLong { // the layer lacks something of it
-		if w.counted(updates) {
-			w.tooLong(s)
-		} else {
-			w.count(CountPushesForeign)
-		}
+	body, ok := w.updatesBody(s, updates, layer)
+	if !ok {
 		return
 	}
 	w.count(CountPushes)
-	body = w.pack(body, 0)
 	if w.tooLarge(body) {
 		w.tooLong(s)
 		return
 	}
 	w.enqueue(s, outMsg{kind: outPush, body: body})
+}
+
+// updatesBody writes updates as a layer has them, packed if that is shorter. The body
+// may be another key's, too: nobody writes to it. ok is false when the layer cannot have
+// them; then the client is told, if it needs to know.
+func (w *MainAuthWrapper) updatesBody(s *session, updates []byte, layer int32) (body []byte, ok bool) {
+	known, hash := w.cfg.fanOut.find(updates, layer)
+	if known != nil {
+		if known.saved > 0 {
+			w.countN(CountGzipSaved, known.saved)
+		}
+		return known.body, true
+	}
+	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
+	defer d.release()
+	object, err := w.schema.ObjectToTL(d.object[:0], updatesMessage, updates, int(layer))
+	if err != nil { // nothing is lost silently: the client asks for the difference
+		w.count(CountEncodeFailed)
+		w.fault("updates", nil, err)
+		w.tooLong(s)
+		return nil, false
+	}
+	d.object = object
+	if id, _ := wire.PeekID(object); id == wire.IDUpdatesTooLong { // the layer lacks something of it
+		if w.counted(updates) {
+			w.tooLong(s)
+		} else {
+			w.count(CountPushesForeign)
+		}
+		return nil, false
+	}
+	body = w.pack(d, object, 0)
+	w.cfg.fanOut.note(hash, written{updates, layer, body, max(len(object)-len(body), 0)})
+	return body, true
 }
 
 // counted reports whether updates carry a pts or a qts, so that a client which does not

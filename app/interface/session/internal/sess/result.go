@@ -174,16 +174,18 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 	if m == nil {
 		m = c.method
 	}
-	body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
-	body = wire.AppendResult(body, c.meta.MsgID)
-	body, err := w.schema.ResultToTL(body, m, res.PB, int(c.meta.Layer))
+	if noGzip[m.Result] {
+		body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
+		return w.schema.ResultToTL(wire.AppendResult(body, c.meta.MsgID), m, res.PB, int(c.meta.Layer))
+	}
+	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
+	defer d.release()
+	body, err := w.schema.ResultToTL(wire.AppendResult(d.object[:0], c.meta.MsgID), m, res.PB, int(c.meta.Layer))
 	if err != nil {
 		return nil, err
 	}
-	if !noGzip[m.Result] {
-		body = w.pack(body, wire.ResultHeader)
-	}
-	return body, nil
+	d.object = body
+	return w.pack(d, body, wire.ResultHeader), nil
 }
 
 // effects draws the conclusions from the outcome of a call (PEERS.md, "Auth

@@ -117,7 +117,7 @@ func TestAdmin(t *testing.T) {
 		rest + "OIDC: {" + issuer + grants + "}":                                                                            "Admin.OIDC.ClientID is missing",
 		rest + "OIDC: {" + issuer + "ClientID: console}":                                                                    "Admin.OIDC.Grants lets nobody do anything",
 		rest + "OIDC: {" + issuer + "ClientID: console, Grants: {ops: [sessions:write]}}":                                   `Admin.OIDC.Grants.ops names the scope "sessions:write"`,
-		rest + "OIDC: {" + issuer + "ClientID: console, Life: 1s, " + grants + "}":                                          "Admin.OIDC.Life is out of bounds",
+		rest + "OIDC: {" + issuer + "ClientID: console, Life: 1s, " + grants + "}":                                          "Admin.OIDC.Life is 1s: give 0s, or 1m to 24h",
 		rest + "OIDC: {" + issuer + "ClientID: console, ClientSecretFile: /nowhere, " + grants + "}":                        "Admin.OIDC.ClientSecretFile cannot be read",
 		local + tokens + ", OIDC: {" + issuer + "ClientID: console, " + grants + "}":                                        "Admin.OIDC is for the console, which is not served",
 		"Rest: {Port: 1}, Tokens: {PublicKeyFile: " + public + "}, OIDC: {" + issuer + "ClientID: console, " + grants + "}": "Admin.OIDC has no key to make tokens with",

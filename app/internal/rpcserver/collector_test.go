@@ -1,0 +1,51 @@
+package rpcserver
+
+import (
+	"math"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestGarbageRoom(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct{ limit, want int64 }{
+		"no limit":    {math.MaxInt64, 64 * mib},
+		"a large one": {4096 * mib, 64 * mib},
+		"a small one": {128 * mib, 16 * mib},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, garbageRoom(c.limit)) })
+	}
+}
+
+func TestPercent(t *testing.T) {
+	const mib = 1 << 20
+	for name, c := range map[string]struct {
+		live uint64
+		want int
+	}{
+		"before the first collection": {0, mostPercent},
+		"next to nothing lives":       {1, mostPercent},
+		"less than the room":          {16 * mib, 400},
+		"as much as the room":         {64 * mib, usualPercent},
+		"more":                        {1000 * mib, usualPercent},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, percent(64*mib, c.live)) })
+	}
+}
+
+// The pace follows each collection, not the first alone.
+func TestCollectorIsFollowed(t *testing.T) {
+	var calls atomic.Int64
+	followCollector(func() { calls.Add(1) })
+	require.EqualValues(t, 1, calls.Load())
+	for n := int64(2); n < 5; n++ {
+		require.Eventually(t, func() bool {
+			runtime.GC()
+			return calls.Load() >= n
+		}, 10*time.Second, time.Millisecond)
+	}
+}
