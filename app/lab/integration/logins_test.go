@@ -79,6 +79,7 @@ func TestALoginIsAnnouncedToTheOtherDevice(t *testing.T) {
 // device goes on calling; with the signs of life of its logins its node hears which of
 // them have ended, and signs it out.
 func TestALoginThatEndedUnheardIsFoundByItsSignsOfLife(t *testing.T) {
+	t.Parallel() // it waits for a minute
 	c := withAuthsession(t, "Session:\n  Endpoints: [\"127.0.0.1:1\"]\n")
 	user := newUserID()
 	here, other := c.newUser(user), c.newUser(user)
@@ -89,7 +90,7 @@ func TestALoginThatEndedUnheardIsFoundByItsSignsOfLife(t *testing.T) {
 	require.Len(t, reply.GetRevoked(), 1)
 	require.Equal(t, here.key.perm, reply.GetRevoked()[0].GetAuthKeyId())
 	var e mt.RPCError
-	eventuallyIn(t, 2*time.Minute, "the login has ended", func() bool {
+	eventuallyIn(t, 3*time.Minute, "the login has ended", func() bool {
 		e = mt.RPCError{}
 		return decode(inflate(t, here.answer(here.call(getSelf)).body[12:]), &e) == nil
 	})

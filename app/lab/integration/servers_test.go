@@ -37,7 +37,12 @@ func startServers(t testing.TB) *stores {
 // that is for a busy machine, no test waits so long.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	const limit = time.Minute
+	eventuallyIn(t, time.Minute, what, ok)
+}
+
+// eventuallyIn is eventually for what takes so long even where nothing else runs.
+func eventuallyIn(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
 	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
