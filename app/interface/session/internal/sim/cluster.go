@@ -204,6 +204,13 @@ type listing struct {
 	overdue bool  // and knows that its lease may have run out
 	missed  int64 // when etcd let it go last
 	again   int64 // when it was listed again last
+	away    int64 // when etcd let it go last, also when it has been listed again since
+}
+
+// isAway reports whether at some time, the last at which etcd had let it go, others may
+// not have known of it.
+func (l *listing) isAway(at int64) bool {
+	return l.away != 0 && at >= l.away && (l.unheard || at < l.again+int64(hearTime))
 }
 
 // isBehind reports whether at some time it may not have heard yet of what has changed since
@@ -223,7 +230,7 @@ func (c *cluster) miss(addr string) {
 		return
 	}
 	c.note(addr[:8], "is let go by etcd")
-	n.listing.unheard, n.listing.missed = true, c.now
+	n.listing.unheard, n.listing.missed, n.listing.away = true, c.now, c.now
 	c.after(c.between(time.Millisecond, 200*time.Millisecond), func() { n.listing.overdue = n.listing.unheard })
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
 	c.after(c.between(time.Second, 30*time.Second), func() { c.relist(n) })
@@ -236,7 +243,7 @@ func (c *cluster) relist(n *node) {
 	}
 	c.note(n.addr[:8], "is listed again")
 	n.svc.Cluster.Rejoin()
-	n.listing = listing{again: c.now}
+	n.listing = listing{again: c.now, away: n.listing.away}
 	c.list(append(slices.Clone(c.listed), n.addr))
 }
 

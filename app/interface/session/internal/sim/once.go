@@ -60,7 +60,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneBeforeItHeard
 	case first.on.gaveWay:
 		return doneByALifeThatGaveWay
-	case first.on.n != m.n && (m.n.listing.unheard && w.anewAt[m.key] >= m.n.listing.missed || first.missed != 0 && w.anewAt[m.key] >= first.missed):
+	case first.on.n != m.n && (m.n.listing.isAway(w.anewAt[m.key]) || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
 	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n):
 		return doneByAFormerNode
@@ -105,7 +105,7 @@ const (
 	doneByALifeThatGaveWay = "excuses a call: its key had two lives, of which one gave way"
 	// doneWhileItWasMissed: a node that etcd has let go serves who comes to it, and cannot
 	// hear that the key has begun anew on another, which has not reached it or has joined
-	// since and knows nothing of it.
+	// since and knows nothing of it. When it is listed again the two lives meet.
 	doneWhileItWasMissed = "excuses a call: its key began anew while etcd had let go who had it"
 	// doneByAFormerNode: a node of an earlier release gives nobody the keys that it has.
 	// Who gets one begins it anew, and the node that had it goes on with the calls that it
