@@ -289,15 +289,14 @@ func (w *MainAuthWrapper) onReturned() {
 func (w *MainAuthWrapper) revoke() {
 	switch w.login.state {
 	case StateNormal, StateNeedPassword:
-	case StateRevoked, StateLoggedOut:
+	case StateRevoked, StateLoggedOut: // the word is about an earlier login, or about one that a call is making
+		w.doubtLogins()
 		return
-	default: // the word is about an earlier login, or about one that this node does not know yet
+	default: // or about one that this node does not know yet
 		for s := range w.sessions() {
 			s.doomed = w.login.state == StateUnknown
 		}
-		for _, c := range w.calls.list {
-			c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
-		}
+		w.doubtLogins()
 		w.login.doubt()
 		w.loadState()
 		return
@@ -311,6 +310,14 @@ func (w *MainAuthWrapper) revoke() {
 	w.endLogin()
 	for _, s := range listening {
 		w.tooLong(s)
+	}
+}
+
+// doubtLogins notes that a login which a call has made, and which is not answered yet,
+// may have ended again: then storage is asked, not the answer believed.
+func (w *MainAuthWrapper) doubtLogins() {
+	for _, c := range w.calls.list {
+		c.stale = c.stale || c.trait&traitMarked != 0 && c.phase > phaseReady
 	}
 }
 

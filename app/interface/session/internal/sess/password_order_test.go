@@ -35,3 +35,28 @@ func TestStorageHearsInOrderWhoOwesAPassword(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, StateNormal, x.w.login.state)
 }
+
+// A client logs out and in again, and the new login is ended while its sign-in is still
+// being settled. Where storage tells nothing of the mark, the answer of the sign-in
+// was believed, and the key got updates of a login that was no more.
+func TestALoginThatEndsWhileItIsMade(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.recv(1, x.method("auth.logOut"))
+	x.answer("auth.logOut", tlInt(tlID(0xc3a2835f), 0))
+	require.Equal(t, StateLoggedOut, x.w.login.state)
+	x.others = false
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	mark, _ := find[*SetPasswordPending](x, nil)
+	x.finish(mark, nil, nil)
+	x.signedIn(alice)
+	cleared, _ := find[*SetPasswordPending](x, nil)
+	x.state = AuthState{State: StateUnauthorized}
+	x.step(&Revoked{})
+	x.finish(cleared, nil, nil)
+	_, ok := result(x.take(), m.ID)
+	require.True(t, ok)
+	require.NotEqual(t, StateNormal, x.w.login.state)
+	m = x.recv(1, x.method("updates.getState"))
+	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), m.ID))
+}
