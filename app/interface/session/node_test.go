@@ -293,7 +293,7 @@ func TestStream(t *testing.T) {
 
 	answer := s.ask(&session.SessionStreamRequest{RequestId: "a"})
 	require.EqualValues(t, 400, answer.GetError().GetCode())
-	require.Equal(t, "unknown payload type", answer.GetError().GetMessage())
+	require.Equal(t, "INPUT_REQUEST_INVALID", answer.GetError().GetMessage())
 
 	query := func(id string, key int64) *session.SessionStreamRequest {
 		return &session.SessionStreamRequest{RequestId: id, Payload: &session.SessionStreamRequest_QueryAuthKey{
