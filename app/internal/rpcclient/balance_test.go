@@ -74,7 +74,7 @@ func TestOneAddressIsNotWeighed(t *testing.T) {
 	rpc := grpc_health_v1.NewHealthClient(client.Conn())
 	until := func(what string, done func() bool) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		for !done() {
 			_, err := rpc.Check(ctx, &grpc_health_v1.HealthCheckRequest{}, grpc.WaitForReady(true))
@@ -84,7 +84,8 @@ func TestOneAddressIsNotWeighed(t *testing.T) {
 	until("the first", func() bool { return a.calls.Load() == 100 })
 	require.Zero(t, b.calls.Load())
 	r.UpdateState(addresses(a, b))
-	until("both", func() bool { return b.calls.Load() >= 100 && a.calls.Load() >= 200 })
+	// An address that was slow once is picked once in a second by go-zero's balancer.
+	until("both", func() bool { return b.calls.Load() >= 3 && a.calls.Load() >= 103 })
 	r.UpdateState(addresses(b))
 	var before int64
 	until("the other alone", func() bool {
