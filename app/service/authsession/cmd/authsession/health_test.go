@@ -89,7 +89,7 @@ func TestReadinessOfAuthSession(t *testing.T) {
 		line  string
 	}{
 		{"MySQL", false, "FAIL  MySQL: does not answer: "},
-		{"Redis", true, "warn  Redis: Cache does not answer, all goes to MySQL: "},
+		{"Redis", true, "warn  Redis: does not answer, all goes to MySQL: "},
 		{"etcd", false, "FAIL  etcd: has not confirmed for "},
 	} {
 		t.Run(c.what, func(t *testing.T) {
