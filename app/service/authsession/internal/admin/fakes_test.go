@@ -129,11 +129,25 @@ func (r *rows) Free(_ context.Context, caller, key string) error {
 	return nil
 }
 
+// failsAt has the n-th page from now on fail.
+func (r *rows) failsAt(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failAt = n
+}
+
+func (r *rows) fails() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failAt--
+	return r.failAt == 0
+}
+
 func (r *rows) Page(_ context.Context, f audit.Filter, before int64, limit int) (list []audit.Row, next int64, err error) {
 	if err := r.m.ask([]any{"audit", f, limit}); err != nil {
 		return nil, 0, err
 	}
-	if r.failAt--; r.failAt == 0 {
+	if r.fails() {
 		return nil, 0, errors.New("away")
 	}
 	all := r.all()

@@ -252,11 +252,11 @@ func TestAnExportThatBreaksOff(t *testing.T) {
 	for range 600 {
 		a.rows.rows = append(a.rows.rows, audit.Entry{Method: "GetConfig", Caller: "x"})
 	}
-	a.rows.failAt = 2
+	a.rows.failsAt(2)
 	_, text, err := a.call("GET", "/v1/audit:export?format=ndjson", both(t), "")
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Equal(t, 500, strings.Count(text, "\n"))
-	a.rows.failAt = 1
+	a.rows.failsAt(1)
 	code, text := a.must("GET", "/v1/audit:export?format=ndjson", both(t), "")
 	require.Equal(t, 503, code)
 	require.Contains(t, text, `{"error":`)
