@@ -92,7 +92,7 @@ func Command(program string, args []string, stdout, stderr io.Writer, load func(
 // ask asks the DevServer, which says more, and where there is none gRPC's health service.
 func (s *Server) ask(ctx context.Context, live bool) (text string, err error) {
 	if s.Conf.DevServer.Enabled && s.Conf.DevServer.Port != 0 {
-		text, err, answered := s.askDev(ctx, live)
+		text, answered, err := s.askDev(ctx, live)
 		if answered {
 			return text, err
 		}
@@ -103,35 +103,35 @@ func (s *Server) ask(ctx context.Context, live bool) (text string, err error) {
 var errIll = errors.New("it is not ready")
 
 // askDev asks the DevServer; not answered: there is none, or its port belongs to another.
-func (s *Server) askDev(ctx context.Context, live bool) (text string, err error, answered bool) {
+func (s *Server) askDev(ctx context.Context, live bool) (text string, answered bool, err error) {
 	path := "/readyz"
 	if live {
 		path = s.Conf.DevServer.HealthPath
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rpcserver.Local(rpcserver.DevAddress(s.Conf.DevServer))+path, nil)
 	if err != nil {
-		return "", err, false
+		return "", false, err
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {
-		return "", err, false
+		return "", false, err
 	}
 	defer response.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
 	switch response.StatusCode {
 	case http.StatusOK:
-		return string(body), nil, true
+		return string(body), true, nil
 	case http.StatusServiceUnavailable:
-		return string(body), errIll, true
+		return string(body), true, errIll
 	}
-	return "", nil, false
+	return "", false, nil
 }
 
 func (s *Server) askRPC(ctx context.Context, live bool) (string, error) {
 	address := rpcserver.Local(s.Conf.ListenOn)
 	if !s.Conf.Health {
-		return "", errors.New("Health is false in the configuration, and there is no DevServer: nobody can be asked")
+		return "", errors.New("nobody can be asked: Health is false in the configuration, and there is no DevServer")
 	}
 	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -12,8 +12,6 @@ const (
 	window    = 1 << 15
 	maxSource = 1 << 30
 
-	// blockBytes is after how many bytes a block ends: its codes are its own.
-	blockBytes = 1 << 15
 	// patience is after how many bytes (its power of two) without a repetition each
 	// further one is looked for one byte farther on.
 	patience = 6

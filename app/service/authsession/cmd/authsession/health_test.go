@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ func askHealth(t *testing.T, args ...string) (code int, output string) {
 	cmd := exec.Command(os.Args[0], append([]string{"healthcheck"}, args...)...)
 	cmd.Env = append(os.Environ(), childVariable+"=1")
 	out, err := cmd.CombinedOutput()
-	if exit, failed := err.(*exec.ExitError); failed {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return exit.ExitCode(), string(out)
 	}
 	require.NoError(t, err)

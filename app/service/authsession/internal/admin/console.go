@@ -59,7 +59,7 @@ func (g *guard) minter(c config.Admin, keys func() token.Keys) oidclogin.Mint {
 	return func(name string, scopes []token.Scope) (string, error) {
 		id, key, found := keys().Signing()
 		if !found {
-			return "", errors.New("Admin.Tokens has no HMAC key any more") //nolint:staticcheck // a config key begins it
+			return "", errors.New("Admin.Tokens has no HMAC key any more")
 		}
 		return token.Mint(key, token.Grant{Name: name, Scopes: scopes, TTL: life, Issuer: c.Tokens.Issuer, Audience: c.Tokens.Audience, KeyID: id}, g.now())
 	}
