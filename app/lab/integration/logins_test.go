@@ -43,14 +43,14 @@ func (c *cluster) loginOf(cl *client, user int64) int64 {
 }
 
 // newAuthorization awaits the news of a login, as a client of the newest layer reads it.
-func (cl *client) newAuthorization() *tg.UpdateNewAuthorization {
-	cl.t.Helper()
-	m := cl.awaitConstructor(tg.UpdateShortTypeID)
+func (c *client) newAuthorization() *tg.UpdateNewAuthorization {
+	c.t.Helper()
+	m := c.awaitConstructor(tg.UpdateShortTypeID)
 	var short tg.UpdateShort
-	require.NoError(cl.t, short.Decode(&bin.Buffer{Buf: m.body}))
-	require.InDelta(cl.t, time.Now().Unix(), short.Date, 60)
+	require.NoError(c.t, short.Decode(&bin.Buffer{Buf: m.body}))
+	require.InDelta(c.t, time.Now().Unix(), short.Date, 60)
 	update, ok := short.Update.(*tg.UpdateNewAuthorization)
-	require.True(cl.t, ok, "%T", short.Update)
+	require.True(c.t, ok, "%T", short.Update)
 	return update
 }
 

@@ -114,12 +114,6 @@ func (b *browser) shows(text string) {
 	b.until(fmt.Sprintf("document.body?.innerText.includes(%s)", quote(text)), "the page does not show %q", text)
 }
 
-// hides returns when the page has it no more.
-func (b *browser) hides(text string) {
-	b.t.Helper()
-	b.until(fmt.Sprintf("document.body && !document.body.innerText.includes(%s)", quote(text)), "the page still shows %q", text)
-}
-
 // until returns when an expression is true.
 func (b *browser) until(expression, format string, args ...any) {
 	b.t.Helper()
