@@ -25,10 +25,7 @@ func (w *MainAuthWrapper) keyBytes() int {
 // longest, and so on. Who asks again is answered ANSWER_FORGOTTEN, and updates
 // collapse into updatesTooLong.
 func (w *MainAuthWrapper) lighten() {
-	over := -w.keyBytes()
-	for s := range w.sessions() {
-		over += s.bytes
-	}
+	over := w.held() - w.keyBytes()
 	if over <= 0 {
 		return
 	}

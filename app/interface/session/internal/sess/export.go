@@ -13,8 +13,8 @@ import (
 // stay there; their outcomes follow (CallDone), by their tickets.
 //
 // What is not taken along is asked for anew, or goes on by itself: calls to
-// authsession, which are waited for first, for Config.HandOffWait; open HTTP requests, which are answered;
-// what status knows, which the new owner is told to renew.
+// authsession, which are waited for first, for Config.HandOffWait; open HTTP requests,
+// which are answered; what status knows, which the new owner is told to renew.
 
 // leaves reports whether the wrapper is asked to hand its key over, and may.
 func (w *MainAuthWrapper) leaves() bool {

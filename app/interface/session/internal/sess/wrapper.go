@@ -85,10 +85,12 @@ func (w *MainAuthWrapper) Step(now, wall int64, in Input, out *Effects) {
 		w.releaseSlots()
 	}
 	w.lighten()
+	out.Held = 0
 	for s := range w.sessions() {
 		if s.dirty {
 			w.flush(s)
 		}
+		out.Held += s.bytes
 	}
 	if handover != nil {
 		w.handOver(handover)
@@ -218,7 +220,7 @@ func (w *MainAuthWrapper) finish() {
 		return
 	}
 	w.wakeAt = w.deadline()
-	w.out.WakeAt, w.out.Held = w.wakeAt, w.held()
+	w.out.WakeAt = w.wakeAt
 	idle := len(w.calls.list) == 0 && len(w.asks) == 0
 	w.out.Drained = w.drained()
 	w.out.Behind = w.draining && w.behind()
