@@ -3,6 +3,8 @@ package ctl
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -65,7 +67,8 @@ func (r *request) user() (int64, error) {
 	return number("user", others[0])
 }
 
-func stats(ctx context.Context, r *request) error {
+// plain is a command without arguments that asks once and shows the answer.
+func plain[T proto.Message](ctx context.Context, r *request, ask func(context.Context, pb.SessionAdminClient) (T, error), rows func(T) [][]string) error {
 	r.remote()
 	if err := r.nothing(); err != nil {
 		return err
@@ -74,25 +77,21 @@ func stats(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	out, err := client.GetStatistics(ctx, &pb.GetStatisticsRequest{})
+	out, err := ask(ctx, client)
 	if err != nil {
 		return err
 	}
-	return r.show(out, func() [][]string { return statisticsRows(out) })
+	return r.show(out, func() [][]string { return rows(out) })
+}
+
+func stats(ctx context.Context, r *request) error {
+	return plain(ctx, r, func(ctx context.Context, c pb.SessionAdminClient) (*pb.Statistics, error) {
+		return c.GetStatistics(ctx, &pb.GetStatisticsRequest{})
+	}, statisticsRows)
 }
 
 func config(ctx context.Context, r *request) error {
-	r.remote()
-	if err := r.nothing(); err != nil {
-		return err
-	}
-	ctx, client, err := r.connect(ctx)
-	if err != nil {
-		return err
-	}
-	out, err := client.GetConfig(ctx, &pb.GetConfigRequest{})
-	if err != nil {
-		return err
-	}
-	return r.show(out, func() [][]string { return configRows(out) })
+	return plain(ctx, r, func(ctx context.Context, c pb.SessionAdminClient) (*pb.Config, error) {
+		return c.GetConfig(ctx, &pb.GetConfigRequest{})
+	}, configRows)
 }

@@ -23,19 +23,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 func overview(ctx context.Context, r *request) error {
-	r.remote()
-	if err := r.nothing(); err != nil {
-		return err
-	}
-	ctx, client, err := r.connect(ctx)
-	if err != nil {
-		return err
-	}
-	out, err := client.GetOverview(ctx, &pb.GetOverviewRequest{})
-	if err != nil {
-		return err
-	}
-	return r.show(out, func() [][]string { return overviewRows(out) })
+	return plain(ctx, r, func(ctx context.Context, c pb.SessionAdminClient) (*pb.Overview, error) {
+		return c.GetOverview(ctx, &pb.GetOverviewRequest{})
+	}, overviewRows)
 }
 
 func overviewRows(o *pb.Overview) [][]string {

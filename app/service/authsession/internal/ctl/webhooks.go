@@ -9,25 +9,17 @@ import (
 )
 
 func webhooks(ctx context.Context, r *request) error {
-	r.remote()
-	if err := r.nothing(); err != nil {
-		return err
+	return plain(ctx, r, func(ctx context.Context, c pb.SessionAdminClient) (*pb.ListWebhooksReply, error) {
+		return c.ListWebhooks(ctx, &pb.ListWebhooksRequest{})
+	}, webhookRows)
+}
+
+func webhookRows(out *pb.ListWebhooksReply) [][]string {
+	rows := [][]string{{"NAME", "URL", "TYPES", "BEHIND", "DEAD", "RETRYING"}}
+	for _, w := range out.GetWebhooks() {
+		rows = append(rows, []string{w.GetName(), w.GetUrl(), strings.Join(w.GetTypes(), ","), id(w.GetBehind()), id(w.GetDead()) + plus(w.GetDeadAtLeast()), id(w.GetRetrying())})
 	}
-	ctx, client, err := r.connect(ctx)
-	if err != nil {
-		return err
-	}
-	out, err := client.ListWebhooks(ctx, &pb.ListWebhooksRequest{})
-	if err != nil {
-		return err
-	}
-	return r.show(out, func() [][]string {
-		rows := [][]string{{"NAME", "URL", "TYPES", "BEHIND", "DEAD", "RETRYING"}}
-		for _, w := range out.GetWebhooks() {
-			rows = append(rows, []string{w.GetName(), w.GetUrl(), strings.Join(w.GetTypes(), ","), id(w.GetBehind()), id(w.GetDead()) + plus(w.GetDeadAtLeast()), id(w.GetRetrying())})
-		}
-		return rows
-	})
+	return rows
 }
 
 var deadTitles = []string{"ID", "DIED", "TYPE", "USER", "ATTEMPTS", "RETRYING", "ERROR"}
@@ -118,19 +110,11 @@ func webhooksRetry(ctx context.Context, r *request) error {
 }
 
 func whoami(ctx context.Context, r *request) error {
-	r.remote()
-	if err := r.nothing(); err != nil {
-		return err
-	}
-	ctx, client, err := r.connect(ctx)
-	if err != nil {
-		return err
-	}
-	out, err := client.WhoAmI(ctx, &pb.WhoAmIRequest{})
-	if err != nil {
-		return err
-	}
-	return r.show(out, func() [][]string {
-		return [][]string{{"name", out.GetName()}, {"by", out.GetBy()}, {"scopes", strings.Join(out.GetScopes(), " ")}, {"until", moment(out.GetExpiresAt())}}
-	})
+	return plain(ctx, r, func(ctx context.Context, c pb.SessionAdminClient) (*pb.Identity, error) {
+		return c.WhoAmI(ctx, &pb.WhoAmIRequest{})
+	}, callerRows)
+}
+
+func callerRows(out *pb.Identity) [][]string {
+	return [][]string{{"name", out.GetName()}, {"by", out.GetBy()}, {"scopes", strings.Join(out.GetScopes(), " ")}, {"until", moment(out.GetExpiresAt())}}
 }
