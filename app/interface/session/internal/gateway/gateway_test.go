@@ -328,10 +328,11 @@ func TestSharesAreGivenBack(t *testing.T) {
 			}
 			require.NoError(t, g.Flush(t.Context()))
 			l := g.link(addr)
-			l.mu.Lock()
-			require.Equal(t, load{}, l.books.load)
-			require.Empty(t, l.books.owners)
-			l.mu.Unlock()
+			eventually(t, "no key has anything", func() bool {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				return l.queue.load == load{} && len(l.queue.keys) == 0
+			})
 		}
 	}
 }

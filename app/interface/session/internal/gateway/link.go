@@ -34,14 +34,12 @@ type link struct {
 	wake   chan struct{} // capacity 1
 	lanes  *lane.Lanes
 	unary  atomic.Bool // set by the writer alone
-	spare  []packet    // the room of the next queue; the writer's alone
 
 	mu         sync.Mutex
-	queue      []packet
-	books      books // of what is queued, under way or unanswered
-	unanswered fifo  // written to the stream
-	answers    bool  // this gateway has answered on a stream
-	silent     bool  // this gateway never answers on its stream
+	queue      queue
+	unanswered fifo // written to the stream
+	answers    bool // this gateway has answered on a stream
+	silent     bool // this gateway never answers on its stream
 
 	waitingSince time.Time // when the first of unanswered was written
 	downSince    time.Time // since when the gateway is not reached; zero: it was, at last
@@ -65,21 +63,20 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 func (l *link) enqueue(p packet) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || !l.books.fits(p, load{l.g.o.QueueItems, l.g.o.QueueBytes}) {
+	if l.closed || !l.queue.fits(p, load{l.g.o.QueueItems, l.g.o.QueueBytes}) {
 		return false
 	}
-	l.books.add(p)
-	l.queue = append(l.queue, p)
+	l.queue.push(p)
 	l.signal()
 	return true
 }
 
-// gone takes packets off the books.
+// gone takes packets off that were on their way.
 func (l *link) gone(packets ...packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range packets {
-		l.books.remove(p)
+		l.queue.arrived(p)
 	}
 	l.used = time.Now()
 }
@@ -91,20 +88,11 @@ func (l *link) signal() {
 	}
 }
 
+// take takes all that waits.
 func (l *link) take() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	batch := l.queue
-	l.queue, l.spare = l.spare, nil
-	return batch
-}
-
-// done gives back a batch that the writer took, of which nothing is needed any more.
-func (l *link) done(batch []packet) {
-	clear(batch)
-	if cap(batch) <= keptPackets {
-		l.spare = batch[:0]
-	}
+	return l.queue.take()
 }
 
 // load returns how many bytes are queued, since when nothing has gone over the link,
@@ -112,7 +100,7 @@ func (l *link) done(batch []packet) {
 func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.books.bytes, now.Sub(l.used), l.left
+	return l.queue.bytes, now.Sub(l.used), l.left
 }
 
 // listed notes that the gateway has come to etcd's list or left it.
@@ -126,7 +114,7 @@ func (l *link) empty() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.judge()
-	return l.books.items == 0
+	return l.queue.items == 0
 }
 
 // close ends the link; its writer reports what still waits.
@@ -166,9 +154,7 @@ func (l *link) run() {
 		case <-l.wake:
 		}
 		if l.unary.Load() {
-			batch := l.take()
-			l.sendUnary(batch)
-			l.done(batch)
+			l.sendUnary()
 			continue
 		}
 		if s == nil {
@@ -188,10 +174,7 @@ func (l *link) run() {
 			l.reached()
 			backoff = minBackoff
 		}
-		batch := l.take()
-		written := s.write(batch)
-		l.done(batch)
-		if !written {
+		if !s.write() {
 			<-s.ended
 			l.afterBreak(s)
 			s = nil
@@ -217,8 +200,8 @@ func (l *link) pause(d time.Duration) bool {
 }
 
 // sendUnary hands packets to the lanes: those of one session stay in order.
-func (l *link) sendUnary(batch []packet) {
-	for _, p := range batch {
+func (l *link) sendUnary() {
+	for _, p := range l.take() {
 		if !l.lanes.Go(p.AuthKeyID^p.SessionID, func() { l.callUnary(p) }) {
 			l.fail([]packet{p})
 		}

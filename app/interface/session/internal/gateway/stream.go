@@ -53,16 +53,13 @@ func (s *stream) end() {
 	<-s.ended
 }
 
-// write sends packets; false: the stream broke, and what was not sent is in
-// the queue again.
-func (s *stream) write(batch []packet) bool {
+// write sends what waits, as it comes; false: the stream broke.
+func (s *stream) write() bool {
 	var out packets.Out
-	for i, p := range batch {
-		s.l.await(s, p)
+	for p, ok := s.l.next(s); ok; p, ok = s.l.next(s) {
 		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload}
 		if err := s.rpc.SendMsg(&out); err != nil { // the reason comes to the reader
 			s.cancel()
-			s.l.requeue(batch[i+1:])
 			return false
 		}
 		metrics.Packets.Inc("stream")
@@ -90,10 +87,14 @@ func (s *stream) read() {
 	}
 }
 
-// await remembers that p is to be answered.
-func (l *link) await(s *stream, p packet) {
+// next takes the packet whose turn it is, and remembers that it is to be answered. One
+// key may have so much unanswered only where answers come.
+func (l *link) next(s *stream) (p packet, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if p, ok = l.queue.next(l.answers); !ok {
+		return p, false
+	}
 	if l.unanswered.len() == 0 {
 		l.waitingSince = time.Now()
 		if l.answers {
@@ -102,6 +103,7 @@ func (l *link) await(s *stream, p packet) {
 	}
 	l.unanswered.push(p)
 	l.judge()
+	return p, true
 }
 
 // judge lets go of what a gateway that never answers leaves unanswered: one
@@ -115,7 +117,7 @@ func (l *link) judge() {
 	if l.silent {
 		for _, p := range l.unanswered.take() {
 			tracing.End(p.span, nil) // as far as anybody can tell
-			l.books.remove(p)
+			l.queue.arrived(p)
 		}
 	}
 }
@@ -130,7 +132,9 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 		return packet{}, false
 	}
 	p = l.unanswered.pop()
-	l.books.remove(p)
+	if l.queue.arrived(p) {
+		l.signal()
+	}
 	if l.unanswered.len() == 0 {
 		s.watch.Stop()
 	} else {
@@ -147,12 +151,9 @@ func (l *link) takeUnanswered() []packet {
 
 // requeue puts packets back, before those that came since.
 func (l *link) requeue(packets []packet) {
-	if len(packets) == 0 {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue = front(packets, l.queue)
+	l.queue.back(packets)
 	l.signal()
 }
 

@@ -39,7 +39,7 @@ func (g *Gateways) Views(n int) (views []View, links int) {
 func (l *link) view(now time.Time) View {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := View{Unary: l.unary.Load(), Packets: l.books.items, Bytes: l.books.bytes, Keys: len(l.books.owners), Idle: now.Sub(l.used)}
+	v := View{Unary: l.unary.Load(), Packets: l.queue.items, Bytes: l.queue.bytes, Keys: len(l.queue.keys), Idle: now.Sub(l.used)}
 	if l.unanswered.len() > 0 && l.answers {
 		v.Unread = now.Sub(l.waitingSince)
 	}
