@@ -115,7 +115,7 @@ func (c *Config) SetDefaults() {
 		c.Schema = tl.Default
 	}
 	if s := &c.Session; s.KeyBytes == 0 && s.AnswerBytes > 0 {
-		s.KeyBytes = max(32<<20, s.AnswerBytes)
+		s.KeyBytes = max(16<<20, s.AnswerBytes)
 	}
 	table.SetDefaults(c)
 }

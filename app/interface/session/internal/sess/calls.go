@@ -51,6 +51,25 @@ type pendingCall struct {
 type pendingCalls struct {
 	list    []*pendingCall // by arrival
 	running int32          // calls that are at a BFF, or whose mark is being set or cleared for it
+	answers [2]int32       // about how many bytes answers have had of late: of file parts (1), of other calls (0)
+}
+
+// answersOnWay is about how many bytes of answers may be on their way to a key at a time,
+// of file parts and of other calls: a node has each answer in memory a few times while it
+// is read and written. Without that bound 32 calls that are answered a megabyte each take
+// a hundred.
+const answersOnWay = 4 << 20
+
+// weigh notes how many bytes the answer to a call has.
+func (l *pendingCalls) weigh(c *pendingCall, bytes int) {
+	about := &l.answers[c.trait.class()]
+	*about = max(int32(bytes), *about-*about/4) //nolint:gosec // gRPC takes no more than 4 MiB
+}
+
+// heavy reports whether one more call, beside some of its class at BFFs, may have too
+// much of answers on its way.
+func (l *pendingCalls) heavy(c *pendingCall, others int) bool {
+	return others > 0 && (others+1)*int(l.answers[c.trait.class()]) > answersOnWay
 }
 
 // add takes a call in.
@@ -129,7 +148,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *qu
 	if in.d.Dead || w.hopeless(method.Name) {
 		return w.denial()
 	}
-	if !w.room(traits[method.Name], len(q.body), len(q.after)) {
+	if !w.mayAsk(s) || !w.room(traits[method.Name], len(q.body), len(q.after)) {
 		w.count(CountOverload)
 		return errFlood
 	}
@@ -233,6 +252,13 @@ func (w *MainAuthWrapper) pump() {
 				c.after, c.deadline = nil, 0
 			}
 			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
+				continue
+			}
+			others := int(w.calls.running) - files
+			if c.trait&traitFile != 0 {
+				others = files
+			}
+			if w.calls.heavy(c, others) {
 				continue
 			}
 			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later

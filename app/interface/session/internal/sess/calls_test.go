@@ -134,3 +134,24 @@ func TestChainInACircle(t *testing.T) {
 	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(msgs, b.ID))
 	require.Empty(t, x.w.calls.list)
 }
+
+// Of calls with large answers, few are made at a time: 32 answers of a megabyte under way
+// took a hundred.
+func TestFewLargeAnswersAreOnTheirWay(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	ask := func(n int) {
+		for range n {
+			x.recv(1, x.method("help.getNearestDc"))
+		}
+	}
+	ask(1)
+	x.answer("help.getNearestDc", nearestDC(incompressible(1<<20)))
+	ask(20)
+	require.EqualValues(t, 3, x.w.calls.running)
+	for range 20 {
+		x.answer("help.getNearestDc", nearestDC("de"))
+	}
+	ask(40) // answers have come to be small
+	require.EqualValues(t, x.cfg.MaxInFlight, x.w.calls.running)
+}

@@ -35,7 +35,7 @@ type Config struct {
 // SetDefaults fills in what is zero.
 func (c *Config) SetDefaults() {
 	if c.KeyBytes == 0 && c.AnswerBytes > 0 {
-		c.KeyBytes = max(32<<20, c.AnswerBytes)
+		c.KeyBytes = max(16<<20, c.AnswerBytes)
 	}
 	LimitTable.SetDefaults(&c.Limits)
 	if c.RemoteWait == 0 {

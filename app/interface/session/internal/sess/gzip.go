@@ -63,8 +63,9 @@ type deflater struct {
 	object []byte
 }
 
-// keepBuffer bounds what a pooled buffer may hold on to.
-const keepBuffer = 1 << 20
+// keepBuffer bounds what a pooled buffer may hold on to: what gRPC takes, and what
+// growing makes of it. A buffer that is made anew costs three times what goes into it.
+const keepBuffer = 6 << 20
 
 // release gives a deflater back.
 func (d *deflater) release() {

@@ -18,18 +18,18 @@ var LimitTable = keytable.Table{
 	{Key: "MaxSessions", Default: 64, Min: 1, Max: 4096, Doc: "Sessions of a key; the one idle longest makes room."},
 	{Key: "GoneSessions", Default: 64, Min: 1, Max: 4096, Doc: "Ended sessions of a key whose highest message id is remembered, for MaxPast, so that nothing of them is done again; of more, any session that comes must begin above."},
 	{Key: "MaxTempKeys", Default: 32, Min: 1, Max: 4096, Doc: "Temp keys, and media temp keys, of a key that have sessions; of more the newest stay."}, // rule PFS-22
-	{Key: "MaxInFlight", Default: 32, Min: 1, Max: 4096, Doc: "Calls of a key at a BFF at a time. Of this, MaxQueued and QueuedBytes, calls of file parts may take three quarters."},
+	{Key: "MaxInFlight", Default: 32, Min: 1, Max: 4096, Doc: "Calls of a key at a BFF at a time; fewer while answers are large, for about 4 MiB of them may be on their way. Of this, MaxQueued and QueuedBytes, calls of file parts may take three quarters."},
 	{Key: "MaxQueued", Default: 256, Min: 1, Max: 1 << 16, Doc: "Calls of a key accepted but not yet invoked; more are answered 420."},
 	{Key: "QueuedBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 30, Unit: "bytes", Doc: "The bytes of such calls; one call always fits."},
 	{Key: "RepeatBytes", Default: 4 << 20, Min: 1 << 16, Max: 1 << 28, Unit: "bytes", Doc: "Bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits."},
-	{Key: "KeyBytes", Default: 32 << 20, Min: 1 << 10, Max: 1 << 34, Unit: "bytes", Doc: "Bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes, which is the default where it is more. Multiplied by the keys of a node it is what outboxes may take."},
+	{Key: "KeyBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 34, Unit: "bytes", Doc: "Bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes, which is the default where it is more. Multiplied by the keys of a node it is what outboxes may take."},
 	{Key: "HeldPackets", Default: 32, Min: 1, Max: 4096, Doc: "Packets kept while salts are being read, for a key and its temp keys; more are refused by bad_server_salt, upon which clients repeat them."},
 	{Key: "HeldBytes", Default: 4 << 20, Min: 1 << 10, Max: 1 << 28, Unit: "bytes", Doc: "The bytes of those packets: a few parts of an upload."},
 	{Key: "HeldPushes", Default: 100, Min: 1, Max: 4096, Doc: "Pushes kept while no session takes updates; more collapse into `updatesTooLong`."},
 	{Key: "Window", Default: 400, Min: 16, Max: 1 << 16, Doc: "Message ids remembered, and up to eight times as many while they are younger than MaxPast."}, // rule MSGID-5
 	{Key: "OutboxMessages", Default: 400, Min: 2, Max: 1 << 16, Doc: "Messages of a session not acknowledged; beyond it answers that the client seems to have give way, then pushes collapse into `updatesTooLong`."},
 	{Key: "OutboxBytes", Default: 1 << 20, Min: 1 << 10, Max: 1 << 28, Unit: "bytes", Doc: "Bytes of pushes not acknowledged beyond which they collapse."},
-	{Key: "AnswerBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 30, Unit: "bytes", Doc: "Bytes of a session not acknowledged beyond which even answers that were sent give way, the oldest first. At least OutboxBytes."},
+	{Key: "AnswerBytes", Default: 12 << 20, Min: 1 << 10, Max: 1 << 30, Unit: "bytes", Doc: "Bytes of a session not acknowledged beyond which even answers that were sent give way, the oldest first. At least OutboxBytes."},
 	{Key: "HTTPRequests", Default: 4, Min: 1, Max: 4096, Doc: "Open HTTP requests; of more the oldest is answered at once. Below the connections that clients have, 6 to 16, so that there is always one for the next call."},
 	{Key: "ContainerIn", Default: 1024, Min: 2, Max: 1 << 16, Doc: "Messages accepted in a container."}, // rule CONT-2
 	{Key: "ContainerOut", Default: 1020, Min: 2, Max: 1024, Doc: "Messages sent in a container."},
@@ -43,7 +43,7 @@ var LimitTable = keytable.Table{
 	{Key: "DetailedFrom", Default: 4096, Min: 64, Max: 1 << 30, Unit: "bytes", Doc: "Messages from this size on are announced, not repeated, until the client asks for them."}, // rules STATE-8 and STATE-9
 	{Key: "WrapperDepth", Default: 16, Min: 4, Max: 64, Doc: "Wrappers around one query."},
 	{Key: "WorkBytes", Default: 256 << 20, Min: 1 << 20, Max: 1 << 40, Unit: "bytes", Doc: "Memory in which packets are read that become much larger by it; who finds none waits until another is done, and one packet is always read. Half of the processors read such packets, at most."},
-	{Key: "StrangerBytes", Default: 4 << 20, Min: 1 << 14, Max: 1 << 40, Unit: "bytes", Doc: "Bytes that packets of keys without a login become in a second when they are unpacked and decoded, for all at one address or in one IPv6 network of 64 bits; four times as much may come at once, more is answered 420 unread. At least NoLoginBytes."},
+	{Key: "StrangerBytes", Default: 4 << 20, Min: 1 << 14, Max: 1 << 40, Unit: "bytes", Doc: "Bytes that packets of keys without a login become in a second when they are unpacked and decoded, and that long answers to them have, for all at one address or in one IPv6 network of 64 bits, and for each key; four times as much may come at once, more is answered 420 unread. At least NoLoginBytes."},
 	{Key: "MaxPast", Default: 300 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Oldest unknown message id."}, // rule MSGID-3
 	{Key: "MaxFuture", Default: 30 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Newest unknown message id."},
 	{Key: "AckDelay", Default: 300 * time.Millisecond, Min: shortestTime, Max: longestTime, Doc: "How long an acknowledgment waits for company."},                                                                    // rule ACK-10

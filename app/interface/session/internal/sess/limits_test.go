@@ -30,7 +30,7 @@ func TestLimitsAreThoseOfTheTable(t *testing.T) {
 func TestLimitsThatBoundOthers(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"sess: AnswerBytes is 1024, want OutboxBytes (1048576) or more": func(c *Config) { c.AnswerBytes = 1 << 10 },
-		"sess: KeyBytes is 1024, want AnswerBytes (16777216) or more":   func(c *Config) { c.KeyBytes = 1 << 10 },
+		"sess: KeyBytes is 1024, want AnswerBytes (12582912) or more":   func(c *Config) { c.KeyBytes = 1 << 10 },
 	} {
 		var c Config
 		change(&c)

@@ -132,9 +132,9 @@ func TestUnsentAnswersAreBounded(t *testing.T) {
 	for i, m := range calls {
 		_, ok := result(msgs, m.ID)
 		require.True(t, ok, "something is said to each")
-		require.Equal(t, i < 49, x.rpcError(msgs, m.ID) == "500 ANSWER_FORGOTTEN", "the newest are kept: %d", i)
+		require.Equal(t, i < 53, x.rpcError(msgs, m.ID) == "500 ANSWER_FORGOTTEN", "the newest are kept: %d", i)
 	}
-	require.Equal(t, 49, x.counts[CountAnswersLost])
+	require.Equal(t, 53, x.counts[CountAnswersLost])
 	check(t, x)
 
 	x = newWorld(t, false)

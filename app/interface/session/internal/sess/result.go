@@ -132,7 +132,11 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	w.finishCall(c)
 	res, _ := in.Result.(*MethodResult)
 	e := in.Err
-	if res == nil && e == nil {
+	switch {
+	case res != nil:
+		w.calls.weigh(c, len(res.PB))
+		w.haveAnswered(c, len(res.PB))
+	case e == nil:
 		e = ErrInternal
 	}
 	if e == nil && c.ttlDays > 0 && c.meta.UserID != 0 { // of who asked, whoever is there now

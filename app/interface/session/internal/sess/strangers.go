@@ -14,6 +14,10 @@ import (
 // An address has StrangerBytes a second, and four times as much at once. What comes when
 // that is used up is answered 420 unread. A client that signs in reads a few kilobytes,
 // so thousands fit behind one address.
+//
+// Answers count, too, for forty bytes can ask for a megabyte. A key alone has as much as
+// an address: when that is used up its calls are answered 420. Small calls of other keys
+// at its address are let be, for most of those are other people's.
 type strangers struct {
 	mu      sync.Mutex
 	rooms   map[origin]room
@@ -115,5 +119,23 @@ func (w *MainAuthWrapper) mayRead(in *incoming) bool {
 func (w *MainAuthWrapper) haveRead(in *incoming, bytes int) {
 	if w.stranger() {
 		w.cfg.strangers.use(originOf(in.d.ClientIP, in.d.AuthKeyID), bytes, w.now, w.cfg.StrangerBytes)
+	}
+}
+
+// mayAsk reports whether a key may make one more call, as far as it is a stranger and has
+// been answered much.
+func (w *MainAuthWrapper) mayAsk(s *session) bool {
+	return !w.stranger() || w.cfg.strangers.admits(origin{key: s.list.authKeyID}, w.now, w.cfg.StrangerBytes)
+}
+
+// haveAnswered notes how many bytes the answer to a stranger's call has.
+func (w *MainAuthWrapper) haveAnswered(c *pendingCall, bytes int) {
+	if bytes <= freeBytes || !w.stranger() {
+		return
+	}
+	own := origin{key: c.meta.AuthKeyID}
+	w.cfg.strangers.use(own, bytes, w.now, w.cfg.StrangerBytes)
+	if from := originOf(c.meta.ClientAddr, c.meta.AuthKeyID); from != own {
+		w.cfg.strangers.use(from, bytes, w.now, w.cfg.StrangerBytes)
 	}
 }

@@ -84,3 +84,51 @@ func TestStrangersHaveRoomAgain(t *testing.T) {
 	require.Len(t, x.rooms, 1)
 	require.False(t, x.admits(b, now+int64(10*time.Second), rate))
 }
+
+// Forty bytes asked for a hundred kilobytes, as often as a client liked: what answers have
+// counts as what calls become. Another key at the address is let be.
+func TestStrangersPayForLongAnswers(t *testing.T) {
+	const rate, size = 1 << 20, 100 << 10
+	strangers := newWorld(t, false).cfg.strangers
+	meet := func(name string) *world {
+		x := newWorld(t, false, func(c *Config) { c.StrangerBytes = rate })
+		x.cfg.strangers = strangers
+		if name == "login" {
+			x.login(1)
+		} else {
+			x.state = AuthState{State: StateUnauthorized}
+		}
+		x.recv(1, x.method("help.getNearestDc"))
+		x.answer("help.getNearestDc", nearestDC("de"))
+		x.take()
+		return x
+	}
+	ask := func(x *world, size int) (refused bool) {
+		m := x.recv(1, x.method("help.getNearestDc"))
+		if !x.isInvoked("help.getNearestDc") {
+			require.Equal(t, "420 FLOOD_WAIT_1", x.rpcError(x.take(), m.ID))
+			return true
+		}
+		x.answer("help.getNearestDc", nearestDC(incompressible(size)))
+		x.take()
+		return false
+	}
+	x := meet("stranger")
+	n := 0
+	for ; !ask(x, size); n++ {
+		require.Less(t, n, 1000)
+	}
+	require.Equal(t, strangerBurst*rate/size+1, n)
+	x.advance(200 * time.Millisecond)
+	require.False(t, ask(x, size), "as time goes by")
+
+	strangers.rooms = map[origin]room{originOf("192.0.2.1", permKey): {-1, x.now}}
+	y := meet("stranger")
+	for range 100 {
+		require.False(t, ask(y, 10), "small answers of another key, wherever it is")
+	}
+	z := meet("login")
+	for range 100 {
+		require.False(t, ask(z, size))
+	}
+}
