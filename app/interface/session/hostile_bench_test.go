@@ -61,6 +61,7 @@ func besideHostile(b *testing.B, kind hostile) {
 	rounds, rate := number(b, "HOSTILE_ROUNDS", 24), number(b, "HOSTILE_RATE", 400)
 	c := startCluster(b)
 	gate := c.serveMail(true)
+	c.addr[ownBFF] = freeport.Address(b)
 	host, port, err := net.SplitHostPort(freeport.Address(b))
 	require.NoError(b, err)
 	p := c.startProcess(b, fmt.Sprintf("DevServer: {Enabled: true, Host: %s, Port: %s}", host, port))

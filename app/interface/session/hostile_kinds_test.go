@@ -3,7 +3,6 @@ package session
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -19,6 +18,8 @@ type hostile struct {
 	name string
 	// meet has the node's peers know the client.
 	meet func(c *cluster)
+	// answer is how many bytes its BFF answers help.getNearestDc with, which do not shrink.
+	answer int
 	// connect makes one connection of the client, and returns what makes its packets,
 	// one after the other.
 	connect func(c *cluster, connection int) func() *session.SessionClientData
@@ -34,22 +35,16 @@ const (
 
 // The first is no hostile client: it shows what comes of a busy processor alone.
 var hostiles = []hostile{
-	{"Pings", func(c *cluster) { c.user(hostileKeys, hostileKeys) }, pings},
-	{"Bombs", func(c *cluster) { c.manyKeys(1) }, bombs},
-	{"OversizeSendCode", func(c *cluster) { c.manyKeys(0) }, oversize},
-	{"Reconnects", func(c *cluster) {
-		c.user(hostileKeys, hostileKeys)
-		c.answerNearestDC(1 << 20)
-	}, reconnects},
-	{"SilentSessions", func(c *cluster) {
-		c.auth.add(hostileKeys, 0, 0)
-		c.answerNearestDC(100 << 10)
-	}, silentSessions},
-	{"LayerFlips", func(c *cluster) {
-		c.user(hostileKeys, hostileKeys)
-		c.answerNearestDC(2)
-	}, layerFlips},
+	{"Pings", login, 0, pings},
+	{"Bombs", func(c *cluster) { c.manyKeys(1) }, 0, bombs},
+	{"OversizeSendCode", func(c *cluster) { c.manyKeys(0) }, 0, oversize},
+	{"Reconnects", login, 1 << 20, reconnects},
+	{"SilentSessions", func(c *cluster) { c.auth.add(hostileKeys, 0, 0) }, 100 << 10, silentSessions},
+	{"LayerFlips", login, 2, layerFlips},
 }
+
+// login is a user who is logged in.
+func login(c *cluster) { c.user(hostileKeys, hostileKeys) }
 
 // manyKeys are keys of a type, for each connection some.
 func (c *cluster) manyKeys(kind int32) {
@@ -58,16 +53,14 @@ func (c *cluster) manyKeys(kind int32) {
 	}
 }
 
-// answerNearestDC has the BFF answer help.getNearestDc with so many bytes, which do
-// not shrink.
-func (c *cluster) answerNearestDC(size int) {
+// nearestDC is an answer to help.getNearestDc of some size, which does not shrink.
+func nearestDC(size int) []byte {
 	country := make([]byte, size)
 	for i := range country {
 		country[i] = byte(' ' + rand.IntN(95)) //nolint:gosec // no secret
 	}
-	b := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "nearest_dc")
-	b = protowire.AppendBytes(protowire.AppendTag(b, 3, protowire.BytesType), country)
-	c.bff.on("/mtproto.RPCConfiguration/help_getNearestDc", func(context.Context) ([]byte, error) { return b, nil })
+	b := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "nearestDc")
+	return protowire.AppendBytes(protowire.AppendTag(b, 3, protowire.BytesType), country)
 }
 
 // pings is a login that does nothing but ping.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -68,10 +69,10 @@ AuthSession: {Endpoints: [%s]}
 StatusClient: {Endpoints: [%s]}
 GatewayClient: {Endpoints: [%s]}
 BFFProxyClients:
-  Clients: [{Endpoints: [%[5]s]}]
-  IDMap: {/mtproto.RPCUsers: %[5]q, /mtproto.RPCUpdates: %[5]q, /mtproto.RPCConfiguration: %[5]q, /mtproto.RPCAuthorization: %[5]q}
-%[6]s
-`, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"], strings.Join(more, "\n")), 0o600))
+  Clients: [{Endpoints: [%[5]s]}, {Endpoints: [%[6]s]}]
+  IDMap: {/mtproto.RPCUsers: %[5]q, /mtproto.RPCUpdates: %[5]q, /mtproto.RPCConfiguration: %[6]q, /mtproto.RPCAuthorization: %[5]q}
+%[7]s
+`, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"], cmp.Or(c.addr[ownBFF], c.addr["bff"]), strings.Join(more, "\n")), 0o600))
 	var out bytes.Buffer
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), nodeFile+"="+file)
