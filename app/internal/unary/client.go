@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/stats"
@@ -30,6 +31,9 @@ type Client struct {
 	stop context.CancelFunc
 	busy sync.WaitGroup
 
+	addr   string    // the only one that the connection has; empty: it may have any
+	follow sync.Once // for addr
+
 	lone atomic.Pointer[conn] // takes calls; nil: gRPC makes them
 
 	mu    sync.Mutex
@@ -43,22 +47,33 @@ type twin struct {
 	conn *conn // nil: it is not there yet
 }
 
-// New makes a client for the connection that is made with its Options.
+// New makes a client for the connection that is made with its Options. All that this
+// connection carries costs a little more: To is for those that carry streams.
 func New() *Client {
 	c := &Client{twins: map[*twin]struct{}{}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
 
+// To is New for a connection to one address. Nothing is done before its first unary call.
+func To(addr string) *Client {
+	c := New()
+	c.addr = addr
+	return c
+}
+
 // Options are those of the connection whose calls the client makes. They come behind all
 // others that intercept calls; the connection must have no credentials.
 func (c *Client) Options() []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithStatsHandler(watch{c}),
+	opts := []grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(c.invoke),
 		// While it has no calls of its own gRPC would let its connection go, and ours with it.
 		grpc.WithIdleTimeout(0),
 	}
+	if c.addr == "" {
+		opts = append(opts, grpc.WithStatsHandler(watch{c}))
+	}
+	return opts
 }
 
 // Close ends all calls that are under way. A client whose connection is closed needs no
@@ -79,8 +94,35 @@ func (c *Client) invoke(ctx context.Context, method string, args, reply any, cc 
 				return err
 			}
 		}
+	} else if c.addr != "" {
+		c.follow.Do(func() { c.begun(cc) })
 	}
 	return grpcs(ctx, method, args, reply, cc, opts...)
+}
+
+// begun has a connection beside that of cc, whose address is c.addr, while it is there.
+func (c *Client) begun(cc *grpc.ClientConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.busy.Go(func() {
+		var t *twin
+		for state := cc.GetState(); ; state = cc.GetState() {
+			switch ready := state == connectivity.Ready; {
+			case ready && t == nil:
+				t = &twin{addr: c.addr}
+				c.begin(t)
+			case !ready && t != nil:
+				c.end(t)
+				t = nil
+			}
+			if state == connectivity.Shutdown || !cc.WaitForStateChange(c.ctx, state) {
+				return // with c.ctx all twins end
+			}
+		}
+	})
 }
 
 // options are what a call may ask for that a Client makes itself.

@@ -62,7 +62,11 @@ func listen(t *testing.T) net.Listener {
 // connect makes a client of addr, and waits until it makes calls itself.
 func connect(t *testing.T, addr string, opts ...grpc.DialOption) (*grpc.ClientConn, *Client) {
 	t.Helper()
-	c := New()
+	return connectBy(t, New(), addr, opts...)
+}
+
+func connectBy(t *testing.T, c *Client, addr string, opts ...grpc.DialOption) (*grpc.ClientConn, *Client) {
+	t.Helper()
 	opts = append(append(opts, grpc.WithTransportCredentials(insecure.NewCredentials())), c.Options()...)
 	conn, err := grpc.NewClient(addr, opts...)
 	require.NoError(t, err)
@@ -71,8 +75,37 @@ func connect(t *testing.T, addr string, opts ...grpc.DialOption) (*grpc.ClientCo
 		c.Close()
 	})
 	conn.Connect()
+	if c.addr != "" {
+		_, _ = invoke(t.Context(), conn, "", grpc.WaitForReady(true)) // with which it begins
+	}
 	until(t, c, true)
 	return conn, c
+}
+
+// A client of one address knows by gRPC's state when it has a connection.
+func TestOneAddress(t *testing.T) {
+	l := listen(t)
+	addr := l.Addr().String()
+	s, _ := serveAt(t, l, echo)
+	conn, c := connectBy(t, To(addr), addr, rpcclient.Reconnect())
+	out, err := invoke(t.Context(), conn, "x")
+	require.NoError(t, err)
+	require.Equal(t, "x", out)
+	require.Equal(t, 1, made(c))
+	s.Stop()
+	until(t, c, false)
+	require.Eventually(t, func() bool {
+		again, err := net.Listen("tcp", addr)
+		if err == nil {
+			serveAt(t, again, echo)
+		}
+		return err == nil
+	}, time.Minute, time.Millisecond)
+	_, err = invoke(t.Context(), conn, "x", grpc.WaitForReady(true))
+	require.NoError(t, err)
+	until(t, c, true)
+	require.NoError(t, conn.Close())
+	until(t, c, false)
 }
 
 // until waits until the client makes calls itself, or does not.

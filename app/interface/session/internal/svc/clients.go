@@ -49,12 +49,11 @@ func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, erro
 // dialShort is dial for a service whose calls are short for the most part (package
 // unary). end ends the calls that are under way when the connection is closed.
 func dialShort(c zrpc.RpcClientConf, opts ...grpc.DialOption) (conn *grpc.ClientConn, end func(), err error) {
-	if !short(c) {
-		conn, err = dial(c, opts...)
-		return conn, func() {}, err
-	}
 	client := unary.New()
-	conn, err = dial(c, append(opts, client.Options()...)...)
+	if short(c) {
+		opts = append(opts, client.Options()...)
+	}
+	conn, err = dial(c, opts...)
 	return conn, client.Close, err
 }
 
@@ -70,11 +69,19 @@ func short(c zrpc.RpcClientConf) bool {
 }
 
 // dialTo makes a client of one node, with the settings of c.
-func dialTo(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
+func dialTo(c zrpc.RpcClientConf, addr string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("address %q: %w", addr, err)
 	}
 	c.Endpoints, c.Target, c.Etcd = []string{addr}, "", discov.EtcdConf{}
-	conn, _, err := dialShort(c, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))
-	return conn, err
+	return dial(c, append(opts, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))...)
+}
+
+// dialGateway makes a client of a gateway, whose unary calls are short. Whoever closes it
+// has ended its calls.
+func dialGateway(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
+	if !short(c) {
+		return dialTo(c, addr)
+	}
+	return dialTo(c, addr, unary.To(addr).Options()...)
 }

@@ -117,7 +117,7 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 		Auth:    auth,
 		Status:  stat,
 		Routes:  routes,
-		Gateway: func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
+		Gateway: func(id string) (*grpc.ClientConn, error) { return dialGateway(c.GatewayClient, id) },
 		Node: func(addr string) (cluster.Conn, error) {
 			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
 		},
