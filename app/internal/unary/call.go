@@ -105,7 +105,8 @@ func (k *call) receive(b []byte) error {
 		}
 		size := binary.BigEndian.Uint32(k.prefix[1:])
 		if uint64(size) > uint64(max(k.limit, 0)) {
-			return status.Errorf(codes.ResourceExhausted, "unary: received message larger than max (%d vs. %d)", size, k.limit)
+			// gRPC's words, by which package dispatch knows it.
+			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size, k.limit)
 		}
 		k.body = make([]byte, 0, size)
 	}
