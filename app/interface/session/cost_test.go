@@ -33,7 +33,7 @@ var costKinds = []struct {
 	most float64
 }{
 	{"ping", (*costs).ping, 28},
-	{"call", (*costs).call, 131},
+	{"call", (*costs).call, 58},
 	{"push", (*costs).push, 85},
 }
 

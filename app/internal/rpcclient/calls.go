@@ -20,12 +20,13 @@ type Calls struct {
 	free   sync.Pool
 }
 
-// NewCalls makes contexts with a header.
+// NewCalls makes contexts with a header; "": without one.
 func NewCalls(header string) *Calls { return &Calls{header: header} }
 
 // Call is the context of one call at a time.
 type Call struct {
 	ctx   context.Context //nolint:containedctx // it is made once
+	name  string          // of the header; empty: it has none
 	value []string        // of the header
 	state *callState
 	timer *time.Timer
@@ -35,8 +36,30 @@ type Call struct {
 type callState struct {
 	context.Context // ends with the time of a call
 	cancel          context.CancelFunc
+	call            *Call
 	deadline        atomic.Int64 // since epoch, nanoseconds
 	over            atomic.Bool
+}
+
+// ofCall is the key by which a context tells whose it is.
+type ofCall struct{}
+
+// Value implements context.Context.
+func (s *callState) Value(key any) any {
+	if key == (ofCall{}) {
+		return s.call
+	}
+	return s.Context.Value(key)
+}
+
+// Header returns the header of a context that is a Call's; ok: it has no other. The name
+// is empty where it has none.
+func Header(ctx context.Context) (name, value string, ok bool) {
+	call, ok := ctx.Value(ofCall{}).(*Call)
+	if !ok || call.ctx != ctx {
+		return "", "", false
+	}
+	return call.name, call.value[0], true
 }
 
 // epoch has a monotonic clock, and so have the times that are counted from it.
@@ -80,8 +103,11 @@ func (c *Calls) Begin(timeout time.Duration, value string) *Call {
 func (c *Calls) make() *Call {
 	s := &callState{}
 	s.Context, s.cancel = context.WithCancel(context.Background())
-	call := &Call{state: s, value: []string{""}}
-	call.ctx = metadata.NewOutgoingContext(s, metadata.MD{c.header: call.value})
+	call := &Call{ctx: s, state: s, name: c.header, value: []string{""}}
+	s.call = call
+	if c.header != "" {
+		call.ctx = metadata.NewOutgoingContext(s, metadata.MD{c.header: call.value})
+	}
 	return call
 }
 

@@ -86,3 +86,20 @@ func TestCancelledByThePeer(t *testing.T) {
 	err := check(NewCalls(testHeader), dialPlain(t, p.addr), time.Minute, "")
 	require.Equal(t, codes.Canceled, status.Code(err))
 }
+
+// A context tells its header, unless somebody has added another.
+func TestTheHeaderOfACall(t *testing.T) {
+	c := NewCalls(testHeader).Begin(time.Minute, "me")
+	name, value, ok := Header(c.Context())
+	require.Equal(t, []any{testHeader, "me", true}, []any{name, value, ok})
+	_, _, ok = Header(metadata.AppendToOutgoingContext(c.Context(), "x", "y"))
+	require.False(t, ok)
+	_, _, ok = Header(t.Context())
+	require.False(t, ok)
+	without := NewCalls("").Begin(time.Minute, "")
+	name, _, ok = Header(without.Context())
+	require.True(t, ok)
+	require.Empty(t, name)
+	_, sent := metadata.FromOutgoingContext(without.Context())
+	require.False(t, sent)
+}

@@ -293,7 +293,7 @@ func (s *statusRole) StatusSetSessionOffline(context.Context, *statuspb.TLStatus
 func TestStatusKeepsOrder(t *testing.T) {
 	role := &statusRole{}
 	conn := serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) })
-	s := NewStatus(conn, "10.0.0.1:20120", time.Second)
+	s := NewStatus(conn, "10.0.0.1:20120", time.Second, nil)
 	soon := time.Now().Unix() + 60
 	for range 50 {
 		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon, Confirm: true})
@@ -315,7 +315,7 @@ func TestStatusKeepsOrder(t *testing.T) {
 // Whose key it is decides when a report is made, not when it is queued.
 func TestStatusHearsNothingOfKeysThatMovedMeanwhile(t *testing.T) {
 	role := &statusRole{}
-	s := NewStatus(serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) }), "10.0.0.1:20120", time.Second)
+	s := NewStatus(serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) }), "10.0.0.1:20120", time.Second, nil)
 	turn := make(chan struct{})
 	s.Elsewhere = func(key int64) bool { <-turn; return key == 5 }
 	s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})

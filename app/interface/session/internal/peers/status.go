@@ -15,6 +15,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/rpcclient"
 	"github.com/tgsession/tgsession/proto/status"
 )
 
@@ -32,6 +33,7 @@ var faults = logx.NewLessLogger(1000)
 type Status struct {
 	rpc      status.RPCStatusClient
 	lanes    *lane.Lanes
+	calls    *rpcclient.Calls
 	serverID string
 	timeout  time.Duration
 
@@ -49,9 +51,13 @@ type Status struct {
 }
 
 // NewStatus reports over conn, at most timeout a call. serverID is where sync
-// finds this node.
-func NewStatus(conn grpc.ClientConnInterface, serverID string, timeout time.Duration) *Status {
-	s := &Status{rpc: status.NewRPCStatusClient(conn), lanes: lane.New(statusLanes, statusQueue), serverID: serverID, timeout: timeout}
+// finds this node. spawn starts what makes the calls; nil: goroutines.
+func NewStatus(conn grpc.ClientConnInterface, serverID string, timeout time.Duration, spawn lane.Spawn) *Status {
+	s := &Status{
+		rpc: status.NewRPCStatusClient(conn), lanes: lane.New(statusLanes, statusQueue), calls: rpcclient.NewCalls(""),
+		serverID: serverID, timeout: timeout,
+	}
+	s.lanes.Spawn = spawn
 	s.renewals.ask, s.renewals.tell = s.Missing, s.announce
 	return s
 }
@@ -127,9 +133,9 @@ func (s *Status) report(key int64, call func(context.Context) error, done func(e
 }
 
 func (s *Status) try(report func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-	defer cancel()
-	return report(ctx)
+	c := s.calls.Begin(s.timeout, "")
+	defer s.calls.End(c)
+	return rpcclient.Late(c.Context(), report(c.Context()))
 }
 
 // Entry is what status should know, or should not: a user's key is online here.

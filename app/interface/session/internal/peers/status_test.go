@@ -78,7 +78,7 @@ func (e *entries) words() []string {
 
 func newStatus() (*Status, *entries, func() []sess.Announced) {
 	e := &entries{nodes: map[Entry]string{}}
-	s := NewStatus(e, here, time.Second)
+	s := NewStatus(e, here, time.Second, nil)
 	var mu sync.Mutex
 	var outcomes []sess.Announced
 	s.Announced = func(_ int64, o *sess.Announced) {

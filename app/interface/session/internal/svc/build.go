@@ -204,7 +204,7 @@ func (s *ServiceContext) gateways(d Deps) func(authKeyID int64, p sess.Send) {
 func (s *ServiceContext) notifier(d Deps) func(r sess.Request) {
 	status := d.Notify
 	if status == nil {
-		s.Status = peers.NewStatus(d.Status, s.Cluster.Self(), s.Config.Session.PeerTimeout)
+		s.Status = peers.NewStatus(d.Status, s.Cluster.Self(), s.Config.Session.PeerTimeout, d.Spawn)
 		s.Status.Elsewhere = func(permAuthKeyID int64) bool { return !s.Cluster.Owns(permAuthKeyID) }
 		s.Status.Announced = s.Announced
 		status = s.Status.Notify

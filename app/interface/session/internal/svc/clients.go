@@ -3,6 +3,7 @@ package svc
 import (
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/discov"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
+	"github.com/tgsession/tgsession/app/internal/unary"
 )
 
 const (
@@ -44,11 +46,42 @@ func dial(c zrpc.RpcClientConf, opts ...grpc.DialOption) (*grpc.ClientConn, erro
 	return client.Conn(), nil
 }
 
+// dialShort is dial for a service whose calls are short for the most part (package
+// unary). end ends the calls that are under way when the connection is closed.
+func dialShort(c zrpc.RpcClientConf, opts ...grpc.DialOption) (conn *grpc.ClientConn, end func(), err error) {
+	client := unary.New()
+	if short(c) {
+		opts = append(opts, client.Options()...)
+	}
+	conn, err = dial(c, opts...)
+	return conn, client.Close, err
+}
+
+// short reports whether calls need nothing that gRPC alone does: spans, credentials, a
+// balancer that was asked for by name, a proxy.
+func short(c zrpc.RpcClientConf) bool {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy"} {
+		if os.Getenv(name) != "" {
+			return false
+		}
+	}
+	return !c.Middlewares.Trace && c.App == "" && c.Token == "" && rpcclient.Balancer(c.BalancerName) == rpcclient.Balancer("")
+}
+
 // dialTo makes a client of one node, with the settings of c.
-func dialTo(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
+func dialTo(c zrpc.RpcClientConf, addr string, opts ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return nil, fmt.Errorf("address %q: %w", addr, err)
 	}
 	c.Endpoints, c.Target, c.Etcd = []string{addr}, "", discov.EtcdConf{}
-	return dial(c, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))
+	return dial(c, append(opts, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))...)
+}
+
+// dialGateway makes a client of a gateway, whose unary calls are short. Whoever closes it
+// has ended its calls.
+func dialGateway(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
+	if !short(c) {
+		return dialTo(c, addr)
+	}
+	return dialTo(c, addr, unary.To(addr).Options()...)
 }

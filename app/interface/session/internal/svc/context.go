@@ -48,6 +48,7 @@ type ServiceContext struct {
 	gatewaySub *discovery.Subscription
 	resolvers  []*discovery.Resolver
 	conns      []*grpc.ClientConn
+	ends       []func()                            // of calls of conns
 	bffs       map[string]grpc.ClientConnInterface // by the names that an IDMap has
 	rechecked  recheck
 	pushed     lastPush
@@ -116,7 +117,7 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 		Auth:    auth,
 		Status:  stat,
 		Routes:  routes,
-		Gateway: func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
+		Gateway: func(id string) (*grpc.ClientConn, error) { return dialGateway(c.GatewayClient, id) },
 		Node: func(addr string) (cluster.Conn, error) {
 			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
 		},
@@ -216,10 +217,10 @@ func (s *ServiceContext) dial(ctx context.Context, key string, c zrpc.RpcClientC
 		c.Target = r.Target()
 		opts = append(opts, grpc.WithResolvers(r))
 	}
-	conn, err := dial(c, opts...)
+	conn, end, err := dialShort(c, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	s.conns = append(s.conns, conn)
+	s.conns, s.ends = append(s.conns, conn), append(s.ends, end)
 	return conn, nil
 }

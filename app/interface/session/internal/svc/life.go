@@ -143,6 +143,9 @@ func (s *ServiceContext) Close() {
 	for _, c := range s.conns { // ends the calls that were not worth waiting for
 		_ = c.Close()
 	}
+	for _, end := range s.ends {
+		end()
+	}
 	if s.stop != nil {
 		s.stop()
 		s.busy.Wait()

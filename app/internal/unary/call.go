@@ -1,0 +1,127 @@
+package unary
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+)
+
+// call is a call under way. What comes for it is the reader's alone until it has ended.
+type call struct {
+	id    uint32
+	ended chan struct{} // capacity 1
+	limit int           // bytes of its reply
+
+	request requestHeaders
+	message []byte // with its prefix
+
+	prefix [prefixSize]byte // of the reply
+	got    int              // bytes of the reply, with its prefix
+	body   []byte           // of the reply; nil until its prefix is there
+	taken  int              // bytes since its window was opened last
+	head   bool             // the first headers have come
+	err    error            // the outcome
+}
+
+var calls = sync.Pool{New: func() any { return &call{ended: make(chan struct{}, 1)} }}
+
+// end ends a call.
+func (k *call) end(err error) {
+	k.err = err
+	k.ended <- struct{}{}
+}
+
+// again makes a call that has ended ready for the next one.
+func (k *call) again() {
+	*k = call{ended: k.ended, message: k.message[:0]}
+	calls.Put(k)
+}
+
+// invoke makes a call. errNotMade: the peer has seen nothing of it.
+func (c *conn) invoke(ctx context.Context, method string, args, reply any, o options) error {
+	k := calls.Get().(*call) //nolint:forcetypeassert // the pool's own
+	if !k.request.of(ctx, method) || !k.encode(args, o) {
+		k.again()
+		return errNotMade
+	}
+	k.limit = o.reply
+	if ctx.Err() != nil || !c.begin(k, &k.request, k.message) {
+		k.again()
+		return errNotMade
+	}
+	select {
+	case <-k.ended:
+	case <-ctx.Done():
+		if c.cancel(k, http2.ErrCodeCancel) {
+			return status.FromContextError(ctx.Err()).Err() // the reader may be at k
+		}
+		<-k.ended
+	}
+	err, body := k.err, k.body
+	k.again()
+	if err != nil {
+		return err
+	}
+	if err := o.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(body)}, reply); err != nil {
+		return status.Errorf(codes.Internal, "unary: failed to unmarshal the received message: %v", err)
+	}
+	return nil
+}
+
+// encode writes the message; false: gRPC is to write it, or to say what is wrong with it.
+func (k *call) encode(args any, o options) bool {
+	data, err := o.codec.Marshal(args)
+	if err != nil {
+		return false
+	}
+	defer data.Free()
+	size := data.Len()
+	if size > longestRequest {
+		return false
+	}
+	k.message = binary.BigEndian.AppendUint32(append(k.message[:0], 0), uint32(size)) //nolint:gosec // it is short
+	for _, b := range data {
+		k.message = append(k.message, b.ReadOnlyData()...)
+	}
+	return true
+}
+
+// receive takes bytes of the reply.
+func (k *call) receive(b []byte) error {
+	if k.got < prefixSize {
+		n := copy(k.prefix[k.got:], b)
+		k.got += n
+		if b = b[n:]; k.got < prefixSize {
+			return nil
+		}
+		if k.prefix[0] != 0 {
+			return status.Error(codes.Internal, "unary: the reply is compressed, which was not asked for")
+		}
+		size := binary.BigEndian.Uint32(k.prefix[1:])
+		if uint64(size) > uint64(max(k.limit, 0)) {
+			// gRPC's words, by which package dispatch knows it.
+			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size, k.limit)
+		}
+		k.body = make([]byte, 0, size)
+	}
+	if len(b) > cap(k.body)-len(k.body) {
+		return status.Error(codes.Internal, "unary: the reply has more than one message")
+	}
+	k.got += len(b)
+	k.body = append(k.body, b...)
+	return nil
+}
+
+// whole reports whether the reply is there.
+func (k *call) whole() bool { return k.got >= prefixSize && len(k.body) == cap(k.body) }
+
+// lost is the error of calls whose connection has ended.
+func (c *conn) lost(err error) error {
+	return status.Error(codes.Unavailable, fmt.Sprintf("unary: the connection to %s was lost: %v", c.addr, err))
+}
