@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
@@ -44,6 +45,8 @@ type Options struct {
 	// Failed is told of a packet that did not reach a connection. It must not
 	// block.
 	Failed func(owner int64, s sess.Send)
+
+	Spawn lane.Spawn // starts unary calls; nil: goroutines
 
 	Mode       Mode
 	QueueItems int           // packets waiting for one gateway, of one key an eighth

@@ -53,6 +53,7 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 		g: g, id: id, conn: conn, wake: make(chan struct{}, 1), used: time.Now(),
 		lanes: lane.New(unaryLanes, g.o.QueueItems),
 	}
+	l.lanes.Spawn = g.o.Spawn
 	l.unary.Store(g.o.Mode == Unary)
 	l.ctx, l.cancel = context.WithCancel(g.ctx)
 	return l

@@ -195,6 +195,7 @@ func (s *ServiceContext) gateways(d Deps) func(authKeyID int64, p sess.Send) {
 		Timeout:    gatewayTimeout(c.GatewayClient),
 		Retry:      c.Session.GatewayRetry,
 		AckTimeout: ackTimeout,
+		Spawn:      d.Spawn,
 	})
 	return s.Gateways.Send
 }
