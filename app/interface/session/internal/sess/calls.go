@@ -51,25 +51,50 @@ type pendingCall struct {
 type pendingCalls struct {
 	list    []*pendingCall // by arrival
 	running int32          // calls that are at a BFF, or whose mark is being set or cleared for it
-	answers [2]int32       // about how many bytes answers have had of late: of file parts (1), of other calls (0)
+	large   *largeAnswers  // the latest; nil: there were none
 }
 
-// answersOnWay is about how many bytes of answers may be on their way to a key at a time,
-// of file parts and of other calls: a node has each answer in memory a few times while it
-// is read and written. Without that bound 32 calls that are answered a megabyte each take
-// a hundred.
-const answersOnWay = 4 << 20
+// largeAnswers are those of one method, of late.
+type largeAnswers struct {
+	method *tl.Method
+	bytes  int // that one has, about
+}
+
+const (
+	// answersOnWay is about how many bytes of the answers of one method may be on their
+	// way to a key at a time: a node has each answer in memory a few times while it is
+	// read and written. Without that bound 32 calls that are answered a megabyte each
+	// take a hundred. Calls of other methods do not wait for them.
+	answersOnWay = 4 << 20
+	// largeAnswer is from where on an answer is large: of shorter ones few keys have too
+	// many on their way.
+	largeAnswer = 128 << 10
+)
 
 // weigh notes how many bytes the answer to a call has.
 func (l *pendingCalls) weigh(c *pendingCall, bytes int) {
-	about := &l.answers[c.trait.class()]
-	*about = max(int32(bytes), *about-*about/4) //nolint:gosec // gRPC takes no more than 4 MiB
+	switch {
+	case l.large != nil && l.large.method == c.method:
+		if l.large.bytes = max(bytes, l.large.bytes-l.large.bytes/4); l.large.bytes < largeAnswer {
+			l.large = nil
+		}
+	case bytes >= largeAnswer && (l.large == nil || bytes > l.large.bytes):
+		l.large = &largeAnswers{c.method, bytes}
+	}
 }
 
-// heavy reports whether one more call, beside some of its class at BFFs, may have too
-// much of answers on its way.
-func (l *pendingCalls) heavy(c *pendingCall, others int) bool {
-	return others > 0 && (others+1)*int(l.answers[c.trait.class()]) > answersOnWay
+// heavy reports whether one more call may have too much of answers on its way.
+func (l *pendingCalls) heavy(c *pendingCall) bool {
+	if l.large == nil || l.large.method != c.method {
+		return false
+	}
+	n := 0
+	for _, other := range l.list {
+		if other.phase == phaseRunning && other.method == c.method {
+			n++
+		}
+	}
+	return n > 0 && (n+1)*l.large.bytes > answersOnWay
 }
 
 // add takes a call in.
@@ -254,11 +279,7 @@ func (w *MainAuthWrapper) pump() {
 			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
 				continue
 			}
-			others := int(w.calls.running) - files
-			if c.trait&traitFile != 0 {
-				others = files
-			}
-			if w.calls.heavy(c, others) {
+			if w.calls.heavy(c) {
 				continue
 			}
 			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later

@@ -149,9 +149,11 @@ func TestFewLargeAnswersAreOnTheirWay(t *testing.T) {
 	x.answer("help.getNearestDc", nearestDC(incompressible(1<<20)))
 	ask(20)
 	require.EqualValues(t, 3, x.w.calls.running)
+	x.recv(1, x.method("help.getConfig"))
+	require.True(t, x.isInvoked("help.getConfig"), "others do not wait for them")
 	for range 20 {
 		x.answer("help.getNearestDc", nearestDC("de"))
 	}
 	ask(40) // answers have come to be small
-	require.EqualValues(t, x.cfg.MaxInFlight, x.w.calls.running)
+	require.EqualValues(t, x.cfg.MaxInFlight, x.w.calls.running, "with help.getConfig")
 }

@@ -18,7 +18,7 @@ var LimitTable = keytable.Table{
 	{Key: "MaxSessions", Default: 64, Min: 1, Max: 4096, Doc: "Sessions of a key; the one idle longest makes room."},
 	{Key: "GoneSessions", Default: 64, Min: 1, Max: 4096, Doc: "Ended sessions of a key whose highest message id is remembered, for MaxPast, so that nothing of them is done again; of more, any session that comes must begin above."},
 	{Key: "MaxTempKeys", Default: 32, Min: 1, Max: 4096, Doc: "Temp keys, and media temp keys, of a key that have sessions; of more the newest stay."}, // rule PFS-22
-	{Key: "MaxInFlight", Default: 32, Min: 1, Max: 4096, Doc: "Calls of a key at a BFF at a time; fewer while answers are large, for about 4 MiB of them may be on their way. Of this, MaxQueued and QueuedBytes, calls of file parts may take three quarters."},
+	{Key: "MaxInFlight", Default: 32, Min: 1, Max: 4096, Doc: "Calls of a key at a BFF at a time; of one method fewer while its answers are large, for about 4 MiB of them may be on their way. Of this, MaxQueued and QueuedBytes, calls of file parts may take three quarters."},
 	{Key: "MaxQueued", Default: 256, Min: 1, Max: 1 << 16, Doc: "Calls of a key accepted but not yet invoked; more are answered 420."},
 	{Key: "QueuedBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 30, Unit: "bytes", Doc: "The bytes of such calls; one call always fits."},
 	{Key: "RepeatBytes", Default: 4 << 20, Min: 1 << 16, Max: 1 << 28, Unit: "bytes", Doc: "Bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits."},

@@ -23,15 +23,6 @@ const (
 	traitDoubt                       // may change the login without saying so in its result
 )
 
-// class is 1 for calls of file parts, which come by the dozen and take long, and 0 for
-// others.
-func (t trait) class() int {
-	if t&traitFile != 0 {
-		return 1
-	}
-	return 0
-}
-
 // traitsBegin are those of the calls that may begin a login or complete one.
 const traitsBegin = traitNoLogin | traitMarked | traitDoubt
 
