@@ -25,12 +25,12 @@ func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, e
 }
 
 // RequestToProtoWithin is RequestToProto for a message of at most limit bytes, and at most MaxOutput. A longer one is an
-// ErrLimit, found where the limit is reached: the room that is made on the way adds up to no more than four times limit,
+// LimitError, found where the limit is reached: the room that is made on the way adds up to no more than four times limit,
 // however long the message would get. One that is shorter than limit by less than the longest fixed part of an object, some
 // hundred bytes, may be refused, too.
 func (s *Schema) RequestToProtoWithin(dst, in []byte, limit int) (out []byte, m *Method, n int, err error) {
 	if len(in) > MaxInput {
-		return dst, nil, 0, ErrLimit{"input", MaxInput}
+		return dst, nil, 0, LimitError{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	t.bound(dst, limit)
@@ -47,7 +47,7 @@ func (s *Schema) RequestToProtoWithin(dst, in []byte, limit int) (out []byte, m 
 // ResultToProto turns the result of m at the start of in into its reply message.
 func (s *Schema) ResultToProto(dst []byte, m *Method, in []byte) (out []byte, n int, err error) {
 	if m.Reply == nil {
-		return dst, 0, ErrNoResult{m.Name}
+		return dst, 0, NoResultError{m.Name}
 	}
 	return s.MessageToProto(dst, m.Reply, in)
 }
@@ -56,7 +56,7 @@ func (s *Schema) ResultToProto(dst []byte, m *Method, in []byte) (out []byte, n 
 func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byte, n int, err error) {
 	m := s.messages[message]
 	if m == nil {
-		return dst, 0, ErrUnknownMessage{message}
+		return dst, 0, UnknownMessageError{message}
 	}
 	return s.MessageToProto(dst, m, in)
 }
@@ -65,7 +65,7 @@ func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byt
 // call of that method, for Vector_X a vector.
 func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
 	if len(in) > MaxInput {
-		return dst, 0, ErrLimit{"input", MaxInput}
+		return dst, 0, LimitError{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	o := len(dst)
@@ -77,7 +77,7 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 	case tlset.Request:
 		t.text = true
 		if p := t.method(); p != nil && p.msg != m {
-			t.fail(ErrUnexpectedConstructor{p.id, m.name, 0})
+			t.fail(UnexpectedConstructorError{p.id, m.name, 0})
 		} else if p != nil {
 			n, o = t.body(p, 4, o)
 		}
@@ -109,7 +109,7 @@ func spare(dst []byte, limit int) []byte {
 
 func (t *toProto) end(dst []byte, n, o int) ([]byte, int, error) {
 	if t.err == nil && o-t.start > t.limit { // by less than room, which is written to without a look
-		t.fail(ErrLimit{"output", 0})
+		t.fail(LimitError{"output", 0})
 	}
 	err := t.err
 	out := t.buf
@@ -133,7 +133,7 @@ func (t *toProto) method() *program {
 	id := load32(t.in, 0)
 	p := t.s.requests.get(id)
 	if p == nil {
-		t.fail(ErrUnknownConstructor{id, 0})
+		t.fail(UnknownConstructorError{id, 0})
 	}
 	return p
 }
@@ -146,7 +146,7 @@ func (s *Schema) RequestToTL(dst []byte, m *Method, pb []byte) ([]byte, error) {
 // ResultToTL turns the reply message pb of m into the TL a client of the layer reads.
 func (s *Schema) ResultToTL(dst []byte, m *Method, pb []byte, layer int) ([]byte, error) {
 	if m.Reply == nil {
-		return dst, ErrNoResult{m.Name}
+		return dst, NoResultError{m.Name}
 	}
 	return s.MessageToTL(dst, m.Reply, pb, layer)
 }
@@ -155,17 +155,17 @@ func (s *Schema) ResultToTL(dst []byte, m *Method, pb []byte, layer int) ([]byte
 func (s *Schema) ObjectToTL(dst []byte, message string, pb []byte, layer int) ([]byte, error) {
 	m := s.messages[message]
 	if m == nil {
-		return dst, ErrUnknownMessage{message}
+		return dst, UnknownMessageError{message}
 	}
 	return s.MessageToTL(dst, m, pb, layer)
 }
 
 // MessageToTL turns message m in pb into the TL a client of the layer reads: the constructor versions are the layer's, a
 // layer outside MinLayer..MaxLayer is taken for the nearest, and what the layer lacks becomes the closest thing it has
-// or, at last, ErrNotInLayer. A request is written in the version its constructor field names, whatever the layer.
+// or, at last, NotInLayerError. A request is written in the version its constructor field names, whatever the layer.
 func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]byte, error) {
 	if len(pb) > MaxInput {
-		return dst, ErrLimit{"input", MaxInput}
+		return dst, LimitError{"input", MaxInput}
 	}
 	if c := min(max(layer, s.minLayer), s.maxLayer); c != layer {
 		s.clamped.Add(1)
@@ -213,7 +213,7 @@ func (t *toTL) request(m *Message, b []byte) *program {
 	case !ok && m.only != nil:
 		return m.only
 	}
-	t.fail(ErrUnknownMethod{m.name, uint32(id)})
+	t.fail(UnknownMethodError{m.name, uint32(id)})
 	return nil
 }
 

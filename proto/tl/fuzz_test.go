@@ -21,9 +21,9 @@ func seeds(f *testing.F, add func(v *vector)) {
 // typed fails unless err is one of the package's errors.
 func typed(t require.TestingT, err error) {
 	for _, target := range []any{
-		new(tl.ErrUnknownConstructor), new(tl.ErrUnexpectedConstructor), new(tl.ErrTruncated), new(tl.ErrLimit),
-		new(tl.ErrMalformed), new(tl.ErrUnknownMessage), new(tl.ErrUnknownPredicate), new(tl.ErrUnknownMethod),
-		new(tl.ErrNotInLayer), new(tl.ErrRequired), new(tl.ErrNoResult),
+		new(tl.UnknownConstructorError), new(tl.UnexpectedConstructorError), new(tl.TruncatedError), new(tl.LimitError),
+		new(tl.MalformedError), new(tl.UnknownMessageError), new(tl.UnknownPredicateError), new(tl.UnknownMethodError),
+		new(tl.NotInLayerError), new(tl.RequiredError), new(tl.NoResultError),
 	} {
 		if errors.As(err, target) {
 			return
@@ -68,7 +68,7 @@ func FuzzToTL(f *testing.F) {
 		}
 		require.LessOrEqual(t, len(out)-len(dst), tl.Expansion*len(in)+256)
 		_, n, err := s.ObjectToProto(nil, message, out[len(dst):])
-		if errors.As(err, new(tl.ErrLimit)) {
+		if errors.As(err, new(tl.LimitError)) {
 			return // objects the writer put in for absent ones may pass the reader's depth
 		}
 		require.NoError(t, err, "%x", out)

@@ -67,7 +67,7 @@ func TestRequestToProtoWithinABudget(t *testing.T) {
 				}
 				require.NotNil(t, m, what)
 				if !c.good {
-					var e tl.ErrLimit
+					var e tl.LimitError
 					require.True(t, errors.As(err, &e), "%s: %v", what, err)
 					require.Equal(t, "output", e.What)
 					require.Equal(t, dst, out)

@@ -90,7 +90,7 @@ func (t *transcoder) transcode(q *question) ([]byte, error) {
 		var n int
 		t.out, n, err = t.s.ObjectToProto(t.out[:0], q.Message, t.in)
 		if err == nil && n < len(t.in) {
-			err = tl.ErrTrailing{Offset: n, Bytes: len(t.in) - n}
+			err = tl.TrailingError{Offset: n, Bytes: len(t.in) - n}
 		}
 		return t.out, err
 	}

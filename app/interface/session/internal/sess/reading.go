@@ -104,7 +104,7 @@ func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) 
 		pb, _, n, err = w.schema.RequestToProtoWithin(room, body, most)
 	}
 	if err == nil && n != len(body) {
-		err = tl.ErrTrailing{Offset: n, Bytes: len(body) - n}
+		err = tl.TrailingError{Offset: n, Bytes: len(body) - n}
 	}
 	switch {
 	case err == nil:
@@ -122,7 +122,7 @@ func tooLong(err error) bool {
 	if err == nil { // which takes no memory
 		return false
 	}
-	var limit tl.ErrLimit
+	var limit tl.LimitError
 	return errors.As(err, &limit) && limit.What == "output"
 }
 

@@ -124,9 +124,9 @@ func (q *query) messagesRange(r *wire.Reader) {
 // decodeError says what is wrong with a call that cannot be read (rule ERR-10).
 func decodeError(err error) *RPCError {
 	var (
-		unknown    tl.ErrUnknownConstructor
-		unexpected tl.ErrUnexpectedConstructor
-		limit      tl.ErrLimit
+		unknown    tl.UnknownConstructorError
+		unexpected tl.UnexpectedConstructorError
+		limit      tl.LimitError
 	)
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":

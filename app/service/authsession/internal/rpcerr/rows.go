@@ -54,7 +54,7 @@ var Rows = []Row{
 	{CertificateBad, "CertificateBad", toCallers, "`Admin.TLS.ClientCAFile` did not sign the certificate. The connection ends before the call.", "Get a certificate of that CA."},
 	{CertificateUnknown, "CertificateUnknown", toCallers, "`Admin.TLS.Clients` has neither the common name nor a DNS name of the certificate.", "Add the name there, with its scopes."},
 	{ScopeMissing, "ScopeMissing", toCallers, "The caller is known, and may not make this call.", "Use another token or certificate, or grant the scope."},
-	{TooManyCalls, "TooManyCalls", toCallers, "The caller, or its address after refusals, calls more often than `Admin.Rate` lets it.", "Wait for the time that Retry-After or RetryInfo names; `authsession ctl` does."},
+	{TooManyCalls, "TooManyCalls", toCallers, "The caller, or its address after refusals, calls more often than `Admin.RateLimit` lets it.", "Wait for the time that Retry-After or RetryInfo names; `authsession ctl` does."},
 	{TooManyExports, "TooManyExports", toCallers, "As many exports of the audit log as a node makes at a time are under way.", "Try again when they have ended."},
 	{AuditUnwritable, "AuditUnwritable", toCallers, "MySQL does not take the row of the audit log. No change is made that is not written down.", "Mend MySQL, and call again."},
 	{KeysUnwritable, "KeysUnwritable", toCallers, "MySQL does not take the idempotency key.", "Mend MySQL, and call again with the same key."},
