@@ -63,10 +63,16 @@ func (e MalformedError) Error() string {
 	return fmt.Sprintf("tl: malformed %s at offset %d", e.What, e.Offset)
 }
 
-// UnknownMessageError says that the table set has no protobuf message of this name.
+// UnknownMessageError says that the table set has no protobuf message of this name, or, where Message is empty, that a call
+// got none.
 type UnknownMessageError struct{ Message string }
 
-func (e UnknownMessageError) Error() string { return fmt.Sprintf("tl: unknown message %q", e.Message) }
+func (e UnknownMessageError) Error() string {
+	if e.Message == "" {
+		return "tl: the message is not one of the release"
+	}
+	return fmt.Sprintf("tl: unknown message %q", e.Message)
+}
 
 // UnknownPredicateError says that a protobuf object names no constructor of its type. An empty Predicate says that it names none.
 type UnknownPredicateError struct{ Message, Predicate string }
@@ -101,8 +107,3 @@ type RequiredError struct{ Predicate, Field string }
 func (e RequiredError) Error() string {
 	return fmt.Sprintf("tl: %s: required field %s is absent", e.Predicate, e.Field)
 }
-
-// NoResultError says that the method is a wrapper, whose result is that of the query inside.
-type NoResultError struct{ Method string }
-
-func (e NoResultError) Error() string { return fmt.Sprintf("tl: %s has no result of its own", e.Method) }

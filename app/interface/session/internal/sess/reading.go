@@ -98,10 +98,10 @@ func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) 
 	most := w.requestBytes(len(body))
 	little := min(most, cheap(body))
 	room := make([]byte, 0, min(len(body)+len(body)/4+16, little))
-	pb, _, n, err := w.schema.RequestToProtoWithin(room, body, little)
+	pb, _, n, err := w.schema.DecodeRequest(room, body, little)
 	if little < most && tooLong(err) {
 		w.takeTurn(in)
-		pb, _, n, err = w.schema.RequestToProtoWithin(room, body, most)
+		pb, _, n, err = w.schema.DecodeRequest(room, body, most)
 	}
 	if err == nil && n != len(body) {
 		err = tl.TrailingError{Offset: n, Bytes: len(body) - n}

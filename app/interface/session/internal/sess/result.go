@@ -180,11 +180,11 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 	}
 	if noGzip[m.Result] {
 		body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
-		return w.schema.ResultToTL(wire.AppendResult(body, c.meta.MsgID), m, res.PB, int(c.meta.Layer))
+		return w.schema.Encode(wire.AppendResult(body, c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	}
 	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
 	defer d.release()
-	body, err := w.schema.ResultToTL(wire.AppendResult(d.object[:0], c.meta.MsgID), m, res.PB, int(c.meta.Layer))
+	body, err := w.schema.Encode(wire.AppendResult(d.object[:0], c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	if err != nil {
 		return nil, err
 	}
