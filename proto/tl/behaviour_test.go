@@ -48,7 +48,9 @@ func (m *message) wrapped(field string, v int64) *message {
 
 func (m *message) object(field string, o *message) *message { return m.text(field, string(o.b)) }
 
-func (m *message) toTL(layer int) ([]byte, error) { return m.s.Encode(nil, m.s.Message(m.name), m.b, layer) }
+func (m *message) toTL(layer int) ([]byte, error) {
+	return m.s.Encode(nil, m.s.Message(m.name), m.b, layer)
+}
 
 func ints(v ...uint32) []byte {
 	var b []byte
