@@ -115,6 +115,7 @@ require (
 	github.com/spf13/pflag v1.0.6 // indirect
 	github.com/tetratelabs/wazero v1.8.2 // indirect
 	github.com/tgsession/tgsession v0.0.0-00010101000000-000000000000
+	github.com/tgsession/tgsession/proto/tl v0.0.0
 	github.com/titanous/json5 v1.0.0 // indirect
 	github.com/tmc/grpc-websocket-proxy v0.0.0-20201229170055-e5319fda7802 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
@@ -178,3 +179,5 @@ require (
 )
 
 replace github.com/tgsession/tgsession => ../..
+
+replace github.com/tgsession/tgsession/proto/tl => ../../proto/tl

@@ -16,12 +16,12 @@ func TestAllocations(t *testing.T) {
 	s := load(t, tl.Default)
 	for _, p := range payloads(t) {
 		m := s.Message(p.message)
-		pb, _, err := s.MessageToProto(nil, m, p.tl)
+		pb, _, err := s.Decode(nil, m, p.tl)
 		require.NoError(t, err)
-		out, err := s.MessageToTL(nil, m, pb, s.MaxLayer())
+		out, err := s.Encode(nil, m, pb, s.MaxLayer())
 		require.NoError(t, err)
 
-		require.Zero(t, testing.AllocsPerRun(100, func() { pb, _, _ = s.MessageToProto(pb[:0], m, p.tl) }), p.name)
-		require.Zero(t, testing.AllocsPerRun(100, func() { out, _ = s.MessageToTL(out[:0], m, pb, s.MaxLayer()) }), p.name)
+		require.Zero(t, testing.AllocsPerRun(100, func() { pb, _, _ = s.Decode(pb[:0], m, p.tl) }), p.name)
+		require.Zero(t, testing.AllocsPerRun(100, func() { out, _ = s.Encode(out[:0], m, pb, s.MaxLayer()) }), p.name)
 	}
 }

@@ -48,7 +48,9 @@ func (m *message) wrapped(field string, v int64) *message {
 
 func (m *message) object(field string, o *message) *message { return m.text(field, string(o.b)) }
 
-func (m *message) toTL(layer int) ([]byte, error) { return m.s.ObjectToTL(nil, m.name, m.b, layer) }
+func (m *message) toTL(layer int) ([]byte, error) {
+	return m.s.Encode(nil, m.s.Message(m.name), m.b, layer)
+}
 
 func ints(v ...uint32) []byte {
 	var b []byte
@@ -79,42 +81,42 @@ func TestErrorsToProto(t *testing.T) {
 		in      []byte
 		want    error
 	}{
-		"empty":                {"User", nil, tl.ErrTruncated{}},
-		"three bytes":          {"User", []byte{1, 2, 3}, tl.ErrTruncated{}},
-		"unknown constructor":  {"User", ints(0xdeadbeef), tl.ErrUnknownConstructor{ID: 0xdeadbeef}},
-		"another type":         {"User", ints(0x997275b5), tl.ErrUnexpectedConstructor{ID: 0x997275b5, Want: "User"}},
-		"nested unknown":       {"RichText", ints(0x6724abc4, 7), tl.ErrUnknownConstructor{ID: 7, Offset: 4}},
-		"unknown method":       {"TL_ping", ints(5), tl.ErrUnknownConstructor{ID: 5}},
-		"another method":       {"TL_ping", ints(0xf3427b8c, 0, 0, 0), tl.ErrUnexpectedConstructor{ID: 0xf3427b8c, Want: "TL_ping"}},
-		"short int":            {"TL_ping", ints(0x7abe77ec, 0), tl.ErrTruncated{Offset: 4}},
-		"short string":         {"RichText", cat(ints(0x744694e0), []byte{9, 'a', 'b', 'c'}), tl.ErrTruncated{Offset: 4}},
-		"short long string":    {"RichText", cat(ints(0x744694e0), []byte{254, 9, 0, 0}), tl.ErrTruncated{Offset: 4}},
-		"string length 255":    {"RichText", cat(ints(0x744694e0), []byte{255, 9, 0, 0}), tl.ErrTruncated{Offset: 4}},
-		"short int128":         {"TL_req_pq", ints(0x60469778, 1, 2, 3), tl.ErrTruncated{Offset: 4}},
-		"no vector":            {"Vector_Int", ints(1, 0), tl.ErrUnexpectedConstructor{ID: 1, Want: "Vector"}},
-		"vector without end":   {"Vector_Int", ints(0x1cb5c415), tl.ErrTruncated{Offset: 4}},
-		"vector too long":      {"Vector_Int", ints(0x1cb5c415, 2, 1), tl.ErrLimit{What: "vector", Offset: 4}},
-		"vector huge":          {"Vector_User", ints(0x1cb5c415, 0xffffffff, 1), tl.ErrLimit{What: "vector", Offset: 4}},
-		"vector of half longs": {"Vector_Long", ints(0x1cb5c415, 2, 1, 2, 3), tl.ErrTruncated{Offset: 8}},
-		"depth 33":             {"RichText", deep(33), tl.ErrLimit{What: "depth", Offset: 33 * 4}},
-		"unknown message":      {"Nothing", nil, tl.ErrUnknownMessage{Message: "Nothing"}},
+		"empty":                {"User", nil, tl.TruncatedError{}},
+		"three bytes":          {"User", []byte{1, 2, 3}, tl.TruncatedError{}},
+		"unknown constructor":  {"User", ints(0xdeadbeef), tl.UnknownConstructorError{ID: 0xdeadbeef}},
+		"another type":         {"User", ints(0x997275b5), tl.UnexpectedConstructorError{ID: 0x997275b5, Want: "User"}},
+		"nested unknown":       {"RichText", ints(0x6724abc4, 7), tl.UnknownConstructorError{ID: 7, Offset: 4}},
+		"unknown method":       {"TL_ping", ints(5), tl.UnknownConstructorError{ID: 5}},
+		"another method":       {"TL_ping", ints(0xf3427b8c, 0, 0, 0), tl.UnexpectedConstructorError{ID: 0xf3427b8c, Want: "TL_ping"}},
+		"short int":            {"TL_ping", ints(0x7abe77ec, 0), tl.TruncatedError{Offset: 4}},
+		"short string":         {"RichText", cat(ints(0x744694e0), []byte{9, 'a', 'b', 'c'}), tl.TruncatedError{Offset: 4}},
+		"short long string":    {"RichText", cat(ints(0x744694e0), []byte{254, 9, 0, 0}), tl.TruncatedError{Offset: 4}},
+		"string length 255":    {"RichText", cat(ints(0x744694e0), []byte{255, 9, 0, 0}), tl.TruncatedError{Offset: 4}},
+		"short int128":         {"TL_req_pq", ints(0x60469778, 1, 2, 3), tl.TruncatedError{Offset: 4}},
+		"no vector":            {"Vector_Int", ints(1, 0), tl.UnexpectedConstructorError{ID: 1, Want: "Vector"}},
+		"vector without end":   {"Vector_Int", ints(0x1cb5c415), tl.TruncatedError{Offset: 4}},
+		"vector too long":      {"Vector_Int", ints(0x1cb5c415, 2, 1), tl.LimitError{What: "vector", Offset: 4}},
+		"vector huge":          {"Vector_User", ints(0x1cb5c415, 0xffffffff, 1), tl.LimitError{What: "vector", Offset: 4}},
+		"vector of half longs": {"Vector_Long", ints(0x1cb5c415, 2, 1, 2, 3), tl.TruncatedError{Offset: 8}},
+		"depth 33":             {"RichText", deep(33), tl.LimitError{What: "depth", Offset: 33 * 4}},
+		"unknown message":      {"Nothing", nil, tl.UnknownMessageError{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, n, err := s.ObjectToProto([]byte("x"), c.message, c.in)
+			out, n, err := s.Decode([]byte("x"), s.Message(c.message), c.in)
 			require.Equal(t, c.want, err)
 			require.NotEmpty(t, err.Error())
 			require.Equal(t, "x", string(out))
 			require.Zero(t, n)
 		})
 	}
-	_, _, err := s.ObjectToProto(nil, "RichText", deep(32))
+	_, _, err := s.Decode(nil, s.Message("RichText"), deep(32))
 	require.NoError(t, err)
 
-	_, m, _, err := s.RequestToProto(nil, ints(1))
-	require.Equal(t, tl.ErrUnknownConstructor{ID: 1}, err)
+	_, m, _, err := s.DecodeRequest(nil, ints(1), tl.MaxOutput)
+	require.Equal(t, tl.UnknownConstructorError{ID: 1}, err)
 	require.Nil(t, m)
-	_, m, _, err = s.RequestToProto(nil, ints(0x7abe77ec))
-	require.Equal(t, tl.ErrTruncated{Offset: 4}, err)
+	_, m, _, err = s.DecodeRequest(nil, ints(0x7abe77ec), tl.MaxOutput)
+	require.Equal(t, tl.TruncatedError{Offset: 4}, err)
 	require.Equal(t, "ping", m.Name, "the method is known although its arguments are broken")
 }
 
@@ -125,20 +127,20 @@ func TestOutputLimit(t *testing.T) {
 	for range n {
 		in = append(in, ints(0xf7c1b13f)...)
 	}
-	_, _, _, err := s.RequestToProto(nil, in)
-	require.ErrorAs(t, err, new(tl.ErrLimit))
+	_, _, _, err := s.DecodeRequest(nil, in, tl.MaxOutput)
+	require.ErrorAs(t, err, new(tl.LimitError))
 	require.ErrorContains(t, err, "output")
 }
 
 func TestInputLimit(t *testing.T) {
 	s := load(t, tl.Default)
 	in := make([]byte, tl.MaxInput+1)
-	want := tl.ErrLimit{What: "input", Offset: tl.MaxInput}
-	_, _, _, err := s.RequestToProto(nil, in)
+	want := tl.LimitError{What: "input", Offset: tl.MaxInput}
+	_, _, _, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 	require.Equal(t, want, err)
-	_, _, err = s.ObjectToProto(nil, "User", in)
+	_, _, err = s.Decode(nil, s.Message("User"), in)
 	require.Equal(t, want, err)
-	_, err = s.ObjectToTL(nil, "User", in, 223)
+	_, err = s.Encode(nil, s.Message("User"), in, 223)
 	require.Equal(t, want, err)
 }
 
@@ -149,24 +151,24 @@ func TestErrorsToTL(t *testing.T) {
 		m    *message
 		want error
 	}{
-		"no predicate":      {&message{t: t, s: s, name: "User"}, tl.ErrUnknownPredicate{Message: "User"}},
-		"unknown predicate": {object(t, s, "User", "nobody"), tl.ErrUnknownPredicate{Message: "User", Predicate: "nobody"}},
-		"another type's":    {object(t, s, "User", "boolTrue"), tl.ErrUnknownPredicate{Message: "User", Predicate: "boolTrue"}},
-		"malformed":         {&message{s: s, name: "User", b: []byte{0x0a, 5, 'u'}}, tl.ErrMalformed{What: "protobuf"}},
+		"no predicate":      {&message{t: t, s: s, name: "User"}, tl.UnknownPredicateError{Message: "User"}},
+		"unknown predicate": {object(t, s, "User", "nobody"), tl.UnknownPredicateError{Message: "User", Predicate: "nobody"}},
+		"another type's":    {object(t, s, "User", "boolTrue"), tl.UnknownPredicateError{Message: "User", Predicate: "boolTrue"}},
+		"malformed":         {&message{s: s, name: "User", b: []byte{0x0a, 5, 'u'}}, tl.MalformedError{What: "protobuf"}},
 		"malformed field": {&message{s: s, name: "Bool", b: append(object(t, s, "Bool", "boolTrue").b, 0xff)},
-			tl.ErrMalformed{What: "protobuf"}},
-		"group":    {&message{s: s, name: "TL_ping", b: []byte{0x1b, 0x1c}}, tl.ErrMalformed{What: "protobuf"}},
-		"required": {object(t, s, "Update", "updateNewMessage"), tl.ErrRequired{Predicate: "updateNewMessage", Field: "message_MESSAGE"}},
+			tl.MalformedError{What: "protobuf"}},
+		"group":    {&message{s: s, name: "TL_ping", b: []byte{0x1b, 0x1c}}, tl.MalformedError{What: "protobuf"}},
+		"required": {object(t, s, "Update", "updateNewMessage"), tl.RequiredError{Predicate: "updateNewMessage", Field: "message_MESSAGE"}},
 		"unknown method": {(&message{t: t, s: s, name: "TL_auth_signIn"}).number("constructor", 3),
-			tl.ErrUnknownMethod{Message: "TL_auth_signIn", ID: 3}},
-		"no method":       {&message{s: s, name: "TL_auth_signIn"}, tl.ErrUnknownMethod{Message: "TL_auth_signIn"}},
-		"another int128":  {(&message{t: t, s: s, name: "TL_req_pq"}).text("nonce", "12345"), tl.ErrMalformed{What: "int128 or int256", Offset: 2}},
-		"long string":     {object(t, s, "RichText", "textPlain").text("text_STRING", long), tl.ErrLimit{What: "string", Offset: 16}},
-		"bad wrapper":     {object(t, s, "User", "user").text("access_hash", "\x08"), tl.ErrMalformed{What: "wrapper", Offset: 9}},
-		"unknown message": {&message{s: s, name: "Nothing"}, tl.ErrUnknownMessage{Message: "Nothing"}},
+			tl.UnknownMethodError{Message: "TL_auth_signIn", ID: 3}},
+		"no method":       {&message{s: s, name: "TL_auth_signIn"}, tl.UnknownMethodError{Message: "TL_auth_signIn"}},
+		"another int128":  {(&message{t: t, s: s, name: "TL_req_pq"}).text("nonce", "12345"), tl.MalformedError{What: "int128 or int256", Offset: 2}},
+		"long string":     {object(t, s, "RichText", "textPlain").text("text_STRING", long), tl.LimitError{What: "string", Offset: 16}},
+		"bad wrapper":     {object(t, s, "User", "user").text("access_hash", "\x08"), tl.MalformedError{What: "wrapper", Offset: 9}},
+		"unknown message": {&message{s: s, name: "Nothing"}, tl.UnknownMessageError{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := s.ObjectToTL([]byte("x"), c.m.name, c.m.b, 223)
+			out, err := s.Encode([]byte("x"), s.Message(c.m.name), c.m.b, 223)
 			require.Equal(t, c.want, err)
 			require.NotEmpty(t, err.Error())
 			require.Equal(t, "x", string(out))
@@ -177,33 +179,33 @@ func TestErrorsToTL(t *testing.T) {
 		deep = object(t, s, "RichText", "textBold").object("text_RICHTEXT", deep)
 	}
 	_, err := deep.toTL(223)
-	require.Equal(t, tl.ErrLimit{What: "depth"}, err)
+	require.Equal(t, tl.LimitError{What: "depth"}, err)
 }
 
 func TestWrappers(t *testing.T) {
 	s := load(t, tl.Default)
 	query := ints(0xc4f9186b)
 	in := cat(ints(0xda9b0d0d, 223), query, []byte("anything"))
-	pb, m, n, err := s.RequestToProto(nil, in)
+	pb, m, n, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 	require.NoError(t, err)
 	require.Equal(t, len(in), n)
 	require.True(t, m.Wrapper())
-	back, err := s.RequestToTL(nil, m, pb)
+	back, err := s.Encode(nil, m.Request, pb, s.MaxLayer())
 	require.NoError(t, err)
 	require.Equal(t, in, back)
 
-	_, err = s.ResultToTL(nil, m, nil, 223)
-	require.Equal(t, tl.ErrNoResult{Method: "invokeWithLayer"}, err)
-	_, _, err = s.ResultToProto(nil, m, nil)
-	require.Equal(t, tl.ErrNoResult{Method: "invokeWithLayer"}, err)
+	_, err = s.Encode(nil, m.Reply, nil, 223)
+	require.Equal(t, tl.UnknownMessageError{}, err, "the result is that of the query")
+	_, _, err = s.Decode(nil, m.Reply, nil)
+	require.Equal(t, tl.UnknownMessageError{}, err, "the result is that of the query")
 
 	// A request is followed by what its caller makes of it.
-	_, m, n, err = s.RequestToProto(nil, append(query, 1, 2, 3, 4))
+	_, m, n, err = s.DecodeRequest(nil, append(query, 1, 2, 3, 4), tl.MaxOutput)
 	require.NoError(t, err)
 	require.Equal(t, "help.getConfig", m.Name)
 	require.Equal(t, 4, n)
 	// The only version of a method needs no constructor.
-	back, err = s.RequestToTL(nil, m, nil)
+	back, err = s.Encode(nil, m.Request, nil, s.MaxLayer())
 	require.NoError(t, err)
 	require.Equal(t, query, back)
 }
@@ -212,19 +214,19 @@ func TestResults(t *testing.T) {
 	s := load(t, tl.Default)
 	m := s.MethodByName("users.getUsers")[0]
 	in := ints(0x1cb5c415, 2, 0xd3bc4b7a, 5, 0, 0xd3bc4b7a, 6, 0)
-	pb, n, err := s.ResultToProto(nil, m, in)
+	pb, n, err := s.Decode(nil, m.Reply, in)
 	require.NoError(t, err)
 	require.Equal(t, len(in), n)
-	back, err := s.ResultToTL(nil, m, pb, 223)
+	back, err := s.Encode(nil, m.Reply, pb, 223)
 	require.NoError(t, err)
 	require.Equal(t, in, back)
 
-	empty, err := s.ResultToTL(nil, m, nil, 223)
+	empty, err := s.Encode(nil, m.Reply, nil, 223)
 	require.NoError(t, err)
 	require.Equal(t, ints(0x1cb5c415, 0), empty)
 
 	yes := object(t, s, "Bool", "boolTrue")
-	out, err := s.ResultToTL(nil, s.MethodByName("auth.dropTempAuthKeys")[0], yes.b, -5)
+	out, err := s.Encode(nil, s.MethodByName("auth.dropTempAuthKeys")[0].Reply, yes.b, -5)
 	require.NoError(t, err)
 	require.Equal(t, ints(0x997275b5), out)
 }
@@ -258,7 +260,7 @@ func TestLenientProtobuf(t *testing.T) {
 
 	t.Run("numbers packed or not", func(t *testing.T) {
 		for _, b := range []string{"0a03010203", "080108020803", "0a020102" + "0803", "0801" + "0a00" + "0a020203"} {
-			got, err := s.ObjectToTL(nil, "Vector_Int", unhex(t, b), 223)
+			got, err := s.Encode(nil, s.Message("Vector_Int"), unhex(t, b), 223)
 			require.NoError(t, err)
 			require.Equal(t, ints(0x1cb5c415, 3, 1, 2, 3), got, b)
 		}
@@ -299,10 +301,10 @@ func TestSharedBits(t *testing.T) {
 		m := s.MethodByName("messages.acceptUrlAuth")[0]
 		req := (&message{t: t, s: s, name: "TL_messages_acceptUrlAuth"}).
 			number("constructor", int64(int32(m.ID))).wrapped("msg_id", 3)
-		got, err := s.RequestToTL(nil, m, req.b)
+		got, err := s.Encode(nil, m.Request, req.b, s.MaxLayer())
 		require.NoError(t, err)
 		require.Contains(t, string(got), string(ints(0x7f3b18ea, 3)), "inputPeerEmpty stands for the peer")
-		_, n, err := s.ObjectToProto(nil, req.name, got)
+		_, n, err := s.Decode(nil, s.Message(req.name), got)
 		require.NoError(t, err)
 		require.Equal(t, len(got), n)
 	})
@@ -366,7 +368,7 @@ func TestLayers(t *testing.T) {
 	})
 	t.Run("not in layer", func(t *testing.T) {
 		_, err := fresh().toTL(200)
-		require.Equal(t, tl.ErrNotInLayer{Predicate: "updateStarGiftCraftFail", Layer: 200}, err)
+		require.Equal(t, tl.NotInLayerError{Predicate: "updateStarGiftCraftFail", Layer: 200}, err)
 		require.NotEmpty(t, err.Error())
 	})
 	t.Run("optional field dropped", func(t *testing.T) {

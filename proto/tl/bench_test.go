@@ -83,12 +83,12 @@ func BenchmarkToProto(b *testing.B) {
 	for _, p := range payloads(b) {
 		b.Run(p.name, func(b *testing.B) {
 			m := s.Message(p.message)
-			out, _, err := s.MessageToProto(nil, m, p.tl)
+			out, _, err := s.Decode(nil, m, p.tl)
 			require.NoError(b, err)
 			b.SetBytes(int64(len(p.tl)))
 			b.ReportAllocs()
 			for b.Loop() {
-				out, _, _ = s.MessageToProto(out[:0], m, p.tl)
+				out, _, _ = s.Decode(out[:0], m, p.tl)
 			}
 		})
 	}
@@ -99,14 +99,14 @@ func BenchmarkToTL(b *testing.B) {
 	for _, p := range payloads(b) {
 		b.Run(p.name, func(b *testing.B) {
 			m := s.Message(p.message)
-			pb, _, err := s.MessageToProto(nil, m, p.tl)
+			pb, _, err := s.Decode(nil, m, p.tl)
 			require.NoError(b, err)
-			out, err := s.MessageToTL(nil, m, pb, s.MaxLayer())
+			out, err := s.Encode(nil, m, pb, s.MaxLayer())
 			require.NoError(b, err)
 			b.SetBytes(int64(len(out))) // TL bytes in both directions
 			b.ReportAllocs()
 			for b.Loop() {
-				out, _ = s.MessageToTL(out[:0], m, pb, s.MaxLayer())
+				out, _ = s.Encode(out[:0], m, pb, s.MaxLayer())
 			}
 		})
 	}

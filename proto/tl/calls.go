@@ -17,20 +17,16 @@ var (
 // keep bounds the scratch memory a pooled transcoder may hold on to, in elements.
 const keep = 1 << 16
 
-// RequestToProto turns the method call at the start of in into its request message, and repairs strings that are not UTF-8.
-// n is how much of in it took; a
-// wrapper takes everything, its query lies verbatim in the message. m is nil only when the method is unknown.
-func (s *Schema) RequestToProto(dst, in []byte) (out []byte, m *Method, n int, err error) {
-	return s.RequestToProtoWithin(dst, in, MaxOutput)
-}
-
-// RequestToProtoWithin is RequestToProto for a message of at most limit bytes, and at most MaxOutput. A longer one is an
-// ErrLimit, found where the limit is reached: the room that is made on the way adds up to no more than four times limit,
-// however long the message would get. One that is shorter than limit by less than the longest fixed part of an object, some
-// hundred bytes, may be refused, too.
-func (s *Schema) RequestToProtoWithin(dst, in []byte, limit int) (out []byte, m *Method, n int, err error) {
+// DecodeRequest turns the method call at the start of in into its request message of at most limit bytes, and at most
+// MaxOutput. It repairs strings that are not UTF-8. n is how much of in it took; a wrapper takes everything, since its query
+// lies verbatim in the message. m is nil only when the method is unknown.
+//
+// A message that would be longer than limit is a LimitError, found where the limit is reached: the room that is made on the
+// way adds up to no more than four times limit, however long the message would get. One that is shorter than limit by less
+// than the longest fixed part of an object, some hundred bytes, may be refused, too.
+func (s *Schema) DecodeRequest(dst, in []byte, limit int) (out []byte, m *Method, n int, err error) {
 	if len(in) > MaxInput {
-		return dst, nil, 0, ErrLimit{"input", MaxInput}
+		return dst, nil, 0, LimitError{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	t.bound(dst, limit)
@@ -44,28 +40,15 @@ func (s *Schema) RequestToProtoWithin(dst, in []byte, limit int) (out []byte, m 
 	return out, m, n, err
 }
 
-// ResultToProto turns the result of m at the start of in into its reply message.
-func (s *Schema) ResultToProto(dst []byte, m *Method, in []byte) (out []byte, n int, err error) {
-	if m.Reply == nil {
-		return dst, 0, ErrNoResult{m.Name}
-	}
-	return s.MessageToProto(dst, m.Reply, in)
-}
-
-// ObjectToProto is MessageToProto by name.
-func (s *Schema) ObjectToProto(dst []byte, message string, in []byte) (out []byte, n int, err error) {
-	m := s.messages[message]
+// Decode turns the TL at the start of in into message m: for a union an object of that type, for a request a call of that
+// method, for Vector_X a vector. n is how much of in it took. The result of a method is its Reply; a nil m, as the Reply of a
+// wrapper or what Message returns for a name that the release does not have, is an UnknownMessageError.
+func (s *Schema) Decode(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
 	if m == nil {
-		return dst, 0, ErrUnknownMessage{message}
+		return dst, 0, UnknownMessageError{}
 	}
-	return s.MessageToProto(dst, m, in)
-}
-
-// MessageToProto turns the TL at the start of in into message m: for a union an object of that type, for a request a
-// call of that method, for Vector_X a vector.
-func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, n int, err error) {
 	if len(in) > MaxInput {
-		return dst, 0, ErrLimit{"input", MaxInput}
+		return dst, 0, LimitError{"input", MaxInput}
 	}
 	t := s.begin(dst, in)
 	o := len(dst)
@@ -77,7 +60,7 @@ func (s *Schema) MessageToProto(dst []byte, m *Message, in []byte) (out []byte, 
 	case tlset.Request:
 		t.text = true
 		if p := t.method(); p != nil && p.msg != m {
-			t.fail(ErrUnexpectedConstructor{p.id, m.name, 0})
+			t.fail(UnexpectedConstructorError{p.id, m.name, 0})
 		} else if p != nil {
 			n, o = t.body(p, 4, o)
 		}
@@ -109,7 +92,7 @@ func spare(dst []byte, limit int) []byte {
 
 func (t *toProto) end(dst []byte, n, o int) ([]byte, int, error) {
 	if t.err == nil && o-t.start > t.limit { // by less than room, which is written to without a look
-		t.fail(ErrLimit{"output", 0})
+		t.fail(LimitError{"output", 0})
 	}
 	err := t.err
 	out := t.buf
@@ -133,39 +116,21 @@ func (t *toProto) method() *program {
 	id := load32(t.in, 0)
 	p := t.s.requests.get(id)
 	if p == nil {
-		t.fail(ErrUnknownConstructor{id, 0})
+		t.fail(UnknownConstructorError{id, 0})
 	}
 	return p
 }
 
-// RequestToTL turns the request message pb of m into a method call of the version that its constructor field names.
-func (s *Schema) RequestToTL(dst []byte, m *Method, pb []byte) ([]byte, error) {
-	return s.MessageToTL(dst, m.Request, pb, s.maxLayer)
-}
-
-// ResultToTL turns the reply message pb of m into the TL a client of the layer reads.
-func (s *Schema) ResultToTL(dst []byte, m *Method, pb []byte, layer int) ([]byte, error) {
-	if m.Reply == nil {
-		return dst, ErrNoResult{m.Name}
-	}
-	return s.MessageToTL(dst, m.Reply, pb, layer)
-}
-
-// ObjectToTL is MessageToTL by name.
-func (s *Schema) ObjectToTL(dst []byte, message string, pb []byte, layer int) ([]byte, error) {
-	m := s.messages[message]
+// Encode turns message m in pb into the TL a client of the layer reads: the constructor versions are the layer's, a layer
+// outside MinLayer..MaxLayer is taken for the nearest, and what the layer lacks becomes the closest thing it has or, at last,
+// a NotInLayerError. A request is written in the version its constructor field names, whatever the layer. A nil m is an
+// UnknownMessageError, as in Decode.
+func (s *Schema) Encode(dst []byte, m *Message, pb []byte, layer int) ([]byte, error) {
 	if m == nil {
-		return dst, ErrUnknownMessage{message}
+		return dst, UnknownMessageError{}
 	}
-	return s.MessageToTL(dst, m, pb, layer)
-}
-
-// MessageToTL turns message m in pb into the TL a client of the layer reads: the constructor versions are the layer's, a
-// layer outside MinLayer..MaxLayer is taken for the nearest, and what the layer lacks becomes the closest thing it has
-// or, at last, ErrNotInLayer. A request is written in the version its constructor field names, whatever the layer.
-func (s *Schema) MessageToTL(dst []byte, m *Message, pb []byte, layer int) ([]byte, error) {
 	if len(pb) > MaxInput {
-		return dst, ErrLimit{"input", MaxInput}
+		return dst, LimitError{"input", MaxInput}
 	}
 	if c := min(max(layer, s.minLayer), s.maxLayer); c != layer {
 		s.clamped.Add(1)
@@ -213,7 +178,7 @@ func (t *toTL) request(m *Message, b []byte) *program {
 	case !ok && m.only != nil:
 		return m.only
 	}
-	t.fail(ErrUnknownMethod{m.name, uint32(id)})
+	t.fail(UnknownMethodError{m.name, uint32(id)})
 	return nil
 }
 

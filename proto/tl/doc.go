@@ -6,9 +6,18 @@
 //	 tlset.Set
 //	     │ Compile    tables -> programs: one straight list of steps for each constructor and direction
 //	     ▼
-//	  *Schema  ── constructor id ──▶ program.steps ──▶ toProto.run     TL -> protobuf, one pass
-//	           ── predicate, layer ─▶ program.write ──▶ toTL.stream    protobuf -> TL, as it comes, or
-//	                                                    toTL.write     scan, then write in TL order
+//	  *Schema
+//	     │ Decode, DecodeRequest: constructor id ──▶ program.read ───▶ toProto.run    one pass over the TL
+//	     │ Encode: predicate and layer ────────────▶ program.numbers ▶ toTL.stream    one pass over the protobuf
+//	     │                                 or, ────▶ program.write ──▶ toTL.write     scan, then write in TL order
+//
+// Load or Open makes a Schema once. Method and Message find what a call is about, and all goroutines share it:
+//
+//	schema, err := tl.Load("0.223.1")
+//	request, method, n, err := schema.DecodeRequest(buf[:0], call, tl.MaxOutput) // what the client sent
+//	// ask the server of method.Path with request; it answers reply
+//	result, err := schema.Encode(buf[:0], method.Reply, reply, layer)            // what the client reads
+//	update, err := schema.Encode(buf[:0], schema.Message("Updates"), pushed, layer)
 //
 // # How a field's layer, flag and number meet
 //
@@ -58,6 +67,6 @@
 // # Safety
 //
 // Input may be hostile. Every length is checked against what is left, counts before anything is done for them, depth by
-// MaxDepth, output by MaxOutput and, as a consequence of the tables, by Expansion. Errors are typed; nothing panics. A call
-// allocates nothing but what dst needs to grow.
+// MaxDepth, output by MaxOutput and, as a consequence of the tables, by Expansion. Errors are of the types in errors.go;
+// nothing panics. A call allocates nothing but what dst needs to grow.
 package tl

@@ -104,7 +104,7 @@ func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
 	for pos < len(b) { // the rest in any order
 		tag, from, to, next := fieldAt(b, pos)
 		if next < 0 {
-			t.fail(ErrMalformed{"protobuf", pos})
+			t.fail(MalformedError{"protobuf", pos})
 			return fail
 		}
 		pos = next
@@ -132,7 +132,7 @@ func (t *toTL) flat(p *program, b []byte, pos, o int, headed bool) int {
 			copy(at, b[from:to])
 		case kRaw:
 			if to-from != int(f.size) && from != to {
-				t.fail(ErrMalformed{"int128 or int256", from})
+				t.fail(MalformedError{"int128 or int256", from})
 				return fail
 			}
 			copy(at, b[from:to])

@@ -21,9 +21,9 @@ func seeds(f *testing.F, add func(v *vector)) {
 // typed fails unless err is one of the package's errors.
 func typed(t require.TestingT, err error) {
 	for _, target := range []any{
-		new(tl.ErrUnknownConstructor), new(tl.ErrUnexpectedConstructor), new(tl.ErrTruncated), new(tl.ErrLimit),
-		new(tl.ErrMalformed), new(tl.ErrUnknownMessage), new(tl.ErrUnknownPredicate), new(tl.ErrUnknownMethod),
-		new(tl.ErrNotInLayer), new(tl.ErrRequired), new(tl.ErrNoResult),
+		new(tl.UnknownConstructorError), new(tl.UnexpectedConstructorError), new(tl.TruncatedError), new(tl.LimitError),
+		new(tl.MalformedError), new(tl.UnknownMessageError), new(tl.UnknownPredicateError), new(tl.UnknownMethodError),
+		new(tl.NotInLayerError), new(tl.RequiredError),
 	} {
 		if errors.As(err, target) {
 			return
@@ -39,7 +39,7 @@ func FuzzToProto(f *testing.F) {
 	f.Add("TL_account_checkUsername", []byte("\x6c\xd8\x14\x27\x06a\xff\xffb\xd0\x00"))
 	f.Fuzz(func(t *testing.T, message string, in []byte) {
 		dst := []byte("before")
-		out, n, err := s.ObjectToProto(dst, message, in)
+		out, n, err := s.Decode(dst, s.Message(message), in)
 		if err != nil {
 			typed(t, err)
 			require.Equal(t, "before", string(out))
@@ -60,15 +60,15 @@ func FuzzToTL(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, message string, in []byte, layer int) {
 		dst := []byte("before")
-		out, err := s.ObjectToTL(dst, message, in, layer)
+		out, err := s.Encode(dst, s.Message(message), in, layer)
 		if err != nil {
 			typed(t, err)
 			require.Equal(t, "before", string(out))
 			return
 		}
 		require.LessOrEqual(t, len(out)-len(dst), tl.Expansion*len(in)+256)
-		_, n, err := s.ObjectToProto(nil, message, out[len(dst):])
-		if errors.As(err, new(tl.ErrLimit)) {
+		_, n, err := s.Decode(nil, s.Message(message), out[len(dst):])
+		if errors.As(err, new(tl.LimitError)) {
 			return // objects the writer put in for absent ones may pass the reader's depth
 		}
 		require.NoError(t, err, "%x", out)
@@ -81,22 +81,22 @@ func FuzzRoundTrip(f *testing.F) {
 	s := load(f, tl.Default)
 	seeds(f, func(v *vector) { f.Add(v.Message, v.tl(f), v.Layer) })
 	f.Fuzz(func(t *testing.T, message string, in []byte, layer int) {
-		pb, _, err := s.ObjectToProto(nil, message, in)
+		pb, _, err := s.Decode(nil, s.Message(message), in)
 		if err != nil {
 			return
 		}
-		first, err := s.ObjectToTL(nil, message, pb, layer)
+		first, err := s.Encode(nil, s.Message(message), pb, layer)
 		if err != nil {
 			typed(t, err)
 			return
 		}
-		pb, n, err := s.ObjectToProto(nil, message, first)
+		pb, n, err := s.Decode(nil, s.Message(message), first)
 		require.NoError(t, err)
 		require.Equal(t, len(first), n)
-		second, err := s.ObjectToTL(nil, message, pb, layer)
+		second, err := s.Encode(nil, s.Message(message), pb, layer)
 		require.NoError(t, err)
 		require.Equal(t, first, second)
-		again, _, err := s.ObjectToProto(nil, message, second)
+		again, _, err := s.Decode(nil, s.Message(message), second)
 		require.NoError(t, err)
 		require.Equal(t, pb, again)
 	})

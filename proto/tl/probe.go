@@ -115,7 +115,7 @@ func (p *Probe) constructor(c *tlset.Constructor) {
 // when pb is no protobuf message at all or the set has no message of that name.
 func (p *Probe) Check(message string, pb []byte) ([]Misfit, error) {
 	if p.messages[message] == nil {
-		return nil, ErrUnknownMessage{message}
+		return nil, UnknownMessageError{message}
 	}
 	c := check{p: p}
 	if !c.message(message, pb, 0) {

@@ -69,7 +69,7 @@ func TestProbe(t *testing.T) {
 		})
 	}
 	_, err = probe.Check("None", nil)
-	require.ErrorAs(t, err, new(tl.ErrUnknownMessage))
+	require.ErrorAs(t, err, new(tl.UnknownMessageError))
 	_, err = probe.Check("Message", []byte("\x0a\x05ab"))
 	require.Error(t, err)
 	found, err := probe.Check("Message", bytes.Repeat([]byte("\x40\x01\x48\x01"), 1000))

@@ -262,12 +262,12 @@ func TestEveryMethod(t *testing.T) {
 		}
 		draw(t, fmt.Sprintf("%s#%08x", c.Name, c.ID), func(t *rapid.T) {
 			in := g.fields(t, binary.LittleEndian.AppendUint32(nil, c.ID), c.Params, 3)
-			pb, m, n, err := s.RequestToProto(nil, in)
+			pb, m, n, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 			require.NoError(t, err)
 			require.Equal(t, len(in), n)
 			require.Equal(t, c.Name, m.Name)
 			// Arguments are objects of the method's layer.
-			back, err := s.MessageToTL(nil, m.Request, pb, layer)
+			back, err := s.Encode(nil, m.Request, pb, layer)
 			require.NoError(t, err)
 			require.Equal(t, in, back)
 		})
@@ -276,7 +276,7 @@ func TestEveryMethod(t *testing.T) {
 }
 
 func roundTrip(t require.TestingT, s *tl.Schema, m *tl.Message, in []byte, layer int) {
-	pb, n, err := s.MessageToProto(nil, m, in)
+	pb, n, err := s.Decode(nil, m, in)
 	require.NoError(t, err)
 	require.Equal(t, len(in), n)
 	require.LessOrEqual(t, len(pb), tl.Expansion*len(in)+256)
@@ -284,15 +284,15 @@ func roundTrip(t require.TestingT, s *tl.Schema, m *tl.Message, in []byte, layer
 	if layer == 0 {
 		return
 	}
-	back, err := s.MessageToTL(nil, m, pb, layer)
+	back, err := s.Encode(nil, m, pb, layer)
 	require.NoError(t, err)
 	require.Equal(t, in, back)
 	if name := s.Predicate(m.Name(), pb); name != "" { // the predicate once more: the whole message is scanned first
-		detour, err := s.MessageToTL(nil, m, append(append(slices.Clone(pb), 1<<3|2, byte(len(name))), name...), layer)
+		detour, err := s.Encode(nil, m, append(append(slices.Clone(pb), 1<<3|2, byte(len(name))), name...), layer)
 		require.NoError(t, err)
 		require.Equal(t, in, detour)
 	}
-	again, _, err := s.MessageToProto(nil, m, back)
+	again, _, err := s.Decode(nil, m, back)
 	require.NoError(t, err)
 	require.Equal(t, pb, again)
 }

@@ -68,7 +68,7 @@ func (t *toTL) scan(l *level, pos int, headed bool) bool {
 			case cPacked:
 				k, ok := countVarints(b[from:pos])
 				if !ok {
-					return t.fail(ErrMalformed{"packed field", from}) >= 0
+					return t.fail(MalformedError{"packed field", from}) >= 0
 				}
 				if k > 0 {
 					l.note(slot, start, pos, k)
@@ -98,7 +98,7 @@ func (t *toTL) scan(l *level, pos int, headed bool) bool {
 }
 
 func (t *toTL) malformed(pos int) bool {
-	t.fail(ErrMalformed{"protobuf", pos})
+	t.fail(MalformedError{"protobuf", pos})
 	return false
 }
 
@@ -139,7 +139,7 @@ var errRenamed = errors.New("tl: another predicate follows")
 func (t *toTL) predicate(m *Message, b []byte, pos int) *predicate {
 	from, to := last(b, pos, 1<<3|wireBytes)
 	if from < 0 {
-		t.fail(ErrMalformed{"protobuf", pos})
+		t.fail(MalformedError{"protobuf", pos})
 		return nil
 	}
 	name := b[from:to]
@@ -151,7 +151,7 @@ func (t *toTL) predicate(m *Message, b []byte, pos int) *predicate {
 	}
 	p := m.preds.get(name)
 	if p == nil {
-		t.fail(ErrUnknownPredicate{m.name, string(name[:min(len(name), 64)])})
+		t.fail(UnknownPredicateError{m.name, string(name[:min(len(name), 64)])})
 	}
 	return p
 }

@@ -122,7 +122,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 		case kIntWrap, kLongWrap, kDoubleWrap:
 			v, ok := wrappedNumber(b[:pos], from, f.kind)
 			if !ok {
-				return t.fail(ErrMalformed{"wrapper", from}), true
+				return t.fail(MalformedError{"wrapper", from}), true
 			}
 			binary.LittleEndian.PutUint64(w[:], v)
 			if o += 8; f.kind == kIntWrap {
@@ -135,7 +135,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 		case kStringWrap:
 			from, to := wrappedString(b, from, pos)
 			if from < 0 {
-				return t.fail(ErrMalformed{"wrapper", from}), true
+				return t.fail(MalformedError{"wrapper", from}), true
 			}
 			o = t.string(b, from, to, o)
 

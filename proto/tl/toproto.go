@@ -40,7 +40,7 @@ func (t *toProto) fail(err error) int {
 	return fail
 }
 
-func (t *toProto) truncated(pos int) int { return t.fail(ErrTruncated{pos}) }
+func (t *toProto) truncated(pos int) int { return t.fail(TruncatedError{pos}) }
 
 // grow makes room for n bytes at o. It returns the new t.buf, or nil when the output gets too long. The first time it
 // makes room for as much as there is input, since protobuf is rarely shorter than TL, and later for as much again as there
@@ -49,7 +49,7 @@ func (t *toProto) truncated(pos int) int { return t.fail(ErrTruncated{pos}) }
 func (t *toProto) grow(o, n int) []byte {
 	left := t.limit - (o - t.start)
 	if n > left+room {
-		t.fail(ErrLimit{"output", 0})
+		t.fail(LimitError{"output", 0})
 		return nil
 	}
 	if o == t.start {
@@ -73,9 +73,9 @@ func (t *toProto) lookup(m *Message, pos int) *program {
 	p := t.s.constructors.get(id)
 	switch {
 	case p == nil:
-		t.fail(ErrUnknownConstructor{id, pos})
+		t.fail(UnknownConstructorError{id, pos})
 	case p.msg != m:
-		t.fail(ErrUnexpectedConstructor{id, m.name, pos})
+		t.fail(UnexpectedConstructorError{id, m.name, pos})
 		return nil
 	}
 	return p
@@ -93,7 +93,7 @@ func (t *toProto) boxed(s *step, pos, o int) (int, int) {
 		return fail, o
 	}
 	if t.depth == MaxDepth {
-		return t.fail(ErrLimit{"depth", pos + 4}), o
+		return t.fail(LimitError{"depth", pos + 4}), o
 	}
 	if cap(buf)-o < p.room || cap(buf)-o < room {
 		if t.grow(o, p.room+room) == nil {
@@ -146,7 +146,7 @@ func (t *toProto) settle(start, o, prefix int) int {
 // body writes an object whose id has been read.
 func (t *toProto) body(p *program, pos, o int) (int, int) {
 	if t.depth == MaxDepth {
-		return t.fail(ErrLimit{"depth", pos}), o
+		return t.fail(LimitError{"depth", pos}), o
 	}
 	if len(t.buf)-o < p.room && t.grow(o, p.room) == nil {
 		return fail, o

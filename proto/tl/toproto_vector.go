@@ -13,7 +13,7 @@ func (t *toProto) vector(s *step, pos, o int) (int, int) {
 			return t.truncated(pos), o
 		}
 		if id := binary.LittleEndian.Uint32(in[pos:]); id != vectorID {
-			return t.fail(ErrUnexpectedConstructor{id, "Vector", pos}), o
+			return t.fail(UnexpectedConstructorError{id, "Vector", pos}), o
 		}
 		pos += 4
 	}
@@ -23,7 +23,7 @@ func (t *toProto) vector(s *step, pos, o int) (int, int) {
 	n := int(binary.LittleEndian.Uint32(in[pos:]))
 	pos += 4
 	if n > (len(in)-pos)/4 {
-		return t.fail(ErrLimit{"vector", pos - 4}), o
+		return t.fail(LimitError{"vector", pos - 4}), o
 	}
 	switch s.kind {
 	case kObjects:

@@ -58,7 +58,7 @@ func (t *toTL) fail(err error) int {
 // grow makes room for n bytes at o. It returns the new t.buf, or nil when the output gets too long.
 func (t *toTL) grow(o, n int) []byte {
 	if o-t.start+n > MaxOutput {
-		t.fail(ErrLimit{"output", 0})
+		t.fail(LimitError{"output", 0})
 		return nil
 	}
 	b := slices.Grow(t.buf[:o], n+room)
@@ -167,14 +167,14 @@ func (t *toTL) instead(m *Message, pred *predicate, b []byte, pos, o int) int {
 func (t *toTL) version(pred *predicate, b []byte, start, pos, o int) int {
 	p := pred.at(t.layer)
 	if p == nil {
-		return t.fail(ErrNotInLayer{pred.name, t.s.minLayer + t.layer})
+		return t.fail(NotInLayerError{pred.name, t.s.minLayer + t.layer})
 	}
 	return t.body(p, b, start, pos, o)
 }
 
 // lacking reports whether the error is one that a substitute can mend.
 func (t *toTL) lacking() bool {
-	var e ErrNotInLayer
+	var e NotInLayerError
 	return errors.As(t.err, &e)
 }
 
@@ -192,7 +192,7 @@ func (t *toTL) push(n int) []span {
 // message, pos is where that ends; else it is start. Whether it succeeds or not, it leaves depth and spans as they were.
 func (t *toTL) body(p *program, b []byte, start, pos, o int) int {
 	if t.depth == MaxDepth {
-		return t.fail(ErrLimit{"depth", 0})
+		return t.fail(LimitError{"depth", 0})
 	}
 	if p.flat != nil {
 		return t.flat(p, b, pos, o, pos > start)
@@ -312,7 +312,7 @@ func (t *toTL) write(l *level, o int) int {
 			from, to := bounds(f.v)
 			v, ok := wrappedNumber(l.b[:to], from, s.kind)
 			if !ok {
-				return t.fail(ErrMalformed{"wrapper", from})
+				return t.fail(MalformedError{"wrapper", from})
 			}
 			binary.LittleEndian.PutUint64(w[:], v)
 			if o += 8; s.kind == kIntWrap {
@@ -323,7 +323,7 @@ func (t *toTL) write(l *level, o int) int {
 			start, end := bounds(f.v)
 			from, to := wrappedString(l.b, start, end)
 			if from < 0 {
-				return t.fail(ErrMalformed{"wrapper", start})
+				return t.fail(MalformedError{"wrapper", start})
 			}
 			if o = t.string(l.b, from, to, o); o < 0 {
 				return fail
@@ -332,7 +332,7 @@ func (t *toTL) write(l *level, o int) int {
 		case kRaw:
 			from, to := bounds(f.v)
 			if to-from != int(s.size) && to != from {
-				return t.fail(ErrMalformed{"int128 or int256", from})
+				return t.fail(MalformedError{"int128 or int256", from})
 			}
 			clear(w[:s.size&63])
 			copy(w[:], l.b[from:to])
@@ -374,7 +374,7 @@ func (t *toTL) string(b []byte, from, to, o int) int {
 // longString is string for all content; it stands at from.
 func (t *toTL) longString(src []byte, from, o int) int {
 	if len(src) > maxString {
-		return t.fail(ErrLimit{"string", from})
+		return t.fail(LimitError{"string", from})
 	}
 	if len(t.buf)-o < len(src)+room && t.grow(o, len(src)+room) == nil {
 		return fail

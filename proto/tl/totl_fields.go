@@ -41,7 +41,7 @@ func (t *toTL) empty(parent *program, s *step, o int) int {
 			return t.body(p, nil, 0, 0, o)
 		}
 	}
-	return t.fail(ErrRequired{parent.name, parent.msg.fieldByNumber(s.number())})
+	return t.fail(RequiredError{parent.name, parent.msg.fieldByNumber(s.number())})
 }
 
 // completeGroups decides about flag bits that several fields share and of which only some are present. Scalars, strings
@@ -136,7 +136,7 @@ func (t *toTL) element(m *Message, b []byte, pos, o int) int {
 func (t *toTL) bareObject(m *Message, b []byte, pos, o int) int {
 	from, to := last(b, pos, 1<<3|wireBytes)
 	if from < 0 {
-		return t.fail(ErrMalformed{"protobuf", pos})
+		return t.fail(MalformedError{"protobuf", pos})
 	}
 	return t.body(m.bare, b[:to], from, from, o)
 }

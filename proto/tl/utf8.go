@@ -52,7 +52,7 @@ func (t *toProto) repaired(s *step, b []byte, o int) int {
 	t.scratch = repair(t.scratch[:0], b, max(left, 0))
 	n := len(t.scratch)
 	if n > left {
-		return t.fail(ErrLimit{"output", 0})
+		return t.fail(LimitError{"output", 0})
 	}
 	if len(t.buf)-o < n+room && t.grow(o, n+room) == nil {
 		return fail

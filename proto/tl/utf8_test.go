@@ -38,7 +38,7 @@ func TestRequestsAreUTF8(t *testing.T) {
 			t.Run("string", func(t *testing.T) {
 				m := s.MethodByName("account.checkUsername")[0]
 				in := appendTLString(binary.LittleEndian.AppendUint32(nil, m.ID), []byte(text))
-				pb, _, n, err := s.RequestToProto(nil, in)
+				pb, _, n, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 				require.NoError(t, err)
 				require.Equal(t, len(in), n)
 				require.Equal(t, want, string(field(t, m.Request.Name(), "username", pb)))
@@ -47,7 +47,7 @@ func TestRequestsAreUTF8(t *testing.T) {
 				m := s.MethodByName("account.updateProfile")[0]
 				in := binary.LittleEndian.AppendUint32(nil, m.ID)
 				in = appendTLString(binary.LittleEndian.AppendUint32(in, 1<<2), []byte(text))
-				pb, _, n, err := s.RequestToProto(nil, in)
+				pb, _, n, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 				require.NoError(t, err)
 				require.Equal(t, len(in), n)
 				require.Equal(t, want, string(lastField(t, field(t, m.Request.Name(), "about", pb), 1)))
@@ -57,7 +57,7 @@ func TestRequestsAreUTF8(t *testing.T) {
 				in = appendTLString(appendTLString(in, []byte("pack")), []byte("en"))
 				in = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(in, 0x1cb5c415), 2)
 				in = appendTLString(appendTLString(in, []byte("before")), []byte(text))
-				pb, _, n, err := s.RequestToProto(nil, in)
+				pb, _, n, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 				require.NoError(t, err)
 				require.Equal(t, len(in), n)
 				require.Equal(t, want, string(field(t, "TL_langpack_getStrings", "keys", pb)))
@@ -67,7 +67,7 @@ func TestRequestsAreUTF8(t *testing.T) {
 	t.Run("bytes stay", func(t *testing.T) {
 		in := binary.LittleEndian.AppendUint32(nil, s.MethodByName("upload.saveFilePart")[0].ID)
 		in = appendTLString(append(in, make([]byte, 12)...), []byte("\xff\xfe"))
-		pb, _, _, err := s.RequestToProto(nil, in)
+		pb, _, _, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 		require.NoError(t, err)
 		n, _ := s.FieldNumber("TL_upload_saveFilePart", "bytes")
 		require.Equal(t, "\xff\xfe", string(lastField(t, pb, n)))
@@ -75,14 +75,14 @@ func TestRequestsAreUTF8(t *testing.T) {
 	t.Run("the key exchange stays", func(t *testing.T) {
 		in := binary.LittleEndian.AppendUint32(nil, s.MethodByName("set_client_DH_params")[0].ID)
 		in = appendTLString(append(in, make([]byte, 32)...), []byte("\xff\xfe"))
-		pb, _, _, err := s.RequestToProto(nil, in)
+		pb, _, _, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 		require.NoError(t, err)
 		require.Equal(t, "\xff\xfe", string(field(t, "TL_set_client_DH_params", "encrypted_data", pb)))
 	})
 	t.Run("results stay", func(t *testing.T) {
 		in := appendTLString(binary.LittleEndian.AppendUint32(nil, 0x2144ca19), nil)
 		in = appendTLString(append(in[:4], 1, 0, 0, 0), []byte("\xff\xfe"))
-		pb, _, err := s.ObjectToProto(nil, "RpcError", in)
+		pb, _, err := s.Decode(nil, s.Message("RpcError"), in)
 		require.NoError(t, err)
 		n, _ := s.FieldNumber("RpcError", "error_message")
 		require.Equal(t, "\xff\xfe", string(lastField(t, pb, n)))

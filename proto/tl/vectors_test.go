@@ -100,12 +100,12 @@ func TestVectors(t *testing.T) {
 				if v.Direction == "tl2pb" {
 					want = v.pb(t)
 					var n int
-					if got, n, err = s.ObjectToProto(nil, v.Message, v.tl(t)); err == nil {
+					if got, n, err = s.Decode(nil, s.Message(v.Message), v.tl(t)); err == nil {
 						require.Equal(t, len(v.TL)/2, n, v.Name)
 					}
 				} else {
 					want = v.tl(t)
-					got, err = s.ObjectToTL(nil, v.Message, v.pb(t), v.Layer)
+					got, err = s.Encode(nil, s.Message(v.Message), v.pb(t), v.Layer)
 				}
 				if err == nil && string(got) == string(want) {
 					passed++

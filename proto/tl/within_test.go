@@ -60,14 +60,14 @@ func TestRequestToProtoWithinABudget(t *testing.T) {
 			} {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				out, m, n, err := s.RequestToProtoWithin(dst, c.in, limit)
+				out, m, n, err := s.DecodeRequest(dst, c.in, limit)
 				runtime.ReadMemStats(&after)
 				if !raceEnabled {
 					require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(4*limit+1<<16), what)
 				}
 				require.NotNil(t, m, what)
 				if !c.good {
-					var e tl.ErrLimit
+					var e tl.LimitError
 					require.True(t, errors.As(err, &e), "%s: %v", what, err)
 					require.Equal(t, "output", e.What)
 					require.Equal(t, dst, out)
@@ -76,17 +76,17 @@ func TestRequestToProtoWithinABudget(t *testing.T) {
 				require.NoError(t, err, what)
 				require.Equal(t, len(c.in), n)
 				require.LessOrEqual(t, len(out)-len(dst), limit)
-				whole, _, _, err := s.RequestToProto(nil, c.in)
+				whole, _, _, err := s.DecodeRequest(nil, c.in, tl.MaxOutput)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(whole, out[len(dst):]), what)
 			}
 		})
 	}
 	for _, in := range [][]byte{sendCode(5000), rules(300)} { // whatever the limit, what comes out is within it
-		whole, _, _, err := s.RequestToProto(nil, in)
+		whole, _, _, err := s.DecodeRequest(nil, in, tl.MaxOutput)
 		require.NoError(t, err)
 		for limit := range len(whole) + 600 {
-			out, _, _, err := s.RequestToProtoWithin(nil, in, limit)
+			out, _, _, err := s.DecodeRequest(nil, in, limit)
 			if err == nil {
 				require.Equal(t, whole, out)
 				require.LessOrEqual(t, len(out), limit)

@@ -17,6 +17,9 @@ import (
 	"github.com/tgsession/tgsession/app/internal/conf"
 )
 
+// NotAllowed is the text of the status, PERMISSION_DENIED, that a refused caller gets.
+const NotAllowed = "PEER_NOT_ALLOWED"
+
 // refused are logged once a second: a stranger may try often.
 var refused = logx.NewLessLogger(1000)
 
@@ -85,5 +88,5 @@ func (l List) check(ctx context.Context, method string) error {
 		}
 		refused.Errorf("call of %s from %s, which AllowPeers does not name", method, p.Addr)
 	}
-	return status.Error(codes.PermissionDenied, "PEER_NOT_ALLOWED")
+	return status.Error(codes.PermissionDenied, NotAllowed)
 }

@@ -100,11 +100,15 @@ func read(path string, v any) (l loaded, err error) {
 		return l, fmt.Errorf("config file %s: %w", path, err)
 	}
 	l.raw = raw
+	renamed, err := rename(raw, v)
+	if err != nil {
+		return l, fmt.Errorf("config file %s: %w", path, err)
+	}
 	var changed bool
 	if l.files, changed, err = fill(raw, v); err != nil {
 		return l, fmt.Errorf("config file %s: %w", path, err)
 	}
-	if changed {
+	if changed = changed || renamed != nil; changed {
 		load = conf.LoadFromJsonBytes
 		if content, err = reencoded(raw); err != nil {
 			return l, fmt.Errorf("config file %s: %w", path, err)
@@ -115,6 +119,9 @@ func read(path string, v any) (l loaded, err error) {
 		if written, _, err = parse(path, source); err != nil {
 			return l, fmt.Errorf("config file %s: %w", path, err)
 		}
+		if _, err = rename(written, v); err != nil {
+			return l, fmt.Errorf("config file %s: %w", path, err)
+		}
 	}
 	known := describeAll(v)
 	unneeded := map[string]bool{}
@@ -123,7 +130,7 @@ func read(path string, v any) (l loaded, err error) {
 			unneeded[strings.ToLower(key)] = true
 		}
 	}
-	l.warnings = unknownKeys(raw, known, "", unneeded)
+	l.warnings = append(renamed, unknownKeys(raw, known, "", unneeded)...)
 	if err := load(content, v); err != nil {
 		return l, fmt.Errorf("config file %s: %w", path, explain(err, raw, written, known, v))
 	}

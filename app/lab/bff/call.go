@@ -76,7 +76,7 @@ func (s *Server) call(ctx context.Context, path string, pb []byte) (passthrough.
 	if err != nil {
 		return nil, err // the handlers' errors are the protocol
 	}
-	reply, _, err := s.schema.ResultToProto(nil, method, answer)
+	reply, _, err := s.schema.Decode(nil, method.Reply, answer)
 	if err != nil {
 		return nil, fmt.Errorf("result of %s: %w", method.Name, err)
 	}
@@ -96,7 +96,7 @@ func (s *Server) answer(ctx context.Context, method *tl.Method, pb, query []byte
 	}
 	if u := s.upgrades[method.ID]; u != nil {
 		var err error
-		if query, err = s.schema.MessageToTL(nil, u.to.Request, u.request(pb), s.schema.MaxLayer()); err != nil {
+		if query, err = s.schema.Encode(nil, u.to.Request, u.request(pb), s.schema.MaxLayer()); err != nil {
 			return nil, errInput
 		}
 	}
@@ -121,7 +121,7 @@ func (s *Server) decode(path string, pb []byte) (*tl.Method, []byte, error) {
 	if message == nil {
 		return nil, nil, errNotServed
 	}
-	query, err := s.schema.MessageToTL(nil, message, pb, s.schema.MaxLayer())
+	query, err := s.schema.Encode(nil, message, pb, s.schema.MaxLayer())
 	switch {
 	case err != nil:
 		return nil, nil, errInput

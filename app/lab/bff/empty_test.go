@@ -37,11 +37,11 @@ func TestEmptyAnswers(t *testing.T) {
 			answer := empties.answer(m)
 			require.NotEmpty(t, answer, "%s returns %s", name, m.Result)
 			used[m.Result] = true
-			reply, _, err := schema.ResultToProto(nil, m, answer)
+			reply, _, err := schema.Decode(nil, m.Reply, answer)
 			require.NoError(t, err, name)
 			for _, layer := range []int{139, 143, 152, 158, 166, 177, 185, 198, 204, 214, 221, 223} {
 				if layers[m.ID].Contains(layer) {
-					_, err := schema.ResultToTL(nil, m, reply, layer)
+					_, err := schema.Encode(nil, m.Reply, reply, layer)
 					require.NoError(t, err, "%s in layer %d", name, layer)
 				}
 			}

@@ -95,7 +95,7 @@ func (d *client) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) er
 	if err := in.Encode(&query); err != nil {
 		return err
 	}
-	pb, method, _, err := d.w.schema.RequestToProto(nil, query.Buf)
+	pb, method, _, err := d.w.schema.DecodeRequest(nil, query.Buf, tl.MaxOutput)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (d *client) Invoke(ctx context.Context, in bin.Encoder, out bin.Decoder) er
 	if err != nil {
 		return err
 	}
-	answer, err := d.w.schema.ResultToTL(nil, method, reply, tg.Layer)
+	answer, err := d.w.schema.Encode(nil, method.Reply, reply, tg.Layer)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (d *client) say(t *testing.T, to *tg.User, text string, randomID int64) *tg
 
 func (w *world) updates(t *testing.T, p pushed) *tg.Updates {
 	t.Helper()
-	raw, err := w.schema.ObjectToTL(nil, "Updates", p.updates, tg.Layer)
+	raw, err := w.schema.Encode(nil, w.schema.Message("Updates"), p.updates, tg.Layer)
 	require.NoError(t, err)
 	u, err := tg.DecodeUpdates(&bin.Buffer{Buf: raw})
 	require.NoError(t, err)

@@ -14,13 +14,13 @@ import (
 // returns the result's TL.
 func (d *client) raw(t *testing.T, layer int, query []byte) ([]byte, error) {
 	t.Helper()
-	pb, method, _, err := d.w.schema.RequestToProto(nil, query)
+	pb, method, _, err := d.w.schema.DecodeRequest(nil, query, tl.MaxOutput)
 	require.NoError(t, err)
 	reply, err := d.invoke(t.Context(), method.Path, pb)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := d.w.schema.ResultToTL(nil, method, reply, layer)
+	answer, err := d.w.schema.Encode(nil, method.Reply, reply, layer)
 	require.NoError(t, err)
 	return answer, nil
 }
@@ -137,7 +137,7 @@ func TestUpgradesCoverTheRelease(t *testing.T) {
 		require.NotEmpty(t, known[u.to.ID], m.Name)
 		require.Equal(t, m.Result, u.to.Result, m.Name)
 		// An empty request becomes one that the schema reads, or is refused.
-		_, _ = schema.MessageToTL(nil, u.to.Request, u.request(nil), schema.MaxLayer())
+		_, _ = schema.Encode(nil, u.to.Request, u.request(nil), schema.MaxLayer())
 	}
 	require.Greater(t, older, 100)
 }
@@ -151,6 +151,6 @@ func FuzzUpgrade(f *testing.F) {
 	f.Add([]byte{0x1a, 0x01, 'a'})
 	f.Add([]byte{0x0a, 0xff})
 	f.Fuzz(func(t *testing.T, pb []byte) {
-		_, _ = schema.MessageToTL(nil, signIn.to.Request, signIn.request(pb), schema.MaxLayer())
+		_, _ = schema.Encode(nil, signIn.to.Request, signIn.request(pb), schema.MaxLayer())
 	})
 }

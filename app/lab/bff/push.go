@@ -96,7 +96,7 @@ func (p *pusher) pushUpdates(ctx context.Context, user, except int64, u *tg.Upda
 		p.log.Error("bff: encode updates", zap.Error(err))
 		return
 	}
-	updates, _, err := p.schema.ObjectToProto(nil, "Updates", b.Buf)
+	updates, _, err := p.schema.Decode(nil, p.schema.Message("Updates"), b.Buf)
 	if err != nil {
 		p.log.Error("bff: encode updates", zap.Error(err))
 		return

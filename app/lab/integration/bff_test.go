@@ -141,7 +141,7 @@ func (b *bffRole) encodeResult(t testing.TB, path string, e bin.Encoder) []byte 
 	_, name, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	methods := b.schema.MethodByName(strings.Replace(name, "_", ".", 1))
 	require.NotEmpty(t, methods, path)
-	out, _, err := b.schema.ResultToProto(nil, methods[0], encode(t, e))
+	out, _, err := b.schema.Decode(nil, methods[0].Reply, encode(t, e))
 	require.NoError(t, err)
 	return out
 }

@@ -16,7 +16,7 @@ import (
 // updates encodes updates as sync carries them.
 func (c *cluster) updates(u tg.UpdatesClass) []byte {
 	c.t.Helper()
-	out, _, err := c.bff.schema.ObjectToProto(nil, "Updates", encode(c.t, u))
+	out, _, err := c.bff.schema.Decode(nil, c.bff.schema.Message("Updates"), encode(c.t, u))
 	require.NoError(c.t, err)
 	return out
 }

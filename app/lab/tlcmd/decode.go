@@ -100,13 +100,13 @@ func (p *printer) object(label string) error {
 		return p.anyVector(label)
 	}
 	p.pos = at
-	return tl.ErrUnknownConstructor{ID: id, Offset: at}
+	return tl.UnknownConstructorError{ID: id, Offset: at}
 }
 
 // nested runs f one level deeper.
 func (p *printer) nested(f func() error) error {
 	if p.depth++; p.depth > 3*tl.MaxDepth {
-		return tl.ErrLimit{What: "depth", Offset: p.pos}
+		return tl.LimitError{What: "depth", Offset: p.pos}
 	}
 	err := f()
 	if err == nil {
@@ -149,7 +149,7 @@ func (p *printer) value(label, typ string) error {
 		if id, err := p.u32(); err != nil {
 			return err
 		} else if id != vectorID {
-			return tl.ErrUnexpectedConstructor{ID: id, Want: typ, Offset: p.pos - 4}
+			return tl.UnexpectedConstructorError{ID: id, Want: typ, Offset: p.pos - 4}
 		}
 		return p.vector(label, typ, strings.TrimSuffix(elem, ">"))
 	}
@@ -190,7 +190,7 @@ func (p *printer) vector(label, typ, elem string) error {
 		return err
 	}
 	if int64(n) > int64(len(p.in)-p.pos)/4 {
-		return tl.ErrLimit{What: "vector", Offset: p.pos - 4}
+		return tl.LimitError{What: "vector", Offset: p.pos - 4}
 	}
 	p.line("%s%s, %d", label, typ, n)
 	return p.nested(func() error {

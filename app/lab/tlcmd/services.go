@@ -104,7 +104,7 @@ func (p *printer) gzipPacked(label string) error {
 		return err
 	}
 	if len(body) > *p.unpack {
-		return tl.ErrLimit{What: "gzip_packed", Offset: p.pos}
+		return tl.LimitError{What: "gzip_packed", Offset: p.pos}
 	}
 	*p.unpack -= len(body)
 	return p.within(body)

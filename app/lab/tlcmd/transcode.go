@@ -82,15 +82,19 @@ func (t *transcoder) transcode(q *question) ([]byte, error) {
 	if t.in, err = hex.AppendDecode(t.in[:0], []byte(text)); err != nil {
 		return nil, err
 	}
+	m := t.s.Message(q.Message)
+	if m == nil {
+		return nil, tl.UnknownMessageError{Message: q.Message}
+	}
 	switch q.Direction {
 	case "pb2tl":
-		t.out, err = t.s.ObjectToTL(t.out[:0], q.Message, t.in, q.Layer)
+		t.out, err = t.s.Encode(t.out[:0], m, t.in, q.Layer)
 		return t.out, err
 	case "tl2pb":
 		var n int
-		t.out, n, err = t.s.ObjectToProto(t.out[:0], q.Message, t.in)
+		t.out, n, err = t.s.Decode(t.out[:0], m, t.in)
 		if err == nil && n < len(t.in) {
-			err = tl.ErrTrailing{Offset: n, Bytes: len(t.in) - n}
+			err = tl.TrailingError{Offset: n, Bytes: len(t.in) - n}
 		}
 		return t.out, err
 	}

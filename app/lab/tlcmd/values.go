@@ -15,7 +15,7 @@ import (
 
 func (p *printer) take(n int) ([]byte, error) {
 	if n < 0 || len(p.in)-p.pos < n {
-		return nil, tl.ErrTruncated{Offset: p.pos}
+		return nil, tl.TruncatedError{Offset: p.pos}
 	}
 	b := p.in[p.pos : p.pos+n]
 	p.pos += n
@@ -53,7 +53,7 @@ func (p *printer) str() ([]byte, error) {
 		n = int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 	case 255: // TL does not define it
 		p.pos = start
-		return nil, tl.ErrTruncated{Offset: start}
+		return nil, tl.TruncatedError{Offset: start}
 	}
 	s, err := p.take(n)
 	if err == nil {
@@ -61,7 +61,7 @@ func (p *printer) str() ([]byte, error) {
 	}
 	if err != nil {
 		p.pos = start
-		return nil, tl.ErrTruncated{Offset: start}
+		return nil, tl.TruncatedError{Offset: start}
 	}
 	return s, nil
 }

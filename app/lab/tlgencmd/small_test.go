@@ -98,7 +98,7 @@ func TestSmallTranscodes(t *testing.T) {
 		num(0), long(3), double(0.5), str("\xff\x00"), id(idTrue),
 		id(idThingEmpty), vec(2), id(idThingEmpty), id(idThingEmpty),
 		vec(1), str("w"), vec(1), str("\xfe"), vec(2), num(1), num(-1), vec(1), long(1), id(idTrue)), item)
-	pb, n, err := s.ObjectToProto(nil, "Thing", many)
+	pb, n, err := s.Decode(nil, s.Message("Thing"), many)
 	require.NoError(t, err)
 	require.Equal(t, len(many), n)
 	empty, yes := object("thingEmpty", idThingEmpty), object("boolTrue", idTrue)
@@ -108,62 +108,62 @@ func TestSmallTranscodes(t *testing.T) {
 		value(15, empty), value(16, empty), value(16, empty), value(17, []byte("w")), value(18, []byte("\xfe")),
 		value(19, append([]byte{1}, protowire.AppendVarint(nil, 1<<64-1)...)), value(20, []byte{1}), varint(21, 1), value(22, yes),
 		value(23, join2(object("shop_item", idItem12), varint(3, 9), value(4, []byte("EUR"))))), pb)
-	back, err := s.ObjectToTL(nil, "Thing", pb, 12)
+	back, err := s.Encode(nil, s.Message("Thing"), pb, 12)
 	require.NoError(t, err)
 	require.Equal(t, many, back)
 
 	t.Run("bits of both layers", func(t *testing.T) {
 		in := write(id(idThing), num(1<<5|1<<6|1), long(1), num(2), str(""), double(0))
-		pb, _, err := s.ObjectToProto(nil, "Thing", in)
+		pb, _, err := s.Decode(nil, s.Message("Thing"), in)
 		require.NoError(t, err)
 		require.Equal(t, join2(object("thing", idThing), varint(3, 1), varint(4, 1), varint(5, 2), value(6, nil), varint(24, 1)), pb)
 		for _, layer := range []int{10, 11, 12} {
-			back, err := s.ObjectToTL(nil, "Thing", pb, layer)
+			back, err := s.Encode(nil, s.Message("Thing"), pb, layer)
 			require.NoError(t, err)
 			require.Equal(t, in, back)
 		}
 	})
 	t.Run("older layer", func(t *testing.T) {
-		pb, _, err := s.ObjectToProto(nil, "shop_Item", item)
+		pb, _, err := s.Decode(nil, s.Message("shop_Item"), item)
 		require.NoError(t, err)
 		for layer, want := range map[int][]byte{10: write(id(idItem10), long(9)), 11: write(id(idItem10), long(9)), 12: item} {
-			back, err := s.ObjectToTL(nil, "shop_Item", pb, layer)
+			back, err := s.Encode(nil, s.Message("shop_Item"), pb, layer)
 			require.NoError(t, err)
 			require.Equal(t, want, back, layer)
 		}
 	})
 	t.Run("read only version", func(t *testing.T) {
-		pb, _, err := s.ObjectToProto(nil, "shop_Item", write(id(idItemInt), num(4)))
+		pb, _, err := s.Decode(nil, s.Message("shop_Item"), write(id(idItemInt), num(4)))
 		require.NoError(t, err)
 		require.Equal(t, join2(object("shop_item", idItemInt), varint(5, 4)), pb)
 	})
 	t.Run("bare vector", func(t *testing.T) {
 		in := write(id(0xa002), num(5), num(1), num(6), long(7))
-		pb, _, err := s.ObjectToProto(nil, "Salts", in)
+		pb, _, err := s.Decode(nil, s.Message("Salts"), in)
 		require.NoError(t, err)
-		back, err := s.ObjectToTL(nil, "Salts", pb, 10)
+		back, err := s.Encode(nil, s.Message("Salts"), pb, 10)
 		require.NoError(t, err)
 		require.Equal(t, in, back)
 	})
 	t.Run("method split by id", func(t *testing.T) {
-		pb, m, _, err := s.RequestToProto(nil, join2(write(id(idBuy10)), item))
+		pb, m, _, err := s.DecodeRequest(nil, join2(write(id(idBuy10)), item), tl.MaxOutput)
 		require.NoError(t, err)
 		require.Equal(t, "TL_shop_buy6068BCD5", m.Request.Name())
 		require.Equal(t, "/mtproto.RPCShop/shop_buy6068BCD5", m.Path)
 		require.Equal(t, "Bool", m.Reply.Name())
-		back, err := s.RequestToTL(nil, m, pb)
+		back, err := s.Encode(nil, m.Request, pb, s.MaxLayer())
 		require.NoError(t, err)
 		require.Equal(t, join2(write(id(idBuy10)), item), back)
 	})
 	t.Run("wrapper", func(t *testing.T) {
-		pb, m, _, err := s.RequestToProto(nil, write(id(0xa004), long(3), str("query")))
+		pb, m, _, err := s.DecodeRequest(nil, write(id(0xa004), long(3), str("query")), tl.MaxOutput)
 		require.NoError(t, err)
 		require.True(t, m.Wrapper())
 		require.Equal(t, join2(varint(1, 0xa004), varint(3, 3), value(4, write(str("query")))), pb)
 	})
 	t.Run("vector result", func(t *testing.T) {
 		m := s.MethodByName("things.names")[0]
-		pb, _, err := s.ResultToProto(nil, m, write(vec(2), str("a"), str("")))
+		pb, _, err := s.Decode(nil, m.Reply, write(vec(2), str("a"), str("")))
 		require.NoError(t, err)
 		require.Equal(t, join2(value(1, []byte("a")), value(1, nil)), pb)
 	})

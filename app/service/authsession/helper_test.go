@@ -149,7 +149,7 @@ func TestARevocationReachesTheSessionNodes(t *testing.T) {
 	publisher := discov.NewPublisher(hosts, name+".session", sessions.Address)
 	require.NoError(t, publisher.KeepAlive())
 	t.Cleanup(publisher.Stop)
-	c := serve(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}\nSession: {Etcd: {Key: %s.session}}", strings.Join(hosts, ","), name, name))
+	c := serve(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}\nSessionNodes: {Etcd: {Key: %s.session}}", strings.Join(hosts, ","), name, name))
 	var k crypto.Key
 	_, err := crypto.DefaultRand().Read(k[:])
 	require.NoError(t, err)

@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	github.com/gotd/td v0.142.0
 	github.com/stretchr/testify v1.12.1
-	github.com/tgsession/tgsession v0.0.0
 	google.golang.org/protobuf v1.36.12
 )
 
@@ -15,9 +14,10 @@ require (
 	github.com/gotd/neo v0.1.5 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
+	github.com/tgsession/tgsession/proto/tl v0.0.0
 	go.uber.org/multierr v1.11.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/tgsession/tgsession => ../../..
+replace github.com/tgsession/tgsession/proto/tl => ..

@@ -35,11 +35,11 @@ func contestants(s *tl.Schema, d protoreflect.MessageDescriptor, p *payload) (tl
 	}
 	in := b.Raw()
 	m := s.Message(p.message)
-	pb, n, err := s.MessageToProto(nil, m, in)
+	pb, n, err := s.Decode(nil, m, in)
 	if err != nil || n != len(in) {
 		return nil, nil, fmt.Errorf("%s: %d of %d bytes: %w", p.name, n, len(in), err)
 	}
-	back, err := s.MessageToTL(nil, m, pb, s.MaxLayer())
+	back, err := s.Encode(nil, m, pb, s.MaxLayer())
 	if err != nil || string(back) != string(in) {
 		return nil, nil, fmt.Errorf("%s does not come back: %w", p.name, err)
 	}
@@ -51,11 +51,11 @@ func contestants(s *tl.Schema, d protoreflect.MessageDescriptor, p *payload) (tl
 	)
 	all = []contestant{
 		{toProto, func() (err error) {
-			pb, _, err = s.MessageToProto(pb[:0], m, in)
+			pb, _, err = s.Decode(pb[:0], m, in)
 			return err
 		}},
 		{toTL, func() (err error) {
-			back, err = s.MessageToTL(back[:0], m, pb, s.MaxLayer())
+			back, err = s.Encode(back[:0], m, pb, s.MaxLayer())
 			return err
 		}},
 		{gotd, func() error {

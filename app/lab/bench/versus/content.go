@@ -68,9 +68,9 @@ func newContent(schema *tl.Schema, what body) (c content, err error) {
 	}
 	c.tl = b.Buf
 	if what == typing || what == messages {
-		c.pb, _, err = schema.ObjectToProto(nil, "Updates", c.tl)
+		c.pb, _, err = schema.Decode(nil, schema.Message("Updates"), c.tl)
 	} else {
-		c.pb, _, err = schema.ResultToProto(nil, schema.MethodByName(callMethod)[0], c.tl)
+		c.pb, _, err = schema.Decode(nil, schema.MethodByName(callMethod)[0].Reply, c.tl)
 	}
 	if err != nil {
 		return c, fmt.Errorf("transcode: %w", err)

@@ -50,10 +50,10 @@ func TestGotdRoundTrip(t *testing.T) {
 		} {
 			var b bin.Buffer
 			require.NoError(t, in.Encode(&b), message)
-			pb, n, err := s.ObjectToProto(nil, message, b.Buf)
+			pb, n, err := s.Decode(nil, s.Message(message), b.Buf)
 			require.NoError(t, err, message)
 			require.Equal(t, len(b.Buf), n, message)
-			back, err := s.ObjectToTL(nil, message, pb, tg.Layer)
+			back, err := s.Encode(nil, s.Message(message), pb, tg.Layer)
 			require.NoError(t, err, message)
 			require.Equal(t, b.Buf, back, message)
 		}
@@ -68,10 +68,10 @@ func TestGotdRoundTrip(t *testing.T) {
 		} {
 			var b bin.Buffer
 			require.NoError(t, in.Encode(&b))
-			pb, m, n, err := s.RequestToProto(nil, b.Buf)
+			pb, m, n, err := s.DecodeRequest(nil, b.Buf, tl.MaxOutput)
 			require.NoError(t, err)
 			require.Equal(t, len(b.Buf), n, m.Name)
-			back, err := s.RequestToTL(nil, m, pb)
+			back, err := s.Encode(nil, m.Request, pb, s.MaxLayer())
 			require.NoError(t, err, m.Name)
 			require.Equal(t, b.Buf, back, m.Name)
 		}
@@ -81,10 +81,10 @@ func TestGotdRoundTrip(t *testing.T) {
 		var b bin.Buffer
 		require.NoError(t, (&tg.UserClassVector{Elems: []tg.UserClass{user, &tg.UserEmpty{ID: 8}}}).Encode(&b))
 		m := s.MethodByName("users.getUsers")[0]
-		pb, n, err := s.ResultToProto(nil, m, b.Buf)
+		pb, n, err := s.Decode(nil, m.Reply, b.Buf)
 		require.NoError(t, err)
 		require.Equal(t, len(b.Buf), n)
-		back, err := s.ResultToTL(nil, m, pb, tg.Layer)
+		back, err := s.Encode(nil, m.Reply, pb, tg.Layer)
 		require.NoError(t, err)
 		require.Equal(t, b.Buf, back)
 	})

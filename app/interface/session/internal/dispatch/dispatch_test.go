@@ -203,7 +203,7 @@ func TestNoRoute(t *testing.T) {
 	} {
 		got, rpcErr := d.Invoke(&sess.InvokeMethod{Method: method(t, 0x55451fa9)}) // phone.getCallConfig
 		require.Nil(t, rpcErr, name)
-		out, err := schema().ResultToTL(nil, got.Method, got.PB, 223)
+		out, err := schema().Encode(nil, got.Method.Reply, got.PB, 223)
 		require.NoError(t, err)
 		require.Contains(t, string(out), "{}", name)
 
@@ -330,7 +330,7 @@ func TestFakeResults(t *testing.T) {
 			got, rpcErr := d.Invoke(&sess.InvokeMethod{Method: m, PB: request})
 			require.Nil(t, rpcErr, name)
 			for _, layer := range []int{150, 200, 223} {
-				out, err := schema().ResultToTL(nil, m, got.PB, layer)
+				out, err := schema().Encode(nil, m.Reply, got.PB, layer)
 				require.NoError(t, err, "%s layer %d", name, layer)
 				require.NotEmpty(t, out)
 				if name == "langpack.getDifference" {
@@ -344,7 +344,7 @@ func TestFakeResults(t *testing.T) {
 func TestFakePasswordHasEverything(t *testing.T) {
 	got, rpcErr := newDispatcher(nil).Invoke(&sess.InvokeMethod{Method: method(t, 0x548a30f5)})
 	require.Nil(t, rpcErr)
-	out, err := schema().ResultToTL(nil, got.Method, got.PB, 223)
+	out, err := schema().Encode(nil, got.Method.Reply, got.PB, 223)
 	require.NoError(t, err)
 	require.Greater(t, len(out), 256+256+8+16)
 	require.Contains(t, string(out), string(dhgroup.Prime.Bytes()))

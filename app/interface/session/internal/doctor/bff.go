@@ -180,7 +180,7 @@ func (b *bffs) method(groups []string) *tl.Method {
 // call makes a call without arguments as a session does for a client that is not
 // logged in.
 func (b *bffs) call(ctx context.Context, conn *grpc.ClientConn, m *tl.Method) (passthrough.Frame, error) {
-	request, _, _, err := b.schema.RequestToProto(nil, binary.LittleEndian.AppendUint32(nil, m.ID))
+	request, _, _, err := b.schema.DecodeRequest(nil, binary.LittleEndian.AppendUint32(nil, m.ID), tl.MaxOutput)
 	if err != nil {
 		return nil, err
 	}

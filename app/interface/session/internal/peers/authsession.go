@@ -15,6 +15,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -59,7 +60,7 @@ func (a *AuthSession) Lookup(ctx context.Context, authKeyID int64, claim keys.Cl
 			return keys.Key{Perm: authKeyID, Type: sess.PermKey}, nil
 		case err == nil:
 			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type), Until: until(trailer)}, nil
-		case status.Code(err) == 401 && status.Convert(err).Message() == "AUTH_KEY_PERM_EMPTY":
+		case status.Code(err) == 401 && status.Convert(err).Message() == rpcerr.PermEmpty.Message:
 			return keys.Key{Type: sess.KeyType(claim.Type)}, nil
 		}
 		return keys.Key{}, lookupError(err)

@@ -45,6 +45,7 @@ var Rows = []Row{
 	{ChannelFull, "ChannelFull", toPushers, "The mailbox of the key is full (`Session.DataChannel`, `DataChannelBytes`), or too many keys are being looked up. A push that is refused is told to the client as updatesTooLong.", "A gateway of streams repeats it; a stock one drops the packet, and the client repeats it."},
 	{Overloaded, "Overloaded", toPushers, "go-zero's load shedding, where `CpuThreshold` is set.", "As above."},
 	{InputInvalid, "InputInvalid", toPushers, "A request lacks what it must have.", "A fault of the caller; the log of the caller has it."},
+	{NotAllowed, "NotAllowed", toPushers, "`AllowPeers` does not name the caller's address ([security](security.md#who-may-call)).", "The peer logs it; the list has to be mended."},
 	{Unregistered, "Unregistered", toGateways, "authsession does not know the key.", "The gateway closes the connection by -404; the client makes a new key."},
 	{Internal, "Internal", toGateways, "A fault of session or of authsession.", "Logged by the gateway; the client repeats its packet."},
 	{NodeStranger, "NodeStranger", toNodes, "Somebody who is no node of the ring asks for a key (`Nodes.Token`, [security](security.md)).", "Logged."},

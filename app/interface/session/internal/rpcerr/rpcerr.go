@@ -10,6 +10,8 @@ package rpcerr
 import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/allow"
 )
 
 // Error is an rpc_error (core.telegram.org/mtproto/service_messages#rpc-error), or what a
@@ -60,6 +62,7 @@ var (
 	Unregistered = KeyUnregistered
 	NodeStranger = &Error{403, "NOT_A_SESSION_NODE"}
 	KeyStays     = &Error{409, "KEY_HAS_NOT_MOVED"}
+	NotAllowed   = &Error{int32(codes.PermissionDenied), allow.NotAllowed} // package allow answers it
 )
 
 // CodeRedirect is the status that names the owner of a key, after RedirectPrefix.

@@ -42,7 +42,7 @@ func (b *binding) open() bool { return b.asking || b.outcome != nil }
 
 // onBind takes auth.bindTempAuthKey (rule PFS-2). authsession judges it; until
 // then nothing changes for either key.
-func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *query) *RPCError {
+func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *invocation) *RPCError {
 	r := wire.NewReader(q.body[4:])
 	b := &BindTempKey{PermAuthKeyID: r.Long(), Nonce: r.Long(), ExpiresAt: r.Int(), EncryptedMessage: slices.Clone(r.Bytes())}
 	if !r.Done() {
@@ -158,7 +158,7 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 }
 
 // onDropTemp takes auth.dropTempAuthKeys (rule PFS-21).
-func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *query) *RPCError {
+func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *invocation) *RPCError {
 	r := wire.NewReader(q.body[4:])
 	ids := r.Longs()
 	if !r.Done() {

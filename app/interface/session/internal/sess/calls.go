@@ -132,8 +132,8 @@ func (l *pendingCalls) handOver() { *l = pendingCalls{} }
 // onCall takes an API call with its wrappers
 // (https://core.telegram.org/api/invoking).
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
-	q, refusal := w.peel(s, in, m.Body)
-	w.learn(s, in.d, &q)
+	q, refusal := w.unwrap(s, in, m.Body)
+	w.noteClient(s, in.d, &q)
 	if refusal == nil && w.login.destroyed {
 		w.count(CountRefused)
 		refusal = errUnregistered
@@ -147,7 +147,7 @@ func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
 }
 
 // accept takes the call inside the wrappers.
-func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *query) *RPCError {
+func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *invocation) *RPCError {
 	if service := serviceOf(q.id); service != nil {
 		if !acknowledgeable(q.id) {
 			s.unack(m.ID)

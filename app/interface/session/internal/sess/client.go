@@ -1,9 +1,9 @@
 package sess
 
-// learn takes in what wrappers told: the layer is the session's, and that of
+// noteClient takes in what wrappers told: the layer is the session's, and that of
 // sessions that never announce one (rule INIT-1); the rest is the key's (rule
 // INIT-3). Repeating it costs nothing (rule INIT-5).
-func (w *MainAuthWrapper) learn(s *session, d *Data, q *query) {
+func (w *MainAuthWrapper) noteClient(s *session, d *Data, q *invocation) {
 	if q.layer > 0 && s.layer != q.layer {
 		s.layer = q.layer
 		w.profile.speaks(q.layer)

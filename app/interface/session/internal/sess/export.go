@@ -161,7 +161,7 @@ func (w *MainAuthWrapper) export() *sessionpb.KeyState {
 func (w *MainAuthWrapper) exportList(l *SessionList) *sessionpb.KeyList {
 	out := &sessionpb.KeyList{
 		AuthKeyId: l.authKeyID, KeyType: int32(l.keyType), BoundUntil: l.boundUntil,
-		UsedAt: w.moment(l.usedAt), RetryAt: w.moment(l.retryAt), Lent: l.lent, Lenient: l.lenient,
+		UsedAt: w.moment(l.usedAt), RetryAt: w.moment(l.retryAt), Lent: l.adoptedSalt, Lenient: l.saltsUnavailable,
 	}
 	for _, s := range l.salts {
 		out.Salts = append(out.Salts, &sessionpb.KeySalt{Since: s.Since, Until: s.Until, Salt: uint64(s.Salt)}) //nolint:gosec // bits

@@ -31,7 +31,7 @@ func (w *MainAuthWrapper) flush(s *session) {
 			})
 			items = rest
 		}
-		w.settle(s)
+		w.moveToSent(s)
 		items = nil
 	}
 	if s.http != nil {
@@ -275,8 +275,8 @@ func (w *MainAuthWrapper) ackedOut(s *session, n int) {
 	}
 }
 
-// settle moves what was sent and wants an acknowledgment from queue to sent.
-func (w *MainAuthWrapper) settle(s *session) {
+// moveToSent moves what was sent and wants an acknowledgment from queue to sent.
+func (w *MainAuthWrapper) moveToSent(s *session) {
 	first := len(s.sent)
 	kept := s.queue[:0]
 	for _, m := range s.queue {

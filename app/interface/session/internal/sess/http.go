@@ -109,7 +109,7 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 		return true
 	})
 	if sent {
-		w.settle(s)
+		w.moveToSent(s)
 	}
 	if len(s.http.slots) == 0 && s.server != "" {
 		s.http = nil

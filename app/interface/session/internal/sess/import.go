@@ -54,7 +54,7 @@ func (w *MainAuthWrapper) at(moment int64) int64 {
 func (w *MainAuthWrapper) importList(in *sessionpb.KeyList) bool {
 	l := &SessionList{
 		authKeyID: in.GetAuthKeyId(), keyType: KeyType(in.GetKeyType()), boundUntil: in.GetBoundUntil(),
-		usedAt: w.at(in.GetUsedAt()), retryAt: w.at(in.GetRetryAt()), lent: in.GetLent(), lenient: in.GetLenient(),
+		usedAt: w.at(in.GetUsedAt()), retryAt: w.at(in.GetRetryAt()), adoptedSalt: in.GetLent(), saltsUnavailable: in.GetLenient(),
 	}
 	if l.keyType != PermKey && w.set(l.keyType) == nil || l.keyType == PermKey && w.mainAuth != nil || w.findList(l.keyType, l.authKeyID) != nil {
 		return false

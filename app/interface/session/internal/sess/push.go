@@ -164,7 +164,7 @@ func (w *MainAuthWrapper) updatesBody(s *session, updates []byte, layer int32) (
 	}
 	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
 	defer d.release()
-	object, err := w.schema.ObjectToTL(d.object[:0], updatesMessage, updates, int(layer))
+	object, err := w.schema.Encode(d.object[:0], w.schema.Message(updatesMessage), updates, int(layer))
 	if err != nil { // nothing is lost silently: the client asks for the difference
 		w.count(CountEncodeFailed)
 		w.fault("updates", nil, err)

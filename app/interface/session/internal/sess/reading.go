@@ -98,13 +98,13 @@ func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) 
 	most := w.requestBytes(len(body))
 	little := min(most, cheap(body))
 	room := make([]byte, 0, min(len(body)+len(body)/4+16, little))
-	pb, _, n, err := w.schema.RequestToProtoWithin(room, body, little)
+	pb, _, n, err := w.schema.DecodeRequest(room, body, little)
 	if little < most && tooLong(err) {
 		w.takeTurn(in)
-		pb, _, n, err = w.schema.RequestToProtoWithin(room, body, most)
+		pb, _, n, err = w.schema.DecodeRequest(room, body, most)
 	}
 	if err == nil && n != len(body) {
-		err = tl.ErrTrailing{Offset: n, Bytes: len(body) - n}
+		err = tl.TrailingError{Offset: n, Bytes: len(body) - n}
 	}
 	switch {
 	case err == nil:
@@ -122,7 +122,7 @@ func tooLong(err error) bool {
 	if err == nil { // which takes no memory
 		return false
 	}
-	var limit tl.ErrLimit
+	var limit tl.LimitError
 	return errors.As(err, &limit) && limit.What == "output"
 }
 

@@ -65,7 +65,7 @@ func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 		c.deadline = w.now + int64(w.cfg.PushedWait)
 		return
 	}
-	if user, ok := w.settles(c, in); ok {
+	if user, ok := w.concludesPassword(c, in); ok {
 		c.mark.done, c.mark.user = in, user
 		w.clearMark(c)
 		return
@@ -73,11 +73,11 @@ func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 	w.conclude(c, in)
 }
 
-// settles reports whether an outcome says for certain what is owed: a login of
+// concludesPassword reports whether an outcome says for certain what is owed: a login of
 // user is complete, or there is none (0). A fault says nothing. Where storage
 // cannot tell one mark from another, who owes a password does not get out of it
 // by another attempt.
-func (w *MainAuthWrapper) settles(c *pendingCall, in *CallDone) (user int64, ok bool) {
+func (w *MainAuthWrapper) concludesPassword(c *pendingCall, in *CallDone) (user int64, ok bool) {
 	if c.mark == nil {
 		return 0, false
 	}
@@ -146,7 +146,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	case w.login.destroyed:
 		e = errUnregistered
 	case !c.stale || c.trait&traitMarked != 0:
-		e = w.effects(c, res, e)
+		e = w.applyOutcome(c, res, e)
 	}
 	if c.s.list == nil {
 		w.count(CountResultsOrphan)
@@ -180,11 +180,11 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 	}
 	if noGzip[m.Result] {
 		body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
-		return w.schema.ResultToTL(wire.AppendResult(body, c.meta.MsgID), m, res.PB, int(c.meta.Layer))
+		return w.schema.Encode(wire.AppendResult(body, c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	}
 	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
 	defer d.release()
-	body, err := w.schema.ResultToTL(wire.AppendResult(d.object[:0], c.meta.MsgID), m, res.PB, int(c.meta.Layer))
+	body, err := w.schema.Encode(wire.AppendResult(d.object[:0], c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	if err != nil {
 		return nil, err
 	}
@@ -192,9 +192,9 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 	return w.pack(d, body, wire.ResultHeader), nil
 }
 
-// effects draws the conclusions from the outcome of a call (PEERS.md, "Auth
+// applyOutcome draws the conclusions from the outcome of a call (PEERS.md, "Auth
 // states"), by the request's method, and returns the error for the client.
-func (w *MainAuthWrapper) effects(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
+func (w *MainAuthWrapper) applyOutcome(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
 	asked, owes := strings.CutPrefix(errorText(e), needPassword+"_")
 	if owes { // who it is stays between the BFF and us
 		e = rpcerr.PasswordNeeded

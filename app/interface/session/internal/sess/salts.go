@@ -41,7 +41,7 @@ func (w *MainAuthWrapper) saltsKnown(l *SessionList) bool {
 		w.askSalts(l, nil)
 	}
 	// Once authsession has failed, packets do not wait for its next answer.
-	return last > now || l.lenient || !l.asking
+	return last > now || l.saltsUnavailable || !l.asking
 }
 
 func (w *MainAuthWrapper) askSalts(l *SessionList, forSession *session) {
@@ -54,10 +54,10 @@ func (w *MainAuthWrapper) askSalts(l *SessionList, forSession *session) {
 func (w *MainAuthWrapper) onSalts(l *SessionList, r *Salts) {
 	l.asking = false
 	if r == nil || len(r.Salts) == 0 {
-		l.lenient = true
+		l.saltsUnavailable = true
 		l.retryAt = w.now + int64(w.cfg.SaltRetry)
 	} else {
-		l.lenient = false
+		l.saltsUnavailable = false
 		l.salts = w.nearSalts(r.Salts)
 		if len(l.salts) == 0 || int64(l.salts[len(l.salts)-1].Until) < w.wall/1e9+int64(saltAhead/time.Second) {
 			l.retryAt = w.now + int64(w.cfg.SaltRetry) // it has no more for now
@@ -168,7 +168,7 @@ func (w *MainAuthWrapper) current(l *SessionList) (k Salt, isCurrent, usable boo
 func (w *MainAuthWrapper) saltGood(l *SessionList, salt int64) bool {
 	k, isCurrent, usable := w.current(l)
 	if !usable {
-		l.lent = salt
+		l.adoptedSalt = salt
 		w.count(CountLenientSalt)
 		return true
 	}
@@ -188,7 +188,7 @@ func (w *MainAuthWrapper) salt(l *SessionList) int64 {
 	if k, _, usable := w.current(l); usable {
 		return k.Salt
 	}
-	return l.lent
+	return l.adoptedSalt
 }
 
 // onGetFutureSalts answers get_future_salts from a fresh list, since only a
@@ -218,7 +218,7 @@ func (w *MainAuthWrapper) onFutureSalts(a ask, r *Salts) {
 		return
 	case r != nil && len(r.Salts) > 0:
 		salts = r.Salts
-		a.list.salts, a.list.lenient = w.nearSalts(salts), false
+		a.list.salts, a.list.saltsUnavailable = w.nearSalts(salts), false
 	default:
 		salts = a.list.salts
 	}

@@ -37,7 +37,7 @@ func serviceOf(id uint32) service {
 		return (*MainAuthWrapper).onHTTPWait
 	case wire.IDMsgsStateInfo, wire.IDMsgDetailedInfo, wire.IDMsgNewDetailedInfo, wire.IDPong,
 		wire.IDBadMsgNotification, wire.IDBadServerSalt, wire.IDNewSessionCreated, wire.IDRPCResult:
-		return (*MainAuthWrapper).onHearsay
+		return (*MainAuthWrapper).onIgnored
 	}
 	return nil
 }
@@ -129,9 +129,9 @@ func (w *MainAuthWrapper) onHTTPWait(s *session, m wire.Message) {
 	w.httpWait(s, maxDelay, waitAfter, maxWait)
 }
 
-// onHearsay takes note of what a client says of messages that we never ask
+// onIgnored reads what a client says of messages that we never ask
 // about, and does nothing (rules STATE-7 and STATE-9).
-func (w *MainAuthWrapper) onHearsay(*session, wire.Message) {}
+func (w *MainAuthWrapper) onIgnored(*session, wire.Message) {}
 
 // onDestroySession handles destroy_session (rule SESS-10): it ends another
 // session of the same transport key.

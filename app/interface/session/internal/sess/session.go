@@ -5,21 +5,21 @@ import "slices"
 // SessionList is the sessions of one transport key (rule SESS-1). Ids are few,
 // so they are searched, not hashed.
 type SessionList struct {
-	authKeyID int64
-	sessions  []*session
-	salts     []Salt // ascending; empty: none known
-	held      []*Data
-	usedAt    int64 // when its last packet came
-	lent      int64 // salt of the client, in force while none is known
-	retryAt   int64 // before it salts are not asked for again
-	heldBytes int32
+	authKeyID   int64
+	sessions    []*session
+	salts       []Salt // ascending; empty: none known
+	held        []*Data
+	usedAt      int64 // when its last packet came
+	adoptedSalt int64 // salt of the client, in force while none is known
+	retryAt     int64 // before it salts are not asked for again
+	heldBytes   int32
 	// boundUntil is when the temp key's binding ends, Unix seconds; 0: not
 	// known. A client binds all its keys for the same time, so the later one
 	// is the newer one.
-	boundUntil uint32
-	keyType    KeyType
-	asking     bool // salts are being read
-	lenient    bool // authsession could not give salts
+	boundUntil       uint32
+	keyType          KeyType
+	asking           bool // salts are being read
+	saltsUnavailable bool // authsession could not give salts
 }
 
 // session is one MTProto session.

@@ -263,7 +263,7 @@ func (x *world) fail(method string, code int32, message string) {
 
 func (x *world) pb(m *tl.Method, object []byte) []byte {
 	x.t.Helper()
-	pb, n, err := x.schema.ResultToProto(nil, m, object)
+	pb, n, err := x.schema.Decode(nil, m.Reply, object)
 	require.NoError(x.t, err)
 	require.Equal(x.t, len(object), n)
 	return pb

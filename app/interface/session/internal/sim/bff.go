@@ -150,7 +150,7 @@ func (b *bff) encode(m *tl.Method, md *metadata.RpcMetadata, object []byte) (any
 		user := pb(b.c.schema, "User", "userEmpty", field{name: "id", value: b.c.storage.userOf(md.GetPermAuthKeyId())})
 		return passthrough.Frame(pb(b.c.schema, "auth_Authorization", "auth_authorization", field{name: "user", object: user})), nil
 	}
-	out, _, err := b.c.schema.ResultToProto(nil, m, object)
+	out, _, err := b.c.schema.Decode(nil, m.Reply, object)
 	if err != nil {
 		panic(fmt.Sprintf("sim: %s: %v", m.Name, err))
 	}

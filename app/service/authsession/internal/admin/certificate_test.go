@@ -48,16 +48,16 @@ func TestCertificates(t *testing.T) {
 	}{
 		"may":                    {ours.ClientByDNS(t, "ops.example.org"), 204, codes.OK, 0, "ops.example.org", ""},
 		"by common name":         {ours.Client(t, "ops.example.org", time.Hour), 204, codes.OK, 0, "ops.example.org", ""},
-		"may only look":          {ours.Client(t, "viewer", time.Hour), 403, codes.PermissionDenied, 3, "viewer", scopeMissing},
-		"a name nobody gave":     {ours.Client(t, "nobody", time.Hour), 401, codes.Unauthenticated, 3, "", clientUnknown},
-		"no certificate":         {admintest.Pair{}, 401, codes.Unauthenticated, 3, "", noCredentials},
-		"a server's certificate": {ours.Server(t), 0, codes.Unavailable, 1, "", certificate},
-		"of another authority":   {admintest.NewAuthority(t).Client(t, "ops.example.org", time.Hour), 0, codes.Unavailable, 1, "", certificate},
-		"expired":                {ours.Client(t, "ops.example.org", -time.Minute), 0, codes.Unavailable, 1, "", certificate},
+		"may only look":          {ours.Client(t, "viewer", time.Hour), 403, codes.PermissionDenied, 3, "viewer", "scope"},
+		"a name nobody gave":     {ours.Client(t, "nobody", time.Hour), 401, codes.Unauthenticated, 3, "", "client_unknown"},
+		"no certificate":         {admintest.Pair{}, 401, codes.Unauthenticated, 3, "", "no_credentials"},
+		"a server's certificate": {ours.Server(t), 0, codes.Unavailable, 1, "", "certificate"},
+		"of another authority":   {admintest.NewAuthority(t).Client(t, "ops.example.org", time.Hour), 0, codes.Unavailable, 1, "", "certificate"},
+		"expired":                {ours.Client(t, "ops.example.org", -time.Minute), 0, codes.Unavailable, 1, "", "certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := len(a.written())
-			if tc.reason == certificate { // no connection comes about
+			if tc.reason == "certificate" { // no connection comes about
 				a.trust(ours.File, tc.pair)
 				_, _, err := a.call("GET", "/v1/config", "", "")
 				require.ErrorContains(t, err, "tls")
@@ -66,7 +66,7 @@ func TestCertificates(t *testing.T) {
 				var written []audit.Entry
 				require.Eventually(t, func() bool { written = a.written()[before:]; return len(written) >= 2 }, time.Minute, 10*time.Millisecond)
 				for _, e := range written {
-					require.Equal(t, []string{"127.0.0.1", certificate, "UNAUTHENTICATED", ""}, []string{e.ClientIP, e.Reason, e.Code, e.Method})
+					require.Equal(t, []string{"127.0.0.1", "certificate", "UNAUTHENTICATED", ""}, []string{e.ClientIP, e.Reason, e.Code, e.Method})
 				}
 				return
 			}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net/http"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
@@ -18,6 +16,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/console"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/oidclogin"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 )
 
 const (
@@ -90,7 +89,7 @@ func (g *guard) serveSignIn(w http.ResponseWriter, r *http.Request, login *oidcl
 		}{person.Token}, err)
 	default:
 		h.Set("Allow", "GET, POST")
-		failing(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", "use GET or POST here")(w, r)
+		failing(rpcerr.OtherVerb.With("GET or POST"))(w, r)
 	}
 }
 
@@ -98,7 +97,7 @@ func (g *guard) replySignIn(ctx context.Context, w http.ResponseWriter, answer a
 	if err != nil {
 		if _, known := status.FromError(err); !known {
 			logx.WithContext(ctx).Errorf("admin API: a sign-in: %v", err)
-			err = status.Error(codes.Unavailable, "the issuer cannot be used now; the log says why")
+			err = rpcerr.IssuerUnavailable
 		}
 		fail(w, err, nil)
 		return
@@ -107,24 +106,15 @@ func (g *guard) replySignIn(ctx context.Context, w http.ResponseWriter, answer a
 	reply(w, http.StatusOK, body)
 }
 
-// signInMessages tell people why they are not let in.
-var signInMessages = map[oidclogin.Refusal]string{
-	oidclogin.BadRequest: "this is no answer to a sign-in",
-	oidclogin.BadCode:    "the issuer does not take this sign-in; begin again",
-	oidclogin.BadIDToken: "the issuer's ID token is not good here",
-	oidclogin.NoName:     "the issuer does not say who you are, or has not verified your e-mail address",
-	oidclogin.NoGrant:    "none of your roles may do anything here",
-}
-
 // finishSignIn exchanges what the console hands in, and writes down who has come or
 // why nobody has.
 func (g *guard) finishSignIn(ctx context.Context, r *http.Request, from origin, login *oidclogin.Login) (person oidclogin.Person, err error) {
-	defer func() { requests.Inc(from.transport, signIn, answerOf(err).name) }()
+	defer func() { requests.Inc(from.transport, signIn, rpcerr.AnswerOf(err).Name) }()
 	entry := audit.Entry{Transport: overREST, Method: signIn, ClientIP: text(from.ip)}
 	person, err = login.Finish(ctx, answerIn(r))
 	var why oidclogin.Refusal
 	if errors.As(err, &why) {
-		refused := &refusal{code: codes.Unauthenticated, reason: string(why), message: cmp.Or(signInMessages[why], string(why))}
+		refused := &refusal{answer: rpcerr.SignIn(why)}
 		g.refused(ctx, entry, refused)
 		return person, refused
 	}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"math"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -113,5 +112,5 @@ func (s *impl) RetryDeadLetters(ctx context.Context, in *pb.RetryDeadLettersRequ
 }
 
 func noWebhook(name string) error {
-	return status.Errorf(codes.NotFound, "there is no webhook %q on this node", printed(name))
+	return rpcerr.NoSuchWebhook.With(printed(name))
 }

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/auditcsv"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -65,7 +65,7 @@ func (g *guard) export(s *impl) http.HandlerFunc {
 					free = func() { <-slots }
 					return nil, nil
 				default:
-					return nil, &refusal{code: codes.ResourceExhausted, reason: tooMany, message: "other exports are under way; try again when they have ended", wait: time.Second}
+					return nil, &refusal{answer: rpcerr.TooManyExports, wait: time.Second}
 				}
 			})
 		defer free()

@@ -6,13 +6,12 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -42,7 +41,7 @@ func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInf
 	name, ours := strings.CutPrefix(info.FullMethod, "/"+pb.SessionAdmin_ServiceDesc.ServiceName+"/")
 	request, isMessage := in.(proto.Message)
 	if _, known := methods[name]; !ours || !known || !isMessage {
-		return nil, status.Error(codes.Unimplemented, "there is no such method")
+		return nil, rpcerr.NoSuchMethod
 	}
 	from := origin{transport: overGRPC, authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),
 		key:      metadata.ValueFromIncomingContext(ctx, idempotencyKey),

@@ -10,13 +10,12 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -108,7 +107,7 @@ type handler func(ctx context.Context, in proto.Message) (proto.Message, error)
 func (g *guard) do(ctx context.Context, name string, from origin, decode func() (proto.Message, error), handle handler) (out proto.Message, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
-	defer func() { requests.Inc(from.transport, name, answerOf(err).name) }()
+	defer func() { requests.Inc(from.transport, name, rpcerr.AnswerOf(err).Name) }()
 	m := methods[name]
 	entry := audit.Entry{Transport: from.transport, Method: name, ClientIP: text(from.ip)}
 	caller, r := g.admit(from, m.scope)
@@ -146,9 +145,9 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 	if err != nil {
 		lost.Inc()
 		k.end(ctx, nil, err)
-		refusals.Inc(auditFailed)
+		refusals.Inc(rpcerr.AuditUnwritable.Reason)
 		logx.WithContext(ctx).Errorf("admin API: %s by %s was not done, since it could not be written down: %v", name, caller.Name, err)
-		return nil, &refusal{code: codes.Unavailable, reason: auditFailed, message: "the audit log cannot be written; nothing was done"}
+		return nil, &refusal{answer: rpcerr.AuditUnwritable}
 	}
 	out, err = safely(ctx, in, handle)
 	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
@@ -171,7 +170,7 @@ func (g *guard) admit(from origin, scope token.Scope) (token.Caller, *refusal) {
 		return caller, g.exhausted(r)
 	}
 	if scope != "" && !caller.May(scope) {
-		return caller, &refusal{code: codes.PermissionDenied, reason: scopeMissing, message: fmt.Sprintf("the scope %s is needed", scope)}
+		return caller, &refusal{answer: rpcerr.ScopeMissing.With(scope)}
 	}
 	return caller, nil
 }
@@ -185,14 +184,13 @@ func (g *guard) limited(from origin, r *refusal) *refusal {
 }
 
 func (g *guard) exhausted(r *refusal) *refusal {
-	r.code, r.reason = codes.ResourceExhausted, tooMany
-	r.message = fmt.Sprintf("too many calls; try again in %v", r.wait)
+	r.answer = rpcerr.TooManyCalls.With(r.wait)
 	return r
 }
 
 // refused counts a refusal and writes it down.
 func (g *guard) refused(ctx context.Context, e audit.Entry, r *refusal) {
-	refusals.Inc(r.reason)
+	refusals.Inc(r.answer.Reason)
 	silent, quiet := r.silent, r.quiet
 	if e.Caller == "" {
 		silent, quiet = g.strangers.pass(r.quiet)
@@ -203,13 +201,13 @@ func (g *guard) refused(ctx context.Context, e audit.Entry, r *refusal) {
 	if silent > 0 {
 		e.Request = fmt.Sprintf("and %d calls before", silent)
 	}
-	e.Reason = r.reason
+	e.Reason = r.answer.Reason
 	g.write(ctx, e, r, 0)
 }
 
 // write adds a whole row. Its failure changes no answer.
 func (g *guard) write(ctx context.Context, e audit.Entry, err error, n int) {
-	e.Code, e.Affected = answerOf(err).name, n
+	e.Code, e.Affected = rpcerr.AnswerOf(err).Name, n
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
 	defer cancel()
 	if _, err := g.log.Write(ctx, e); err != nil {
@@ -223,7 +221,7 @@ func safely(ctx context.Context, in proto.Message, handle handler) (out proto.Me
 	defer func() {
 		if p := recover(); p != nil {
 			logx.WithContext(ctx).Errorf("admin API: panic: %v\n%s", p, debug.Stack())
-			out, err = nil, status.Error(codes.Internal, "something is wrong here; the log says what")
+			out, err = nil, rpcerr.FaultHere
 		}
 	}()
 	return handle(ctx, in)
@@ -287,7 +285,7 @@ func endedIn(in, out proto.Message) []*pb.EndedSession {
 // outcome is what came of a change.
 func outcome(in, out proto.Message, err error, userID int64) audit.Outcome {
 	ended := endedIn(in, out)
-	o := audit.Outcome{Code: answerOf(err).name, UserID: userID, Ended: make([]audit.Ended, len(ended))}
+	o := audit.Outcome{Code: rpcerr.AnswerOf(err).Name, UserID: userID, Ended: make([]audit.Ended, len(ended))}
 	if erased, ok := out.(*pb.EraseUserReply); ok && erased != nil { // whose logins are not named
 		o.Counts = string(encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, erased))
 		if dry, ok := in.(*pb.EraseUserRequest); ok && !dry.GetDryRun() {

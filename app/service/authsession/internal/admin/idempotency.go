@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 )
 
 // Headers of REST, and metadata of gRPC.
@@ -19,13 +19,8 @@ const (
 	idempotencyReplayed = "idempotency-replayed"
 )
 
-// Words of the audit log for calls with a key.
-const (
-	replayed     = "replayed" // no refusal: answered as before
-	keyReused    = "key_reused"
-	keyUnderWay  = "key_under_way"
-	keyMalformed = "key"
-)
+// replayed stands in the audit log for a call that was answered as one before it.
+const replayed = "replayed"
 
 // keyed is a change that came with an idempotency key, or, where key is empty,
 // without one.
@@ -42,7 +37,7 @@ func (k keyed) claim(ctx context.Context, name string, in proto.Message) (out pr
 		return nil, nil
 	}
 	if key := k.key[0]; len(k.key) > 1 || key == "" || len(key) > audit.MaxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, &refusal{code: codes.InvalidArgument, reason: keyMalformed, message: "Idempotency-Key: must be one of 1 to 128 printable ASCII characters"}
+		return nil, &refusal{answer: rpcerr.KeyMalformed}
 	}
 	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(in)
 	var answer []byte
@@ -56,13 +51,13 @@ func (k keyed) claim(ctx context.Context, name string, in proto.Message) (out pr
 	case err == nil:
 		return out, nil
 	case errors.Is(err, audit.ErrKeyReused):
-		return nil, &refusal{code: codes.AlreadyExists, reason: keyReused, message: "Idempotency-Key: it was used for another request; nothing was done"}
+		return nil, &refusal{answer: rpcerr.KeyReused}
 	case errors.Is(err, audit.ErrUnderWay):
-		return nil, &refusal{code: codes.Aborted, reason: keyUnderWay, message: "Idempotency-Key: the call that came with it first is under way"}
+		return nil, &refusal{answer: rpcerr.KeyUnderWay}
 	}
 	lost.Inc()
 	logx.WithContext(ctx).Errorf("admin API: %s by %s was not done: %v", name, k.caller, err)
-	return nil, &refusal{code: codes.Unavailable, reason: auditFailed, message: "idempotency keys cannot be written; nothing was done"}
+	return nil, &refusal{answer: rpcerr.KeysUnwritable}
 }
 
 // end keeps the answer of a call that has succeeded. One that has failed may be

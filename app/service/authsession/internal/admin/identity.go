@@ -10,10 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 )
 
 // origin is where a call came from, and what it shows of who makes it.
@@ -34,33 +33,21 @@ func (from *origin) by() string {
 	return "certificate"
 }
 
-// What certificates and tokens are refused for, beside package token's.
-const (
-	noCredentials = "no_credentials"
-	certificate   = "certificate"
-	clientUnknown = "client_unknown"
-	scopeMissing  = "scope"
-	tooMany       = "rate"
-	auditFailed   = "audit"
-)
-
 // identify tells who calls. A token counts before a certificate.
 func (g *guard) identify(from origin) (token.Caller, *refusal) {
-	unauthenticated := func(reason, message string) (token.Caller, *refusal) {
-		return token.Caller{}, &refusal{code: codes.Unauthenticated, reason: reason, message: message}
-	}
+	refuse := func(e *rpcerr.Error) (token.Caller, *refusal) { return token.Caller{}, &refusal{answer: e} }
 	switch {
 	case len(from.authorization) > 0:
 		if g.verifier == nil {
-			return unauthenticated(string(token.Algorithm), "no bearer tokens are taken here")
+			return refuse(rpcerr.NoTokensHere)
 		}
 		scheme, raw, _ := strings.Cut(from.authorization[0], " ")
 		if len(from.authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
-			return unauthenticated(string(token.Malformed), "authorization must be one bearer token")
+			return refuse(rpcerr.TokenNotAlone)
 		}
 		caller, err := g.verifier.Verify(strings.TrimSpace(raw))
 		if why := token.Refusal(""); errors.As(err, &why) {
-			return unauthenticated(string(why), tokenMessages[why])
+			return refuse(rpcerr.Token(why))
 		}
 		return caller, nil
 	case from.certificate != nil:
@@ -70,29 +57,12 @@ func (g *guard) identify(from origin) (token.Caller, *refusal) {
 				return caller, nil
 			}
 		}
-		return unauthenticated(clientUnknown, "Admin.TLS.Clients does not name this certificate")
+		return refuse(rpcerr.CertificateUnknown)
 	case g.verifier == nil:
-		return unauthenticated(noCredentials, "a client certificate is needed")
+		return refuse(rpcerr.CertificateNeeded)
 	default:
-		return unauthenticated(string(token.Missing), "a bearer token is needed")
+		return refuse(rpcerr.TokenMissing)
 	}
-}
-
-// tokenMessages tell callers what is wrong with their token.
-var tokenMessages = map[token.Refusal]string{
-	token.Missing:     "a bearer token is needed",
-	token.Malformed:   "the token cannot be read",
-	token.Algorithm:   "the token is signed in a way that is not taken here",
-	token.Signature:   "the token's signature is wrong",
-	token.Expired:     "the token has expired",
-	token.NoExpiry:    "the token has no exp",
-	token.NotYetValid: "the token is not valid yet",
-	token.Issuer:      "the token is of another issuer",
-	token.Audience:    "the token is for another audience",
-	token.Subject:     "the token has no usable sub",
-	token.KeyUnknown:  "the token names a key that is not known here",
-	token.TooLong:     "the token was made for longer than Admin.Tokens.MaxLife",
-	token.Denied:      "the token has been denied",
 }
 
 // checkClients makes a listener encrypt as is configured at the moment, and verify
@@ -120,7 +90,7 @@ func (g *guard) checkClients(current func() *tls.Config, transport string, proto
 			from := origin{transport: transport, ip: address(hello.Conn.RemoteAddr().String())}
 			ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 			defer cancel()
-			r := g.limited(from, &refusal{code: codes.Unauthenticated, reason: certificate, message: "the client certificate is not one that Admin.TLS.ClientCAFile signed"})
+			r := g.limited(from, &refusal{answer: rpcerr.CertificateBad})
 			g.refused(ctx, audit.Entry{Transport: transport, ClientIP: text(from.ip)}, r)
 			return r
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -139,7 +140,7 @@ func hashIn(q string) (int64, bool) {
 func (s *impl) withHash(ctx context.Context, f sessions.Filter, hash int64) (*pb.ListSessionsReply, error) {
 	found, err := s.sessions.Get(ctx, hash)
 	if err != nil {
-		if err = fault(ctx, err); answerOf(err).name == "NOT_FOUND" {
+		if err = fault(ctx, err); rpcerr.AnswerOf(err).Name == "NOT_FOUND" {
 			err = nil
 		}
 		return nil, err

@@ -14,9 +14,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc/codes"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -345,11 +345,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	require.ErrorContains(t, d.answer(described["GET /v1/sessions"], 200, strings.Replace(text, `"hash":"1"`, `"hsh":"1"`, 1)), "hash is missing")
 	require.ErrorContains(t, d.answer(described["GET /v1/sessions"], 200, strings.Replace(text, `"region"`, `"regions":"","region"`, 1)), "regions is not described")
 	require.ErrorContains(t, d.answer(described["GET /v1/sessions"], 201, text), "201 is not described")
-	for code := range answers {
-		if code == codes.OK {
-			continue
-		}
-		text := `{"error":{"code":"` + answers[code].name + `","message":"x"}}`
+	for _, r := range rpcerr.Rows {
+		text := `{"error":{"code":"` + rpcerr.AnswerTo(r.Code).Name + `","message":"x"}}`
 		require.NoError(t, d.answer(described["GET /v1/sessions"], 500, text))
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -42,8 +43,8 @@ func (a *api) refusedOnAllWays(bearer string, code codes.Code, want audit.Entry)
 	before := len(a.written())
 	answer, text, err := a.call("DELETE", "/v1/sessions/4611686018427387905", bearer, "")
 	require.NoError(a.t, err)
-	require.Equal(a.t, answers[code].http, answer.StatusCode, text)
-	require.Contains(a.t, text, `{"error":{"code":"`+answers[code].name+`","message":"`)
+	require.Equal(a.t, rpcerr.AnswerTo(code).HTTP, answer.StatusCode, text)
+	require.Contains(a.t, text, `{"error":{"code":"`+rpcerr.AnswerTo(code).Name+`","message":"`)
 	require.NotEmpty(a.t, answer.Header.Get("WWW-Authenticate"))
 
 	ctx, client := a.client(bearer)
@@ -60,7 +61,7 @@ func (a *api) refusedOnAllWays(bearer string, code codes.Code, want audit.Entry)
 	require.Len(a.t, written, 3)
 	for i, transport := range []string{"rest", "grpc", "grpc"} {
 		want := want
-		want.Transport, want.Method, want.ClientIP, want.Code = transport, "RevokeSession", "127.0.0.1", answers[code].name
+		want.Transport, want.Method, want.ClientIP, want.Code = transport, "RevokeSession", "127.0.0.1", rpcerr.AnswerTo(code).Name
 		require.Equal(a.t, want, written[i])
 		if bearer != "" && len(bearer) > 8 {
 			require.NotContains(a.t, strings.Join([]string{written[i].Request, written[i].Caller, written[i].Reason}, " "), bearer[len(bearer)-8:])

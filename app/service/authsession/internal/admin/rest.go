@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -29,7 +29,7 @@ func restHandler(base service.ServiceConf, g *guard, s *impl) (http.Handler, err
 	c := rest.RestConf{ServiceConf: base}
 	c.Middlewares.Trace, c.Middlewares.Prometheus, c.Middlewares.Recover = true, true, true
 	server, err := rest.NewServer(c,
-		rest.WithNotFoundHandler(failing(http.StatusNotFound, "NOT_FOUND", "there is no such path")),
+		rest.WithNotFoundHandler(failing(rpcerr.NoSuchPath)),
 		rest.WithNotAllowedHandler(http.HandlerFunc(notAllowed)))
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 		default:
 			body := encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, out)
 			if body == nil {
-				fail(w, status.Error(codes.Internal, "the answer cannot be written as JSON"), endedIn(in, out))
+				fail(w, rpcerr.AnswerUnwritable, endedIn(in, out))
 				return
 			}
 			reply(w, http.StatusOK, body)
@@ -89,9 +89,9 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 
 // fail answers with an error, and with what was ended before it.
 func fail(w http.ResponseWriter, err error, ended []*pb.EndedSession) {
-	a := answerOf(err)
+	a := rpcerr.AnswerOf(err)
 	if r, ok := err.(*refusal); ok { //nolint:errorlint // the guard does not wrap
-		switch r.code {
+		switch r.answer.Code {
 		case codes.Unauthenticated:
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		case codes.PermissionDenied:
@@ -100,11 +100,11 @@ func fail(w http.ResponseWriter, err error, ended []*pb.EndedSession) {
 			w.Header().Set("Retry-After", strconv.Itoa(int(r.wait.Seconds())))
 		}
 	}
-	body := failure(a.name, status.Convert(err).Message())
+	body := failure(a.Name, status.Convert(err).Message())
 	for _, e := range ended {
 		body.Ended = append(body.Ended, endedBody{UserID: e.GetUserId(), Hash: e.GetHash()})
 	}
-	body.reply(w, a.http)
+	body.reply(w, a.HTTP)
 }
 
 // failureBody is the body of an answer that is an error.
@@ -132,9 +132,8 @@ func (b failureBody) reply(w http.ResponseWriter, code int) {
 }
 
 // failing answers with one error, whatever the request.
-func failing(code int, name, message string) http.HandlerFunc {
-	body := failure(name, message)
-	return func(w http.ResponseWriter, _ *http.Request) { body.reply(w, code) }
+func failing(err *rpcerr.Error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { fail(w, err, nil) }
 }
 
 func reply(w http.ResponseWriter, code int, body []byte) {
@@ -156,7 +155,7 @@ func notAllowed(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.Sort(verbs)
 	w.Header().Set("Allow", strings.Join(verbs, ", "))
-	failing(http.StatusMethodNotAllowed, "METHOD_NOT_ALLOWED", fmt.Sprintf("use %s here", strings.Join(verbs, " or ")))(w, r)
+	failing(rpcerr.OtherVerb.With(strings.Join(verbs, " or ")))(w, r)
 }
 
 // matches holds a path against one as routes has it.

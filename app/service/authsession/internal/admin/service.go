@@ -9,12 +9,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -189,7 +188,7 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 	done, err := s.sessions.CleanUp(ctx, olderThan, min(limit, maxCleanUp), in.GetDryRun(), by(ctx))
 	out := &pb.CleanUpReply{Count: int32(done.Count), More: done.More, Ended: endedSessions(done.Ended)}
 	if err == nil && done.Busy {
-		return nil, status.Error(codes.Aborted, "another clean-up is under way; try again when it has ended")
+		return nil, rpcerr.CleanUpUnderWay
 	}
 	return out, fault(ctx, err)
 }

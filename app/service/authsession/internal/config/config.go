@@ -45,9 +45,9 @@ type Config struct {
 	KeyEncryption KeyEncryption `json:",optional"`
 	// Admin is off unless it names a listener.
 	Admin Admin
-	// Session names the session nodes, which are told when a login ends: by
-	// Endpoints or by Etcd. What is absent is as SessionNodes says.
-	Session zrpc.RpcClientConf `json:",optional"`
+	// SessionNodes says where the session nodes are, which are told when a login ends:
+	// by Endpoints or by Etcd. What is absent is as Nodes says.
+	SessionNodes zrpc.RpcClientConf `json:",optional"`
 }
 
 // Mysql is the database and the pool of connections to it.
@@ -164,8 +164,8 @@ func (c *Config) Validate() error {
 	if err := c.Admin.validate(); err != nil {
 		return err
 	}
-	if c.Session.Target != "" {
-		return &conf.KeyError{Key: "Session.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set Session.Etcd or Session.Endpoints"}
+	if c.SessionNodes.Target != "" {
+		return &conf.KeyError{Key: "SessionNodes.Target", Problem: "cannot name session nodes", Fix: "a key's node is found among all of them: set SessionNodes.Etcd or SessionNodes.Endpoints"}
 	}
 	return nil
 }
@@ -173,11 +173,11 @@ func (c *Config) Validate() error {
 // sessionKey is where session nodes publish themselves.
 const sessionKey = "interface.session"
 
-// SessionNodes is Session with its defaults: this service's own etcd, key
+// Nodes is SessionNodes with its defaults: this service's own etcd, key
 // interface.session. go-zero hands the members of the outer Etcd block down to
 // this one, so our own key there means that none was given.
-func (c *Config) SessionNodes() zrpc.RpcClientConf {
-	nodes := c.Session
+func (c *Config) Nodes() zrpc.RpcClientConf {
+	nodes := c.SessionNodes
 	if len(nodes.Endpoints) > 0 {
 		nodes.Etcd = discov.EtcdConf{}
 		return nodes
@@ -192,6 +192,9 @@ func (c *Config) SessionNodes() zrpc.RpcClientConf {
 	}
 	return nodes
 }
+
+// Renamed has the keys that an earlier release had under another name.
+func (*Config) Renamed() map[string]string { return map[string]string{"Session": "SessionNodes"} }
 
 // Unneeded names keys of stock files that are known, and why they are not needed.
 func (*Config) Unneeded() map[string]string {

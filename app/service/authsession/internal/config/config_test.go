@@ -29,21 +29,21 @@ func TestSessionNodesDefaultToTheOwnEtcd(t *testing.T) {
 		endpoints []string
 	}{
 		"absent":       {"", []string{"10.0.0.1:2379"}, "interface.session", "u", nil},
-		"without etcd": {"Session: {Token: x}", []string{"10.0.0.1:2379"}, "interface.session", "u", nil},
-		"other key":    {`Session: {Etcd: {Key: other}}`, []string{"10.0.0.1:2379"}, "other", "u", nil},
-		"other etcd":   {`Session: {Etcd: {Hosts: ["10.0.0.2:2379"], User: v}}`, []string{"10.0.0.2:2379"}, "interface.session", "v", nil},
-		"endpoints":    {`Session: {Endpoints: ["10.0.0.3:20120"]}`, nil, "", "", []string{"10.0.0.3:20120"}},
+		"without etcd": {"SessionNodes: {Token: x}", []string{"10.0.0.1:2379"}, "interface.session", "u", nil},
+		"other key":    {`SessionNodes: {Etcd: {Key: other}}`, []string{"10.0.0.1:2379"}, "other", "u", nil},
+		"other etcd":   {`SessionNodes: {Etcd: {Hosts: ["10.0.0.2:2379"], User: v}}`, []string{"10.0.0.2:2379"}, "interface.session", "v", nil},
+		"endpoints":    {`SessionNodes: {Endpoints: ["10.0.0.3:20120"]}`, nil, "", "", []string{"10.0.0.3:20120"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c Config
 			require.NoError(t, zconf.LoadFromYamlBytes([]byte(file+tc.block), &c))
-			nodes := c.SessionNodes()
+			nodes := c.Nodes()
 			require.Equal(t, []any{tc.hosts, tc.key, tc.user, tc.endpoints},
 				[]any{nodes.Etcd.Hosts, nodes.Etcd.Key, nodes.Etcd.User, nodes.Endpoints})
 		})
 	}
-	require.Empty(t, (&Config{}).SessionNodes().Etcd.Hosts)
-	require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"Session: {Target: 'dns:///x'}"), new(Config)), "Session.Target")
+	require.Empty(t, (&Config{}).Nodes().Etcd.Hosts)
+	require.ErrorContains(t, zconf.LoadFromYamlBytes([]byte(file+"SessionNodes: {Target: 'dns:///x'}"), new(Config)), "SessionNodes.Target")
 }
 
 func TestSweepIsOnByDefault(t *testing.T) {

@@ -81,9 +81,9 @@ var table = concat(
 		{Key: "Salts.Life", Min: 10 * time.Second, Max: 24 * time.Hour, Doc: "For tests and labs: how long each server salt is the current one, in whole seconds. Nodes that share a Redis must agree."},
 		{Key: "GeoIP.Path", Reload: keytable.File, Doc: "GeoLite2 City file for the list of devices, which may appear or be replaced at any time; `-mmdb` overrides it."},
 		{Key: "GeoIP.ReloadInterval", Min: time.Duration(0), Doc: "Between two looks whether it is another file; less than 1s counts as 1s."},
-		{Key: "Session", Block: true, Doc: "Session nodes, told when a login ends, by Etcd or Endpoints. Absent: this service's own etcd, key `interface.session`. App and Token where they have `Auth: true`."},
-		{Key: "Session.Token", Secret: true},
-		{Key: "Session.Etcd.Pass", Secret: true},
+		{Key: "SessionNodes", Block: true, Doc: "Session nodes, told when a login ends, by Etcd or Endpoints. Absent: this service's own etcd, key `interface.session`. App and Token where they have `Auth: true`."},
+		{Key: "SessionNodes.Token", Secret: true},
+		{Key: "SessionNodes.Etcd.Pass", Secret: true},
 	},
 	adminTable.Under("Admin."),
 )

@@ -60,7 +60,7 @@ func TestPrintedReadsBack(t *testing.T) {
 			"Sweep: {Enabled: false, Batch: 0}\nCleanup: {KeepEnded: 0s}\nSessions: {TTLDays: 0}\n" +
 			"Events: {Stream: s, Webhooks: [{Name: a, URL: 'https://a.org', SecretFile: " + secret + ", Types: [x]}]}\n" +
 			"Admin: {ListenOn: '127.0.0.1:1', Tokens: {HMACKeyFile: " + secret + ", Keys: [{ID: b, HMACKeyFile: " + secret + "}]}}\n" +
-			"Session: {Endpoints: ['10.0.0.3:1'], App: a, TokenFile: " + pass + "}\nAllowPeers: [10.0.0.1]\nMaxInFlight: 0\n",
+			"SessionNodes: {Endpoints: ['10.0.0.3:1'], App: a, TokenFile: " + pass + "}\nAllowPeers: [10.0.0.1]\nMaxInFlight: 0\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after Config

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -11,7 +12,7 @@ import (
 // stay. It returns the hash that names this login in the list of devices.
 func (c *Core) AuthsessionBindAuthKeyUser(in *authsession.TLAuthsessionBindAuthKeyUser) (*mtproto.Int64, error) {
 	if in.UserId == 0 {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	perm, err := c.perm("bindAuthKeyUser", in.AuthKeyId)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/bindkey"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -34,7 +35,7 @@ func (c *Core) AuthsessionBindTempAuthKey(in *authsession.TLAuthsessionBindTempA
 	case err == nil:
 		binds.Inc("bound")
 		return boolTrue(), nil
-	case errors.Is(err, errInternal):
+	case errors.Is(err, rpcerr.Internal):
 		binds.Inc("error")
 	default:
 		binds.Inc("refused")
@@ -49,16 +50,16 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 	}
 	request := bindkey.Request{PermKeyID: in.PermAuthKeyId, Nonce: in.Nonce, ExpiresAt: in.ExpiresAt, EncryptedMessage: in.EncryptedMessage}
 	if err := bindkey.Precheck(request); err != nil {
-		return refuse(err, errEncryptedMessage)
+		return refuse(err, rpcerr.EncryptedMessage)
 	}
 	perm, err := c.dao().Key(c.ctx, in.PermAuthKeyId)
 	switch {
 	case errors.Is(err, dao.ErrNotFound):
-		return refuse(err, errEncryptedMessage)
+		return refuse(err, rpcerr.EncryptedMessage)
 	case err != nil:
 		return c.fault("bindTempAuthKey", err)
 	case perm.Type != dao.Permanent || len(perm.Body) != len(crypto.Key{}):
-		return refuse(dao.ErrNotPermanent, errEncryptedMessage)
+		return refuse(dao.ErrNotPermanent, rpcerr.EncryptedMessage)
 	}
 	var carrier bindkey.Carrier
 	if md := rpcMetadata(c.ctx); md != nil {
@@ -67,7 +68,7 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 	body := crypto.Key(perm.Body)
 	binding, err := bindkey.Open(&body, request, carrier)
 	if err != nil {
-		return refuse(err, errEncryptedMessage)
+		return refuse(err, rpcerr.EncryptedMessage)
 	}
 	end, err := c.dao().BindKey(c.ctx, binding.PermKeyID, binding.TempKeyID, func(keyExpiresAt int64) (int64, error) {
 		return binding.End(c.dao().Now(), keyExpiresAt)
@@ -77,13 +78,13 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 		keyexpiry.Set(c.ctx, end)
 		return nil
 	case errors.Is(err, dao.ErrNotTemporary):
-		return refuse(err, errTempKeyEmpty)
+		return refuse(err, rpcerr.TempKeyEmpty)
 	case errors.Is(err, dao.ErrAlreadyBound):
-		return refuse(err, errTempKeyBound)
+		return refuse(err, rpcerr.TempKeyBound)
 	case errors.Is(err, dao.ErrBadExpiry):
-		return refuse(err, errExpiresAt)
+		return refuse(err, rpcerr.ExpiresAt)
 	case errors.Is(err, dao.ErrUnknownKey), errors.Is(err, dao.ErrNotPermanent):
-		return refuse(err, errEncryptedMessage)
+		return refuse(err, rpcerr.EncryptedMessage)
 	default:
 		return c.fault("bindTempAuthKey", err)
 	}

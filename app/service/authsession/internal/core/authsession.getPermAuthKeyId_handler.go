@@ -2,6 +2,7 @@ package core
 
 import (
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -14,7 +15,7 @@ func (c *Core) AuthsessionGetPermAuthKeyId(in *authsession.TLAuthsessionGetPermA
 		return nil, err
 	}
 	if k.PermAuthKeyID == 0 {
-		return nil, errKeyPermEmpty
+		return nil, rpcerr.KeyPermEmpty
 	}
 	keyexpiry.Set(c.ctx, k.ExpiresAt)
 	return &mtproto.Int64{V: k.PermAuthKeyID}, nil

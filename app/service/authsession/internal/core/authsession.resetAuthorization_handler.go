@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -32,7 +33,7 @@ func (c *Core) AuthsessionResetAuthorization(in *authsession.TLAuthsessionResetA
 		}
 	}
 	if in.Hash != 0 && len(ended) == 0 {
-		return nil, errHash
+		return nil, rpcerr.HashInvalid
 	}
 	out := &authsession.Vector_Long{Datas: make([]int64, len(ended))}
 	for i := range ended {

@@ -7,6 +7,7 @@ import (
 	"github.com/gotd/td/crypto"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -20,7 +21,7 @@ func (c *Core) AuthsessionSetAuthKey(in *authsession.TLAuthsessionSetAuthKey) (*
 	k, err := newKey(in)
 	if err != nil {
 		c.Errorf("setAuthKey: refused: %v", err)
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	err = c.dao().CreateKey(c.ctx, k, in.ExpiresIn)
 	if errors.Is(err, dao.ErrKeyTaken) {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -11,7 +12,7 @@ import (
 func (c *Core) AuthsessionSetClientSessionInfo(in *authsession.TLAuthsessionSetClientSessionInfo) (*mtproto.Bool, error) {
 	d := in.Data
 	if d == nil {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	return c.setClient("setClientSessionInfo", d.AuthKeyId, dao.Client{
 		IP: d.Ip, APIID: d.ApiId, DeviceModel: d.DeviceModel, SystemVersion: d.SystemVersion, AppVersion: d.AppVersion,

@@ -8,30 +8,15 @@ import (
 	"errors"
 
 	"github.com/zeromicro/go-zero/core/logx"
-	"google.golang.org/grpc/codes"
 	grpcmetadata "google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
-)
-
-// What calls are refused with: gateway and session compare code and message.
-var (
-	errKeyUnregistered  = status.Error(codes.Code(401), "AUTH_KEY_UNREGISTERED")
-	errKeyPermEmpty     = status.Error(codes.Code(401), "AUTH_KEY_PERM_EMPTY")
-	errEncryptedMessage = status.Error(codes.Code(400), "ENCRYPTED_MESSAGE_INVALID")
-	errInput            = status.Error(codes.Code(400), "INPUT_REQUEST_INVALID")
-	errTempKeyEmpty     = status.Error(codes.Code(400), "TEMP_AUTH_KEY_EMPTY")
-	errTempKeyBound     = status.Error(codes.Code(400), "TEMP_AUTH_KEY_ALREADY_BOUND")
-	errExpiresAt        = status.Error(codes.Code(400), "EXPIRES_AT_INVALID")
-	errHash             = status.Error(codes.Code(400), "HASH_INVALID")
-	errNoSession        = status.Error(codes.Code(404), "SESSION_NOT_FOUND")
-	errInternal         = status.Error(codes.Code(500), "INTERNAL_SERVER_ERROR")
 )
 
 // Core answers one call.
@@ -54,16 +39,16 @@ func (c *Core) manager() *sessions.Manager { return c.svcCtx.Manager }
 // way round: a fault answered with 401 logs clients out.
 func (c *Core) fault(call string, err error) error {
 	if errors.Is(err, dao.ErrNotFound) {
-		return errKeyUnregistered
+		return rpcerr.KeyUnregistered
 	}
 	c.Errorf("%s: %v", call, err)
-	return errInternal
+	return rpcerr.Internal
 }
 
 // key returns the key with the given id.
 func (c *Core) key(call string, id int64) (*dao.Key, error) {
 	if id == 0 { // no key has this id; callers without a key send it
-		return nil, errKeyUnregistered
+		return nil, rpcerr.KeyUnregistered
 	}
 	k, err := c.dao().Key(c.ctx, id)
 	if err != nil {
@@ -79,7 +64,7 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 		return 0, err
 	}
 	if k.PermAuthKeyID == 0 {
-		return 0, errKeyPermEmpty
+		return 0, rpcerr.KeyPermEmpty
 	}
 	return k.PermAuthKeyID, nil
 }

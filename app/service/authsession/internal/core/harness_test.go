@@ -68,7 +68,7 @@ func (c *cluster) node(redisAddress string) *svc.ServiceContext {
 	conf := testenv.Config(c.dsn, redisAddress)
 	db, err := dao.OpenMysql(c.t.Context(), conf.Mysql, false)
 	require.NoError(c.t, err)
-	conf.Session.Endpoints = c.sessions
+	conf.SessionNodes.Endpoints = c.sessions
 	conf.Mysql.ReadDSN = c.replicas
 	conf.Salts.Life = c.saltLife
 	s, err := svc.New(c.t.Context(), conf, db, c.clock.Now)

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -13,7 +14,7 @@ func (c *Core) ChangeSession(in *authsession.ChangeSessionRequest) (*authsession
 		EncryptedRequestsDisabled: in.EncryptedRequestsDisabled, CallRequestsDisabled: in.CallRequestsDisabled})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, errHash
+		return nil, rpcerr.HashInvalid
 	case err != nil:
 		return nil, c.fault("changeSession", err)
 	}

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -10,7 +11,7 @@ import (
 // who owes nothing. A key that is not is an answer, not an error.
 func (c *Core) CheckSession(in *authsession.CheckSessionRequest) (*authsession.CheckSessionReply, error) {
 	perm, l, err := c.login("checkSession", in.AuthKeyId)
-	if errors.Is(err, errKeyUnregistered) || errors.Is(err, errKeyPermEmpty) {
+	if errors.Is(err, rpcerr.KeyUnregistered) || errors.Is(err, rpcerr.KeyPermEmpty) {
 		return &authsession.CheckSessionReply{}, nil
 	}
 	if err != nil {

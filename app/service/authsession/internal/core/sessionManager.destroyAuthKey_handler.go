@@ -22,9 +22,9 @@ func (c *Core) DestroyAuthKey(in *authsession.DestroyAuthKeyRequest) (*authsessi
 	switch {
 	case in.AuthKeyId == c.ownKey():
 	case gone.Perm:
-		c.svcCtx.Sessions.Tell(c.ctx, gone.UserID, []int64{in.AuthKeyId})
+		c.svcCtx.Nodes.Tell(c.ctx, gone.UserID, []int64{in.AuthKeyId})
 	case len(gone.KeyIDs) == 0: // destroyed before: whoever has not heard of it looks now
-		c.svcCtx.Sessions.LookAgain(c.ctx, map[int64][]int64{0: {in.AuthKeyId}})
+		c.svcCtx.Nodes.LookAgain(c.ctx, map[int64][]int64{0: {in.AuthKeyId}})
 	}
 	return &authsession.DestroyAuthKeyReply{Destroyed: len(gone.KeyIDs) > 0, AuthKeyIds: gone.KeyIDs}, nil
 }

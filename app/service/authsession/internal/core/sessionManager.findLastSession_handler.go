@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -11,12 +12,12 @@ import (
 // FindLastSession returns the login of a user that began last.
 func (c *Core) FindLastSession(in *authsession.FindLastSessionRequest) (*authsession.Session, error) {
 	if in.UserId == 0 || !device.Known(in.DeviceType) {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	found, err := c.manager().FindLast(c.ctx, sessions.Filter{UserID: in.UserId, DeviceType: in.DeviceType, APIID: in.ApiId, Active: in.Active})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, errNoSession
+		return nil, rpcerr.SessionNotFound
 	case err != nil:
 		return nil, c.fault("findLastSession", err)
 	}

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -17,11 +18,11 @@ func (c *Core) GetSession(in *authsession.GetSessionRequest) (*authsession.Sessi
 	case in.AuthKeyId != 0:
 		found, err = c.manager().FindByKey(c.ctx, in.AuthKeyId)
 	default:
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, errNoSession
+		return nil, rpcerr.SessionNotFound
 	case err != nil:
 		return nil, c.fault("getSession", err)
 	}

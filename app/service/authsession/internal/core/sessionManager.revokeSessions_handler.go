@@ -5,6 +5,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -13,7 +14,7 @@ import (
 // the request keeps.
 func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsession.RevokeSessionsReply, error) {
 	if in.UserId == 0 || in.KeepNewest < 0 || !device.Known(in.DeviceType) {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	which := sessions.Selection{UserID: in.UserId, Hash: in.Hash, DeviceType: in.DeviceType,
 		ExceptHash: in.ExceptHash, KeepNewest: int(in.KeepNewest)}
@@ -27,7 +28,7 @@ func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsessi
 	ended, err := c.manager().Revoke(c.ctx, which, sessions.By{Reason: sessions.ByUser, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, errHash
+		return nil, rpcerr.HashInvalid
 	case err != nil:
 		return nil, c.fault("revokeSessions", err)
 	}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -10,7 +11,7 @@ import (
 func (c *Core) SessionExists(in *authsession.SessionExistsRequest) (*authsession.SessionExistsReply, error) {
 	narrowed := in.DeviceType != "" || in.ApiId != 0
 	if in.UserId == 0 && in.Hash == 0 || in.Hash != 0 && narrowed || !device.Known(in.DeviceType) {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	var exists bool
 	var err error

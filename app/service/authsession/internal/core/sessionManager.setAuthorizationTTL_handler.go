@@ -1,6 +1,7 @@
 package core
 
 import (
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -8,7 +9,7 @@ import (
 // SetAuthorizationTTL sets after how many idle days a user's logins end.
 func (c *Core) SetAuthorizationTTL(in *authsession.SetAuthorizationTTLRequest) (*authsession.SetAuthorizationTTLReply, error) {
 	if in.UserId == 0 || in.Days < 0 || in.Days > sessions.MaxTTLDays {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	if err := c.manager().SetTTL(c.ctx, in.UserId, int(in.Days)); err != nil {
 		return nil, c.fault("setAuthorizationTTL", err)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -18,7 +19,7 @@ const (
 // those that cannot be looked at nothing is said.
 func (c *Core) TouchSessions(in *authsession.TouchSessionsRequest) (*authsession.TouchSessionsReply, error) {
 	if len(in.Touches) > maxTouches {
-		return nil, errInput
+		return nil, rpcerr.InputInvalid
 	}
 	var look []int64
 	for _, t := range in.Touches {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -136,7 +137,7 @@ func (r *request) revokeHashes(ctx context.Context, client pb.SessionAdminClient
 	}
 	err := failure
 	if err == nil && unknown > 0 {
-		err = status.Errorf(codes.NotFound, "%d of the hashes name no session", unknown)
+		err = rpcerr.HashesNameNothing.With(unknown)
 	}
 	if err != nil && good > 0 {
 		err = partially(err)

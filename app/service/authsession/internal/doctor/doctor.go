@@ -44,10 +44,10 @@ func peers(c config.Config) (list []doctor.Peer) {
 			Ask: ask,
 		})
 	}
-	nodes := c.SessionNodes()
+	nodes := c.Nodes()
 	if len(nodes.Endpoints) > 0 || len(nodes.Etcd.Hosts) > 0 {
 		list = append(list, doctor.Peer{
-			Name: "session", Path: "Session", Client: nodes, Absent: doctor.Warn, Start: "start session",
+			Name: "session", Path: "SessionNodes", Client: nodes, Absent: doctor.Warn, Start: "start session",
 			Ask: doctor.AskWhether(session.RPCSession_ServiceDesc.ServiceName),
 		})
 	}

@@ -114,7 +114,7 @@ Mysql:
   - Host: %s
 %sKV:
   - Host: %s
-Session:
+SessionNodes:
   Etcd: {Hosts: [%[1]s], Key: %[8]s}
 %[9]s`, etcdtest.Hosts(s.t)[0], s.key, s.dsn, s.mysqlMore, s.cache, s.cacheMore, s.kv, s.session, s.more)
 	path := filepath.Join(s.t.TempDir(), "authsession.yaml")
@@ -160,7 +160,7 @@ func TestWhatIsWrong(t *testing.T) {
 		key   string
 		fix   string
 	}{
-		{"a wrong etcd key", func(s *site) { s.session += "x" }, doctor.Warn, "nobody is registered under test.session", "Session.Etcd.Key", "or set test.session."},
+		{"a wrong etcd key", func(s *site) { s.session += "x" }, doctor.Warn, "nobody is registered under test.session", "SessionNodes.Etcd.Key", "or set test.session."},
 		{"a dead node that is registered", func(s *site) { s.etcd.Set(s.key+"/2", freeport.Address(s.t)) }, doctor.Fault, "is registered without a lease", "", "etcdctl del test.authsession."},
 		{"a DSN without a database", func(s *site) { s.change(func(c *mysql.Config) { c.DBName = "" }) }, doctor.Fault, "Mysql.DSN names no database", "Mysql.DSN", "add it after the address"},
 		{"a DSN without parseTime", func(s *site) { s.change(func(c *mysql.Config) { c.ParseTime = false }) }, doctor.Warn, "lacks parseTime=true", "Mysql.DSN", "add parseTime=true"},

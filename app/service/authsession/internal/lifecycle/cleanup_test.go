@@ -35,7 +35,7 @@ func newDesk(t *testing.T, sessionNodes ...string) *desk {
 	dsn := testenv.DSN(t, true)
 	d := &desk{t: t, db: testenv.Open(t, dsn), clock: testenv.NewClock()}
 	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
-	conf.Session.Endpoints = sessionNodes
+	conf.SessionNodes.Endpoints = sessionNodes
 	for i := range d.nodes {
 		pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
 		require.NoError(t, err)

@@ -34,7 +34,7 @@ func TestNewAuthorizationInEveryRelease(t *testing.T) {
 			"nothing is known":                {NewLogin{Hash: 1, Unconfirmed: true, SignedIn: 2}, 200, nowhere},
 		} {
 			t.Run(release+": "+name, func(t *testing.T) {
-				out, err := schema.ObjectToTL(nil, "Updates", newAuthorization(c.login, 1_800_000_001), c.layer)
+				out, err := schema.Encode(nil, schema.Message("Updates"), newAuthorization(c.login, 1_800_000_001), c.layer)
 				require.NoError(t, err)
 				update, date := testenv.ReadAnnounced(t, out)
 				require.Equal(t, c.want, update)
@@ -42,7 +42,7 @@ func TestNewAuthorizationInEveryRelease(t *testing.T) {
 			})
 		}
 		t.Run(release+": an older layer", func(t *testing.T) {
-			out, err := schema.ObjectToTL(nil, "Updates", newAuthorization(asks, 5), 158)
+			out, err := schema.Encode(nil, schema.Message("Updates"), newAuthorization(asks, 5), 158)
 			require.NoError(t, err)
 			require.EqualValues(t, 0xe317af7e, binary.LittleEndian.Uint32(out), "nothing of it can be said")
 		})

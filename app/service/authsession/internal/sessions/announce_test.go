@@ -20,7 +20,7 @@ func (w *world) heard() map[int64][]testenv.Announced {
 	require.NoError(w.t, err)
 	out := map[int64][]testenv.Announced{}
 	for _, news := range w.told.News() {
-		body, err := schema.ObjectToTL(nil, "Updates", news.Updates, 223)
+		body, err := schema.Encode(nil, schema.Message("Updates"), news.Updates, 223)
 		require.NoError(w.t, err)
 		u, _ := testenv.ReadAnnounced(w.t, body)
 		out[news.AuthKeyID] = append(out[news.AuthKeyID], u)

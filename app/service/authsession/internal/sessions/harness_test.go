@@ -50,7 +50,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 	t.Cleanup(func() { w.redis.Close() })
 	w.db = testenv.Open(t, dsn)
 	conf := testenv.Config(dsn, address)
-	conf.Session.Endpoints = []string{w.told.Address}
+	conf.SessionNodes.Endpoints = []string{w.told.Address}
 	conf.Sessions.TTLDays = 180
 	conf.Mysql.Active, conf.Mysql.Idle = 32, 32
 	conf.Mysql.DSN += "&readTimeout=1m" // a crowd waits in line, and the machine may be busy

@@ -19,8 +19,8 @@ type ServiceContext struct {
 	Config config.Config
 	Dao    *dao.Dao
 	Geo    *geoip.Locator // nil: no place is known
-	// Sessions hears of ended logins; nil: nobody does.
-	Sessions *revocation.Notifier
+	// Nodes tells session nodes of ended logins; nil: nobody is told.
+	Nodes *revocation.Notifier
 	// Manager is the session manager.
 	Manager *sessions.Manager
 	// Touch takes signs of life of logins.
@@ -38,12 +38,12 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 		db.Close()
 		return nil, err
 	}
-	nodes, err := revocation.New(c.SessionNodes())
+	nodes, err := revocation.New(c.Nodes())
 	if err != nil {
 		db.Close()
 		return nil, err
 	}
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Sessions: nodes, unmeasure: measurePool(db)}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Nodes: nodes, unmeasure: measurePool(db)}
 	s.Dao.OnLateRelease(func(perms []int64) { nodes.LookAgain(context.Background(), map[int64][]int64{0: perms}) })
 	s.Manager = sessions.New(s.Dao, nodes, c.Sessions.AnnounceLogins)
 	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), c.Touch, now)
@@ -60,7 +60,7 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 
 // Close ends the store and what stands beside it.
 func (s *ServiceContext) Close() error {
-	s.Sessions.Close()
+	s.Nodes.Close()
 	s.Touch.Close() // writes, with places
 	s.Geo.Close()
 	s.unmeasure()

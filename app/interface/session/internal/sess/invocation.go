@@ -8,8 +8,8 @@ import (
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
-// query is an API call and what the wrappers around it said.
-type query struct {
+// invocation is an API call and what the wrappers around it said.
+type invocation struct {
 	id      uint32
 	body    []byte // of the call, with its id
 	layer   int32
@@ -39,9 +39,9 @@ var (
 // maxAfter bounds how many messages the calls of a key may wait for.
 const maxAfter = 1024
 
-// peel takes the wrappers off a call, in whatever order they stand (rule
+// unwrap takes the wrappers off a call, in whatever order they stand (rule
 // AFTER-6). What was understood before an error is kept in q.
-func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, refusal *RPCError) {
+func (w *MainAuthWrapper) unwrap(s *session, in *incoming, body []byte) (q invocation, refusal *RPCError) {
 	for range w.cfg.WrapperDepth {
 		r := wire.NewReader(body)
 		q.id, q.body = r.ID(), body
@@ -105,14 +105,14 @@ func (w *MainAuthWrapper) peel(s *session, in *incoming, body []byte) (q query, 
 	return q, errFetch // too deep
 }
 
-func (q *query) ensureTakeout() *Takeout {
+func (q *invocation) ensureTakeout() *Takeout {
 	if q.takeout == nil {
 		q.takeout = new(Takeout)
 	}
 	return q.takeout
 }
 
-func (q *query) messagesRange(r *wire.Reader) {
+func (q *invocation) messagesRange(r *wire.Reader) {
 	if r.ID() != wire.IDMessageRange {
 		*r = wire.NewReader(nil)
 		r.ID() // not there
@@ -124,9 +124,9 @@ func (q *query) messagesRange(r *wire.Reader) {
 // decodeError says what is wrong with a call that cannot be read (rule ERR-10).
 func decodeError(err error) *RPCError {
 	var (
-		unknown    tl.ErrUnknownConstructor
-		unexpected tl.ErrUnexpectedConstructor
-		limit      tl.ErrLimit
+		unknown    tl.UnknownConstructorError
+		unexpected tl.UnexpectedConstructorError
+		limit      tl.LimitError
 	)
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":

@@ -1,0 +1,84 @@
+package tl_test
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/tgsession/tgsession/proto/tl"
+)
+
+// A client's call becomes the request message of a gRPC method, and the server's reply the result that the client reads.
+func Example() {
+	schema, err := tl.Load(tl.Default)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// account.checkUsername#2714d86c username:string, with "durov".
+	call, _ := hex.DecodeString("6cd8142705" + "6475726f76" + "0000")
+	request, method, _, err := schema.DecodeRequest(nil, call, tl.MaxOutput)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(method.Name, "goes to", method.Path)
+	fmt.Printf("as %s: %x\n", method.Request.Name(), request)
+
+	reply := protowire.AppendTag(nil, 1, protowire.BytesType) // predicate_name
+	reply = protowire.AppendString(reply, "boolTrue")
+	result, err := schema.Encode(nil, method.Reply, reply, 223)
+	fmt.Printf("the client reads %x %v\n", result, err)
+	// Output:
+	// account.checkUsername goes to /mtproto.RPCUsernames/account_checkUsername
+	// as TL_account_checkUsername: 08ecb0d3b8021a056475726f76
+	// the client reads b5757299 <nil>
+}
+
+// One object has a constructor for each range of layers. Encode writes that of the client.
+func ExampleSchema_Encode() {
+	schema, err := tl.Load("0.223.1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	user := protowire.AppendTag(nil, 1, protowire.BytesType)
+	user = protowire.AppendString(user, "user")
+	for _, layer := range []int{145, 158, 223} {
+		out, err := schema.Encode(nil, schema.Message("User"), user, layer)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("layer %d: user#%08x, %d bytes\n", layer, binary.LittleEndian.Uint32(out), len(out))
+	}
+	// Output:
+	// layer 145: user#5d99adee, 16 bytes
+	// layer 158: user#8f97c628, 20 bytes
+	// layer 223: user#31774388, 20 bytes
+}
+
+// Errors say what is wrong and where; errors.As tells them apart.
+func ExampleSchema_Decode() {
+	schema, err := tl.Load(tl.Default)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, _, err = schema.Decode(nil, schema.Message("Updates"), []byte{1, 2, 3, 4})
+	var unknown tl.UnknownConstructorError
+	if errors.As(err, &unknown) {
+		fmt.Printf("no constructor %08x, at byte %d\n", unknown.ID, unknown.Offset)
+	}
+	_, _, err = schema.Decode(nil, schema.Message("Vector_Int"), []byte{0x15, 0xc4, 0xb5, 0x1c, 2, 0, 0, 0})
+	fmt.Println(err)
+	_, _, err = schema.Decode(nil, schema.Message("NoSuchThing"), nil)
+	fmt.Println(err)
+	// Output:
+	// no constructor 04030201, at byte 0
+	// tl: vector limit exceeded at offset 4
+	// tl: the message is not one of the release
+}
