@@ -65,3 +65,13 @@ func TestSamplesOfWhoIsOnline(t *testing.T) {
 	take(1)
 	require.Equal(t, []sample{{now, c.n}}, s.list())
 }
+
+// The overview has them, also while there are none.
+func TestTheOverviewHasSamples(t *testing.T) {
+	a := serve(t, false, plainTokens)
+	_, text := a.must("GET", "/v1/overview", reader(t), "")
+	require.Contains(t, text, `"online_samples":[]`)
+	a.server.calls.samples.take(t.Context())
+	_, text = a.must("GET", "/v1/overview", reader(t), "")
+	require.Regexp(t, `"online_samples":\[\{"at":"[^"]+", ?"count":"7"\}\]`, text)
+}
