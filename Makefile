@@ -26,7 +26,7 @@ PICTURES ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession bench-console soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession bench-console sizes soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ test-console: ## have a headless Chromium use the session console of a cluster (
 bench-console: ## measure the session console in a headless Chromium among LOGINS (1000000) logins in MariaDB
 	@CGO_ENABLED=0 go build -C app/lab -ldflags '-s -w' -o $(CURDIR)/.cache/lab ./cmd/lab
 	@.ci/with-chromium .ci/with-servers env TEST_LAB=$(CURDIR)/.cache/lab TEST_CONSOLE_LOGINS=$(LOGINS) CGO_ENABLED=0 go test -C app/lab -count=1 -v -timeout 30m -run TestManyLogins ./integration/console
+
+sizes: build ## measure what a node has open and a login takes in MariaDB and Redis (docs/sizing.md)
+	@.ci/with-servers env TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/sizing
 
 test-units: ## check the units of systemd (systemd-analyze)
 	@.ci/test-units
