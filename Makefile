@@ -19,13 +19,14 @@ ROWS     ?=
 HTML     ?=
 JSON     ?=
 PROFILE  ?=
+LOGINS   ?= 1000000
 PICTURES ?=
 
 # One way to build, so that the dependencies are compiled once (.ci/env).
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession bench-console sizes soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,9 +84,17 @@ test-rules: ## check the rules for Prometheus and run their cases (promtool: an 
 test-dashboards: build ## ask a Prometheus that scrapes a cluster under load for all that dashboards and rules ask for
 	@.ci/with-servers env TEST_PROMETHEUS="$$(.ci/prometheus)" TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/dashboards
 
-test-console: ## have a headless Chromium use the session console of a cluster (Chromium: an installed one, or Debian's); PICTURES=1 makes docs/img/console-*.png
+test-console: ## have a headless Chromium use the session console of a cluster (Chromium: an installed one, or Debian's); PICTURES=1 makes docs/img/console-*.png, SHORT=1 is the short form
 	@CGO_ENABLED=0 go build -C app/lab -ldflags '-s -w' -o $(CURDIR)/.cache/lab ./cmd/lab
-	@.ci/with-chromium env TEST_LAB=$(CURDIR)/.cache/lab TEST_PICTURES=$(if $(PICTURES),$(CURDIR)/docs/img) CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/console
+	@.ci/with-chromium env TEST_LAB=$(CURDIR)/.cache/lab TEST_PICTURES=$(if $(PICTURES),$(CURDIR)/docs/img) CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/console \
+		$(if $(SHORT),-run 'TestConsole/(an_operator_ends_a_device|what_the_policy_stops|headers)')
+
+bench-console: ## measure the session console in a headless Chromium among LOGINS (1000000) logins in MariaDB
+	@CGO_ENABLED=0 go build -C app/lab -ldflags '-s -w' -o $(CURDIR)/.cache/lab ./cmd/lab
+	@.ci/with-chromium .ci/with-servers env TEST_LAB=$(CURDIR)/.cache/lab TEST_CONSOLE_LOGINS=$(LOGINS) CGO_ENABLED=0 go test -C app/lab -count=1 -v -timeout 30m -run TestManyLogins ./integration/console
+
+sizes: build ## measure what a node has open and a login takes in MariaDB and Redis (docs/sizing.md)
+	@.ci/with-servers env TEST_BUILT=$(CURDIR)/teamgramd/bin CGO_ENABLED=0 go test -C app/lab -count=1 -v ./integration/sizing
 
 test-units: ## check the units of systemd (systemd-analyze)
 	@.ci/test-units

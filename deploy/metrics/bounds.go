@@ -20,6 +20,8 @@ var bounds = map[string]string{
 	"authsession_webhook_delivered_total{hook}":   "the names in `Events.Webhooks`",
 	"authsession_webhook_failures_total{hook}":    "the names in `Events.Webhooks`",
 	"authsession_webhook_waiting{hook}":           "the names in `Events.Webhooks`",
+	"authsession_files_refused{key}":              "`Admin.Tokens`, `Admin.TLS`, `Events.Webhooks.` and the names there",
+	"config_reload_refused{server}":               "the service's `Name`",
 	"config_reload_total{server}":                 "the service's `Name`",
 	"config_restart_keys{server}":                 "the service's `Name`",
 	"rpcserver_overload_refused_total{server}":    "the service's `Name`",

@@ -2065,8 +2065,11 @@ type Overview struct {
 	CleanUps         []*Overview_CleanUpRun `protobuf:"bytes,10,rep,name=clean_ups,json=cleanUps,proto3" json:"clean_ups,omitempty"`            // of the worker, on all nodes; the latest first; at most 20
 	Events           *Overview_EventsState  `protobuf:"bytes,11,opt,name=events,proto3" json:"events,omitempty"`
 	Webhooks         []*Webhook             `protobuf:"bytes,12,rep,name=webhooks,proto3" json:"webhooks,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Of the last 24 hours, or since the node that answers has started; the oldest first,
+	// evenly spaced; at most 240.
+	OnlineSamples []*Overview_OnlineSample `protobuf:"bytes,13,rep,name=online_samples,json=onlineSamples,proto3" json:"online_samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Overview) Reset() {
@@ -2179,6 +2182,13 @@ func (x *Overview) GetEvents() *Overview_EventsState {
 func (x *Overview) GetWebhooks() []*Webhook {
 	if x != nil {
 		return x.Webhooks
+	}
+	return nil
+}
+
+func (x *Overview) GetOnlineSamples() []*Overview_OnlineSample {
+	if x != nil {
+		return x.OnlineSamples
 	}
 	return nil
 }
@@ -2494,22 +2504,24 @@ func (x *GetAuditRequest) GetId() int64 {
 
 // AuditEntry is a call of the admin API.
 type AuditEntry struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
-	Transport     string                 `protobuf:"bytes,3,opt,name=transport,proto3" json:"transport,omitempty"` // grpc or rest
-	Method        string                 `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`       // empty: the call did not get that far
-	Caller        string                 `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`       // empty: not known
-	ClientIp      string                 `protobuf:"bytes,6,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
-	UserId        int64                  `protobuf:"varint,7,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // whom it was about; 0: nobody in particular
-	Hash          int64                  `protobuf:"varint,8,opt,name=hash,proto3" json:"hash,omitempty"`                   // likewise
-	Request       string                 `protobuf:"bytes,9,opt,name=request,proto3" json:"request,omitempty"`              // JSON, cut to 512 characters
-	Code          string                 `protobuf:"bytes,10,opt,name=code,proto3" json:"code,omitempty"`                   // of the answer; empty: under way, or its end was not recorded
-	Refusal       string                 `protobuf:"bytes,11,opt,name=refusal,proto3" json:"refusal,omitempty"`             // why it was refused; replayed: answered by its idempotency key
-	Affected      int32                  `protobuf:"varint,12,opt,name=affected,proto3" json:"affected,omitempty"`          // logins that were ended, erased or listed
-	Reason        string                 `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`               // that the caller gave
-	Ticket        string                 `protobuf:"bytes,14,opt,name=ticket,proto3" json:"ticket,omitempty"`
-	Ended         []*EndedSession        `protobuf:"bytes,15,rep,name=ended,proto3" json:"ended,omitempty"` // of GetAudit alone; at most 10000
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Id        int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	At        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Transport string                 `protobuf:"bytes,3,opt,name=transport,proto3" json:"transport,omitempty"` // grpc or rest
+	Method    string                 `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`       // empty: the call did not get that far
+	Caller    string                 `protobuf:"bytes,5,opt,name=caller,proto3" json:"caller,omitempty"`       // empty: not known
+	ClientIp  string                 `protobuf:"bytes,6,opt,name=client_ip,json=clientIp,proto3" json:"client_ip,omitempty"`
+	UserId    int64                  `protobuf:"varint,7,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // whom it was about; 0: nobody in particular
+	Hash      int64                  `protobuf:"varint,8,opt,name=hash,proto3" json:"hash,omitempty"`                   // likewise
+	// JSON, cut to 512 characters; "and 359 calls before" behind it: the row stands for
+	// those, too.
+	Request       string          `protobuf:"bytes,9,opt,name=request,proto3" json:"request,omitempty"`
+	Code          string          `protobuf:"bytes,10,opt,name=code,proto3" json:"code,omitempty"`          // of the answer; empty: under way, or its end was not recorded
+	Refusal       string          `protobuf:"bytes,11,opt,name=refusal,proto3" json:"refusal,omitempty"`    // why it was refused; replayed: answered by its idempotency key
+	Affected      int32           `protobuf:"varint,12,opt,name=affected,proto3" json:"affected,omitempty"` // logins that were ended, erased or listed
+	Reason        string          `protobuf:"bytes,13,opt,name=reason,proto3" json:"reason,omitempty"`      // that the caller gave
+	Ticket        string          `protobuf:"bytes,14,opt,name=ticket,proto3" json:"ticket,omitempty"`
+	Ended         []*EndedSession `protobuf:"bytes,15,rep,name=ended,proto3" json:"ended,omitempty"` // of GetAudit alone; at most 10000
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2918,7 +2930,7 @@ func (x *ListWebhooksReply) GetWebhooks() []*Webhook {
 	return nil
 }
 
-// Webhook is one of the node's configuration.
+// Webhook is one of the node's configuration, or one that has dead letters.
 type Webhook struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -2928,6 +2940,7 @@ type Webhook struct {
 	Dead          int64                  `protobuf:"varint,5,opt,name=dead,proto3" json:"dead,omitempty"`                                    // events that were given up, those among them that are tried again
 	DeadAtLeast   bool                   `protobuf:"varint,6,opt,name=dead_at_least,json=deadAtLeast,proto3" json:"dead_at_least,omitempty"` // there are that many, or more
 	Retrying      int64                  `protobuf:"varint,7,opt,name=retrying,proto3" json:"retrying,omitempty"`                            // of them, those that are tried again; at most 1000 are counted
+	Removed       bool                   `protobuf:"varint,8,opt,name=removed,proto3" json:"removed,omitempty"`                              // the node's configuration does not name it; name and dead letters are all that is known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3009,6 +3022,13 @@ func (x *Webhook) GetRetrying() int64 {
 		return x.Retrying
 	}
 	return 0
+}
+
+func (x *Webhook) GetRemoved() bool {
+	if x != nil {
+		return x.Removed
+	}
+	return false
 }
 
 type ListDeadLettersRequest struct {
@@ -3392,6 +3412,150 @@ func (x *RetryDeadLettersReply) GetMore() bool {
 	return false
 }
 
+type PurgeDeadLettersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Webhook       string                 `protobuf:"bytes,1,opt,name=webhook,proto3" json:"webhook,omitempty"`              // required; also one that is configured no more
+	Ids           []int64                `protobuf:"varint,2,rep,packed,name=ids,proto3" json:"ids,omitempty"`              // at most 1000
+	All           bool                   `protobuf:"varint,3,opt,name=all,proto3" json:"all,omitempty"`                     // instead of ids: the oldest 1000
+	UserId        int64                  `protobuf:"varint,4,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"` // with all: of this user alone
+	DryRun        bool                   `protobuf:"varint,5,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"` // count, and change nothing
+	Reason        string                 `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`                // for the audit log; at most 200 characters
+	Ticket        string                 `protobuf:"bytes,7,opt,name=ticket,proto3" json:"ticket,omitempty"`                // likewise; at most 64 characters
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PurgeDeadLettersRequest) Reset() {
+	*x = PurgeDeadLettersRequest{}
+	mi := &file_admin_admin_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PurgeDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PurgeDeadLettersRequest) ProtoMessage() {}
+
+func (x *PurgeDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PurgeDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*PurgeDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *PurgeDeadLettersRequest) GetWebhook() string {
+	if x != nil {
+		return x.Webhook
+	}
+	return ""
+}
+
+func (x *PurgeDeadLettersRequest) GetIds() []int64 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *PurgeDeadLettersRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *PurgeDeadLettersRequest) GetUserId() int64 {
+	if x != nil {
+		return x.UserId
+	}
+	return 0
+}
+
+func (x *PurgeDeadLettersRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *PurgeDeadLettersRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PurgeDeadLettersRequest) GetTicket() string {
+	if x != nil {
+		return x.Ticket
+	}
+	return ""
+}
+
+type PurgeDeadLettersReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Count         int32                  `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"` // that were removed, or would be
+	More          bool                   `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`   // others are left
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PurgeDeadLettersReply) Reset() {
+	*x = PurgeDeadLettersReply{}
+	mi := &file_admin_admin_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PurgeDeadLettersReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PurgeDeadLettersReply) ProtoMessage() {}
+
+func (x *PurgeDeadLettersReply) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PurgeDeadLettersReply.ProtoReflect.Descriptor instead.
+func (*PurgeDeadLettersReply) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *PurgeDeadLettersReply) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *PurgeDeadLettersReply) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type GetConfigRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3400,7 +3564,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_admin_admin_proto_msgTypes[43]
+	mi := &file_admin_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3412,7 +3576,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[43]
+	mi := &file_admin_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3425,7 +3589,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{43}
+	return file_admin_admin_proto_rawDescGZIP(), []int{45}
 }
 
 // Config is what the node that answers does with logins.
@@ -3441,7 +3605,7 @@ type Config struct {
 
 func (x *Config) Reset() {
 	*x = Config{}
-	mi := &file_admin_admin_proto_msgTypes[44]
+	mi := &file_admin_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3453,7 +3617,7 @@ func (x *Config) String() string {
 func (*Config) ProtoMessage() {}
 
 func (x *Config) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[44]
+	mi := &file_admin_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3466,7 +3630,7 @@ func (x *Config) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config.ProtoReflect.Descriptor instead.
 func (*Config) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{44}
+	return file_admin_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Config) GetConcurrency() *Config_Concurrency {
@@ -3497,6 +3661,59 @@ func (x *Config) GetSessions() *Config_Sessions {
 	return nil
 }
 
+// OnlineSample is how many logins were online at a time.
+type Overview_OnlineSample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Overview_OnlineSample) Reset() {
+	*x = Overview_OnlineSample{}
+	mi := &file_admin_admin_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Overview_OnlineSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Overview_OnlineSample) ProtoMessage() {}
+
+func (x *Overview_OnlineSample) ProtoReflect() protoreflect.Message {
+	mi := &file_admin_admin_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Overview_OnlineSample.ProtoReflect.Descriptor instead.
+func (*Overview_OnlineSample) Descriptor() ([]byte, []int) {
+	return file_admin_admin_proto_rawDescGZIP(), []int{25, 1}
+}
+
+func (x *Overview_OnlineSample) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Overview_OnlineSample) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // SignIns counts logins that began within a minute.
 type Overview_SignIns struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3508,7 +3725,7 @@ type Overview_SignIns struct {
 
 func (x *Overview_SignIns) Reset() {
 	*x = Overview_SignIns{}
-	mi := &file_admin_admin_proto_msgTypes[47]
+	mi := &file_admin_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3520,7 +3737,7 @@ func (x *Overview_SignIns) String() string {
 func (*Overview_SignIns) ProtoMessage() {}
 
 func (x *Overview_SignIns) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[47]
+	mi := &file_admin_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3533,7 +3750,7 @@ func (x *Overview_SignIns) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overview_SignIns.ProtoReflect.Descriptor instead.
 func (*Overview_SignIns) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{25, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{25, 2}
 }
 
 func (x *Overview_SignIns) GetMinute() *timestamppb.Timestamp {
@@ -3565,7 +3782,7 @@ type Overview_CleanUpRun struct {
 
 func (x *Overview_CleanUpRun) Reset() {
 	*x = Overview_CleanUpRun{}
-	mi := &file_admin_admin_proto_msgTypes[48]
+	mi := &file_admin_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3577,7 +3794,7 @@ func (x *Overview_CleanUpRun) String() string {
 func (*Overview_CleanUpRun) ProtoMessage() {}
 
 func (x *Overview_CleanUpRun) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[48]
+	mi := &file_admin_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3590,7 +3807,7 @@ func (x *Overview_CleanUpRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overview_CleanUpRun.ProtoReflect.Descriptor instead.
 func (*Overview_CleanUpRun) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{25, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{25, 3}
 }
 
 func (x *Overview_CleanUpRun) GetAt() *timestamppb.Timestamp {
@@ -3648,7 +3865,7 @@ type Overview_EventsState struct {
 
 func (x *Overview_EventsState) Reset() {
 	*x = Overview_EventsState{}
-	mi := &file_admin_admin_proto_msgTypes[49]
+	mi := &file_admin_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3660,7 +3877,7 @@ func (x *Overview_EventsState) String() string {
 func (*Overview_EventsState) ProtoMessage() {}
 
 func (x *Overview_EventsState) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[49]
+	mi := &file_admin_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3673,7 +3890,7 @@ func (x *Overview_EventsState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Overview_EventsState.ProtoReflect.Descriptor instead.
 func (*Overview_EventsState) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{25, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{25, 4}
 }
 
 func (x *Overview_EventsState) GetEnabled() bool {
@@ -3716,7 +3933,7 @@ type Config_Concurrency struct {
 
 func (x *Config_Concurrency) Reset() {
 	*x = Config_Concurrency{}
-	mi := &file_admin_admin_proto_msgTypes[50]
+	mi := &file_admin_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +3945,7 @@ func (x *Config_Concurrency) String() string {
 func (*Config_Concurrency) ProtoMessage() {}
 
 func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[50]
+	mi := &file_admin_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3741,7 +3958,7 @@ func (x *Config_Concurrency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Concurrency.ProtoReflect.Descriptor instead.
 func (*Config_Concurrency) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{44, 0}
+	return file_admin_admin_proto_rawDescGZIP(), []int{46, 0}
 }
 
 func (x *Config_Concurrency) GetStrategy() string {
@@ -3776,7 +3993,7 @@ type Config_Sessions struct {
 
 func (x *Config_Sessions) Reset() {
 	*x = Config_Sessions{}
-	mi := &file_admin_admin_proto_msgTypes[51]
+	mi := &file_admin_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +4005,7 @@ func (x *Config_Sessions) String() string {
 func (*Config_Sessions) ProtoMessage() {}
 
 func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[51]
+	mi := &file_admin_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +4018,7 @@ func (x *Config_Sessions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Sessions.ProtoReflect.Descriptor instead.
 func (*Config_Sessions) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{44, 1}
+	return file_admin_admin_proto_rawDescGZIP(), []int{46, 1}
 }
 
 func (x *Config_Sessions) GetTtlDays() int32 {
@@ -3829,7 +4046,7 @@ type Config_Touch struct {
 
 func (x *Config_Touch) Reset() {
 	*x = Config_Touch{}
-	mi := &file_admin_admin_proto_msgTypes[52]
+	mi := &file_admin_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3841,7 +4058,7 @@ func (x *Config_Touch) String() string {
 func (*Config_Touch) ProtoMessage() {}
 
 func (x *Config_Touch) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[52]
+	mi := &file_admin_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3854,7 +4071,7 @@ func (x *Config_Touch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_Touch.ProtoReflect.Descriptor instead.
 func (*Config_Touch) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{44, 2}
+	return file_admin_admin_proto_rawDescGZIP(), []int{46, 2}
 }
 
 func (x *Config_Touch) GetCacheInterval() *durationpb.Duration {
@@ -3886,7 +4103,7 @@ type Config_CleanUp struct {
 
 func (x *Config_CleanUp) Reset() {
 	*x = Config_CleanUp{}
-	mi := &file_admin_admin_proto_msgTypes[53]
+	mi := &file_admin_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3898,7 +4115,7 @@ func (x *Config_CleanUp) String() string {
 func (*Config_CleanUp) ProtoMessage() {}
 
 func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
-	mi := &file_admin_admin_proto_msgTypes[53]
+	mi := &file_admin_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3911,7 +4128,7 @@ func (x *Config_CleanUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Config_CleanUp.ProtoReflect.Descriptor instead.
 func (*Config_CleanUp) Descriptor() ([]byte, []int) {
-	return file_admin_admin_proto_rawDescGZIP(), []int{44, 3}
+	return file_admin_admin_proto_rawDescGZIP(), []int{46, 3}
 }
 
 func (x *Config_CleanUp) GetEnabled() bool {
@@ -4148,7 +4365,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x14\n" +
-	"\x12GetOverviewRequest\"\xba\b\n" +
+	"\x12GetOverviewRequest\"\xd1\t\n" +
 	"\bOverview\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x129\n" +
 	"\n" +
@@ -4163,10 +4380,14 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\tclean_ups\x18\n" +
 	" \x03(\v2\x1a.admin.Overview.CleanUpRunR\bcleanUps\x123\n" +
 	"\x06events\x18\v \x01(\v2\x1b.admin.Overview.EventsStateR\x06events\x12*\n" +
-	"\bwebhooks\x18\f \x03(\v2\x0e.admin.WebhookR\bwebhooks\x1aC\n" +
+	"\bwebhooks\x18\f \x03(\v2\x0e.admin.WebhookR\bwebhooks\x12C\n" +
+	"\x0eonline_samples\x18\r \x03(\v2\x1c.admin.Overview.OnlineSampleR\ronlineSamples\x1aC\n" +
 	"\x15LiveByDeviceTypeEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1aS\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1aP\n" +
+	"\fOnlineSample\x12*\n" +
+	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\x1aS\n" +
 	"\aSignIns\x122\n" +
 	"\x06minute\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06minute\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x03R\x05count\x1a\xc9\x01\n" +
@@ -4239,7 +4460,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x04body\x18\x04 \x01(\tR\x04body\"\x15\n" +
 	"\x13ListWebhooksRequest\"?\n" +
 	"\x11ListWebhooksReply\x12*\n" +
-	"\bwebhooks\x18\x01 \x03(\v2\x0e.admin.WebhookR\bwebhooks\"\xb1\x01\n" +
+	"\bwebhooks\x18\x01 \x03(\v2\x0e.admin.WebhookR\bwebhooks\"\xcb\x01\n" +
 	"\aWebhook\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x14\n" +
@@ -4247,7 +4468,8 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x06behind\x18\x04 \x01(\x03R\x06behind\x12\x12\n" +
 	"\x04dead\x18\x05 \x01(\x03R\x04dead\x12\"\n" +
 	"\rdead_at_least\x18\x06 \x01(\bR\vdeadAtLeast\x12\x1a\n" +
-	"\bretrying\x18\a \x01(\x03R\bretrying\"\x87\x01\n" +
+	"\bretrying\x18\a \x01(\x03R\bretrying\x12\x18\n" +
+	"\aremoved\x18\b \x01(\bR\aremoved\"\x87\x01\n" +
 	"\x16ListDeadLettersRequest\x12\x18\n" +
 	"\awebhook\x18\x01 \x01(\tR\awebhook\x12\x17\n" +
 	"\auser_id\x18\x02 \x01(\x03R\x06userId\x12\x1b\n" +
@@ -4280,6 +4502,17 @@ const file_admin_admin_proto_rawDesc = "" +
 	"\x06ticket\x18\a \x01(\tR\x06ticket\"A\n" +
 	"\x15RetryDeadLettersReply\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\xb9\x01\n" +
+	"\x17PurgeDeadLettersRequest\x12\x18\n" +
+	"\awebhook\x18\x01 \x01(\tR\awebhook\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\x03R\x03ids\x12\x10\n" +
+	"\x03all\x18\x03 \x01(\bR\x03all\x12\x17\n" +
+	"\auser_id\x18\x04 \x01(\x03R\x06userId\x12\x17\n" +
+	"\adry_run\x18\x05 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06ticket\x18\a \x01(\tR\x06ticket\"A\n" +
+	"\x15PurgeDeadLettersReply\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"\x12\n" +
 	"\x10GetConfigRequest\"\xd7\x06\n" +
 	"\x06Config\x12;\n" +
@@ -4306,8 +4539,7 @@ const file_admin_admin_proto_rawDesc = "" +
 	"batch_size\x18\x04 \x01(\x05R\tbatchSize\x12C\n" +
 	"\x10least_older_than\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eleastOlderThan\x128\n" +
 	"\n" +
-	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\xb6\n" +
-	"\n" +
+	"keep_ended\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tkeepEnded2\x88\v\n" +
 	"\fSessionAdmin\x12D\n" +
 	"\fListSessions\x12\x1a.admin.ListSessionsRequest\x1a\x18.admin.ListSessionsReply\x126\n" +
 	"\n" +
@@ -4330,7 +4562,8 @@ const file_admin_admin_proto_rawDesc = "" +
 	"ListEvents\x12\x18.admin.ListEventsRequest\x1a\x16.admin.ListEventsReply\x12D\n" +
 	"\fListWebhooks\x12\x1a.admin.ListWebhooksRequest\x1a\x18.admin.ListWebhooksReply\x12M\n" +
 	"\x0fListDeadLetters\x12\x1d.admin.ListDeadLettersRequest\x1a\x1b.admin.ListDeadLettersReply\x12P\n" +
-	"\x10RetryDeadLetters\x12\x1e.admin.RetryDeadLettersRequest\x1a\x1c.admin.RetryDeadLettersReply\x123\n" +
+	"\x10RetryDeadLetters\x12\x1e.admin.RetryDeadLettersRequest\x1a\x1c.admin.RetryDeadLettersReply\x12P\n" +
+	"\x10PurgeDeadLetters\x12\x1e.admin.PurgeDeadLettersRequest\x1a\x1c.admin.PurgeDeadLettersReply\x123\n" +
 	"\tGetConfig\x12\x17.admin.GetConfigRequest\x1a\r.admin.ConfigB,Z*github.com/tgsession/tgsession/proto/adminb\x06proto3"
 
 var (
@@ -4345,7 +4578,7 @@ func file_admin_admin_proto_rawDescGZIP() []byte {
 	return file_admin_admin_proto_rawDescData
 }
 
-var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_admin_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_admin_admin_proto_goTypes = []any{
 	(*Session)(nil),                 // 0: admin.Session
 	(*Address)(nil),                 // 1: admin.Address
@@ -4390,127 +4623,134 @@ var file_admin_admin_proto_goTypes = []any{
 	(*DeadLetter)(nil),              // 40: admin.DeadLetter
 	(*RetryDeadLettersRequest)(nil), // 41: admin.RetryDeadLettersRequest
 	(*RetryDeadLettersReply)(nil),   // 42: admin.RetryDeadLettersReply
-	(*GetConfigRequest)(nil),        // 43: admin.GetConfigRequest
-	(*Config)(nil),                  // 44: admin.Config
-	nil,                             // 45: admin.Statistics.LiveByDeviceTypeEntry
-	nil,                             // 46: admin.Overview.LiveByDeviceTypeEntry
-	(*Overview_SignIns)(nil),        // 47: admin.Overview.SignIns
-	(*Overview_CleanUpRun)(nil),     // 48: admin.Overview.CleanUpRun
-	(*Overview_EventsState)(nil),    // 49: admin.Overview.EventsState
-	(*Config_Concurrency)(nil),      // 50: admin.Config.Concurrency
-	(*Config_Sessions)(nil),         // 51: admin.Config.Sessions
-	(*Config_Touch)(nil),            // 52: admin.Config.Touch
-	(*Config_CleanUp)(nil),          // 53: admin.Config.CleanUp
-	(*timestamppb.Timestamp)(nil),   // 54: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),     // 55: google.protobuf.Duration
+	(*PurgeDeadLettersRequest)(nil), // 43: admin.PurgeDeadLettersRequest
+	(*PurgeDeadLettersReply)(nil),   // 44: admin.PurgeDeadLettersReply
+	(*GetConfigRequest)(nil),        // 45: admin.GetConfigRequest
+	(*Config)(nil),                  // 46: admin.Config
+	nil,                             // 47: admin.Statistics.LiveByDeviceTypeEntry
+	nil,                             // 48: admin.Overview.LiveByDeviceTypeEntry
+	(*Overview_OnlineSample)(nil),   // 49: admin.Overview.OnlineSample
+	(*Overview_SignIns)(nil),        // 50: admin.Overview.SignIns
+	(*Overview_CleanUpRun)(nil),     // 51: admin.Overview.CleanUpRun
+	(*Overview_EventsState)(nil),    // 52: admin.Overview.EventsState
+	(*Config_Concurrency)(nil),      // 53: admin.Config.Concurrency
+	(*Config_Sessions)(nil),         // 54: admin.Config.Sessions
+	(*Config_Touch)(nil),            // 55: admin.Config.Touch
+	(*Config_CleanUp)(nil),          // 56: admin.Config.CleanUp
+	(*timestamppb.Timestamp)(nil),   // 57: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 58: google.protobuf.Duration
 }
 var file_admin_admin_proto_depIdxs = []int32{
-	54, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
-	54, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
-	54, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
-	54, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
+	57, // 0: admin.Session.signed_in:type_name -> google.protobuf.Timestamp
+	57, // 1: admin.Session.last_active:type_name -> google.protobuf.Timestamp
+	57, // 2: admin.Session.expires_at:type_name -> google.protobuf.Timestamp
+	57, // 3: admin.Session.revoked_at:type_name -> google.protobuf.Timestamp
 	1,  // 4: admin.Session.addresses:type_name -> admin.Address
-	54, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
-	54, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
-	54, // 7: admin.ListSessionsRequest.signed_in_after:type_name -> google.protobuf.Timestamp
-	54, // 8: admin.ListSessionsRequest.signed_in_before:type_name -> google.protobuf.Timestamp
-	54, // 9: admin.ListSessionsRequest.active_after:type_name -> google.protobuf.Timestamp
-	54, // 10: admin.ListSessionsRequest.active_before:type_name -> google.protobuf.Timestamp
+	57, // 5: admin.Address.first_seen:type_name -> google.protobuf.Timestamp
+	57, // 6: admin.Address.last_seen:type_name -> google.protobuf.Timestamp
+	57, // 7: admin.ListSessionsRequest.signed_in_after:type_name -> google.protobuf.Timestamp
+	57, // 8: admin.ListSessionsRequest.signed_in_before:type_name -> google.protobuf.Timestamp
+	57, // 9: admin.ListSessionsRequest.active_after:type_name -> google.protobuf.Timestamp
+	57, // 10: admin.ListSessionsRequest.active_before:type_name -> google.protobuf.Timestamp
 	0,  // 11: admin.ListSessionsReply.sessions:type_name -> admin.Session
 	5,  // 12: admin.RevokeMatchingRequest.match:type_name -> admin.SessionMatch
-	54, // 13: admin.SessionMatch.signed_in_after:type_name -> google.protobuf.Timestamp
-	54, // 14: admin.SessionMatch.signed_in_before:type_name -> google.protobuf.Timestamp
-	54, // 15: admin.SessionMatch.active_after:type_name -> google.protobuf.Timestamp
-	54, // 16: admin.SessionMatch.active_before:type_name -> google.protobuf.Timestamp
+	57, // 13: admin.SessionMatch.signed_in_after:type_name -> google.protobuf.Timestamp
+	57, // 14: admin.SessionMatch.signed_in_before:type_name -> google.protobuf.Timestamp
+	57, // 15: admin.SessionMatch.active_after:type_name -> google.protobuf.Timestamp
+	57, // 16: admin.SessionMatch.active_before:type_name -> google.protobuf.Timestamp
 	12, // 17: admin.RevokeMatchingReply.sessions:type_name -> admin.EndedSession
 	12, // 18: admin.RevokeReply.ended:type_name -> admin.EndedSession
 	12, // 19: admin.Partial.ended:type_name -> admin.EndedSession
-	55, // 20: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
+	58, // 20: admin.CleanUpRequest.older_than:type_name -> google.protobuf.Duration
 	12, // 21: admin.CleanUpReply.ended:type_name -> admin.EndedSession
 	19, // 22: admin.SetPolicyRequest.policy:type_name -> admin.Policy
-	45, // 23: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
-	54, // 24: admin.Statistics.counted_at:type_name -> google.protobuf.Timestamp
-	54, // 25: admin.Overview.at:type_name -> google.protobuf.Timestamp
-	54, // 26: admin.Overview.counted_at:type_name -> google.protobuf.Timestamp
-	46, // 27: admin.Overview.live_by_device_type:type_name -> admin.Overview.LiveByDeviceTypeEntry
-	55, // 28: admin.Overview.online_within:type_name -> google.protobuf.Duration
-	47, // 29: admin.Overview.sign_ins:type_name -> admin.Overview.SignIns
-	48, // 30: admin.Overview.clean_ups:type_name -> admin.Overview.CleanUpRun
-	49, // 31: admin.Overview.events:type_name -> admin.Overview.EventsState
+	47, // 23: admin.Statistics.live_by_device_type:type_name -> admin.Statistics.LiveByDeviceTypeEntry
+	57, // 24: admin.Statistics.counted_at:type_name -> google.protobuf.Timestamp
+	57, // 25: admin.Overview.at:type_name -> google.protobuf.Timestamp
+	57, // 26: admin.Overview.counted_at:type_name -> google.protobuf.Timestamp
+	48, // 27: admin.Overview.live_by_device_type:type_name -> admin.Overview.LiveByDeviceTypeEntry
+	58, // 28: admin.Overview.online_within:type_name -> google.protobuf.Duration
+	50, // 29: admin.Overview.sign_ins:type_name -> admin.Overview.SignIns
+	51, // 30: admin.Overview.clean_ups:type_name -> admin.Overview.CleanUpRun
+	52, // 31: admin.Overview.events:type_name -> admin.Overview.EventsState
 	37, // 32: admin.Overview.webhooks:type_name -> admin.Webhook
-	54, // 33: admin.Identity.expires_at:type_name -> google.protobuf.Timestamp
-	54, // 34: admin.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	54, // 35: admin.ListAuditRequest.until:type_name -> google.protobuf.Timestamp
-	31, // 36: admin.ListAuditReply.entries:type_name -> admin.AuditEntry
-	54, // 37: admin.AuditEntry.at:type_name -> google.protobuf.Timestamp
-	12, // 38: admin.AuditEntry.ended:type_name -> admin.EndedSession
-	34, // 39: admin.ListEventsReply.events:type_name -> admin.SessionEvent
-	54, // 40: admin.SessionEvent.at:type_name -> google.protobuf.Timestamp
-	37, // 41: admin.ListWebhooksReply.webhooks:type_name -> admin.Webhook
-	40, // 42: admin.ListDeadLettersReply.dead_letters:type_name -> admin.DeadLetter
-	54, // 43: admin.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
-	50, // 44: admin.Config.concurrency:type_name -> admin.Config.Concurrency
-	52, // 45: admin.Config.touch:type_name -> admin.Config.Touch
-	53, // 46: admin.Config.clean_up:type_name -> admin.Config.CleanUp
-	51, // 47: admin.Config.sessions:type_name -> admin.Config.Sessions
-	54, // 48: admin.Overview.SignIns.minute:type_name -> google.protobuf.Timestamp
-	54, // 49: admin.Overview.CleanUpRun.at:type_name -> google.protobuf.Timestamp
-	55, // 50: admin.Overview.CleanUpRun.took:type_name -> google.protobuf.Duration
-	55, // 51: admin.Overview.EventsState.lag:type_name -> google.protobuf.Duration
-	55, // 52: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
-	55, // 53: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
-	55, // 54: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
-	55, // 55: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
-	55, // 56: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
-	55, // 57: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
-	55, // 58: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
-	2,  // 59: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
-	7,  // 60: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
-	8,  // 61: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
-	9,  // 62: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
-	10, // 63: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
-	14, // 64: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
-	4,  // 65: admin.SessionAdmin.RevokeMatching:input_type -> admin.RevokeMatchingRequest
-	16, // 66: admin.SessionAdmin.EraseUser:input_type -> admin.EraseUserRequest
-	18, // 67: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
-	20, // 68: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
-	21, // 69: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
-	22, // 70: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
-	24, // 71: admin.SessionAdmin.GetOverview:input_type -> admin.GetOverviewRequest
-	26, // 72: admin.SessionAdmin.WhoAmI:input_type -> admin.WhoAmIRequest
-	28, // 73: admin.SessionAdmin.ListAudit:input_type -> admin.ListAuditRequest
-	30, // 74: admin.SessionAdmin.GetAudit:input_type -> admin.GetAuditRequest
-	32, // 75: admin.SessionAdmin.ListEvents:input_type -> admin.ListEventsRequest
-	35, // 76: admin.SessionAdmin.ListWebhooks:input_type -> admin.ListWebhooksRequest
-	38, // 77: admin.SessionAdmin.ListDeadLetters:input_type -> admin.ListDeadLettersRequest
-	41, // 78: admin.SessionAdmin.RetryDeadLetters:input_type -> admin.RetryDeadLettersRequest
-	43, // 79: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
-	3,  // 80: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
-	0,  // 81: admin.SessionAdmin.GetSession:output_type -> admin.Session
-	0,  // 82: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
-	11, // 83: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
-	11, // 84: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
-	15, // 85: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
-	6,  // 86: admin.SessionAdmin.RevokeMatching:output_type -> admin.RevokeMatchingReply
-	17, // 87: admin.SessionAdmin.EraseUser:output_type -> admin.EraseUserReply
-	19, // 88: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
-	19, // 89: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
-	19, // 90: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
-	23, // 91: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
-	25, // 92: admin.SessionAdmin.GetOverview:output_type -> admin.Overview
-	27, // 93: admin.SessionAdmin.WhoAmI:output_type -> admin.Identity
-	29, // 94: admin.SessionAdmin.ListAudit:output_type -> admin.ListAuditReply
-	31, // 95: admin.SessionAdmin.GetAudit:output_type -> admin.AuditEntry
-	33, // 96: admin.SessionAdmin.ListEvents:output_type -> admin.ListEventsReply
-	36, // 97: admin.SessionAdmin.ListWebhooks:output_type -> admin.ListWebhooksReply
-	39, // 98: admin.SessionAdmin.ListDeadLetters:output_type -> admin.ListDeadLettersReply
-	42, // 99: admin.SessionAdmin.RetryDeadLetters:output_type -> admin.RetryDeadLettersReply
-	44, // 100: admin.SessionAdmin.GetConfig:output_type -> admin.Config
-	80, // [80:101] is the sub-list for method output_type
-	59, // [59:80] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	49, // 33: admin.Overview.online_samples:type_name -> admin.Overview.OnlineSample
+	57, // 34: admin.Identity.expires_at:type_name -> google.protobuf.Timestamp
+	57, // 35: admin.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	57, // 36: admin.ListAuditRequest.until:type_name -> google.protobuf.Timestamp
+	31, // 37: admin.ListAuditReply.entries:type_name -> admin.AuditEntry
+	57, // 38: admin.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	12, // 39: admin.AuditEntry.ended:type_name -> admin.EndedSession
+	34, // 40: admin.ListEventsReply.events:type_name -> admin.SessionEvent
+	57, // 41: admin.SessionEvent.at:type_name -> google.protobuf.Timestamp
+	37, // 42: admin.ListWebhooksReply.webhooks:type_name -> admin.Webhook
+	40, // 43: admin.ListDeadLettersReply.dead_letters:type_name -> admin.DeadLetter
+	57, // 44: admin.DeadLetter.died_at:type_name -> google.protobuf.Timestamp
+	53, // 45: admin.Config.concurrency:type_name -> admin.Config.Concurrency
+	55, // 46: admin.Config.touch:type_name -> admin.Config.Touch
+	56, // 47: admin.Config.clean_up:type_name -> admin.Config.CleanUp
+	54, // 48: admin.Config.sessions:type_name -> admin.Config.Sessions
+	57, // 49: admin.Overview.OnlineSample.at:type_name -> google.protobuf.Timestamp
+	57, // 50: admin.Overview.SignIns.minute:type_name -> google.protobuf.Timestamp
+	57, // 51: admin.Overview.CleanUpRun.at:type_name -> google.protobuf.Timestamp
+	58, // 52: admin.Overview.CleanUpRun.took:type_name -> google.protobuf.Duration
+	58, // 53: admin.Overview.EventsState.lag:type_name -> google.protobuf.Duration
+	58, // 54: admin.Config.Sessions.confirm_within:type_name -> google.protobuf.Duration
+	58, // 55: admin.Config.Touch.cache_interval:type_name -> google.protobuf.Duration
+	58, // 56: admin.Config.Touch.db_interval:type_name -> google.protobuf.Duration
+	58, // 57: admin.Config.CleanUp.period:type_name -> google.protobuf.Duration
+	58, // 58: admin.Config.CleanUp.inactive_after:type_name -> google.protobuf.Duration
+	58, // 59: admin.Config.CleanUp.least_older_than:type_name -> google.protobuf.Duration
+	58, // 60: admin.Config.CleanUp.keep_ended:type_name -> google.protobuf.Duration
+	2,  // 61: admin.SessionAdmin.ListSessions:input_type -> admin.ListSessionsRequest
+	7,  // 62: admin.SessionAdmin.GetSession:input_type -> admin.GetSessionRequest
+	8,  // 63: admin.SessionAdmin.FindLastSession:input_type -> admin.FindLastSessionRequest
+	9,  // 64: admin.SessionAdmin.RevokeSession:input_type -> admin.RevokeSessionRequest
+	10, // 65: admin.SessionAdmin.RevokeSessions:input_type -> admin.RevokeSessionsRequest
+	14, // 66: admin.SessionAdmin.CleanUp:input_type -> admin.CleanUpRequest
+	4,  // 67: admin.SessionAdmin.RevokeMatching:input_type -> admin.RevokeMatchingRequest
+	16, // 68: admin.SessionAdmin.EraseUser:input_type -> admin.EraseUserRequest
+	18, // 69: admin.SessionAdmin.GetPolicy:input_type -> admin.GetPolicyRequest
+	20, // 70: admin.SessionAdmin.SetPolicy:input_type -> admin.SetPolicyRequest
+	21, // 71: admin.SessionAdmin.ChangePolicy:input_type -> admin.ChangePolicyRequest
+	22, // 72: admin.SessionAdmin.GetStatistics:input_type -> admin.GetStatisticsRequest
+	24, // 73: admin.SessionAdmin.GetOverview:input_type -> admin.GetOverviewRequest
+	26, // 74: admin.SessionAdmin.WhoAmI:input_type -> admin.WhoAmIRequest
+	28, // 75: admin.SessionAdmin.ListAudit:input_type -> admin.ListAuditRequest
+	30, // 76: admin.SessionAdmin.GetAudit:input_type -> admin.GetAuditRequest
+	32, // 77: admin.SessionAdmin.ListEvents:input_type -> admin.ListEventsRequest
+	35, // 78: admin.SessionAdmin.ListWebhooks:input_type -> admin.ListWebhooksRequest
+	38, // 79: admin.SessionAdmin.ListDeadLetters:input_type -> admin.ListDeadLettersRequest
+	41, // 80: admin.SessionAdmin.RetryDeadLetters:input_type -> admin.RetryDeadLettersRequest
+	43, // 81: admin.SessionAdmin.PurgeDeadLetters:input_type -> admin.PurgeDeadLettersRequest
+	45, // 82: admin.SessionAdmin.GetConfig:input_type -> admin.GetConfigRequest
+	3,  // 83: admin.SessionAdmin.ListSessions:output_type -> admin.ListSessionsReply
+	0,  // 84: admin.SessionAdmin.GetSession:output_type -> admin.Session
+	0,  // 85: admin.SessionAdmin.FindLastSession:output_type -> admin.Session
+	11, // 86: admin.SessionAdmin.RevokeSession:output_type -> admin.RevokeReply
+	11, // 87: admin.SessionAdmin.RevokeSessions:output_type -> admin.RevokeReply
+	15, // 88: admin.SessionAdmin.CleanUp:output_type -> admin.CleanUpReply
+	6,  // 89: admin.SessionAdmin.RevokeMatching:output_type -> admin.RevokeMatchingReply
+	17, // 90: admin.SessionAdmin.EraseUser:output_type -> admin.EraseUserReply
+	19, // 91: admin.SessionAdmin.GetPolicy:output_type -> admin.Policy
+	19, // 92: admin.SessionAdmin.SetPolicy:output_type -> admin.Policy
+	19, // 93: admin.SessionAdmin.ChangePolicy:output_type -> admin.Policy
+	23, // 94: admin.SessionAdmin.GetStatistics:output_type -> admin.Statistics
+	25, // 95: admin.SessionAdmin.GetOverview:output_type -> admin.Overview
+	27, // 96: admin.SessionAdmin.WhoAmI:output_type -> admin.Identity
+	29, // 97: admin.SessionAdmin.ListAudit:output_type -> admin.ListAuditReply
+	31, // 98: admin.SessionAdmin.GetAudit:output_type -> admin.AuditEntry
+	33, // 99: admin.SessionAdmin.ListEvents:output_type -> admin.ListEventsReply
+	36, // 100: admin.SessionAdmin.ListWebhooks:output_type -> admin.ListWebhooksReply
+	39, // 101: admin.SessionAdmin.ListDeadLetters:output_type -> admin.ListDeadLettersReply
+	42, // 102: admin.SessionAdmin.RetryDeadLetters:output_type -> admin.RetryDeadLettersReply
+	44, // 103: admin.SessionAdmin.PurgeDeadLetters:output_type -> admin.PurgeDeadLettersReply
+	46, // 104: admin.SessionAdmin.GetConfig:output_type -> admin.Config
+	83, // [83:105] is the sub-list for method output_type
+	61, // [61:83] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_admin_admin_proto_init() }
@@ -4531,7 +4771,7 @@ func file_admin_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_admin_admin_proto_rawDesc), len(file_admin_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -61,6 +61,7 @@ const (
 	SessionAdmin_ListWebhooks_FullMethodName     = "/admin.SessionAdmin/ListWebhooks"
 	SessionAdmin_ListDeadLetters_FullMethodName  = "/admin.SessionAdmin/ListDeadLetters"
 	SessionAdmin_RetryDeadLetters_FullMethodName = "/admin.SessionAdmin/RetryDeadLetters"
+	SessionAdmin_PurgeDeadLetters_FullMethodName = "/admin.SessionAdmin/PurgeDeadLetters"
 	SessionAdmin_GetConfig_FullMethodName        = "/admin.SessionAdmin/GetConfig"
 )
 
@@ -117,7 +118,8 @@ type SessionAdminClient interface {
 	// ListEvents lists events of sessions in the order in which they were published.
 	// Scope sessions:read.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsReply, error)
-	// ListWebhooks lists the webhooks of the node that answers, with what they owe.
+	// ListWebhooks lists the webhooks of the node that answers, with what they owe, and
+	// those that its configuration names no more and that have dead letters.
 	// Scope sessions:read.
 	ListWebhooks(ctx context.Context, in *ListWebhooksRequest, opts ...grpc.CallOption) (*ListWebhooksReply, error)
 	// ListDeadLetters lists events that a webhook did not take and that were given
@@ -125,6 +127,9 @@ type SessionAdminClient interface {
 	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersReply, error)
 	// RetryDeadLetters has such events delivered again. Scope webhooks:retry.
 	RetryDeadLetters(ctx context.Context, in *RetryDeadLettersRequest, opts ...grpc.CallOption) (*RetryDeadLettersReply, error)
+	// PurgeDeadLetters removes such events: nobody delivers them any more. It cannot be
+	// taken back. Scope webhooks:retry.
+	PurgeDeadLetters(ctx context.Context, in *PurgeDeadLettersRequest, opts ...grpc.CallOption) (*PurgeDeadLettersReply, error)
 	// GetConfig returns what the node that answers is configured to do; no
 	// secrets are in it. Scope sessions:read.
 	GetConfig(ctx context.Context, in *GetConfigRequest, opts ...grpc.CallOption) (*Config, error)
@@ -338,6 +343,16 @@ func (c *sessionAdminClient) RetryDeadLetters(ctx context.Context, in *RetryDead
 	return out, nil
 }
 
+func (c *sessionAdminClient) PurgeDeadLetters(ctx context.Context, in *PurgeDeadLettersRequest, opts ...grpc.CallOption) (*PurgeDeadLettersReply, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PurgeDeadLettersReply)
+	err := c.cc.Invoke(ctx, SessionAdmin_PurgeDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionAdminClient) GetConfig(ctx context.Context, in *GetConfigRequest, opts ...grpc.CallOption) (*Config, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Config)
@@ -401,7 +416,8 @@ type SessionAdminServer interface {
 	// ListEvents lists events of sessions in the order in which they were published.
 	// Scope sessions:read.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsReply, error)
-	// ListWebhooks lists the webhooks of the node that answers, with what they owe.
+	// ListWebhooks lists the webhooks of the node that answers, with what they owe, and
+	// those that its configuration names no more and that have dead letters.
 	// Scope sessions:read.
 	ListWebhooks(context.Context, *ListWebhooksRequest) (*ListWebhooksReply, error)
 	// ListDeadLetters lists events that a webhook did not take and that were given
@@ -409,6 +425,9 @@ type SessionAdminServer interface {
 	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersReply, error)
 	// RetryDeadLetters has such events delivered again. Scope webhooks:retry.
 	RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersReply, error)
+	// PurgeDeadLetters removes such events: nobody delivers them any more. It cannot be
+	// taken back. Scope webhooks:retry.
+	PurgeDeadLetters(context.Context, *PurgeDeadLettersRequest) (*PurgeDeadLettersReply, error)
 	// GetConfig returns what the node that answers is configured to do; no
 	// secrets are in it. Scope sessions:read.
 	GetConfig(context.Context, *GetConfigRequest) (*Config, error)
@@ -481,6 +500,9 @@ func (UnimplementedSessionAdminServer) ListDeadLetters(context.Context, *ListDea
 }
 func (UnimplementedSessionAdminServer) RetryDeadLetters(context.Context, *RetryDeadLettersRequest) (*RetryDeadLettersReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method RetryDeadLetters not implemented")
+}
+func (UnimplementedSessionAdminServer) PurgeDeadLetters(context.Context, *PurgeDeadLettersRequest) (*PurgeDeadLettersReply, error) {
+	return nil, status.Error(codes.Unimplemented, "method PurgeDeadLetters not implemented")
 }
 func (UnimplementedSessionAdminServer) GetConfig(context.Context, *GetConfigRequest) (*Config, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConfig not implemented")
@@ -866,6 +888,24 @@ func _SessionAdmin_RetryDeadLetters_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SessionAdmin_PurgeDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PurgeDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionAdminServer).PurgeDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionAdmin_PurgeDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionAdminServer).PurgeDeadLetters(ctx, req.(*PurgeDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionAdmin_GetConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetConfigRequest)
 	if err := dec(in); err != nil {
@@ -970,6 +1010,10 @@ var SessionAdmin_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RetryDeadLetters",
 			Handler:    _SessionAdmin_RetryDeadLetters_Handler,
+		},
+		{
+			MethodName: "PurgeDeadLetters",
+			Handler:    _SessionAdmin_PurgeDeadLetters_Handler,
 		},
 		{
 			MethodName: "GetConfig",

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -49,7 +48,7 @@ type Completer interface {
 // Notes returns a sentence for each key of the file at path that v does not need.
 // Load gives no warning of them. A file that cannot be read has none.
 func Notes(path string, v Unneeder) (notes []string) {
-	content, err := os.ReadFile(path)
+	content, err := ReadFile(path)
 	if err != nil {
 		return nil
 	}
@@ -90,7 +89,7 @@ type loaded struct {
 }
 
 func read(path string, v any) (l loaded, err error) {
-	source, err := os.ReadFile(path)
+	source, err := ReadFile(path)
 	if err != nil {
 		return l, fmt.Errorf("config file %s cannot be read: %w (name another with -f)", path, err)
 	}

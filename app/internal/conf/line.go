@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -24,7 +23,7 @@ func Line(path, key string) int {
 	default:
 		return 0
 	}
-	content, err := os.ReadFile(path)
+	content, err := ReadFile(path)
 	if err != nil {
 		return 0
 	}

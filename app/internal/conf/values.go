@@ -2,6 +2,7 @@ package conf
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ const (
 // ReadSecret reads a file that holds a secret: at most 64 KiB, without the newline at
 // its end. An error names the file, and nothing of what is in it.
 func ReadSecret(path string) ([]byte, error) {
-	content, err := readAtMost(path, secretBytes)
+	content, err := ReadAtMost(path, secretBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +44,25 @@ func ReadSecret(path string) ([]byte, error) {
 
 // ReadFile reads another file that a configuration names, of at most 4 MiB: keys,
 // certificates, lists. An error names the file, and nothing of what is in it.
-func ReadFile(path string) ([]byte, error) { return readAtMost(path, fileBytes) }
+func ReadFile(path string) ([]byte, error) { return ReadAtMost(path, fileBytes) }
 
-func readAtMost(path string, most int) ([]byte, error) {
+// ReadKeyPair reads a certificate and its key in PEM, each of at most 4 MiB. An error
+// names the file that cannot be read, or says why the two do not go together.
+func ReadKeyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
+	cert, err := ReadFile(certFile)
+	if err != nil {
+		return pair, err
+	}
+	key, err := ReadFile(keyFile)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
+// ReadAtMost reads a file of at most so many bytes. An error names the file, and nothing
+// of what is in it.
+func ReadAtMost(path string, most int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -112,6 +112,18 @@ func TestSecretsInFiles(t *testing.T) {
 	require.Len(t, warnings, 1, "what is no secret has no file")
 }
 
+// What is named by mistake, and never ends, is not read to its end.
+func TestFilesAreBounded(t *testing.T) {
+	_, err := Load("/dev/zero", new(secretive))
+	require.ErrorContains(t, err, "/dev/zero holds more than 4096 KiB")
+	_, err = ReadKeyPair("/dev/zero", "/nowhere")
+	require.ErrorContains(t, err, "/dev/zero holds more than 4096 KiB")
+	_, err = ReadKeyPair(write(t, "cert.pem", "x"), "/dev/zero")
+	require.ErrorContains(t, err, "/dev/zero holds more than 4096 KiB")
+	_, err = ReadKeyPair("/nowhere", "/dev/zero")
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 // A secret of the wrong type is refused without being shown.
 func TestSecretsAreNotShown(t *testing.T) {
 	_, err := Load(write(t, "c.yaml", "DSN: x\nInner: {Pass: {hidden: 1}}\n"), new(secretive))

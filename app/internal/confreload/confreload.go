@@ -29,6 +29,14 @@ var (
 		Help:      "Times that the configuration was read again, by what came of it: with refused the old values stay in force.",
 		Labels:    []string{"server", "result"},
 	})
+	// refused stays until the file is right again: with it as it is a restart ends at once.
+	refused = metric.NewGaugeVec(&metric.GaugeVecOpts{
+		Namespace: "config",
+		Subsystem: "reload",
+		Name:      "refused",
+		Help:      "1 while the configuration file is one that the node has refused: it runs on with the old one, and would not start again.",
+		Labels:    []string{"server"},
+	})
 	pending = metric.NewGaugeVec(&metric.GaugeVecOpts{
 		Namespace: "config",
 		Subsystem: "restart",
@@ -73,6 +81,7 @@ func New[T any, P Config[T]](server, path string, started T, apply func(T) error
 	f.sources = conf.Sources(path, P(new(T)))
 	f.sum = digest(f.sources)
 	f.seen = f.sum
+	refused.Set(0, server)
 	return f
 }
 
@@ -113,7 +122,10 @@ func (f *Follower[T, P]) reload() {
 		f.seen = f.sum
 		err = f.take(fresh)
 	}
-	if err != nil {
+	if err == nil {
+		refused.Set(0, f.server)
+	} else {
+		refused.Set(1, f.server)
 		reloads.Inc(f.server, "refused")
 		logx.Errorf("the changed configuration is not used, what was in force before stays so: %v", err)
 	}

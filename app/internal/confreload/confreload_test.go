@@ -91,6 +91,10 @@ func (b *bench) pending() int {
 	return value(b.t, "config_restart_keys", map[string]string{"server": b.server})
 }
 
+func (b *bench) refused() int {
+	return value(b.t, "config_reload_refused", map[string]string{"server": b.server})
+}
+
 // value is a metric's; 0 when there is none yet.
 func value(t *testing.T, name string, labels map[string]string) int {
 	t.Helper()
@@ -152,6 +156,7 @@ func TestAFaultyFileChangesNothing(t *testing.T) {
 		require.Equal(t, settings{Policy: "a", Limit: 1, Token: "x"}, b.now, name)
 		require.Equal(t, refused+1, b.counted("refused"), name)
 		require.Contains(t, b.logs.String(), "what was in force before stays so", name)
+		require.Equal(t, 1, b.refused(), name)
 	}
 	require.NoError(t, os.Remove(b.file))
 	b.look()
@@ -161,12 +166,24 @@ func TestAFaultyFileChangesNothing(t *testing.T) {
 	b.look()
 	b.look()
 	require.Equal(t, "c", b.now.Policy, "the first right one is used")
+	require.Zero(t, b.refused())
 
 	b.fail = errors.New("no room for it")
 	b.write("Policy: d\n")
 	b.look()
 	b.look()
 	require.Contains(t, b.logs.String(), "no room for it")
+	require.Equal(t, 1, b.refused())
+	b.fail = nil
+	b.write("Policy: c\n") // back to what is in force
+	b.look()
+	b.look()
+	require.Zero(t, b.refused())
+
+	b.fail = errors.New("no room for it")
+	b.write("Policy: d\n")
+	b.look()
+	b.look()
 	b.fail = nil
 	b.reload() // asked for again, the file as it is
 	require.Equal(t, "d", b.now.Policy)

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"time"
 
@@ -32,6 +31,8 @@ import (
 	"google.golang.org/grpc"
 	grpcbackoff "google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
 )
 
 const (
@@ -49,7 +50,7 @@ func etcdConfig(c discov.EtcdConf) (clientv3.Config, error) {
 	if err := c.Validate(); err != nil {
 		return clientv3.Config{}, fmt.Errorf("configuration of etcd: %w", err)
 	}
-	conf := clientv3.Config{
+	client := clientv3.Config{
 		Endpoints:            c.Hosts,
 		AutoSyncInterval:     syncEvery,
 		DialTimeout:          requestTimeout,
@@ -63,22 +64,22 @@ func etcdConfig(c discov.EtcdConf) (clientv3.Config, error) {
 		})},
 	}
 	if c.HasAccount() {
-		conf.Username, conf.Password = c.User, c.Pass
+		client.Username, client.Password = c.User, c.Pass
 	}
 	if c.HasTLS() {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.CertKeyFile)
+		pair, err := conf.ReadKeyPair(c.CertFile, c.CertKeyFile)
 		if err != nil {
-			return conf, fmt.Errorf("Etcd.CertFile: %w", err)
+			return client, fmt.Errorf("Etcd.CertFile: %w", err)
 		}
-		authority, err := os.ReadFile(c.CACertFile)
+		authority, err := conf.ReadFile(c.CACertFile)
 		if err != nil {
-			return conf, fmt.Errorf("Etcd.CACertFile: %w", err)
+			return client, fmt.Errorf("Etcd.CACertFile: %w", err)
 		}
 		pool := x509.NewCertPool()
 		pool.AppendCertsFromPEM(authority)
-		conf.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool, InsecureSkipVerify: c.InsecureSkipVerify}
+		client.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool, InsecureSkipVerify: c.InsecureSkipVerify}
 	}
-	return conf, nil
+	return client, nil
 }
 
 // refused reports whether etcd answered, and said no.

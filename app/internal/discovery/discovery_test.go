@@ -56,7 +56,13 @@ func TestAccountAndCertificatesAreUsed(t *testing.T) {
 	c.CACertFile = "nowhere"
 	_, err = etcdConfig(c)
 	require.ErrorContains(t, err, "Etcd.CACertFile")
-	c.CertKeyFile = "nowhere"
+	c.CACertFile = "/dev/zero" // would never end
+	_, err = etcdConfig(c)
+	require.ErrorContains(t, err, "Etcd.CACertFile: /dev/zero holds more than")
+	c.CertFile = "/dev/zero"
+	_, err = etcdConfig(c)
+	require.ErrorContains(t, err, "Etcd.CertFile: /dev/zero holds more than")
+	c.CertFile, c.CertKeyFile = cert, "nowhere"
 	_, err = etcdConfig(c)
 	require.ErrorContains(t, err, "Etcd.CertFile")
 }

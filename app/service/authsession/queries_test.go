@@ -305,10 +305,15 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	for _, user := range []int64{0, 77} {
 		one(book.DeadLetters(ctx, "test", user, 1<<62, 100))
 		for _, dry := range []bool{true, false} {
-			one(book.Retry(ctx, events.Retried{Webhook: "test", UserID: user}, dry))
-			one(book.Retry(ctx, events.Retried{Webhook: "test", IDs: []int64{5, 7, 9}}, dry))
+			one(book.Retry(ctx, events.Chosen{Webhook: "test", UserID: user}, dry))
+			one(book.Retry(ctx, events.Chosen{Webhook: "test", IDs: []int64{5, 7, 9}}, dry))
+			one(book.Purge(ctx, events.Chosen{Webhook: "test", UserID: user}, dry))
+			one(book.Purge(ctx, events.Chosen{Webhook: "test", IDs: []int64{6}}, dry))
 		}
 	}
+	one(book.Knows(ctx, "refused"))
+	one(book.Knows(ctx, "nobody"))
+	ok(events.ForgetDead(ctx, plans.DB, time.Unix(1, 0)))
 	log := audit.New(plans.DB, clock.Now)
 	id, err := log.Write(ctx, audit.Entry{Transport: "grpc", Method: "ListSessions"})
 	ok(err)

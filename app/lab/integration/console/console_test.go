@@ -97,10 +97,20 @@ func endsADevice(t *testing.T, l *lab, b *browser, user string, phone, tablet *d
 	b.calm(l.origin())
 }
 
+// widest is how many times wider than the others the widest gap between two points of the
+// line is.
+const widest = `(() => {
+  const x = [...document.querySelector('[aria-label^="Logins online"] .line').getAttribute('d').matchAll(/[ML]([0-9.]+)/g)].map((m) => Number(m[1]));
+  const gaps = x.slice(1).map((at, i) => at - x[i]).sort((a, b) => a - b);
+  return gaps[gaps.length - 1] / gaps[Math.floor(gaps.length / 2)];
+})()`
+
 // Each page and dialog, in light and dark, shows what it should, gives a name to what can
 // be pressed or filled in, and has texts that stand out.
 func everyPage(t *testing.T, l *lab, b *browser, ended, user string) {
 	b.signIn(l, l.token)
+	require.True(t, eval[bool](b, "Boolean(document.querySelector('[aria-label^=\"Logins online\"]'))"), "the first number is drawn")
+	b.act(day)
 	hash := eval[string](b, "(async () => (await (await fetch('/v1/sessions?active=true&user_id="+user+"', {headers: {Authorization: 'Bearer ' + sessionStorage.getItem('tgsession.token')}})).json()).sessions[0].hash)()")
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
@@ -141,8 +151,12 @@ func everyPage(t *testing.T, l *lab, b *browser, ended, user string) {
 			if !p.fails {
 				require.Empty(t, eval[[]string](b, "[...document.querySelectorAll('[role=alert]')].filter((e) => e.checkVisibility()).map((e) => e.textContent)"), p.hash)
 			}
-			if p.picture == "overview" && pictures() {
-				b.until("document.querySelector('.area')", "no second figure comes")
+			if p.picture == "overview" {
+				b.shows("last 23 h 54 min") // and the gap of two hours is as wide as two hours
+				require.Greater(t, eval[float64](b, widest), 6.0)
+				if pictures() {
+					b.until("document.querySelectorAll('.area').length > 1", "no second figure of the lag comes")
+				}
 			}
 			if p.picture != "" {
 				b.picture("console-" + p.picture + "-" + scheme)

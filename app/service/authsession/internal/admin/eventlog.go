@@ -17,14 +17,16 @@ type Events interface {
 	State(ctx context.Context) (events.State, error)
 	Read(ctx context.Context, token, kind string, userID int64, limit int) (list []events.Published, next string, err error)
 	Hooks(ctx context.Context) ([]events.HookState, error)
-	Knows(webhook string) bool
+	Configured(webhook string) bool
+	Knows(ctx context.Context, webhook string) (known bool, err error)
 	DeadLetters(ctx context.Context, webhook string, userID, before int64, limit int) ([]events.DeadLetter, error)
-	Retry(ctx context.Context, r events.Retried, dryRun bool) (n int, more bool, err error)
+	Retry(ctx context.Context, c events.Chosen, dryRun bool) (n int, more bool, err error)
+	Purge(ctx context.Context, c events.Chosen, dryRun bool) (n int, more bool, err error)
 }
 
 const (
-	maxRetried = 1000
-	maxType    = 32 // bytes of an event's type
+	maxChosen = 1000 // dead letters of a call
+	maxType   = 32   // bytes of an event's type
 )
 
 func (s *impl) ListEvents(ctx context.Context, in *pb.ListEventsRequest) (*pb.ListEventsReply, error) {
@@ -72,10 +74,11 @@ func (s *impl) ListDeadLetters(ctx context.Context, in *pb.ListDeadLettersReques
 		return nil, err
 	case in.GetUserId() < 0:
 		return nil, invalid("user_id", "must not be negative")
-	case !s.events.Knows(in.GetWebhook()):
-		return nil, noWebhook(in.GetWebhook())
 	case before == 0:
 		before = math.MaxInt64
+	}
+	if err := s.knownWebhook(ctx, in.GetWebhook()); err != nil {
+		return nil, err
 	}
 	list, err := s.events.DeadLetters(ctx, in.GetWebhook(), in.GetUserId(), before, size+1)
 	if err != nil {
@@ -93,22 +96,63 @@ func (s *impl) ListDeadLetters(ctx context.Context, in *pb.ListDeadLettersReques
 	return out, nil
 }
 
-func (s *impl) RetryDeadLetters(ctx context.Context, in *pb.RetryDeadLettersRequest) (*pb.RetryDeadLettersReply, error) {
+// dead is what RetryDeadLetters and PurgeDeadLetters are asked.
+type dead interface {
+	GetWebhook() string
+	GetIds() []int64
+	GetAll() bool
+	GetUserId() int64
+	GetReason() string
+	GetTicket() string
+}
+
+// chosen checks which dead letters a change is about.
+func chosen(in dead) (events.Chosen, error) {
+	c := events.Chosen{Webhook: in.GetWebhook(), IDs: in.GetIds(), UserID: in.GetUserId()}
 	if err := validChange(in); err != nil {
-		return nil, err
+		return c, err
 	}
 	switch {
-	case (len(in.GetIds()) > 0) == in.GetAll():
-		return nil, invalid("ids", "name dead letters, or all")
-	case len(in.GetIds()) > maxRetried:
-		return nil, invalid("ids", "are more than %d", maxRetried)
-	case in.GetUserId() < 0 || in.GetUserId() != 0 && !in.GetAll():
-		return nil, invalid("user_id", "must be above 0, and goes with all")
-	case !s.events.Knows(in.GetWebhook()):
-		return nil, noWebhook(in.GetWebhook())
+	case (len(c.IDs) > 0) == in.GetAll():
+		return c, invalid("ids", "name dead letters, or all")
+	case len(c.IDs) > maxChosen:
+		return c, invalid("ids", "are more than %d", maxChosen)
+	case c.UserID < 0 || c.UserID != 0 && !in.GetAll():
+		return c, invalid("user_id", "must be above 0, and goes with all")
 	}
-	n, more, err := s.events.Retry(ctx, events.Retried{Webhook: in.GetWebhook(), IDs: in.GetIds(), UserID: in.GetUserId()}, in.GetDryRun())
+	return c, nil
+}
+
+func (s *impl) RetryDeadLetters(ctx context.Context, in *pb.RetryDeadLettersRequest) (*pb.RetryDeadLettersReply, error) {
+	c, err := chosen(in)
+	if err != nil {
+		return nil, err
+	}
+	if !s.events.Configured(c.Webhook) { // nobody would deliver them
+		return nil, noWebhook(c.Webhook)
+	}
+	n, more, err := s.events.Retry(ctx, c, in.GetDryRun())
 	return &pb.RetryDeadLettersReply{Count: int32(n), More: more}, fault(ctx, err)
+}
+
+func (s *impl) PurgeDeadLetters(ctx context.Context, in *pb.PurgeDeadLettersRequest) (*pb.PurgeDeadLettersReply, error) {
+	c, err := chosen(in)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.knownWebhook(ctx, c.Webhook); err != nil {
+		return nil, err
+	}
+	n, more, err := s.events.Purge(ctx, c, in.GetDryRun())
+	return &pb.PurgeDeadLettersReply{Count: int32(n), More: more}, fault(ctx, err)
+}
+
+func (s *impl) knownWebhook(ctx context.Context, name string) error {
+	known, err := s.events.Knows(ctx, name)
+	if err == nil && !known {
+		return noWebhook(name)
+	}
+	return fault(ctx, err)
 }
 
 func noWebhook(name string) error {

@@ -69,10 +69,18 @@ func (b eventBook) Read(_ context.Context, token, kind string, userID int64, lim
 }
 
 func (b eventBook) Hooks(context.Context) ([]events.HookState, error) {
-	return []events.HookState{{Name: "billing", URL: "https://b.example/hook", Types: []string{"session.revoked"}, Behind: 1, Dead: 2, Retrying: 1}}, b.m.ask("hooks")
+	return []events.HookState{{Name: "billing", URL: "https://b.example/hook", Types: []string{"session.revoked"}, Behind: 1, Dead: 2, Retrying: 1}, {Name: "gone", Dead: 1, Removed: true}}, b.m.ask("hooks")
 }
 
-func (b eventBook) Knows(name string) bool { return name == "billing" }
+func (b eventBook) Configured(name string) bool { return name == "billing" }
+
+func (b eventBook) Knows(_ context.Context, name string) (bool, error) {
+	return name == "billing" || name == "gone", b.m.ask([]any{"knows", name})
+}
+
+func (b eventBook) Purge(_ context.Context, c events.Chosen, dryRun bool) (int, bool, error) {
+	return 2, true, b.m.ask([]any{"purge", c, dryRun})
+}
 
 func (b eventBook) DeadLetters(_ context.Context, hook string, userID, before int64, limit int) ([]events.DeadLetter, error) {
 	at := time.Unix(1_700_000_000, 0)
@@ -83,7 +91,7 @@ func (b eventBook) DeadLetters(_ context.Context, hook string, userID, before in
 	return all[:min(len(all), limit)], b.m.ask([]any{"dead", hook, userID, limit})
 }
 
-func (b eventBook) Retry(_ context.Context, r events.Retried, dryRun bool) (int, bool, error) {
+func (b eventBook) Retry(_ context.Context, r events.Chosen, dryRun bool) (int, bool, error) {
 	return 2, false, b.m.ask([]any{"retry", r, dryRun})
 }
 

@@ -23,6 +23,7 @@ import (
 type method struct {
 	scope   token.Scope // empty: none is needed
 	changes bool
+	polled  bool // pages and tools repeat it; see polls
 }
 
 // methods are those of SessionAdmin; no other is served.
@@ -37,19 +38,20 @@ var methods = map[string]method{
 	"GetPolicy":       {scope: token.Read},
 	"SetPolicy":       {scope: token.Revoke, changes: true},
 	"ChangePolicy":    {scope: token.Revoke, changes: true},
-	"GetStatistics":   {scope: token.Read},
+	"GetStatistics":   {scope: token.Read, polled: true},
 	"GetConfig":       {scope: token.Read},
 
 	"RevokeMatching":   {scope: token.Revoke, changes: true},
-	"GetOverview":      {scope: token.Read},
-	"WhoAmI":           {}, // whoever it is
+	"GetOverview":      {scope: token.Read, polled: true},
+	"WhoAmI":           {polled: true}, // whoever it is
 	"ListAudit":        {scope: token.Audit},
 	"GetAudit":         {scope: token.Audit},
 	"ExportAudit":      {scope: token.Audit},
-	"ListEvents":       {scope: token.Read},
+	"ListEvents":       {scope: token.Read, polled: true},
 	"ListWebhooks":     {scope: token.Read},
 	"ListDeadLetters":  {scope: token.Read},
 	"RetryDeadLetters": {scope: token.Retry, changes: true},
+	"PurgeDeadLetters": {scope: token.Retry, changes: true},
 }
 
 // auditLog is audit.Log.
@@ -68,6 +70,7 @@ type guard struct {
 	limits   *limiter
 	// strangers bounds the rows that refusals of unknown callers make.
 	strangers *strangers
+	polls     *polls
 	log       auditLog
 	timeout   time.Duration
 	now       func() time.Time
@@ -127,6 +130,15 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 	if !m.changes {
 		out, err = safely(ctx, in, handle)
 		entry.UserID = cmp.Or(entry.UserID, about.userID)
+		if m.polled && err == nil && namesNobody(out) {
+			silent, quiet := g.polls.pass(poll{caller: caller.Name, until: caller.Until, by: about.by, ip: from.ip, method: name})
+			if quiet {
+				return out, nil
+			}
+			if silent > 0 {
+				entry.Request += fmt.Sprintf(" and %d calls before", silent)
+			}
+		}
 		g.write(ctx, entry, err, affected(out))
 		return out, err
 	}
@@ -294,6 +306,9 @@ func outcome(in, out proto.Message, err error, userID int64) audit.Outcome {
 	}
 	if retried, ok := out.(*pb.RetryDeadLettersReply); ok && !in.(*pb.RetryDeadLettersRequest).GetDryRun() {
 		o.Others = int(retried.GetCount())
+	}
+	if purged, ok := out.(*pb.PurgeDeadLettersReply); ok && !in.(*pb.PurgeDeadLettersRequest).GetDryRun() {
+		o.Others = int(purged.GetCount())
 	}
 	for i, e := range ended {
 		o.Ended[i] = audit.Ended{UserID: e.GetUserId(), Hash: e.GetHash()}

@@ -22,10 +22,10 @@ func TestRateLimit(t *testing.T) {
 	a := serve(t, false, plainTokens+", RateLimit: {PerSecond: 0.001, Burst: 3}")
 	alice := reader(t)
 	for range 3 {
-		code, text := a.must("GET", "/v1/statistics", alice, "")
+		code, text := a.must("GET", "/v1/config", alice, "")
 		require.Equal(t, 200, code, text)
 	}
-	answer, text, err := a.call("GET", "/v1/statistics", alice, "")
+	answer, text, err := a.call("GET", "/v1/config", alice, "")
 	require.NoError(t, err)
 	require.Equal(t, 429, answer.StatusCode)
 	require.Contains(t, text, `"code":"RESOURCE_EXHAUSTED"`)
@@ -33,18 +33,18 @@ func TestRateLimit(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 1000, seconds, 10)
 	ctx, client := a.client(alice)
-	_, err = client.GetStatistics(ctx, &pb.GetStatisticsRequest{})
+	_, err = client.GetConfig(ctx, &pb.GetConfigRequest{})
 	require.Equal(t, codes.ResourceExhausted, status.Code(err))
-	exit, _, _ := a.ctl(alice, "stats")
+	exit, _, _ := a.ctl(alice, "config")
 	require.Equal(t, 3, exit)
 
-	code, _ := a.must("GET", "/v1/statistics", admintest.Token(t, "carol", time.Hour, token.Read), "")
+	code, _ := a.must("GET", "/v1/config", admintest.Token(t, "carol", time.Hour, token.Read), "")
 	require.Equal(t, 200, code, "another caller")
 	for i := range 5 { // the address is refused too often, and good tokens from it go on
-		code, _ = a.must("GET", "/v1/statistics", "rubbish", "")
+		code, _ = a.must("GET", "/v1/config", "rubbish", "")
 		require.Equal(t, map[bool]int{true: 401, false: 429}[i < 3], code)
 	}
-	code, _ = a.must("GET", "/v1/statistics", admintest.Token(t, "dave", time.Hour, token.Read), "")
+	code, _ = a.must("GET", "/v1/config", admintest.Token(t, "dave", time.Hour, token.Read), "")
 	require.Equal(t, 200, code)
 
 	var reasons []string

@@ -52,12 +52,13 @@ func TestReasonAndTicketAreKept(t *testing.T) {
 		{"PUT", "/v1/users/777/policy?reason=lost+phone&ticket=T-1", "{}"},
 		{"PATCH", "/v1/users/777/policy?reason=lost+phone&ticket=T-1", `{"limit":1}`},
 		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"all":true,"reason":"lost phone","ticket":"T-1"}`},
+		{"POST", "/v1/webhooks/gone/dead-letters:purge", `{"all":true,"reason":"lost phone","ticket":"T-1"}`},
 	} {
 		code, text := a.must(r.verb, r.path, both(t), r.body)
 		require.Less(t, code, 300, "%s %s: %s", r.verb, r.path, text)
 	}
 	written := a.written()
-	require.Len(t, written, 8)
+	require.Len(t, written, 9)
 	for _, e := range written {
 		require.Equal(t, []string{"lost phone", "T-1", "OK"}, []string{e.Note, e.Ticket, e.Code}, e.Method)
 	}

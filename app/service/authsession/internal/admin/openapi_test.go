@@ -284,7 +284,7 @@ func TestTheDescriptionIsThatOfTheRoutes(t *testing.T) {
 		require.Contains(t, operation["description"], string(methods[r.method].scope), "%s names its scope", r.path)
 		path := strings.NewReplacer(":hash", "2", ":user_id", "778", ":auth_key_id", "6", ":id", "1", ":webhook", "billing").Replace(r.path)
 		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
-			"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`}[r.method]
+			"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`, "PurgeDeadLetters": `{"all":true}`}[r.method]
 		var query []string
 		for _, p := range operation["parameters"].([]any) {
 			parameter := d.resolve(p)
@@ -321,7 +321,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			return code, text
 		}
 		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": `{"strategy":"one","ttl_days":3}`, "ChangePolicy": `{"limit":0}`,
-			"RevokeMatching": `{"match":{"countries":["DE"]}}`, "RetryDeadLetters": `{"ids":["7"]}`}[r.method]
+			"RevokeMatching": `{"match":{"countries":["DE"]}}`, "RetryDeadLetters": `{"ids":["7"]}`, "PurgeDeadLetters": `{"ids":["7"]}`}[r.method]
 		ask("4611686018427387905", both(t), body)
 		code, _ := ask("x", "rubbish", body)
 		require.Equal(t, 401, code)
@@ -364,6 +364,7 @@ func TestBodiesAreAsDescribed(t *testing.T) {
 			`{"strategy":"two"}`, `{"user_id":"5","limit":1}`, `{"reason":"x","limit":1}`, `{"ticket":"x","limit":1}`, `[]`},
 		"POST /v1/sessions:revoke": {`{"match":{"api_ids":[6]}}`, `{"match":{"networks":["10.0.0.0/8"],"user_ids":["1"]},"limit":5,"dry_run":true,"reason":"r","ticket":"t"}`,
 			`{}`, `{"match":{}}`, `{"match":{"countries":["DEU"]}}`, `{"match":{"api_ids":[0]}}`, `{"match":{"device_types":["x"]}}`, `{"match":{"x":1}}`, `{"match":{"api_ids":[6]},"limit":-1}`, `[]`},
+		"POST /v1/webhooks/:webhook/dead-letters:purge": {`{"ids":["1"]}`, `{"all":true,"dry_run":true,"ticket":"t"}`, `{}`, `{"ids":[1.5]}`, `{"x":1}`, `[]`},
 		"POST /v1/webhooks/:webhook/dead-letters:retry": {`{"ids":["1"]}`, `{"all":true,"dry_run":true,"ticket":"t"}`, `{}`, `{"ids":[1.5]}`, `{"x":1}`, `[]`},
 	} {
 		verb, route, _ := strings.Cut(path, " ")

@@ -49,13 +49,16 @@ func (s *impl) GetOverview(ctx context.Context, _ *pb.GetOverviewRequest) (*pb.O
 		out.CleanUps = append(out.CleanUps, &pb.Overview_CleanUpRun{At: timestamppb.New(r.EndedAt), Took: durationpb.New(r.Took), Result: r.Result,
 			Sessions: r.Sessions, Removed: r.Removed, Node: r.Node})
 	}
+	for _, o := range s.samples.list() {
+		out.OnlineSamples = append(out.OnlineSamples, &pb.Overview_OnlineSample{At: timestamppb.New(o.at), Count: o.count})
+	}
 	return out, nil
 }
 
 func webhooks(list []events.HookState) (out []*pb.Webhook) {
 	for _, h := range list {
 		out = append(out, &pb.Webhook{Name: h.Name, Url: h.URL, Types: h.Types, Behind: h.Behind,
-			Dead: int64(h.Dead), DeadAtLeast: h.DeadAtLeast, Retrying: int64(h.Retrying)})
+			Dead: int64(h.Dead), DeadAtLeast: h.DeadAtLeast, Retrying: int64(h.Retrying), Removed: h.Removed})
 	}
 	return out
 }

@@ -85,8 +85,11 @@ func TestWhatIsAskedReachesTheManager(t *testing.T) {
 		{"GET", "/v1/events?after=oldest&type=session.revoked&user_id=777&page_size=9", "", []any{"events", "oldest", "session.revoked", int64(777), 9}},
 		{"GET", "/v1/webhooks", "", "hooks"},
 		{"GET", "/v1/webhooks/billing/dead-letters?user_id=5", "", []any{"dead", "billing", int64(5), 101}},
-		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"ids":["7"]}`, []any{"retry", events.Retried{Webhook: "billing", IDs: []int64{7}}, false}},
-		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"all":true,"user_id":"5","dry_run":true}`, []any{"retry", events.Retried{Webhook: "billing", UserID: 5}, true}},
+		{"POST", "/v1/webhooks/gone/dead-letters:purge", `{"all":true}`, []any{"purge", events.Chosen{Webhook: "gone"}, false}},
+		{"POST", "/v1/webhooks/gone/dead-letters:purge", `{"ids":["7"],"dry_run":true}`, []any{"purge", events.Chosen{Webhook: "gone", IDs: []int64{7}}, true}},
+		{"GET", "/v1/webhooks/gone/dead-letters", "", []any{"dead", "gone", int64(0), 101}},
+		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"ids":["7"]}`, []any{"retry", events.Chosen{Webhook: "billing", IDs: []int64{7}}, false}},
+		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"all":true,"user_id":"5","dry_run":true}`, []any{"retry", events.Chosen{Webhook: "billing", UserID: 5}, true}},
 	} {
 		a.sessions.asked = nil
 		code, text := a.must(tc.verb, tc.path, both(t), tc.body)
@@ -191,6 +194,9 @@ func TestWrongParametersAreRefused(t *testing.T) {
 		{"GET", "/v1/events?after=forged", "", 400, "after: this list did not give it out"},
 		{"GET", "/v1/webhooks/other/dead-letters", "", 404, "there is no webhook"},
 		{"POST", "/v1/webhooks/other/dead-letters:retry", `{"all":true}`, 404, "there is no webhook"},
+		{"POST", "/v1/webhooks/gone/dead-letters:retry", `{"all":true}`, 404, "there is no webhook"},
+		{"POST", "/v1/webhooks/other/dead-letters:purge", `{"all":true}`, 404, "there is no webhook"},
+		{"POST", "/v1/webhooks/gone/dead-letters:purge", `{}`, 400, "ids: name dead letters, or all"},
 		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{}`, 400, "ids: name dead letters, or all"},
 		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"ids":["1"],"all":true}`, 400, "ids: name dead letters, or all"},
 		{"POST", "/v1/webhooks/billing/dead-letters:retry", `{"ids":["1"],"user_id":"5"}`, 400, "user_id: must be above 0, and goes with all"},

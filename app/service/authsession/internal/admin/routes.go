@@ -104,15 +104,26 @@ var routes = []route{
 	on(http.MethodPost, "/v1/webhooks/:webhook/dead-letters:retry", "RetryDeadLetters", (*impl).RetryDeadLetters, func(p *params) *pb.RetryDeadLettersRequest {
 		in := new(pb.RetryDeadLettersRequest)
 		p.body(in)
-		if in.GetWebhook() != "" { // which has a place of its own
-			p.fail("body", "is not the JSON that is expected here")
-		}
-		in.Webhook = p.path["webhook"]
+		in.Webhook = p.webhook(in.GetWebhook())
+		return in
+	}),
+	on(http.MethodPost, "/v1/webhooks/:webhook/dead-letters:purge", "PurgeDeadLetters", (*impl).PurgeDeadLetters, func(p *params) *pb.PurgeDeadLettersRequest {
+		in := new(pb.PurgeDeadLettersRequest)
+		p.body(in)
+		in.Webhook = p.webhook(in.GetWebhook())
 		return in
 	}),
 	on(http.MethodGet, "/v1/config", "GetConfig", (*impl).GetConfig, func(*params) *pb.GetConfigRequest {
 		return &pb.GetConfigRequest{}
 	}),
+}
+
+// webhook is the one that the path names. The body has no place for one.
+func (p *params) webhook(inBody string) string {
+	if inBody != "" {
+		p.fail("body", "is not the JSON that is expected here")
+	}
+	return p.path["webhook"]
 }
 
 // auditQuery are the parameters that select rows of the audit log.

@@ -48,7 +48,8 @@ type Server struct {
 	calls   *impl
 	remote  *token.Remote // nil: none
 	keeper  *keeper
-	running sync.WaitGroup // what Start started, but for rpc
+	stop    context.CancelFunc // ends the samples of calls
+	running sync.WaitGroup     // what Start started, but for rpc
 }
 
 // New prepares the admin API as c.Admin says; nil when it names no listener.
@@ -57,7 +58,7 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if !c.Admin.Enabled() {
 		return nil, nil
 	}
-	keys, err := reload.New(c.Admin.Tokens.Files(), now, c.Admin.Tokens.Load)
+	keys, err := reload.New("Admin.Tokens", c.Admin.Tokens.Files(), now, c.Admin.Tokens.Load)
 	if err != nil {
 		return nil, err
 	}
@@ -65,13 +66,13 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	if err != nil {
 		return nil, err
 	}
-	encryption, err := reload.New(c.Admin.TLS.Files(), now, c.Admin.ServerTLS)
+	encryption, err := reload.New("Admin.TLS", c.Admin.TLS.Files(), now, c.Admin.ServerTLS)
 	if err != nil {
 		return nil, err
 	}
 	rows := audit.New(db, now)
 	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog, c.Admin.Refusals.Keep)}
-	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), log: rows, timeout: c.Admin.Timeout, now: now}
+	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), polls: newPolls(now), log: rows, timeout: c.Admin.Timeout, now: now}
 	if address := c.Admin.Tokens.JWKSURL; address != "" {
 		a.remote = token.NewRemote(address, now, func(err error) { logx.Errorf("config key Admin.Tokens.JWKSURL: %s %v", address, err) })
 	}
@@ -82,8 +83,10 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 			return all
 		}, c.Admin.Tokens.Rules(), now)
 	}
+	within := c.Touch.DBInterval + c.Touch.CacheInterval
 	calls := &impl{sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
-		counts: newCounter(s, c.Touch.DBInterval+c.Touch.CacheInterval, c.Admin.Timeout, now)}
+		counts:  newCounter(s, within, c.Admin.Timeout, now),
+		samples: &samples{sessions: s, within: within, timeout: c.Admin.Timeout, now: now}}
 	calls.config.Store(settings(c))
 	a.calls = calls
 	if c.Admin.ListenOn != "" {
@@ -161,6 +164,9 @@ func (a *Server) Start(ctx context.Context) error {
 		logx.Infof("the admin API serves REST on %s", a.rest.Addr)
 	}
 	a.running.Go(a.keeper.run)
+	alive, stop := context.WithCancel(context.Background())
+	a.stop = stop
+	a.running.Go(func() { a.calls.samples.run(alive) })
 	return nil
 }
 
@@ -201,6 +207,9 @@ func (a *Server) Stop(ctx context.Context) error {
 		return nil
 	}
 	a.keeper.stop()
+	if a.stop != nil {
+		a.stop()
+	}
 	var rpcErr, restErr error
 	var both sync.WaitGroup
 	if a.rpc != nil {

@@ -62,6 +62,7 @@ type impl struct {
 	audit    auditReader
 	events   Events
 	counts   *counter
+	samples  *samples
 	config   atomic.Pointer[pb.Config]
 	// leastOlderThan bounds a clean-up: a shorter time would end logins in use.
 	leastOlderThan time.Duration

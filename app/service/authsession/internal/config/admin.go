@@ -139,7 +139,7 @@ func (a *Admin) ServerTLS() (*tls.Config, error) {
 		}
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	pair, err := conf.ReadKeyPair(t.CertFile, t.KeyFile)
 	if err != nil {
 		return nil, &conf.KeyError{Key: "Admin.TLS.CertFile", Problem: fmt.Sprintf("or KeyFile cannot be used (%v)", err), Fix: "name a certificate and its key in PEM"}
 	}

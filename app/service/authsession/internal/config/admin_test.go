@@ -100,6 +100,8 @@ func TestAdmin(t *testing.T) {
 		local + "TLS: {" + encrypted + ", " + clients + "}, Tokens: {Issuer: us}":                           "Admin.Tokens names no key",
 		local + tokens + ", TLS: {CertFile: " + server.Cert + "}":                                           "names one of CertFile and KeyFile alone",
 		local + tokens + ", TLS: {CertFile: /nowhere, KeyFile: /nowhere}":                                   "Admin.TLS.CertFile or KeyFile cannot be used",
+		local + tokens + ", TLS: {CertFile: /dev/zero, KeyFile: " + server.Key + "}":                        "Admin.TLS.CertFile or KeyFile cannot be used (/dev/zero holds more than 4096 KiB)",
+		local + tokens + ", TLS: {CertFile: " + server.Cert + ", KeyFile: /dev/zero}":                       "Admin.TLS.CertFile or KeyFile cannot be used (/dev/zero holds more than 4096 KiB)",
 		local + "TLS: {" + clients + "}":                                                                    "Admin.TLS.CertFile is missing",
 		local + "TLS: {" + encrypted + ", ClientCAFile: " + ours.File + "}":                                 "Admin.TLS.Clients names nobody",
 		local + "TLS: {" + encrypted + ", ClientCAFile: " + secret + ", Clients: {a: [sessions:read]}}":     "Admin.TLS.ClientCAFile holds no certificate",

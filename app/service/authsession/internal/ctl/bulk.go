@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -44,7 +44,7 @@ func bulkRevoke(ctx context.Context, r *request) error {
 		return misuse("--limit is out of bounds")
 	}
 	if *usersFile != "" {
-		text, err := os.ReadFile(*usersFile)
+		text, err := conf.ReadFile(*usersFile)
 		if err != nil {
 			return fmt.Errorf("--users-file: %w", err)
 		}

@@ -67,6 +67,7 @@ func commands() []command {
 		{"webhooks", "", "show the webhooks, and what they owe", webhooks},
 		{"webhooks dead", "NAME", "show events that a webhook did not take", webhooksDead},
 		{"webhooks retry", "NAME ID... | NAME --all", "have them delivered again", webhooksRetry},
+		{"webhooks purge", "NAME ID... | NAME --all", "remove them for good", webhooksPurge},
 		{"whoami", "", "show who you are to the node, and what you may", whoami},
 		{"config", "", "show what the node does with sessions", config},
 		{"token", "--key-file FILE --scope SCOPE", "make a bearer token; asks no node", makeToken},

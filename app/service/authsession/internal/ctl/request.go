@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -215,7 +215,7 @@ func (r *request) token() (string, error) {
 	if r.tokenFile == "" {
 		return strings.TrimSpace(r.getenv(tokenVariable)), nil
 	}
-	text, err := os.ReadFile(r.tokenFile)
+	text, err := conf.ReadSecret(r.tokenFile)
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}
@@ -229,7 +229,7 @@ func (r *request) credentials() (credentials.TransportCredentials, error) {
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if r.ca != "" {
-		text, err := os.ReadFile(r.ca)
+		text, err := conf.ReadFile(r.ca)
 		if err != nil {
 			return nil, fmt.Errorf("--ca: %w", err)
 		}
@@ -239,7 +239,7 @@ func (r *request) credentials() (credentials.TransportCredentials, error) {
 		}
 	}
 	if r.cert != "" || r.key != "" {
-		pair, err := tls.LoadX509KeyPair(r.cert, r.key)
+		pair, err := conf.ReadKeyPair(r.cert, r.key)
 		if err != nil {
 			return nil, fmt.Errorf("--cert and --key: %w", err)
 		}

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 )
 
@@ -38,7 +38,7 @@ func makeToken(_ context.Context, r *request) error {
 	if *file == "" {
 		return misuse("--key-file is missing")
 	}
-	content, err := os.ReadFile(*file)
+	content, err := conf.ReadFile(*file)
 	if err != nil {
 		return fmt.Errorf("--key-file: %w", err)
 	}

@@ -36,6 +36,10 @@ func overviewRows(o *pb.Overview) [][]string {
 		rows = append(rows, []string{"events", fmt.Sprintf("%d%s wait, the oldest for %v", e.GetWaiting(), plus(e.GetWaitingAtLeast()), e.GetLag().AsDuration().Round(time.Millisecond))})
 	}
 	for _, w := range o.GetWebhooks() {
+		if w.GetRemoved() {
+			rows = append(rows, []string{"webhook " + w.GetName(), fmt.Sprintf("not configured, %d%s dead letters", w.GetDead(), plus(w.GetDeadAtLeast()))})
+			continue
+		}
 		rows = append(rows, []string{"webhook " + w.GetName(), fmt.Sprintf("%d batches behind, %d%s dead letters", w.GetBehind(), w.GetDead(), plus(w.GetDeadAtLeast()))})
 	}
 	for _, c := range o.GetCleanUps() {

@@ -17,9 +17,17 @@ func webhooks(ctx context.Context, r *request) error {
 func webhookRows(out *pb.ListWebhooksReply) [][]string {
 	rows := [][]string{{"NAME", "URL", "TYPES", "BEHIND", "DEAD", "RETRYING"}}
 	for _, w := range out.GetWebhooks() {
-		rows = append(rows, []string{w.GetName(), w.GetUrl(), strings.Join(w.GetTypes(), ","), id(w.GetBehind()), id(w.GetDead()) + plus(w.GetDeadAtLeast()), id(w.GetRetrying())})
+		rows = append(rows, []string{w.GetName(), to(w), strings.Join(w.GetTypes(), ","), id(w.GetBehind()), id(w.GetDead()) + plus(w.GetDeadAtLeast()), id(w.GetRetrying())})
 	}
 	return rows
+}
+
+// to is where a webhook is, or that it is not configured.
+func to(w *pb.Webhook) string {
+	if w.GetRemoved() {
+		return "(removed)"
+	}
+	return w.GetUrl()
 }
 
 var deadTitles = []string{"ID", "DIED", "TYPE", "USER", "ATTEMPTS", "RETRYING", "ERROR"}
@@ -74,39 +82,78 @@ func webhooksDead(ctx context.Context, r *request) error {
 	}
 }
 
-func webhooksRetry(ctx context.Context, r *request) error {
+// chosen are the dead letters that a change is about, as the command line names them.
+type chosen struct {
+	webhook        string
+	ids            []int64
+	all, dryRun    bool
+	user           int64
+	reason, ticket string
+}
+
+// choose reads the command line of a change.
+func choose(r *request) (c chosen, err error) {
 	r.remote()
-	in := &pb.RetryDeadLettersRequest{}
-	r.BoolVar(&in.All, "all", false, "all of them, the oldest thousand with each command")
-	r.Int64Var(&in.UserId, "user", 0, "with --all: those of this user `id`")
-	r.BoolVar(&in.DryRun, "dry-run", false, "count them, and change nothing")
-	r.change(&in.Reason, &in.Ticket)
+	r.BoolVar(&c.all, "all", false, "all of them, the oldest thousand with each command")
+	r.Int64Var(&c.user, "user", 0, "with --all: those of this user `id`")
+	r.BoolVar(&c.dryRun, "dry-run", false, "count them, and change nothing")
+	r.change(&c.reason, &c.ticket)
 	others, err := r.parse()
 	if err != nil {
-		return err
+		return c, err
 	}
-	if len(others) == 0 || in.All == (len(others) > 1) {
-		return misuse("name a webhook, and its dead letters by ID, or --all")
+	if len(others) == 0 || c.all == (len(others) > 1) {
+		return c, misuse("name a webhook, and its dead letters by ID, or --all")
 	}
-	in.Webhook = others[0]
+	c.webhook = others[0]
 	for _, text := range others[1:] {
 		one, err := number("id", text)
 		if err != nil {
-			return err
+			return c, err
 		}
-		in.Ids = append(in.Ids, one)
+		c.ids = append(c.ids, one)
+	}
+	return c, nil
+}
+
+func webhooksRetry(ctx context.Context, r *request) error {
+	c, err := choose(r)
+	if err != nil {
+		return err
 	}
 	ctx, client, err := r.connect(ctx)
 	if err != nil {
 		return err
 	}
-	out, err := client.RetryDeadLetters(ctx, in)
+	out, err := client.RetryDeadLetters(ctx, &pb.RetryDeadLettersRequest{Webhook: c.webhook, Ids: c.ids, All: c.all, UserId: c.user, DryRun: c.dryRun, Reason: c.reason, Ticket: c.ticket})
 	if err != nil {
 		return err
 	}
-	return r.show(out, func() [][]string {
-		return [][]string{{"COUNT", "MORE", "DRY RUN"}, {fmt.Sprint(out.GetCount()), yesNo(out.GetMore()), yesNo(in.DryRun)}}
-	})
+	return r.show(out, func() [][]string { return changedRows(out.GetCount(), out.GetMore(), c.dryRun) })
+}
+
+func webhooksPurge(ctx context.Context, r *request) error {
+	yes := r.Bool("yes", false, "remove more than one")
+	c, err := choose(r)
+	if err != nil {
+		return err
+	}
+	if !*yes && !c.dryRun && (c.all || len(c.ids) > 1) {
+		return misuse("they are gone for good: say --yes, or --dry-run to count them")
+	}
+	ctx, client, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	out, err := client.PurgeDeadLetters(ctx, &pb.PurgeDeadLettersRequest{Webhook: c.webhook, Ids: c.ids, All: c.all, UserId: c.user, DryRun: c.dryRun, Reason: c.reason, Ticket: c.ticket})
+	if err != nil {
+		return err
+	}
+	return r.show(out, func() [][]string { return changedRows(out.GetCount(), out.GetMore(), c.dryRun) })
+}
+
+func changedRows(count int32, more, dryRun bool) [][]string {
+	return [][]string{{"COUNT", "MORE", "DRY RUN"}, {fmt.Sprint(count), yesNo(more), yesNo(dryRun)}}
 }
 
 func whoami(ctx context.Context, r *request) error {

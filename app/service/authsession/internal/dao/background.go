@@ -23,6 +23,9 @@ func (d *Dao) announce(ctx context.Context, tx sqlx.Session, list ...events.Even
 // StartHooks starts the webhooks; Stop each before Close.
 func (d *Dao) StartHooks(c config.Events) []*events.Hook { return events.StartHooks(d.db, c) }
 
+// StartKeeper starts removing old dead letters of webhooks; Stop it before Close.
+func (d *Dao) StartKeeper() *events.Keeper { return events.StartKeeper(d.db) }
+
 // StartRelay starts publishing what was announced; Stop it before Close.
 func (d *Dao) StartRelay(c config.Events) *events.Relay { return events.StartRelay(d.db, d.kv, c) }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
@@ -39,6 +40,7 @@ const (
 	countMost  = 10_000 // what is counted
 	readMost   = 1000   // rows of a statement
 	readRounds = 5      // statements of a call
+	maxRemoved = 20     // webhooks that are configured no more
 )
 
 // State looks how many events wait.
@@ -161,9 +163,10 @@ type HookState struct {
 	Dead        int   // events that were given up
 	DeadAtLeast bool  // there are that many, or more
 	Retrying    int   // of them, that are to be tried again; at most 1000 are counted
+	Removed     bool  // it is not configured, and has dead letters
 }
 
-// Hooks are the configured webhooks.
+// Hooks are the configured webhooks, and those that are not and have dead letters.
 func (b *Book) Hooks(ctx context.Context) (list []HookState, err error) {
 	last, err := lastBatch(ctx, b.db)
 	if err != nil {
@@ -179,15 +182,51 @@ func (b *Book) Hooks(ctx context.Context) (list []HookState, err error) {
 		case !errors.Is(err, sql.ErrNoRows): // it has not begun
 			return nil, fmt.Errorf("webhook %s: %w", w.Name, err)
 		}
-		if s.Dead, s.DeadAtLeast, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE name = ?", countMost, w.Name); err != nil {
+		if err := b.countDead(ctx, &s); err != nil {
 			return nil, err
 		}
-		if s.Retrying, _, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE name = ? AND retry = 1", deadBatch, w.Name); err != nil {
+		list = append(list, s)
+	}
+	removed, err := b.removed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range removed {
+		s := HookState{Name: name, Removed: true}
+		if err := b.countDead(ctx, &s); err != nil {
 			return nil, err
 		}
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+func (b *Book) countDead(ctx context.Context, s *HookState) (err error) {
+	if s.Dead, s.DeadAtLeast, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE name = ?", countMost, s.Name); err != nil {
+		return err
+	}
+	s.Retrying, _, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE name = ? AND retry = 1", deadBatch, s.Name)
+	return err
+}
+
+// removed are the webhooks that have dead letters and are not configured; at most
+// maxRemoved of them.
+func (b *Book) removed(ctx context.Context) (names []string, err error) {
+	rows, err := b.db.QueryContext(ctx, "SELECT DISTINCT name FROM session_webhook_dead ORDER BY name LIMIT ?", maxRemoved+len(b.conf.Webhooks))
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("dead letters: %w", err)
+		}
+		if !b.Configured(name) && len(names) < maxRemoved {
+			names = append(names, name)
+		}
+	}
+	return names, rows.Err()
 }
 
 func bare(target string) string {
@@ -199,12 +238,16 @@ func bare(target string) string {
 	return u.String()
 }
 
-// Knows reports whether a webhook of that name is configured.
-func (b *Book) Knows(webhook string) bool {
-	for _, w := range b.conf.Webhooks {
-		if w.Name == webhook {
-			return true
-		}
+// Configured reports whether a webhook of that name is.
+func (b *Book) Configured(webhook string) bool {
+	return slices.ContainsFunc(b.conf.Webhooks, func(w config.Webhook) bool { return w.Name == webhook })
+}
+
+// Knows reports whether a webhook of that name is configured, or has dead letters.
+func (b *Book) Knows(ctx context.Context, webhook string) (known bool, err error) {
+	if b.Configured(webhook) {
+		return true, nil
 	}
-	return false
+	_, any, err := b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE name = ?", 0, webhook)
+	return any, err
 }

@@ -13,12 +13,14 @@ import (
 
 // Dead letters are events that a webhook did not take in all its attempts. They wait
 // for an operator, for deadKeep, and no more than deadMost of a webhook, the oldest
-// of which go first.
+// of which go first. Those of a webhook that is taken out of the configuration wait as
+// long, where operators see and remove them.
 const (
 	deadKeep  = 30 * 24 * time.Hour
 	deadMost  = 100_000
 	deadError = 200  // characters
 	deadBatch = 1000 // rows of a statement
+	deadEvery = time.Hour
 )
 
 // bury keeps an event that is given up. One that was a dead letter before is none to
@@ -64,13 +66,10 @@ func (h *Hook) raised(ctx context.Context, limit int) (list []row, err error) {
 	return list, rows.Err()
 }
 
-// pruneDead removes dead letters that are too old or too many.
+// pruneDead removes dead letters of the hook that are too many.
 func (h *Hook) pruneDead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
-	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE died_at < ? ORDER BY died_at LIMIT ?", time.Now().Add(-deadKeep).UnixMilli(), deadBatch); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
 	beyond := int64(0) // none, where there are not too many
 	err := h.db.QueryRowContext(ctx, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
 	if err == nil || errors.Is(err, sql.ErrNoRows) {
@@ -121,31 +120,48 @@ func (b *Book) DeadLetters(ctx context.Context, webhook string, userID, before i
 	return list, rows.Err()
 }
 
-// Retried says which dead letters to deliver again: those with IDs, or, without any,
-// the oldest thousand, of UserID alone where that is not 0.
-type Retried struct {
+// Chosen says which dead letters to deliver again or to remove: those with IDs, or,
+// without any, the oldest thousand, of UserID alone where that is not 0.
+type Chosen struct {
 	Webhook string
 	IDs     []int64 // at most 1000
 	UserID  int64
 }
 
-// Retry has dead letters delivered again that are not under way already, and returns
-// how many, and whether others are left. A dry run counts them.
-func (b *Book) Retry(ctx context.Context, r Retried, dryRun bool) (n int, more bool, err error) {
-	where, args := "name = ? AND retry = 0", []any{r.Webhook}
-	if len(r.IDs) > 0 {
-		where += " AND id IN (?" + strings.Repeat(", ?", len(r.IDs)-1) + ")"
-		for _, id := range r.IDs {
+func (c Chosen) where() (where string, args []any) {
+	where, args = "name = ?", []any{c.Webhook}
+	if len(c.IDs) > 0 {
+		where += " AND id IN (?" + strings.Repeat(", ?", len(c.IDs)-1) + ")"
+		for _, id := range c.IDs {
 			args = append(args, id)
 		}
-	} else if r.UserID != 0 {
-		where, args = where+" AND user_id = ?", append(args, r.UserID)
+	} else if c.UserID != 0 {
+		where, args = where+" AND user_id = ?", append(args, c.UserID)
 	}
+	return where, args
+}
+
+// Retry has dead letters delivered again that are not under way already, and returns
+// how many, and whether others are left. A dry run counts them.
+func (b *Book) Retry(ctx context.Context, c Chosen, dryRun bool) (n int, more bool, err error) {
+	where, args := c.where()
+	return b.change(ctx, "UPDATE session_webhook_dead SET retry = 1", where+" AND retry = 0", args, dryRun)
+}
+
+// Purge removes dead letters, and returns how many, and whether others are left. One that
+// is being delivered again at the moment is delivered all the same. A dry run counts them.
+func (b *Book) Purge(ctx context.Context, c Chosen, dryRun bool) (n int, more bool, err error) {
+	where, args := c.where()
+	return b.change(ctx, "DELETE FROM session_webhook_dead", where, args, dryRun)
+}
+
+// change does a statement to the oldest rows that match.
+func (b *Book) change(ctx context.Context, statement, where string, args []any, dryRun bool) (n int, more bool, err error) {
 	n, more, err = b.count(ctx, "SELECT 1 FROM session_webhook_dead WHERE "+where, deadBatch, args...)
 	if err != nil || dryRun {
 		return n, more, err
 	}
-	result, err := b.db.ExecContext(ctx, "UPDATE session_webhook_dead SET retry = 1 WHERE "+where+" ORDER BY id LIMIT ?", append(args, deadBatch)...)
+	result, err := b.db.ExecContext(ctx, statement+" WHERE "+where+" ORDER BY id LIMIT ?", append(args, deadBatch)...)
 	if err != nil {
 		return 0, false, fmt.Errorf("dead letters: %w", err)
 	}

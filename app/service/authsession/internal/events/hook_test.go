@@ -266,17 +266,17 @@ func TestDeadLettersAreDeliveredAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []any{3, 0, r.server.URL + "/"}, []any{hooks[0].Dead, hooks[0].Retrying, hooks[0].URL})
 
-	retry := func(again Retried, dry bool) int {
+	retry := func(again Chosen, dry bool) int {
 		again.Webhook = "test"
 		n, more, err := book.Retry(t.Context(), again, dry)
 		require.NoError(t, err)
 		require.False(t, more)
 		return n
 	}
-	require.Equal(t, 3, retry(Retried{}, true))
-	require.Equal(t, 2, retry(Retried{UserID: 1}, true))
+	require.Equal(t, 3, retry(Chosen{}, true))
+	require.Equal(t, 2, retry(Chosen{UserID: 1}, true))
 	tries := r.attempts()
-	require.Equal(t, 1, retry(Retried{IDs: []int64{first.ID, 99}}, false))
+	require.Equal(t, 1, retry(Chosen{IDs: []int64{first.ID, 99}}, false))
 	require.Eventually(t, func() bool { // still refused: it is dead again
 		list := dead()
 		return r.attempts() >= tries+3 && !list[len(list)-1].Retrying && list[len(list)-1].Attempts == 6
@@ -284,11 +284,60 @@ func TestDeadLettersAreDeliveredAgain(t *testing.T) {
 	require.Len(t, dead(), 3)
 
 	r.failing(func(int64) bool { return false })
-	require.Equal(t, 3, retry(Retried{}, false))
+	require.Equal(t, 3, retry(Chosen{}, false))
 	require.Eventually(t, func() bool { return len(dead()) == 0 }, 20*time.Second, 5*time.Millisecond)
 	require.Equal(t, []string{"1/1", "1/2"}, of(1, r.taken()), "those of a user in their order")
 	require.Equal(t, []string{"2/2"}, of(2, r.taken()))
 	require.Equal(t, []string{"3/2"}, of(3, r.taken()), "once")
+}
+
+// Dead letters of a webhook that is taken out of the configuration are seen, can be
+// removed, and go by their age, also where no webhook is left.
+func TestDeadLettersOutliveTheirWebhook(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	w := r.hook()
+	w.Attempts = 1
+	h := b.hooks(w)
+	r.failing(func(int64) bool { return true })
+	b.tell(1, 1, 1, 2, 3)
+	book := NewBook(b.db, config.Events{Stream: "s"}) // of a node without webhooks
+	hooks := func() []HookState {
+		list, err := book.Hooks(t.Context())
+		require.NoError(t, err)
+		return list
+	}
+	require.Eventually(t, func() bool { list := hooks(); return len(list) == 1 && list[0].Dead == 4 }, 20*time.Second, 5*time.Millisecond)
+	<-h.Stop()
+	require.Equal(t, []HookState{{Name: "test", Dead: 4, Removed: true}}, hooks())
+	for name, want := range map[string]bool{"test": true, "other": false} {
+		known, err := book.Knows(t.Context(), name)
+		require.NoError(t, err)
+		require.Equal(t, want, known, name)
+		require.False(t, book.Configured(name))
+	}
+	list, err := book.DeadLetters(t.Context(), "test", 2, 1<<62, 100)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	purge := func(c Chosen, dry bool) int {
+		c.Webhook = "test"
+		n, more, err := book.Purge(t.Context(), c, dry)
+		require.NoError(t, err)
+		require.False(t, more)
+		return n
+	}
+	require.Equal(t, 2, purge(Chosen{UserID: 1}, true))
+	require.Equal(t, 4, hooks()[0].Dead, "a dry run removes nothing")
+	require.Equal(t, 2, purge(Chosen{UserID: 1}, false))
+	require.Equal(t, 1, purge(Chosen{IDs: []int64{list[0].ID, list[0].ID + 99}}, false))
+
+	_, err = b.db.Exec("UPDATE session_webhook_dead SET died_at = ?", time.Now().Add(-deadKeep-time.Minute).UnixMilli())
+	require.NoError(t, err)
+	require.NoError(t, ForgetDead(t.Context(), b.db, time.Now().Add(-deadKeep-2*time.Minute)))
+	require.Len(t, hooks(), 1)
+	require.NoError(t, ForgetDead(t.Context(), b.db, time.Now().Add(-deadKeep)))
+	require.Empty(t, hooks())
+	k := StartKeeper(b.db)
+	<-k.Stop()
 }
 
 // Events are read as they were published, from now on or from the oldest, and no

@@ -35,7 +35,7 @@ type sender struct {
 }
 
 func newSender(c config.Webhook) (*sender, error) {
-	secret, err := reload.New([]string{c.SecretFile}, time.Now, c.Secret)
+	secret, err := reload.New("Events.Webhooks."+c.Name, []string{c.SecretFile}, time.Now, c.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", c.Name, err)
 	}

@@ -10,7 +10,13 @@ import (
 
 	"github.com/oschwald/geoip2-golang/v2"
 	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/internal/conf"
 )
+
+// maxBytes bounds what is read of a file that is named by mistake, as a device that
+// never ends.
+const maxBytes = 1 << 30
 
 // Locator answers from the City database in a file, as the file is now: it may
 // be missing, and it may be replaced. Nil knows no place. Its methods may be
@@ -71,11 +77,7 @@ func (l *Locator) reload() bool {
 		return false
 	}
 	l.read = now // what is still being written changes again
-	content, err := os.ReadFile(l.path)
-	var db *geoip2.Reader
-	if err == nil {
-		db, err = geoip2.OpenBytes(content)
-	}
+	db, err := open(l.path, maxBytes)
 	if err != nil {
 		logx.Errorf("config key GeoIP.Path: %s cannot be used: %v", l.path, err)
 		return true
@@ -83,6 +85,15 @@ func (l *Locator) reload() bool {
 	l.db.Store(db)
 	logx.Infof("places come from %s, built %s", l.path, time.Unix(int64(db.Metadata().BuildEpoch), 0).UTC().Format(time.DateOnly))
 	return true
+}
+
+// open reads the database in a file of at most so many bytes.
+func open(path string, most int) (*geoip2.Reader, error) {
+	content, err := conf.ReadAtMost(path, most)
+	if err != nil {
+		return nil, err
+	}
+	return geoip2.OpenBytes(content)
 }
 
 // Locate returns "City, Country" in English and the ISO code of the country;

@@ -124,6 +124,12 @@ func TestACorruptFileChangesNothing(t *testing.T) {
 	place(l)
 }
 
+// A file that is named by mistake, and never ends, is not read to its end.
+func TestTheFileIsBounded(t *testing.T) {
+	_, err := open("/dev/zero", 1000)
+	require.ErrorContains(t, err, "/dev/zero holds more than")
+}
+
 func TestAddresses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "City.mmdb")
 	put(t, path, database("Berlin", "Germany", "DE"))

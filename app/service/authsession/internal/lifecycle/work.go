@@ -14,13 +14,14 @@ type part interface {
 }
 
 // StartWork starts what c enables: the warm-up of the cache, the sweep, the
-// clean-up, the relay of events, the webhooks.
+// clean-up, the relay of events, the webhooks, the keeper of their dead letters.
 func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
 	w := &Work{parts: []part{
 		StartWarmer(d, c.Warmup),
 		StartSweeper(d, c.Sweep),
 		StartCleaner(d, m, c.Cleanup),
 		d.StartRelay(c.Events),
+		d.StartKeeper(),
 	}}
 	for _, h := range d.StartHooks(c.Events) {
 		w.parts = append(w.parts, h)

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 )
 
@@ -182,7 +182,7 @@ func (l *Login) secret() (string, error) {
 	if l.settings.ClientSecretFile == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(l.settings.ClientSecretFile)
+	text, err := conf.ReadSecret(l.settings.ClientSecretFile)
 	if err != nil {
 		return "", fmt.Errorf("the secret of the OIDC client: %w", err)
 	}

@@ -210,6 +210,9 @@ func TestSecret(t *testing.T) {
 	i.secret = "third"
 	_, err = l.Finish(t.Context(), good())
 	require.ErrorIs(t, err, oidclogin.BadCode)
+	l = i.login(func(s *oidclogin.Settings) { s.ClientSecretFile = "/dev/zero" }) // never ends
+	_, err = l.Finish(t.Context(), good())
+	require.ErrorContains(t, err, "/dev/zero holds more than")
 }
 
 // An issuer that cannot be used is nobody's refusal, and comes back.

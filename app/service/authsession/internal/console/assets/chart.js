@@ -21,7 +21,11 @@ export function chart({kind, label, write = String}) {
     }
     const top = ceiling(Math.max(...points.map((p) => p.value)));
     const inner = {width: width - edge.left - edge.right, height: height - edge.top - edge.bottom};
-    const x = (i) => edge.left + (kind === 'line' && points.length === 1 ? inner.width : (kind === 'columns' ? (i + 0.5) / points.length : i / (points.length - 1)) * inner.width);
+    const first = points[0].at.getTime();
+    const span = points[points.length - 1].at.getTime() - first;
+    // Columns stand side by side; a line's points stand at their times, gaps included.
+    const along = (i) => (kind === 'columns' ? (i + 0.5) / points.length : span > 0 ? (points[i].at - first) / span : 1);
+    const x = (i) => edge.left + along(i) * inner.width;
     const y = (value) => edge.top + inner.height * (1 - value / top);
     const lines = [0, 0.5, 1].map((part) => [
       s('line', {class: 'grid', x1: edge.left, x2: width - edge.right, y1: y(top * part), y2: y(top * part)}),
@@ -38,8 +42,7 @@ export function chart({kind, label, write = String}) {
     s('text', {class: 'tick', x: edge.left, y: height - 6}, timeOfDay(points[0].at)),
     s('text', {class: 'tick', x: width - edge.right, y: height - 6, 'text-anchor': 'end'}, timeOfDay(newest.at)));
     image.addEventListener('pointermove', (e) => {
-      const along = (e.clientX - image.getBoundingClientRect().left - edge.left) / inner.width;
-      move(kind === 'columns' ? Math.floor(along * points.length) : Math.round(along * (points.length - 1)));
+      move(nearest((e.clientX - image.getBoundingClientRect().left - edge.left) / inner.width));
     });
     image.addEventListener('pointerleave', () => move(-1));
     image.addEventListener('blur', () => move(-1));
@@ -52,6 +55,12 @@ export function chart({kind, label, write = String}) {
     const cursor = s('line', {class: 'cursor', y1: edge.top, y2: height - edge.bottom, visibility: 'hidden'});
     image.append(cursor);
     show(figure, image, tip);
+
+    function nearest(part) {
+      if (part < 0 || part > 1) return -1;
+      const far = (i) => Math.abs(along(i) - part);
+      return points.reduce((best, _, i) => (far(i) < far(best) ? i : best), 0);
+    }
 
     function move(to) {
       at = to >= 0 && to < points.length ? to : -1;

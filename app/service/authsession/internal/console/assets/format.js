@@ -5,6 +5,7 @@ const whole = new Intl.NumberFormat();
 const moment = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'medium'});
 const day = new Intl.DateTimeFormat(undefined, {dateStyle: 'medium'});
 const clock = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'});
+const countries = new Intl.DisplayNames(undefined, {type: 'region'});
 const span = new Intl.RelativeTimeFormat('en', {numeric: 'always', style: 'short'});
 
 // number takes what the API writes: numbers of 64 bits are texts.
@@ -59,12 +60,13 @@ export function duration(text) {
   return parts.slice(0, 2).join(' ');
 }
 
-// flag is that of a country by its ISO code, from the letters that fonts draw as one.
-// Where a font has no flags, the two letters stand there.
+// flag is that of a country by its ISO code: two letters that a font with flags draws as
+// one, so that no picture is needed, from here or from anywhere. Where a font has none, as
+// on Windows, the letters themselves stand there. Its name is the country's.
 export function flag(region) {
   if (!/^[A-Z]{2}$/.test(region ?? '')) return null;
   const letters = [...region].map((c) => String.fromCodePoint(0x1f1e6 + c.charCodeAt(0) - 65)).join('');
-  return h('span', {class: 'flag', role: 'img', 'aria-label': region}, letters);
+  return h('span', {class: 'flag', role: 'img', 'aria-label': countries.of(region), title: countries.of(region)}, letters);
 }
 
 // place is where an address is, as far as it is known.

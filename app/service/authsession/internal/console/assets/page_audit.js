@@ -8,7 +8,7 @@ import {pages, table} from './list.js';
 import {badge} from './login.js';
 
 const size = 50;
-const changes = ['RevokeSession', 'RevokeSessions', 'RevokeMatching', 'CleanUp', 'EraseUser', 'SetPolicy', 'ChangePolicy', 'RetryDeadLetters'];
+const changes = ['RevokeSession', 'RevokeSessions', 'RevokeMatching', 'CleanUp', 'EraseUser', 'SetPolicy', 'ChangePolicy', 'RetryDeadLetters', 'PurgeDeadLetters'];
 const methods = ['', ...changes, 'SignIn',
   'ListSessions', 'GetSession', 'FindLastSession', 'GetPolicy', 'GetOverview', 'GetStatistics', 'GetConfig', 'ListAudit', 'GetAudit', 'ExportAudit', 'WhoAmI', 'ListEvents', 'ListWebhooks', 'ListDeadLetters'];
 const codes = ['', 'OK', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'INVALID_ARGUMENT', 'NOT_FOUND', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'UNAVAILABLE', 'INTERNAL'];

@@ -69,7 +69,8 @@ function totals() {
   let all = null;
   return (answer, items, index, each) => {
     if (answer.total !== undefined && answer.total !== null && index === 0) all = answer;
-    const shown = items.length === 0 ? '' : `${number(index * each + 1)}–${number(index * each + items.length)}`;
+    if (items.length === 0) return '';
+    const shown = `${number(index * each + 1)}–${number(index * each + items.length)}`;
     // The service counts now and then: a total that is older than the page may be less.
     if (!all || Number(all.total) < index * each + items.length) return shown;
     return `${shown} of ${number(all.total)}${all.atLeast ? ' or more' : ''}`;

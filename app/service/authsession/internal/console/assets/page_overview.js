@@ -59,7 +59,8 @@ export function overviewPage({signal}) {
       tile('Ended', now.ended, '#/logins?active=false', 'and still kept'));
     show(types, h('h2', null, 'Live logins by device'), shares(
       Object.entries(deviceTypes).map(([type, label]) => ({label, value: Number(now.live_by_device_type[type] ?? 0)})).sort((a, b) => b.value - a.value), number));
-    online.update(remember(kept.online, Number(full ? now.online : now.live)));
+    if (now.online_samples) drawOnline(now);
+    else online.update(remember(kept.online, Number(full ? now.online : now.live)));
     if (!full) return;
     signIns.update(now.sign_ins.map((m) => ({at: new Date(m.minute), value: Number(m.count)})));
     if (now.events.enabled) lag.update(remember(kept.lag, parseFloat(now.events.lag)));
@@ -72,12 +73,19 @@ export function overviewPage({signal}) {
         h('td', {class: 'right'}, number(c.sessions)), h('td', {class: 'right'}, number(c.removed)), h('td', {class: 'right'}, c.took)))));
   }
 
+  // What the node has kept, a number a minute or less, and the number of this moment.
+  function drawOnline(now) {
+    const samples = now.online_samples.map((o) => ({at: new Date(o.at), value: Number(o.count)}));
+    online.update([...samples, {at: new Date(now.counted_at), value: Number(now.online)}].sort((a, b) => a.at - b.at));
+    show(since, samples.length === 0 ? '' : `last ${duration(`${(Date.now() - samples[0].at) / 1000}s`)}`);
+  }
+
   function drawHooks(hooks) {
     hooksCard.hidden = hooks.length === 0;
     const most = (n, atLeast) => `${number(n)}${atLeast ? '+' : ''}`;
     show(hooksCard, h('h2', null, 'Webhooks'), table('Webhooks', ['Name', 'To', {label: 'Batches behind', class: 'right'}, {label: 'Tried again', class: 'right'}, {label: 'Given up', class: 'right'}],
-      hooks.map((w) => h('tr', null, h('th', {scope: 'row'}, w.name), h('td', {class: 'mono'}, w.url), h('td', {class: 'right'}, number(w.behind)),
-        h('td', {class: 'right'}, number(w.retrying)), h('td', {class: 'right'}, w.dead === '0' ? '0' : badge(most(w.dead, w.dead_at_least), 'bad', 'Events that were not delivered; authsession ctl dead-letters lists them'))))));
+      hooks.map((w) => h('tr', null, h('th', {scope: 'row'}, w.name), w.removed ? h('td', null, badge('not configured', 'bad', 'The configuration of this node does not name it; its dead letters can be removed with authsession ctl webhooks purge')) : h('td', {class: 'mono'}, w.url), h('td', {class: 'right'}, number(w.behind)),
+        h('td', {class: 'right'}, number(w.retrying)), h('td', {class: 'right'}, w.dead === '0' ? '0' : badge(most(w.dead, w.dead_at_least), 'bad', 'Events that were not delivered; authsession ctl webhooks dead lists them'))))));
   }
 
   async function lookAtLatest() {
@@ -93,6 +101,7 @@ export function overviewPage({signal}) {
     if (!document.hidden) look();
   };
   document.addEventListener('visibilitychange', seen);
+  const since = h('span', {class: 'more muted'}, full ? '' : 'since this page was opened');
   const waiting = h('span', {class: 'more muted'});
   const eventsCard = full && h('section', {class: 'card', 'aria-label': 'Events'}, h('h2', null, 'Lag of events', waiting), lag.element);
   const hooksCard = full && h('section', {class: 'card flush', 'aria-label': 'Webhooks', hidden: true});
@@ -104,7 +113,7 @@ export function overviewPage({signal}) {
     body: h('div', {class: 'stack'}, problem, tiles,
       h('div', {class: 'columns even'},
         full && h('section', {class: 'card', 'aria-label': 'Sign-ins'}, h('h2', null, 'Sign-ins a minute'), signIns.element),
-        h('section', {class: 'card', 'aria-label': full ? 'Online' : 'Live'}, h('h2', null, full ? 'Online' : 'Live logins', h('span', {class: 'more muted'}, 'since this page was opened')), online.element)),
+        h('section', {class: 'card', 'aria-label': full ? 'Online' : 'Live'}, h('h2', null, full ? 'Online' : 'Live logins', since), online.element)),
       types,
       newest,
       full && h('div', {class: 'columns even'}, eventsCard, cleanUps),
