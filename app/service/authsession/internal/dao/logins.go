@@ -63,6 +63,7 @@ type Owing struct {
 }
 
 type loginRow struct {
+	ofServer
 	HasClient      int64  `db:"has_client"`
 	IP             string `db:"client_ip"`
 	Layer          int32  `db:"layer"`
@@ -93,9 +94,9 @@ const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, ''
 	" COALESCE(a.app_version, '') AS app_version, COALESCE(a.system_lang_code, '') AS system_lang_code," +
 	" COALESCE(a.lang_pack, '') AS lang_pack, COALESCE(a.lang_code, '') AS lang_code"
 
-// One statement, so that its parts are of one moment. Where stock left several
+// loginColumns and what follows them in a SELECT. One statement, so that its parts are of one moment. Where stock left several
 // users on one key, the one active last counts.
-const selectLogin = "SELECT " + clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
+const loginColumns = clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
 	" COALESCE(a.date_active, 0) AS client_active, COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
@@ -142,7 +143,7 @@ func (d *Dao) seemsExpired(l *Login) bool {
 
 func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
 	var row loginRow
-	err = d.conn.QueryRowCtx(ctx, &row, selectLogin, perm)
+	err = readRow(ctx, d.conn, &row, loginColumns, perm)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, true, nil
 	}
