@@ -25,9 +25,9 @@ import (
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
-// What session asks for most costs two round trips to Redis at most, and none
-// to MySQL, once it is cached.
-func TestCachedCallsAskRedisTwiceAtMost(t *testing.T) {
+// What session asks for most costs one round trip to Redis, and none to MySQL, once it is
+// cached.
+func TestCachedCallsAskRedisOnce(t *testing.T) {
 	logx.Disable()
 	dsn := testenv.DSN(t, true)
 	now := time.Now()
@@ -40,35 +40,32 @@ func TestCachedCallsAskRedisTwiceAtMost(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { s.Close() })
 	const perm, temp = 15_001, testenv.TempBase + 15_001
-	for name, call := range map[string]struct {
-		run  func(c *core.Core) error
-		most int
-	}{
-		"getAuthStateData": {func(c *core.Core) error {
+	for name, run := range map[string]func(c *core.Core) error{
+		"getAuthStateData": func(c *core.Core) error {
 			state, err := c.AuthsessionGetAuthStateData(&pb.TLAuthsessionGetAuthStateData{AuthKeyId: temp})
 			if err == nil && (state.KeyState != 6 || state.UserId == 0) {
 				t.Errorf("not the login: %v", state)
 			}
 			return err
-		}, 2},
-		"getAuthStateData of a perm key": {func(c *core.Core) error {
+		},
+		"getAuthStateData of a perm key": func(c *core.Core) error {
 			_, err := c.AuthsessionGetAuthStateData(&pb.TLAuthsessionGetAuthStateData{AuthKeyId: perm})
 			return err
-		}, 2},
-		"queryAuthKey": {func(c *core.Core) error {
+		},
+		"queryAuthKey": func(c *core.Core) error {
 			_, err := c.AuthsessionQueryAuthKey(&pb.TLAuthsessionQueryAuthKey{AuthKeyId: temp})
 			return err
-		}, 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.NoError(t, call.run(core.New(t.Context(), s)), "fills the cache")
+			require.NoError(t, run(core.New(t.Context(), s)), "fills the cache")
 			const calls = 50
 			requests, statements := network.Requests.Load(), plans.Runs()
 			for range calls {
-				require.NoError(t, call.run(core.New(t.Context(), s)))
+				require.NoError(t, run(core.New(t.Context(), s)))
 			}
 			require.Less(t, plans.Runs()-statements, calls/5, "MySQL is left alone, but for a look into the ledger twice a second")
-			require.LessOrEqual(t, network.Requests.Load()-requests, int64(calls*call.most))
+			require.LessOrEqual(t, network.Requests.Load()-requests, int64(calls+calls/10), "a connection may be new")
 		})
 	}
 }

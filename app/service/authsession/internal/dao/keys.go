@@ -53,8 +53,10 @@ const keyColumns = "i.auth_key_type, i.perm_auth_key_id, i.temp_auth_key_id, i.m
 
 // Key returns the key with the given id; ErrNotFound when there is none or its
 // time is over. The key is shared: it must not be changed.
-func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
-	k, err := d.knownKey(ctx, id)
+func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) { return d.keyAfter(ctx, nil, id) }
+
+func (d *Dao) keyAfter(ctx context.Context, r lease.Read, id int64) (*Key, error) {
+	k, err := d.knownKey(ctx, r, id)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +67,9 @@ func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
 }
 
 // knownKey returns a key from the cache or MySQL; nil when there is none.
-func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
+func (d *Dao) knownKey(ctx context.Context, r lease.Read, id int64) (*Key, error) {
 	for range 2 {
-		c, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), d.keyLoader(id))
+		c, err := lease.LoadAfter(ctx, d.cache, r, "key", keyCacheKey(id), d.keyLoader(id))
 		if err != nil || c == nil {
 			return nil, err
 		}

@@ -114,18 +114,40 @@ var nobody = &Login{}
 // Login returns what is known of a perm key; never nil. A login that has
 // expired is ended first. The result is shared: it must not be changed.
 func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
-	l, err := d.cachedLogin(ctx, perm)
+	return d.loginAfter(ctx, nil, perm)
+}
+
+// LoginOf returns the key with the given id and what is known of its perm key; no login
+// where it has none. Key and login are asked for in one round trip to Redis where the
+// key's perm key was seen before; should it be another by now, its login is asked for
+// after that.
+func (d *Dao) LoginOf(ctx context.Context, id int64) (*Key, *Login, error) {
+	var r lease.Read
+	if perm := d.perms.get(id); perm != 0 {
+		r = d.cache.ReadAll(ctx, keyCacheKey(id), dataCacheKey(perm))
+	}
+	k, err := d.keyAfter(ctx, r, id)
+	if err != nil || k.PermAuthKeyID == 0 {
+		return k, nil, err
+	}
+	d.perms.put(id, k.PermAuthKeyID)
+	l, err := d.loginAfter(ctx, r, k.PermAuthKeyID)
+	return k, l, err
+}
+
+func (d *Dao) loginAfter(ctx context.Context, r lease.Read, perm int64) (*Login, error) {
+	l, err := d.cachedLogin(ctx, r, perm)
 	if err != nil || !d.seemsExpired(l) {
 		return l, err
 	}
 	if err := d.expire(ctx, perm, l.BindUser.UserID); err != nil {
 		return nil, err
 	}
-	return d.cachedLogin(ctx, perm)
+	return d.cachedLogin(ctx, nil, perm)
 }
 
-func (d *Dao) cachedLogin(ctx context.Context, perm int64) (*Login, error) {
-	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), d.loginLoader(perm))
+func (d *Dao) cachedLogin(ctx context.Context, r lease.Read, perm int64) (*Login, error) {
+	l, err := lease.LoadAfter(ctx, d.cache, r, "data", dataCacheKey(perm), d.loginLoader(perm))
 	if err != nil || l != nil {
 		return l, err
 	}
