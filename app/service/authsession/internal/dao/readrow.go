@@ -22,9 +22,16 @@ type rowQuerier interface {
 // that writes is asked for once more, and then the connection is asked first: a replica's
 // is given up, a proxy that does not know read_only does not have to.
 func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool }, columns string, args ...any) error {
-	err := q.QueryRowCtx(context.WithValue(ctx, asksItself{}, true), row, "SELECT @@GLOBAL.read_only AS read_only, "+columns, args...)
-	if err == nil && !row.onlyReads() || ctx.Err() != nil {
-		return err
+	ways := []struct {
+		ctx      context.Context
+		readOnly string
+	}{{context.WithValue(ctx, asksItself{}, true), "@@GLOBAL.read_only"}, {ctx, "'OFF'"}}
+	var err error
+	for _, way := range ways {
+		err = q.QueryRowCtx(way.ctx, row, "SELECT "+way.readOnly+" AS read_only, "+columns, args...)
+		if err == nil && !row.onlyReads() || ctx.Err() != nil {
+			break
+		}
 	}
-	return q.QueryRowCtx(ctx, row, "SELECT 'OFF' AS read_only, "+columns, args...)
+	return err
 }
