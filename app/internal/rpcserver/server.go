@@ -49,6 +49,10 @@ type Options struct {
 	// MaxInFlight bounds the unary calls in flight; more are refused with code 500.
 	// 0: no bound.
 	MaxInFlight int
+	// EndsInTime says that every unary call returns soon after its context has ended.
+	// Then the time limits of Conf end the context alone; go-zero runs each call in a
+	// goroutine of its own, to leave it behind.
+	EndsInTime bool
 	// MaxConnections bounds the open connections; more are closed at once. Zero
 	// value means 16384.
 	MaxConnections int
@@ -111,6 +115,10 @@ func New(o Options) (*Server, error) {
 	// go-zero kills the process at WaitTime after a signal that it sees:
 	// later than we would end by ourselves.
 	conf.Shutdown.WaitTime = Budget(o.Conf) + 5*time.Second
+	var limits grpc.UnaryServerInterceptor
+	if o.EndsInTime {
+		limits = limitTime(&conf)
+	}
 	observer := observe(&conf)
 	z, err := zrpc.NewServer(conf, s.register)
 	if err != nil {
@@ -121,6 +129,9 @@ func New(o Options) (*Server, error) {
 	z.AddOptions(o.ServerOptions...)
 	if observer != nil {
 		z.AddUnaryInterceptors(observer)
+	}
+	if limits != nil {
+		z.AddUnaryInterceptors(limits)
 	}
 	if o.MaxInFlight > 0 {
 		z.AddUnaryInterceptors(bounded(o.Conf.Name, int64(o.MaxInFlight)))

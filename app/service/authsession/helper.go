@@ -68,6 +68,7 @@ func New(c Config) (*Server, error) {
 			{Name: "Redis", Ask: s.ask((*dao.Dao).AskRedis), Optional: true},
 		},
 		MaxInFlight:        c.MaxInFlight,
+		EndsInTime:         true,
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{s.peers.Intercept},
 		StreamInterceptors: []grpc.StreamServerInterceptor{s.peers.InterceptStream},
 	})

@@ -71,15 +71,17 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 
 // login resolves a key id to what is known of its perm key.
 func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error) {
-	perm, err = c.perm(call, id)
-	if err != nil {
-		return 0, nil, err
+	if id == 0 {
+		return 0, nil, errKeyUnregistered
 	}
-	l, err = c.dao().Login(c.ctx, perm)
-	if err != nil {
+	k, l, err := c.dao().LoginOf(c.ctx, id)
+	switch {
+	case err != nil:
 		return 0, nil, c.fault(call, err)
+	case k.PermAuthKeyID == 0:
+		return 0, nil, errKeyPermEmpty
 	}
-	return perm, l, nil
+	return k.PermAuthKeyID, l, nil
 }
 
 // ownKey is the perm key of the client that waits for this call's answer,

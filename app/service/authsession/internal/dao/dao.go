@@ -60,6 +60,7 @@ type Dao struct {
 	db    *sql.DB
 	conn  sqlx.SqlConn
 	cache *lease.Cache
+	perms perms
 	late  atomic.Pointer[func(perms []int64)]
 	rings []*redisring.Ring
 	kv    *redisring.Ring

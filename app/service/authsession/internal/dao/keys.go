@@ -35,6 +35,7 @@ type Key struct {
 
 // keyRow is a key as MySQL has it.
 type keyRow struct {
+	ofServer
 	Type      int32  `db:"auth_key_type"`
 	Perm      int64  `db:"perm_auth_key_id"`
 	Temp      int64  `db:"temp_auth_key_id"`
@@ -44,15 +45,18 @@ type keyRow struct {
 	Bound     int64  `db:"bound_until"`
 }
 
-const selectKey = "SELECT i.auth_key_type, i.perm_auth_key_id, i.temp_auth_key_id, i.media_temp_auth_key_id, k.body," +
+// keyColumns and what follows them in a SELECT.
+const keyColumns = "i.auth_key_type, i.perm_auth_key_id, i.temp_auth_key_id, i.media_temp_auth_key_id, k.body," +
 	" COALESCE(l.expires_at, 0) AS expires_at, COALESCE(l.bound_until, 0) AS bound_until" +
 	" FROM auth_key_infos i JOIN auth_keys k ON k.auth_key_id = i.auth_key_id" +
 	" LEFT JOIN auth_key_lifetimes l ON l.auth_key_id = i.auth_key_id WHERE i.auth_key_id = ?"
 
 // Key returns the key with the given id; ErrNotFound when there is none or its
 // time is over. The key is shared: it must not be changed.
-func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
-	k, err := d.knownKey(ctx, id)
+func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) { return d.keyAfter(ctx, nil, id) }
+
+func (d *Dao) keyAfter(ctx context.Context, r lease.Read, id int64) (*Key, error) {
+	k, err := d.knownKey(ctx, r, id)
 	if err != nil {
 		return nil, err
 	}
@@ -63,9 +67,9 @@ func (d *Dao) Key(ctx context.Context, id int64) (*Key, error) {
 }
 
 // knownKey returns a key from the cache or MySQL; nil when there is none.
-func (d *Dao) knownKey(ctx context.Context, id int64) (*Key, error) {
+func (d *Dao) knownKey(ctx context.Context, r lease.Read, id int64) (*Key, error) {
 	for range 2 {
-		c, err := lease.Load(ctx, d.cache, "key", keyCacheKey(id), d.keyLoader(id))
+		c, err := lease.LoadAfter(ctx, d.cache, r, "key", keyCacheKey(id), d.keyLoader(id))
 		if err != nil || c == nil {
 			return nil, err
 		}
@@ -88,7 +92,7 @@ func (d *Dao) keyLoader(id int64) lease.Loader[cachedKey] {
 // loadKey returns nil when there is no such key.
 func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
 	var row keyRow
-	err := d.conn.QueryRowCtx(ctx, &row, selectKey, id)
+	err := readRow(ctx, d.conn, &row, keyColumns, id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d.adoptLegacyKey(ctx, id)
 	}

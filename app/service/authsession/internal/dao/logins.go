@@ -63,6 +63,7 @@ type Owing struct {
 }
 
 type loginRow struct {
+	ofServer
 	HasClient      int64  `db:"has_client"`
 	IP             string `db:"client_ip"`
 	Layer          int32  `db:"layer"`
@@ -93,9 +94,9 @@ const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, ''
 	" COALESCE(a.app_version, '') AS app_version, COALESCE(a.system_lang_code, '') AS system_lang_code," +
 	" COALESCE(a.lang_pack, '') AS lang_pack, COALESCE(a.lang_code, '') AS lang_code"
 
-// One statement, so that its parts are of one moment. Where stock left several
+// loginColumns and what follows them in a SELECT. One statement, so that its parts are of one moment. Where stock left several
 // users on one key, the one active last counts.
-const selectLogin = "SELECT " + clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
+const loginColumns = clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +
 	" COALESCE(a.date_active, 0) AS client_active, COALESCE(s.authorization_ttl_days, 0) AS authorization_ttl_days," +
@@ -113,18 +114,40 @@ var nobody = &Login{}
 // Login returns what is known of a perm key; never nil. A login that has
 // expired is ended first. The result is shared: it must not be changed.
 func (d *Dao) Login(ctx context.Context, perm int64) (*Login, error) {
-	l, err := d.cachedLogin(ctx, perm)
+	return d.loginAfter(ctx, nil, perm)
+}
+
+// LoginOf returns the key with the given id and what is known of its perm key; no login
+// where it has none. Key and login are asked for in one round trip to Redis where the
+// key's perm key was seen before; should it be another by now, its login is asked for
+// after that.
+func (d *Dao) LoginOf(ctx context.Context, id int64) (*Key, *Login, error) {
+	var r lease.Read
+	if perm := d.perms.get(id); perm != 0 {
+		r = d.cache.ReadAll(ctx, keyCacheKey(id), dataCacheKey(perm))
+	}
+	k, err := d.keyAfter(ctx, r, id)
+	if err != nil || k.PermAuthKeyID == 0 {
+		return k, nil, err
+	}
+	d.perms.put(id, k.PermAuthKeyID)
+	l, err := d.loginAfter(ctx, r, k.PermAuthKeyID)
+	return k, l, err
+}
+
+func (d *Dao) loginAfter(ctx context.Context, r lease.Read, perm int64) (*Login, error) {
+	l, err := d.cachedLogin(ctx, r, perm)
 	if err != nil || !d.seemsExpired(l) {
 		return l, err
 	}
 	if err := d.expire(ctx, perm, l.BindUser.UserID); err != nil {
 		return nil, err
 	}
-	return d.cachedLogin(ctx, perm)
+	return d.cachedLogin(ctx, nil, perm)
 }
 
-func (d *Dao) cachedLogin(ctx context.Context, perm int64) (*Login, error) {
-	l, err := lease.Load(ctx, d.cache, "data", dataCacheKey(perm), d.loginLoader(perm))
+func (d *Dao) cachedLogin(ctx context.Context, r lease.Read, perm int64) (*Login, error) {
+	l, err := lease.LoadAfter(ctx, d.cache, r, "data", dataCacheKey(perm), d.loginLoader(perm))
 	if err != nil || l != nil {
 		return l, err
 	}
@@ -142,7 +165,7 @@ func (d *Dao) seemsExpired(l *Login) bool {
 
 func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
 	var row loginRow
-	err = d.conn.QueryRowCtx(ctx, &row, selectLogin, perm)
+	err = readRow(ctx, d.conn, &row, loginColumns, perm)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, true, nil
 	}

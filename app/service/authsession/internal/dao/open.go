@@ -117,6 +117,8 @@ func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
 			conf.Params[name] = seconds
 		}
 	}
+	// Else each statement is prepared first, which is a round trip more.
+	conf.InterpolateParams = true
 	// The lock of the migrations reads times.
 	conf.ParseTime = true
 	// The columns hold any character; names of devices do, too.

@@ -2,13 +2,17 @@ package dao
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 // server is the connection to one whose read_only is so.
@@ -61,7 +65,90 @@ func TestAReplicasConnectionIsNotUsedAgain(t *testing.T) {
 			require.Equal(t, tc.want, primaryConn{tc.server}.ResetSession(t.Context()))
 		})
 	}
+	itself := context.WithValue(t.Context(), asksItself{}, true)
+	require.NoError(t, primaryConn{server{readOnly: int64(1)}}.ResetSession(itself), "the statement asks")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, primaryConn{server{err: errors.New("gone")}}.ResetSession(ended), context.Canceled)
+}
+
+// rowsOf answers a statement that asks read_only itself with the first, any other with
+// the second.
+type rowsOf struct {
+	itself, asked answer
+	queries       []string
+}
+
+type answer struct {
+	readOnly string
+	err      error
+}
+
+func (r *rowsOf) QueryRowCtx(ctx context.Context, v any, query string, _ ...any) error {
+	a := r.asked
+	if ctx.Value(asksItself{}) != nil {
+		a = r.itself
+	}
+	r.queries = append(r.queries, query)
+	v.(*ofServer).ReadOnly = a.readOnly
+	return a.err
+}
+
+// A row that a replica gave is not used; neither is it believed that there is none.
+func TestARowOfAReplicaIsReadAgain(t *testing.T) {
+	itself := "SELECT @@GLOBAL.read_only AS read_only, 1"
+	asked := "SELECT 'OFF' AS read_only, 1"
+	fault := errors.New("gone")
+	for name, tc := range map[string]struct {
+		rows rowsOf
+		want error
+		asks []string
+	}{
+		"a primary":                {rowsOf{itself: answer{"0", nil}}, nil, []string{itself}},
+		"a primary, in words":      {rowsOf{itself: answer{"OFF", nil}}, nil, []string{itself}},
+		"a replica":                {rowsOf{itself: answer{"1", nil}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
+		"a replica has no row":     {rowsOf{itself: answer{"", sql.ErrNoRows}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
+		"no row":                   {rowsOf{itself: answer{"", sql.ErrNoRows}, asked: answer{"", sql.ErrNoRows}}, sql.ErrNoRows, []string{itself, asked}},
+		"a proxy of its own":       {rowsOf{itself: answer{"", &mysql.MySQLError{Number: 1193}}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
+		"a connection that is cut": {rowsOf{itself: answer{"", fault}, asked: answer{"", fault}}, fault, []string{itself, asked}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, tc.want, readRow(t.Context(), &tc.rows, new(ofServer), "1"))
+			require.Equal(t, tc.asks, tc.rows.queries)
+		})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	rows := &rowsOf{itself: answer{"", context.Canceled}}
+	require.ErrorIs(t, readRow(ended, rows, new(ofServer), "1"), context.Canceled)
+	require.Len(t, rows.queries, 1, "nobody waits for the second")
+}
+
+// What Redis does not know costs one round trip to MySQL, not one for each of: to ask
+// whether the server writes, to prepare, to read.
+func TestAKeyAndALoginAreReadInOneRoundTrip(t *testing.T) {
+	s := newStore(t)
+	s.login(s.nodes[0], 777, 1)
+	require.NoError(t, s.nodes[0].CreateKey(t.Context(), Key{AuthKeyID: 2, Body: make([]byte, 256), PermAuthKeyID: 2}, 0))
+	c, err := mysql.ParseDSN(s.dsn)
+	require.NoError(t, err)
+	network := testenv.NewProxy(t, c.Addr)
+	c.Addr = network.Address
+	d := s.open(c.FormatDSN(), s.mini.Addr())
+	for name, read := range map[string]func() error{
+		"key":   func() error { _, err := d.loadKey(t.Context(), 2); return err },
+		"login": func() error { _, _, err := d.loadLogin(t.Context(), 1); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const reads = 100
+			require.NoError(t, read(), "connects")
+			before := network.Requests.Load()
+			began := time.Now()
+			for range reads {
+				require.NoError(t, read())
+			}
+			ledger := 3 * (int64(time.Since(began)/(500*time.Millisecond)) + 2) // is looked into twice a second
+			require.LessOrEqual(t, network.Requests.Load()-before, reads+ledger)
+		})
+	}
 }

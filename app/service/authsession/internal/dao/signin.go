@@ -155,7 +155,7 @@ func foreign(list []Record, userID int64) (ids []int64) {
 // client is the device that uses a key; none: a zero one.
 func (d *Dao) client(ctx context.Context, tx sqlx.Session, perm int64) (Client, error) {
 	var row loginRow
-	if err := tx.QueryRowCtx(ctx, &row, selectLogin, perm); err != nil {
+	if err := tx.QueryRowCtx(ctx, &row, "SELECT 'OFF' AS read_only, "+loginColumns, perm); err != nil {
 		return Client{}, err
 	}
 	return *row.client(perm), nil

@@ -129,6 +129,12 @@ type Loader[T any] func(ctx context.Context) (value *T, store bool, err error)
 // none. The value is shared: it must not be changed. Kind labels the metrics. T
 // is a struct.
 func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]) (*T, error) {
+	return LoadAfter(ctx, c, nil, kind, key, load)
+}
+
+// LoadAfter is Load where a Read may have asked for key already; nil: none has. What
+// it was told is used once.
+func LoadAfter[T any](ctx context.Context, c *Cache, r Read, kind, key string, load Loader[T]) (*T, error) {
 	if c.owes(key) {
 		requests.Inc(kind, "bypass")
 		value, _, err := load(ctx)
@@ -136,7 +142,7 @@ func Load[T any](ctx context.Context, c *Cache, kind, key string, load Loader[T]
 	}
 	unreadable := ""
 	for range 2 {
-		token, text, err := c.read(ctx, key, unreadable)
+		token, text, err := r.take(ctx, c, key, unreadable)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -225,20 +231,30 @@ func missed[T any](ctx context.Context, c *Cache, key, token string, load Loader
 
 // read returns the value that is believed, or the token to fill it with.
 func (c *Cache) read(ctx context.Context, key, unreadable string) (token, text string, err error) {
-	result, err := c.ring.Run(ctx, readScript, []string{key, guard(key)}, newToken('r'), tokenLife.Milliseconds(), unreadable)
+	call := readCall(key, unreadable)
+	result, err := c.ring.Run(ctx, readScript, call.Keys, call.Args...)
 	if err != nil {
 		return "", "", err
 	}
+	token, text = readResult(result)
+	return token, text, nil
+}
+
+func readCall(key, unreadable string) redisring.Call {
+	return redisring.Call{Keys: []string{key, guard(key)}, Args: []any{newToken('r'), tokenLife.Milliseconds(), unreadable}}
+}
+
+func readResult(result any) (token, text string) {
 	pair, _ := result.([]any)
 	if len(pair) != 2 {
-		return "w", "", nil // nothing that we know of: not to be filled
+		return "w", "" // nothing that we know of: not to be filled
 	}
 	there, _ := pair[0].(int64)
 	s, _ := pair[1].(string)
 	if there == 1 {
-		return "", s, nil
+		return "", s
 	}
-	return s, "", nil
+	return s, ""
 }
 
 func (c *Cache) fill(ctx context.Context, key, token string, value any) {

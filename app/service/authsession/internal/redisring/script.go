@@ -141,21 +141,26 @@ func (r *Ring) each(ctx context.Context, n int, key func(i int) string, work fun
 		at := r.node(key(i))
 		byNode[at] = append(byNode[at], i)
 	}
-	var wg sync.WaitGroup
-	for at, indexes := range byNode {
-		wg.Go(func() {
-			var dead error
-			for batch := range slices.Chunk(indexes, pipelined) {
-				if dead == nil {
-					dead = at.try(ctx, func(ctx context.Context, client redis.UniversalClient) error { return work(ctx, client, batch, errs) })
-				}
-				if dead != nil {
-					for _, i := range batch {
-						errs[i] = dead
-					}
+	all := func(at *node, indexes []int) {
+		var dead error
+		for batch := range slices.Chunk(indexes, pipelined) {
+			if dead == nil {
+				dead = at.try(ctx, func(ctx context.Context, client redis.UniversalClient) error { return work(ctx, client, batch, errs) })
+			}
+			if dead != nil {
+				for _, i := range batch {
+					errs[i] = dead
 				}
 			}
-		})
+		}
+	}
+	var wg sync.WaitGroup
+	for at, indexes := range byNode {
+		if len(byNode) == 1 {
+			all(at, indexes)
+			break
+		}
+		wg.Go(func() { all(at, indexes) })
 	}
 	wg.Wait()
 	if !slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
