@@ -72,14 +72,14 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 // login resolves a key id to what is known of its perm key.
 func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error) {
 	if id == 0 {
-		return 0, nil, errKeyUnregistered
+		return 0, nil, rpcerr.KeyUnregistered
 	}
 	k, l, err := c.dao().LoginOf(c.ctx, id)
 	switch {
 	case err != nil:
 		return 0, nil, c.fault(call, err)
 	case k.PermAuthKeyID == 0:
-		return 0, nil, errKeyPermEmpty
+		return 0, nil, rpcerr.KeyPermEmpty
 	}
 	return k.PermAuthKeyID, l, nil
 }
