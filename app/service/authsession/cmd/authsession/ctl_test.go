@@ -70,5 +70,5 @@ func TestTheDocumentedAdminExamples(t *testing.T) {
 	}
 	rows := 0
 	require.NoError(t, testenv.Open(t, v["MYSQL"]).QueryRow("SELECT COUNT(*) FROM auth_admin_logs WHERE caller = 'alice' AND code = 'OK'").Scan(&rows))
-	require.Equal(t, 21, rows)
+	require.Equal(t, 20, rows) // what is only looked at is written once an hour
 }
