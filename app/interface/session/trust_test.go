@@ -153,5 +153,6 @@ func TestNodesThatDoNotBelieveEachOtherSendNothingToAndFro(t *testing.T) {
 	h, _ = c.device(key, 0, 0).data(ping)
 	h.ServerId = ""
 	requireStatus(t, send(), 700, "REDIRECT_TO_"+b.svc.Cluster.Ring().Owner(key))
-	require.Equal(t, before+1, refusedMarks(t))
+	// The packet, and perhaps what the other node asks about the first key meanwhile.
+	require.InDelta(t, before+1.5, refusedMarks(t), 0.5)
 }
