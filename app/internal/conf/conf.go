@@ -129,7 +129,7 @@ func read(path string, v any) (l loaded, err error) {
 			unneeded[strings.ToLower(key)] = true
 		}
 	}
-	l.warnings = append(renamed, unknownKeys(raw, known, "", unneeded)...)
+	l.warnings = slices.Concat(renamed, unknownKeys(raw, known, "", unneeded))
 	if err := load(content, v); err != nil {
 		return l, fmt.Errorf("config file %s: %w", path, explain(err, raw, written, known, v))
 	}

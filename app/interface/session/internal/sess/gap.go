@@ -152,7 +152,9 @@ func (w *MainAuthWrapper) catchUp() {
 func (s *session) ready() bool { return s != nil && s.online && s.list.saltThere() }
 
 // saltThere reports whether there is a salt for packets to the client.
-func (l *SessionList) saltThere() bool { return len(l.salts) > 0 || l.adoptedSalt != 0 || l.saltsUnavailable }
+func (l *SessionList) saltThere() bool {
+	return len(l.salts) > 0 || l.adoptedSalt != 0 || l.saltsUnavailable
+}
 
 // tell has a session fetch the difference.
 func (w *MainAuthWrapper) tell(s *session) {
