@@ -77,9 +77,17 @@ func (l *link) gone(packets ...packet) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range packets {
-		l.queue.arrived(p)
+		l.arrived(p)
 	}
 	l.used = time.Now()
+}
+
+// arrived takes a packet off that was on its way, and has the writer look for what waited
+// for it. l.mu is held.
+func (l *link) arrived(p packet) {
+	if l.queue.arrived(p) {
+		l.signal()
+	}
 }
 
 func (l *link) signal() {
@@ -94,6 +102,13 @@ func (l *link) take() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queue.take()
+}
+
+// nextUnary takes the packet whose turn it is. Its lane bounds what is on its way.
+func (l *link) nextUnary() (p packet, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.next(false)
 }
 
 // load returns how many bytes are queued, since when nothing has gone over the link,
@@ -202,7 +217,7 @@ func (l *link) pause(d time.Duration) bool {
 
 // sendUnary hands packets to the lanes: those of one session stay in order.
 func (l *link) sendUnary() {
-	for _, p := range l.take() {
+	for p, ok := l.nextUnary(); ok; p, ok = l.nextUnary() {
 		if !l.lanes.Go(p.AuthKeyID^p.SessionID, func() { l.callUnary(p) }) {
 			l.fail([]packet{p})
 		}

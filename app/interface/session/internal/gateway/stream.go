@@ -117,7 +117,7 @@ func (l *link) judge() {
 	if l.silent {
 		for _, p := range l.unanswered.take() {
 			tracing.End(p.span, nil) // as far as anybody can tell
-			l.queue.arrived(p)
+			l.arrived(p)
 		}
 	}
 }
@@ -132,9 +132,7 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 		return packet{}, false
 	}
 	p = l.unanswered.pop()
-	if l.queue.arrived(p) {
-		l.signal()
-	}
+	l.arrived(p)
 	if l.unanswered.len() == 0 {
 		s.watch.Stop()
 	} else {
