@@ -114,9 +114,7 @@ func (c *Config) SetDefaults() {
 	if c.Schema == "" {
 		c.Schema = tl.Default
 	}
-	if s := &c.Session; s.KeyBytes == 0 && s.AnswerBytes > 0 {
-		s.KeyBytes = max(16<<20, s.AnswerBytes)
-	}
+	c.Session.Limits.SetDefaults()
 	table.SetDefaults(c)
 }
 

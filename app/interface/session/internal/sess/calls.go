@@ -83,18 +83,28 @@ func (l *pendingCalls) weigh(c *pendingCall, bytes int) {
 	}
 }
 
-// heavy reports whether one more call may have too much of answers on its way.
-func (l *pendingCalls) heavy(c *pendingCall) bool {
-	if l.large == nil || l.large.method != c.method {
-		return false
+// ofLarge reports whether a call is of the method whose answers are large.
+func (l *pendingCalls) ofLarge(c *pendingCall) bool {
+	return l.large != nil && l.large.method == c.method
+}
+
+// largeRunning is how many such calls are at a BFF.
+func (l *pendingCalls) largeRunning() (n int) {
+	if l.large == nil {
+		return 0
 	}
-	n := 0
-	for _, other := range l.list {
-		if other.phase == phaseRunning && other.method == c.method {
+	for _, c := range l.list {
+		if c.phase == phaseRunning && l.ofLarge(c) {
 			n++
 		}
 	}
-	return n > 0 && (n+1)*l.large.bytes > answersOnWay
+	return n
+}
+
+// heavy reports whether one more call, beside running ones with large answers, may have
+// too much of them on its way.
+func (l *pendingCalls) heavy(c *pendingCall, running int) bool {
+	return running > 0 && l.ofLarge(c) && (running+1)*l.large.bytes > answersOnWay
 }
 
 // add takes a call in.
@@ -256,7 +266,7 @@ func (w *MainAuthWrapper) pump() {
 	if w.draining || w.leaving || w.binding.outcome != nil {
 		return
 	}
-	files := w.filesRunning()
+	files, large := w.filesRunning(), w.calls.largeRunning()
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(w.calls.list) && int(w.calls.running) < w.cfg.MaxInFlight; i++ {
@@ -279,7 +289,7 @@ func (w *MainAuthWrapper) pump() {
 			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
 				continue
 			}
-			if w.calls.heavy(c) {
+			if w.calls.heavy(c, large) {
 				continue
 			}
 			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
@@ -287,6 +297,9 @@ func (w *MainAuthWrapper) pump() {
 			}
 			if w.calls.start(); c.trait&traitFile != 0 {
 				files++
+			}
+			if w.calls.ofLarge(c) {
+				large++
 			}
 			if c.trait&traitMarked != 0 {
 				w.begin(c.s)

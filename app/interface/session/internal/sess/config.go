@@ -34,10 +34,7 @@ type Config struct {
 
 // SetDefaults fills in what is zero.
 func (c *Config) SetDefaults() {
-	if c.KeyBytes == 0 && c.AnswerBytes > 0 {
-		c.KeyBytes = max(16<<20, c.AnswerBytes)
-	}
-	LimitTable.SetDefaults(&c.Limits)
+	c.Limits.SetDefaults()
 	if c.RemoteWait == 0 {
 		c.RemoteWait = 70 * time.Second
 	}

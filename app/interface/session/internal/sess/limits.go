@@ -66,3 +66,11 @@ type Limits struct {
 	// clients that repeat a call under a new id with its old seqno.
 	AllowSeqnoDisorder bool `json:",optional"`
 }
+
+// SetDefaults fills in what is zero. KeyBytes follows AnswerBytes where that is more.
+func (l *Limits) SetDefaults() {
+	if l.KeyBytes == 0 && l.AnswerBytes > 0 {
+		l.KeyBytes = max(usualKeyBytes, l.AnswerBytes)
+	}
+	LimitTable.SetDefaults(l)
+}

@@ -10,6 +10,8 @@ import (
 const (
 	shortestTime = time.Millisecond
 	longestTime  = 24 * time.Hour
+
+	usualKeyBytes = 16 << 20
 )
 
 // LimitTable describes Limits: what each is, its default, its range. What one asks of
@@ -22,7 +24,7 @@ var LimitTable = keytable.Table{
 	{Key: "MaxQueued", Default: 256, Min: 1, Max: 1 << 16, Doc: "Calls of a key accepted but not yet invoked; more are answered 420."},
 	{Key: "QueuedBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 30, Unit: "bytes", Doc: "The bytes of such calls; one call always fits."},
 	{Key: "RepeatBytes", Default: 4 << 20, Min: 1 << 16, Max: 1 << 28, Unit: "bytes", Doc: "Bytes of messages that are repeated to the clients of a key, for whatever reason, in 4 s; what is beyond waits."},
-	{Key: "KeyBytes", Default: 16 << 20, Min: 1 << 10, Max: 1 << 34, Unit: "bytes", Doc: "Bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes, which is the default where it is more. Multiplied by the keys of a node it is what outboxes may take."},
+	{Key: "KeyBytes", Default: usualKeyBytes, Min: 1 << 10, Max: 1 << 34, Unit: "bytes", Doc: "Bytes not acknowledged in all sessions of a key, beyond which they give way as those of AnswerBytes do, the most silent session's first; an eighth while nobody is logged in. At least AnswerBytes, which is the default where it is more. Multiplied by the keys of a node it is what outboxes may take."},
 	{Key: "HeldPackets", Default: 32, Min: 1, Max: 4096, Doc: "Packets kept while salts are being read, for a key and its temp keys; more are refused by bad_server_salt, upon which clients repeat them."},
 	{Key: "HeldBytes", Default: 4 << 20, Min: 1 << 10, Max: 1 << 28, Unit: "bytes", Doc: "The bytes of those packets: a few parts of an upload."},
 	{Key: "HeldPushes", Default: 100, Min: 1, Max: 4096, Doc: "Pushes kept while no session takes updates; more collapse into `updatesTooLong`."},

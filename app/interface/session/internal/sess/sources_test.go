@@ -29,7 +29,7 @@ var machinery = map[string]string{
 	"Effects": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
 	"MainAuthWrapper.onCallDone": theMachine,
 
-	"Config": settings, "Config.SetDefaults": settings, "Config.Validate": settings, "Limits": settings,
+	"Config": settings, "Config.SetDefaults": settings, "Config.Validate": settings, "Limits": settings, "Limits.SetDefaults": settings,
 
 	"Counter": looks, "Counter.String": looks, "Count": looks, "Fault": looks,
 	"View": looks, "SessionView": looks, "MainAuthWrapper.Inspect": looks,
