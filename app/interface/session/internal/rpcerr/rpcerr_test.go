@@ -3,17 +3,13 @@ package rpcerr
 import (
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/errpage"
 )
 
 var update = flag.Bool("update", false, "write docs/errors.md")
@@ -45,69 +41,28 @@ writes this page from the code.
 A gateway that follows the ring is told the owner of a key by %d %s and the
 owner's address; it sends the request there.
 `, CodeRedirect, "`"+RedirectPrefix+"`")
-	if *update {
-		require.NoError(t, os.WriteFile(page, []byte(b.String()), 0o600))
-	}
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	require.Equal(t, b.String(), string(text), "run go test ./app/interface/session/internal/rpcerr -update")
+	errpage.Fresh(t, page, b.String(), *update, "go test ./app/interface/session/internal/rpcerr -update")
 }
 
 // Every error has a row, and every row names its error.
 func TestRows(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "rpcerr.go", nil, 0)
-	require.NoError(t, err)
-	named := map[string]bool{}
+	var names []string
 	for _, r := range Rows {
-		named[r.Name] = true
+		names = append(names, r.Name)
 		require.NotEmpty(t, r.When, r.Name)
 		require.NotEmpty(t, r.Then, r.Name)
 		if r.Error != Timeout {
 			require.Regexp(t, `^[A-Z_0-9]+$`, r.Message)
 		}
 	}
-	for _, d := range file.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.VAR {
-			continue
-		}
-		for _, s := range g.Specs {
-			for _, name := range s.(*ast.ValueSpec).Names { //nolint:forcetypeassert // of a var declaration
-				require.True(t, named[name.Name], "%s has no row", name.Name)
-				delete(named, name.Name)
-			}
-		}
-	}
-	require.Empty(t, named, "rows without an error")
+	errpage.Rows(t, names, "rpcerr.go")
 }
 
 // constant matches errors that are written in place.
 var constant = regexp.MustCompile(`(RPCError|rpcerr\.Error)\{(Code: )?-?\d+, (Message: )?"[^"]|status\.Error\((\d+|codes\.Code\(\d+\)), "`)
 
 // Nobody answers an error that the catalogue does not have.
-func TestNoOtherErrors(t *testing.T) {
-	files := 0
-	require.NoError(t, filepath.WalkDir(services, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "sim" || d.Name() == "rpcerr"):
-			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		files++
-		for n, line := range strings.Split(string(text), "\n") {
-			require.False(t, constant.MatchString(line), "%s:%d: take it from package rpcerr: %s", path, n+1, line)
-		}
-		return nil
-	}))
-	require.Greater(t, files, 50)
-}
+func TestNoOtherErrors(t *testing.T) { errpage.NoOthers(t, services, constant, 50, "sim", "rpcerr") }
 
 // An error reaches a caller over gRPC with its code and its text.
 func TestStatus(t *testing.T) {

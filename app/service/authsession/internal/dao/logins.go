@@ -94,8 +94,8 @@ const clientColumns = "COALESCE(a.id, 0) AS has_client, COALESCE(a.client_ip, ''
 	" COALESCE(a.app_version, '') AS app_version, COALESCE(a.system_lang_code, '') AS system_lang_code," +
 	" COALESCE(a.lang_pack, '') AS lang_pack, COALESCE(a.lang_code, '') AS lang_code"
 
-// loginColumns and what follows them in a SELECT. One statement, so that its parts are of one moment. Where stock left several
-// users on one key, the one active last counts.
+// loginColumns and what follows them in a SELECT. It is one statement, so that its parts
+// are of one moment. Where stock left several users on one key, the one active last counts.
 const loginColumns = clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE(a.params, 'null') AS params," +
 	" COALESCE(u.user_id, 0) AS user_id, COALESCE(u.hash, 0) AS hash, COALESCE(u.date_created, 0) AS date_created," +
 	" COALESCE(u.date_active, 0) AS date_active, COALESCE(u.android_push_session_id, 0) AS android_push_session_id," +

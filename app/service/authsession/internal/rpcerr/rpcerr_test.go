@@ -4,12 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/errpage"
 )
 
 var update = flag.Bool("update", false, "write docs/errors-authsession.md")
@@ -68,20 +65,15 @@ the client as it is.
 			}
 		}
 	}
-	if *update {
-		require.NoError(t, os.WriteFile(page, []byte(b.String()), 0o600))
-	}
-	text, err := os.ReadFile(page)
-	require.NoError(t, err)
-	require.Equal(t, b.String(), string(text), "run go test ./app/service/authsession/internal/rpcerr -update")
+	errpage.Fresh(t, page, b.String(), *update, "go test ./app/service/authsession/internal/rpcerr -update")
 }
 
 // Every error has a row, and every row names its error.
 func TestRows(t *testing.T) {
-	named := map[string]bool{}
+	var names []string
 	for _, r := range Rows {
-		require.False(t, named[r.Name], "%s has two rows", r.Name)
-		named[r.Name] = true
+		require.NotContains(t, names, r.Name, "it has two rows")
+		names = append(names, r.Name)
 		require.NotEmpty(t, r.When, r.Name)
 		require.NotEmpty(t, r.Then, r.Name)
 		if r.To == toPeers {
@@ -91,31 +83,7 @@ func TestRows(t *testing.T) {
 			require.Contains(t, answers, r.Code, "%s: REST has no name for its code", r.Name)
 		}
 	}
-	for _, name := range []string{"rpcerr.go", "admin.go"} {
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-		require.NoError(t, err)
-		for _, v := range variables(file) {
-			if ast.IsExported(v) {
-				require.True(t, named[v], "%s has no row", v)
-				delete(named, v)
-			}
-		}
-	}
-	require.Empty(t, named, "rows without an error")
-}
-
-// variables are the names that a file declares by var.
-func variables(file *ast.File) (names []string) {
-	for _, d := range file.Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
-			for _, s := range g.Specs {
-				for _, name := range s.(*ast.ValueSpec).Names {
-					names = append(names, name.Name)
-				}
-			}
-		}
-	}
-	return names
+	errpage.Rows(t, names, "rpcerr.go", "admin.go")
 }
 
 // Each word with which a token or a sign-in is refused has an answer of its own.
@@ -147,27 +115,7 @@ var constant = regexp.MustCompile(`status\.(Error|Errorf|New)\([^)]*"|rpcerr\.Er
 
 // Nobody answers an error that the catalogue does not have.
 func TestNoOtherErrors(t *testing.T) {
-	files := 0
-	require.NoError(t, filepath.WalkDir(services, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (d.Name() == "testenv" || d.Name() == "rpcerr"):
-			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		files++
-		for n, line := range strings.Split(string(text), "\n") {
-			require.False(t, constant.MatchString(line), "%s:%d: take it from package rpcerr: %s", path, n+1, line)
-		}
-		return nil
-	}))
-	require.Greater(t, files, 100)
+	errpage.NoOthers(t, services, constant, 100, "testenv", "rpcerr")
 }
 
 // An error reaches a caller over gRPC with its code and its text, filled in or not, and
