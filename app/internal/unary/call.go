@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
@@ -66,12 +67,22 @@ func (c *conn) invoke(ctx context.Context, method string, args, reply any, o opt
 	err, body := k.err, k.body
 	k.again()
 	if err != nil {
-		return err
+		return late(ctx, err)
 	}
 	if err := o.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(body)}, reply); err != nil {
 		return status.Errorf(codes.Internal, "unary: failed to unmarshal the received message: %v", err)
 	}
 	return nil
+}
+
+// late is the error of a call whose peer has ended it. A peer that ends one since its time
+// is over says that it is cancelled, and may say so before the caller's own timer does: it
+// is late all the same, as with gRPC.
+func late(ctx context.Context, err error) error {
+	if deadline, ok := ctx.Deadline(); ok && status.Code(err) == codes.Canceled && !deadline.After(time.Now()) {
+		return status.FromContextError(context.DeadlineExceeded).Err()
+	}
+	return err
 }
 
 // encode writes the message; false: gRPC is to write it, or to say what is wrong with it.

@@ -285,3 +285,18 @@ func TestAConnectionRunsOut(t *testing.T) {
 	require.ErrorIs(t, err, errNotMade)
 	<-c.done
 }
+
+// over is a context whose time is over and whose timer has not noticed.
+type over struct{ context.Context }
+
+func (over) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+// A peer may end a call whose time is over before the caller's timer does: the caller was
+// told that it had cancelled the call.
+func TestAPeerThatEndsALateCall(t *testing.T) {
+	c := startFake(t, func(f *fake, stream uint32) { _ = f.WriteRSTStream(stream, http2.ErrCodeCancel) })
+	_, err := ask(over{t.Context()}, c)
+	require.Equal(t, codes.DeadlineExceeded, status.Code(err), "%v", err)
+	_, err = ask(t.Context(), c)
+	require.Equal(t, codes.Canceled, status.Code(err), "%v", err)
+}
