@@ -5,6 +5,7 @@ package passthrough
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
@@ -39,10 +40,21 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	switch v := v.(type) {
 	case *Frame:
-		*v = data.Materialize()
+		*v = whole(data)
 		return nil
 	case Frame:
 		return fmt.Errorf("passthrough: cannot receive into a %T, only into a *Frame", v)
 	}
 	return c.protobuf.Unmarshal(data, v)
+}
+
+// whole is the bytes of a message. A SliceBuffer is the garbage collector's, so a message
+// that is one is taken as it is; others go back to a pool, and are copied.
+func whole(data mem.BufferSlice) Frame {
+	if len(data) == 1 {
+		if b, ok := data[0].(mem.SliceBuffer); ok {
+			return slices.Clip(Frame(b))
+		}
+	}
+	return data.Materialize()
 }

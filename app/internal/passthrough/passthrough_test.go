@@ -55,3 +55,29 @@ func TestMessagesArePlainProtobuf(t *testing.T) {
 func TestAFrameIsNoPlaceToReceiveInto(t *testing.T) {
 	require.Error(t, Codec.Unmarshal(mem.BufferSlice{}, Frame(nil)))
 }
+
+// A message that is nobody else's is taken without a copy, with no room to grow into what
+// stands behind it; one that goes back to a pool is copied.
+func TestWhatIsCopied(t *testing.T) {
+	room := []byte("message and more")
+	pooled := append(make([]byte, 0, 4096), "message"...) // short ones come from no pool
+	for name, c := range map[string]struct {
+		data   mem.BufferSlice
+		origin []byte
+		copied bool
+	}{
+		"its own":   {mem.BufferSlice{mem.SliceBuffer(room[:7])}, room, false},
+		"in parts":  {mem.BufferSlice{mem.SliceBuffer(room[:3]), mem.SliceBuffer(room[3:7])}, room, true},
+		"of a pool": {mem.BufferSlice{mem.NewBuffer(&pooled, mem.DefaultBufferPool())}, pooled, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got Frame
+			require.NoError(t, Codec.Unmarshal(c.data, &got))
+			require.Equal(t, "message", string(got))
+			require.Equal(t, c.copied, &got[0] != &c.origin[0])
+			if !c.copied {
+				require.Equal(t, len(got), cap(got))
+			}
+		})
+	}
+}
