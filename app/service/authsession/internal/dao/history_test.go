@@ -39,7 +39,7 @@ func newScene(t *testing.T, stall func(piece []byte) time.Duration, patience tim
 			c, err := mysql.ParseDSN(s.dsn)
 			require.NoError(t, err)
 			network := testenv.NewProxy(t, c.Addr)
-			network.Stall(stall)
+			defer network.Stall(stall) // not before the keys are there
 			c.Addr, c.ReadTimeout = network.Address, patience
 			s.dsns[i] = c.FormatDSN()
 		}
