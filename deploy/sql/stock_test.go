@@ -10,8 +10,11 @@ import (
 func TestTableOf(t *testing.T) {
 	list := stockTables()
 	require.Len(t, list, 4)
-	require.Equal(t, table{"auth_keys", []string{"id", "auth_key_id", "body"},
-		[]index{{primary, true, []string{"id"}}, {"auth_key_id", true, []string{"auth_key_id"}}}}, list[0])
+	require.Equal(t, table{
+		"auth_keys",
+		[]string{"id", "auth_key_id", "body"},
+		[]index{{primary, true, []string{"id"}}, {"auth_key_id", true, []string{"auth_key_id"}}},
+	}, list[0])
 	for _, s := range Statements() {
 		require.Contains(t, s, "CREATE TABLE "+tableOf(s).name+" (")
 		require.NotEmpty(t, tableOf(s).columns)
@@ -111,7 +114,8 @@ func TestTimesOfAStockInstallAreTakenOver(t *testing.T) {
 			"choices": {[]string{
 				"CREATE TABLE users (id bigint NOT NULL PRIMARY KEY, authorization_ttl_days int NOT NULL DEFAULT 180)",
 				"INSERT INTO users(id, authorization_ttl_days) VALUES (1, 180), (2, 365), (3, 30), (4, 0)",
-				"INSERT INTO auth_users(auth_key_id, user_id) VALUES (1, 2)"}, "2:365,3:30", true},
+				"INSERT INTO auth_users(auth_key_id, user_id) VALUES (1, 2)",
+			}, "2:365,3:30", true},
 			"nobody is logged in": {[]string{"INSERT INTO auth_users(auth_key_id, user_id, deleted) VALUES (1, 2, 1)"}, "", false},
 		} {
 			t.Run(name, func(t *testing.T) {

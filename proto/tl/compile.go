@@ -232,8 +232,10 @@ func (c *compiler) wholes() error {
 			}
 			s := step{kind: kBoxed, msg: m.inner}
 			s.setTag(1<<3 | wireBytes)
-			p := &program{msg: m, name: m.name, noCrc: true, room: headRoom, slots: []uint8{0, 1},
-				fields: []slotInfo{{tag: s.tag, coding: cBytes}}}
+			p := &program{
+				msg: m, name: m.name, noCrc: true, room: headRoom, slots: []uint8{0, 1},
+				fields: []slotInfo{{tag: s.tag, coding: cBytes}},
+			}
 			p.read.steps, p.write.steps = []step{s}, []step{s}
 			p.read.prepare(true)
 			p.write.prepare(false)

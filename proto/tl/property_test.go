@@ -27,8 +27,10 @@ type generator struct {
 
 // newGenerator holds the constructors a layer writes. A type that the layer has no constructor for stays empty.
 func newGenerator(set *tlset.Set, layer int) *generator {
-	g := &generator{types: map[string][]*tlset.Constructor{}, bare: map[string]*tlset.Constructor{},
-		small: map[string]*tlset.Constructor{}}
+	g := &generator{
+		types: map[string][]*tlset.Constructor{}, bare: map[string]*tlset.Constructor{},
+		small: map[string]*tlset.Constructor{},
+	}
 	for i := range set.Constructors {
 		c := &set.Constructors[i]
 		if c.Layers.Contains(layer) {

@@ -47,8 +47,10 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 		require.NoError(t, err)
 		d := c.device(foreign, 0, foreign)
 		data, _ := d.data(ping)
-		answer := (&streamClient{t, rpc}).ask(&session.SessionStreamRequest{RequestId: "1",
-			Payload: &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: data}}})
+		answer := (&streamClient{t, rpc}).ask(&session.SessionStreamRequest{
+			RequestId: "1",
+			Payload:   &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: data}},
+		})
 		require.NotNil(t, answer.GetAck(), "%v", answer)
 		d.await("pong", func(m message) bool { return m.constructor() == pong })
 	})
@@ -69,7 +71,8 @@ func TestNodesWithAuthCallEachOther(t *testing.T) {
 		d.result(id)
 		c.auth.logOut(foreign)
 		_, err = a.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{
-			PermAuthKeyId: foreign, Updates: resetAuthorization(5, foreign)})
+			PermAuthKeyId: foreign, Updates: resetAuthorization(5, foreign),
+		})
 		require.NoError(t, err)
 		d.await("updatesTooLong", func(m message) bool { return m.constructor() == updatesTooLong })
 	})

@@ -46,7 +46,8 @@ func drive(b *testing.B, streaming bool, body []byte, counts uint32, person func
 			mu.Lock()
 			defer mu.Unlock()
 			return s.rpc.Send(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{
-				SendData: &session.TLSessionSendDataToSession{Data: in}}})
+				SendData: &session.TLSessionSendDataToSession{Data: in},
+			}})
 		}
 	}
 	var sent atomic.Int64

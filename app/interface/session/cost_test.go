@@ -81,7 +81,8 @@ func (c *costs) deliver(in *session.SessionClientData) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.in.Send(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{
-		SendData: &session.TLSessionSendDataToSession{Data: in}}})
+		SendData: &session.TLSessionSendDataToSession{Data: in},
+	}})
 }
 
 // login makes the devices, which hear what has one of the constructors.

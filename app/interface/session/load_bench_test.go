@@ -103,7 +103,8 @@ func pingMinute(b *testing.B, streaming bool, keys int) {
 		send = func(d *device, body []byte) {
 			data, _ := d.data(body)
 			require.NoError(b, s.Send(&session.SessionStreamRequest{Payload: &session.SessionStreamRequest_SendData{
-				SendData: &session.TLSessionSendDataToSession{Data: data}}}))
+				SendData: &session.TLSessionSendDataToSession{Data: data},
+			}}))
 		}
 	}
 	var answers, pongs atomic.Int64

@@ -297,7 +297,8 @@ func TestStream(t *testing.T) {
 
 	query := func(id string, key int64) *session.SessionStreamRequest {
 		return &session.SessionStreamRequest{RequestId: id, Payload: &session.SessionStreamRequest_QueryAuthKey{
-			QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: key}}}
+			QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: key},
+		}}
 	}
 	require.EqualValues(t, permA, s.ask(query("b", permA)).GetAuthKey().GetAuthKeyId())
 	answer = s.ask(query("c", 0x999))
@@ -305,11 +306,14 @@ func TestStream(t *testing.T) {
 	require.Equal(t, "AUTH_KEY_UNREGISTERED", answer.GetError().GetMessage())
 
 	require.True(t, s.ask(&session.SessionStreamRequest{RequestId: "d", Payload: &session.SessionStreamRequest_SetAuthKey{
-		SetAuthKey: &session.TLSessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: 3}}}}).GetAck().GetSuccess())
+		SetAuthKey: &session.TLSessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: 3}},
+	}}).GetAck().GetSuccess())
 	require.EqualValues(t, 400, s.ask(&session.SessionStreamRequest{RequestId: "e", Payload: &session.SessionStreamRequest_SendData{
-		SendData: &session.TLSessionSendDataToSession{}}}).GetError().GetCode())
+		SendData: &session.TLSessionSendDataToSession{},
+	}}).GetError().GetCode())
 	require.True(t, s.ask(&session.SessionStreamRequest{RequestId: "f", Payload: &session.SessionStreamRequest_PushUpdates{
-		PushUpdates: &session.TLSessionPushUpdatesData{PermAuthKeyId: permA}}}).GetAck().GetSuccess())
+		PushUpdates: &session.TLSessionPushUpdatesData{PermAuthKeyId: permA},
+	}}).GetAck().GetSuccess())
 	require.NoError(t, s.rpc.CloseSend())
 	_, err := s.rpc.Recv()
 	require.ErrorContains(t, err, "EOF")
@@ -328,7 +332,8 @@ func TestWeakness56SlowKeyHoldsUpNobodyOnItsStream(t *testing.T) {
 	send := func(id string, d *device) {
 		data, _ := d.data(ping)
 		s.send(&session.SessionStreamRequest{RequestId: id, Payload: &session.SessionStreamRequest_SendData{
-			SendData: &session.TLSessionSendDataToSession{Data: data}}})
+			SendData: &session.TLSessionSendDataToSession{Data: data},
+		}})
 	}
 	send("slow", slow)
 	send("quick", quick)

@@ -57,7 +57,8 @@ func TestReload(t *testing.T) {
 		require.NoError(t, err)
 		say := func() error {
 			_ = stream.Send(&session.SessionStreamRequest{RequestId: "1", Payload: &session.SessionStreamRequest_QueryAuthKey{
-				QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: permB}}})
+				QueryAuthKey: &session.TLSessionQueryAuthKey{AuthKeyId: permB},
+			}})
 			_, err := stream.Recv()
 			return err
 		}

@@ -59,8 +59,10 @@ func TestKeysOfOtherNodes(t *testing.T) {
 	t.Run("a stream is forwarded", func(t *testing.T) {
 		s := openStream(t, a)
 		body, _ := d.data(ping)
-		require.NotNil(t, s.ask(&session.SessionStreamRequest{RequestId: "1",
-			Payload: &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: body}}}).GetAck())
+		require.NotNil(t, s.ask(&session.SessionStreamRequest{
+			RequestId: "1",
+			Payload:   &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: body}},
+		}).GetAck())
 		d.await("pong", func(m message) bool { return m.constructor() == pong })
 	})
 	t.Run("pushes are forwarded", func(t *testing.T) {

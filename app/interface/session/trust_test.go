@@ -117,8 +117,10 @@ func TestNodesBelieveEachOther(t *testing.T) {
 			c.auth.add(key, 0, 0)
 			d := c.device(key, 0, key)
 			data, _ := d.data(ping)
-			answer := openStream(t, a).ask(&session.SessionStreamRequest{RequestId: "1",
-				Payload: &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: data}}})
+			answer := openStream(t, a).ask(&session.SessionStreamRequest{
+				RequestId: "1",
+				Payload:   &session.SessionStreamRequest_SendData{SendData: &session.TLSessionSendDataToSession{Data: data}},
+			})
 			require.NotNil(t, answer.GetAck(), "%v", answer)
 			d.await("pong", func(m message) bool { return m.constructor() == pong })
 			require.Equal(t, 1, b.svc.Runloop.Count())

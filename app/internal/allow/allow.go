@@ -35,8 +35,10 @@ func Parse(texts []string) (List, error) {
 		if err != nil {
 			address, addressErr := netip.ParseAddr(text)
 			if addressErr != nil || address.Zone() != "" {
-				return nil, &conf.KeyError{Key: "AllowPeers", Problem: "holds something else than hosts",
-					Fix: fmt.Sprintf("%q is neither an address nor a network; name them like 10.0.0.7 or 10.0.0.0/8", text)}
+				return nil, &conf.KeyError{
+					Key: "AllowPeers", Problem: "holds something else than hosts",
+					Fix: fmt.Sprintf("%q is neither an address nor a network; name them like 10.0.0.7 or 10.0.0.0/8", text),
+				}
 			}
 			network = netip.PrefixFrom(address, address.BitLen())
 		}

@@ -194,8 +194,10 @@ func explain(err error, raw, written map[string]any, known *keys, v any) error {
 		if _, list := lookup(raw, name).([]any); list { // it may hold passwords
 			problem = "has a value that cannot be used"
 		}
-		return &KeyError{Key: name, Problem: problem,
-			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")"}
+		return &KeyError{
+			Key: name, Problem: problem,
+			Fix: "correct it (" + strings.TrimPrefix(text, "error: ") + ")",
+		}
 	}
 	return err
 }

@@ -38,26 +38,46 @@ const good = "Name: a\nListenOn: 127.0.0.1:1\n"
 
 func TestErrorsNameTheKeyAndAWayOut(t *testing.T) {
 	for _, tc := range []struct{ name, text, key, message string }{
-		{"missing scalar", "Name: a\nMysql: {DSN: x}\nCache: [{Host: a}]\n", "ListenOn",
-			"ListenOn is missing: set it, for example ListenOn: 127.0.0.1:20450"},
-		{"missing nested", good + "Mysql: {Active: 1}\nCache: [{Host: a}]\n", "Mysql.DSN",
-			"Mysql.DSN is missing: set it, for example DSN: root:@tcp(127.0.0.1:3306)/teamgram"},
-		{"missing in a list", good + "Mysql: {DSN: x}\nCache: [{Hos: a}]\n", "Cache[0].Host",
-			"Cache[0].Host is missing: set it, for example Host: 127.0.0.1:6379"},
-		{"missing list", good + "Etcd: {Key: k}\nMysql: {DSN: x}\nCache: [{Host: a}]\n", "Etcd.Hosts",
-			"Etcd.Hosts is missing: set it, for example Hosts: [127.0.0.1:2379]"},
-		{"number for a string", good + "Mysql: {DSN: 1}\nCache: [{Host: a}]\n", "Mysql.DSN",
-			"Mysql.DSN is a number, not a string: set it, for example DSN: root:@tcp(127.0.0.1:3306)/teamgram"},
-		{"text for a number", good + "Mysql: {DSN: x, active: many}\nCache: [{Host: a}]\n", "Mysql.Active",
-			"Mysql.Active has a value of the wrong type (many): set it"},
-		{"not one of the options", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nMode: fast\n", "Mode",
-			`Mode is fast: correct it (value "fast" is not defined in options "[dev test rt pre pro]")`},
-		{"not one of the options, in a list", good + "Mysql: {DSN: x}\nCache: [{Host: secret, Kind: c}]\n", "Cache",
-			`Cache has a value that cannot be used: correct it (value "c" is not defined in options "[a b]")`},
-		{"out of range", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nCpuThreshold: 2000\n", "CpuThreshold",
-			"CpuThreshold is 2000: correct it (wrong number range setting)"},
-		{"not a duration", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nShutdown: {WaitTime: soon}\n", "Shutdown.WaitTime",
-			`Shutdown.WaitTime is soon: correct it (time: invalid duration "soon")`},
+		{
+			"missing scalar", "Name: a\nMysql: {DSN: x}\nCache: [{Host: a}]\n", "ListenOn",
+			"ListenOn is missing: set it, for example ListenOn: 127.0.0.1:20450",
+		},
+		{
+			"missing nested", good + "Mysql: {Active: 1}\nCache: [{Host: a}]\n", "Mysql.DSN",
+			"Mysql.DSN is missing: set it, for example DSN: root:@tcp(127.0.0.1:3306)/teamgram",
+		},
+		{
+			"missing in a list", good + "Mysql: {DSN: x}\nCache: [{Hos: a}]\n", "Cache[0].Host",
+			"Cache[0].Host is missing: set it, for example Host: 127.0.0.1:6379",
+		},
+		{
+			"missing list", good + "Etcd: {Key: k}\nMysql: {DSN: x}\nCache: [{Host: a}]\n", "Etcd.Hosts",
+			"Etcd.Hosts is missing: set it, for example Hosts: [127.0.0.1:2379]",
+		},
+		{
+			"number for a string", good + "Mysql: {DSN: 1}\nCache: [{Host: a}]\n", "Mysql.DSN",
+			"Mysql.DSN is a number, not a string: set it, for example DSN: root:@tcp(127.0.0.1:3306)/teamgram",
+		},
+		{
+			"text for a number", good + "Mysql: {DSN: x, active: many}\nCache: [{Host: a}]\n", "Mysql.Active",
+			"Mysql.Active has a value of the wrong type (many): set it",
+		},
+		{
+			"not one of the options", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nMode: fast\n", "Mode",
+			`Mode is fast: correct it (value "fast" is not defined in options "[dev test rt pre pro]")`,
+		},
+		{
+			"not one of the options, in a list", good + "Mysql: {DSN: x}\nCache: [{Host: secret, Kind: c}]\n", "Cache",
+			`Cache has a value that cannot be used: correct it (value "c" is not defined in options "[a b]")`,
+		},
+		{
+			"out of range", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nCpuThreshold: 2000\n", "CpuThreshold",
+			"CpuThreshold is 2000: correct it (wrong number range setting)",
+		},
+		{
+			"not a duration", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nShutdown: {WaitTime: soon}\n", "Shutdown.WaitTime",
+			`Shutdown.WaitTime is soon: correct it (time: invalid duration "soon")`,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Load(write(t, "c.yaml", tc.text), new(sample))

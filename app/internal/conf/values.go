@@ -184,8 +184,10 @@ func substitute(text, key string) (full string, found bool, err error) {
 		name := match[2 : len(match)-1]
 		value, set := os.LookupEnv(name)
 		if !set && err == nil {
-			err = &KeyError{Key: key, Problem: "names the environment variable " + name + ", which is not set",
-				Fix: "set it, or write $${" + name + "} for the text itself"}
+			err = &KeyError{
+				Key: key, Problem: "names the environment variable " + name + ", which is not set",
+				Fix: "set it, or write $${" + name + "} for the text itself",
+			}
 		}
 		return value
 	})

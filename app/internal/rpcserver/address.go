@@ -34,13 +34,17 @@ func PublishedAddress(listenOn string) string {
 func publishedAddress(listenOn string) (string, error) {
 	host, port, err := net.SplitHostPort(listenOn)
 	if err != nil {
-		return "", &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q", listenOn),
-			Fix: "set host:port, an IPv6 address in brackets, for example ListenOn: 0.0.0.0:20450 or ListenOn: '[::]:20450'"}
+		return "", &conf.KeyError{
+			Key: "ListenOn", Problem: fmt.Sprintf("is %q", listenOn),
+			Fix: "set host:port, an IPv6 address in brackets, for example ListenOn: 0.0.0.0:20450 or ListenOn: '[::]:20450'",
+		}
 	}
 	if host != "" && !net.ParseIP(host).IsUnspecified() {
 		if isLocal(host) {
-			return "", &conf.KeyError{Key: "ListenOn", Problem: fmt.Sprintf("is %q, which no other host can reach", listenOn),
-				Fix: "set an address without a zone, or '[::]:" + port + "' and name the host's address in " + podIP}
+			return "", &conf.KeyError{
+				Key: "ListenOn", Problem: fmt.Sprintf("is %q, which no other host can reach", listenOn),
+				Fix: "set an address without a zone, or '[::]:" + port + "' and name the host's address in " + podIP,
+			}
 		}
 		return listenOn, nil
 	}
@@ -49,8 +53,10 @@ func publishedAddress(listenOn string) (string, error) {
 	case ip == "":
 		return net.JoinHostPort(ownAddress(), port), nil
 	case parsed == nil && strings.ContainsAny(ip, ":/ %"), parsed.IsUnspecified(), isLocal(ip):
-		return "", &conf.KeyError{Key: podIP, Problem: fmt.Sprintf("(in the environment) is %q, which peers cannot reach", os.Getenv(podIP)),
-			Fix: "set one address of this host, for example 10.0.0.7 or fd00::7, or set it in ListenOn"}
+		return "", &conf.KeyError{
+			Key: podIP, Problem: fmt.Sprintf("(in the environment) is %q, which peers cannot reach", os.Getenv(podIP)),
+			Fix: "set one address of this host, for example 10.0.0.7 or fd00::7, or set it in ListenOn",
+		}
 	}
 	return net.JoinHostPort(ip, port), nil
 }

@@ -46,10 +46,16 @@ func TestPrint(t *testing.T) {
 		r    Result
 		want []string
 	}{
-		{"all is well", Result{Verdict: verdict, Skipped: []string{"clock: none"}},
-			[]string{"cut here", "1.5 s", "2.0 s*", "pushed 1", "skipped: clock: none", "everything held: 1 messages, 0 lost"}},
-		{"a panic", Result{Verdict: verdict, Panics: []string{"session-1.out: panic: oh"}},
-			[]string{"a part has panicked: session-1.out: panic: oh", "NOT everything held"}},
+		{
+			"all is well",
+			Result{Verdict: verdict, Skipped: []string{"clock: none"}},
+			[]string{"cut here", "1.5 s", "2.0 s*", "pushed 1", "skipped: clock: none", "everything held: 1 messages, 0 lost"},
+		},
+		{
+			"a panic",
+			Result{Verdict: verdict, Panics: []string{"session-1.out: panic: oh"}},
+			[]string{"a part has panicked: session-1.out: panic: oh", "NOT everything held"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var out strings.Builder

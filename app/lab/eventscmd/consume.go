@@ -66,16 +66,20 @@ const (
 // step handles what was left behind, else what is new, and returns how many
 // events that were.
 func (c *consumer) step(ctx context.Context) (handled int, err error) {
-	left, _, err := c.client.XAutoClaim(ctx, &redis.XAutoClaimArgs{Stream: c.stream, Group: c.group, Consumer: c.name,
-		MinIdle: c.idle, Start: "0", Count: batch}).Result()
+	left, _, err := c.client.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+		Stream: c.stream, Group: c.group, Consumer: c.name,
+		MinIdle: c.idle, Start: "0", Count: batch,
+	}).Result()
 	if err != nil {
 		return 0, err
 	}
 	if len(left) > 0 {
 		return c.take(ctx, left)
 	}
-	streams, err := c.client.XReadGroup(ctx, &redis.XReadGroupArgs{Group: c.group, Consumer: c.name,
-		Streams: []string{c.stream, ">"}, Count: batch, Block: block}).Result()
+	streams, err := c.client.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: c.group, Consumer: c.name,
+		Streams: []string{c.stream, ">"}, Count: batch, Block: block,
+	}).Result()
 	if errors.Is(err, redis.Nil) { // nothing new
 		return 0, nil
 	}

@@ -66,8 +66,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 	client := redis.NewClient(&redis.Options{Addr: *address})
 	defer func() { _ = client.Close() }()
-	c := &consumer{client: client, stream: *stream, group: *group, name: *name, idle: *idle,
-		handle: func(e Event) error { _, err := fmt.Fprintln(stdout, line(e)); return err }}
+	c := &consumer{
+		client: client, stream: *stream, group: *group, name: *name, idle: *idle,
+		handle: func(e Event) error { _, err := fmt.Fprintln(stdout, line(e)); return err },
+	}
 	from := "$"
 	if *all {
 		from = "0"

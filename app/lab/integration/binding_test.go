@@ -160,7 +160,8 @@ func TestWeakness07EveryPartOfABindCounts(t *testing.T) {
 		}, "ENCRYPTED_MESSAGE_INVALID"},
 		"temp key id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
 			return sealBind(t, perm, id, crypto.BindAuthKeyInner{
-				Nonce: 1, TempAuthKeyID: other.id(), PermAuthKeyID: perm.id(), TempSessionID: temp.id, ExpiresAt: hour})
+				Nonce: 1, TempAuthKeyID: other.id(), PermAuthKeyID: perm.id(), TempSessionID: temp.id, ExpiresAt: hour,
+			})
 		}, "ENCRYPTED_MESSAGE_INVALID"},
 		"session id": {func(temp *client, id int64) *tg.AuthBindTempAuthKeyRequest {
 			return bindRequest(t, perm, temp.key, perm.id(), temp.id+1, id)

@@ -142,8 +142,10 @@ func (b *builder) method(v *version) (leftOut []string, err error) {
 	if call.path == "" {
 		b.rep.add(&b.rep.noRPC, "%s#%08x", d.Name, d.ID)
 	}
-	b.set.Methods = append(b.set.Methods, tlset.Method{Name: d.Name, ID: d.ID, Layers: v.layers, Request: request,
-		Path: call.path, Result: d.Result, Params: params})
+	b.set.Methods = append(b.set.Methods, tlset.Method{
+		Name: d.Name, ID: d.ID, Layers: v.layers, Request: request,
+		Path: call.path, Result: d.Result, Params: params,
+	})
 	return leftOut, nil
 }
 

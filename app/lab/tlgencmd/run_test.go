@@ -28,8 +28,10 @@ func TestUsage(t *testing.T) {
 		{"release of two words", []string{"--proto", "x", "--tl", "y", "--release", "a b"}, exitUsage, "--release wants"},
 		{"no output", []string{"--proto", "x", "--tl", "y", "z", "--release", "a"}, exitUsage, "-o is missing"},
 		{"unknown flag", []string{"--fast"}, exitUsage, "not defined: -fast"},
-		{"no base", []string{"--proto", "testdata/small/proto", "--tl", "testdata/small/api.tl", "--base", "none",
-			"--release", "a", "-o", "o"}, exitFailure, "none: no such file"},
+		{"no base", []string{
+			"--proto", "testdata/small/proto", "--tl", "testdata/small/api.tl", "--base", "none",
+			"--release", "a", "-o", "o",
+		}, exitFailure, "none: no such file"},
 		{"no folder", []string{"--proto", "none", "--tl", "y", "--release", "a", "-o", "o"}, exitFailure, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,9 +65,11 @@ func TestFatal(t *testing.T) {
 		"message twice": {map[string]string{"p/b.proto": "syntax = \"proto3\"; package p;" + a}, "A stands in a.proto and in b.proto"},
 		"broken tl":     {map[string]string{"10.tl": "a#1 x:int = A"}, "10.tl: line 1"},
 		"no layer":      {map[string]string{"10.tl": "// LAYER 0"}, "no layer 0"},
-		"a set that contradicts itself": {map[string]string{"p/a.proto": enum +
-			"message A { string predicate_name = 1; TLConstructor constructor = 2; int32 x = 3000; }\nmessage TL_a { A data2 = 1; }"},
-			"field number 3000"},
+		"a set that contradicts itself": {
+			map[string]string{"p/a.proto": enum +
+				"message A { string predicate_name = 1; TLConstructor constructor = 2; int32 x = 3000; }\nmessage TL_a { A data2 = 1; }"},
+			"field number 3000",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -18,8 +18,10 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 func small(out string) []string {
 	const dir = "testdata/small/"
-	return []string{"--proto", dir + "proto", "--tl", dir + "api.tl", dir + "layer10.tl", "--release", "small",
-		"--tl", dir + "core.tl", "-o", out}
+	return []string{
+		"--proto", dir + "proto", "--tl", dir + "api.tl", dir + "layer10.tl", "--release", "small",
+		"--tl", dir + "core.tl", "-o", out,
+	}
 }
 
 // A release made for this test, with every kind of field, every shape of message and everything that can go wrong short
@@ -83,9 +85,11 @@ func raw(v ...byte) func(*bin.Buffer)    { return func(b *bin.Buffer) { b.Put(v)
 func value(field int, v []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(nil, protowire.Number(field), protowire.BytesType), v)
 }
+
 func varint(field int, v uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(nil, protowire.Number(field), protowire.VarintType), v)
 }
+
 func object(predicate string, id uint32) []byte {
 	return join2(value(1, []byte(predicate)), varint(2, uint64(int64(int32(id)))))
 }

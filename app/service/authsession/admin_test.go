@@ -64,8 +64,10 @@ func (o *operator) login(user int64, model string) (key, hash int64) {
 	key = k.WithID().IntID()
 	_, err = o.peer.AuthsessionSetAuthKey(o.t.Context(), &pb.TLAuthsessionSetAuthKey{AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: key, AuthKey: k[:]}})
 	require.NoError(o.t, err)
-	_, err = o.peer.AuthsessionSetInitConnection(o.t.Context(), &pb.TLAuthsessionSetInitConnection{AuthKeyId: key, Ip: "10.1.2.3",
-		ApiId: 6, DeviceModel: model, SystemVersion: "SDK 35", AppVersion: "11.0", LangPack: "android", LangCode: "en"})
+	_, err = o.peer.AuthsessionSetInitConnection(o.t.Context(), &pb.TLAuthsessionSetInitConnection{
+		AuthKeyId: key, Ip: "10.1.2.3",
+		ApiId: 6, DeviceModel: model, SystemVersion: "SDK 35", AppVersion: "11.0", LangPack: "android", LangCode: "en",
+	})
 	require.NoError(o.t, err)
 	h, err := o.peer.AuthsessionBindAuthKeyUser(o.t.Context(), &pb.TLAuthsessionBindAuthKeyUser{AuthKeyId: key, UserId: user})
 	require.NoError(o.t, err)

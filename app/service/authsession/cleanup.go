@@ -41,6 +41,8 @@ func Cleanup(ctx context.Context, c Config, o CleanupOptions) (CleanupSummary, e
 		return CleanupSummary{Result: CleanupError}, err
 	}
 	defer func() { _ = svcCtx.Close() }()
-	return lifecycle.Cleanup{Dao: svcCtx.Dao, Manager: svcCtx.Manager, OlderThan: o.OlderThan, Batch: c.Cleanup.BatchSize,
-		Sleep: c.Cleanup.Sleep, Limit: o.Limit, Keep: c.Cleanup.KeepEnded, DryRun: o.DryRun, Allow: true, Actor: "authsession cleanup"}.Run(ctx)
+	return lifecycle.Cleanup{
+		Dao: svcCtx.Dao, Manager: svcCtx.Manager, OlderThan: o.OlderThan, Batch: c.Cleanup.BatchSize,
+		Sleep: c.Cleanup.Sleep, Limit: o.Limit, Keep: c.Cleanup.KeepEnded, DryRun: o.DryRun, Allow: true, Actor: "authsession cleanup",
+	}.Run(ctx)
 }

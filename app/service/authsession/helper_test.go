@@ -116,7 +116,8 @@ func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
 		require.NoError(t, err)
 		keys[i] = k.WithID()
 		ok, err := c.AuthsessionSetAuthKey(t.Context(), &pb.TLAuthsessionSetAuthKey{
-			AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: keys[i].IntID(), AuthKey: k[:], AuthKeyType: int32(i)}})
+			AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: keys[i].IntID(), AuthKey: k[:], AuthKeyType: int32(i)},
+		})
 		require.NoError(t, err)
 		require.Equal(t, "boolTrue", ok.PredicateName)
 	}
@@ -129,7 +130,8 @@ func TestABindIsTiedToTheMetadataOfItsCall(t *testing.T) {
 		require.NoError(t, err)
 		ctx := grpcmetadata.AppendToOutgoingContext(t.Context(), "rpc_metadata", base64.StdEncoding.EncodeToString(raw))
 		_, err = c.AuthsessionBindTempAuthKey(ctx, &pb.TLAuthsessionBindTempAuthKey{
-			PermAuthKeyId: keys[0].IntID(), Nonce: 1, ExpiresAt: expiresAt, EncryptedMessage: message})
+			PermAuthKeyId: keys[0].IntID(), Nonce: 1, ExpiresAt: expiresAt, EncryptedMessage: message,
+		})
 		return err
 	}
 	err = bind(&metadata.RpcMetadata{AuthId: keys[1].IntID(), SessionId: 34, ClientMsgId: 44})

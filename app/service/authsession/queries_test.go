@@ -146,8 +146,16 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 
 	// lists
 	yes, no := true, false
-	for _, f := range []sessions.Filter{{}, {UserID: 7}, {DeviceType: "ios"}, {APIID: 4}, {Active: &yes}, {Active: &no},
-		{UserID: 7, DeviceType: "ios", APIID: 5, Active: &yes}, {DeviceType: "bot", APIID: 99, Active: &no}} {
+	for _, f := range []sessions.Filter{
+		{},
+		{UserID: 7},
+		{DeviceType: "ios"},
+		{APIID: 4},
+		{Active: &yes},
+		{Active: &no},
+		{UserID: 7, DeviceType: "ios", APIID: 5, Active: &yes},
+		{DeviceType: "bot", APIID: 99, Active: &no},
+	} {
 		_, next, err := m.List(ctx, f, sessions.Page{})
 		ok(err)
 		if next != "" {
@@ -157,8 +165,11 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	}
 	past, soon := clock.Now().Add(-500*24*time.Hour), clock.Now().Add(time.Hour)
 	for _, match := range []sessions.Match{
-		{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.7.0/24"), netip.MustParsePrefix("2001:db8::/32")}}, {Countries: []string{"DE"}}, {APIIDs: []int32{4, 5}},
-		{Platforms: []string{"Android"}, DeviceTypes: []string{"android"}, DeviceModel: "pix"}, {Text: "telegram"},
+		{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.7.0/24"), netip.MustParsePrefix("2001:db8::/32")}},
+		{Countries: []string{"DE"}},
+		{APIIDs: []int32{4, 5}},
+		{Platforms: []string{"Android"}, DeviceTypes: []string{"android"}, DeviceModel: "pix"},
+		{Text: "telegram"},
 		{SignedInAfter: past, SignedInBefore: soon, ActiveAfter: past, ActiveBefore: soon},
 	} {
 		one(m.List(ctx, sessions.Filter{Match: match}, sessions.Page{}))
@@ -269,8 +280,10 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(os.WriteFile(secret, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
 	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('test', 0)")
 	ok(err)
-	hook := d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{Name: "test", URL: taker.URL, SecretFile: secret,
-		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100}}})[0]
+	hook := d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{
+		Name: "test", URL: taker.URL, SecretFile: secret,
+		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100,
+	}}})[0]
 	require.Eventually(t, func() (is bool) {
 		ok(db.QueryRow("SELECT published_no > 0 FROM session_webhooks").Scan(&is))
 		return is

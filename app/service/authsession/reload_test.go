@@ -22,8 +22,10 @@ func TestReload(t *testing.T) {
 			live = append(live, row.Key)
 		}
 	}
-	require.Equal(t, []string{"Log.Level", "AllowPeers", "Sessions.TTLDays", "Sessions.ConfirmWithin", "Sessions.AnnounceLogins",
-		"Concurrency.Strategy", "Concurrency.Limit", "Concurrency.Total"}, live, "each has its part below; the level's is in cmd/authsession, AnnounceLogins' in package sessions")
+	require.Equal(t, []string{
+		"Log.Level", "AllowPeers", "Sessions.TTLDays", "Sessions.ConfirmWithin", "Sessions.AnnounceLogins",
+		"Concurrency.Strategy", "Concurrency.Limit", "Concurrency.Total",
+	}, live, "each has its part below; the level's is in cmd/authsession, AnnounceLogins' in package sessions")
 	logins := func(user int64) int {
 		return o.count("SELECT COUNT(*) FROM auth_users WHERE user_id = ? AND deleted = 0", user)
 	}

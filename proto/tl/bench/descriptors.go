@@ -22,7 +22,8 @@ func descriptors(set *tlset.Set) (protoreflect.FileDescriptor, error) {
 		Name: proto.String("schema.proto"), Package: proto.String(pkg), Syntax: proto.String("proto3"),
 		Dependency: []string{"google/protobuf/wrappers.proto"},
 		EnumType: []*descriptorpb.EnumDescriptorProto{{Name: proto.String("TLConstructor"), Value: []*descriptorpb.EnumValueDescriptorProto{
-			{Name: proto.String("CRC32_UNKNOWN"), Number: proto.Int32(0)}}}},
+			{Name: proto.String("CRC32_UNKNOWN"), Number: proto.Int32(0)},
+		}}},
 	}
 	types := map[string]descriptorpb.FieldDescriptorProto_Type{
 		"int32": descriptorpb.FieldDescriptorProto_TYPE_INT32, "int64": descriptorpb.FieldDescriptorProto_TYPE_INT64,
@@ -34,8 +35,10 @@ func descriptors(set *tlset.Set) (protoreflect.FileDescriptor, error) {
 		m := &set.Messages[i]
 		out := &descriptorpb.DescriptorProto{Name: proto.String(m.Name)}
 		for _, f := range m.AllFields() {
-			fd := &descriptorpb.FieldDescriptorProto{Name: proto.String(f.Name), Number: proto.Int32(int32(f.Number)),
-				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
+			fd := &descriptorpb.FieldDescriptorProto{
+				Name: proto.String(f.Name), Number: proto.Int32(int32(f.Number)),
+				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+			}
 			if f.Repeated {
 				fd.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
 			}

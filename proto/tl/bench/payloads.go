@@ -85,8 +85,15 @@ var texts = []string{
 	"Release notes: faster start, fewer reconnects, and the search finally finds messages that are older than a year.",
 }
 
-var names = [][2]string{{"Anna", "Lindqvist"}, {"Mehdi", "Karimi"}, {"Ольга", "Петрова"}, {"Jun", "Watanabe"}, {"Marta", ""},
-	{"Tom", "O'Brien"}, {"Lucía", "Fernández"}}
+var names = [][2]string{
+	{"Anna", "Lindqvist"},
+	{"Mehdi", "Karimi"},
+	{"Ольга", "Петрова"},
+	{"Jun", "Watanabe"},
+	{"Marta", ""},
+	{"Tom", "O'Brien"},
+	{"Lucía", "Fernández"},
+}
 
 func userID(i int) int64 { return 5_300_000_017 + int64(i)*7_919_113 }
 func date(i int) int     { return 1_767_225_600 + i*611 }
@@ -122,16 +129,20 @@ func entities(i int, text string) []tg.MessageEntityClass {
 	case 4:
 		return []tg.MessageEntityClass{&tg.MessageEntityBold{Length: 14}, &tg.MessageEntityCustomEmoji{Offset: 28, Length: 2, DocumentID: hash(i)}}
 	case 7:
-		return []tg.MessageEntityClass{&tg.MessageEntityBold{Length: 14}, &tg.MessageEntityMentionName{Offset: 15, Length: 6, UserID: userID(i % 14)},
-			&tg.MessageEntityTextURL{Offset: 30, Length: 16, URL: "https://example.org/notes/2026-01"}}
+		return []tg.MessageEntityClass{
+			&tg.MessageEntityBold{Length: 14}, &tg.MessageEntityMentionName{Offset: 15, Length: 6, UserID: userID(i % 14)},
+			&tg.MessageEntityTextURL{Offset: 30, Length: 16, URL: "https://example.org/notes/2026-01"},
+		}
 	}
 	return nil
 }
 
 func message(i int) tg.MessageClass {
 	if i%19 == 17 {
-		return &tg.MessageService{ID: 88100 + i, FromID: peer(i), PeerID: &tg.PeerChannel{ChannelID: 1_910_000_003}, Date: date(i),
-			Action: &tg.MessageActionChatAddUser{Users: []int64{userID(i), userID(i + 1)}}}
+		return &tg.MessageService{
+			ID: 88100 + i, FromID: peer(i), PeerID: &tg.PeerChannel{ChannelID: 1_910_000_003}, Date: date(i),
+			Action: &tg.MessageActionChatAddUser{Users: []int64{userID(i), userID(i + 1)}},
+		}
 	}
 	text := texts[i%len(texts)]
 	m := &tg.Message{ID: 88100 + i, Out: i%4 == 0, PeerID: &tg.PeerChannel{ChannelID: 1_910_000_003}, Date: date(i), Message: text}
@@ -163,7 +174,8 @@ func message(i int) tg.MessageClass {
 	}
 	if i%4 == 3 {
 		r := tg.MessageReactions{CanSeeList: true, Results: []tg.ReactionCount{
-			{Reaction: &tg.ReactionEmoji{Emoticon: "👍"}, Count: 4}, {Reaction: &tg.ReactionEmoji{Emoticon: "🔥"}, Count: 1}}}
+			{Reaction: &tg.ReactionEmoji{Emoticon: "👍"}, Count: 4}, {Reaction: &tg.ReactionEmoji{Emoticon: "🔥"}, Count: 1},
+		}}
 		r.SetRecentReactions([]tg.MessagePeerReaction{{PeerID: peer(1), Date: date(i + 3), Reaction: &tg.ReactionEmoji{Emoticon: "👍"}}})
 		m.SetReactions(r)
 	}
@@ -175,13 +187,15 @@ func message(i int) tg.MessageClass {
 
 func photo(i int) tg.MessageMediaClass {
 	m := &tg.MessageMediaPhoto{}
-	m.SetPhoto(&tg.Photo{ID: hash(i), AccessHash: hash(i + 1), FileReference: blob(i, 29), Date: date(i), DCID: 2,
+	m.SetPhoto(&tg.Photo{
+		ID: hash(i), AccessHash: hash(i + 1), FileReference: blob(i, 29), Date: date(i), DCID: 2,
 		Sizes: []tg.PhotoSizeClass{
 			&tg.PhotoStrippedSize{Type: "i", Bytes: blob(i, 120)},
 			&tg.PhotoSize{Type: "m", W: 320, H: 213, Size: 19_442},
 			&tg.PhotoSize{Type: "x", W: 800, H: 533, Size: 84_210},
 			&tg.PhotoSizeProgressive{Type: "y", W: 1280, H: 853, Sizes: []int{14_201, 38_202, 51_118, 77_900, 161_003}},
-		}})
+		},
+	})
 	return m
 }
 
@@ -189,8 +203,10 @@ func voice(i int) tg.MessageMediaClass {
 	audio := &tg.DocumentAttributeAudio{Voice: true, Duration: 14}
 	audio.SetWaveform(blob(i, 63))
 	m := &tg.MessageMediaDocument{Voice: true}
-	m.SetDocument(&tg.Document{ID: hash(i), AccessHash: hash(i + 1), FileReference: blob(i, 29), Date: date(i), MimeType: "audio/ogg",
-		Size: 54_016, DCID: 2, Attributes: []tg.DocumentAttributeClass{audio}})
+	m.SetDocument(&tg.Document{
+		ID: hash(i), AccessHash: hash(i + 1), FileReference: blob(i, 29), Date: date(i), MimeType: "audio/ogg",
+		Size: 54_016, DCID: 2, Attributes: []tg.DocumentAttributeClass{audio},
+	})
 	return m
 }
 

@@ -150,8 +150,10 @@ func (im *importer) method(row []string) error {
 	if err != nil {
 		return err
 	}
-	im.set.Methods = append(im.set.Methods, tlset.Method{Name: row[0], ID: id, Layers: layers,
-		Request: row[3], Path: row[4], Result: row[7], Params: params(row[6])})
+	im.set.Methods = append(im.set.Methods, tlset.Method{
+		Name: row[0], ID: id, Layers: layers,
+		Request: row[3], Path: row[4], Result: row[7], Params: params(row[6]),
+	})
 	return nil
 }
 

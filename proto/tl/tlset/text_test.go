@@ -33,7 +33,8 @@ func TestText(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0.1", set.Release)
 	require.Equal(t, []tlset.Param{
-		{Name: "flags", Type: "#"}, {Name: "id", Field: "id", Type: "long"},
+		{Name: "flags", Type: "#"},
+		{Name: "id", Field: "id", Type: "long"},
 		{Name: "name", Field: "first_name", Type: "flags.0?string"},
 	}, set.Constructors[0].Params)
 	require.Equal(t, tlset.Layers{{First: 139, Last: 142}, {First: 144, Last: 144}}, set.Constructors[1].Layers)

@@ -38,8 +38,11 @@ func TestHistogram(t *testing.T) {
 		{"nothing", nil, nil},
 		{"below the first bound", []time.Duration{0, time.Microsecond, 10 * time.Microsecond}, []Bucket{{10 * time.Microsecond, 3}}},
 		{"a bound belongs to its bucket", []time.Duration{time.Millisecond, time.Millisecond + 1}, []Bucket{{time.Millisecond, 1}, {1211528, 1}}},
-		{"an empty bucket between", []time.Duration{100 * time.Microsecond, 140 * time.Microsecond},
-			[]Bucket{{100 * time.Microsecond, 1}, {121153, 0}, {146780, 1}}},
+		{
+			"an empty bucket between",
+			[]time.Duration{100 * time.Microsecond, 140 * time.Microsecond},
+			[]Bucket{{100 * time.Microsecond, 1}, {121153, 0}, {146780, 1}},
+		},
 		{"beyond the last bound", []time.Duration{time.Minute}, []Bucket{{10 * time.Second, 1}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) { require.Equal(t, tc.want, Histogram(tc.times)) })

@@ -165,7 +165,8 @@ func TestJudge(t *testing.T) {
 			Faults: []check.Fault{fault("cut", 10, 15)},
 			Sends: []check.Send{
 				failed("0", 8, 3), failed("a", 11, 2), failed("b", 13, 1), failed("c", 15, 4), failed("d", 16, 0.5), failed("e", 17, 0.1),
-				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""}, failed("g", 8.5, 9),
+				{Text: "f", From: "Ann", To: "Bea", Began: at(18), Done: at(18.25), Err: ""},
+				failed("g", 8.5, 9),
 			},
 			Effects: []check.Effect{effect("f", 18, 1, 4, 1)},
 			Seen:    []check.Seen{seen("f", 18, check.Pushed)},

@@ -81,8 +81,16 @@ func All() []Type {
 // comes, and one of each other part.
 func Brief() []Type {
 	return []Type{
-		{Term, Session}, {Kill, Session}, {Stop, Session}, {Join, Session}, {Leave, Session},
-		{Kill, AuthSession}, {Kill, Gateway}, {Kill, Etcd}, {Cut, AuthRedis}, {Hole, SessionBFF},
+		{Term, Session},
+		{Kill, Session},
+		{Stop, Session},
+		{Join, Session},
+		{Leave, Session},
+		{Kill, AuthSession},
+		{Kill, Gateway},
+		{Kill, Etcd},
+		{Cut, AuthRedis},
+		{Hole, SessionBFF},
 	}
 }
 

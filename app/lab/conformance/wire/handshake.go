@@ -188,8 +188,10 @@ func (h *Handshake) DHRequest(spoil func(*mt.PQInnerDataTempDC)) (*mt.ReqDHParam
 		return nil, err
 	}
 	h.Asked = time.Now()
-	return &mt.ReqDHParamsRequest{Nonce: h.Nonce, ServerNonce: h.ResPQ.ServerNonce, P: h.P.Bytes(), Q: h.Q.Bytes(),
-		PublicKeyFingerprint: h.Fingerprint(), EncryptedData: data}, nil
+	return &mt.ReqDHParamsRequest{
+		Nonce: h.Nonce, ServerNonce: h.ResPQ.ServerNonce, P: h.P.Bytes(), Q: h.Q.Bytes(),
+		PublicKeyFingerprint: h.Fingerprint(), EncryptedData: data,
+	}, nil
 }
 
 // ReadDH opens server_DH_params_ok and checks its nonces.

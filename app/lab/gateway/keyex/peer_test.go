@@ -119,8 +119,10 @@ func (p *peer) dhRequest(in *mt.PQInnerDataTempDC) *mt.ReqDHParamsRequest {
 	}
 	data, err := crypto.RSAPad(b.Raw(), &rsaKey().PublicKey, rand.Reader)
 	require.NoError(p.t, err)
-	return &mt.ReqDHParamsRequest{Nonce: p.nonce, ServerNonce: p.res.ServerNonce, P: in.P, Q: in.Q,
-		PublicKeyFingerprint: p.res.ServerPublicKeyFingerprints[0], EncryptedData: data}
+	return &mt.ReqDHParamsRequest{
+		Nonce: p.nonce, ServerNonce: p.res.ServerNonce, P: in.P, Q: in.Q,
+		PublicKeyFingerprint: p.res.ServerPublicKeyFingerprints[0], EncryptedData: data,
+	}
 }
 
 func (p *peer) readDH(out []byte) {

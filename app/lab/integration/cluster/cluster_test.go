@@ -72,8 +72,10 @@ func generate(t *testing.T) string {
 	require.NoError(t, err)
 	var out, errs bytes.Buffer
 	file := filepath.Join(dir, "generated.tls.zst")
-	require.Zero(t, tlgencmd.Run([]string{"--proto", dir, "--tl", filepath.Join(public, "telegram.tl"), filepath.Join(public, "mt.tl"),
-		"--base", tl.Default, "--release", "generated", "-o", file}, &out, &errs), errs.String())
+	require.Zero(t, tlgencmd.Run([]string{
+		"--proto", dir, "--tl", filepath.Join(public, "telegram.tl"), filepath.Join(public, "mt.tl"),
+		"--base", tl.Default, "--release", "generated", "-o", file,
+	}, &out, &errs), errs.String())
 	require.Contains(t, out.String(), set.Hash())
 	return file
 }

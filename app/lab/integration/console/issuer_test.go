@@ -36,12 +36,16 @@ func newIssuer(t *testing.T) *issuer {
 	i := &issuer{key: key, pending: map[string]url.Values{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-			"id_token_signing_alg_values_supported": []string{"RS256"}})
+		write(w, map[string]any{
+			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+		})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
-		write(w, map[string]any{"keys": []map[string]any{{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one",
-			"n": base64url(key.N.Bytes()), "e": base64url(big.NewInt(int64(key.E)).Bytes())}}})
+		write(w, map[string]any{"keys": []map[string]any{{
+			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one",
+			"n": base64url(key.N.Bytes()), "e": base64url(big.NewInt(int64(key.E)).Bytes()),
+		}}})
 	})
 	mux.HandleFunc("/authorize", i.authorize)
 	mux.HandleFunc("/token", i.token)
@@ -84,8 +88,10 @@ func (i *issuer) token(w http.ResponseWriter, r *http.Request) {
 		write(w, map[string]any{"error": "invalid_grant"})
 		return
 	}
-	made := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iss": i.URL, "aud": "lab", "sub": "carol", "nonce": asked.Get("nonce"),
-		"groups": []string{"operator"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()})
+	made := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": i.URL, "aud": "lab", "sub": "carol", "nonce": asked.Get("nonce"),
+		"groups": []string{"operator"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+	})
 	made.Header["kid"] = "one"
 	text, err := made.SignedString(i.key)
 	if err != nil {

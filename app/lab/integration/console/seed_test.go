@@ -30,9 +30,14 @@ var kinds = []kind{
 type spot struct{ ip, country, region string }
 
 var spots = []spot{
-	{"203.0.113.24", "Berlin, Germany", "DE"}, {"198.51.100.7", "Lisbon, Portugal", "PT"}, {"192.0.2.61", "Osaka, Japan", "JP"},
-	{"203.0.113.90", "Toronto, Canada", "CA"}, {"2001:db8:42::7", "Nairobi, Kenya", "KE"}, {"198.51.100.201", "São Paulo, Brazil", "BR"},
-	{"192.0.2.133", "Warsaw, Poland", "PL"}, {"203.0.113.177", "Mumbai, India", "IN"},
+	{"203.0.113.24", "Berlin, Germany", "DE"},
+	{"198.51.100.7", "Lisbon, Portugal", "PT"},
+	{"192.0.2.61", "Osaka, Japan", "JP"},
+	{"203.0.113.90", "Toronto, Canada", "CA"},
+	{"2001:db8:42::7", "Nairobi, Kenya", "KE"},
+	{"198.51.100.201", "São Paulo, Brazil", "BR"},
+	{"192.0.2.133", "Warsaw, Poland", "PL"},
+	{"203.0.113.177", "Mumbai, India", "IN"},
 }
 
 // seed gives the lab's database logins that nobody has made, so that there is

@@ -59,7 +59,8 @@ func TestParse(t *testing.T) {
 	require.Equal(t, "mtproto", f.Package)
 	require.Equal(t, []protofile.Enum{
 		{Name: "TLConstructor", Line: 11, Values: []protofile.Value{
-			{Name: "CRC32_UNKNOWN"}, {Name: "CRC32_user", Number: -1132882121}, {Name: "CRC32_max", Number: 1<<31 - 1}}},
+			{Name: "CRC32_UNKNOWN"}, {Name: "CRC32_user", Number: -1132882121}, {Name: "CRC32_max", Number: 1<<31 - 1},
+		}},
 		{Name: "User.Inner.Kind", Line: 26, Values: []protofile.Value{{Name: "A"}}},
 	}, f.Enums)
 	byName := map[string]protofile.Message{}

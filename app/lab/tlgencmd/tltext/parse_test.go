@@ -51,8 +51,11 @@ func TestParse(t *testing.T) {
 	require.True(t, byName["vector"].Builtin)
 	require.Equal(t, "Vector<t>", byName["vector"].Result)
 	require.Equal(t, []tltext.Param{
-		{Name: "flags", Type: "#"}, {Name: "client_id", Type: "long"}, {Name: "phone", Type: "string"},
-		{Name: "first_name", Type: "string"}, {Name: "last_name", Type: "string"},
+		{Name: "flags", Type: "#"},
+		{Name: "client_id", Type: "long"},
+		{Name: "phone", Type: "string"},
+		{Name: "first_name", Type: "string"},
+		{Name: "last_name", Type: "string"},
 		{Name: "note", Type: "flags.0?TextWithEntities"},
 	}, byName["inputPhoneContact"].Params)
 	require.Equal(t, 10, byName["inputPhoneContact"].Line)

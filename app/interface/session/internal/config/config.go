@@ -170,8 +170,10 @@ func (c *Config) Validate() error {
 		return &conf.KeyError{Key: "Timeout", Problem: "is negative", Fix: "give milliseconds, or 0 for none"}
 	}
 	if !slices.Contains(tl.Releases(), c.Schema) && !strings.ContainsAny(c.Schema, `/\`) {
-		return &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("is %q", c.Schema),
-			Fix: fmt.Sprintf("name a shipped release (%s) or the path of a table set", strings.Join(tl.Releases(), ", "))}
+		return &conf.KeyError{
+			Key: "Schema", Problem: fmt.Sprintf("is %q", c.Schema),
+			Fix: fmt.Sprintf("name a shipped release (%s) or the path of a table set", strings.Join(tl.Releases(), ", ")),
+		}
 	}
 	for _, p := range []struct {
 		key, example string
@@ -182,14 +184,18 @@ func (c *Config) Validate() error {
 		{"GatewayClient", "interface.gateway", &c.GatewayClient},
 	} {
 		if !c.reachable(p.client) {
-			return &conf.KeyError{Key: p.key + ".Etcd", Problem: "is missing",
-				Fix: fmt.Sprintf("set %s.Etcd.Hosts and .Key (%s), or %s.Endpoints", p.key, p.example, p.key)}
+			return &conf.KeyError{
+				Key: p.key + ".Etcd", Problem: "is missing",
+				Fix: fmt.Sprintf("set %s.Etcd.Hosts and .Key (%s), or %s.Endpoints", p.key, p.example, p.key),
+			}
 		}
 	}
 	for i := range c.BFFProxyClients.Clients {
 		if !c.reachable(&c.BFFProxyClients.Clients[i]) {
-			return &conf.KeyError{Key: fmt.Sprintf("BFFProxyClients.Clients[%d].Etcd", i), Problem: "is missing",
-				Fix: "set Etcd.Hosts and .Key (bff.bff), or Endpoints"}
+			return &conf.KeyError{
+				Key: fmt.Sprintf("BFFProxyClients.Clients[%d].Etcd", i), Problem: "is missing",
+				Fix: "set Etcd.Hosts and .Key (bff.bff), or Endpoints",
+			}
 		}
 	}
 	cfg := c.Sess()
@@ -199,8 +205,10 @@ func (c *Config) Validate() error {
 		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
 	}
 	if most := c.longestDrain(); c.DrainTime > most {
-		return &conf.KeyError{Key: "DrainTime", Problem: fmt.Sprintf("is %v, and a stop takes %v in all", c.DrainTime, rpcserver.Budget(c.RpcServerConf)),
-			Fix: fmt.Sprintf("give %v at most, or raise Shutdown.WaitTime", most)}
+		return &conf.KeyError{
+			Key: "DrainTime", Problem: fmt.Sprintf("is %v, and a stop takes %v in all", c.DrainTime, rpcserver.Budget(c.RpcServerConf)),
+			Fix: fmt.Sprintf("give %v at most, or raise Shutdown.WaitTime", most),
+		}
 	}
 	return nil
 }
@@ -242,7 +250,9 @@ func (c *Config) ClientName(client *zrpc.RpcClientConf) string {
 
 // Sess is the configuration of the keys' state machines.
 func (c *Config) Sess() sess.Config {
-	return sess.Config{Limits: c.Session.Limits, NoLoginAllow: c.NoLogin.Allow, NoLoginDeny: c.NoLogin.Deny,
+	return sess.Config{
+		Limits: c.Session.Limits, NoLoginAllow: c.NoLogin.Allow, NoLoginDeny: c.NoLogin.Deny,
 		RemoteWait:  max(c.Session.CallTimeout, c.Session.MediaCallTimeout) + 2*c.Session.PeerTimeout,
-		HandOffWait: c.Session.PeerTimeout / 4} // an attempt to get the key takes half of it (cluster.Fetch)
+		HandOffWait: c.Session.PeerTimeout / 4, // an attempt to get the key takes half of it (cluster.Fetch)
+	}
 }

@@ -98,8 +98,10 @@ func (b *bffs) peers() (list []doctor.Peer) {
 			continue
 		}
 		seen[name] = true
-		p := doctor.Peer{Name: "BFF " + name, Path: fmt.Sprintf("BFFProxyClients.Clients[%d]", i), Client: b.config.BFFProxyClients.Clients[i],
-			Absent: doctor.Fault, Start: "start a BFF"}
+		p := doctor.Peer{
+			Name: "BFF " + name, Path: fmt.Sprintf("BFFProxyClients.Clients[%d]", i), Client: b.config.BFFProxyClients.Clients[i],
+			Absent: doctor.Fault, Start: "start a BFF",
+		}
 		p.Ask = func(ctx context.Context, conn *grpc.ClientConn) (doctor.Result, error) {
 			return b.ask(ctx, &p, name, conn)
 		}
@@ -238,6 +240,8 @@ func (b *bffs) release(ctx context.Context, m *tl.Method, pb []byte) []doctor.Fi
 	if len(fit) > 0 {
 		fix += "; its answer fits " + strings.Join(fit, ", ")
 	}
-	return []doctor.Finding{{Grade: doctor.Fault, Key: "Schema", Fix: fix,
-		Problem: fmt.Sprintf("was built from other .proto files than schema %s: %s", b.schema.Name(), what)}}
+	return []doctor.Finding{{
+		Grade: doctor.Fault, Key: "Schema", Fix: fix,
+		Problem: fmt.Sprintf("was built from other .proto files than schema %s: %s", b.schema.Name(), what),
+	}}
 }

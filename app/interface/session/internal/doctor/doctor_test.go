@@ -48,10 +48,12 @@ type site struct {
 }
 
 func newSite(t *testing.T) *site {
-	s := &site{t: t, etcd: etcdtest.Dial(t), keys: map[string]string{}, here: time.Unix(1_800_000_000, 0),
+	s := &site{
+		t: t, etcd: etcdtest.Dial(t), keys: map[string]string{}, here: time.Unix(1_800_000_000, 0),
 		idMap: `    "/mtproto.RPCUsers": BFF
     "/mtproto.RPCConfiguration": BFF
-`}
+`,
+	}
 	for _, name := range []string{"SESSION", "AUTHSESSION", "STATUS", "GATEWAY", "BFF"} {
 		s.keys[name] = s.etcd.Key(strings.ToLower(name))
 	}
@@ -95,8 +97,10 @@ func (s *site) bff(g *grpc.Server) {
 		return passthrough.Frame(append(pb, s.bffFields...)), nil
 	}
 	g.RegisterService(&grpc.ServiceDesc{ServiceName: "mtproto.RPCUsers", HandlerType: (*any)(nil)}, s)
-	g.RegisterService(&grpc.ServiceDesc{ServiceName: "mtproto.RPCConfiguration", HandlerType: (*any)(nil),
-		Methods: []grpc.MethodDesc{{MethodName: "help_getConfig", Handler: answer}}}, s)
+	g.RegisterService(&grpc.ServiceDesc{
+		ServiceName: "mtproto.RPCConfiguration", HandlerType: (*any)(nil),
+		Methods: []grpc.MethodDesc{{MethodName: "help_getConfig", Handler: answer}},
+	}, s)
 }
 
 // lines is what is said of the configuration.

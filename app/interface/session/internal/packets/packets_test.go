@@ -40,7 +40,8 @@ func FuzzOut(f *testing.F) {
 	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied+1), "")
 	f.Fuzz(func(t *testing.T, key, sessionID int64, payload []byte, id string) {
 		want := generated(t, &gateway.GatewayStreamRequest{Payload: &gateway.GatewayStreamRequest_SendData{
-			SendData: &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: payload}}})
+			SendData: &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: payload},
+		}})
 		require.Equal(t, want, encode(t, &Out{AuthKeyID: key, SessionID: sessionID, Payload: payload}))
 
 		ack := &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
@@ -52,7 +53,8 @@ func FuzzOut(f *testing.F) {
 
 func TestRepliesThatAreNoAcknowledgment(t *testing.T) {
 	require.Equal(t, generated(t, &session.SessionStreamResponse{RequestId: "a", Payload: &session.SessionStreamResponse_Error{
-		Error: &session.SessionStreamError{Code: 420, Message: "FULL"}}}), encode(t, &Reply{RequestID: "a", Err: status.Error(420, "FULL")}))
+		Error: &session.SessionStreamError{Code: 420, Message: "FULL"},
+	}}), encode(t, &Reply{RequestID: "a", Err: status.Error(420, "FULL")}))
 	key := &mtproto.AuthKeyInfo{AuthKeyId: 7, AuthKey: []byte{1}}
 	require.Equal(t, generated(t, &session.SessionStreamResponse{RequestId: "b", Payload: &session.SessionStreamResponse_AuthKey{AuthKey: key}}),
 		encode(t, &Reply{RequestID: "b", Key: key}))
@@ -69,7 +71,8 @@ func pieces(b []byte, two bool) mem.BufferSlice {
 
 func request(data *session.SessionClientData) *session.SessionStreamRequest {
 	return &session.SessionStreamRequest{RequestId: "id", Payload: &session.SessionStreamRequest_SendData{
-		SendData: &session.TLSessionSendDataToSession{Constructor: 5, Data: data}}}
+		SendData: &session.TLSessionSendDataToSession{Constructor: 5, Data: data},
+	}}
 }
 
 var packet = &session.SessionClientData{

@@ -183,8 +183,10 @@ func TestExecute(t *testing.T) {
 	role, a := newAuth(t, false)
 	state, rpcErr := a.Execute(&sess.GetAuthState{AuthKeyID: 1})
 	require.Nil(t, rpcErr)
-	require.Equal(t, &sess.AuthState{State: sess.StateNormal, UserID: 77, PushSessionID: -5,
-		Client: sess.ClientInfo{IP: "203.0.113.1", Layer: 200, APIID: 4, LangPack: "android", LangCode: "nl"}}, state)
+	require.Equal(t, &sess.AuthState{
+		State: sess.StateNormal, UserID: 77, PushSessionID: -5,
+		Client: sess.ClientInfo{IP: "203.0.113.1", Layer: 200, APIID: 4, LangPack: "android", LangCode: "nl"},
+	}, state)
 
 	salts, rpcErr := a.Execute(&sess.GetSalts{AuthKeyID: 1})
 	require.Nil(t, rpcErr)

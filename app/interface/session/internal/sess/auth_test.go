@@ -324,8 +324,12 @@ func TestLayerIsStoredWithAnAddress(t *testing.T) {
 
 func TestClientName(t *testing.T) {
 	for _, c := range []struct{ pack, version, want string }{
-		{"android", "12.1", "android"}, {"android", "TDLib 1.8", "react"}, {"", "10 A", "weba"}, {"", "10 Z", "weba"},
-		{"tdesktop", "5 A", "tdesktop"}, {"", "1", ""},
+		{"android", "12.1", "android"},
+		{"android", "TDLib 1.8", "react"},
+		{"", "10 A", "weba"},
+		{"", "10 Z", "weba"},
+		{"tdesktop", "5 A", "tdesktop"},
+		{"", "1", ""},
 	} {
 		require.Equal(t, c.want, clientOf(&ClientInfo{LangPack: c.pack, AppVersion: c.version}).name)
 	}

@@ -47,8 +47,10 @@ func TestTextsOfFaultsStayHere(t *testing.T) {
 			call = x.recv(1, x.method("help.getConfig"))
 			ticket, r := x.invoked("help.getConfig")
 			x.finish(ticket, &MethodResult{Method: r.Method, Pushed: true}, nil)
-			x.step(&PushRPCResult{AuthKeyID: permKey, SessionID: 1, ReqMsgID: call.ID,
-				RPCResult: wire.AppendError(wire.AppendResult(nil, call.ID), c.code, c.text)})
+			x.step(&PushRPCResult{
+				AuthKeyID: permKey, SessionID: 1, ReqMsgID: call.ID,
+				RPCResult: wire.AppendError(wire.AppendResult(nil, call.ID), c.code, c.text),
+			})
 			require.Equal(t, c.want, x.rpcError(x.take(), call.ID), "of a pushed result")
 
 			y := newWorld(t, true)

@@ -25,8 +25,14 @@ func TestFanOut(t *testing.T) {
 		layer   int32
 		again   bool
 	}{
-		{"typing", 200, false}, {"typing", 200, false}, {"typing", 200, true}, {"typing", 223, false},
-		{"typed", 200, false}, {"typing", 200, true}, {"typing", 223, false}, {"typing", 223, true},
+		{"typing", 200, false},
+		{"typing", 200, false},
+		{"typing", 200, true},
+		{"typing", 223, false},
+		{"typed", 200, false},
+		{"typing", 200, true},
+		{"typing", 223, false},
+		{"typing", 223, true},
 	} {
 		body, again := write(c.updates, c.layer)
 		require.Equal(t, fmt.Sprintf("%s in %d", c.updates, c.layer), body)

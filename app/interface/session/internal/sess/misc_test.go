@@ -61,8 +61,13 @@ func TestTraitsNameMethods(t *testing.T) {
 		require.True(t, found, result)
 	}
 	for _, f := range [][2]string{
-		{"Updates", "predicate_name"}, {"Updates", "constructor"}, {"Updates", "auth_key_id"}, {"User", "id"},
-		{"auth_Authorization", "user"}, {"auth_SentCode", "authorization"}, {"auth_LoginToken", "authorization"},
+		{"Updates", "predicate_name"},
+		{"Updates", "constructor"},
+		{"Updates", "auth_key_id"},
+		{"User", "id"},
+		{"auth_Authorization", "user"},
+		{"auth_SentCode", "authorization"},
+		{"auth_LoginToken", "authorization"},
 	} {
 		_, ok := schema.FieldNumber(f[0], f[1])
 		require.True(t, ok, f)

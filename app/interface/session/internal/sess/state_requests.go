@@ -197,5 +197,4 @@ func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (i
 		s.http.queued(w.now)
 	}
 	s.touch() // the messages themselves answer it
-
 }

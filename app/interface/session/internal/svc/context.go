@@ -83,8 +83,10 @@ func LoadSchema(source string) (*tl.Schema, error) {
 	}
 	schema, err := load(source)
 	if err != nil {
-		return nil, &conf.KeyError{Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", source, err),
-			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set that lab tlgen has made"}
+		return nil, &conf.KeyError{
+			Key: "Schema", Problem: fmt.Sprintf("%q cannot be loaded (%v)", source, err),
+			Fix: "name a shipped release (" + strings.Join(tl.Releases(), ", ") + ") or the path of a table set that lab tlgen has made",
+		}
 	}
 	return schema, nil
 }

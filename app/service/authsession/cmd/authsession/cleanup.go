@@ -110,9 +110,11 @@ func cleanup(args []string, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	summary, err := authsession.Cleanup(ctx, c, authsession.CleanupOptions{OlderThan: *olderThan, Limit: *limit, DryRun: *dryRun})
-	report := cleanupReport{Result: summary.Result, Sessions: summary.Sessions, Batches: summary.Batches, DryRun: *dryRun,
+	report := cleanupReport{
+		Result: summary.Result, Sessions: summary.Sessions, Batches: summary.Batches, DryRun: *dryRun,
 		OlderThan: olderThan.String(), Removed: removedReport{summary.Removed.Logins, summary.Removed.History, summary.Removed.Devices},
-		KeepEnded: c.Cleanup.KeepEnded.String(), TookMS: summary.Took.Round(time.Millisecond).Milliseconds()}
+		KeepEnded: c.Cleanup.KeepEnded.String(), TookMS: summary.Took.Round(time.Millisecond).Milliseconds(),
+	}
 	if err != nil {
 		report.Error = err.Error()
 	}

@@ -76,8 +76,10 @@ func TestMigrateFlag(t *testing.T) {
 	path := file(t, "stock-app.yaml", v)
 	for _, step := range []struct{ flag, want string }{
 		{"-migrate", "import the SQL files of your Teamgram release first"}, // there are none of its tables
-		{"-migrate -create", "applied 00001_stock_tables.sql\n"}, {"-migrate", "the schema is up to date\n"},
-		{"-unmigrate", "taken back: 00001_stock_tables.sql\n"}, {"-migrate", "applied 00002_lifetimes_and_pendings.sql\n"},
+		{"-migrate -create", "applied 00001_stock_tables.sql\n"},
+		{"-migrate", "the schema is up to date\n"},
+		{"-unmigrate", "taken back: 00001_stock_tables.sql\n"},
+		{"-migrate", "applied 00002_lifetimes_and_pendings.sql\n"},
 	} {
 		p := start(t, append([]string{"-f", path}, strings.Fields(step.flag)...)...)
 		code, _ := p.exit(20 * time.Second)

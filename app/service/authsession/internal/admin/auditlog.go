@@ -74,8 +74,10 @@ func (s *impl) GetAudit(ctx context.Context, in *pb.GetAuditRequest) (*pb.AuditE
 }
 
 func auditEntry(r *audit.Row) *pb.AuditEntry {
-	out := &pb.AuditEntry{Id: r.ID, At: timestamppb.New(r.At), Transport: r.Transport, Method: r.Method, Caller: r.Caller, ClientIp: r.ClientIP,
-		UserId: r.UserID, Hash: r.Hash, Request: r.Request, Code: r.Code, Refusal: r.Entry.Reason, Affected: int32(r.Affected), Reason: r.Note, Ticket: r.Ticket}
+	out := &pb.AuditEntry{
+		Id: r.ID, At: timestamppb.New(r.At), Transport: r.Transport, Method: r.Method, Caller: r.Caller, ClientIp: r.ClientIP,
+		UserId: r.UserID, Hash: r.Hash, Request: r.Request, Code: r.Code, Refusal: r.Entry.Reason, Affected: int32(r.Affected), Reason: r.Note, Ticket: r.Ticket,
+	}
 	for _, e := range r.Ended {
 		out.Ended = append(out.Ended, &pb.EndedSession{UserId: e.UserID, Hash: e.Hash})
 	}

@@ -43,8 +43,10 @@ func (s *impl) RevokeMatching(ctx context.Context, in *pb.RevokeMatchingRequest)
 		return nil, invalid("page_token", "this list did not give it out")
 	}
 	done, err := s.sessions.RevokeMatching(ctx, b, min(limit, maxBulk), in.GetDryRun(), in.GetPageToken(), by(ctx))
-	out := &pb.RevokeMatchingReply{Matched: int32(done.Matched), Ended: int32(len(done.Ended)), More: done.Next != "" || err != nil,
-		NextPageToken: done.Next, Examined: int32(done.Examined), Sessions: endedSessions(done.Ended)}
+	out := &pb.RevokeMatchingReply{
+		Matched: int32(done.Matched), Ended: int32(len(done.Ended)), More: done.Next != "" || err != nil,
+		NextPageToken: done.Next, Examined: int32(done.Examined), Sessions: endedSessions(done.Ended),
+	}
 	for i := range done.Named {
 		out.Sessions = append(out.Sessions, named(&done.Named[i]))
 	}
@@ -53,8 +55,10 @@ func (s *impl) RevokeMatching(ctx context.Context, in *pb.RevokeMatchingRequest)
 
 func bulk(in *pb.RevokeMatchingRequest) (b sessions.Bulk, err error) {
 	m := in.GetMatch()
-	for name, n := range map[string]int{"networks": len(m.GetNetworks()), "countries": len(m.GetCountries()), "api_ids": len(m.GetApiIds()),
-		"platforms": len(m.GetPlatforms()), "device_types": len(m.GetDeviceTypes())} {
+	for name, n := range map[string]int{
+		"networks": len(m.GetNetworks()), "countries": len(m.GetCountries()), "api_ids": len(m.GetApiIds()),
+		"platforms": len(m.GetPlatforms()), "device_types": len(m.GetDeviceTypes()),
+	} {
 		if n > maxValues {
 			return b, invalid("match", "%s has more than %d values", name, maxValues)
 		}
@@ -119,8 +123,10 @@ func times(m *sessions.Match, in spans) (err error) {
 		said *timestamppb.Timestamp
 		to   *time.Time
 	}{
-		{"signed_in_after", in.GetSignedInAfter(), &m.SignedInAfter}, {"signed_in_before", in.GetSignedInBefore(), &m.SignedInBefore},
-		{"active_after", in.GetActiveAfter(), &m.ActiveAfter}, {"active_before", in.GetActiveBefore(), &m.ActiveBefore},
+		{"signed_in_after", in.GetSignedInAfter(), &m.SignedInAfter},
+		{"signed_in_before", in.GetSignedInBefore(), &m.SignedInBefore},
+		{"active_after", in.GetActiveAfter(), &m.ActiveAfter},
+		{"active_before", in.GetActiveBefore(), &m.ActiveBefore},
 	} {
 		if *one.to, err = moment(one.name, one.said); err != nil {
 			return err

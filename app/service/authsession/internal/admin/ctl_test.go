@@ -27,8 +27,11 @@ func TestCommands(t *testing.T) {
 		table string // a part of it; runs of spaces count as one
 	}{
 		{"list", []any{sessions.Filter{}, sessions.Page{Size: 100}}, "4611686018427387905 777 android"},
-		{"list --user 777 --type ios --api-id 6 --live --limit 0 --page-token next",
-			[]any{sessions.Filter{UserID: 777, DeviceType: "ios", APIID: 6, Active: &yes}, sessions.Page{Size: 500, Token: "next"}}, "by-user"},
+		{
+			"list --user 777 --type ios --api-id 6 --live --limit 0 --page-token next",
+			[]any{sessions.Filter{UserID: 777, DeviceType: "ios", APIID: 6, Active: &yes}, sessions.Page{Size: 500, Token: "next"}},
+			"by-user",
+		},
 		{"list --ended --limit 7", []any{sessions.Filter{Active: &no}, sessions.Page{Size: 7}}, "HASH USER TYPE"},
 		{"get 2", int64(2), "ended by user:778"},
 		{"get 4611686018427387905", int64(1<<62 + 1), "Germany) from 2023-11-14T22:13:20Z to 2023-11-14T23:13:20Z used from 10.0.0.1 to 2023-11-14T22:13:20Z"},
@@ -48,9 +51,14 @@ func TestCommands(t *testing.T) {
 		{"policy set 777 --limit 4", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
 		{"list --search 10.0.0.0/8 --country de --live --sort idle --total", []any{"count", sessions.Filter{Active: &yes, Match: sessions.Match{Networks: networks("10.0.0.0/8"), Countries: []string{"de"}}}}, "HASH USER TYPE"},
 		{"policy set 777 --limit 9 --dry-run", int64(777), "30 limit-per-device-type 9"},
-		{"bulk-revoke --network 10.0.0.0/8,192.0.2.1 --country DE --api-id 6 --platform iOS --type ios --user 777 --except-user 5 --yes --ticket T-1",
-			[]any{"bulk", sessions.Bulk{Match: sessions.Match{Networks: networks("10.0.0.0/8", "192.0.2.1/32"), Countries: []string{"DE"}, APIIDs: []int32{6}, Platforms: []string{"iOS"}, DeviceTypes: []string{"ios"}},
-				UserIDs: []int64{777}, ExceptUsers: []int64{5}}, 200, false, ""}, "4611686018427387905 777 ended 2 778 ended MATCHED ENDED MORE DRY RUN 2 2 no no"},
+		{
+			"bulk-revoke --network 10.0.0.0/8,192.0.2.1 --country DE --api-id 6 --platform iOS --type ios --user 777 --except-user 5 --yes --ticket T-1",
+			[]any{"bulk", sessions.Bulk{
+				Match:   sessions.Match{Networks: networks("10.0.0.0/8", "192.0.2.1/32"), Countries: []string{"DE"}, APIIDs: []int32{6}, Platforms: []string{"iOS"}, DeviceTypes: []string{"ios"}},
+				UserIDs: []int64{777}, ExceptUsers: []int64{5},
+			}, 200, false, ""},
+			"4611686018427387905 777 ended 2 778 ended MATCHED ENDED MORE DRY RUN 2 2 no no",
+		},
 		{"bulk-revoke --api-id 6 --dry-run", []any{"bulk", sessions.Bulk{Match: sessions.Match{APIIDs: []int32{6}}}, 200, true, ""}, "2 778 would end MATCHED ENDED MORE DRY RUN 2 0 no yes"},
 		{"audit --user 777 --caller bob --method CleanUp --code OK --ticket T-1 --limit 7", []any{"audit", audit.Filter{UserID: 777, Caller: "bob", Method: "CleanUp", Code: "OK", Ticket: "T-1"}, 7}, "ID TIME CALLER FROM METHOD"},
 		{"audit 1", []any{"row", int64(1)}, "ended 5 of user 777"},

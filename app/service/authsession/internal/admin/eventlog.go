@@ -90,8 +90,10 @@ func (s *impl) ListDeadLetters(ctx context.Context, in *pb.ListDeadLettersReques
 		out.NextPageToken = rowToken(list[size-1].ID)
 	}
 	for _, d := range list {
-		out.DeadLetters = append(out.DeadLetters, &pb.DeadLetter{Id: d.ID, Webhook: d.Webhook, EventId: d.EventID, Type: d.Type, UserId: d.UserID,
-			Attempts: int32(d.Attempts), Error: d.Error, DiedAt: timestamppb.New(d.DiedAt), Retrying: d.Retrying, Body: d.Body})
+		out.DeadLetters = append(out.DeadLetters, &pb.DeadLetter{
+			Id: d.ID, Webhook: d.Webhook, EventId: d.EventID, Type: d.Type, UserId: d.UserID,
+			Attempts: int32(d.Attempts), Error: d.Error, DiedAt: timestamppb.New(d.DiedAt), Retrying: d.Retrying, Body: d.Body,
+		})
 	}
 	return out, nil
 }

@@ -41,8 +41,10 @@ func (g *guard) export(s *impl) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
 		var f audit.Filter
 		var form string
-		from := origin{transport: overREST, authorization: request.Header.Values("Authorization"),
-			certificate: verified(request.TLS), ip: address(request.RemoteAddr)}
+		from := origin{
+			transport: overREST, authorization: request.Header.Values("Authorization"),
+			certificate: verified(request.TLS), ip: address(request.RemoteAddr),
+		}
 		free := func() {}
 		_, err := g.do(request.Context(), "ExportAudit", from,
 			func() (proto.Message, error) {

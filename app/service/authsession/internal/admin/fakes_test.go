@@ -20,8 +20,10 @@ func (m *manager) Online(_ context.Context, within time.Duration) (int64, error)
 
 func (m *manager) Overview(context.Context) (lifecycle.Overview, error) {
 	at := time.Unix(1_700_000_000, 0)
-	return lifecycle.Overview{SignIns: []lifecycle.SignIns{{Minute: at, Count: 3}},
-		CleanUps: []dao.CleanupRun{{EndedAt: at, Took: 1500 * time.Millisecond, Result: "done", Sessions: 4, Removed: 9, Node: "a"}}}, m.ask("overview")
+	return lifecycle.Overview{
+		SignIns:  []lifecycle.SignIns{{Minute: at, Count: 3}},
+		CleanUps: []dao.CleanupRun{{EndedAt: at, Took: 1500 * time.Millisecond, Result: "done", Sessions: 4, Removed: 9, Node: "a"}},
+	}, m.ask("overview")
 }
 
 func (m *manager) Count(_ context.Context, f sessions.Filter) (int, bool, error) {
@@ -86,7 +88,8 @@ func (b eventBook) DeadLetters(_ context.Context, hook string, userID, before in
 	at := time.Unix(1_700_000_000, 0)
 	all := []events.DeadLetter{
 		{ID: 8, Webhook: hook, EventID: "b", Type: "session.revoked", UserID: 778, Attempts: 12, Error: "answered 500", DiedAt: at, Body: "{}"},
-		{ID: 7, Webhook: hook, EventID: "a", Type: "session.created", UserID: 777, Attempts: 12, Error: "answered 500", DiedAt: at, Retrying: true, Body: "{}"}}
+		{ID: 7, Webhook: hook, EventID: "a", Type: "session.created", UserID: 777, Attempts: 12, Error: "answered 500", DiedAt: at, Retrying: true, Body: "{}"},
+	}
 	all = slices.DeleteFunc(all, func(d events.DeadLetter) bool { return d.ID >= before })
 	return all[:min(len(all), limit)], b.m.ask([]any{"dead", hook, userID, limit})
 }

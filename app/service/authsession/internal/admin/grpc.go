@@ -43,9 +43,11 @@ func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInf
 	if _, known := methods[name]; !ours || !known || !isMessage {
 		return nil, rpcerr.NoSuchMethod
 	}
-	from := origin{transport: overGRPC, authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),
+	from := origin{
+		transport: overGRPC, authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),
 		key:      metadata.ValueFromIncomingContext(ctx, idempotencyKey),
-		repeated: func() { _ = grpc.SetHeader(ctx, metadata.Pairs(idempotencyReplayed, "true")) }}
+		repeated: func() { _ = grpc.SetHeader(ctx, metadata.Pairs(idempotencyReplayed, "true")) },
+	}
 	if p, ok := peer.FromContext(ctx); ok {
 		from.ip = address(p.Addr.String())
 		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {

@@ -214,9 +214,11 @@ func (m *manager) Statistics(context.Context) (sessions.Statistics, error) {
 func aManager() *manager {
 	at := time.Unix(1_700_000_000, 0)
 	return &manager{list: []sessions.Session{
-		{Hash: 1<<62 + 1, UserID: 777, AuthKeyID: -5, DeviceType: "android", DeviceModel: "Pixel \x1b[31m9", AppName: "Telegram Android", AppVersion: "11", APIID: 6,
+		{
+			Hash: 1<<62 + 1, UserID: 777, AuthKeyID: -5, DeviceType: "android", DeviceModel: "Pixel \x1b[31m9", AppName: "Telegram Android", AppVersion: "11", APIID: 6,
 			Layer: 223, IP: "2001:db8::1", SignedIn: at, LastActive: at.Add(time.Hour), ExpiresAt: at.Add(1000 * time.Hour),
-			Addresses: []sessions.Address{{IP: "2001:db8::1", Country: "Berlin\x1b[31m, Germany", Region: "DE", First: at, Last: at.Add(time.Hour)}, {IP: "10.0.0.1", Last: at}}},
+			Addresses: []sessions.Address{{IP: "2001:db8::1", Country: "Berlin\x1b[31m, Germany", Region: "DE", First: at, Last: at.Add(time.Hour)}, {IP: "10.0.0.1", Last: at}},
+		},
 		{Hash: 2, UserID: 778, AuthKeyID: 6, DeviceType: "web", SignedIn: at, LastActive: at, RevokedAt: at.Add(time.Minute), RevokeReason: sessions.ByUser, RevokedBy: "user:778"},
 	}}
 }

@@ -51,8 +51,10 @@ func (d *description) resolve(node any) object {
 }
 
 // words are those of schemas that check knows.
-var words = []string{"type", "format", "pattern", "enum", "properties", "required", "additionalProperties", "items", "maxItems",
-	"minimum", "maximum", "maxLength", "minProperties", "default", "description", "example", "allOf"}
+var words = []string{
+	"type", "format", "pattern", "enum", "properties", "required", "additionalProperties", "items", "maxItems",
+	"minimum", "maximum", "maxLength", "minProperties", "default", "description", "example", "allOf",
+}
 
 // check holds a value against a schema of the dialect that openapi.yaml uses.
 func (d *description) check(schema any, value any, at string) error {
@@ -283,14 +285,18 @@ func TestTheDescriptionIsThatOfTheRoutes(t *testing.T) {
 		operation := described[r.verb+" "+r.path]
 		require.Contains(t, operation["description"], string(methods[r.method].scope), "%s names its scope", r.path)
 		path := strings.NewReplacer(":hash", "2", ":user_id", "778", ":auth_key_id", "6", ":id", "1", ":webhook", "billing").Replace(r.path)
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
-			"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`, "PurgeDeadLetters": `{"all":true}`}[r.method]
+		body := map[string]string{
+			"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
+			"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`, "PurgeDeadLetters": `{"all":true}`,
+		}[r.method]
 		var query []string
 		for _, p := range operation["parameters"].([]any) {
 			parameter := d.resolve(p)
 			if parameter["in"] == "query" {
-				value := map[string]string{"device_type": "web", "active": "true", "page_token": pageTokens[r.method], "dry_run": "true",
-					"total": "true", "country": "DE", "ip": "10.0.0.0/8", "q": "x", "sort": "signed_in", "platform": "iOS", "device_model": "x"}[parameter["name"].(string)]
+				value := map[string]string{
+					"device_type": "web", "active": "true", "page_token": pageTokens[r.method], "dry_run": "true",
+					"total": "true", "country": "DE", "ip": "10.0.0.0/8", "q": "x", "sort": "signed_in", "platform": "iOS", "device_model": "x",
+				}[parameter["name"].(string)]
 				if schema := d.resolve(parameter["schema"]); schema["format"] == "date-time" {
 					value = "2026-01-01T00:00:00Z"
 				}
@@ -320,8 +326,10 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			require.NoError(t, d.answer(operation, code, text), "%s %s: %s", r.verb, path, text)
 			return code, text
 		}
-		body := map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": `{"strategy":"one","ttl_days":3}`, "ChangePolicy": `{"limit":0}`,
-			"RevokeMatching": `{"match":{"countries":["DE"]}}`, "RetryDeadLetters": `{"ids":["7"]}`, "PurgeDeadLetters": `{"ids":["7"]}`}[r.method]
+		body := map[string]string{
+			"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": `{"strategy":"one","ttl_days":3}`, "ChangePolicy": `{"limit":0}`,
+			"RevokeMatching": `{"match":{"countries":["DE"]}}`, "RetryDeadLetters": `{"ids":["7"]}`, "PurgeDeadLetters": `{"ids":["7"]}`,
+		}[r.method]
 		ask("4611686018427387905", both(t), body)
 		code, _ := ask("x", "rubbish", body)
 		require.Equal(t, 401, code)
@@ -356,14 +364,22 @@ func TestBodiesAreAsDescribed(t *testing.T) {
 	a, d := served(t)
 	described := d.operations()
 	for path, bodies := range map[string][]string{
-		"POST /v1/sessions:cleanup": {`{"older_than":"7200s"}`, `{"older_than":"7200.5s","limit":5,"dry_run":true}`, `{}`, `{"older_than":7200}`,
-			`{"older_than":"7200s","limit":-1}`, `{"older_than":"7200s","dry_run":"yes"}`, `{"older_than":"7200s","x":1}`, `[]`},
-		"PUT /v1/users/:user_id/policy": {`{}`, `{"ttl_days":3650,"strategy":"one","limit":10000}`, `{"ttl_days":3651}`, `{"ttl_days":1.5}`,
-			`{"strategy":"two"}`, `{"strategy":1}`, `{"limit":-1}`, `{"x":1}`, `[]`},
-		"PATCH /v1/users/:user_id/policy": {`{}`, `{"ttl_days":0}`, `{"strategy":"one"}`, `{"limit":3,"ttl_days":5}`, `{"ttl_days":3651}`,
-			`{"strategy":"two"}`, `{"user_id":"5","limit":1}`, `{"reason":"x","limit":1}`, `{"ticket":"x","limit":1}`, `[]`},
-		"POST /v1/sessions:revoke": {`{"match":{"api_ids":[6]}}`, `{"match":{"networks":["10.0.0.0/8"],"user_ids":["1"]},"limit":5,"dry_run":true,"reason":"r","ticket":"t"}`,
-			`{}`, `{"match":{}}`, `{"match":{"countries":["DEU"]}}`, `{"match":{"api_ids":[0]}}`, `{"match":{"device_types":["x"]}}`, `{"match":{"x":1}}`, `{"match":{"api_ids":[6]},"limit":-1}`, `[]`},
+		"POST /v1/sessions:cleanup": {
+			`{"older_than":"7200s"}`, `{"older_than":"7200.5s","limit":5,"dry_run":true}`, `{}`, `{"older_than":7200}`,
+			`{"older_than":"7200s","limit":-1}`, `{"older_than":"7200s","dry_run":"yes"}`, `{"older_than":"7200s","x":1}`, `[]`,
+		},
+		"PUT /v1/users/:user_id/policy": {
+			`{}`, `{"ttl_days":3650,"strategy":"one","limit":10000}`, `{"ttl_days":3651}`, `{"ttl_days":1.5}`,
+			`{"strategy":"two"}`, `{"strategy":1}`, `{"limit":-1}`, `{"x":1}`, `[]`,
+		},
+		"PATCH /v1/users/:user_id/policy": {
+			`{}`, `{"ttl_days":0}`, `{"strategy":"one"}`, `{"limit":3,"ttl_days":5}`, `{"ttl_days":3651}`,
+			`{"strategy":"two"}`, `{"user_id":"5","limit":1}`, `{"reason":"x","limit":1}`, `{"ticket":"x","limit":1}`, `[]`,
+		},
+		"POST /v1/sessions:revoke": {
+			`{"match":{"api_ids":[6]}}`, `{"match":{"networks":["10.0.0.0/8"],"user_ids":["1"]},"limit":5,"dry_run":true,"reason":"r","ticket":"t"}`,
+			`{}`, `{"match":{}}`, `{"match":{"countries":["DEU"]}}`, `{"match":{"api_ids":[0]}}`, `{"match":{"device_types":["x"]}}`, `{"match":{"x":1}}`, `{"match":{"api_ids":[6]},"limit":-1}`, `[]`,
+		},
 		"POST /v1/webhooks/:webhook/dead-letters:purge": {`{"ids":["1"]}`, `{"all":true,"dry_run":true,"ticket":"t"}`, `{}`, `{"ids":[1.5]}`, `{"x":1}`, `[]`},
 		"POST /v1/webhooks/:webhook/dead-letters:retry": {`{"ids":["1"]}`, `{"all":true,"dry_run":true,"ticket":"t"}`, `{}`, `{"ids":[1.5]}`, `{"x":1}`, `[]`},
 	} {

@@ -46,8 +46,10 @@ func (s *impl) GetOverview(ctx context.Context, _ *pb.GetOverviewRequest) (*pb.O
 		out.SignIns = append(out.SignIns, &pb.Overview_SignIns{Minute: timestamppb.New(m.Minute), Count: m.Count})
 	}
 	for _, r := range seen.CleanUps {
-		out.CleanUps = append(out.CleanUps, &pb.Overview_CleanUpRun{At: timestamppb.New(r.EndedAt), Took: durationpb.New(r.Took), Result: r.Result,
-			Sessions: r.Sessions, Removed: r.Removed, Node: r.Node})
+		out.CleanUps = append(out.CleanUps, &pb.Overview_CleanUpRun{
+			At: timestamppb.New(r.EndedAt), Took: durationpb.New(r.Took), Result: r.Result,
+			Sessions: r.Sessions, Removed: r.Removed, Node: r.Node,
+		})
 	}
 	for _, o := range s.samples.list() {
 		out.OnlineSamples = append(out.OnlineSamples, &pb.Overview_OnlineSample{At: timestamppb.New(o.at), Count: o.count})
@@ -57,8 +59,10 @@ func (s *impl) GetOverview(ctx context.Context, _ *pb.GetOverviewRequest) (*pb.O
 
 func webhooks(list []events.HookState) (out []*pb.Webhook) {
 	for _, h := range list {
-		out = append(out, &pb.Webhook{Name: h.Name, Url: h.URL, Types: h.Types, Behind: h.Behind,
-			Dead: int64(h.Dead), DeadAtLeast: h.DeadAtLeast, Retrying: int64(h.Retrying), Removed: h.Removed})
+		out = append(out, &pb.Webhook{
+			Name: h.Name, Url: h.URL, Types: h.Types, Behind: h.Behind,
+			Dead: int64(h.Dead), DeadAtLeast: h.DeadAtLeast, Retrying: int64(h.Retrying), Removed: h.Removed,
+		})
 	}
 	return out
 }

@@ -129,8 +129,10 @@ func TestThePublicKeyIsNoSecret(t *testing.T) {
 }
 
 // bodies are such that calls take.
-var bodies = map[string]string{"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
-	"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`, "PurgeDeadLetters": `{"all":true}`}
+var bodies = map[string]string{
+	"CleanUp": `{"older_than":"7200s"}`, "SetPolicy": "{}", "ChangePolicy": `{"limit":1}`,
+	"RevokeMatching": `{"match":{"api_ids":[6]}}`, "RetryDeadLetters": `{"all":true}`, "PurgeDeadLetters": `{"all":true}`,
+}
 
 // aPath is a path of a route that calls take.
 func aPath(r route) string {

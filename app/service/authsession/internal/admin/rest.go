@@ -60,9 +60,11 @@ func restHandler(base service.ServiceConf, g *guard, s *impl) (http.Handler, err
 // route serves one of the routes through the guard.
 func (g *guard) route(r route, s *impl) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
-		from := origin{transport: overREST, authorization: request.Header.Values("Authorization"),
+		from := origin{
+			transport: overREST, authorization: request.Header.Values("Authorization"),
 			certificate: verified(request.TLS), ip: address(request.RemoteAddr),
-			key: request.Header.Values(idempotencyKey), repeated: func() { w.Header().Set(idempotencyReplayed, "true") }}
+			key: request.Header.Values(idempotencyKey), repeated: func() { w.Header().Set(idempotencyReplayed, "true") },
+		}
 		var in proto.Message
 		out, err := g.do(request.Context(), r.method, from,
 			func() (proto.Message, error) {

@@ -22,11 +22,13 @@ type route struct {
 // names in paths are those of openapi.yaml.
 var routes = []route{
 	on(http.MethodGet, "/v1/sessions", "ListSessions", (*impl).ListSessions, func(p *params) *pb.ListSessionsRequest {
-		return &pb.ListSessionsRequest{UserId: p.int64("user_id"), DeviceType: p.text("device_type"), ApiId: p.int32("api_id"),
+		return &pb.ListSessionsRequest{
+			UserId: p.int64("user_id"), DeviceType: p.text("device_type"), ApiId: p.int32("api_id"),
 			Active: p.flag("active"), PageSize: p.int32("page_size"), PageToken: p.text("page_token"),
 			Q: p.text("q"), Ip: p.text("ip"), Country: p.text("country"), Platform: p.text("platform"), DeviceModel: p.text("device_model"),
 			SignedInAfter: p.time("signed_in_after"), SignedInBefore: p.time("signed_in_before"),
-			ActiveAfter: p.time("active_after"), ActiveBefore: p.time("active_before"), Sort: p.text("sort"), Total: p.yes("total")}
+			ActiveAfter: p.time("active_after"), ActiveBefore: p.time("active_before"), Sort: p.text("sort"), Total: p.yes("total"),
+		}
 	}),
 	on(http.MethodGet, "/v1/sessions/:hash", "GetSession", (*impl).GetSession, func(p *params) *pb.GetSessionRequest {
 		return &pb.GetSessionRequest{By: &pb.GetSessionRequest_Hash{Hash: p.id("hash")}}
@@ -41,9 +43,11 @@ var routes = []route{
 		return &pb.RevokeSessionRequest{Hash: p.id("hash"), Reason: p.text("reason"), Ticket: p.text("ticket")}
 	})),
 	on(http.MethodDelete, "/v1/users/:user_id/sessions", "RevokeSessions", (*impl).RevokeSessions, func(p *params) *pb.RevokeSessionsRequest {
-		return &pb.RevokeSessionsRequest{UserId: p.id("user_id"), DeviceType: p.text("device_type"),
+		return &pb.RevokeSessionsRequest{
+			UserId: p.id("user_id"), DeviceType: p.text("device_type"),
 			ExceptHash: p.int64("except"), KeepNewest: p.int32("keep_newest"), AtMost: p.int32("at_most"),
-			DryRun: p.yes("dry_run"), Reason: p.text("reason"), Ticket: p.text("ticket")}
+			DryRun: p.yes("dry_run"), Reason: p.text("reason"), Ticket: p.text("ticket"),
+		}
 	}),
 	on(http.MethodPost, "/v1/sessions:cleanup", "CleanUp", (*impl).CleanUp, func(p *params) *pb.CleanUpRequest {
 		in := new(pb.CleanUpRequest)
@@ -128,16 +132,20 @@ func (p *params) webhook(inBody string) string {
 
 // auditQuery are the parameters that select rows of the audit log.
 func auditQuery(p *params) *pb.ListAuditRequest {
-	return &pb.ListAuditRequest{UserId: p.int64("user_id"), Caller: p.text("caller"), Method: p.text("method"), Code: p.text("code"),
-		Ticket: p.text("ticket"), Since: p.time("since"), Until: p.time("until")}
+	return &pb.ListAuditRequest{
+		UserId: p.int64("user_id"), Caller: p.text("caller"), Method: p.text("method"), Code: p.text("code"),
+		Ticket: p.text("ticket"), Since: p.time("since"), Until: p.time("until"),
+	}
 }
 
 func on[In, Out proto.Message](verb, path, method string, call func(*impl, context.Context, In) (Out, error), decode func(*params) In) route {
-	return route{verb: verb, path: path, method: method,
+	return route{
+		verb: verb, path: path, method: method,
 		decode: func(p *params) proto.Message { return decode(p) },
 		call: func(s *impl, ctx context.Context, in proto.Message) (proto.Message, error) {
 			return call(s, ctx, in.(In)) // beside an error, out may be a nil of its own type
-		}}
+		},
+	}
 }
 
 func silent(r route) route {

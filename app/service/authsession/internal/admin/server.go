@@ -84,9 +84,11 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		}, c.Admin.Tokens.Rules(), now)
 	}
 	within := c.Touch.DBInterval + c.Touch.CacheInterval
-	calls := &impl{sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
+	calls := &impl{
+		sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
 		counts:  newCounter(s, within, c.Admin.Timeout, now),
-		samples: &samples{sessions: s, within: within, timeout: c.Admin.Timeout, now: now}}
+		samples: &samples{sessions: s, within: within, timeout: c.Admin.Timeout, now: now},
+	}
 	calls.config.Store(settings(c))
 	a.calls = calls
 	if c.Admin.ListenOn != "" {

@@ -137,8 +137,10 @@ func (s *impl) RevokeSessions(ctx context.Context, in *pb.RevokeSessionsRequest)
 	if err := validChange(in); err != nil {
 		return nil, err
 	}
-	selection := sessions.Selection{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
-		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest()), AtMost: int(in.GetAtMost())}
+	selection := sessions.Selection{
+		UserID: in.GetUserId(), DeviceType: in.GetDeviceType(),
+		ExceptHash: in.GetExceptHash(), KeepNewest: int(in.GetKeepNewest()), AtMost: int(in.GetAtMost()),
+	}
 	if !in.GetDryRun() {
 		return s.revoke(ctx, selection)
 	}

@@ -56,8 +56,10 @@ type proof struct {
 }
 
 func valid() proof {
-	return proof{leading: permID(), messageID: 4 << 32, length: 40, constructor: crypto.BindAuthKeyInnerTypeID,
-		nonce: 11, temp: 22, perm: permID(), sessionID: 33, expiresAt: 2000}
+	return proof{
+		leading: permID(), messageID: 4 << 32, length: 40, constructor: crypto.BindAuthKeyInnerTypeID,
+		nonce: 11, temp: 22, perm: permID(), sessionID: 33, expiresAt: 2000,
+	}
 }
 
 func (p proof) sealed() []byte {

@@ -33,8 +33,10 @@ func (o *AdminOIDC) Enabled() bool { return o.Issuer != "" }
 
 // Settings are those of the sign-in.
 func (o *AdminOIDC) Settings() oidclogin.Settings {
-	s := oidclogin.Settings{Issuer: o.Issuer, ClientID: o.ClientID, ClientSecretFile: o.ClientSecretFile, Scopes: o.Scopes,
-		NameClaim: o.NameClaim, RolesClaim: o.RolesClaim, Grants: map[string][]token.Scope{}}
+	s := oidclogin.Settings{
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecretFile: o.ClientSecretFile, Scopes: o.Scopes,
+		NameClaim: o.NameClaim, RolesClaim: o.RolesClaim, Grants: map[string][]token.Scope{},
+	}
 	for role, scopes := range o.Grants {
 		for _, scope := range scopes {
 			s.Grants[role] = append(s.Grants[role], token.Scope(scope))

@@ -37,12 +37,16 @@ type Touch struct {
 
 func (t Touch) validate() error {
 	if t.DBInterval < t.CacheInterval {
-		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, less than Touch.CacheInterval (%v)", t.DBInterval, t.CacheInterval),
-			Fix: fmt.Sprintf("give CacheInterval to %v", maxDBInterval)}
+		return &conf.KeyError{
+			Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, less than Touch.CacheInterval (%v)", t.DBInterval, t.CacheInterval),
+			Fix: fmt.Sprintf("give CacheInterval to %v", maxDBInterval),
+		}
 	}
 	if t.DBInterval > maxDBInterval {
-		return &conf.KeyError{Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, and sessions in use would end whose TTL is a day (Sessions.TTLDays, or a user's own)", t.DBInterval),
-			Fix: fmt.Sprintf("set it to %v or less", maxDBInterval)}
+		return &conf.KeyError{
+			Key: "Touch.DBInterval", Problem: fmt.Sprintf("is %v, and sessions in use would end whose TTL is a day (Sessions.TTLDays, or a user's own)", t.DBInterval),
+			Fix: fmt.Sprintf("set it to %v or less", maxDBInterval),
+		}
 	}
 	return nil
 }

@@ -155,8 +155,10 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if c.Sessions.AnnounceLogins && c.Sessions.ConfirmWithin == 0 {
-		return &conf.KeyError{Key: "Sessions.AnnounceLogins", Problem: "has no effect without Sessions.ConfirmWithin: clients show only logins that wait to be confirmed",
-			Fix: "set ConfirmWithin, for example to 168h, or leave AnnounceLogins out"}
+		return &conf.KeyError{
+			Key: "Sessions.AnnounceLogins", Problem: "has no effect without Sessions.ConfirmWithin: clients show only logins that wait to be confirmed",
+			Fix: "set ConfirmWithin, for example to 168h, or leave AnnounceLogins out",
+		}
 	}
 	if err := c.Salts.validate(); err != nil {
 		return err

@@ -29,8 +29,10 @@ func (w Warmup) validate() error {
 		return nil
 	}
 	if takes := time.Duration(w.Logins/w.PerSecond) * time.Second; takes > longestWarmup {
-		return &conf.KeyError{Key: "Warmup.Logins", Problem: fmt.Sprintf("is %d, and at %d a second (Warmup.PerSecond) the first values end before the last are read", w.Logins, w.PerSecond),
-			Fix: fmt.Sprintf("give %d at most, or raise PerSecond", w.PerSecond*int(longestWarmup/time.Second))}
+		return &conf.KeyError{
+			Key: "Warmup.Logins", Problem: fmt.Sprintf("is %d, and at %d a second (Warmup.PerSecond) the first values end before the last are read", w.Logins, w.PerSecond),
+			Fix: fmt.Sprintf("give %d at most, or raise PerSecond", w.PerSecond*int(longestWarmup/time.Second)),
+		}
 	}
 	return nil
 }

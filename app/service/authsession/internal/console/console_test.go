@@ -199,13 +199,29 @@ func TestContrast(t *testing.T) {
 			front, back string
 			least       float64
 		}{
-			{"text", "ground", 4.5}, {"text", "surface", 4.5}, {"text", "sunken", 4.5},
-			{"muted", "ground", 4.5}, {"muted", "surface", 4.5}, {"muted", "sunken", 4.5},
-			{"accent", "ground", 4.5}, {"accent", "surface", 4.5}, {"accent", "sunken", 4.5}, {"on-accent", "accent", 4.5},
-			{"danger", "surface", 4.5}, {"danger", "danger-weak", 4.5}, {"on-danger", "danger-solid", 4.5},
-			{"good", "good-weak", 4.5}, {"warn", "warn-weak", 4.5},
-			{"edge", "surface", 3}, {"edge", "ground", 3},
-			{"share-0", "surface", 3}, {"share-1", "surface", 3}, {"share-2", "surface", 3}, {"share-3", "surface", 3}, {"share-4", "surface", 3}, {"share-5", "surface", 3},
+			{"text", "ground", 4.5},
+			{"text", "surface", 4.5},
+			{"text", "sunken", 4.5},
+			{"muted", "ground", 4.5},
+			{"muted", "surface", 4.5},
+			{"muted", "sunken", 4.5},
+			{"accent", "ground", 4.5},
+			{"accent", "surface", 4.5},
+			{"accent", "sunken", 4.5},
+			{"on-accent", "accent", 4.5},
+			{"danger", "surface", 4.5},
+			{"danger", "danger-weak", 4.5},
+			{"on-danger", "danger-solid", 4.5},
+			{"good", "good-weak", 4.5},
+			{"warn", "warn-weak", 4.5},
+			{"edge", "surface", 3},
+			{"edge", "ground", 3},
+			{"share-0", "surface", 3},
+			{"share-1", "surface", 3},
+			{"share-2", "surface", 3},
+			{"share-3", "surface", 3},
+			{"share-4", "surface", 3},
+			{"share-5", "surface", 3},
 		} {
 			got := contrast(t, colours[pair.front], colours[pair.back])
 			require.GreaterOrEqual(t, got, pair.least, "%s: %s on %s has %.2f", scheme, pair.front, pair.back, got)

@@ -24,8 +24,10 @@ func (c *Core) setClient(call string, id int64, client dao.Client) (*mtproto.Boo
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range []*string{&client.DeviceModel, &client.SystemVersion, &client.AppVersion,
-		&client.SystemLangCode, &client.LangPack, &client.LangCode} {
+	for _, text := range []*string{
+		&client.DeviceModel, &client.SystemVersion, &client.AppVersion,
+		&client.SystemLangCode, &client.LangPack, &client.LangCode,
+	} {
 		*text = device.Text(*text, widthText)
 	}
 	client.Proxy = device.Text(client.Proxy, widthProxy)

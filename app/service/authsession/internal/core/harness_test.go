@@ -132,7 +132,8 @@ func (c *cluster) device() crypto.AuthKey {
 	c.t.Helper()
 	k := c.key(dao.Permanent, 0)
 	_, err := c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{
-		AuthKeyId: k.IntID(), Ip: "10.1.2.3", ApiId: 6, DeviceModel: "Pixel", SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de"})
+		AuthKeyId: k.IntID(), Ip: "10.1.2.3", ApiId: 6, DeviceModel: "Pixel", SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de",
+	})
 	require.NoError(c.t, err)
 	return k
 }
@@ -147,8 +148,10 @@ func (c *cluster) login(k crypto.AuthKey, user int64) (hash int64) {
 // bindRequest is auth.bindTempAuthKey as a client seals it.
 func (c *cluster) bindRequest(perm, temp crypto.AuthKey, sealed func(*crypto.BindAuthKeyInner)) *authsession.TLAuthsessionBindTempAuthKey {
 	c.t.Helper()
-	inner := &crypto.BindAuthKeyInner{Nonce: 11, TempAuthKeyID: temp.IntID(), PermAuthKeyID: perm.IntID(),
-		TempSessionID: 33, ExpiresAt: int(c.clock.Now().Unix()) + 86400 + 30}
+	inner := &crypto.BindAuthKeyInner{
+		Nonce: 11, TempAuthKeyID: temp.IntID(), PermAuthKeyID: perm.IntID(),
+		TempSessionID: 33, ExpiresAt: int(c.clock.Now().Unix()) + 86400 + 30,
+	}
 	if sealed != nil {
 		sealed(inner)
 	}

@@ -157,7 +157,8 @@ func TestWeakness07BoundTempKeyStaysWithItsPermKey(t *testing.T) {
 	c.bind(perm, media)
 	require.Equal(t, []int64{temp.IntID(), media.IntID()}, []int64{
 		c.number("SELECT temp_auth_key_id FROM auth_key_infos WHERE auth_key_id = ?", perm.IntID()),
-		c.number("SELECT media_temp_auth_key_id FROM auth_key_infos WHERE auth_key_id = ?", perm.IntID())})
+		c.number("SELECT media_temp_auth_key_id FROM auth_key_infos WHERE auth_key_id = ?", perm.IntID()),
+	})
 	k, err := c.on(1).AuthsessionQueryAuthKey(query(perm.IntID()))
 	require.NoError(t, err)
 	require.Equal(t, media.IntID(), k.MediaTempAuthKeyId)

@@ -294,7 +294,8 @@ func TestClientFields(t *testing.T) {
 	require.NoError(t, err)
 	get(int32(223), "de", "android", "android")
 	_, err = c.on(1).AuthsessionSetClientSessionInfo(&authsession.TLAuthsessionSetClientSessionInfo{Data: &authsession.ClientSession{
-		AuthKeyId: id, Layer: 1, ApiId: 4, AppVersion: "10.1 A", LangCode: ""}})
+		AuthKeyId: id, Layer: 1, ApiId: 4, AppVersion: "10.1 A", LangCode: "",
+	}})
 	require.NoError(t, err)
 	get(int32(223), "en", "weba", "weba")
 	_, err = c.on(1).AuthsessionSetClientSessionInfo(&authsession.TLAuthsessionSetClientSessionInfo{})
@@ -335,9 +336,11 @@ func TestTextsAreMadeToFit(t *testing.T) {
 	c := start(t)
 	k := c.key(0, 0)
 	long := strings.Repeat("ж", 300)
-	_, err := c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{AuthKeyId: k.IntID(), ApiId: 1,
+	_, err := c.on(0).AuthsessionSetInitConnection(&authsession.TLAuthsessionSetInitConnection{
+		AuthKeyId: k.IntID(), ApiId: 1,
 		DeviceModel: long, SystemVersion: "a\xffb", AppVersion: "😀", LangPack: long, LangCode: long, SystemLangCode: long,
-		Proxy: strings.Repeat("p", 600), Params: "{not json"})
+		Proxy: strings.Repeat("p", 600), Params: "{not json",
+	})
 	require.NoError(t, err)
 	require.Equal(t, strings.Repeat("ж", 255), c.text("SELECT device_model FROM auths WHERE auth_key_id = ?", k.IntID()))
 	require.Equal(t, "a\uFFFDb", c.text("SELECT system_version FROM auths WHERE auth_key_id = ?", k.IntID()))

@@ -18,7 +18,8 @@ import (
 func (c *cluster) mark(k crypto.AuthKey, owner, user int64, pending bool) *authsession.SetPasswordPendingReply {
 	c.t.Helper()
 	out, err := c.on(1).SetPasswordPending(&authsession.SetPasswordPendingRequest{
-		AuthKeyId: k.IntID(), Owner: owner, UserId: user, Pending: pending})
+		AuthKeyId: k.IntID(), Owner: owner, UserId: user, Pending: pending,
+	})
 	require.NoError(c.t, err)
 	return out
 }

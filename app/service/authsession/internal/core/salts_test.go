@@ -22,8 +22,10 @@ func TestWeakness65FutureSalts(t *testing.T) {
 	c := start(t)
 	k := randomKey(t)
 	now := int32(c.clock.Now().Unix())
-	_, err := c.on(0).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{AuthKey: info(k, 0),
-		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42}})
+	_, err := c.on(0).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{
+		AuthKey:    info(k, 0),
+		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42},
+	})
 	require.NoError(t, err)
 	get := func(i int, num int32) *mtproto.FutureSalts {
 		t.Helper()
@@ -61,8 +63,10 @@ func TestShortSalts(t *testing.T) {
 	node := c.node(c.mini.Addr())
 	k := randomKey(t)
 	now := int32(c.clock.Now().Unix())
-	_, err := New(t.Context(), node).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{AuthKey: info(k, 0),
-		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42}})
+	_, err := New(t.Context(), node).AuthsessionSetAuthKey(&authsession.TLAuthsessionSetAuthKey{
+		AuthKey:    info(k, 0),
+		FutureSalt: &mtproto.FutureSalt{PredicateName: "future_salt", ValidSince: now, ValidUntil: now + 1800, Salt: -42},
+	})
 	require.NoError(t, err)
 	get := func() *mtproto.FutureSalts {
 		t.Helper()

@@ -10,8 +10,10 @@ import (
 
 // ChangeSession sets what a user may set of a login of theirs.
 func (c *Core) ChangeSession(in *authsession.ChangeSessionRequest) (*authsession.ChangeSessionReply, error) {
-	err := c.manager().Change(c.ctx, in.UserId, in.Hash, sessions.Settings{Confirmed: in.Confirmed,
-		EncryptedRequestsDisabled: in.EncryptedRequestsDisabled, CallRequestsDisabled: in.CallRequestsDisabled})
+	err := c.manager().Change(c.ctx, in.UserId, in.Hash, sessions.Settings{
+		Confirmed:                 in.Confirmed,
+		EncryptedRequestsDisabled: in.EncryptedRequestsDisabled, CallRequestsDisabled: in.CallRequestsDisabled,
+	})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
 		return nil, rpcerr.HashInvalid

@@ -16,8 +16,10 @@ func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsessi
 	if in.UserId == 0 || in.KeepNewest < 0 || !device.Known(in.DeviceType) {
 		return nil, rpcerr.InputInvalid
 	}
-	which := sessions.Selection{UserID: in.UserId, Hash: in.Hash, DeviceType: in.DeviceType,
-		ExceptHash: in.ExceptHash, KeepNewest: int(in.KeepNewest)}
+	which := sessions.Selection{
+		UserID: in.UserId, Hash: in.Hash, DeviceType: in.DeviceType,
+		ExceptHash: in.ExceptHash, KeepNewest: int(in.KeepNewest),
+	}
 	if in.ExceptAuthKeyId != 0 {
 		k, err := c.key("revokeSessions", in.ExceptAuthKeyId)
 		if err != nil {

@@ -103,9 +103,20 @@ func (r *request) auditOne(ctx context.Context, client pb.SessionAdminClient, ro
 		return err
 	}
 	return r.show(e, func() [][]string {
-		rows := [][]string{{"id", id(e.GetId())}, {"time", moment(e.GetAt())}, {"caller", e.GetCaller()}, {"from", e.GetClientIp()}, {"over", e.GetTransport()},
-			{"method", e.GetMethod()}, {"code", e.GetCode()}, {"refused for", e.GetRefusal()}, {"affected", fmt.Sprint(e.GetAffected())},
-			{"reason", e.GetReason()}, {"ticket", e.GetTicket()}, {"request", e.GetRequest()}}
+		rows := [][]string{
+			{"id", id(e.GetId())},
+			{"time", moment(e.GetAt())},
+			{"caller", e.GetCaller()},
+			{"from", e.GetClientIp()},
+			{"over", e.GetTransport()},
+			{"method", e.GetMethod()},
+			{"code", e.GetCode()},
+			{"refused for", e.GetRefusal()},
+			{"affected", fmt.Sprint(e.GetAffected())},
+			{"reason", e.GetReason()},
+			{"ticket", e.GetTicket()},
+			{"request", e.GetRequest()},
+		}
 		for _, s := range e.GetEnded() {
 			rows = append(rows, []string{"ended", id(s.GetHash()) + " of user " + id(s.GetUserId())})
 		}

@@ -104,9 +104,11 @@ func (r *request) matching(ctx context.Context, client pb.SessionAdminClient, in
 	for _, part := range parts {
 		token := in.PageToken
 		for more := true; more; {
-			match := &pb.SessionMatch{Networks: in.Match.Networks, Countries: in.Match.Countries, ApiIds: in.Match.ApiIds, Platforms: in.Match.Platforms,
+			match := &pb.SessionMatch{
+				Networks: in.Match.Networks, Countries: in.Match.Countries, ApiIds: in.Match.ApiIds, Platforms: in.Match.Platforms,
 				DeviceTypes: in.Match.DeviceTypes, UserIds: part, SignedInAfter: in.Match.SignedInAfter, SignedInBefore: in.Match.SignedInBefore,
-				ActiveAfter: in.Match.ActiveAfter, ActiveBefore: in.Match.ActiveBefore}
+				ActiveAfter: in.Match.ActiveAfter, ActiveBefore: in.Match.ActiveBefore,
+			}
 			done, err := client.RevokeMatching(ctx, &pb.RevokeMatchingRequest{Match: match, ExceptUserIds: in.ExceptUserIds, Limit: 1, DryRun: true, PageToken: token})
 			if err != nil {
 				return n, err

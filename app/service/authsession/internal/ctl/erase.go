@@ -30,7 +30,9 @@ func erase(ctx context.Context, r *request) error {
 		return err
 	}
 	return r.show(out, func() [][]string {
-		return [][]string{{"LOGGED OUT", "SESSIONS", "HISTORY", "DEVICES", "DRY RUN"},
-			{fmt.Sprint(out.GetLoggedOut()), fmt.Sprint(out.GetSessions()), fmt.Sprint(out.GetHistory()), fmt.Sprint(out.GetDevices()), yesNo(in.DryRun)}}
+		return [][]string{
+			{"LOGGED OUT", "SESSIONS", "HISTORY", "DEVICES", "DRY RUN"},
+			{fmt.Sprint(out.GetLoggedOut()), fmt.Sprint(out.GetSessions()), fmt.Sprint(out.GetHistory()), fmt.Sprint(out.GetDevices()), yesNo(in.DryRun)},
+		}
 	})
 }

@@ -53,8 +53,10 @@ func printable(s string) string {
 var sessionTitles = []string{"HASH", "USER", "TYPE", "DEVICE", "APP", "IP", "SIGNED IN", "LAST ACTIVE", "STATE"}
 
 func sessionRow(s *pb.Session) []string {
-	return []string{id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
-		s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s)}
+	return []string{
+		id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
+		s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s),
+	}
 }
 
 func state(s *pb.Session) string {
@@ -69,12 +71,26 @@ func state(s *pb.Session) string {
 
 func details(s *pb.Session) [][]string {
 	rows := [][]string{
-		{"hash", id(s.Hash)}, {"user", id(s.UserId)}, {"auth key", id(s.AuthKeyId)}, {"state", state(s)},
-		{"type", s.DeviceType}, {"device", s.DeviceModel}, {"platform", strings.TrimSpace(s.Platform + " " + s.SystemVersion)},
-		{"app", strings.TrimSpace(s.AppName + " " + s.AppVersion)}, {"api id", fmt.Sprint(s.ApiId)}, {"layer", fmt.Sprint(s.Layer)},
-		{"language", s.LangCode}, {"ip", s.Ip}, {"place", strings.Trim(s.Region+", "+s.Country, ", ")},
-		{"signed in", moment(s.SignedIn)}, {"last active", moment(s.LastActive)}, {"expires", moment(s.ExpiresAt)},
-		{"ended", moment(s.RevokedAt)}, {"ended by", s.RevokedBy}, {"reason", s.RevokeNote}, {"ticket", s.RevokeTicket},
+		{"hash", id(s.Hash)},
+		{"user", id(s.UserId)},
+		{"auth key", id(s.AuthKeyId)},
+		{"state", state(s)},
+		{"type", s.DeviceType},
+		{"device", s.DeviceModel},
+		{"platform", strings.TrimSpace(s.Platform + " " + s.SystemVersion)},
+		{"app", strings.TrimSpace(s.AppName + " " + s.AppVersion)},
+		{"api id", fmt.Sprint(s.ApiId)},
+		{"layer", fmt.Sprint(s.Layer)},
+		{"language", s.LangCode},
+		{"ip", s.Ip},
+		{"place", strings.Trim(s.Region+", "+s.Country, ", ")},
+		{"signed in", moment(s.SignedIn)},
+		{"last active", moment(s.LastActive)},
+		{"expires", moment(s.ExpiresAt)},
+		{"ended", moment(s.RevokedAt)},
+		{"ended by", s.RevokedBy},
+		{"reason", s.RevokeNote},
+		{"ticket", s.RevokeTicket},
 	}
 	for _, a := range s.Addresses {
 		rows = append(rows, []string{"used from", used(a)})
@@ -113,7 +129,8 @@ func statisticsRows(s *pb.Statistics) [][]string {
 }
 
 func configRows(c *pb.Config) [][]string {
-	return [][]string{{"SETTING", "VALUE"},
+	return [][]string{
+		{"SETTING", "VALUE"},
 		{"Concurrency.Strategy", c.GetConcurrency().GetStrategy()},
 		{"Concurrency.Limit", fmt.Sprint(c.GetConcurrency().GetLimit())},
 		{"Sessions.TTLDays", fmt.Sprint(c.GetSessions().GetTtlDays())},

@@ -29,8 +29,14 @@ func overview(ctx context.Context, r *request) error {
 }
 
 func overviewRows(o *pb.Overview) [][]string {
-	rows := [][]string{{"live", id(o.GetLive())}, {"online", id(o.GetOnline()) + " within " + o.GetOnlineWithin().AsDuration().String()},
-		{"unconfirmed", id(o.GetUnconfirmed())}, {"ended", id(o.GetEnded())}, {"counted", moment(o.GetCountedAt())}, {"sign-ins", signIns(o)}}
+	rows := [][]string{
+		{"live", id(o.GetLive())},
+		{"online", id(o.GetOnline()) + " within " + o.GetOnlineWithin().AsDuration().String()},
+		{"unconfirmed", id(o.GetUnconfirmed())},
+		{"ended", id(o.GetEnded())},
+		{"counted", moment(o.GetCountedAt())},
+		{"sign-ins", signIns(o)},
+	}
 	e := o.GetEvents()
 	if e.GetEnabled() {
 		rows = append(rows, []string{"events", fmt.Sprintf("%d%s wait, the oldest for %v", e.GetWaiting(), plus(e.GetWaitingAtLeast()), e.GetLag().AsDuration().Round(time.Millisecond))})

@@ -103,8 +103,10 @@ func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth key %d: its body is %w", id, err)
 	}
-	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: body, Type: row.Type,
-		PermAuthKeyID: row.Perm, TempAuthKeyID: row.Temp, MediaTempAuthKeyID: row.MediaTemp}
+	k := &Key{
+		PredicateName: "authKeyInfo", AuthKeyID: id, Body: body, Type: row.Type,
+		PermAuthKeyID: row.Perm, TempAuthKeyID: row.Temp, MediaTempAuthKeyID: row.MediaTemp,
+	}
 	if row.Type != Permanent {
 		k.ExpiresAt = row.Expires
 		if row.Bound != 0 {
@@ -129,8 +131,10 @@ func (d *Dao) adoptLegacyKey(ctx context.Context, id int64) (*Key, error) {
 		n, _ := strconv.ParseInt(fields[name], 10, 64)
 		return n
 	}
-	k := &Key{PredicateName: "authKeyInfo", AuthKeyID: id, Body: []byte(fields["auth_key"]), Type: int32(number("auth_key_type")),
-		PermAuthKeyID: number("perm_auth_key_id"), TempAuthKeyID: number("temp_auth_key_id"), MediaTempAuthKeyID: number("media_temp_auth_key_id")}
+	k := &Key{
+		PredicateName: "authKeyInfo", AuthKeyID: id, Body: []byte(fields["auth_key"]), Type: int32(number("auth_key_type")),
+		PermAuthKeyID: number("perm_auth_key_id"), TempAuthKeyID: number("temp_auth_key_id"), MediaTempAuthKeyID: number("media_temp_auth_key_id"),
+	}
 	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return d.insertKey(ctx, tx, k, 0) })
 	if err != nil && !errors.Is(err, ErrKeyTaken) {
 		return nil, fmt.Errorf("legacy auth key: %w", err)

@@ -177,9 +177,11 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 		l.Client = row.client(perm)
 	}
 	if row.UserID != 0 {
-		l.BindUser = &Bound{UserID: row.UserID, Hash: row.Hash, DateCreated: row.DateCreated,
+		l.BindUser = &Bound{
+			UserID: row.UserID, Hash: row.Hash, DateCreated: row.DateCreated,
 			DateActivated: row.DateActive, AndroidPushSessionID: row.PushSessionID,
-			ExpiresAt: d.expiry(max(row.DateActive, row.ClientActive), row.TTLDays)}
+			ExpiresAt: d.expiry(max(row.DateActive, row.ClientActive), row.TTLDays),
+		}
 	}
 	if row.HasPending != 0 {
 		l.PasswordPending = &Owing{UserID: row.UserID}
@@ -194,9 +196,11 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 }
 
 func (r *loginRow) client(perm int64) *Client {
-	c := &Client{PredicateName: "clientSession", AuthKeyID: perm, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
+	c := &Client{
+		PredicateName: "clientSession", AuthKeyID: perm, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
 		DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
-		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode, Proxy: r.Proxy, Params: r.Params}
+		SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode, Proxy: r.Proxy, Params: r.Params,
+	}
 	if c.Params == "null" {
 		c.Params = ""
 	}

@@ -124,9 +124,11 @@ func (d *Dao) recordsOf(ctx context.Context, q querier, query string, args ...an
 func (d *Dao) record(r *recordRow) Record {
 	out := Record{
 		ID: r.ID, AuthKeyID: r.AuthKeyID, UserID: r.UserID, Hash: r.Hash,
-		Client: Client{PredicateName: "clientSession", AuthKeyID: r.AuthKeyID, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
+		Client: Client{
+			PredicateName: "clientSession", AuthKeyID: r.AuthKeyID, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
 			DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
-			SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode},
+			SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode,
+		},
 		Country: r.Country, Region: r.Region, DeviceType: r.DeviceType,
 		SignedIn: r.DateCreated, LastActive: r.DateActive,
 		EncryptedRequestsDisabled: r.NoEncrypted != 0, CallRequestsDisabled: r.NoCalls != 0,

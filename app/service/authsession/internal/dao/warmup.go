@@ -62,8 +62,10 @@ func (d *Dao) StartWarmup(ctx context.Context, within time.Duration) (*Warmup, e
 	if err != nil {
 		return nil, fmt.Errorf("warm-up: %w", err)
 	}
-	return &Warmup{d: d, lock: lock, since: d.Now() - int64(within/time.Second),
-		at: recentRow{ID: math.MaxInt64, DateActive: math.MaxInt64}}, nil
+	return &Warmup{
+		d: d, lock: lock, since: d.Now() - int64(within/time.Second),
+		at: recentRow{ID: math.MaxInt64, DateActive: math.MaxInt64},
+	}, nil
 }
 
 // Close gives the lock back.

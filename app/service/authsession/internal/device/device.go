@@ -69,9 +69,18 @@ func App(c Client) (name, platform string) {
 func system(version string) string {
 	v := strings.ToLower(version)
 	for _, guess := range []struct{ part, platform string }{
-		{"android", "Android"}, {"sdk ", "Android"}, {"ios", "iOS"}, {"iphone", "iOS"}, {"ipad", "iOS"},
-		{"macos", "macOS"}, {"mac os", "macOS"}, {"windows", "Windows"}, {"linux", "Linux"},
-		{"ubuntu", "Linux"}, {"debian", "Linux"}, {"fedora", "Linux"},
+		{"android", "Android"},
+		{"sdk ", "Android"},
+		{"ios", "iOS"},
+		{"iphone", "iOS"},
+		{"ipad", "iOS"},
+		{"macos", "macOS"},
+		{"mac os", "macOS"},
+		{"windows", "Windows"},
+		{"linux", "Linux"},
+		{"ubuntu", "Linux"},
+		{"debian", "Linux"},
+		{"fedora", "Linux"},
 	} {
 		if strings.Contains(v, guess.part) {
 			return guess.platform

@@ -140,8 +140,10 @@ func TestAHealthyService(t *testing.T) {
 	for _, l := range list {
 		names = append(names, strings.TrimRight(l.Check, "0123456789.:"))
 	}
-	require.Equal(t, []string{"config", "etcd ", "MySQL", "MySQL DSN", "MySQL schema", "MySQL grants", "MySQL settings", "MySQL clock",
-		"Redis " + s.cache + " (Cache, KV)", "authsession", "authsession ", "session", "session "}, names)
+	require.Equal(t, []string{
+		"config", "etcd ", "MySQL", "MySQL DSN", "MySQL schema", "MySQL grants", "MySQL settings", "MySQL clock",
+		"Redis " + s.cache + " (Cache, KV)", "authsession", "authsession ", "session", "session ",
+	}, names)
 	t.Run("its account may do no more than it needs", func(t *testing.T) {
 		s := newSite(t)
 		s.account("SELECT, INSERT, UPDATE, DELETE")

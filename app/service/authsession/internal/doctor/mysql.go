@@ -87,8 +87,10 @@ func suits(version, readOnly string) doctor.Result {
 		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Warn, Problem: "is " + version + ", older than " + name, Fix: "take a newer release"})
 	}
 	if readOnly != "0" && !strings.EqualFold(readOnly, "OFF") {
-		r.Findings = append(r.Findings, doctor.Finding{Grade: doctor.Fault, Key: dsnKey, Fix: "name the primary, or a name that follows it",
-			Problem: "only reads (read_only): a replica, or a primary that is being replaced"})
+		r.Findings = append(r.Findings, doctor.Finding{
+			Grade: doctor.Fault, Key: dsnKey, Fix: "name the primary, or a name that follows it",
+			Problem: "only reads (read_only): a replica, or a primary that is being replaced",
+		})
 	}
 	return r
 }

@@ -65,8 +65,10 @@ func (d *database) zone(ctx context.Context, db *sql.DB) ([]doctor.Finding, erro
 	if (theirs - ours).Abs() < time.Minute {
 		return nil, nil
 	}
-	return []doctor.Finding{{Grade: doctor.Warn, Key: dsnKey, Fix: "set loc to the server's time zone, for example loc=Local or loc=Asia%2FShanghai, or time_zone=%27%2B00%3A00%27",
-		Problem: fmt.Sprintf("the session's time zone is %v from UTC, and the DSN's loc (%s) is %v from it: dates of rows (created_at, updated_at) are read wrong by who reads them as times, as stock services do", theirs, c.Loc, ours)}}, nil
+	return []doctor.Finding{{
+		Grade: doctor.Warn, Key: dsnKey, Fix: "set loc to the server's time zone, for example loc=Local or loc=Asia%2FShanghai, or time_zone=%27%2B00%3A00%27",
+		Problem: fmt.Sprintf("the session's time zone is %v from UTC, and the DSN's loc (%s) is %v from it: dates of rows (created_at, updated_at) are read wrong by who reads them as times, as stock services do", theirs, c.Loc, ours),
+	}}, nil
 }
 
 // variables are those of the session; one that the server does not have is not

@@ -79,8 +79,10 @@ func encode(id string, ev Event) ([]byte, error) {
 			*t = t.UTC().Truncate(time.Second)
 		}
 	}
-	return json.Marshal(envelope{Version: version, ID: id, Type: ev.Type, At: ev.At.UTC().Truncate(time.Millisecond),
-		Reason: ev.Reason, Actor: ev.Actor, Session: s})
+	return json.Marshal(envelope{
+		Version: version, ID: id, Type: ev.Type, At: ev.At.UTC().Truncate(time.Millisecond),
+		Reason: ev.Reason, Actor: ev.Actor, Session: s,
+	})
 }
 
 // insertBatch bounds a statement.

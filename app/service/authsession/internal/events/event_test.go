@@ -22,7 +22,8 @@ var goldens = map[string]Event{
 		Hash: 8070450532247928833, UserID: 777000, AuthKeyID: -1234567890123456789, DeviceType: "android", DeviceModel: "Pixel <9>", Platform: "Android",
 		SystemVersion: "SDK 36", AppName: "Telegram Android", AppVersion: "12.1", LangCode: "de", APIID: 6, Layer: 223, IP: "2001:db8::1",
 		Country: "Berlin, Germany", Region: "DE", SignedIn: time.Unix(1_700_000_000, 0), LastActive: time.Unix(1_770_000_000, 0),
-		ExpiresAt: time.Unix(1_780_000_000, 0), Unconfirmed: true}},
+		ExpiresAt: time.Unix(1_780_000_000, 0), Unconfirmed: true,
+	}},
 	"least": {Type: Created, At: time.Unix(1_770_000_000, 0), Session: Snapshot{Hash: 1, UserID: 2, AuthKeyID: 3}},
 }
 

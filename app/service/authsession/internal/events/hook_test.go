@@ -96,8 +96,10 @@ func (r *receiver) seen() int {
 func (r *receiver) hook() config.Webhook {
 	file := filepath.Join(r.t.TempDir(), "secret")
 	require.NoError(r.t, os.WriteFile(file, []byte(r.secret+"\n"), 0o600))
-	return config.Webhook{Name: "test", URL: r.server.URL, SecretFile: file, Timeout: 5 * time.Second, Attempts: 1000,
-		Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Parallel: 4, Queue: 100}
+	return config.Webhook{
+		Name: "test", URL: r.server.URL, SecretFile: file, Timeout: 5 * time.Second, Attempts: 1000,
+		Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Parallel: 4, Queue: 100,
+	}
 }
 
 // tell commits and publishes an event of each user, in order.

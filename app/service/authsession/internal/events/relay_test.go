@@ -38,9 +38,11 @@ type bench struct {
 }
 
 func newBench(t *testing.T, redisAddress string) *bench {
-	b := &bench{t: t, db: testenv.Open(t, testenv.DSN(t, true)), redis: redisAddress,
+	b := &bench{
+		t: t, db: testenv.Open(t, testenv.DSN(t, true)), redis: redisAddress,
 		conf:   config.Events{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7, Retain: time.Hour},
-		client: redis.NewClient(&redis.Options{Addr: redisAddress})}
+		client: redis.NewClient(&redis.Options{Addr: redisAddress}),
+	}
 	t.Cleanup(func() {
 		b.client.Del(context.Background(), b.conf.Stream, "relay{"+b.conf.Stream+"}", "published{"+b.conf.Stream+"}")
 		b.client.Close()

@@ -33,8 +33,10 @@ func (a Administered) CleanUp(ctx context.Context, olderThan time.Duration, limi
 		out.Count, out.More, err = a.CountInactive(ctx, olderThan, limit)
 		return out, err
 	}
-	s, err := Cleanup{Dao: a.Dao, Manager: a.Manager, OlderThan: olderThan, Batch: a.Batch, Limit: limit, Actor: by.Actor, Note: by.Note, Ticket: by.Ticket,
-		Ended: func(ended []sessions.Revoked) { out.Ended = append(out.Ended, ended...) }}.Run(ctx)
+	s, err := Cleanup{
+		Dao: a.Dao, Manager: a.Manager, OlderThan: olderThan, Batch: a.Batch, Limit: limit, Actor: by.Actor, Note: by.Note, Ticket: by.Ticket,
+		Ended: func(ended []sessions.Revoked) { out.Ended = append(out.Ended, ended...) },
+	}.Run(ctx)
 	out.Count, out.Busy, out.More = len(out.Ended), s.Result == CleanupBusy, s.Result != CleanupDone
 	if err == nil && s.Result == CleanupStopped {
 		err = ctx.Err()

@@ -56,14 +56,18 @@ func newIssuer(t *testing.T) *issuer {
 				_, _ = w.Write(make([]byte, 1<<20))
 			}
 		}
-		i.reply(w, map[string]any{"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-			"id_token_signing_alg_values_supported": []string{"RS256"}})
+		i.reply(w, map[string]any{
+			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+			"id_token_signing_alg_values_supported": []string{"RS256"},
+		})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
 		i.asked.Add(1)
 		encode := base64.RawURLEncoding.EncodeToString
-		i.reply(w, map[string]any{"keys": []map[string]any{{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": i.kid,
-			"n": encode(i.key.N.Bytes()), "e": encode(big.NewInt(int64(i.key.E)).Bytes())}}})
+		i.reply(w, map[string]any{"keys": []map[string]any{{
+			"kty": "RSA", "use": "sig", "alg": "RS256", "kid": i.kid,
+			"n": encode(i.key.N.Bytes()), "e": encode(big.NewInt(int64(i.key.E)).Bytes()),
+		}}})
 	})
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
 		if i.status != 0 {
@@ -102,8 +106,10 @@ func (i *issuer) rotate(kid string) {
 
 // person are the claims of somebody who may in, but for what is changed; nil takes a claim away.
 func (i *issuer) person(changed map[string]any) jwt.MapClaims {
-	claims := jwt.MapClaims{"iss": i.URL, "aud": "console", "sub": "42", "nonce": nonce, "email": "alice@example.org", "email_verified": true,
-		"groups": []string{"staff", "ops", "audit"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+	claims := jwt.MapClaims{
+		"iss": i.URL, "aud": "console", "sub": "42", "nonce": nonce, "email": "alice@example.org", "email_verified": true,
+		"groups": []string{"staff", "ops", "audit"}, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+	}
 	for name, value := range changed {
 		if claims[name] = value; value == nil {
 			delete(claims, name)
@@ -114,8 +120,10 @@ func (i *issuer) person(changed map[string]any) jwt.MapClaims {
 
 // login mints texts that say what was asked for.
 func (i *issuer) login(change func(*oidclogin.Settings)) *oidclogin.Login {
-	s := oidclogin.Settings{Issuer: i.URL, ClientID: "console", Scopes: []string{"email"}, NameClaim: "email", RolesClaim: "groups",
-		Grants: map[string][]token.Scope{"ops": {token.Revoke, token.Read}, "audit": {token.Read}}}
+	s := oidclogin.Settings{
+		Issuer: i.URL, ClientID: "console", Scopes: []string{"email"}, NameClaim: "email", RolesClaim: "groups",
+		Grants: map[string][]token.Scope{"ops": {token.Revoke, token.Read}, "audit": {token.Read}},
+	}
 	if change != nil {
 		change(&s)
 	}

@@ -88,8 +88,10 @@ func (list Nodes) Check(key string) error {
 			return err
 		}
 		if n.Type == TypeSentinel && slices.ContainsFunc(list[:i], func(other Node) bool { return other.Name() == n.Name() }) {
-			return &conf.KeyError{Key: at + ".MasterName", Problem: fmt.Sprintf("is %q, as another node's: keys are spread over nodes by their names", n.MasterName),
-				Fix: "have the sentinels watch each group by a name of its own"}
+			return &conf.KeyError{
+				Key: at + ".MasterName", Problem: fmt.Sprintf("is %q, as another node's: keys are spread over nodes by their names", n.MasterName),
+				Fix: "have the sentinels watch each group by a name of its own",
+			}
 		}
 	}
 	return nil

@@ -28,12 +28,16 @@ func Explain(ctx context.Context, c redisconf.Node, err error) Trouble {
 		if refused(err) {
 			return refusal(err)
 		}
-		return Trouble{"Host", fmt.Sprintf("leads by its sentinels to the primary %s, which does not answer: %v", list[i].Primary, err),
-			"start it, or wait for a failover; where that address is not for this host, set replica-announce-ip and sentinel announce-ip"}
+		return Trouble{
+			"Host", fmt.Sprintf("leads by its sentinels to the primary %s, which does not answer: %v", list[i].Primary, err),
+			"start it, or wait for a failover; where that address is not for this host, set replica-announce-ip and sentinel announce-ip",
+		}
 	}
 	if i := slices.IndexFunc(list, func(s Sentinel) bool { return s.Err == nil }); i >= 0 {
-		return Trouble{"MasterName", fmt.Sprintf("is %q, a name that the sentinels do not have", c.MasterName),
-			"set the name of \"sentinel monitor\"; they have: " + strings.Join(list[i].Groups, ", ")}
+		return Trouble{
+			"MasterName", fmt.Sprintf("is %q, a name that the sentinels do not have", c.MasterName),
+			"set the name of \"sentinel monitor\"; they have: " + strings.Join(list[i].Groups, ", "),
+		}
 	}
 	if i := slices.IndexFunc(list, func(s Sentinel) bool { return refused(s.Err) }); i >= 0 {
 		return sentinelsRefusal(list[i])

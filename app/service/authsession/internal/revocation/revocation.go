@@ -212,7 +212,8 @@ func (n *Notifier) tellNode(ctx context.Context, what kind, node string, list []
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
 				errs[i] = n.push(ctx, client, &session.TLSessionPushUpdatesData{
-					PermAuthKeyId: list[i].perm, Notification: list[i].look, Updates: list[i].updates})
+					PermAuthKeyId: list[i].perm, Notification: list[i].look, Updates: list[i].updates,
+				})
 			}
 		})
 	}

@@ -34,8 +34,10 @@ func (w *world) used(hash int64, began time.Time) string {
 // from introduces a client from an address.
 func (w *world) from(key int64, ip string) {
 	w.t.Helper()
-	_, err := w.on(0).AuthsessionSetInitConnection(&pb.TLAuthsessionSetInitConnection{AuthKeyId: key, Ip: ip, ApiId: 6, DeviceModel: "Pixel 9",
-		SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de"})
+	_, err := w.on(0).AuthsessionSetInitConnection(&pb.TLAuthsessionSetInitConnection{
+		AuthKeyId: key, Ip: ip, ApiId: 6, DeviceModel: "Pixel 9",
+		SystemVersion: "SDK 35", AppVersion: "11.4", LangPack: "android", LangCode: "de",
+	})
 	require.NoError(w.t, err)
 }
 

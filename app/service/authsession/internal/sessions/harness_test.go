@@ -98,8 +98,10 @@ func (w *world) key(kind int32) crypto.AuthKey {
 	if kind != dao.Permanent {
 		expiresIn = 86400
 	}
-	_, err = w.on(0).AuthsessionSetAuthKey(&pb.TLAuthsessionSetAuthKey{ExpiresIn: expiresIn,
-		AuthKey: &mtproto.AuthKeyInfo{AuthKeyId: key.IntID(), AuthKey: key.Value[:], AuthKeyType: kind}})
+	_, err = w.on(0).AuthsessionSetAuthKey(&pb.TLAuthsessionSetAuthKey{
+		ExpiresIn: expiresIn,
+		AuthKey:   &mtproto.AuthKeyInfo{AuthKeyId: key.IntID(), AuthKey: key.Value[:], AuthKeyType: kind},
+	})
 	require.NoError(w.t, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,8 +118,10 @@ func (w *world) device(client string) int64 {
 
 func (w *world) introduce(key int64, client string) {
 	c := clients[client]
-	_, err := w.on(0).AuthsessionSetInitConnection(&pb.TLAuthsessionSetInitConnection{AuthKeyId: key, Ip: c.Ip, ApiId: c.ApiId,
-		DeviceModel: c.DeviceModel, SystemVersion: c.SystemVersion, AppVersion: c.AppVersion, LangPack: c.LangPack, LangCode: c.LangCode})
+	_, err := w.on(0).AuthsessionSetInitConnection(&pb.TLAuthsessionSetInitConnection{
+		AuthKeyId: key, Ip: c.Ip, ApiId: c.ApiId,
+		DeviceModel: c.DeviceModel, SystemVersion: c.SystemVersion, AppVersion: c.AppVersion, LangPack: c.LangPack, LangCode: c.LangCode,
+	})
 	require.NoError(w.t, err)
 }
 

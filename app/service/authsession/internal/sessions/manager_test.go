@@ -23,10 +23,12 @@ func TestASignInIsARecord(t *testing.T) {
 	w.nodes[0].Dao.UseLocator(func(ip string) (country, region string) { return "Amsterdam, Netherlands of " + ip, "NL" })
 	key, hash := w.signIn(777, "phone")
 	now := w.clock.Now()
-	want := sessions.Session{Hash: hash, UserID: 777, AuthKeyID: key, DeviceType: device.Android, DeviceModel: "Pixel 9", Platform: "Android",
+	want := sessions.Session{
+		Hash: hash, UserID: 777, AuthKeyID: key, DeviceType: device.Android, DeviceModel: "Pixel 9", Platform: "Android",
 		SystemVersion: "SDK 35", AppName: "Telegram Android", AppVersion: "11.4", LangCode: "de", APIID: 6, IP: "10.1.2.3",
 		Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", SignedIn: now, LastActive: now, ExpiresAt: now.Add(180 * days),
-		Addresses: []sessions.Address{{IP: "10.1.2.3", Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", First: now, Last: now}}}
+		Addresses: []sessions.Address{{IP: "10.1.2.3", Country: "Amsterdam, Netherlands of 10.1.2.3", Region: "NL", First: now, Last: now}},
+	}
 	require.Equal(t, want, w.get(hash))
 	found, err := w.manager(1).FindByKey(t.Context(), key)
 	require.NoError(t, err)

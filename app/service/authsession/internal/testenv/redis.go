@@ -44,7 +44,8 @@ func StartRedisOf(t testing.TB, password string, options ...string) *Redis {
 	}
 	port := strconv.Itoa(freeport.Port(t))
 	dir := t.TempDir()
-	r := &Redis{Address: "127.0.0.1:" + port, t: t, dir: dir,
+	r := &Redis{
+		Address: "127.0.0.1:" + port, t: t, dir: dir,
 		args:   append([]string{program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", dir, "--repl-diskless-sync-delay", "0"}, options...),
 		client: redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Password: password, MaxRetries: -1}),
 	}

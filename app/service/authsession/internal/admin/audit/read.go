@@ -174,8 +174,10 @@ func (l *Log) rows(ctx context.Context, query string, args ...any) ([]Row, error
 }
 
 func (r *row) row() Row {
-	return Row{ID: r.ID, At: time.UnixMilli(r.CreatedAt), Entry: Entry{Transport: r.Transport, Method: r.Method, Caller: r.Caller, ClientIP: r.ClientIP,
-		UserID: r.UserID, Hash: r.Hash, Request: r.Request, Code: r.Code, Reason: r.Reason, Affected: r.Affected, Note: r.Note, Ticket: r.Ticket}}
+	return Row{ID: r.ID, At: time.UnixMilli(r.CreatedAt), Entry: Entry{
+		Transport: r.Transport, Method: r.Method, Caller: r.Caller, ClientIP: r.ClientIP,
+		UserID: r.UserID, Hash: r.Hash, Request: r.Request, Code: r.Code, Reason: r.Reason, Affected: r.Affected, Note: r.Note, Ticket: r.Ticket,
+	}}
 }
 
 // selects holds a row against all but the user: the statement did that.

@@ -24,9 +24,11 @@ func Titles(w io.Writer) error { return line(w, columns) }
 // Entry writes the line of an entry; the logins that it ended are not in it. What a
 // spreadsheet would take for a formula begins with an apostrophe.
 func Entry(w io.Writer, e *pb.AuditEntry) error {
-	cells := []string{strconv.FormatInt(e.GetId(), 10), e.GetAt().AsTime().Format(time.RFC3339Nano), e.GetTransport(), e.GetMethod(), e.GetCaller(), e.GetClientIp(),
+	cells := []string{
+		strconv.FormatInt(e.GetId(), 10), e.GetAt().AsTime().Format(time.RFC3339Nano), e.GetTransport(), e.GetMethod(), e.GetCaller(), e.GetClientIp(),
 		strconv.FormatInt(e.GetUserId(), 10), strconv.FormatInt(e.GetHash(), 10), e.GetCode(), e.GetRefusal(), strconv.Itoa(int(e.GetAffected())),
-		e.GetReason(), e.GetTicket(), e.GetRequest()}
+		e.GetReason(), e.GetTicket(), e.GetRequest(),
+	}
 	for _, i := range texts {
 		if cells[i] != "" && strings.ContainsRune("=+-@\t\r", rune(cells[i][0])) {
 			cells[i] = "'" + cells[i]

@@ -293,8 +293,10 @@ func Mint(key Key, g Grant, now time.Time) (string, error) {
 		}
 		scope[i] = string(s)
 	}
-	c := claims{Scope: scope, RegisteredClaims: jwt.RegisteredClaims{ID: rand.Text(),
-		Subject: g.Name, Issuer: g.Issuer, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(g.TTL))}}
+	c := claims{Scope: scope, RegisteredClaims: jwt.RegisteredClaims{
+		ID:      rand.Text(),
+		Subject: g.Name, Issuer: g.Issuer, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(g.TTL)),
+	}}
 	if g.Audience != "" {
 		c.Audience = jwt.ClaimStrings{g.Audience}
 	}
