@@ -39,13 +39,21 @@ func BenchmarkKeysMove(b *testing.B) {
 		from.svc.Cluster.Update(both)
 		b.StartTimer()
 		began := time.Now()
-		go from.stop()
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			from.stop()
+		}()
 		for from.svc.Runloop.Count() > 0 {
-			time.Sleep(time.Millisecond)
+			select {
+			case <-stopped:
+				b.Fatalf("the node stopped after DrainTime with %d keys that had not gone over", from.svc.Runloop.Count())
+			case <-time.After(time.Millisecond):
+			}
 		}
 		b.ReportMetric(keys/time.Since(began).Seconds(), "keys/s")
 		require.Equal(b, keys, to.svc.Runloop.Count())
-		from.stop()
+		<-stopped
 		to.stop()
 	}
 }

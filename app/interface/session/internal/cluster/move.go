@@ -89,6 +89,9 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *se
 			if err == nil || status.Code(err) == codes.Unimplemented {
 				break
 			}
+			if errors.Is(err, errClosed) { // this node stops, and nobody waits for its keys
+				return nil, true
+			}
 			metrics.Moves.Inc("failed")
 			if Gone(err) {
 				if silence++; silence == silences {
@@ -173,8 +176,12 @@ func (c *Cluster) outcome(to string, r *session.FollowRequest) func() {
 			if try > 0 {
 				c.o.Sleep(fetchPause << try)
 			}
-			if c.follow(to, r) == nil {
+			err := c.follow(to, r)
+			if err == nil {
 				return
+			}
+			if errors.Is(err, errClosed) {
+				break
 			}
 		}
 		metrics.Moves.Inc("outcome lost")

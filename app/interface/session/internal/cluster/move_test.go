@@ -94,6 +94,20 @@ func TestANodeThatHangsHoldsUpKeysOnce(t *testing.T) {
 	})
 }
 
+// A node that stops asks for no more keys: each of those that were offered to it took all
+// of PeerTimeout, a few at a time, and the process ended minutes later.
+func TestANodeThatStopsAsksForNoMoreKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl := joined(refusing{calls: new(atomic.Int64), code: 409})
+		began := time.Now()
+		for key := range int64(100 * fetchers) {
+			cl.Fetch(key, []string{"10.0.0.2:20120"}, func(_ *session.KeyState, failed bool) { require.True(t, failed) })
+		}
+		cl.Close()
+		require.LessOrEqual(t, time.Since(began), fetchPause)
+	})
+}
+
 // Updates that find no way after their key, or whose node does not take them, are kept;
 // packets are not, for their clients repeat them.
 func TestUpdatesThatCannotFollowAreKept(t *testing.T) {
