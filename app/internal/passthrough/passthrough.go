@@ -16,7 +16,32 @@ import (
 // the call ends; received, it is the caller's own.
 type Frame []byte
 
-// Codec passes Frames through and encodes everything else (the messages of
+// Reply is a message that is received, and stays encoded where it came in, which is used
+// for others after Free: an answer of a megabyte costs no room of its own.
+type Reply struct{ room mem.Buffer }
+
+// Bytes is the message; not to be used after Free, nor changed.
+func (r *Reply) Bytes() []byte {
+	if r.room == nil {
+		return nil
+	}
+	return r.room.ReadOnlyData()
+}
+
+// Room is where the message is; nil: nothing was received. Who frees it does so once.
+func (r *Reply) Room() mem.Buffer { return r.room }
+
+// Take has r be what data holds, which stays the caller's.
+func (r *Reply) Take(data mem.BufferSlice) {
+	if len(data) == 1 {
+		data[0].Ref()
+		r.room = data[0]
+		return
+	}
+	r.room = data.MaterializeToBuffer(mem.DefaultBufferPool())
+}
+
+// Codec passes Frames and Replies through and encodes everything else (the messages of
 // the health service, say) as protobuf. It bears protobuf's name, because
 // stock peers know no other content-subtype (PEERS.md, "BFF calls"). Only who asks
 // for it gets it (grpc.ForceCodecV2, grpc.ForceServerCodecV2): it is not
@@ -41,6 +66,9 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	switch v := v.(type) {
 	case *Frame:
 		*v = whole(data)
+		return nil
+	case *Reply:
+		v.Take(data)
 		return nil
 	case Frame:
 		return fmt.Errorf("passthrough: cannot receive into a %T, only into a *Frame", v)

@@ -1,6 +1,7 @@
 package passthrough
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"testing"
@@ -54,6 +55,30 @@ func TestMessagesArePlainProtobuf(t *testing.T) {
 
 func TestAFrameIsNoPlaceToReceiveInto(t *testing.T) {
 	require.Error(t, Codec.Unmarshal(mem.BufferSlice{}, Frame(nil)))
+}
+
+// A reply is read where it came in, until it is freed.
+func TestReplies(t *testing.T) {
+	conn := echo(t)
+	for name, want := range map[string][]byte{"short": []byte("message"), "long": bytes.Repeat([]byte("message "), 100_000), "empty": {}} {
+		t.Run(name, func(t *testing.T) {
+			var got Reply
+			require.NoError(t, conn.Invoke(t.Context(), "/any.Service/any_method", Frame(want), &got, grpc.ForceCodecV2(Codec)))
+			require.Equal(t, string(want), string(got.Bytes()))
+			require.NotNil(t, got.Room())
+			got.Room().Free()
+		})
+	}
+	require.Empty(t, new(Reply).Bytes())
+	require.Nil(t, new(Reply).Room())
+
+	var whole Reply
+	room := append(make([]byte, 0, 4096), "message"...)
+	data := mem.BufferSlice{mem.NewBuffer(&room, mem.DefaultBufferPool())}
+	require.NoError(t, Codec.Unmarshal(data, &whole))
+	data.Free()
+	require.Same(t, &room[0], &whole.Bytes()[0], "nothing was copied")
+	whole.Room().Free()
 }
 
 // A message that is nobody else's is taken without a copy, with no room to grow into what

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // call is a call under way. What comes for it is the reader's alone until it has ended.
@@ -25,6 +27,7 @@ type call struct {
 	prefix [prefixSize]byte // of the reply
 	got    int              // bytes of the reply, with its prefix
 	body   []byte           // of the reply; nil until its prefix is there
+	room   *[]byte          // where it is, if that is a buffer of package buffers
 	taken  int              // bytes since its window was opened last
 	head   bool             // the first headers have come
 	err    error            // the outcome
@@ -40,6 +43,9 @@ func (k *call) end(err error) {
 
 // again makes a call that has ended ready for the next one.
 func (k *call) again() {
+	if k.room != nil {
+		buffers.Pool.Put(k.room)
+	}
 	*k = call{ended: k.ended, message: k.message[:0]}
 	calls.Put(k)
 }
@@ -64,15 +70,27 @@ func (c *conn) invoke(ctx context.Context, method string, args, reply any, o opt
 		}
 		<-k.ended
 	}
-	err, body := k.err, k.body
-	k.again()
-	if err != nil {
+	if err := k.err; err != nil {
+		k.again()
 		return late(ctx, err)
 	}
-	if err := o.codec.Unmarshal(mem.BufferSlice{mem.SliceBuffer(body)}, reply); err != nil {
+	data := k.reply()
+	k.again()
+	defer data.Free()
+	if err := o.codec.Unmarshal(mem.BufferSlice{data}, reply); err != nil {
 		return status.Errorf(codes.Internal, "unary: failed to unmarshal the received message: %v", err)
 	}
 	return nil
+}
+
+// reply takes the reply from the call.
+func (k *call) reply() mem.Buffer {
+	if k.room == nil {
+		return mem.SliceBuffer(k.body)
+	}
+	room := k.room
+	*room, k.room = (*room)[:len(k.body)], nil
+	return mem.NewBuffer(room, buffers.Pool)
 }
 
 // late is the error of a call whose peer has ended it. A peer that ends one since its time
@@ -119,7 +137,12 @@ func (k *call) receive(b []byte) error {
 			// gRPC's words, by which package dispatch knows it.
 			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size, k.limit)
 		}
-		k.body = make([]byte, 0, size)
+		if size < buffers.Smallest {
+			k.body = make([]byte, 0, size)
+		} else {
+			k.room = buffers.Pool.Get(int(size))
+			k.body = (*k.room)[:0:size]
+		}
 	}
 	if len(b) > cap(k.body)-len(k.body) {
 		return status.Error(codes.Internal, "unary: the reply has more than one message")

@@ -1,9 +1,11 @@
 package unary
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
@@ -194,6 +197,38 @@ func TestLongReplies(t *testing.T) {
 }
 
 // What ends a call in an error is what gRPC's own client says of it.
+// A large reply that is freed leaves its room to the next ones, and one that is not freed
+// is nobody else's.
+func TestRepliesShareNothing(t *testing.T) {
+	_, addr := serveAt(t, listen(t), func(_ context.Context, in passthrough.Frame) (passthrough.Frame, error) {
+		return bytes.Repeat(in, 2*buffers.Smallest), nil
+	})
+	conn, _ := connect(t, addr)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			var last passthrough.Reply
+			for n := range 40 {
+				ask := []byte{byte(8*n + i)}
+				want := bytes.Repeat(ask, 2*buffers.Smallest)
+				if last.Room() != nil && n%3 != 0 {
+					last.Room().Free()
+				}
+				last = passthrough.Reply{}
+				if err := conn.Invoke(t.Context(), method, passthrough.Frame(ask), &last, grpc.ForceCodecV2(passthrough.Codec)); err != nil {
+					t.Error(err)
+					return
+				}
+				runtime.Gosched()
+				if !bytes.Equal(want, last.Bytes()) {
+					t.Error("a reply of another call")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestStatusesAreGRPCs(t *testing.T) {
 	withDetails, err := status.New(codes.FailedPrecondition, "with details").WithDetails(&grpc_health_v1.HealthCheckRequest{Service: "x"})
 	require.NoError(t, err)

@@ -97,7 +97,7 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		return nil, errBreakerOpen
 	}
 	start := time.Now()
-	var reply passthrough.Frame
+	var reply passthrough.Reply
 	err = d.send(conn, method, request, &reply, &call.Meta)
 	metrics.CallDuration.Observe(float64(time.Since(start))/float64(time.Millisecond), method.Group)
 
@@ -119,11 +119,11 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		return nil, rpcErr
 	}
 	metrics.Calls.Inc(method.Group, "0")
-	return &sess.MethodResult{Method: method, PB: reply, Pushed: out == pushed}, nil
+	return &sess.MethodResult{Method: method, PB: reply.Bytes(), Room: reply.Room(), Pushed: out == pushed}, nil
 }
 
 // send makes the call at its BFF.
-func (d *Dispatcher) send(conn grpc.ClientConnInterface, m *tl.Method, request []byte, reply *passthrough.Frame, meta *sess.Meta) error {
+func (d *Dispatcher) send(conn grpc.ClientConnInterface, m *tl.Method, request []byte, reply *passthrough.Reply, meta *sess.Meta) error {
 	header, _ := callerHeader(d.ServerID, meta)
 	c := d.calls.Begin(d.timeout(m), header)
 	defer d.calls.End(c)

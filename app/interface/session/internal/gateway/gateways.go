@@ -90,7 +90,7 @@ func (g *Gateways) Send(owner int64, s sess.Send) {
 		p.span = tracing.Answered(s.Trace, s.ServerID)
 	}
 	l := g.link(s.ServerID)
-	if l == nil || len(s.Payload) > maxPayload || !l.enqueue(p) {
+	if l == nil || s.Len() > maxPayload || !l.enqueue(p) {
 		g.fail(p)
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/packets"
 	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/gateway"
-	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
 const (
@@ -226,14 +226,14 @@ func (l *link) sendUnary() {
 
 func (l *link) callUnary(p packet) {
 	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
-		reply, err := l.send(p)
+		taken, err := l.send(p)
 		if err != nil && l.mayComeBack(err) && l.pause(backoff) {
 			continue
 		}
 		if err == nil {
 			l.reached()
 		}
-		if err != nil || reply.GetPredicateName() != "boolTrue" {
+		if err != nil || !taken {
 			l.fail([]packet{p})
 			return
 		}
@@ -244,13 +244,19 @@ func (l *link) callUnary(p packet) {
 	}
 }
 
-func (l *link) send(p packet) (*mtproto.Bool, error) {
+// asPacket is how a packet is encoded that goes as a call of its own.
+var asPacket = []grpc.CallOption{grpc.StaticMethod(), grpc.ForceCodecV2(packets.Codec)}
+
+func (l *link) send(p packet) (taken bool, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.g.o.Timeout)
 	defer cancel()
 	if p.span != nil {
 		ctx = trace.ContextWithSpan(ctx, p.span)
 	}
-	return gateway.NewRPCGatewayClient(l.conn).GatewaySendDataToGateway(ctx, message(p))
+	var answer packets.Bool
+	err = l.conn.Invoke(ctx, gateway.RPCGateway_GatewaySendDataToGateway_FullMethodName,
+		&packets.Request{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail}, &answer, asPacket...)
+	return answer.True, err
 }
 
 // mayComeBack reports whether a gateway that was not reached is worth waiting for: it
@@ -280,8 +286,4 @@ func (l *link) reached() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.downSince = time.Time{}
-}
-
-func message(p packet) *gateway.TLGatewaySendDataToGateway {
-	return &gateway.TLGatewaySendDataToGateway{AuthKeyId: p.AuthKeyID, SessionId: p.SessionID, Payload: p.Payload}
 }

@@ -49,7 +49,7 @@ const (
 )
 
 func (q *queue) fits(p packet, most load) bool {
-	size := len(p.Payload)
+	size := p.Len()
 	if q.items >= most.items || q.items > 0 && q.bytes+size > most.bytes {
 		return false
 	}
@@ -63,7 +63,7 @@ func (q *queue) push(p packet) {
 	if own == nil {
 		own = q.open(p.owner)
 	}
-	size := len(p.Payload)
+	size := p.Len()
 	q.items, q.bytes = q.items+1, q.bytes+size
 	own.items, own.bytes = own.items+1, own.bytes+size
 	own.waiting.push(p)
@@ -95,8 +95,8 @@ func (q *queue) next(window bool) (p packet, ok bool) {
 			q.busy.add(own)
 		case own.waiting.len() > 0 && (!window || own.onWay < mostOnWay):
 			p = own.waiting.pop()
-			own.onWay += len(p.Payload)
-			own.credit -= len(p.Payload) + 1 // an empty one costs, too
+			own.onWay += p.Len()
+			own.credit -= p.Len() + 1 // an empty one costs, too
 			return p, true
 		case list == &q.fresh: // it may not come again as one that has been quiet
 			list.remove()
@@ -110,7 +110,7 @@ func (q *queue) next(window bool) (p packet, ok bool) {
 
 // arrived takes a packet off that was on its way; true: its key can send again.
 func (q *queue) arrived(p packet) (wake bool) {
-	own, size := q.keys[p.owner], len(p.Payload)
+	own, size := q.keys[p.owner], p.Len()
 	q.items, q.bytes = q.items-1, q.bytes-size
 	own.items, own.bytes, own.onWay = own.items-1, own.bytes-size, own.onWay-size
 	if own.waiting.len() > 0 && !own.placed && own.onWay < mostOnWay {
@@ -134,7 +134,7 @@ func (q *queue) take() (packets []packet) {
 	for _, own := range q.keys {
 		for own.waiting.len() > 0 {
 			p := own.waiting.pop()
-			own.onWay += len(p.Payload)
+			own.onWay += p.Len()
 			packets = append(packets, p)
 		}
 	}

@@ -57,7 +57,7 @@ func (s *stream) end() {
 func (s *stream) write() bool {
 	var out packets.Out
 	for p, ok := s.l.next(s); ok; p, ok = s.l.next(s) {
-		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload}
+		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail}
 		if err := s.rpc.SendMsg(&out); err != nil { // the reason comes to the reader
 			s.cancel()
 			return false

@@ -1,6 +1,7 @@
 // Package packets is how gRPC encodes and decodes what streams carry once for each
 // packet of a client: requests and acknowledgments of the stream from a gateway,
-// packets and answers of the stream to one. They are the messages of packages session
+// packets and answers of the stream to one, or of the calls that do its work where a
+// gateway has none. They are the messages of packages session
 // and gateway on the wire, byte for byte, but cost an object or two instead of eight.
 // All other messages are left to protobuf, and so is whatever is unusual about these:
 // what is read and what is refused does not depend on who decodes.
@@ -28,6 +29,8 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	switch v := v.(type) {
 	case *Out:
 		return v.marshal(), nil
+	case *Request:
+		return v.marshal(), nil
 	case *Reply:
 		if v.Err == nil && v.Key == nil {
 			return v.acknowledgment(), nil
@@ -43,6 +46,8 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	case *In:
 		return v.unmarshal(data, c.protobuf)
 	case *Answer:
+		return v.unmarshal(data, c.protobuf)
+	case *Bool:
 		return v.unmarshal(data, c.protobuf)
 	}
 	return c.protobuf.Unmarshal(data, v)

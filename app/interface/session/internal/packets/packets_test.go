@@ -3,6 +3,7 @@ package packets
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,15 +35,16 @@ func generated(t *testing.T, m proto.Message) []byte {
 }
 
 func FuzzOut(f *testing.F) {
-	f.Add(int64(1), int64(-2), []byte("payload"), "")
-	f.Add(int64(0), int64(0), []byte{}, "id")
-	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied), "")
-	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied+1), "")
-	f.Fuzz(func(t *testing.T, key, sessionID int64, payload []byte, id string) {
-		want := generated(t, &gateway.GatewayStreamRequest{Payload: &gateway.GatewayStreamRequest_SendData{
-			SendData: &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: payload},
-		}})
-		require.Equal(t, want, encode(t, &Out{AuthKeyID: key, SessionID: sessionID, Payload: payload}))
+	f.Add(int64(1), int64(-2), []byte("payload"), []byte(nil), "")
+	f.Add(int64(0), int64(0), []byte{}, []byte(nil), "id")
+	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied), []byte("tail"), "")
+	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied+1), bytes.Repeat([]byte{8}, 300), "")
+	f.Fuzz(func(t *testing.T, key, sessionID int64, payload, tail []byte, id string) {
+		data := &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: slices.Concat(payload, tail)}
+		want := generated(t, &gateway.GatewayStreamRequest{Payload: &gateway.GatewayStreamRequest_SendData{SendData: data}})
+		out := &Out{AuthKeyID: key, SessionID: sessionID, Payload: payload, Tail: tail}
+		require.Equal(t, want, encode(t, out))
+		require.Equal(t, string(generated(t, data)), string(encode(t, (*Request)(out))))
 
 		ack := &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
 		if want, err := proto.Marshal(ack); err == nil { // it was decoded by protobuf, which lets no other id pass
@@ -165,6 +167,12 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Add([]byte{1<<3 | byte(protowire.BytesType), 1, 0xff}, false)
 	f.Add([]byte{9 << 3, 1}, false)
+	for _, m := range []*mtproto.Bool{{}, {PredicateName: "boolTrue"}, {PredicateName: "boolFalse"}, {PredicateName: "boolTrue", Constructor: -1720552011}} {
+		b, err := proto.Marshal(m)
+		require.NoError(f, err)
+		f.Add(b, false)
+		f.Add(b, true)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, two bool) {
 		var want gateway.GatewayStreamResponse
 		refused := proto.Unmarshal(b, &want)
@@ -173,6 +181,15 @@ func FuzzAnswer(f *testing.F) {
 		require.Equal(t, refused == nil, err == nil)
 		if err == nil {
 			require.Equal(t, want.GetSuccess(), got.Success)
+		}
+
+		var is mtproto.Bool
+		refused = proto.Unmarshal(b, &is)
+		yes := Bool{True: true}
+		err = Codec.Unmarshal(pieces(b, two), &yes)
+		require.Equal(t, refused == nil, err == nil)
+		if err == nil {
+			require.Equal(t, is.GetPredicateName() == "boolTrue", yes.True)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -194,6 +195,18 @@ func weight(in sess.Input) (bytes int, data bool) {
 	return 0, false
 }
 
+// isLong reports whether a step takes so long for an input that other keys are let go
+// before the next: Go's scheduler would take 10 ms to.
+func isLong(in sess.Input) bool {
+	const long = 32 << 10
+	if done, ok := in.(*sess.CallDone); ok {
+		r, ok := done.Result.(*sess.MethodResult)
+		return ok && len(r.PB) >= long
+	}
+	size, _ := weight(in)
+	return size >= long
+}
+
 // runLoop steps the machine through the mailbox until it is empty.
 func (a *actor) runLoop() {
 	defer a.m.busy.Done()
@@ -213,7 +226,11 @@ func (a *actor) runLoop() {
 				a.keep(in)
 				continue
 			}
+			long := isLong(in)
 			a.step(in, out)
+			if long {
+				runtime.Gosched()
+			}
 			if out.State != nil {
 				a.leave(out.State, batch[i+1:])
 				break

@@ -58,7 +58,7 @@ func TestRepetitionsAreBoundedByTime(t *testing.T) {
 				}
 				x.advance(2 * time.Second)
 				total, packets := 0, 0
-				x.watch = func(s Send) { total += len(s.Payload) }
+				x.watch = func(s Send) { total += s.Len() }
 				for end := x.now + int64(spell); x.now < end; x.advance(100 * time.Millisecond) {
 					for sid := range int64(sessions) {
 						again(x, sid+1)

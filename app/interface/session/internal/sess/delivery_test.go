@@ -87,6 +87,42 @@ func TestDuplicateOfLargeAnswer(t *testing.T) {
 	require.Equal(t, first[0].Body, x.take()[0].Body)
 }
 
+// A large body goes out where the outbox has it, each time, and the packet is the same.
+func TestLargeBodiesAreNotCopied(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int
+		tail bool
+	}{"large": {200 << 10, true}, "small": {1 << 10, false}} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state = AuthState{State: StateUnauthorized}
+			var bodies [][]byte
+			x.watch = func(s Send) {
+				if s.Len() < c.size {
+					return
+				}
+				require.Equal(t, c.tail, s.Tail != nil)
+				if c.tail {
+					bodies = append(bodies, s.Tail)
+				}
+				require.Len(t, s.Bytes(), s.Len())
+			}
+			call := x.recv(1, x.method("help.getNearestDc"))
+			x.answer("help.getNearestDc", nearestDC(incompressible(c.size)))
+			first := x.takeOnly(wire.IDRPCResult)
+			_, ok := result(first, call.ID)
+			require.True(t, ok)
+			x.recv(1, tlLongs(wire.IDMsgResendReq, first[0].ID))
+			again := x.takeOnly(wire.IDRPCResult)
+			require.Equal(t, first[0].Message, again[0].Message)
+			if c.tail {
+				require.Len(t, bodies, 2)
+				require.Same(t, &bodies[0][0], &bodies[1][0])
+			}
+		})
+	}
+}
+
 // After a reconnect, answers waited for the 30 s timer.
 func TestReconnectRepeatsAtOnce(t *testing.T) {
 	x := newWorld(t, false)
@@ -181,7 +217,7 @@ func TestUnsentAnswersAreKept(t *testing.T) {
 	d.NewConn = true
 	x.step(d)
 	for _, s := range x.sends {
-		require.LessOrEqual(t, len(s.Payload), x.cfg.PayloadBytes)
+		require.LessOrEqual(t, s.Len(), x.cfg.PayloadBytes)
 	}
 	msgs := x.take()
 	for _, m := range calls {

@@ -4,6 +4,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	sessionpb "github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
+	"slices"
 )
 
 // Ticket names a Call of one wrapper until its CallDone.
@@ -91,7 +92,22 @@ type Send struct {
 	AuthKeyID int64
 	SessionID int64
 	Payload   []byte
-	Trace     *Trace // of the first call that is answered in it; nil: none is, or is traced
+	// Tail is what follows Payload: the body of a large message, which the outbox keeps,
+	// so that it is not copied each time that it goes out. It never changes. nil: Payload
+	// is all.
+	Tail  []byte
+	Trace *Trace // of the first call that is answered in it; nil: none is, or is traced
+}
+
+// Len is how many bytes the packet has (PEERS.md, "gateway").
+func (s *Send) Len() int { return len(s.Payload) + len(s.Tail) }
+
+// Bytes is the packet in one piece (PEERS.md, "gateway"). It is not to be changed.
+func (s *Send) Bytes() []byte {
+	if len(s.Tail) == 0 {
+		return s.Payload
+	}
+	return slices.Concat(s.Payload, s.Tail)
 }
 
 // Reply answers an HTTP response slot (rule HTTP-2); an empty payload is an

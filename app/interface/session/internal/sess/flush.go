@@ -24,9 +24,9 @@ func (w *MainAuthWrapper) flush(s *session) {
 	items := w.gather(s)
 	if s.server != "" && (len(items) > 0 || w.acksDue(s)) {
 		salt := w.salt(s.list)
-		for packet, rest := w.packet(s, items, salt); packet != nil; packet, rest = w.packet(s, rest, salt) {
+		for packet, tail, rest := w.packet(s, items, salt); packet != nil; packet, tail, rest = w.packet(s, rest, salt) {
 			w.out.Sends = append(w.out.Sends, Send{
-				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet,
+				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet, Tail: tail,
 				Trace: firstTrace(items[:len(items)-len(rest)]),
 			})
 			items = rest
@@ -159,14 +159,18 @@ func (w *MainAuthWrapper) fit(s *session, items []*outMsg, count, size int) (n, 
 	return n, size
 }
 
+// uncopied is from which size on the body that ends a packet is not copied behind what
+// leads it: a copy of a megabyte costs more than all else about its packet.
+const uncopied = 16 << 10
+
 // packet builds the next packet from the first of items and the pending
 // acknowledgments, and returns what is left. It returns nil when there is
-// nothing to send.
+// nothing to send. A large body that ends the packet comes apart (Send.Tail).
 //
 // Over TCP acknowledgments ride with others in a container, or wait until they are
 // due. What goes without a container goes without them: gotd acknowledges a message
 // only if it comes alone, and what is not acknowledged is kept and repeated.
-func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload []byte, rest []*outMsg) {
+func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload, tail []byte, rest []*outMsg) {
 	acks := s.acks
 	if len(acks) > wire.MaxIDs {
 		acks = acks[:wire.MaxIDs]
@@ -175,7 +179,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	n, size := w.fit(s, items, 0, wire.Container)
 	switch {
 	case s.server != "" && n == 0 && !w.acksDue(s):
-		return nil, nil
+		return nil, nil, nil
 	case s.server != "" && n == 1 && items[0].content() && w.mayGoAlone(s, items[0]):
 		acks = nil
 	case len(acks) > 0:
@@ -183,7 +187,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 		n, size = w.fit(s, items, 1, wire.Container+wire.MessageHeader+4+4+4+8*len(acks))
 	}
 	if count += n; count == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	bare := count == 1 && (n == 0 || w.mayGoAlone(s, items[0]))
 	var ack outMsg // first in its container, so its id comes before the others'
@@ -198,11 +202,13 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	if bare {
 		body -= wire.Container + wire.MessageHeader
 	}
-	payload = make([]byte, 0, wire.PacketHeader+body)
+	if n > 0 && len(items[n-1].body) >= uncopied {
+		tail = items[n-1].body
+	}
+	payload = make([]byte, 0, wire.PacketHeader+body-len(tail))
 	switch {
 	case bare && n == 1:
 		payload = wire.AppendPacketHeader(payload, salt, s.id, items[0].id, items[0].seq, body)
-		payload = append(payload, items[0].body...)
 	case bare:
 		payload = wire.AppendPacketHeader(payload, salt, s.id, ack.id, ack.seq, body)
 		payload = wire.AppendAck(payload, acks)
@@ -213,13 +219,18 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 			payload = wire.AppendMessageHeader(payload, ack.id, ack.seq, 4+4+4+8*len(acks))
 			payload = wire.AppendAck(payload, acks)
 		}
-		for _, m := range items[:n] {
+		for i, m := range items[:n] {
 			payload = wire.AppendMessageHeader(payload, m.id, m.seq, len(m.body))
-			payload = append(payload, m.body...)
+			if i < n-1 {
+				payload = append(payload, m.body...)
+			}
 		}
 	}
+	if n > 0 && tail == nil {
+		payload = append(payload, items[n-1].body...)
+	}
 	w.ackedOut(s, len(acks))
-	return payload, items[n:]
+	return payload, tail, items[n:]
 }
 
 // mayGoAlone reports whether a message needs no container: what the client may

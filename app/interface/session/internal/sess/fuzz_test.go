@@ -53,7 +53,7 @@ func FuzzStep(f *testing.F) {
 			}
 			x.replies = nil
 			for _, s := range x.sends {
-				if len(s.Payload) > x.cfg.PayloadBytes {
+				if s.Len() > x.cfg.PayloadBytes {
 					t.Fatal("a packet beyond the limit")
 				}
 				parsePacket(t, s)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/deflate"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 var (
@@ -119,11 +121,14 @@ func (d *deflater) pack(object []byte) []byte {
 // equal letters shrinks a thousand times, and is honest.
 const freeRatio = 1 << 20
 
+// pause is after how many bytes inflate lets others go on: Go's scheduler would take 10 ms to.
+const pause = 64 << 10
+
 // inflate unpacks gzip_packed, as far as the packet's budget allows (rule GZIP-3).
 // Beyond freeRatio the ratio is bounded, too, so that a small packet does not cost
 // the work of a large one: the ratio of what was really unpacked, which zeros behind
 // it do not improve.
-func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
+func (w *MainAuthWrapper) inflate(body []byte, in *incoming) (inner []byte, err error) {
 	packed, ok := wire.Gzip(body)
 	if !ok {
 		return nil, errInflate
@@ -138,8 +143,13 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 		return nil, errInflate
 	}
 	free, limit := freeRatio-in.inflated, in.budget
-	buf := make([]byte, min(limit, 4*len(packed)+512, cheap(packed)))
-	n := 0
+	room := buffers.Pool.Get(min(limit, 4*len(packed)+512, cheap(packed)))
+	buf, n, yielded := *room, 0, 0
+	defer func() {
+		if inner == nil { // else it is the caller's, who keeps parts of it
+			buffers.Pool.Put(room)
+		}
+	}()
 	defer func() { in.budget, in.inflated = in.budget-n, in.inflated+n }() // what is refused has cost as much
 	for {
 		m, err := z.Read(buf[n:])
@@ -151,6 +161,10 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 		}
 		if err != nil {
 			return nil, errInflate
+		}
+		if n-yielded >= pause {
+			runtime.Gosched()
+			yielded = n
 		}
 		if n < len(buf) {
 			continue
@@ -167,7 +181,10 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) ([]byte, error) {
 		if n >= cheap(packed) {
 			w.takeTurn(in)
 		}
-		buf = append(buf, make([]byte, min(limit-n, n))...)
+		more := buffers.Pool.Get(n + min(limit-n, n))
+		copy(*more, buf)
+		buffers.Pool.Put(room)
+		room, buf = more, *more
 	}
 	return buf[:n], nil
 }

@@ -97,15 +97,15 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 		if s.http.due(&slot) > w.now {
 			return false
 		}
-		var packet []byte
-		packet, items = w.packet(s, items, salt)
+		var packet, tail []byte
+		packet, tail, items = w.packet(s, items, salt)
 		if packet == nil {
 			packet = w.emptyContainer(s, salt)
 		}
 		if sent = true; len(items) == 0 {
 			s.http.first = 0
 		}
-		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: packet})
+		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: append(packet, tail...)})
 		return true
 	})
 	if sent {

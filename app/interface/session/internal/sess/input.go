@@ -215,6 +215,10 @@ func (*Stay) input()               {}
 func (*Arrived) input()            {}
 func (*Drain) input()              {}
 
+// Room is where an encoded reply is. It is freed once the reply is written for the client,
+// and used for others then; nil: it is the garbage collector's.
+type Room interface{ Free() }
+
 // Result is what a Call came back with.
 type Result interface{ result() }
 
@@ -225,6 +229,7 @@ type (
 		// a call was rewritten for an old client.
 		Method *tl.Method
 		PB     []byte // the encoded reply
+		Room   Room   // where PB is
 		// Pushed says that the answer comes later, by PushRPCResult.
 		Pushed bool
 	}

@@ -66,7 +66,7 @@ func TestLargeAnswersAreRepeatedInPacketsThatFit(t *testing.T) {
 	x.recv(1, tlLongs(wire.IDMsgResendReq, ids...))
 	x.advance(8 * time.Second) // RepeatBytes are half of them
 	for _, s := range x.sends {
-		require.LessOrEqual(t, len(s.Payload), x.cfg.PayloadBytes)
+		require.LessOrEqual(t, s.Len(), x.cfg.PayloadBytes)
 	}
 	msgs := x.take()
 	for _, m := range calls {
@@ -239,7 +239,7 @@ func TestPacketLimits(t *testing.T) {
 			msgs := parsePacket(t, p)
 			require.LessOrEqual(t, len(msgs), x.cfg.ContainerOut)
 			if len(msgs) > 1 {
-				require.LessOrEqual(t, len(p.Payload), x.cfg.ContainerBytes+wire.PacketHeader)
+				require.LessOrEqual(t, p.Len(), x.cfg.ContainerBytes+wire.PacketHeader)
 			}
 			for _, m := range msgs {
 				if m.constructor == 0 {

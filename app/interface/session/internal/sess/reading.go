@@ -1,8 +1,10 @@
 package sess
 
 import (
+	"bytes"
 	"errors"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
@@ -86,6 +88,9 @@ func (w *MainAuthWrapper) unpack(body []byte, in *incoming) ([]byte, error) {
 // shorter.
 const freeBytes = 4 << 10
 
+// spare is what DecodeRequest may use beyond what a call becomes.
+const spare = 1 << 10
+
 // decode turns a call into protobuf.
 func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) {
 	if costly := len(body) > freeBytes; costly {
@@ -101,7 +106,11 @@ func (w *MainAuthWrapper) decode(in *incoming, body []byte) ([]byte, *RPCError) 
 	pb, _, n, err := w.schema.DecodeRequest(room, body, little)
 	if little < most && tooLong(err) {
 		w.takeTurn(in)
-		pb, _, n, err = w.schema.DecodeRequest(room, body, most)
+		large := buffers.Pool.Get(most + spare)
+		if pb, _, n, err = w.schema.DecodeRequest((*large)[:0], body, most); err == nil {
+			pb = bytes.Clone(pb)
+		}
+		buffers.Pool.Put(large)
 	}
 	if err == nil && n != len(body) {
 		err = tl.TrailingError{Offset: n, Bytes: len(body) - n}

@@ -158,7 +158,7 @@ func TestReconnectRepeatsLittle(t *testing.T) {
 	x.step(d)
 	bytes := 0
 	for _, s := range x.sends {
-		bytes += len(s.Payload)
+		bytes += s.Len()
 	}
 	require.LessOrEqual(t, bytes, repeatBytes+300*64)
 	r.read()

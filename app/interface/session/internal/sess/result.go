@@ -134,6 +134,7 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 	e := in.Err
 	switch {
 	case res != nil:
+		defer res.free()
 		w.calls.weigh(c, len(res.PB))
 		w.haveAnswered(c, len(res.PB))
 	case e == nil:
@@ -170,6 +171,14 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		return
 	}
 	w.answer(c.s, c.meta.MsgID, body)
+}
+
+// free gives the room of a reply back that nobody reads any more.
+func (r *MethodResult) free() {
+	if r.Room != nil {
+		r.Room.Free()
+	}
+	r.PB, r.Room = nil, nil
 }
 
 // result writes rpc_result as the session that asked can read it (rule INIT-6).

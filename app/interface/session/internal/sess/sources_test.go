@@ -26,7 +26,7 @@ var machinery = map[string]string{
 	"New": theMachine, "MainAuthWrapper.Step": theMachine,
 	"Input": theMachine, "Result": theMachine, "CallDone": theMachine, "Adopt": theMachine, "Tick": theMachine, "Drain": theMachine,
 	"HandOff": theMachine, "Stay": theMachine, "MainAuthWrapper.onHandOff": theMachine, "Arrived": theMachine, "Import": theMachine, "Outcome": theMachine, "FromOutcome": theMachine, "MainAuthWrapper.onArrived": theMachine,
-	"Effects": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
+	"Effects": theMachine, "Room": theMachine, "Effects.Reset": theMachine, "Request": theMachine, "Call": theMachine, "Ticket": theMachine, "Slot": theMachine,
 	"MainAuthWrapper.onCallDone": theMachine,
 
 	"Config": settings, "Config.SetDefaults": settings, "Config.Validate": settings, "Limits": settings, "Limits.SetDefaults": settings,

@@ -358,7 +358,7 @@ type sent struct {
 // parsePacket takes a packet of the server apart.
 func parsePacket(t testing.TB, s Send) (out []sent) {
 	t.Helper()
-	r := wire.NewReader(s.Payload)
+	r := wire.NewReader(s.Bytes())
 	salt, sid := r.Long(), r.Long()
 	require.Equal(t, s.SessionID, sid)
 	m := wire.Message{ID: r.Long(), Seq: r.Int()}

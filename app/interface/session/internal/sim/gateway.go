@@ -298,7 +298,7 @@ func (g *gateway) handOut(s sess.Send, fail func()) {
 			found = true
 			g.c.carry(&l.down, func() {
 				if !l.closed {
-					l.s.receive(slices.Clone(s.Payload))
+					l.s.receive(slices.Clone(s.Bytes()))
 				}
 			})
 		}

@@ -75,7 +75,7 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	}
 	for i := range out.Sends {
 		s := &out.Sends[i]
-		w.packet(m, m.life(w, s.AuthKeyID, s.SessionID), s.AuthKeyID, s.SessionID, s.Payload)
+		w.packet(m, m.life(w, s.AuthKeyID, s.SessionID), s.AuthKeyID, s.SessionID, s.Bytes())
 	}
 	for _, r := range out.Replies {
 		if len(r.Payload) > 0 {
