@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -191,5 +192,14 @@ func TestMachine(t *testing.T) {
 	for _, text := range []string{"", "VmRSS:\tmuch kB\n"} {
 		_, err := parseResident(text)
 		require.ErrorContains(t, err, "VmRSS")
+	}
+	var profile bytes.Buffer
+	require.NoError(t, pprof.Lookup("heap").WriteTo(&profile, 1))
+	free, err := parseFree(profile.String())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, free, int64(0))
+	for _, text := range []string{"", "# HeapIdle = 5\n"} {
+		_, err := parseFree(text)
+		require.ErrorContains(t, err, "Heap")
 	}
 }

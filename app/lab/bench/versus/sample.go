@@ -88,14 +88,39 @@ func resident(pid int) (int64, error) {
 }
 
 func parseResident(status string) (int64, error) {
-	for line := range strings.Lines(status) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+	kib, err := number(status, "VmRSS:", " kB")
+	return kib << 10, err
+}
+
+// freeHeap is how much of the target's heap is free and still resident, bytes.
+func (t *target) freeHeap(ctx context.Context) (int64, error) {
+	var text strings.Builder
+	if err := t.debugGet(ctx, profileTimeout, "heap?debug=1", &text); err != nil {
+		return 0, err
+	}
+	return parseFree(text.String())
+}
+
+// parseFree reads a heap profile as text, which ends with runtime.MemStats.
+func parseFree(profile string) (int64, error) {
+	idle, err := number(profile, "# HeapIdle =", "")
+	if err != nil {
+		return 0, err
+	}
+	released, err := number(profile, "# HeapReleased =", "")
+	return idle - released, err
+}
+
+// number reads the line of a text that begins with name and ends with unit.
+func number(text, name, unit string) (int64, error) {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), unit), 10, 64)
 			if err != nil {
-				return 0, fmt.Errorf("VmRSS: %w", err)
+				return 0, fmt.Errorf("%s %w", name, err)
 			}
-			return kib << 10, nil
+			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("no VmRSS in %d bytes of status", len(status))
+	return 0, fmt.Errorf("%s is not in %d bytes", name, len(text))
 }
