@@ -13,7 +13,7 @@ type Tabled interface{ Table() keytable.Table }
 // table does not allow; keys for which off reports true are passed over.
 func Check(table keytable.Table, v any, off func(key string) bool) error {
 	err := table.Validate(v, off)
-	if wrong := (*keytable.OutOfRange)(nil); errors.As(err, &wrong) {
+	if wrong := (*keytable.OutOfRangeError)(nil); errors.As(err, &wrong) {
 		return &KeyError{Key: wrong.Key, Problem: "is " + wrong.Value, Fix: "give " + wrong.Allowed}
 	}
 	return err

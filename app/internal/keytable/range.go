@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// OutOfRange is a value that its row does not allow.
-type OutOfRange struct {
+// OutOfRangeError is a value that its row does not allow.
+type OutOfRangeError struct {
 	Key     string // with indexes
 	Value   string // as a file has it
 	Allowed string // "1 to 5000", "0s, or 1h0m0s or more"
 }
 
-func (e *OutOfRange) Error() string {
+func (e *OutOfRangeError) Error() string {
 	return fmt.Sprintf("%s is %s, want %s", e.Key, e.Value, e.Allowed)
 }
 
@@ -32,7 +32,7 @@ func (t Table) Validate(v any, off func(key string) bool) error {
 			continue
 		}
 		if row.Min != nil && value < number(row.Min) || row.Max != nil && value > number(row.Max) {
-			return &OutOfRange{Key: p.key, Value: text(p.value.Interface()), Allowed: row.allowed()}
+			return &OutOfRangeError{Key: p.key, Value: text(p.value.Interface()), Allowed: row.allowed()}
 		}
 	}
 	return nil

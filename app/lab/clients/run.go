@@ -240,20 +240,20 @@ func (r *run) alive(ctx context.Context) error {
 	return r.cluster.Failed(ctx)
 }
 
-// errNone marks that a step does not apply to a client, and why.
-type errNone struct{ why string }
+// noneError marks that a step does not apply to a client, and why.
+type noneError struct{ why string }
 
-func (e errNone) Error() string { return e.why }
+func (e noneError) Error() string { return e.why }
 
 // none ends a step without a verdict.
-func none(why string) error { return errNone{why} }
+func none(why string) error { return noneError{why} }
 
 // errPast ends a step that another one should have made possible.
 var errPast = errors.New("not reached")
 
 // judge turns the end of a step into a cell.
 func judge(err error, took time.Duration, note string) Cell {
-	var n errNone
+	var n noneError
 	if errors.As(err, &n) {
 		return Cell{Mark: None, Note: n.why}
 	}

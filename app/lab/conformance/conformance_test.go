@@ -60,7 +60,7 @@ func rows() []Row {
 	rules, _ := parseRules("# Pings\nPING-1 | pong\nPING-2 | a delay\n# Order\nAFTER-1 | after\nAFTER-2 | failed\nAFTER-3 | late | needs a slow call\nAFTER-4 | seen")
 	all := func(string) bool { return true }
 	return table(all, rules, []verdict{
-		{check: check{rules: "PING-1", title: "a ping"}, notes: []wire.Note{{Rule: "AFTER-4", Text: "seen in passing"}}},
+		{check: check{rules: "PING-1", title: "a ping"}, notes: []wire.NoteError{{Rule: "AFTER-4", Text: "seen in passing"}}},
 		{check: check{rules: "PING-1 PING-2", title: "two\n seconds"}, failure: "expected an end, got none"},
 		{check: check{rules: "AFTER-1", title: "again"}},
 		{check: check{rules: "AFTER-1", title: "with a user"}, skipped: "needs --phone"},

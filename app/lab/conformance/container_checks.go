@@ -43,7 +43,7 @@ func (s *session) unserved(id int64) {
 	deadline := time.Now().Add(silence)
 	for {
 		m, err := s.Next(deadline)
-		var broken wire.Note
+		var broken wire.NoteError
 		switch {
 		case errors.As(err, &broken):
 			s.p.fail("refusal", "%v", err)

@@ -144,7 +144,7 @@ var httpChecks = []check{
 		s := p.sessionOn(p.dialHTTP(), &k)
 		s.Key.ID[3] ^= 0x5a
 		s.post(ping(1), false)
-		s.shut(false, notFound)
+		s.shut(false, errNotFound)
 	}},
 	{rules: "HTTP-2 UPD-1", title: "an update in a long poll, and the session goes on over TCP", run: func(p *probe) {
 		device, sender := p.user(), p.sessionOf(p.user())

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	notFound = wire.TransportError(-404)
-	flood    = wire.TransportError(-429)
-	wrongDC  = wire.TransportError(-444)
+	errNotFound = wire.TransportError(-404)
+	flood       = wire.TransportError(-429)
+	errWrongDC  = wire.TransportError(-444)
 
 	primeRounds = 10
 )
@@ -112,7 +112,7 @@ var keyChecks = []check{
 		}), h.RSA, rand.Reader)
 		p.must("encrypted_data", err)
 		answer, err := h.Ask(q)
-		if errors.Is(err, notFound) {
+		if errors.Is(err, errNotFound) {
 			p.skip("it is optional, and not served")
 		}
 		p.must("server_DH_params_ok", err)
@@ -140,14 +140,14 @@ var keyChecks = []check{
 		h.DC = p.target.DC + 100
 		p.must("resPQ", h.Start())
 		_, err := h.Ask(p.dhRequest(h, nil))
-		p.check(errors.Is(err, wrongDC), "transport error -444", "%s", outcomeOf(err))
+		p.check(errors.Is(err, errWrongDC), "transport error -444", "%s", outcomeOf(err))
 	}},
 	{rules: "KEY-12 PFS-19", title: "a temporary key of two seconds", slow: true, run: func(p *probe) {
 		k := p.newKey(2)
 		p.wait(4 * time.Second)
 		s := p.sessionOf(k)
 		s.post(ping(1), false)
-		s.shut(false, notFound)
+		s.shut(false, errNotFound)
 	}},
 	{rules: "KEY-17", title: "client_DH_inner_data with a wrong hash", run: func(p *probe) {
 		h := p.handshake(p.dial())
@@ -219,7 +219,7 @@ func (p *probe) refusedDH(query func(*wire.Handshake) *mt.ReqDHParamsRequest) {
 // askRefused asks what must be answered -404 (KEY-13).
 func (p *probe) askRefused(h *wire.Handshake, e bin.Encoder) {
 	_, err := h.Ask(e)
-	p.check(errors.Is(err, notFound), "transport error -404", "%s", outcomeOf(err))
+	p.check(errors.Is(err, errNotFound), "transport error -404", "%s", outcomeOf(err))
 }
 
 func outcomeOf(err error) string {

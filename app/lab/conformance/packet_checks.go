@@ -26,7 +26,7 @@ func deaf(rules, title string, change func(*wire.Plain)) check {
 	return check{rules: rules, title: title, run: func(p *probe) {
 		s := p.session()
 		s.sendPing(change)
-		s.shut(true, notFound)
+		s.shut(true, errNotFound)
 		s.reconnect()
 		s.pong(s.post(ping(1), false))
 	}}
@@ -54,7 +54,7 @@ var packetChecks = []check{
 		p.must("a packet", err)
 		packet[10] ^= 1
 		p.must("an open connection", s.Conn.Write(packet, false))
-		s.shut(true, notFound)
+		s.shut(true, errNotFound)
 		s.reconnect()
 		s.pong(s.post(ping(1), false))
 	}},
@@ -73,7 +73,7 @@ var packetChecks = []check{
 		s := p.session()
 		s.ID = 0
 		s.post(ping(1), false)
-		s.shut(true, notFound)
+		s.shut(true, errNotFound)
 	}},
 }
 

@@ -52,7 +52,7 @@ type verdict struct {
 	check   check
 	failure string
 	skipped string
-	notes   []wire.Note
+	notes   []wire.NoteError
 	heard   bool // packets of the server were opened
 }
 

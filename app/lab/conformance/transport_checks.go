@@ -65,7 +65,7 @@ var transportChecks = []check{
 		s := p.sessionOn(good.Conn, &wire.Key{AuthKey: value.WithID()})
 		s.post(ping(1), false)
 		_, err := s.Next(time.Now().Add(p.target.Patience))
-		p.check(errors.Is(err, notFound), "transport error -404", "%s", outcomeOf(err))
+		p.check(errors.Is(err, errNotFound), "transport error -404", "%s", outcomeOf(err))
 		good.pong(good.post(ping(1), false))
 	}},
 }

@@ -120,10 +120,10 @@ func isBare(typ string) bool {
 
 var upper = regexp.MustCompile(`^[A-Z0-9_]+$`)
 
-// errNoField says that the message has no field for a parameter.
-type errNoField struct{ message, name, typ string }
+// noFieldError says that the message has no field for a parameter.
+type noFieldError struct{ message, name, typ string }
 
-func (e errNoField) Error() string {
+func (e noFieldError) Error() string {
 	return fmt.Sprintf("message %s has no field for %s:%s", e.message, e.name, e.typ)
 }
 
@@ -141,7 +141,7 @@ func (w *wire) params(message string, list []tltext.Param) (params []tlset.Param
 			return nil, nil, fmt.Errorf("%s:%s: no such flag before it", p.Name, p.Type)
 		}
 		f, table, err := w.field(message, p.Name, typ, word != "")
-		if p.IsFlag() && errors.As(err, new(errNoField)) {
+		if p.IsFlag() && errors.As(err, new(noFieldError)) {
 			leftOut = append(leftOut, p.Name)
 			continue
 		}
@@ -188,7 +188,7 @@ func (w *wire) field(message, name, typ string, optional bool) (field, table str
 			return base, c.typ, nil
 		}
 	}
-	return "", "", errNoField{message, name, typ}
+	return "", "", noFieldError{message, name, typ}
 }
 
 // hasVariants reports whether a message has a field for the name with a suffix.

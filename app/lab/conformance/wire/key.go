@@ -91,10 +91,10 @@ func seal(k *crypto.AuthKey, plain []byte, side crypto.Side) ([]byte, error) {
 // errors are Notes.
 func (k *Key) Open(packet []byte) (Plain, error) {
 	if len(packet) < envelope+head+minPadding || (len(packet)-envelope)%aes.BlockSize != 0 {
-		return Plain{}, Note{"ENC-1", fmt.Sprintf("packet of %d bytes", len(packet))}
+		return Plain{}, NoteError{"ENC-1", fmt.Sprintf("packet of %d bytes", len(packet))}
 	}
 	if [8]byte(packet[:8]) != k.ID {
-		return Plain{}, Note{"ENC-1", "packet of another key"}
+		return Plain{}, NoteError{"ENC-1", "packet of another key"}
 	}
 	msgKey := [16]byte(packet[8:envelope])
 	aesKey, iv := crypto.Keys(k.Value, msgKey, crypto.Server)
@@ -105,7 +105,7 @@ func (k *Key) Open(packet []byte) (Plain, error) {
 	plain := make([]byte, len(packet)-envelope)
 	ige.DecryptBlocks(block, iv[:], plain, packet[envelope:])
 	if crypto.MessageKey(k.Value, plain, crypto.Server) != msgKey {
-		return Plain{}, Note{"ENC-2", "wrong msg_key"}
+		return Plain{}, NoteError{"ENC-2", "wrong msg_key"}
 	}
 	le := binary.LittleEndian
 	p := Plain{
@@ -118,7 +118,7 @@ func (k *Key) Open(packet []byte) (Plain, error) {
 	rest := plain[head:]
 	p.Padding = len(rest) - int(p.Length)
 	if p.Length < 0 || p.Length%4 != 0 || p.Padding < minPadding || p.Padding > maxPadding {
-		return Plain{}, Note{"ENC-4", fmt.Sprintf("length %d and %d bytes of padding", p.Length, p.Padding)}
+		return Plain{}, NoteError{"ENC-4", fmt.Sprintf("length %d and %d bytes of padding", p.Length, p.Padding)}
 	}
 	p.Body = rest[:p.Length]
 	return p, nil

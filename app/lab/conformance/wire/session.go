@@ -20,11 +20,11 @@ const (
 	newestID = 30 * time.Second
 )
 
-// Note is a rule that a packet of the server broke.
-type Note struct{ Rule, Text string }
+// NoteError is a rule that a packet of the server broke.
+type NoteError struct{ Rule, Text string }
 
 // Error implements error.
-func (n Note) Error() string { return n.Text + " (" + n.Rule + ")" }
+func (n NoteError) Error() string { return n.Text + " (" + n.Rule + ")" }
 
 // Session is one MTProto session on one connection at a time.
 type Session struct {
@@ -32,7 +32,7 @@ type Session struct {
 	Key   *Key
 	ID    int64
 	Salt  int64 // of the packets it sends; the last good one it was given
-	Notes []Note
+	Notes []NoteError
 
 	content int32
 	lastID  int64
@@ -125,13 +125,13 @@ func (s *Session) Received() int { return len(s.seen) }
 func (s *Session) Take(packet []byte) error { return s.take(packet) }
 
 func (s *Session) note(rule, format string, args ...any) {
-	s.Notes = append(s.Notes, Note{rule, fmt.Sprintf(format, args...)})
+	s.Notes = append(s.Notes, NoteError{rule, fmt.Sprintf(format, args...)})
 }
 
 func (s *Session) take(packet []byte) error {
 	p, err := s.Key.Open(packet)
 	if err != nil {
-		var n Note
+		var n NoteError
 		if errors.As(err, &n) {
 			s.Notes = append(s.Notes, n)
 		}
@@ -188,7 +188,7 @@ func (s *Session) file(m Message) error {
 	}
 	m.Body, m.Packed = body, packed
 	if m.Type() == mt.RPCResultTypeID && len(body) < shortestResult {
-		return Note{"RPC-1", fmt.Sprintf("rpc_result of %d bytes", len(body))}
+		return NoteError{"RPC-1", fmt.Sprintf("rpc_result of %d bytes", len(body))}
 	}
 	s.inbox = append(s.inbox, m)
 	return nil

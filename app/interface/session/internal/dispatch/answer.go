@@ -77,9 +77,9 @@ func tooLarge(text string, sent int) *sess.RPCError {
 		return nil
 	}
 	if strings.Contains(text, fmt.Sprintf("(%d vs. ", sent)) {
-		return rpcerr.InputTooLong
+		return rpcerr.ErrInputTooLong
 	}
-	return rpcerr.ResponseTooLong
+	return rpcerr.ErrResponseTooLong
 }
 
 // public is the text of a fault as clients may see it: what a BFF says in the

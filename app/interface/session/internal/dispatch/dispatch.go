@@ -74,8 +74,8 @@ func (d *Dispatcher) SetRoutes(routes Routes) {
 var faults = logx.NewLessLogger(1000)
 
 var (
-	errNotImplemented = rpcerr.MethodNotImpl
-	errBreakerOpen    = rpcerr.CallFailed
+	errNotImplemented = rpcerr.ErrMethodNotImpl
+	errBreakerOpen    = rpcerr.ErrCallFailed
 )
 
 // Invoke makes one API call and waits for its answer, as long as the method

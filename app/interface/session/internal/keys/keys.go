@@ -19,7 +19,7 @@ import (
 
 var (
 	// ErrUnregistered says that authsession knows no such key (any more).
-	ErrUnregistered = error(rpcerr.KeyUnregistered)
+	ErrUnregistered = error(rpcerr.ErrKeyUnregistered)
 	// ErrBusy says that too many packets wait for a resolution.
 	ErrBusy = errors.New("too many keys in resolution")
 )

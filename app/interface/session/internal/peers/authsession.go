@@ -60,7 +60,7 @@ func (a *AuthSession) Lookup(ctx context.Context, authKeyID int64, claim keys.Cl
 			return keys.Key{Perm: authKeyID, Type: sess.PermKey}, nil
 		case err == nil:
 			return keys.Key{Perm: perm.GetV(), Type: sess.KeyType(claim.Type), Until: until(trailer)}, nil
-		case status.Code(err) == 401 && status.Convert(err).Message() == rpcerr.PermEmpty.Message:
+		case status.Code(err) == 401 && status.Convert(err).Message() == rpcerr.ErrPermEmpty.Message:
 			return keys.Key{Type: sess.KeyType(claim.Type)}, nil
 		}
 		return keys.Key{}, lookupError(err)

@@ -29,40 +29,40 @@ func (e *Error) Status() error { return status.Error(codes.Code(uint32(e.Code)),
 
 // What clients are told, as rpc_error.
 var (
-	InputFetch       = &Error{400, "INPUT_FETCH_ERROR"}
-	InputConstructor = &Error{400, "INPUT_CONSTRUCTOR_INVALID"}
-	InputMethod      = &Error{400, "INPUT_METHOD_INVALID"}
-	InputTooLong     = &Error{400, "INPUT_REQUEST_TOO_LONG"}
-	LayerInvalid     = &Error{400, "CONNECTION_LAYER_INVALID"}
-	MethodNotImpl    = &Error{400, "METHOD_NOT_IMPL"}
-	MsgWaitTimeout   = &Error{400, "MSG_WAIT_TIMEOUT"}
-	MsgWaitFailed    = &Error{500, "MSG_WAIT_FAILED"}
-	TakeoutQuery     = &Error{400, "TAKEOUT_QUERY_INVALID"}
-	TakeoutRequired  = &Error{403, "TAKEOUT_REQUIRED"}
-	KeyUnregistered  = &Error{401, "AUTH_KEY_UNREGISTERED"}
-	PermEmpty        = &Error{401, "AUTH_KEY_PERM_EMPTY"}
-	PasswordNeeded   = &Error{401, "SESSION_PASSWORD_NEEDED"}
-	SessionGone      = &Error{400, "SESSION_GONE"}
-	Flood            = &Error{420, "FLOOD_WAIT_1"}
-	FloodNode        = &Error{420, "FLOOD_WAIT_3"}
-	AnswerForgotten  = &Error{500, "ANSWER_FORGOTTEN"}
-	ResponseTooLong  = &Error{500, "RESPONSE_TOO_LONG"}
-	CallFailed       = &Error{500, "RPC_CALL_FAIL"}
-	Internal         = &Error{500, "INTERNAL_SERVER_ERROR"}
-	Timeout          = &Error{-503, "Timeout"}
+	ErrInputFetch       = &Error{400, "INPUT_FETCH_ERROR"}
+	ErrInputConstructor = &Error{400, "INPUT_CONSTRUCTOR_INVALID"}
+	ErrInputMethod      = &Error{400, "INPUT_METHOD_INVALID"}
+	ErrInputTooLong     = &Error{400, "INPUT_REQUEST_TOO_LONG"}
+	ErrLayerInvalid     = &Error{400, "CONNECTION_LAYER_INVALID"}
+	ErrMethodNotImpl    = &Error{400, "METHOD_NOT_IMPL"}
+	ErrMsgWaitTimeout   = &Error{400, "MSG_WAIT_TIMEOUT"}
+	ErrMsgWaitFailed    = &Error{500, "MSG_WAIT_FAILED"}
+	ErrTakeoutQuery     = &Error{400, "TAKEOUT_QUERY_INVALID"}
+	ErrTakeoutRequired  = &Error{403, "TAKEOUT_REQUIRED"}
+	ErrKeyUnregistered  = &Error{401, "AUTH_KEY_UNREGISTERED"}
+	ErrPermEmpty        = &Error{401, "AUTH_KEY_PERM_EMPTY"}
+	ErrPasswordNeeded   = &Error{401, "SESSION_PASSWORD_NEEDED"}
+	ErrSessionGone      = &Error{400, "SESSION_GONE"}
+	ErrFlood            = &Error{420, "FLOOD_WAIT_1"}
+	ErrFloodNode        = &Error{420, "FLOOD_WAIT_3"}
+	ErrAnswerForgotten  = &Error{500, "ANSWER_FORGOTTEN"}
+	ErrResponseTooLong  = &Error{500, "RESPONSE_TOO_LONG"}
+	ErrCallFailed       = &Error{500, "RPC_CALL_FAIL"}
+	ErrInternal         = &Error{500, "INTERNAL_SERVER_ERROR"}
+	ErrTimeout          = &Error{-503, "Timeout"}
 )
 
 // What gateways, sync and BFFs are told, as statuses of gRPC. Stock gateways and sync
 // throw a node out of their rings for 4 and 14, their breakers count 8, 12 and 13, and 2
 // tells them nothing: none of these is ever answered.
 var (
-	ChannelFull  = &Error{420, "SESSION_DATA_CHANNEL_FULL"}
-	Overloaded   = &Error{420, "SESSION_OVERLOADED"}
-	InputInvalid = &Error{400, "INPUT_REQUEST_INVALID"}
-	Unregistered = KeyUnregistered
-	NodeStranger = &Error{403, "NOT_A_SESSION_NODE"}
-	KeyStays     = &Error{409, "KEY_HAS_NOT_MOVED"}
-	NotAllowed   = &Error{int32(codes.PermissionDenied), allow.NotAllowed} // package allow answers it
+	ErrChannelFull  = &Error{420, "SESSION_DATA_CHANNEL_FULL"}
+	ErrOverloaded   = &Error{420, "SESSION_OVERLOADED"}
+	ErrInputInvalid = &Error{400, "INPUT_REQUEST_INVALID"}
+	ErrUnregistered = ErrKeyUnregistered
+	ErrNodeStranger = &Error{403, "NOT_A_SESSION_NODE"}
+	ErrKeyStays     = &Error{409, "KEY_HAS_NOT_MOVED"}
+	ErrNotAllowed   = &Error{int32(codes.PermissionDenied), allow.NotAllowed} // package allow answers it
 )
 
 // CodeRedirect is the status that names the owner of a key, after RedirectPrefix.

@@ -51,7 +51,7 @@ func TestRows(t *testing.T) {
 		names = append(names, r.Name)
 		require.NotEmpty(t, r.When, r.Name)
 		require.NotEmpty(t, r.Then, r.Name)
-		if r.Error != Timeout {
+		if r.Error != ErrTimeout {
 			require.Regexp(t, `^[A-Z_0-9]+$`, r.Message)
 		}
 	}
@@ -66,6 +66,6 @@ func TestNoOtherErrors(t *testing.T) { errpage.NoOthers(t, services, constant, 5
 
 // An error reaches a caller over gRPC with its code and its text.
 func TestStatus(t *testing.T) {
-	require.EqualError(t, ChannelFull.Status(), "rpc error: code = Code(420) desc = SESSION_DATA_CHANNEL_FULL")
-	require.EqualError(t, ChannelFull, "SESSION_DATA_CHANNEL_FULL")
+	require.EqualError(t, ErrChannelFull.Status(), "rpc error: code = Code(420) desc = SESSION_DATA_CHANNEL_FULL")
+	require.EqualError(t, ErrChannelFull, "SESSION_DATA_CHANNEL_FULL")
 }

@@ -8,7 +8,7 @@ import (
 // errBusy answers an API call that the node has no room for: its client waits three
 // seconds and repeats the call. A call to authsession that finds no room fails with
 // sess.ErrInternal instead, for no client has made it and could repeat it.
-var errBusy = rpcerr.FloodNode
+var errBusy = rpcerr.ErrFloodNode
 
 // call puts a call on rpcQueue. Its outcome comes back as CallDone.
 func (a *actor) call(c sess.Call) {

@@ -14,7 +14,7 @@ import (
 
 // ErrDataChannelFull says that the mailbox of an auth key holds all it may:
 // the item was not taken, and whoever sent it is to be told.
-var ErrDataChannelFull error = rpcerr.ChannelFull
+var ErrDataChannelFull error = rpcerr.ErrChannelFull
 
 // Machine is the state of one auth key: sess.MainAuthWrapper.
 type Machine interface {

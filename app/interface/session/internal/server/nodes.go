@@ -26,10 +26,10 @@ func NewNodes(unary *Server) *Nodes { return &Nodes{unary: unary} }
 const maxOffer = 10_000
 
 var (
-	errStranger = rpcerr.NodeStranger.Status()
+	errStranger = rpcerr.ErrNodeStranger.Status()
 	// errMine is for a node that takes another's key for its own: one of the two has
 	// not heard of the ring's last change yet. It asks again.
-	errMine = rpcerr.KeyStays.Status()
+	errMine = rpcerr.ErrKeyStays.Status()
 )
 
 func (n *Nodes) node(ctx context.Context) error {

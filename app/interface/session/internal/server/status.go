@@ -17,11 +17,11 @@ import (
 
 // The statuses that peers get.
 var (
-	errFull         = rpcerr.ChannelFull.Status()
-	errOverloaded   = rpcerr.Overloaded.Status() // by go-zero's load shedding
-	errInput        = rpcerr.InputInvalid.Status()
-	errUnregistered = rpcerr.Unregistered.Status()
-	errInternal     = rpcerr.Internal.Status()
+	errFull         = rpcerr.ErrChannelFull.Status()
+	errOverloaded   = rpcerr.ErrOverloaded.Status() // by go-zero's load shedding
+	errInput        = rpcerr.ErrInputInvalid.Status()
+	errUnregistered = rpcerr.ErrUnregistered.Status()
+	errInternal     = rpcerr.ErrInternal.Status()
 )
 
 func errRedirect(owner string) error {

@@ -14,8 +14,8 @@ const chainWait = 60 * time.Second
 // AFTER-4).
 var (
 	errWaiting     = new(RPCError) // not over yet
-	errWaitTimeout = rpcerr.MsgWaitTimeout
-	errWaitFailed  = rpcerr.MsgWaitFailed
+	errWaitTimeout = rpcerr.ErrMsgWaitTimeout
+	errWaitFailed  = rpcerr.ErrMsgWaitFailed
 )
 
 // awaits reports how the calls that c waits for went (rule AFTER-1): nil when

@@ -84,9 +84,9 @@ func (w *MainAuthWrapper) denial() *RPCError {
 	w.count(CountRefused)
 	switch {
 	case w.binding.unbound:
-		return rpcerr.PermEmpty
+		return rpcerr.ErrPermEmpty
 	case w.login.state == StateNeedPassword:
-		return rpcerr.PasswordNeeded
+		return rpcerr.ErrPasswordNeeded
 	}
 	return errUnregistered
 }

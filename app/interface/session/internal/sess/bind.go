@@ -166,7 +166,7 @@ func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *invocation) 
 		return errFetch
 	}
 	if w.binding.unbound {
-		return rpcerr.PermEmpty
+		return rpcerr.ErrPermEmpty
 	}
 	if w.login.state != StateUnknown && w.needsLogin(dropTempAuthKeys, traits[dropTempAuthKeys]) { // by NoLogin.Deny
 		return w.denial()

@@ -178,7 +178,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *in
 	method := w.schema.Method(q.id)
 	if method == nil || method.Path == "" {
 		w.count(CountUnknown)
-		return rpcerr.InputMethod
+		return rpcerr.ErrInputMethod
 	}
 	if in.d.Dead || w.hopeless(method.Name) {
 		return w.denial()

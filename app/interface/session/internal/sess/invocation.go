@@ -20,20 +20,20 @@ type invocation struct {
 }
 
 var (
-	errFetch        = rpcerr.InputFetch
-	errRequestLong  = rpcerr.InputTooLong
-	errUnregistered = rpcerr.KeyUnregistered
-	errFlood        = rpcerr.Flood
-	errForgotten    = rpcerr.AnswerForgotten
+	errFetch        = rpcerr.ErrInputFetch
+	errRequestLong  = rpcerr.ErrInputTooLong
+	errUnregistered = rpcerr.ErrKeyUnregistered
+	errFlood        = rpcerr.ErrFlood
+	errForgotten    = rpcerr.ErrAnswerForgotten
 )
 
 // What a client is told of faults that are none of its own. They must not be changed.
 var (
 	// ErrInternal: something here, or a peer, failed.
-	ErrInternal = rpcerr.Internal
+	ErrInternal = rpcerr.ErrInternal
 	// ErrTimeout: nobody knows in time what came of a call. Clients ask again (rule ERR-14;
 	// core.telegram.org/api/errors, 503).
-	ErrTimeout = rpcerr.Timeout
+	ErrTimeout = rpcerr.ErrTimeout
 )
 
 // maxAfter bounds how many messages the calls of a key may wait for.
@@ -53,7 +53,7 @@ func (w *MainAuthWrapper) unwrap(s *session, in *incoming, body []byte) (q invoc
 			if layer := r.Int(); layer > 0 {
 				q.layer = layer
 			} else if r.OK() {
-				return q, rpcerr.LayerInvalid
+				return q, rpcerr.ErrLayerInvalid
 			}
 		case wire.IDInitConnection, wire.IDInitConnectionOld:
 			if c := wire.ReadInitConnection(&r, q.id == wire.IDInitConnectionOld); r.OK() {
@@ -76,7 +76,7 @@ func (w *MainAuthWrapper) unwrap(s *session, in *incoming, body []byte) (q invoc
 		case wire.IDInvokeWithTakeout:
 			q.ensureTakeout().ID = r.Long()
 			if r.OK() && q.takeout.ID == 0 {
-				return q, rpcerr.TakeoutRequired
+				return q, rpcerr.ErrTakeoutRequired
 			}
 		case wire.IDInvokeWithBusinessConnection, wire.IDInvokeWithReCaptcha:
 			r.Bytes()
@@ -96,7 +96,7 @@ func (w *MainAuthWrapper) unwrap(s *session, in *incoming, body []byte) (q invoc
 		if !r.OK() {
 			w.count(CountUndecodable)
 			if q.id == wire.IDInvokeWithMessagesRange && q.takeout.ID != 0 {
-				return q, rpcerr.TakeoutQuery
+				return q, rpcerr.ErrTakeoutQuery
 			}
 			return q, errFetch
 		}
@@ -130,7 +130,7 @@ func decodeError(err error) *RPCError {
 	)
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &unexpected) && unexpected.Want != "Vector":
-		return rpcerr.InputConstructor
+		return rpcerr.ErrInputConstructor
 	case errors.As(err, &limit):
 		return errRequestLong
 	}

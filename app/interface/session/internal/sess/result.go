@@ -55,7 +55,7 @@ func (l *LoginWord) says() bool { return l != nil && l.State != StateUnknown }
 
 // errSessionGone is the outcome of a call that was not made because its session
 // had ended. Nobody sees it.
-var errSessionGone = rpcerr.SessionGone
+var errSessionGone = rpcerr.ErrSessionGone
 
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
@@ -206,7 +206,7 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 func (w *MainAuthWrapper) applyOutcome(c *pendingCall, res *MethodResult, e *RPCError) *RPCError {
 	asked, owes := strings.CutPrefix(errorText(e), needPassword+"_")
 	if owes { // who it is stays between the BFF and us
-		e = rpcerr.PasswordNeeded
+		e = rpcerr.ErrPasswordNeeded
 	}
 	if c.trait&(traitMarked|traitLogOut|traitDoubt) == 0 {
 		if e != nil && e.Code == 401 && w.login.state == StateNormal {
@@ -253,7 +253,7 @@ func (w *MainAuthWrapper) loginBy(c *pendingCall, user int64) *RPCError {
 		w.loginIn(c.s, user)
 	case word.says() && word.State == StateNeedPassword: // by another call, later
 		w.logOut(StateNeedPassword)
-		return rpcerr.PasswordNeeded
+		return rpcerr.ErrPasswordNeeded
 	case word.says():
 		w.login.doubt()
 		w.noLogin(StateUnauthorized)

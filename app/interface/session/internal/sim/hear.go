@@ -313,7 +313,7 @@ func (s *csession) judgeError(call *ccall, req int64, code int32, text string) {
 	s.c.c.note(s.name, text, s.id, req, int64(code))
 	given := s.c.c.bff.given[callID{s.key, s.id, req}]
 	over := call.method == bindKey && text == bindInvalid && s.c.c.storage.keys[s.key] == nil
-	tooMuch := s.c.hostile && text == rpcerr.InputTooLong.Message // of a packet with others that were large
+	tooMuch := s.c.hostile && text == rpcerr.ErrInputTooLong.Message // of a packet with others that were large
 	ok := slices.Contains(ownErrors[code], text) || call.method == nonsense && code == 400 || over || tooMuch ||
 		slices.ContainsFunc(given, func(o outcome) bool { return o.code == code && o.text == text })
 	s.watch(ok, "identity", "%s, message %x, is answered %d %s", call.method, req, code, text)

@@ -26,7 +26,7 @@ type Result struct {
 	Hash    uint64 // of everything that happened
 	Steps   int
 	Time    time.Duration // virtual
-	Failure *Failure      // nil: every invariant held
+	Failure *FailureError // nil: every invariant held
 
 	Happened map[string]int // what a trace says, and what machines count
 }

@@ -64,7 +64,7 @@ func TestSeeds(t *testing.T) {
 	}
 	var next, finished, steps atomic.Uint64
 	var virtual atomic.Int64
-	var failed atomic.Pointer[Failure]
+	var failed atomic.Pointer[FailureError]
 	next.Store(start)
 	began, mu, said := time.Now(), sync.Mutex{}, time.Now()
 	var wg sync.WaitGroup
@@ -101,7 +101,7 @@ func TestSeeds(t *testing.T) {
 }
 
 // report is what a failing seed prints.
-func report(f *Failure) string {
+func report(f *FailureError) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v\n\nWhat led to it:\n", f)
 	for _, s := range f.Steps {

@@ -14,7 +14,7 @@ import (
 type watch struct {
 	c        *cluster
 	sabotage Sabotage
-	failure  *Failure
+	failure  *FailureError
 
 	lives    map[any]*life         // sessions of the server, by identity
 	ids      map[messageID]sentID  // messages of the server
@@ -33,15 +33,15 @@ type watch struct {
 	counts      [sess.Counters]int
 }
 
-// Failure is a broken invariant.
-type Failure struct {
+// FailureError is a broken invariant.
+type FailureError struct {
 	Seed      uint64
 	Invariant string
 	Text      string
 	Steps     []step // that led to it
 }
 
-func (f *Failure) Error() string {
+func (f *FailureError) Error() string {
 	return fmt.Sprintf("seed %d: %s: %s", f.Seed, f.Invariant, f.Text)
 }
 
@@ -67,7 +67,7 @@ func (w *watch) check(ok bool, invariant, format string, args ...any) {
 	if ok || w.failure != nil || w.c.ended {
 		return
 	}
-	w.failure = &Failure{Invariant: invariant, Text: fmt.Sprintf(format, args...)}
+	w.failure = &FailureError{Invariant: invariant, Text: fmt.Sprintf(format, args...)}
 	w.c.note("watch", "FAILS: "+invariant)
 	w.failure.Steps = w.c.trace.tail()
 }

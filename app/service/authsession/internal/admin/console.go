@@ -89,7 +89,7 @@ func (g *guard) serveSignIn(w http.ResponseWriter, r *http.Request, login *oidcl
 		}{person.Token}, err)
 	default:
 		h.Set("Allow", "GET, POST")
-		failing(rpcerr.OtherVerb.With("GET or POST"))(w, r)
+		failing(rpcerr.ErrOtherVerb.With("GET or POST"))(w, r)
 	}
 }
 
@@ -97,7 +97,7 @@ func (g *guard) replySignIn(ctx context.Context, w http.ResponseWriter, answer a
 	if err != nil {
 		if _, known := status.FromError(err); !known {
 			logx.WithContext(ctx).Errorf("admin API: a sign-in: %v", err)
-			err = rpcerr.IssuerUnavailable
+			err = rpcerr.ErrIssuerUnavailable
 		}
 		fail(w, err, nil)
 		return
@@ -112,7 +112,7 @@ func (g *guard) finishSignIn(ctx context.Context, r *http.Request, from origin, 
 	defer func() { requests.Inc(from.transport, signIn, rpcerr.AnswerOf(err).Name) }()
 	entry := audit.Entry{Transport: overREST, Method: signIn, ClientIP: text(from.ip)}
 	person, err = login.Finish(ctx, answerIn(r))
-	var why oidclogin.Refusal
+	var why oidclogin.RefusalError
 	if errors.As(err, &why) {
 		refused := &refusal{answer: rpcerr.SignIn(why)}
 		g.refused(ctx, entry, refused)

@@ -74,7 +74,7 @@ func TestSignInWithoutTheIssuer(t *testing.T) {
 	for _, row := range rows {
 		require.Equal(t, "SignIn", row.Method)
 		require.Equal(t, "UNAUTHENTICATED", row.Code)
-		require.Equal(t, string(oidclogin.BadRequest), row.Reason)
+		require.Equal(t, string(oidclogin.ErrBadRequest), row.Reason)
 		require.Empty(t, row.Request, "codes stay out of the log")
 	}
 }

@@ -158,5 +158,5 @@ func (s *impl) knownWebhook(ctx context.Context, name string) error {
 }
 
 func noWebhook(name string) error {
-	return rpcerr.NoSuchWebhook.With(printed(name))
+	return rpcerr.ErrNoSuchWebhook.With(printed(name))
 }

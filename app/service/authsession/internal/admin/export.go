@@ -67,7 +67,7 @@ func (g *guard) export(s *impl) http.HandlerFunc {
 					free = func() { <-slots }
 					return nil, nil
 				default:
-					return nil, &refusal{answer: rpcerr.TooManyExports, wait: time.Second}
+					return nil, &refusal{answer: rpcerr.ErrTooManyExports, wait: time.Second}
 				}
 			})
 		defer free()

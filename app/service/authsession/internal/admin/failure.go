@@ -61,7 +61,7 @@ func partial(err error, ended []*pb.EndedSession) error {
 
 // invalid says what is wrong with a field of a request.
 func invalid(field, format string, args ...any) error {
-	return rpcerr.FieldInvalid.With(field, fmt.Sprintf(format, args...))
+	return rpcerr.ErrFieldInvalid.With(field, fmt.Sprintf(format, args...))
 }
 
 // fault turns an error of the manager into the answer; what is our own trouble
@@ -73,24 +73,24 @@ func fault(ctx context.Context, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &many):
-		return rpcerr.TooManySessions.With(many.Count, many.AtMost)
+		return rpcerr.ErrTooManySessions.With(many.Count, many.AtMost)
 	case errors.Is(err, sessions.ErrNotFound):
-		return rpcerr.NoSuchSession
+		return rpcerr.ErrNoSuchSession
 	case errors.Is(err, audit.ErrNotFound):
-		return rpcerr.NoSuchRow
+		return rpcerr.ErrNoSuchRow
 	case errors.Is(err, sessions.ErrBadToken):
 		return invalid("page_token", "this list did not give it out")
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return rpcerr.TookTooLong
+		return rpcerr.ErrTookTooLong
 	case ctx.Err() != nil:
-		return rpcerr.CallerGone
+		return rpcerr.ErrCallerGone
 	}
 	logx.WithContext(ctx).Errorf("admin API: %v", err)
 	if errors.Is(err, sessions.ErrUnknown) {
-		return rpcerr.OutcomeUnknown.With(sessions.ErrUnknown)
+		return rpcerr.ErrOutcomeUnknown.With(sessions.ErrUnknown)
 	}
 	if errors.As(err, &refused) { // a database that answers would answer the same again
-		return rpcerr.FaultHere
+		return rpcerr.ErrFaultHere
 	}
-	return rpcerr.StoreUnavailable
+	return rpcerr.ErrStoreUnavailable
 }

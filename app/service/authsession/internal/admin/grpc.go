@@ -41,7 +41,7 @@ func (g *guard) intercept(ctx context.Context, in any, info *grpc.UnaryServerInf
 	name, ours := strings.CutPrefix(info.FullMethod, "/"+pb.SessionAdmin_ServiceDesc.ServiceName+"/")
 	request, isMessage := in.(proto.Message)
 	if _, known := methods[name]; !ours || !known || !isMessage {
-		return nil, rpcerr.NoSuchMethod
+		return nil, rpcerr.ErrNoSuchMethod
 	}
 	from := origin{
 		transport: overGRPC, authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),

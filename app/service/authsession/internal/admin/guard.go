@@ -157,9 +157,9 @@ func (g *guard) do(ctx context.Context, name string, from origin, decode func() 
 	if err != nil {
 		lost.Inc()
 		k.end(ctx, nil, err)
-		refusals.Inc(rpcerr.AuditUnwritable.Reason)
+		refusals.Inc(rpcerr.ErrAuditUnwritable.Reason)
 		logx.WithContext(ctx).Errorf("admin API: %s by %s was not done, since it could not be written down: %v", name, caller.Name, err)
-		return nil, &refusal{answer: rpcerr.AuditUnwritable}
+		return nil, &refusal{answer: rpcerr.ErrAuditUnwritable}
 	}
 	out, err = safely(ctx, in, handle)
 	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTime)
@@ -182,7 +182,7 @@ func (g *guard) admit(from origin, scope token.Scope) (token.Caller, *refusal) {
 		return caller, g.exhausted(r)
 	}
 	if scope != "" && !caller.May(scope) {
-		return caller, &refusal{answer: rpcerr.ScopeMissing.With(scope)}
+		return caller, &refusal{answer: rpcerr.ErrScopeMissing.With(scope)}
 	}
 	return caller, nil
 }
@@ -196,7 +196,7 @@ func (g *guard) limited(from origin, r *refusal) *refusal {
 }
 
 func (g *guard) exhausted(r *refusal) *refusal {
-	r.answer = rpcerr.TooManyCalls.With(r.wait)
+	r.answer = rpcerr.ErrTooManyCalls.With(r.wait)
 	return r
 }
 
@@ -233,7 +233,7 @@ func safely(ctx context.Context, in proto.Message, handle handler) (out proto.Me
 	defer func() {
 		if p := recover(); p != nil {
 			logx.WithContext(ctx).Errorf("admin API: panic: %v\n%s", p, debug.Stack())
-			out, err = nil, rpcerr.FaultHere
+			out, err = nil, rpcerr.ErrFaultHere
 		}
 	}()
 	return handle(ctx, in)

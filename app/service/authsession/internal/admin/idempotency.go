@@ -37,7 +37,7 @@ func (k keyed) claim(ctx context.Context, name string, in proto.Message) (out pr
 		return nil, nil
 	}
 	if key := k.key[0]; len(k.key) > 1 || key == "" || len(key) > audit.MaxKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, &refusal{answer: rpcerr.KeyMalformed}
+		return nil, &refusal{answer: rpcerr.ErrKeyMalformed}
 	}
 	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(in)
 	var answer []byte
@@ -51,13 +51,13 @@ func (k keyed) claim(ctx context.Context, name string, in proto.Message) (out pr
 	case err == nil:
 		return out, nil
 	case errors.Is(err, audit.ErrKeyReused):
-		return nil, &refusal{answer: rpcerr.KeyReused}
+		return nil, &refusal{answer: rpcerr.ErrKeyReused}
 	case errors.Is(err, audit.ErrUnderWay):
-		return nil, &refusal{answer: rpcerr.KeyUnderWay}
+		return nil, &refusal{answer: rpcerr.ErrKeyUnderWay}
 	}
 	lost.Inc()
 	logx.WithContext(ctx).Errorf("admin API: %s by %s was not done: %v", name, k.caller, err)
-	return nil, &refusal{answer: rpcerr.KeysUnwritable}
+	return nil, &refusal{answer: rpcerr.ErrKeysUnwritable}
 }
 
 // end keeps the answer of a call that has succeeded. One that has failed may be

@@ -39,14 +39,14 @@ func (g *guard) identify(from origin) (token.Caller, *refusal) {
 	switch {
 	case len(from.authorization) > 0:
 		if g.verifier == nil {
-			return refuse(rpcerr.NoTokensHere)
+			return refuse(rpcerr.ErrNoTokensHere)
 		}
 		scheme, raw, _ := strings.Cut(from.authorization[0], " ")
 		if len(from.authorization) > 1 || !strings.EqualFold(scheme, "Bearer") {
-			return refuse(rpcerr.TokenNotAlone)
+			return refuse(rpcerr.ErrTokenNotAlone)
 		}
 		caller, err := g.verifier.Verify(strings.TrimSpace(raw))
-		if why := token.Refusal(""); errors.As(err, &why) {
+		if why := token.RefusalError(""); errors.As(err, &why) {
 			return refuse(rpcerr.Token(why))
 		}
 		return caller, nil
@@ -57,11 +57,11 @@ func (g *guard) identify(from origin) (token.Caller, *refusal) {
 				return caller, nil
 			}
 		}
-		return refuse(rpcerr.CertificateUnknown)
+		return refuse(rpcerr.ErrCertificateUnknown)
 	case g.verifier == nil:
-		return refuse(rpcerr.CertificateNeeded)
+		return refuse(rpcerr.ErrCertificateNeeded)
 	default:
-		return refuse(rpcerr.TokenMissing)
+		return refuse(rpcerr.ErrTokenMissing)
 	}
 }
 
@@ -90,7 +90,7 @@ func (g *guard) checkClients(current func() *tls.Config, transport string, proto
 			from := origin{transport: transport, ip: address(hello.Conn.RemoteAddr().String())}
 			ctx, cancel := context.WithTimeout(context.Background(), g.timeout)
 			defer cancel()
-			r := g.limited(from, &refusal{answer: rpcerr.CertificateBad})
+			r := g.limited(from, &refusal{answer: rpcerr.ErrCertificateBad})
 			g.refused(ctx, audit.Entry{Transport: transport, ClientIP: text(from.ip)}, r)
 			return r
 		}

@@ -78,19 +78,19 @@ func TestBadTokensAreRefusedAndWrittenDown(t *testing.T) {
 	require.NoError(t, err)
 	for name, tc := range map[string]struct {
 		token  string
-		reason token.Refusal
+		reason token.RefusalError
 	}{
-		"missing":          {"", token.Missing},
-		"rubbish":          {"rubbish", token.Malformed},
-		"wrong secret":     {signed(t, jwt.SigningMethodHS256, []byte(strings.Repeat("wrong!", 8)), nil), token.Signature},
-		"expired":          {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), token.Expired},
-		"not yet valid":    {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"nbf": time.Now().Add(time.Minute).Unix()}), token.NotYetValid},
-		"without exp":      {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": nil}), token.NoExpiry},
-		"none":             {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), token.Algorithm},
-		"HS512":            {signed(t, jwt.SigningMethodHS512, secret, nil), token.Algorithm},
-		"RS256":            {signed(t, jwt.SigningMethodRS256, rsaKey, nil), token.Algorithm},
-		"without subject":  {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"sub": ""}), token.Subject},
-		"longer than 8 KB": {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"x": strings.Repeat("x", 9000)}), token.Malformed},
+		"missing":          {"", token.ErrMissing},
+		"rubbish":          {"rubbish", token.ErrMalformed},
+		"wrong secret":     {signed(t, jwt.SigningMethodHS256, []byte(strings.Repeat("wrong!", 8)), nil), token.ErrSignature},
+		"expired":          {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": time.Now().Add(-time.Minute).Unix()}), token.ErrExpired},
+		"not yet valid":    {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"nbf": time.Now().Add(time.Minute).Unix()}), token.ErrNotYetValid},
+		"without exp":      {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"exp": nil}), token.ErrNoExpiry},
+		"none":             {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), token.ErrAlgorithm},
+		"HS512":            {signed(t, jwt.SigningMethodHS512, secret, nil), token.ErrAlgorithm},
+		"RS256":            {signed(t, jwt.SigningMethodRS256, rsaKey, nil), token.ErrAlgorithm},
+		"without subject":  {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"sub": ""}), token.ErrSubject},
+		"longer than 8 KB": {signed(t, jwt.SigningMethodHS256, secret, jwt.MapClaims{"x": strings.Repeat("x", 9000)}), token.ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := *a

@@ -29,7 +29,7 @@ func restHandler(base service.ServiceConf, g *guard, s *impl) (http.Handler, err
 	c := rest.RestConf{ServiceConf: base}
 	c.Middlewares.Trace, c.Middlewares.Prometheus, c.Middlewares.Recover = true, true, true
 	server, err := rest.NewServer(c,
-		rest.WithNotFoundHandler(failing(rpcerr.NoSuchPath)),
+		rest.WithNotFoundHandler(failing(rpcerr.ErrNoSuchPath)),
 		rest.WithNotAllowedHandler(http.HandlerFunc(notAllowed)))
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 		default:
 			body := encode(protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}, out)
 			if body == nil {
-				fail(w, rpcerr.AnswerUnwritable, endedIn(in, out))
+				fail(w, rpcerr.ErrAnswerUnwritable, endedIn(in, out))
 				return
 			}
 			reply(w, http.StatusOK, body)
@@ -157,7 +157,7 @@ func notAllowed(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.Sort(verbs)
 	w.Header().Set("Allow", strings.Join(verbs, ", "))
-	failing(rpcerr.OtherVerb.With(strings.Join(verbs, " or ")))(w, r)
+	failing(rpcerr.ErrOtherVerb.With(strings.Join(verbs, " or ")))(w, r)
 }
 
 // matches holds a path against one as routes has it.

@@ -191,7 +191,7 @@ func (s *impl) CleanUp(ctx context.Context, in *pb.CleanUpRequest) (*pb.CleanUpR
 	done, err := s.sessions.CleanUp(ctx, olderThan, min(limit, maxCleanUp), in.GetDryRun(), by(ctx))
 	out := &pb.CleanUpReply{Count: int32(done.Count), More: done.More, Ended: endedSessions(done.Ended)}
 	if err == nil && done.Busy {
-		return nil, rpcerr.CleanUpUnderWay
+		return nil, rpcerr.ErrCleanUpUnderWay
 	}
 	return out, fault(ctx, err)
 }

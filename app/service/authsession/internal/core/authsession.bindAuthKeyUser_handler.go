@@ -12,7 +12,7 @@ import (
 // stay. It returns the hash that names this login in the list of devices.
 func (c *Core) AuthsessionBindAuthKeyUser(in *authsession.TLAuthsessionBindAuthKeyUser) (*mtproto.Int64, error) {
 	if in.UserId == 0 {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	perm, err := c.perm("bindAuthKeyUser", in.AuthKeyId)
 	if err != nil {

@@ -35,7 +35,7 @@ func (c *Core) AuthsessionBindTempAuthKey(in *authsession.TLAuthsessionBindTempA
 	case err == nil:
 		binds.Inc("bound")
 		return boolTrue(), nil
-	case errors.Is(err, rpcerr.Internal):
+	case errors.Is(err, rpcerr.ErrInternal):
 		binds.Inc("error")
 	default:
 		binds.Inc("refused")
@@ -50,16 +50,16 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 	}
 	request := bindkey.Request{PermKeyID: in.PermAuthKeyId, Nonce: in.Nonce, ExpiresAt: in.ExpiresAt, EncryptedMessage: in.EncryptedMessage}
 	if err := bindkey.Precheck(request); err != nil {
-		return refuse(err, rpcerr.EncryptedMessage)
+		return refuse(err, rpcerr.ErrEncryptedMessage)
 	}
 	perm, err := c.dao().Key(c.ctx, in.PermAuthKeyId)
 	switch {
 	case errors.Is(err, dao.ErrNotFound):
-		return refuse(err, rpcerr.EncryptedMessage)
+		return refuse(err, rpcerr.ErrEncryptedMessage)
 	case err != nil:
 		return c.fault("bindTempAuthKey", err)
 	case perm.Type != dao.Permanent || len(perm.Body) != len(crypto.Key{}):
-		return refuse(dao.ErrNotPermanent, rpcerr.EncryptedMessage)
+		return refuse(dao.ErrNotPermanent, rpcerr.ErrEncryptedMessage)
 	}
 	var carrier bindkey.Carrier
 	if md := rpcMetadata(c.ctx); md != nil {
@@ -68,7 +68,7 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 	body := crypto.Key(perm.Body)
 	binding, err := bindkey.Open(&body, request, carrier)
 	if err != nil {
-		return refuse(err, rpcerr.EncryptedMessage)
+		return refuse(err, rpcerr.ErrEncryptedMessage)
 	}
 	end, err := c.dao().BindKey(c.ctx, binding.PermKeyID, binding.TempKeyID, func(keyExpiresAt int64) (int64, error) {
 		return binding.End(c.dao().Now(), keyExpiresAt)
@@ -78,13 +78,13 @@ func (c *Core) bindTempAuthKey(in *authsession.TLAuthsessionBindTempAuthKey) err
 		keyexpiry.Set(c.ctx, end)
 		return nil
 	case errors.Is(err, dao.ErrNotTemporary):
-		return refuse(err, rpcerr.TempKeyEmpty)
+		return refuse(err, rpcerr.ErrTempKeyEmpty)
 	case errors.Is(err, dao.ErrAlreadyBound):
-		return refuse(err, rpcerr.TempKeyBound)
+		return refuse(err, rpcerr.ErrTempKeyBound)
 	case errors.Is(err, dao.ErrBadExpiry):
-		return refuse(err, rpcerr.ExpiresAt)
+		return refuse(err, rpcerr.ErrExpiresAt)
 	case errors.Is(err, dao.ErrUnknownKey), errors.Is(err, dao.ErrNotPermanent):
-		return refuse(err, rpcerr.EncryptedMessage)
+		return refuse(err, rpcerr.ErrEncryptedMessage)
 	default:
 		return c.fault("bindTempAuthKey", err)
 	}

@@ -15,7 +15,7 @@ func (c *Core) AuthsessionGetPermAuthKeyId(in *authsession.TLAuthsessionGetPermA
 		return nil, err
 	}
 	if k.PermAuthKeyID == 0 {
-		return nil, rpcerr.KeyPermEmpty
+		return nil, rpcerr.ErrKeyPermEmpty
 	}
 	keyexpiry.Set(c.ctx, k.ExpiresAt)
 	return &mtproto.Int64{V: k.PermAuthKeyID}, nil

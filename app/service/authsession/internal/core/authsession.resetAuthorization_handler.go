@@ -33,7 +33,7 @@ func (c *Core) AuthsessionResetAuthorization(in *authsession.TLAuthsessionResetA
 		}
 	}
 	if in.Hash != 0 && len(ended) == 0 {
-		return nil, rpcerr.HashInvalid
+		return nil, rpcerr.ErrHashInvalid
 	}
 	out := &authsession.Vector_Long{Datas: make([]int64, len(ended))}
 	for i := range ended {

@@ -21,7 +21,7 @@ func (c *Core) AuthsessionSetAuthKey(in *authsession.TLAuthsessionSetAuthKey) (*
 	k, err := newKey(in)
 	if err != nil {
 		c.Errorf("setAuthKey: refused: %v", err)
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	err = c.dao().CreateKey(c.ctx, k, in.ExpiresIn)
 	if errors.Is(err, dao.ErrKeyTaken) {

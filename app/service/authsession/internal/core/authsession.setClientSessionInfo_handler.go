@@ -12,7 +12,7 @@ import (
 func (c *Core) AuthsessionSetClientSessionInfo(in *authsession.TLAuthsessionSetClientSessionInfo) (*mtproto.Bool, error) {
 	d := in.Data
 	if d == nil {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	return c.setClient("setClientSessionInfo", d.AuthKeyId, dao.Client{
 		IP: d.Ip, APIID: d.ApiId, DeviceModel: d.DeviceModel, SystemVersion: d.SystemVersion, AppVersion: d.AppVersion,

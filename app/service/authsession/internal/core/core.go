@@ -39,16 +39,16 @@ func (c *Core) manager() *sessions.Manager { return c.svcCtx.Manager }
 // way round: a fault answered with 401 logs clients out.
 func (c *Core) fault(call string, err error) error {
 	if errors.Is(err, dao.ErrNotFound) {
-		return rpcerr.KeyUnregistered
+		return rpcerr.ErrKeyUnregistered
 	}
 	c.Errorf("%s: %v", call, err)
-	return rpcerr.Internal
+	return rpcerr.ErrInternal
 }
 
 // key returns the key with the given id.
 func (c *Core) key(call string, id int64) (*dao.Key, error) {
 	if id == 0 { // no key has this id; callers without a key send it
-		return nil, rpcerr.KeyUnregistered
+		return nil, rpcerr.ErrKeyUnregistered
 	}
 	k, err := c.dao().Key(c.ctx, id)
 	if err != nil {
@@ -64,7 +64,7 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 		return 0, err
 	}
 	if k.PermAuthKeyID == 0 {
-		return 0, rpcerr.KeyPermEmpty
+		return 0, rpcerr.ErrKeyPermEmpty
 	}
 	return k.PermAuthKeyID, nil
 }
@@ -72,14 +72,14 @@ func (c *Core) perm(call string, id int64) (int64, error) {
 // login resolves a key id to what is known of its perm key.
 func (c *Core) login(call string, id int64) (perm int64, l *dao.Login, err error) {
 	if id == 0 {
-		return 0, nil, rpcerr.KeyUnregistered
+		return 0, nil, rpcerr.ErrKeyUnregistered
 	}
 	k, l, err := c.dao().LoginOf(c.ctx, id)
 	switch {
 	case err != nil:
 		return 0, nil, c.fault(call, err)
 	case k.PermAuthKeyID == 0:
-		return 0, nil, rpcerr.KeyPermEmpty
+		return 0, nil, rpcerr.ErrKeyPermEmpty
 	}
 	return k.PermAuthKeyID, l, nil
 }

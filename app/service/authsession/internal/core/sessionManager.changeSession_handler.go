@@ -16,7 +16,7 @@ func (c *Core) ChangeSession(in *authsession.ChangeSessionRequest) (*authsession
 	})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, rpcerr.HashInvalid
+		return nil, rpcerr.ErrHashInvalid
 	case err != nil:
 		return nil, c.fault("changeSession", err)
 	}

@@ -11,7 +11,7 @@ import (
 // who owes nothing. A key that is not is an answer, not an error.
 func (c *Core) CheckSession(in *authsession.CheckSessionRequest) (*authsession.CheckSessionReply, error) {
 	perm, l, err := c.login("checkSession", in.AuthKeyId)
-	if errors.Is(err, rpcerr.KeyUnregistered) || errors.Is(err, rpcerr.KeyPermEmpty) {
+	if errors.Is(err, rpcerr.ErrKeyUnregistered) || errors.Is(err, rpcerr.ErrKeyPermEmpty) {
 		return &authsession.CheckSessionReply{}, nil
 	}
 	if err != nil {

@@ -18,11 +18,11 @@ func (c *Core) GetSession(in *authsession.GetSessionRequest) (*authsession.Sessi
 	case in.AuthKeyId != 0:
 		found, err = c.manager().FindByKey(c.ctx, in.AuthKeyId)
 	default:
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, rpcerr.SessionNotFound
+		return nil, rpcerr.ErrSessionNotFound
 	case err != nil:
 		return nil, c.fault("getSession", err)
 	}

@@ -14,7 +14,7 @@ import (
 // the request keeps.
 func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsession.RevokeSessionsReply, error) {
 	if in.UserId == 0 || in.KeepNewest < 0 || !device.Known(in.DeviceType) {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	which := sessions.Selection{
 		UserID: in.UserId, Hash: in.Hash, DeviceType: in.DeviceType,
@@ -30,7 +30,7 @@ func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsessi
 	ended, err := c.manager().Revoke(c.ctx, which, sessions.By{Reason: sessions.ByUser, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
-		return nil, rpcerr.HashInvalid
+		return nil, rpcerr.ErrHashInvalid
 	case err != nil:
 		return nil, c.fault("revokeSessions", err)
 	}

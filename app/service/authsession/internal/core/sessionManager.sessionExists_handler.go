@@ -11,7 +11,7 @@ import (
 func (c *Core) SessionExists(in *authsession.SessionExistsRequest) (*authsession.SessionExistsReply, error) {
 	narrowed := in.DeviceType != "" || in.ApiId != 0
 	if in.UserId == 0 && in.Hash == 0 || in.Hash != 0 && narrowed || !device.Known(in.DeviceType) {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	var exists bool
 	var err error

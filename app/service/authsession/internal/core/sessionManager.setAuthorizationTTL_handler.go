@@ -9,7 +9,7 @@ import (
 // SetAuthorizationTTL sets after how many idle days a user's logins end.
 func (c *Core) SetAuthorizationTTL(in *authsession.SetAuthorizationTTLRequest) (*authsession.SetAuthorizationTTLReply, error) {
 	if in.UserId == 0 || in.Days < 0 || in.Days > sessions.MaxTTLDays {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	if err := c.manager().SetTTL(c.ctx, in.UserId, int(in.Days)); err != nil {
 		return nil, c.fault("setAuthorizationTTL", err)

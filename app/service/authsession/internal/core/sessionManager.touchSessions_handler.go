@@ -19,7 +19,7 @@ const (
 // those that cannot be looked at nothing is said.
 func (c *Core) TouchSessions(in *authsession.TouchSessionsRequest) (*authsession.TouchSessionsReply, error) {
 	if len(in.Touches) > maxTouches {
-		return nil, rpcerr.InputInvalid
+		return nil, rpcerr.ErrInputInvalid
 	}
 	var look []int64
 	for _, t := range in.Touches {

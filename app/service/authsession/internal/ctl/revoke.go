@@ -137,7 +137,7 @@ func (r *request) revokeHashes(ctx context.Context, client pb.SessionAdminClient
 	}
 	err := failure
 	if err == nil && unknown > 0 {
-		err = rpcerr.HashesNameNothing.With(unknown)
+		err = rpcerr.ErrHashesNameNothing.With(unknown)
 	}
 	if err != nil && good > 0 {
 		err = partially(err)

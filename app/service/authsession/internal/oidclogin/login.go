@@ -81,19 +81,19 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, err
 }
 
-// Refusal is why somebody is not let in: a word for metrics and the audit log. Other
+// RefusalError is why somebody is not let in: a word for metrics and the audit log. Other
 // errors mean that the issuer cannot be used now.
-type Refusal string
+type RefusalError string
 
-func (r Refusal) Error() string { return string(r) }
+func (r RefusalError) Error() string { return string(r) }
 
 // The refusals.
 const (
-	BadRequest Refusal = "oidc_request"  // what the console sent is no answer to a sign-in
-	BadCode    Refusal = "oidc_code"     // the issuer does not take code and verifier
-	BadIDToken Refusal = "oidc_id_token" //nolint:gosec // a word, not a credential
-	NoName     Refusal = "oidc_name"     // its NameClaim is missing, or an e-mail address that is not verified
-	NoGrant    Refusal = "oidc_grant"    // none of the roles grants anything
+	ErrBadRequest RefusalError = "oidc_request"  // what the console sent is no answer to a sign-in
+	ErrBadCode    RefusalError = "oidc_code"     // the issuer does not take code and verifier
+	ErrBadIDToken RefusalError = "oidc_id_token" //nolint:gosec // a word, not a credential
+	ErrNoName     RefusalError = "oidc_name"     // its NameClaim is missing, or an e-mail address that is not verified
+	ErrNoGrant    RefusalError = "oidc_grant"    // none of the roles grants anything
 )
 
 // issuer returns what the issuer says of itself, at most lookAgain old; older, while it
@@ -150,7 +150,7 @@ type Person struct {
 // the issuer, is the reason.
 func (l *Login) Finish(ctx context.Context, a Answer) (Person, error) {
 	if a.Code == "" || len(a.Verifier) < leastCode || a.Nonce == "" || a.RedirectURI == "" {
-		return Person{}, BadRequest
+		return Person{}, ErrBadRequest
 	}
 	p, err := l.issuer(ctx)
 	if err != nil {
@@ -166,14 +166,14 @@ func (l *Login) Finish(ctx context.Context, a Answer) (Person, error) {
 	var refused *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refused) && refused.Response.StatusCode < http.StatusInternalServerError:
-		return Person{}, BadCode
+		return Person{}, ErrBadCode
 	case err != nil:
 		return Person{}, fmt.Errorf("the OIDC issuer: %w", err)
 	}
 	raw, _ := answer.Extra("id_token").(string)
 	id, err := p.Verifier(&oidc.Config{ClientID: l.settings.ClientID, Now: l.now}).Verify(ctx, raw)
 	if err != nil || id.Nonce != a.Nonce {
-		return Person{}, BadIDToken
+		return Person{}, ErrBadIDToken
 	}
 	return l.admit(id)
 }
@@ -193,18 +193,18 @@ func (l *Login) secret() (string, error) {
 func (l *Login) admit(id *oidc.IDToken) (Person, error) {
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
-		return Person{}, BadIDToken
+		return Person{}, ErrBadIDToken
 	}
 	name, _ := claims[l.settings.NameClaim].(string)
 	if verified, _ := claims["email_verified"].(bool); name == "" || l.settings.NameClaim == "email" && !verified {
-		return Person{}, NoName
+		return Person{}, ErrNoName
 	}
 	var scopes []token.Scope
 	for _, role := range texts(claims[l.settings.RolesClaim]) {
 		scopes = append(scopes, l.settings.Grants[role]...)
 	}
 	if slices.Sort(scopes); len(scopes) == 0 {
-		return Person{}, NoGrant
+		return Person{}, ErrNoGrant
 	}
 	made, err := l.mint(name, slices.Compact(scopes))
 	if err != nil {

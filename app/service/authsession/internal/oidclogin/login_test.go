@@ -153,25 +153,25 @@ func TestRefusals(t *testing.T) {
 		name   string
 		claims map[string]any
 		answer func(*oidclogin.Answer)
-		want   oidclogin.Refusal
+		want   oidclogin.RefusalError
 	}{
-		{name: "no code", answer: func(a *oidclogin.Answer) { a.Code = "" }, want: oidclogin.BadRequest},
-		{name: "no verifier", answer: func(a *oidclogin.Answer) { a.Verifier = "" }, want: oidclogin.BadRequest},
-		{name: "a verifier that can be guessed", answer: func(a *oidclogin.Answer) { a.Verifier = "short" }, want: oidclogin.BadRequest},
-		{name: "no nonce", answer: func(a *oidclogin.Answer) { a.Nonce = "" }, want: oidclogin.BadRequest},
-		{name: "another code", answer: func(a *oidclogin.Answer) { a.Code = "bad" }, want: oidclogin.BadCode},
-		{name: "a code of somebody else's tab", answer: func(a *oidclogin.Answer) { a.Verifier = strings.Repeat("x", 43) }, want: oidclogin.BadCode},
-		{name: "another place to come back to", answer: func(a *oidclogin.Answer) { a.RedirectURI = "http://evil.example/" }, want: oidclogin.BadCode},
-		{name: "an ID token of another sign-in", answer: func(a *oidclogin.Answer) { a.Nonce = "n-2" }, want: oidclogin.BadIDToken},
-		{name: "an ID token for another client", claims: map[string]any{"aud": "other"}, want: oidclogin.BadIDToken},
-		{name: "an ID token of another issuer", claims: map[string]any{"iss": "https://evil.example"}, want: oidclogin.BadIDToken},
-		{name: "an ID token that has expired", claims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, want: oidclogin.BadIDToken},
-		{name: "no address", claims: map[string]any{"email": nil}, want: oidclogin.NoName},
-		{name: "an address that nobody has verified", claims: map[string]any{"email_verified": false}, want: oidclogin.NoName},
-		{name: "an address of which that is not said", claims: map[string]any{"email_verified": nil}, want: oidclogin.NoName},
-		{name: "no role", claims: map[string]any{"groups": nil}, want: oidclogin.NoGrant},
-		{name: "a role that grants nothing", claims: map[string]any{"groups": []string{"staff"}}, want: oidclogin.NoGrant},
-		{name: "roles that are no texts", claims: map[string]any{"groups": []any{1, map[string]any{"ops": true}}}, want: oidclogin.NoGrant},
+		{name: "no code", answer: func(a *oidclogin.Answer) { a.Code = "" }, want: oidclogin.ErrBadRequest},
+		{name: "no verifier", answer: func(a *oidclogin.Answer) { a.Verifier = "" }, want: oidclogin.ErrBadRequest},
+		{name: "a verifier that can be guessed", answer: func(a *oidclogin.Answer) { a.Verifier = "short" }, want: oidclogin.ErrBadRequest},
+		{name: "no nonce", answer: func(a *oidclogin.Answer) { a.Nonce = "" }, want: oidclogin.ErrBadRequest},
+		{name: "another code", answer: func(a *oidclogin.Answer) { a.Code = "bad" }, want: oidclogin.ErrBadCode},
+		{name: "a code of somebody else's tab", answer: func(a *oidclogin.Answer) { a.Verifier = strings.Repeat("x", 43) }, want: oidclogin.ErrBadCode},
+		{name: "another place to come back to", answer: func(a *oidclogin.Answer) { a.RedirectURI = "http://evil.example/" }, want: oidclogin.ErrBadCode},
+		{name: "an ID token of another sign-in", answer: func(a *oidclogin.Answer) { a.Nonce = "n-2" }, want: oidclogin.ErrBadIDToken},
+		{name: "an ID token for another client", claims: map[string]any{"aud": "other"}, want: oidclogin.ErrBadIDToken},
+		{name: "an ID token of another issuer", claims: map[string]any{"iss": "https://evil.example"}, want: oidclogin.ErrBadIDToken},
+		{name: "an ID token that has expired", claims: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, want: oidclogin.ErrBadIDToken},
+		{name: "no address", claims: map[string]any{"email": nil}, want: oidclogin.ErrNoName},
+		{name: "an address that nobody has verified", claims: map[string]any{"email_verified": false}, want: oidclogin.ErrNoName},
+		{name: "an address of which that is not said", claims: map[string]any{"email_verified": nil}, want: oidclogin.ErrNoName},
+		{name: "no role", claims: map[string]any{"groups": nil}, want: oidclogin.ErrNoGrant},
+		{name: "a role that grants nothing", claims: map[string]any{"groups": []string{"staff"}}, want: oidclogin.ErrNoGrant},
+		{name: "roles that are no texts", claims: map[string]any{"groups": []any{1, map[string]any{"ops": true}}}, want: oidclogin.ErrNoGrant},
 	} {
 		i.claims = i.person(c.claims)
 		a := good()
@@ -217,7 +217,7 @@ func TestSecret(t *testing.T) {
 	}
 	i.secret = "third"
 	_, err = l.Finish(t.Context(), good())
-	require.ErrorIs(t, err, oidclogin.BadCode)
+	require.ErrorIs(t, err, oidclogin.ErrBadCode)
 	l = i.login(func(s *oidclogin.Settings) { s.ClientSecretFile = "/dev/zero" }) // never ends
 	_, err = l.Finish(t.Context(), good())
 	require.ErrorContains(t, err, "/dev/zero holds more than")
@@ -228,7 +228,7 @@ func TestIssuerIsAway(t *testing.T) {
 	i := newIssuer(t)
 	i.long = true
 	l := i.login(nil)
-	var why oidclogin.Refusal
+	var why oidclogin.RefusalError
 	_, err := l.Way(t.Context())
 	require.Error(t, err)
 	_, err = l.Finish(t.Context(), good())

@@ -39,15 +39,15 @@ func (e *Error) With(parts ...any) *Error {
 // None of the codes is one of gRPC's own: stock peers throw a node out of their rings
 // for 4 and 14.
 var (
-	KeyUnregistered  = &Error{401, "AUTH_KEY_UNREGISTERED", ""}
-	KeyPermEmpty     = &Error{401, "AUTH_KEY_PERM_EMPTY", ""}
-	EncryptedMessage = &Error{400, "ENCRYPTED_MESSAGE_INVALID", ""}
-	InputInvalid     = &Error{400, "INPUT_REQUEST_INVALID", ""}
-	TempKeyEmpty     = &Error{400, "TEMP_AUTH_KEY_EMPTY", ""}
-	TempKeyBound     = &Error{400, "TEMP_AUTH_KEY_ALREADY_BOUND", ""}
-	ExpiresAt        = &Error{400, "EXPIRES_AT_INVALID", ""}
-	HashInvalid      = &Error{400, "HASH_INVALID", ""}
-	SessionNotFound  = &Error{404, "SESSION_NOT_FOUND", ""}
-	Internal         = &Error{500, "INTERNAL_SERVER_ERROR", ""}
-	PeerNotAllowed   = &Error{codes.PermissionDenied, allow.NotAllowed, ""} // package allow answers it
+	ErrKeyUnregistered  = &Error{401, "AUTH_KEY_UNREGISTERED", ""}
+	ErrKeyPermEmpty     = &Error{401, "AUTH_KEY_PERM_EMPTY", ""}
+	ErrEncryptedMessage = &Error{400, "ENCRYPTED_MESSAGE_INVALID", ""}
+	ErrInputInvalid     = &Error{400, "INPUT_REQUEST_INVALID", ""}
+	ErrTempKeyEmpty     = &Error{400, "TEMP_AUTH_KEY_EMPTY", ""}
+	ErrTempKeyBound     = &Error{400, "TEMP_AUTH_KEY_ALREADY_BOUND", ""}
+	ErrExpiresAt        = &Error{400, "EXPIRES_AT_INVALID", ""}
+	ErrHashInvalid      = &Error{400, "HASH_INVALID", ""}
+	ErrSessionNotFound  = &Error{404, "SESSION_NOT_FOUND", ""}
+	ErrInternal         = &Error{500, "INTERNAL_SERVER_ERROR", ""}
+	ErrPeerNotAllowed   = &Error{codes.PermissionDenied, allow.NotAllowed, ""} // package allow answers it
 )

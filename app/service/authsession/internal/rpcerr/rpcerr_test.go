@@ -95,7 +95,7 @@ func TestEachRefusalHasAnAnswer(t *testing.T) {
 	for why, e := range signIns {
 		known[string(why)] = e.Reason
 	}
-	word := regexp.MustCompile(`(?m)^\t\w+ +Refusal = "(\w+)"`)
+	word := regexp.MustCompile(`(?m)^\t\w+ +RefusalError = "(\w+)"`)
 	found := 0
 	for _, file := range []string{"../admin/token/token.go", "../oidclogin/login.go"} {
 		text, err := os.ReadFile(file)
@@ -106,8 +106,8 @@ func TestEachRefusalHasAnAnswer(t *testing.T) {
 		}
 	}
 	require.Len(t, known, found)
-	require.Equal(t, TokenExpired, Token("token_expired"))
-	require.Equal(t, SignInGrant, SignIn("oidc_grant"))
+	require.Equal(t, ErrTokenExpired, Token("token_expired"))
+	require.Equal(t, ErrSignInGrant, SignIn("oidc_grant"))
 }
 
 // constant matches errors that are written in place: a status with a text, or a refusal.
@@ -121,17 +121,17 @@ func TestNoOtherErrors(t *testing.T) {
 // An error reaches a caller over gRPC with its code and its text, filled in or not, and
 // errors.Is tells those of the catalogue apart.
 func TestAnswers(t *testing.T) {
-	require.Equal(t, codes.Code(401), status.Code(KeyUnregistered))
-	require.Equal(t, "AUTH_KEY_UNREGISTERED", status.Convert(KeyUnregistered).Message())
-	require.Empty(t, status.Convert(KeyUnregistered).Details(), "a gateway compares it with one without details")
-	require.ErrorIs(t, error(KeyUnregistered), KeyUnregistered)
-	require.NotErrorIs(t, error(KeyUnregistered), KeyPermEmpty)
-	got := NoSuchWebhook.With("crm")
+	require.Equal(t, codes.Code(401), status.Code(ErrKeyUnregistered))
+	require.Equal(t, "AUTH_KEY_UNREGISTERED", status.Convert(ErrKeyUnregistered).Message())
+	require.Empty(t, status.Convert(ErrKeyUnregistered).Details(), "a gateway compares it with one without details")
+	require.ErrorIs(t, error(ErrKeyUnregistered), ErrKeyUnregistered)
+	require.NotErrorIs(t, error(ErrKeyUnregistered), ErrKeyPermEmpty)
+	got := ErrNoSuchWebhook.With("crm")
 	require.Equal(t, codes.NotFound, status.Code(got))
 	require.EqualError(t, got, `there is no webhook "crm" on this node`)
-	require.Equal(t, `there is no webhook %q on this node`, NoSuchWebhook.Message)
+	require.Equal(t, `there is no webhook %q on this node`, ErrNoSuchWebhook.Message)
 
 	require.Equal(t, Answer{"OK", 200}, AnswerOf(nil))
-	require.Equal(t, Answer{"NOT_FOUND", 404}, AnswerOf(NoSuchSession))
+	require.Equal(t, Answer{"NOT_FOUND", 404}, AnswerOf(ErrNoSuchSession))
 	require.Equal(t, Answer{"INTERNAL", 500}, AnswerOf(errors.New("any other")))
 }

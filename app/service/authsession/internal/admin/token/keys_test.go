@@ -45,13 +45,13 @@ func TestATokenNamesItsKey(t *testing.T) {
 	}{
 		"old":                        {named, withKid(t, jwt.SigningMethodHS256, old, "old"), nil},
 		"young":                      {named, withKid(t, jwt.SigningMethodHS256, young, "young"), nil},
-		"the other's name":           {named, withKid(t, jwt.SigningMethodHS256, old, "young"), Signature},
-		"a name that there is not":   {named, withKid(t, jwt.SigningMethodHS256, old, "x"), KeyUnknown},
-		"no name":                    {named, withKid(t, jwt.SigningMethodHS256, old, ""), KeyUnknown},
+		"the other's name":           {named, withKid(t, jwt.SigningMethodHS256, old, "young"), ErrSignature},
+		"a name that there is not":   {named, withKid(t, jwt.SigningMethodHS256, old, "x"), ErrKeyUnknown},
+		"no name":                    {named, withKid(t, jwt.SigningMethodHS256, old, ""), ErrKeyUnknown},
 		"no name, a key without one": {mixed, withKid(t, jwt.SigningMethodHS256, old, ""), nil},
 		"an issuer's own name":       {mixed, withKid(t, jwt.SigningMethodHS256, old, "x"), nil},
 		"the named key, mixed":       {mixed, withKid(t, jwt.SigningMethodHS256, young, "young"), nil},
-		"the unnamed one for it":     {mixed, withKid(t, jwt.SigningMethodHS256, old, "young"), Signature},
+		"the unnamed one for it":     {mixed, withKid(t, jwt.SigningMethodHS256, old, "young"), ErrSignature},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := tc.v.Verify(tc.token)
@@ -93,7 +93,7 @@ func TestKeySets(t *testing.T) {
 		_, err := v.Verify(withKid(t, tc.method, tc.key, kid))
 		require.NoError(t, err, kid)
 		_, err = v.Verify(withKid(t, jwt.SigningMethodHS256, rsaKey.N.Bytes(), kid))
-		require.Equal(t, Algorithm, err)
+		require.Equal(t, ErrAlgorithm, err)
 	}
 	small := text(new(big.Int).Lsh(big.NewInt(1), 1023).Bytes())
 	for want, content := range map[string]string{
@@ -121,11 +121,11 @@ func TestTheLifeOfATokenIsBounded(t *testing.T) {
 		want    error
 	}{
 		"a month":                            {jwt.MapClaims{"iat": at(0), "exp": at(720 * time.Hour)}, nil},
-		"more":                               {jwt.MapClaims{"iat": at(0), "exp": at(721 * time.Hour)}, TooLong},
-		"a century, made long ago":           {jwt.MapClaims{"iat": at(-876_000 * time.Hour), "exp": at(time.Hour)}, TooLong},
+		"more":                               {jwt.MapClaims{"iat": at(0), "exp": at(721 * time.Hour)}, ErrTooLong},
+		"a century, made long ago":           {jwt.MapClaims{"iat": at(-876_000 * time.Hour), "exp": at(time.Hour)}, ErrTooLong},
 		"a month, without a word of when":    {jwt.MapClaims{"exp": at(720 * time.Hour)}, nil},
-		"a century, without a word of when":  {jwt.MapClaims{"exp": at(876_000 * time.Hour)}, TooLong},
-		"a century, by a clock that is fast": {jwt.MapClaims{"iat": at(20 * time.Second), "exp": at(876_000 * time.Hour)}, TooLong},
+		"a century, without a word of when":  {jwt.MapClaims{"exp": at(876_000 * time.Hour)}, ErrTooLong},
+		"a century, by a clock that is fast": {jwt.MapClaims{"iat": at(20 * time.Second), "exp": at(876_000 * time.Hour)}, ErrTooLong},
 		"made by a clock that is fast":       {jwt.MapClaims{"iat": at(20 * time.Second), "nbf": at(20 * time.Second)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -146,8 +146,8 @@ func TestDeniedTokens(t *testing.T) {
 	}{
 		"another":      {jwt.MapClaims{"jti": "two"}, nil},
 		"without jti":  {nil, nil},
-		"this one":     {jwt.MapClaims{"jti": "one"}, Denied},
-		"this subject": {jwt.MapClaims{"sub": "mallory", "jti": "three"}, Denied},
+		"this one":     {jwt.MapClaims{"jti": "one"}, ErrDenied},
+		"this subject": {jwt.MapClaims{"sub": "mallory", "jti": "three"}, ErrDenied},
 	} {
 		_, err := v.Verify(sign(t, jwt.SigningMethodHS256, bytes.TrimSpace(secret), good(tc.changes)))
 		require.Equal(t, tc.want, err, name)
@@ -181,5 +181,5 @@ func TestScopesHaveSeveralForms(t *testing.T) {
 		require.Equal(t, tc.want, caller.Scopes, name)
 	}
 	_, err := v.Verify(sign(t, jwt.SigningMethodHS256, bytes.TrimSpace(secret), good(jwt.MapClaims{"scope": 5})))
-	require.Equal(t, Malformed, err)
+	require.Equal(t, ErrMalformed, err)
 }

@@ -105,7 +105,7 @@ func TestKeysAreFollowedAsTheyRotate(t *testing.T) {
 	_, err := r.Verify(i.token("two"))
 	require.NoError(t, err)
 	_, err = r.Verify(old)
-	require.ErrorIs(t, err, KeyUnknown, "what is not in the set counts no more")
+	require.ErrorIs(t, err, ErrKeyUnknown, "what is not in the set counts no more")
 	require.EqualValues(t, 2, i.reads.Load())
 }
 
@@ -119,7 +119,7 @@ func TestKeysThatAreTakenOutEnd(t *testing.T) {
 	require.NoError(t, err)
 	i.rotate("two")
 	r.pass(refreshAfter)
-	require.Eventually(t, func() bool { _, err := r.Verify(one); return errors.Is(err, KeyUnknown) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, err := r.Verify(one); return errors.Is(err, ErrKeyUnknown) }, 10*time.Second, time.Millisecond)
 }
 
 // Names that nobody has are no way to have the set read again and again.
@@ -130,7 +130,7 @@ func TestMadeUpNamesCostOneReadInTenSeconds(t *testing.T) {
 	var callers sync.WaitGroup
 	for n := range 50 {
 		callers.Go(func() {
-			if _, err := r.Verify(made(fmt.Sprint(n))); !errors.Is(err, KeyUnknown) {
+			if _, err := r.Verify(made(fmt.Sprint(n))); !errors.Is(err, ErrKeyUnknown) {
 				t.Error(err)
 			}
 		})
@@ -158,7 +158,7 @@ func TestASetThatIsAwayLeavesItsKeysForAnHour(t *testing.T) {
 	require.ErrorContains(t, *r.errs.Load(), "answers 502")
 	r.pass(believed)
 	_, err = r.Verify(i.token("one"))
-	require.ErrorIs(t, err, KeyUnknown)
+	require.ErrorIs(t, err, ErrKeyUnknown)
 	i.answers = nil
 	r.pass(fetchPause)
 	_, err = r.Verify(i.token("one"))
@@ -183,7 +183,7 @@ func TestAnswersThatAreNoSet(t *testing.T) {
 			i.answers = tc.answer
 			r := i.reader(nil)
 			_, err := r.Verify(i.token("one"))
-			require.ErrorIs(t, err, KeyUnknown)
+			require.ErrorIs(t, err, ErrKeyUnknown)
 			require.Eventually(t, func() bool { return r.errs.Load() != nil }, 10*time.Second, time.Millisecond)
 			require.ErrorContains(t, *r.errs.Load(), tc.want)
 		})
@@ -204,7 +204,7 @@ func TestFilesComeFirst(t *testing.T) {
 	}
 	require.Zero(t, i.reads.Load())
 	_, err = r.Verify(i.token("one"))
-	require.ErrorIs(t, err, Algorithm)
+	require.ErrorIs(t, err, ErrAlgorithm)
 }
 
 func TestCheckURL(t *testing.T) {

@@ -53,27 +53,27 @@ const (
 	maxName = 128
 )
 
-// Refusal is why a token is not accepted: a word for metrics and the audit
+// RefusalError is why a token is not accepted: a word for metrics and the audit
 // log. It tells nothing of the token.
-type Refusal string
+type RefusalError string
 
-func (r Refusal) Error() string { return string(r) }
+func (r RefusalError) Error() string { return string(r) }
 
 // The refusals.
 const (
-	Missing     Refusal = "token_missing"
-	Malformed   Refusal = "token_malformed"
-	Algorithm   Refusal = "token_algorithm"
-	Signature   Refusal = "token_signature"
-	Expired     Refusal = "token_expired"
-	NoExpiry    Refusal = "token_without_exp"
-	NotYetValid Refusal = "token_not_yet_valid"
-	Issuer      Refusal = "token_issuer"
-	Audience    Refusal = "token_audience"
-	Subject     Refusal = "token_subject"
-	KeyUnknown  Refusal = "token_key" // its kid names no key
-	TooLong     Refusal = "token_life"
-	Denied      Refusal = "token_denied"
+	ErrMissing     RefusalError = "token_missing"
+	ErrMalformed   RefusalError = "token_malformed"
+	ErrAlgorithm   RefusalError = "token_algorithm"
+	ErrSignature   RefusalError = "token_signature"
+	ErrExpired     RefusalError = "token_expired"
+	ErrNoExpiry    RefusalError = "token_without_exp"
+	ErrNotYetValid RefusalError = "token_not_yet_valid"
+	ErrIssuer      RefusalError = "token_issuer"
+	ErrAudience    RefusalError = "token_audience"
+	ErrSubject     RefusalError = "token_subject"
+	ErrKeyUnknown  RefusalError = "token_key" // its kid names no key
+	ErrTooLong     RefusalError = "token_life"
+	ErrDenied      RefusalError = "token_denied"
 )
 
 // Caller is who a token speaks for.
@@ -164,16 +164,16 @@ func NewVerifier(keys func() Keys, rules Rules, now func() time.Time) *Verifier 
 // scopes of the token are passed over.
 func (v *Verifier) Verify(raw string) (Caller, error) {
 	if raw == "" {
-		return Caller{}, Missing
+		return Caller{}, ErrMissing
 	}
 	if len(raw) > MaxSize {
-		return Caller{}, Malformed
+		return Caller{}, ErrMalformed
 	}
 	var c claims
 	keys := v.keys()
 	_, err := v.parser.ParseWithClaims(raw, &c, func(t *jwt.Token) (any, error) {
 		if _, critical := t.Header["crit"]; critical { // an extension that must be understood (RFC 7515, 4.1.11)
-			return nil, Malformed
+			return nil, ErrMalformed
 		}
 		return keys.of(t)
 	})
@@ -182,12 +182,12 @@ func (v *Verifier) Verify(raw string) (Caller, error) {
 	}
 	switch {
 	case v.rules.MaxLife > 0 && c.life(v.now()) > v.rules.MaxLife:
-		return Caller{}, TooLong
+		return Caller{}, ErrTooLong
 	case keys.Denied.has(&c):
-		return Caller{}, Denied
+		return Caller{}, ErrDenied
 	}
 	if c.Subject == "" || len(c.Subject) > maxName || strings.ContainsFunc(c.Subject, unprintable) {
-		return Caller{}, Subject
+		return Caller{}, ErrSubject
 	}
 	caller := Caller{Name: c.Subject, Until: c.ExpiresAt.Time}
 	for _, word := range slices.Concat(c.Scope, c.Scp) {
@@ -210,9 +210,9 @@ func (k Keys) of(t *jwt.Token) (any, error) {
 	}
 	switch {
 	case !known:
-		return nil, KeyUnknown
+		return nil, ErrKeyUnknown
 	case t.Method.Alg() != key.algorithm:
-		return nil, Algorithm
+		return nil, ErrAlgorithm
 	}
 	return key.verify, nil
 }
@@ -227,22 +227,22 @@ func (c *claims) life(now time.Time) time.Duration {
 
 func unprintable(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }
 
-func (v *Verifier) refusal(c *claims, err error) Refusal {
+func (v *Verifier) refusal(c *claims, err error) RefusalError {
 	for _, known := range []struct {
 		is  error
-		why Refusal
+		why RefusalError
 	}{
-		{jwt.ErrTokenMalformed, Malformed},
-		{Malformed, Malformed},
-		{KeyUnknown, KeyUnknown},
-		{Algorithm, Algorithm},
-		{jwt.ErrTokenUnverifiable, Algorithm}, // an algorithm that nobody knows
-		{jwt.ErrTokenSignatureInvalid, Signature},
-		{jwt.ErrTokenExpired, Expired},
-		{jwt.ErrTokenNotValidYet, NotYetValid},
-		{jwt.ErrTokenUsedBeforeIssued, NotYetValid},
-		{jwt.ErrTokenInvalidIssuer, Issuer},
-		{jwt.ErrTokenInvalidAudience, Audience},
+		{jwt.ErrTokenMalformed, ErrMalformed},
+		{ErrMalformed, ErrMalformed},
+		{ErrKeyUnknown, ErrKeyUnknown},
+		{ErrAlgorithm, ErrAlgorithm},
+		{jwt.ErrTokenUnverifiable, ErrAlgorithm}, // an algorithm that nobody knows
+		{jwt.ErrTokenSignatureInvalid, ErrSignature},
+		{jwt.ErrTokenExpired, ErrExpired},
+		{jwt.ErrTokenNotValidYet, ErrNotYetValid},
+		{jwt.ErrTokenUsedBeforeIssued, ErrNotYetValid},
+		{jwt.ErrTokenInvalidIssuer, ErrIssuer},
+		{jwt.ErrTokenInvalidAudience, ErrAudience},
 	} {
 		if errors.Is(err, known.is) {
 			return known.why
@@ -250,13 +250,13 @@ func (v *Verifier) refusal(c *claims, err error) Refusal {
 	}
 	switch {
 	case !errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
-		return Malformed
+		return ErrMalformed
 	case c.ExpiresAt == nil:
-		return NoExpiry
+		return ErrNoExpiry
 	case c.Issuer == "":
-		return Issuer
+		return ErrIssuer
 	default:
-		return Audience
+		return ErrAudience
 	}
 }
 

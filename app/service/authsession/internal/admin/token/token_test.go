@@ -83,31 +83,31 @@ func TestVerify(t *testing.T) {
 		"good":                          {hs(nil), nil},
 		"audience among several":        {hs(jwt.MapClaims{"aud": []string{"there", "here"}}), nil},
 		"expired within the leeway":     {hs(jwt.MapClaims{"exp": at(-29 * time.Second)}), nil},
-		"expired":                       {hs(jwt.MapClaims{"exp": at(-31 * time.Second)}), Expired},
-		"without exp":                   {hs(jwt.MapClaims{"exp": nil}), NoExpiry},
-		"exp is text":                   {hs(jwt.MapClaims{"exp": "tomorrow"}), Malformed},
-		"not yet valid":                 {hs(jwt.MapClaims{"nbf": at(time.Minute)}), NotYetValid},
-		"made in the future":            {hs(jwt.MapClaims{"iat": at(time.Minute)}), NotYetValid},
-		"another issuer":                {hs(jwt.MapClaims{"iss": "them"}), Issuer},
-		"no issuer":                     {hs(jwt.MapClaims{"iss": nil}), Issuer},
-		"another audience":              {hs(jwt.MapClaims{"aud": "there"}), Audience},
-		"no audience":                   {hs(jwt.MapClaims{"aud": nil}), Audience},
-		"no subject":                    {hs(jwt.MapClaims{"sub": nil}), Subject},
-		"a subject of several lines":    {hs(jwt.MapClaims{"sub": "a\nb"}), Subject},
-		"a subject that is too long":    {hs(jwt.MapClaims{"sub": strings.Repeat("a", 129)}), Subject},
-		"another secret":                {sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good(nil)), Signature},
-		"signature cut":                 {hs(nil)[:len(hs(nil))-3], Signature},
-		"none":                          {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(nil)), Algorithm},
-		"HS384 with the right secret":   {sign(t, jwt.SigningMethodHS384, trimmed, good(nil)), Algorithm},
-		"RS256":                         {sign(t, jwt.SigningMethodRS256, rsaKey, good(nil)), Algorithm},
-		"an algorithm that is none":     {strange, Algorithm},
-		"a critical extension":          {withCrit, Malformed},
-		"nothing":                       {"", Missing},
-		"rubbish":                       {"rubbish", Malformed},
-		"rubbish in three parts":        {"a.b.c", Malformed},
-		"longer than any token":         {strings.Repeat("a", MaxSize+1), Malformed},
-		"padded base64":                 {strings.Replace(hs(nil), ".", "=.", 1), Malformed},
-		"a JSON Web Encryption's parts": {"a.b.c.d.e", Malformed},
+		"expired":                       {hs(jwt.MapClaims{"exp": at(-31 * time.Second)}), ErrExpired},
+		"without exp":                   {hs(jwt.MapClaims{"exp": nil}), ErrNoExpiry},
+		"exp is text":                   {hs(jwt.MapClaims{"exp": "tomorrow"}), ErrMalformed},
+		"not yet valid":                 {hs(jwt.MapClaims{"nbf": at(time.Minute)}), ErrNotYetValid},
+		"made in the future":            {hs(jwt.MapClaims{"iat": at(time.Minute)}), ErrNotYetValid},
+		"another issuer":                {hs(jwt.MapClaims{"iss": "them"}), ErrIssuer},
+		"no issuer":                     {hs(jwt.MapClaims{"iss": nil}), ErrIssuer},
+		"another audience":              {hs(jwt.MapClaims{"aud": "there"}), ErrAudience},
+		"no audience":                   {hs(jwt.MapClaims{"aud": nil}), ErrAudience},
+		"no subject":                    {hs(jwt.MapClaims{"sub": nil}), ErrSubject},
+		"a subject of several lines":    {hs(jwt.MapClaims{"sub": "a\nb"}), ErrSubject},
+		"a subject that is too long":    {hs(jwt.MapClaims{"sub": strings.Repeat("a", 129)}), ErrSubject},
+		"another secret":                {sign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 32)), good(nil)), ErrSignature},
+		"signature cut":                 {hs(nil)[:len(hs(nil))-3], ErrSignature},
+		"none":                          {sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(nil)), ErrAlgorithm},
+		"HS384 with the right secret":   {sign(t, jwt.SigningMethodHS384, trimmed, good(nil)), ErrAlgorithm},
+		"RS256":                         {sign(t, jwt.SigningMethodRS256, rsaKey, good(nil)), ErrAlgorithm},
+		"an algorithm that is none":     {strange, ErrAlgorithm},
+		"a critical extension":          {withCrit, ErrMalformed},
+		"nothing":                       {"", ErrMissing},
+		"rubbish":                       {"rubbish", ErrMalformed},
+		"rubbish in three parts":        {"a.b.c", ErrMalformed},
+		"longer than any token":         {strings.Repeat("a", MaxSize+1), ErrMalformed},
+		"padded base64":                 {strings.Replace(hs(nil), ".", "=.", 1), ErrMalformed},
+		"a JSON Web Encryption's parts": {"a.b.c.d.e", ErrMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			caller, err := v.Verify(tc.token)
@@ -138,7 +138,7 @@ func TestAPublicKeyIsNoSecret(t *testing.T) {
 	require.Equal(t, "alice", caller.Name)
 	for _, secret := range [][]byte{file, bytes.TrimSpace(file), x509.MarshalPKCS1PublicKey(&rsaKey.PublicKey)} {
 		_, err := v.Verify(sign(t, jwt.SigningMethodHS256, secret, good(nil)))
-		require.Equal(t, Algorithm, err)
+		require.Equal(t, ErrAlgorithm, err)
 	}
 	_, err = HMACKey(file)
 	require.ErrorContains(t, err, "is a PEM file")
@@ -170,7 +170,7 @@ func TestPublicKeys(t *testing.T) {
 		_, err = NewVerifier(only(k), Rules{}, clock).Verify(sign(t, tc.method, tc.sign, good(nil)))
 		require.NoError(t, err, algorithm)
 		_, err = NewVerifier(only(k), Rules{}, clock).Verify(sign(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(nil)))
-		require.Equal(t, Algorithm, err)
+		require.Equal(t, ErrAlgorithm, err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(p256)
 	require.NoError(t, err)
@@ -264,7 +264,7 @@ func FuzzVerify(f *testing.F) {
 		if err == nil && !signed[raw] {
 			t.Fatalf("a token that nobody signed is taken: %q speaks for %q", raw, caller.Name)
 		}
-		if err != nil && !errors.As(err, new(Refusal)) {
+		if err != nil && !errors.As(err, new(RefusalError)) {
 			t.Fatalf("%v is no refusal", err)
 		}
 	})
