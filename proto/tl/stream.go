@@ -10,7 +10,7 @@ import "encoding/binary"
 
 // stream writes id and fields of the message whose fields are b[pos:]. ok is false when the message needs the other way.
 // This is the hot loop. Its state lies in l as far as it can: what is a variable is saved around each call.
-func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, ok bool) {
+func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, ok bool) { //nolint:gocyclo // one case for each kind of step
 	w := t.window(o)
 	if w == nil {
 		return fail, true

@@ -194,7 +194,7 @@ const every = ^uint64(0)
 
 // run executes the steps of a block that are in todo. This is the hot loop. It looks at capacities instead of lengths, which
 // are the same: then the compiler sees that there is room behind o, or so many bytes at pos, and does not check again.
-func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int) {
+func (t *toProto) run(f *frame, steps *block, todo uint64, pos, o int) (int, int) { //nolint:gocyclo // one case for each kind of step
 	in, buf := t.in, t.buf
 	for todo != 0 {
 		if cap(buf)-o < room {

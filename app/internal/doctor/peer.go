@@ -129,7 +129,7 @@ func (p Peer) node(address string, registered []discovery.Registration) Check {
 		defer cancel()
 		r, err := p.Ask(bounded, conn)
 		if err != nil {
-			return p.silent(ctx, address, registered, err)
+			return p.silent(ctx, registered, err)
 		}
 		if p.Answered != nil {
 			p.Answered(address)
@@ -158,7 +158,7 @@ func (p Peer) dial(address string) (*grpc.ClientConn, error) {
 
 // silent says why a node may not have answered, by what etcd knows of it: a node
 // that has crashed is on the list until its lease ends.
-func (p Peer) silent(ctx context.Context, address string, registered []discovery.Registration, why error) Result {
+func (p Peer) silent(ctx context.Context, registered []discovery.Registration, why error) Result {
 	text := status.Convert(why).Message()
 	if len(registered) == 0 {
 		return Wrong(Fault, p.key("Endpoints"), "start it, or correct the address", "does not answer: %s", text)

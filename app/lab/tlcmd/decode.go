@@ -51,7 +51,8 @@ func newPrinter(set *tlset.Set, in []byte, w io.Writer) *printer {
 
 // payload prints objects until the input ends.
 func (p *printer) payload() error {
-	err := p.plain()
+	p.plain()
+	var err error
 	for err == nil && p.pos < len(p.in) {
 		err = p.object("")
 	}
@@ -65,15 +66,14 @@ func (p *printer) payload() error {
 }
 
 // plain passes the header of an unencrypted message: auth_key_id 0, msg_id, length.
-func (p *printer) plain() error {
+func (p *printer) plain() {
 	if len(p.in) < 20 || binary.LittleEndian.Uint64(p.in) != 0 ||
 		int(binary.LittleEndian.Uint32(p.in[16:])) > len(p.in)-20 {
-		return nil
+		return
 	}
 	p.line("unencrypted message msg_id=%s length=%d", msgID(binary.LittleEndian.Uint64(p.in[8:])),
 		binary.LittleEndian.Uint32(p.in[16:]))
 	p.pos = 20
-	return nil
 }
 
 func (p *printer) line(format string, args ...any) {

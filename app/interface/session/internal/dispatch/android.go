@@ -52,7 +52,7 @@ func newRewrites(s *tl.Schema) map[*tl.Method]*rewrite {
 
 // apply renumbers the fields of a request and names the new version.
 func (r *rewrite) apply(pb []byte) []byte {
-	out := appendConstructor(make([]byte, 0, len(pb)+8), requestConstructor, r.to.ID)
+	out := appendConstructor(make([]byte, 0, len(pb)+8), r.to.ID)
 	for len(pb) > 0 {
 		number, kind, n := protowire.ConsumeTag(pb)
 		if n < 0 {
@@ -78,8 +78,8 @@ const (
 	unionConstructor   protowire.Number = 2
 )
 
-// appendConstructor writes a TL id as the library's enum does: an int32.
-func appendConstructor(dst []byte, number protowire.Number, id uint32) []byte {
-	dst = protowire.AppendTag(dst, number, protowire.VarintType)
+// appendConstructor writes a TL id of a request as the library's enum does: an int32.
+func appendConstructor(dst []byte, id uint32) []byte {
+	dst = protowire.AppendTag(dst, requestConstructor, protowire.VarintType)
 	return protowire.AppendVarint(dst, uint64(int64(int32(id))))
 }

@@ -277,7 +277,7 @@ func TestAndroidRewrite(t *testing.T) {
 		{0x199f3a6c, 0xc9e33d54, "/mtproto.RPCChannels/channels_inviteToChannelC9E33D54", []string{"channel", "users"}},
 	} {
 		from := method(t, c.from)
-		request := appendConstructor(nil, requestConstructor, c.from)
+		request := appendConstructor(nil, c.from)
 		for _, name := range c.fields {
 			n, ok := schema().FieldNumber(from.Request.Name(), name)
 			require.True(t, ok, name)
@@ -300,7 +300,7 @@ func TestAndroidRewrite(t *testing.T) {
 			require.Same(t, method(t, c.to), got.Method)
 			require.Equal(t, "messages.InvitedUsers", got.Method.Result)
 			require.Equal(t, []string{c.path}, b.calls)
-			want := appendConstructor(nil, requestConstructor, c.to)
+			want := appendConstructor(nil, c.to)
 			for _, name := range c.fields {
 				n, _ := schema().FieldNumber(got.Method.Request.Name(), name)
 				want = protowire.AppendTag(want, protowire.Number(n), protowire.BytesType)
@@ -318,7 +318,7 @@ func TestFakeResults(t *testing.T) {
 		methods := schema().MethodByName(name)
 		require.NotEmpty(t, methods, name)
 		for _, m := range methods {
-			request := appendConstructor(nil, requestConstructor, m.ID)
+			request := appendConstructor(nil, m.ID)
 			if n, ok := schema().FieldNumber(m.Request.Name(), "lang_code"); ok {
 				request = protowire.AppendTag(request, protowire.Number(n), protowire.BytesType)
 				request = protowire.AppendString(request, "nl")

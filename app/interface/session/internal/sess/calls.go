@@ -142,7 +142,7 @@ func (l *pendingCalls) handOver() { *l = pendingCalls{} }
 // onCall takes an API call with its wrappers
 // (https://core.telegram.org/api/invoking).
 func (w *MainAuthWrapper) onCall(s *session, in *incoming, m wire.Message) {
-	q, refusal := w.unwrap(s, in, m.Body)
+	q, refusal := w.unwrap(in, m.Body)
 	w.noteClient(s, in.d, &q)
 	if refusal == nil && w.login.destroyed {
 		w.count(CountRefused)

@@ -41,7 +41,7 @@ const maxAfter = 1024
 
 // unwrap takes the wrappers off a call, in whatever order they stand (rule
 // AFTER-6). What was understood before an error is kept in q.
-func (w *MainAuthWrapper) unwrap(s *session, in *incoming, body []byte) (q invocation, refusal *RPCError) {
+func (w *MainAuthWrapper) unwrap(in *incoming, body []byte) (q invocation, refusal *RPCError) {
 	for range w.cfg.WrapperDepth {
 		r := wire.NewReader(body)
 		q.id, q.body = r.ID(), body

@@ -164,7 +164,7 @@ func (b *bff) promise(md *metadata.RpcMetadata, o outcome) {
 		b.c.call(md.GetServerId(), &session.TLSessionPushRpcResultData{
 			PermAuthKeyId: md.GetPermAuthKeyId(), AuthKeyId: md.GetPermAuthKeyId(), SessionId: md.GetSessionId(),
 			ClientReqMsgId: md.GetClientMsgId(), RpcResultData: result,
-		}, false, peerTimeout, func(error) {})
+		}, false, func(error) {})
 	})
 }
 

@@ -52,10 +52,9 @@ type link struct {
 }
 
 const (
-	gatewayTimeout = 2 * time.Second
-	httpTimeout    = 30 * time.Second
-	connNew        = 1
-	connHTTP       = 2
+	httpTimeout = 30 * time.Second
+	connNew     = 1
+	connHTTP    = 2
 )
 
 func newGateway(c *cluster, id string) *gateway {
@@ -226,7 +225,7 @@ func (g *gateway) toNode(sessionID, hashed int64, in any, tries int) {
 }
 
 func (g *gateway) sendTo(addr string, sessionID, hashed int64, in any, tries int) {
-	g.c.call(addr, in, !g.stream, gatewayTimeout, func(err error) {
+	g.c.call(addr, in, !g.stream, func(err error) {
 		if err != nil {
 			g.c.note(g.id[:8], refusal(err), sessionID, int64(status.Code(err)))
 			g.forget(in, err)

@@ -311,7 +311,7 @@ func (n *node) answerPolls() {
 // The cluster's side of a call.
 
 // call brings a request to a node, and the status back.
-func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, done func(error)) {
+func (c *cluster) call(addr string, in any, follow bool, done func(error)) {
 	over := false
 	end := func(err error) {
 		if !over {
@@ -320,7 +320,7 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 		}
 	}
 	fate := c.fateOf("session")
-	c.after(timeout, func() { end(errDeadline) })
+	c.after(peerTimeout, func() { end(errDeadline) })
 	if fate == lost {
 		return
 	}
@@ -331,7 +331,7 @@ func (c *cluster) call(addr string, in any, follow bool, timeout time.Duration, 
 			return
 		}
 		came := c.now
-		n.take(context.Background(), in, follow, timeout, func(err error) {
+		n.take(context.Background(), in, follow, peerTimeout, func(err error) {
 			c.watch.accepted(in, came, err)
 			switch fate {
 			case unanswered:

@@ -163,7 +163,7 @@ func (s *syncer) push(user int64, notify bool) {
 		s.c.watch.made(s.serial, e.key, 0, notify) // perhaps of a login that has ended
 		s.c.call(e.node, &session.TLSessionPushUpdatesData{
 			PermAuthKeyId: e.key, Updates: updates, Notification: notify,
-		}, false, peerTimeout, func(error) {})
+		}, false, func(error) {})
 	}
 }
 
@@ -174,7 +174,7 @@ func (s *syncer) pushTo(perm, key, id int64) {
 	s.c.watch.made(s.serial, perm, id, false)
 	s.c.call(s.c.ring.Owner(perm), &session.TLSessionPushSessionUpdatesData{
 		PermAuthKeyId: perm, AuthKeyId: key, SessionId: id, Updates: updates,
-	}, false, peerTimeout, func(error) {})
+	}, false, func(error) {})
 }
 
 // revoke ends the login of a key, as another device of its user does.
@@ -188,7 +188,7 @@ func (s *syncer) revoke(perm int64) {
 	updates := reset(s.c.schema, user, perm)
 	for _, e := range s.c.status.online {
 		if e.user == user {
-			s.c.call(e.node, &session.TLSessionPushUpdatesData{PermAuthKeyId: e.key, Updates: updates}, false, peerTimeout, func(error) {})
+			s.c.call(e.node, &session.TLSessionPushUpdatesData{PermAuthKeyId: e.key, Updates: updates}, false, func(error) {})
 		}
 	}
 }
