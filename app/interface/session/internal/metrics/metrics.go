@@ -67,7 +67,7 @@ var (
 
 	// Packets counts packets for gateways by what became of them: stream,
 	// unary or failed.
-	Packets = counter("gateway", "packets_total", "Packets for gateways by what became of them: written to a stream, sent by a unary call, or failed, where the client gets them when it is back.", "how")
+	Packets = counter("gateway", "packets_total", "Packets for gateways by what became of them: written to a stream, sent by a unary call, or failed: the client gets what was in it when it is back, unless it is larger than a gateway takes.", "how")
 	// GatewayQueue is bytes waiting for gateways.
 	GatewayQueue = gauge("gateway", "queue_bytes", "Bytes waiting for gateways; grows while one does not read.")
 

@@ -36,7 +36,7 @@ var LimitTable = keytable.Table{
 	{Key: "ContainerIn", Default: 1024, Min: 2, Max: 1 << 16, Doc: "Messages accepted in a container."}, // rule CONT-2
 	{Key: "ContainerOut", Default: 1020, Min: 2, Max: 1024, Doc: "Messages sent in a container."},
 	{Key: "ContainerBytes", Default: 1 << 20, Min: 1 << 10, Max: 1 << 24, Unit: "bytes", Doc: "Bytes of a container sent; larger messages go alone."}, // rule ENC-8
-	{Key: "PayloadBytes", Default: 7 << 19, Min: 1 << 11, Max: 1 << 24, Unit: "bytes", Doc: "Bytes of a packet for a gateway. At least ContainerBytes and 64."},
+	{Key: "PayloadBytes", Default: 7 << 19, Min: 1 << 11, Max: 4<<20 - 1<<10, Unit: "bytes", Doc: "Bytes of a packet for a gateway, which takes no more than 4 MiB over gRPC. At least ContainerBytes and 64."},
 	{Key: "GunzipBytes", Default: 10 << 20, Min: 1 << 10, Max: 1 << 28, Unit: "bytes", Doc: "Bytes that a packet may inflate to; more is answered 400 `INPUT_REQUEST_TOO_LONG`."},
 	{Key: "GunzipRatio", Default: 100, Min: 2, Max: 1032, Doc: "Times its own size that a message may inflate to, once its packet has inflated 1 MiB."},
 	{Key: "RequestBytes", Default: 4 << 20, Min: 1 << 16, Max: tl.MaxOutput, Unit: "bytes", Doc: "Bytes of a call as a BFF gets it; a longer one is answered 400 `INPUT_REQUEST_TOO_LONG`. No more than BFFs take, which is gRPC's 4 MiB unless they are told otherwise."},
@@ -48,7 +48,7 @@ var LimitTable = keytable.Table{
 	{Key: "StrangerBytes", Default: 4 << 20, Min: 1 << 14, Max: 1 << 40, Unit: "bytes", Doc: "Bytes that packets of keys without a login become in a second when they are unpacked and decoded, and that long answers to them have, for all at one address or in one IPv6 network of 64 bits, and for each key; four times as much may come at once, more is answered 420 unread. At least NoLoginBytes."},
 	{Key: "MaxPast", Default: 300 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Oldest unknown message id."}, // rule MSGID-3
 	{Key: "MaxFuture", Default: 30 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Newest unknown message id."},
-	{Key: "AckDelay", Default: 300 * time.Millisecond, Min: shortestTime, Max: longestTime, Doc: "How long an acknowledgment waits for company."},                                                                    // rule ACK-10
+	{Key: "AckDelay", Default: 300 * time.Millisecond, Min: shortestTime, Max: longestTime, Doc: "How long, at most, an acknowledgment waits for a message to go with; with one it goes at once."},                                                                    // rule ACK-10
 	{Key: "ResendAfter", Default: 60 * time.Second, Min: shortestTime, Max: longestTime, Doc: "First repetition on a live connection, doubling from there. Above 30s, for which clients keep acknowledgments back."}, // rule ACK-8
 	{Key: "ResendLimit", Default: 2, Min: 1, Max: 16, Doc: "Repetitions on a live connection; then an answer is forgotten, and others wait for the next connection."},
 	{Key: "IdleOffline", Default: 75 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Silence after which a session is offline."},

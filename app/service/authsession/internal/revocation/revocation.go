@@ -5,8 +5,8 @@
 // A key's node is found by the ring that all peers share, and hears of the key
 // by the push that it gets from sync for the same purpose (PEERS.md,
 // "Pushes"). Telling is bounded and never fails the call that ended the login:
-// a node that was not told looks for itself within two minutes, at the latest
-// with the client's next call.
+// a node that was not told looks for itself within two minutes, or at once when
+// the client makes a call.
 package revocation
 
 import (
