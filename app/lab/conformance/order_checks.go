@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -54,6 +55,14 @@ var pingChecks = []check{
 		s.pong(s.post(delayedPing(60), false))
 		if took, ok := s.closed(8 * time.Second); ok {
 			p.fail("an open connection", "its end after %s", took)
+		}
+	}},
+	{rules: "PING-3", title: "ping_delay_disconnect of zero, and of less", run: func(p *probe) {
+		for _, delay := range []int{0, -1, math.MinInt32} {
+			s := p.session()
+			id := s.post(delayedPing(delay), false)
+			m := s.pong(id)
+			p.check(m.Long(1) == 8 && m.Seq&1 == 0, "its ping_id and an even seqno", "%d and %d", m.Long(1), m.Seq)
 		}
 	}},
 }

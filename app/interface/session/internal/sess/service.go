@@ -101,7 +101,7 @@ func (w *MainAuthWrapper) onPing(s *session, m wire.Message) {
 
 // onPingDelay handles ping_delay_disconnect (rule PING-2): without another one
 // in time the session counts as disconnected. No gateway closes a connection
-// for us.
+// for us. A delay of zero or less counts as one second (rule PING-3).
 func (w *MainAuthWrapper) onPingDelay(s *session, m wire.Message) {
 	r := wire.NewReader(m.Body[4:])
 	id, delay := r.Long(), r.Int()
