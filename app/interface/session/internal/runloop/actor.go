@@ -406,7 +406,7 @@ var (
 
 // newMailbox takes an empty mailbox.
 func newMailbox() (items []sess.Input) {
-	b := batches.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	b := batches.Get().(*batch)
 	items, b.items = b.items, nil
 	empties.Put(b)
 	return items
@@ -417,7 +417,7 @@ func recycle(items []sess.Input) {
 		return
 	}
 	clear(items)
-	b := empties.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	b := empties.Get().(*batch)
 	b.items = items[:0]
 	batches.Put(b)
 }

@@ -72,13 +72,13 @@ func (k *conn) Invoke(ctx context.Context, method string, in, out any, options .
 	}
 	switch out := out.(type) {
 	case *passthrough.Reply:
-		pb := answer.(passthrough.Frame) //nolint:forcetypeassert // the BFF's
+		pb := answer.(passthrough.Frame)
 		room := append(make([]byte, 0, len(pb)+roomFor), pb...)
 		buffer := mem.NewBuffer(&room, spoiled{})
 		out.Take(mem.BufferSlice{buffer})
 		buffer.Free()
 	case proto.Message:
-		proto.Merge(out, answer.(proto.Message)) //nolint:forcetypeassert // the peer's
+		proto.Merge(out, answer.(proto.Message))
 	}
 	return nil
 }

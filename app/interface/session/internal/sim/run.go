@@ -49,7 +49,7 @@ func Run(seed uint64, schema *tl.Schema, o Options) Result {
 		f.Seed = seed
 	}
 	for what, n := range c.watch.counts {
-		c.trace.kinds[sess.Counter(what).String()] += n //nolint:gosec // few
+		c.trace.kinds[sess.Counter(what).String()] += n
 	}
 	return Result{
 		Hash: c.trace.hash, Steps: c.trace.count, Time: time.Duration(c.now - epoch), Failure: c.watch.failure, Happened: c.trace.kinds,
