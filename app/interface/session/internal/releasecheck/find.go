@@ -81,11 +81,8 @@ func (b BFF) config(ctx context.Context) ([]byte, error) {
 	request := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(int64(int32(id))))
 	var reply passthrough.Frame
 	err := b.Conn.Invoke(ctx, getConfigPath, passthrough.Frame(request), &reply, grpc.ForceCodecV2(passthrough.Codec))
-	switch {
-	case noAnswer(err):
+	if noAnswer(err) {
 		return nil, err
-	case err != nil:
-		return nil, nil
 	}
 	return reply, nil
 }
