@@ -38,7 +38,7 @@ type csession struct {
 	polls   int
 	unique  int64 // of the last new_session_created
 
-	reconnects int  // since the weather is calm
+	reconnects int  // since the storm is over
 	settled    bool // it has called the API since
 	movedAt    int64
 	wokenAt    int64 // when it was last told that updates may be missing
