@@ -61,7 +61,7 @@ func run(from, to string) error {
 	if out.Len() > most {
 		return fmt.Errorf("%d bytes, at most %d are kept", out.Len(), most)
 	}
-	return os.WriteFile(to, out.Bytes(), 0o644) //nolint:gosec // everybody may read it
+	return os.WriteFile(to, out.Bytes(), 0o644)
 }
 
 // cleaned is a profile in which each absolute path is its last element. Sources have none

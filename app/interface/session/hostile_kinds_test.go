@@ -57,7 +57,7 @@ func (c *cluster) manyKeys(kind int32) {
 func nearestDC(size int) []byte {
 	country := make([]byte, size)
 	for i := range country {
-		country[i] = byte(' ' + rand.IntN(95)) //nolint:gosec // no secret
+		country[i] = byte(' ' + rand.IntN(95))
 	}
 	b := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "nearestDc")
 	return protowire.AppendBytes(protowire.AppendTag(b, 3, protowire.BytesType), country)
@@ -85,7 +85,7 @@ func bombs(c *cluster, connection int) func() *session.SessionClientData {
 func oversize(c *cluster, connection int) func() *session.SessionClientData {
 	phone := bytes.Repeat([]byte("1"), 5<<20)
 	for i := 0; i < len(phone); i += 64 {
-		phone[i] = byte('A' + rand.IntN(26)) //nolint:gosec // no secret
+		phone[i] = byte('A' + rand.IntN(26))
 	}
 	body := wire.AppendGzip(nil, zipped(askCode(string(phone))))
 	next := inTurn(func(i int64) *device {

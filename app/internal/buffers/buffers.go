@@ -58,7 +58,7 @@ func above(size int) int {
 	if size <= 1<<least {
 		return 0
 	}
-	power := bits.Len(uint(size-1)) - 1 //nolint:gosec // positive
+	power := bits.Len(uint(size-1)) - 1
 	quarter := 1 << (power - 2)
 	return (power-least)*between + (size-1-1<<power)/quarter + 1
 }

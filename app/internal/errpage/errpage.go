@@ -44,7 +44,7 @@ func Rows(t *testing.T, rows []string, files ...string) {
 				continue
 			}
 			for _, s := range g.Specs {
-				for _, v := range s.(*ast.ValueSpec).Names { //nolint:forcetypeassert // of a var declaration
+				for _, v := range s.(*ast.ValueSpec).Names {
 					if v.IsExported() {
 						declared = append(declared, v.Name)
 					}

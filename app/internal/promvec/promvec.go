@@ -104,7 +104,7 @@ func register[C prom.Collector](c C) C {
 	err := prom.Register(c)
 	there := prom.AlreadyRegisteredError{}
 	if errors.As(err, &there) {
-		return there.ExistingCollector.(C) //nolint:forcetypeassert // the same name, help and labels are of the same kind
+		return there.ExistingCollector.(C)
 	}
 	if err != nil {
 		panic(err) // as go-zero does: a defect of ours

@@ -10,7 +10,7 @@ func Int(b []byte, field protowire.Number, v int64) []byte {
 	if v == 0 {
 		return b
 	}
-	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v)) //nolint:gosec // as protobuf has it
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.VarintType), uint64(v))
 }
 
 // String appends a field of the kind string, which must be UTF-8.

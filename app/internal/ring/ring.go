@@ -61,7 +61,7 @@ func (r *Ring) Owner(permAuthKeyID int64) string {
 	if len(r.points) == 0 {
 		return ""
 	}
-	scratch := digits.Get().(*[40]byte) //nolint:forcetypeassert // the pool's own
+	scratch := digits.Get().(*[40]byte)
 	defer digits.Put(scratch)
 	key := strconv.AppendInt(scratch[:0], permAuthKeyID, 10)
 	hash := murmur3.Sum64(key)

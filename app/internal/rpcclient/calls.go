@@ -25,7 +25,7 @@ func NewCalls(header string) *Calls { return &Calls{header: header} }
 
 // Call is the context of one call at a time.
 type Call struct {
-	ctx   context.Context //nolint:containedctx // it is made once
+	ctx   context.Context // it is made once
 	name  string          // of the header; empty: it has none
 	value []string        // of the header
 	state *callState

@@ -48,7 +48,7 @@ func percent(room int64, live uint64) int {
 	if live == 0 {
 		return mostPercent
 	}
-	return min(max(int(100*uint64(room)/live), usualPercent), mostPercent) //nolint:gosec // room is not negative
+	return min(max(int(100*uint64(room)/live), usualPercent), mostPercent)
 }
 
 // paced is the percent that was set last.

@@ -98,7 +98,7 @@ func (h *headerBlock) outcome(k *call) error {
 			return status.ErrorProto(s)
 		}
 	}
-	return status.Error(codes.Code(uint32(code)), unescape(h.text)) //nolint:gosec // as gRPC has it
+	return status.Error(codes.Code(uint32(code)), unescape(h.text))
 }
 
 // details reads a status with its details; nil: it cannot be read.

@@ -52,7 +52,7 @@ func (k *call) again() {
 
 // invoke makes a call. errNotMade: the peer has seen nothing of it.
 func (c *conn) invoke(ctx context.Context, method string, args, reply any, o options) error {
-	k := calls.Get().(*call) //nolint:forcetypeassert // the pool's own
+	k := calls.Get().(*call)
 	if !k.request.of(ctx, method) || !k.encode(args, o) {
 		k.again()
 		return errNotMade
@@ -114,7 +114,7 @@ func (k *call) encode(args any, o options) bool {
 	if size > longestRequest {
 		return false
 	}
-	k.message = binary.BigEndian.AppendUint32(append(k.message[:0], 0), uint32(size)) //nolint:gosec // it is short
+	k.message = binary.BigEndian.AppendUint32(append(k.message[:0], 0), uint32(size))
 	for _, b := range data {
 		k.message = append(k.message, b.ReadOnlyData()...)
 	}

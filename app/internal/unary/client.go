@@ -27,7 +27,7 @@ const (
 
 // Client makes short calls of a gRPC client connection. It is safe for concurrent use.
 type Client struct {
-	ctx  context.Context //nolint:containedctx // it ends with Close
+	ctx  context.Context // it ends with Close
 	stop context.CancelFunc
 	busy sync.WaitGroup
 

@@ -94,7 +94,7 @@ func (c *conn) abort(stream uint32, code http2.ErrCode, err error) {
 func (c *conn) data(f *http2.DataFrame) {
 	size := int(f.Length)
 	if c.taken += size; c.taken >= connWindow/2 {
-		more := uint32(c.taken) //nolint:gosec // a window, at most
+		more := uint32(c.taken)
 		c.taken = 0
 		c.reply(func(out []byte) []byte { return appendWindow(out, 0, more) })
 	}
@@ -115,7 +115,7 @@ func (c *conn) data(f *http2.DataFrame) {
 		return
 	}
 	if k.taken += size; k.taken >= streamWindow/2 && !k.whole() {
-		id, more := k.id, uint32(k.taken) //nolint:gosec // a window, at most
+		id, more := k.id, uint32(k.taken)
 		k.taken = 0
 		c.reply(func(out []byte) []byte { return appendWindow(out, id, more) })
 	}

@@ -58,7 +58,7 @@ func (m Mix) sum() (n int) {
 
 // pick draws a kind.
 func (m Mix) pick() Kind {
-	n := rand.IntN(m.sum()) //nolint:gosec // not a secret
+	n := rand.IntN(m.sum())
 	for k, w := range m {
 		if n -= w; n < 0 {
 			return Kind(k)

@@ -3,7 +3,7 @@ package bff
 import (
 	"bytes"
 	"container/list"
-	"crypto/md5" //nolint:gosec // what clients send
+	"crypto/md5"
 	"encoding/binary"
 	"encoding/hex"
 	"strconv"
@@ -160,7 +160,7 @@ func (c *content) complete(n int, sum string) error {
 	if n != len(c.parts) {
 		return tgerr.New(400, "FILE_PARTS_INVALID")
 	}
-	hash := md5.New() //nolint:gosec // the protocol's
+	hash := md5.New()
 	for i := range n {
 		part, ok := c.parts[i]
 		switch {

@@ -88,7 +88,7 @@ func moves(from, to *tlset.Method, messages map[string]map[string]tlset.Field) m
 		}
 		field := messages[to.Request][p.Field]
 		if how, ok := convert(old, field); ok {
-			out[protowire.Number(old.Number)] = move{protowire.Number(field.Number), how} //nolint:gosec // below 2^29
+			out[protowire.Number(old.Number)] = move{protowire.Number(field.Number), how}
 		}
 	}
 	return out

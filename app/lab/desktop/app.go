@@ -135,11 +135,11 @@ func (a *app) logged(ctx context.Context, text string) error {
 		}
 		select {
 		case <-a.done:
-			return fmt.Errorf("Desktop ended before it logged %q", text) //nolint:staticcheck // its name begins so
+			return fmt.Errorf("the app ended before it logged %q", text)
 		default:
 		}
 		if err := pause.For(ctx, logEvery); err != nil {
-			return fmt.Errorf("Desktop did not log %q: %w", text, err) //nolint:staticcheck // its name begins so
+			return fmt.Errorf("the app did not log %q: %w", text, err)
 		}
 	}
 }

@@ -173,7 +173,7 @@ func (s *scenario) logIn(ctx context.Context) error {
 			}
 		}
 		if err := pause.For(ctx, logEvery); err != nil {
-			return fmt.Errorf("Desktop's login is not in the list: %w", err) //nolint:staticcheck // its name begins so
+			return fmt.Errorf("the login of Desktop is not in the list: %w", err)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (s *scenario) end(ctx context.Context) error {
 			return nil
 		}
 		if err := pause.For(ctx, logEvery); err != nil {
-			return fmt.Errorf("Desktop does not log out: %w", err) //nolint:staticcheck // its name begins so
+			return fmt.Errorf("the app does not log out: %w", err)
 		}
 	}
 }
@@ -259,7 +259,7 @@ func (s *scenario) peace(ctx context.Context) error {
 		return err
 	}
 	if n := s.proxy.Accepted() - before; n > calmConnections {
-		return fmt.Errorf("Desktop opened %d connections in %s", n, calm) //nolint:staticcheck // its name begins so
+		return fmt.Errorf("the app opened %d connections in %s", n, calm)
 	}
 	return nil
 }

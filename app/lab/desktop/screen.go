@@ -60,7 +60,7 @@ func openScreen(ctx context.Context, dir string) (*screen, error) {
 	line, err := bufio.NewReader(number).ReadString('\n') // ends when Xvfb does
 	if err != nil {
 		s.close()
-		return nil, fmt.Errorf("Xvfb did not start: %w", err) //nolint:staticcheck // its name begins so
+		return nil, fmt.Errorf("no start of Xvfb: %w", err)
 	}
 	s.display = ":" + strings.TrimSpace(line)
 	return s, nil

@@ -80,7 +80,7 @@ func (c *Config) serve(ctx context.Context) error {
 	session.RegisterRPCSessionServer(g, n)
 	session.RegisterRPCSessionStreamServer(g, n)
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
-	debug := &http.Server{Addr: c.Debug, Handler: debugHandler()} //nolint:gosec // a loopback address, for the bench alone
+	debug := &http.Server{Addr: c.Debug, Handler: debugHandler()} // at a loopback address, for the bench alone
 	failed := make(chan error, 2)
 	go func() { failed <- g.Serve(listener) }()
 	go func() { failed <- debug.ListenAndServe() }()

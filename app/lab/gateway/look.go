@@ -71,7 +71,7 @@ func (g *glance) message(body []byte) {
 	case mt.PingDelayDisconnectRequestTypeID:
 		const long = 4 * bin.Word // id, ping_id, disconnect_delay
 		if len(body) == long {
-			delay := int32(word(body, 3)) //nolint:gosec // a signed field
+			delay := int32(word(body, 3))
 			g.linger = time.Duration(min(max(delay, 1), maxLinger)) * time.Second
 		}
 	}

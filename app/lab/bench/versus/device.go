@@ -55,7 +55,7 @@ type device struct {
 }
 
 func newDevice(key int64, server string, raw bool) *device {
-	return &device{key: key, session: rand.Int64(), server: server, raw: raw, came: make(chan struct{}, 1)} //nolint:gosec // no secret
+	return &device{key: key, session: rand.Int64(), server: server, raw: raw, came: make(chan struct{}, 1)}
 }
 
 // expectPushes has the device wait for updates from here on.

@@ -143,7 +143,7 @@ func (g *gate) deliver(in *gateway.TLGatewaySendDataToGateway) {
 	g.packets.Add(1)
 	g.bytes.Add(int64(len(in.GetPayload())))
 	if d, ok := g.devices.Load(in.GetSessionId()); ok {
-		d.(*device).deliver(in.GetPayload()) //nolint:forcetypeassert // nothing else is stored
+		d.(*device).deliver(in.GetPayload())
 	}
 }
 

@@ -264,7 +264,7 @@ func (c *Conn) readHTTP() (Frame, error) {
 	case err != nil:
 		return Frame{}, err
 	case r.StatusCode != http.StatusOK:
-		return Frame{}, TransportError(-int32(r.StatusCode)) //nolint:gosec // three digits
+		return Frame{}, TransportError(-int32(r.StatusCode))
 	case len(packet) == 0:
 		return Frame{}, nil
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // the protocol's hash
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -99,7 +99,7 @@ func (h *Handshake) Complete() (*Key, error) {
 // nonceHash is new_nonce_hash1 to 3 (KEY-20).
 func (h *Handshake) nonceHash(n byte) (out bin.Int128) {
 	aux := h.value.AuxHash()
-	sum := sha1.Sum(append(append(h.NewNonce[:], n), aux[:]...)) //nolint:gosec
+	sum := sha1.Sum(append(append(h.NewNonce[:], n), aux[:]...))
 	copy(out[:], sum[4:])
 	return out
 }
@@ -223,7 +223,7 @@ func (h *Handshake) ReadDH(answer []byte) error {
 // tempKey is the key of the exchange's two encrypted messages (KEY-14).
 func (h *Handshake) tempKey() (key, iv []byte) {
 	sum := func(a, b []byte) []byte {
-		s := sha1.New() //nolint:gosec
+		s := sha1.New()
 		s.Write(a)
 		s.Write(b)
 		return s.Sum(nil)

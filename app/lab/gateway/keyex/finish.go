@@ -2,7 +2,7 @@ package keyex
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the protocol's hash
+	"crypto/sha1"
 	"encoding/binary"
 	"math/big"
 	"time"
@@ -68,7 +68,7 @@ func (s *Server) clientDH(ctx context.Context, r *run, q *mt.SetClientDHParamsRe
 // nonceHash proves that both sides have the same key (KEY-20).
 func nonceHash(newNonce *bin.Int256, n byte, key crypto.Key) (out bin.Int128) {
 	aux := key.AuxHash()
-	h := sha1.New() //nolint:gosec
+	h := sha1.New()
 	h.Write(newNonce[:])
 	h.Write([]byte{n})
 	h.Write(aux[:])

@@ -2,7 +2,7 @@ package keyex
 
 import (
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // the protocol's hash
+	"crypto/sha1"
 	"io"
 	"math/big"
 
@@ -59,9 +59,9 @@ func primes(r io.Reader, bits int) (p, q *big.Int, err error) {
 // tempKey derives the AES key and IV of the exchange's encrypted parts from
 // the nonces, leading zeros included (KEY-14).
 func tempKey(newNonce *bin.Int256, serverNonce *bin.Int128) (key, iv [32]byte) {
-	ns := sha1.Sum(append(append([]byte(nil), newNonce[:]...), serverNonce[:]...)) //nolint:gosec
-	sn := sha1.Sum(append(append([]byte(nil), serverNonce[:]...), newNonce[:]...)) //nolint:gosec
-	nn := sha1.Sum(append(append([]byte(nil), newNonce[:]...), newNonce[:]...))    //nolint:gosec
+	ns := sha1.Sum(append(append([]byte(nil), newNonce[:]...), serverNonce[:]...))
+	sn := sha1.Sum(append(append([]byte(nil), serverNonce[:]...), newNonce[:]...))
+	nn := sha1.Sum(append(append([]byte(nil), newNonce[:]...), newNonce[:]...))
 	copy(key[:20], ns[:])
 	copy(key[20:], sn[:12])
 	copy(iv[:8], sn[12:])

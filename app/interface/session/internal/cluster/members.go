@@ -113,7 +113,7 @@ func (m *Members) ReacquiredSince(permAuthKeyID int64, epoch uint32) (seen uint3
 	case v.ring.Owner(permAuthKeyID) != m.self:
 		return epoch, false
 	}
-	first := v.epoch - uint32(len(v.past)) //nolint:gosec // few
+	first := v.epoch - uint32(len(v.past))
 	if epoch < first {
 		return v.epoch, true // nobody knows any more
 	}

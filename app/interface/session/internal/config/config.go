@@ -18,6 +18,10 @@ import (
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
+// SchemaAuto as a Schema has a node ask the BFFs, when it starts, from which shipped
+// release they were built.
+const SchemaAuto = "auto"
+
 // Config is session.yaml.
 type Config struct {
 	zrpc.RpcServerConf
@@ -47,8 +51,8 @@ type Config struct {
 	// FakeResults answers some methods that no BFF serves with empty results
 	// instead of METHOD_NOT_IMPL.
 	FakeResults bool `json:",default=true"`
-	// Schema is a shipped release of Teamgram's wire format, or the path of a
-	// table set.
+	// Schema is a shipped release of Teamgram's wire format, the path of a table
+	// set, or SchemaAuto.
 	Schema string `json:",default=0.223.1" example:"0.223.1"`
 	// NoLogin changes the list of methods that need no login.
 	NoLogin struct {
@@ -169,10 +173,10 @@ func (c *Config) Validate() error {
 	if c.Timeout < 0 {
 		return &conf.KeyError{Key: "Timeout", Problem: "is negative", Fix: "give milliseconds, or 0 for none"}
 	}
-	if !slices.Contains(tl.Releases(), c.Schema) && !strings.ContainsAny(c.Schema, `/\`) {
+	if c.Schema != SchemaAuto && !slices.Contains(tl.Releases(), c.Schema) && !strings.ContainsAny(c.Schema, `/\`) {
 		return &conf.KeyError{
 			Key: "Schema", Problem: fmt.Sprintf("is %q", c.Schema),
-			Fix: fmt.Sprintf("name a shipped release (%s) or the path of a table set", strings.Join(tl.Releases(), ", ")),
+			Fix: fmt.Sprintf("name a shipped release (%s) or the path of a table set, or set auto", strings.Join(tl.Releases(), ", ")),
 		}
 	}
 	for _, p := range []struct {
@@ -189,6 +193,9 @@ func (c *Config) Validate() error {
 				Fix: fmt.Sprintf("set %s.Etcd.Hosts and .Key (%s), or %s.Endpoints", p.key, p.example, p.key),
 			}
 		}
+	}
+	if c.Schema == SchemaAuto && len(c.BFFProxyClients.Clients) == 0 {
+		return &conf.KeyError{Key: "Schema", Problem: "is auto, and BFFProxyClients.Clients has no BFF to ask", Fix: "name a shipped release, or a BFF"}
 	}
 	for i := range c.BFFProxyClients.Clients {
 		if !c.reachable(&c.BFFProxyClients.Clients[i]) {

@@ -150,6 +150,7 @@ func TestMistakes(t *testing.T) {
 		{"no AuthSession", "AuthSession:\n  Etcd:\n    Hosts:\n      - etcd:2379\n    Key: service.authsession\n", "", "AuthSession.Etcd"},
 		{"AuthSession that would be ourselves", "AuthSession:\n  Etcd:\n    Hosts:\n      - etcd:2379\n    Key: service.authsession\n", "AuthSession:\n  Timeout: 1000\n", "AuthSession.Etcd"},
 		{"schema", "Cache:", "Schema: 0.1.0\nCache:", "Schema"},
+		{"schema of nobody", "Cache:", "Schema: Auto\nCache:", "Schema"},
 		{"timeout", "Cache:", "Timeout: soon\nCache:", "Timeout"},
 		{"Auth without own credentials", "Cache:", withAuth + "Cache:", "Nodes.App"},
 		{"credentials without a token", "Cache:", withAuth + "Nodes:\n  App: session\nCache:", "Nodes.Token"},
@@ -241,4 +242,14 @@ func TestSpansThatNobodyCollectsAreNotMade(t *testing.T) {
 	dropped.DropSpans()
 	require.Zero(t, tracing(&dropped))
 	require.True(t, c.BFFProxyClients.Clients[0].Middlewares.Trace, "the caller's configuration is not touched")
+}
+
+// auto is no release, and needs a BFF that can be asked.
+func TestSchemaAuto(t *testing.T) {
+	c, warnings, err := load(t, stock+"Schema: auto\n")
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, SchemaAuto, c.Schema)
+	c.BFFProxyClients.Clients = nil
+	require.ErrorContains(t, c.Validate(), "Schema is auto, and BFFProxyClients.Clients has no BFF to ask")
 }

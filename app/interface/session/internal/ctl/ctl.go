@@ -143,7 +143,7 @@ func unsigned(args []string) []string {
 		id, err := strconv.ParseInt(a, 10, 64)
 		value := i > 0 && strings.HasPrefix(args[i-1], "-") && !strings.Contains(args[i-1], "=")
 		if err == nil && id < 0 && !value {
-			args[i] = strconv.FormatUint(uint64(id), 10) //nolint:gosec // bits
+			args[i] = strconv.FormatUint(uint64(id), 10)
 		}
 	}
 	return args

@@ -46,8 +46,8 @@ func table(w io.Writer, rows func(row func(cells ...any))) error {
 func yes(facts ...any) string {
 	var list []string
 	for i := 0; i < len(facts); i += 2 {
-		if facts[i+1].(bool) { //nolint:forcetypeassert // names and facts in turn
-			list = append(list, facts[i].(string)) //nolint:forcetypeassert // the same
+		if facts[i+1].(bool) {
+			list = append(list, facts[i].(string))
 		}
 	}
 	return strings.Join(list, ",")

@@ -34,7 +34,7 @@ func (w *bitWriter) drain() {
 		return
 	}
 	binary.LittleEndian.PutUint64(w.buf[w.at:], w.acc)
-	w.at += int(w.n >> 3) //nolint:gosec // 8 at most
+	w.at += int(w.n >> 3)
 	w.acc >>= w.n &^ 7 & 63
 	w.n &= 7
 }
@@ -51,7 +51,7 @@ func (w *bitWriter) runs(c *codes, src []byte, runs []run) {
 			acc |= uint64(code.bits) << (n & 63)
 			n += uint(code.n)
 			binary.LittleEndian.PutUint64(buf[at:], acc)
-			at += int(n >> 3) //nolint:gosec // 8 at most
+			at += int(n >> 3)
 			acc >>= n &^ 7 & 63
 			n &= 7
 		}
@@ -73,7 +73,7 @@ func (w *bitWriter) runs(c *codes, src []byte, runs []run) {
 		acc |= uint64(r.distance) & (1<<extra - 1) << (n & 63)
 		n += extra
 		binary.LittleEndian.PutUint64(buf[at:], acc)
-		at += int(n >> 3) //nolint:gosec // 8 at most
+		at += int(n >> 3)
 		acc >>= n &^ 7 & 63
 		n &= 7
 	}
@@ -83,5 +83,5 @@ func (w *bitWriter) runs(c *codes, src []byte, runs []run) {
 // close returns what was appended, filled up to a whole byte.
 func (w *bitWriter) close() []byte {
 	binary.LittleEndian.PutUint64(w.buf[w.at:], w.acc)
-	return w.buf[:w.at+int(w.n+7)/8] //nolint:gosec // 8 at most
+	return w.buf[:w.at+int(w.n+7)/8]
 }

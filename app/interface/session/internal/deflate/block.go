@@ -102,11 +102,11 @@ func (b *block) measure(src []byte, runs []run) {
 		extra += n
 	}
 	b.literals[endOfBlock]++
-	short := blockHeader + int(extra) + cost(b.literals[:], fixed.literalLengths[:]) + cost(b.distances[:], fixed.distanceLengths[:]) //nolint:gosec // few
+	short := blockHeader + int(extra) + cost(b.literals[:], fixed.literalLengths[:]) + cost(b.distances[:], fixed.distanceLengths[:])
 	b.huffman.lengths(b.own.literalLengths[:], b.literals[:], longestCode)
 	b.huffman.lengths(b.own.distanceLengths[:], b.distances[:], longestCode)
 	b.describe()
-	long := b.headerBits() + int(extra) + cost(b.literals[:], b.own.literalLengths[:]) + cost(b.distances[:], b.own.distanceLengths[:]) //nolint:gosec // few
+	long := b.headerBits() + int(extra) + cost(b.literals[:], b.own.literalLengths[:]) + cost(b.distances[:], b.own.distanceLengths[:])
 	b.bits, b.dynamic = min(short, long), long < short
 }
 
@@ -148,7 +148,7 @@ func (b *block) describe() {
 // run notes n codes of the same length.
 func (b *block) run(length uint8, n int) {
 	note := func(symbol, extra int) {
-		b.lengths = append(b.lengths, lengthToken{uint8(symbol), uint8(extra)}) //nolint:gosec // both fit
+		b.lengths = append(b.lengths, lengthToken{uint8(symbol), uint8(extra)})
 		b.lengthFreq[symbol]++
 	}
 	if length != 0 {
@@ -196,7 +196,7 @@ func (b *block) headerBits() int {
 // less three, follow it.
 func (r run) lengthSymbol() (symbol, n uint) {
 	length := uint(r.length) - minLength
-	n = uint(max(bits.Len(length), 3) - 3) //nolint:gosec // not negative
+	n = uint(max(bits.Len(length), 3) - 3)
 	return firstLength + 4*n + length>>n, n
 }
 
@@ -204,7 +204,7 @@ func (r run) lengthSymbol() (symbol, n uint) {
 // bits, less one, follow it.
 func (r run) distanceSymbol() (symbol, n uint) {
 	distance := uint(r.distance)
-	n = uint(max(bits.Len(distance), 2) - 2) //nolint:gosec // not negative
+	n = uint(max(bits.Len(distance), 2) - 2)
 	return 2*n + distance>>n, n
 }
 
@@ -230,9 +230,9 @@ func (c code) value() (v uint64, n uint) { return uint64(c.bits), uint(c.n) }
 
 func (b *block) writeHeader(w *bitWriter) {
 	orders := b.orders()
-	w.put(uint64(b.literalCount-firstLength), 5) //nolint:gosec // not negative
-	w.put(uint64(b.distanceCount-1), 5)          //nolint:gosec // not negative
-	w.put(uint64(orders-4), 4)                   //nolint:gosec // not negative
+	w.put(uint64(b.literalCount-firstLength), 5)
+	w.put(uint64(b.distanceCount-1), 5)
+	w.put(uint64(orders-4), 4)
 	for _, symbol := range lengthOrder[:orders] {
 		w.drain()
 		w.put(uint64(b.lengthLengths[symbol]), 3)

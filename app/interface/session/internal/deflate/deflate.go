@@ -44,7 +44,7 @@ func AppendGzip(dst, src []byte) (out []byte, ok bool) {
 	if len(src) > MaxSource {
 		return dst, false
 	}
-	e := encoders.Get().(*encoder) //nolint:forcetypeassert // the pool's own
+	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
 	clear(e.table[:])
 	e.runs = e.table.runs(e.runs[:0], src)
@@ -56,5 +56,5 @@ func AppendGzip(dst, src []byte) (out []byte, ok bool) {
 	out = append(slices.Grow(dst, size+spare), header[:]...)
 	out = e.block.write(out, src, e.runs)
 	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(src))
-	return binary.LittleEndian.AppendUint32(out, uint32(len(src))), true //nolint:gosec // MaxSource
+	return binary.LittleEndian.AppendUint32(out, uint32(len(src))), true
 }

@@ -28,7 +28,7 @@ func (h *huffman) lengths(n []uint8, freq []uint32, limit int) {
 	i := 0
 	for length := limit; length > 0; length-- {
 		for range count[length] {
-			n[h.sorted[i].symbol] = uint8(length) //nolint:gosec // limit
+			n[h.sorted[i].symbol] = uint8(length)
 			i++
 		}
 	}
@@ -74,7 +74,7 @@ func (h *huffman) sort(freq []uint32) {
 		if f == 0 {
 			continue
 		}
-		h.leaves[0][used] = leaf{f, uint32(symbol)} //nolint:gosec // maxSymbols
+		h.leaves[0][used] = leaf{f, uint32(symbol)}
 		used++
 		low[f%radix]++
 		high[f/radix%radix]++
@@ -94,7 +94,7 @@ func (h *huffman) sort(freq []uint32) {
 		from, to = to, from
 	}
 	pass(&low, 0)
-	if high[0] != uint32(used) { //nolint:gosec // maxSymbols
+	if high[0] != uint32(used) {
 		pass(&high, 8)
 	}
 	h.sorted = from
@@ -112,7 +112,7 @@ func (h *huffman) depths() {
 		take := func() (w uint32) {
 			if next >= n || root < node && a[root].weight < a[next].weight {
 				w = a[root].weight
-				a[root].weight = uint32(node) //nolint:gosec // maxSymbols
+				a[root].weight = uint32(node)
 				root++
 				return w
 			}

@@ -31,7 +31,7 @@ func hash(v uint32) uint32 { return v * 2654435761 >> (32 - tableBits) }
 
 // note remembers what is at pos.
 func (t *table) note(src []byte, pos int) {
-	t[hash(binary.LittleEndian.Uint32(src[pos:]))] = uint16(pos + 1) //nolint:gosec // MaxSource
+	t[hash(binary.LittleEndian.Uint32(src[pos:]))] = uint16(pos + 1)
 }
 
 // runs appends the runs of src, of which the table knows nothing yet.
@@ -41,7 +41,7 @@ func (t *table) runs(out []run, src []byte) []run {
 		v := binary.LittleEndian.Uint32(src[pos:])
 		slot := &t[hash(v)]
 		from := int(*slot) - 1
-		*slot = uint16(pos + 1) //nolint:gosec // MaxSource
+		*slot = uint16(pos + 1)
 		if from < 0 || binary.LittleEndian.Uint32(src[from:]) != v {
 			pos += 1 + (pos-begun)>>patience
 			continue
@@ -50,14 +50,14 @@ func (t *table) runs(out []run, src []byte) []run {
 			pos, from = pos-1, from-1
 		}
 		n := match(src, from, pos)
-		out = append(out, run{uint16(pos - begun), uint16(n), uint16(pos - from - 1)}) //nolint:gosec // MaxSource
+		out = append(out, run{uint16(pos - begun), uint16(n), uint16(pos - from - 1)})
 		begun = pos + n
 		for k := pos + 1; k < begun && k+8 <= len(src); k += 2 {
 			t.note(src, k)
 		}
 		pos = begun
 	}
-	return append(out, run{literals: uint16(len(src) - begun)}) //nolint:gosec // MaxSource
+	return append(out, run{literals: uint16(len(src) - begun)})
 }
 
 // match is for how long src goes on at pos as at from, which is before it. The first

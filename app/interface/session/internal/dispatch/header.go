@@ -36,7 +36,7 @@ func callerHeader(serverID string, m *sess.Meta) (value string, ok bool) {
 			return "", false
 		}
 	}
-	b := headers.Get().(*[2][]byte) //nolint:forcetypeassert // the pool's own
+	b := headers.Get().(*[2][]byte)
 	defer headers.Put(b)
 	b[0] = appendCaller(b[0][:0], serverID, m)
 	b[1] = base64.StdEncoding.AppendEncode(b[1][:0], b[0])

@@ -47,15 +47,24 @@ func newBFFs(c config.Config, now func() time.Time) *bffs {
 	return &bffs{config: c, clock: doctor.Clock{Now: now, Precision: time.Second}, self: rpcserver.PublishedAddress(c.ListenOn)}
 }
 
-// schemaCheck loads the table set.
+// schemaCheck loads the table set. Where Schema is auto, it first asks which, as a node
+// does when it starts; all that comes later sees the release by its name.
 func (b *bffs) schemaCheck() doctor.Check {
-	return doctor.Check{Name: schemaName, Within: 30 * time.Second, Run: func(context.Context) doctor.Result {
+	return doctor.Check{Name: schemaName, Within: 30 * time.Second, Run: func(ctx context.Context) doctor.Result {
+		told := ""
+		if b.config.Schema == config.SchemaAuto {
+			release, err := svc.FindRelease(ctx, b.config)
+			if err != nil {
+				return doctor.Failed("Schema", err)
+			}
+			b.config.Schema, told = release, "told by the BFF: "
+		}
 		schema, err := svc.LoadSchema(b.config.Schema)
 		if err != nil {
 			return doctor.Failed("Schema", err)
 		}
 		b.schema = schema
-		return doctor.Well("%s (%s), layers %d to %d", schema.Name(), schema.Hash(), schema.MinLayer(), schema.MaxLayer())
+		return doctor.Well("%s%s (%s), layers %d to %d", told, schema.Name(), schema.Hash(), schema.MinLayer(), schema.MaxLayer())
 	}}
 }
 

@@ -185,6 +185,7 @@ func TestWhatIsWrong(t *testing.T) {
 		{"clocks 40 s apart", func(s *site) { s.bffTime = -40 * time.Second }, doctor.Fault, "the clock of this BFF is at least 39s behind", "", 0, "NTP"}, // the BFF tells whole seconds
 		{"a gateway without streams, which are wanted", func(s *site) { s.more = "UseStreamGateway: true\n" }, doctor.Fault, "has no streams", "UseStreamGateway", 18, "take it out"},
 		{"a schema that there is not", func(s *site) { s.more = "Schema: /none.tls\n" }, doctor.Fault, "cannot be loaded", "Schema", 18, "name a shipped release"},
+		{"a release that cannot be told", func(s *site) { s.more = "Schema: auto\n" }, doctor.Fault, "is auto, and the answers of BFF test.bff.", "Schema", 18, "one of these"},
 		{"a configuration that does not load", func(s *site) { s.more = "DrainTime: 2h\n" }, doctor.Fault, "DrainTime is 2h", "DrainTime", 18, "give 0s to 1h"},
 		{"a key that is not known", func(s *site) { s.more = "Schem: 0.223.1\n" }, doctor.Warn, "nearest known key: Schema", "Schem", 18, "correct it or take it out"},
 	} {

@@ -11,7 +11,7 @@ import (
 )
 
 func packetOf(owner int64, number uint64, size int) packet {
-	return packet{owner: owner, Send: sess.Send{SessionID: int64(number), Payload: make([]byte, size)}} //nolint:gosec // small
+	return packet{owner: owner, Send: sess.Send{SessionID: int64(number), Payload: make([]byte, size)}}
 }
 
 // A client that asked for megabytes had the small packets of all others wait behind them.
@@ -32,7 +32,7 @@ func TestSmallPacketsDoNotWaitBehindLargeOnes(t *testing.T) {
 				}
 			}
 			for small := range uint64(100) {
-				q.push(packetOf(100+int64(small), small, 100)) //nolint:gosec // small
+				q.push(packetOf(100+int64(small), small, 100))
 				p, ok := q.next(c.window)
 				require.True(t, ok)
 				require.GreaterOrEqual(t, p.owner, int64(100), "it leaves next")
@@ -78,7 +78,7 @@ func TestKeysShareByBytes(t *testing.T) {
 	sizes := []int{200, 5000, 60_000, 1 << 20}
 	for owner, size := range sizes {
 		for n := range 40 << 20 / size {
-			q.push(packetOf(int64(owner), uint64(n), size)) //nolint:gosec // small
+			q.push(packetOf(int64(owner), uint64(n), size))
 		}
 	}
 	sent := make([]int, len(sizes))

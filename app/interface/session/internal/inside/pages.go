@@ -99,7 +99,7 @@ func ParseKey(text string) (int64, error) {
 	if err != nil {
 		return 0, &Error{"BAD_ARGUMENT", fmt.Sprintf("%q is no auth key id: give 64 bits, decimal or as 0x...", text)}
 	}
-	return int64(id), nil //nolint:gosec // bits
+	return int64(id), nil
 }
 
 func (p *Pages) key(r *http.Request) (any, error) {
@@ -194,7 +194,7 @@ func (p *Pages) ended(r *http.Request) (any, error) {
 	list, total := p.node.Runloop.Ended(n, func(s *runloop.Ended) bool {
 		return (key == 0 || s.Key == key || s.AuthKeyID == key) && (reason == "" || s.Reason.String() == reason)
 	})
-	page := Ended{Total: total, Kept: int(min(total, mostEnded)), Sessions: []EndedSession{}} //nolint:gosec // few
+	page := Ended{Total: total, Kept: int(min(total, mostEnded)), Sessions: []EndedSession{}}
 	for _, s := range list {
 		page.Sessions = append(page.Sessions, EndedSession{
 			time.Unix(0, s.At).UTC(), s.Key, s.AuthKeyID, s.SessionID, s.UserID, s.Reason.String(), s.Gateway, s.Node,
@@ -219,7 +219,7 @@ func (p *Pages) ring(*http.Request) (any, error) {
 	}
 	ring, owned := p.node.Cluster.Ring(), map[string]int{}
 	for i := range int64(ringSample) {
-		owned[ring.Owner(int64(uint64(i+1)*0x9e3779b97f4a7c15))]++ //nolint:gosec // bits
+		owned[ring.Owner(int64(uint64(i+1)*0x9e3779b97f4a7c15))]++
 	}
 	for _, n := range v.Nodes {
 		page.Nodes = append(page.Nodes, RingNode{n, n == v.Self, float64(owned[n]) / ringSample})

@@ -71,7 +71,7 @@ func (p *pool) Get(size int) *[]byte {
 		b := make([]byte, size)
 		return &b
 	}
-	b := p.free.Get().(*[]byte) //nolint:forcetypeassert // the pool's own
+	b := p.free.Get().(*[]byte)
 	*b = (*b)[:size]
 	return b
 }

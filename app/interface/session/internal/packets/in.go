@@ -112,7 +112,7 @@ func readPush(b []byte, push *session.TLSessionPushUpdatesData) bool {
 		if m < 0 {
 			return false
 		}
-		switch field { //nolint:gosec // numbers as protobuf has them
+		switch field {
 		case inConstructor:
 			push.Constructor = session.TLConstructor(v)
 		case inPermAuthKey:
@@ -139,7 +139,7 @@ func (in *In) readSendData(b []byte, d *data) bool {
 			if m < 0 {
 				return false
 			}
-			d.request.Constructor = session.TLConstructor(v) //nolint:gosec // as protobuf has it
+			d.request.Constructor = session.TLConstructor(v)
 			b = b[n+m:]
 		case field == inClientData && kind == protowire.BytesType && d.request.Data == nil:
 			_, v, rest := consumeBytes(b)
@@ -183,7 +183,7 @@ func (in *In) readClientData(b []byte, d *session.SessionClientData) bool {
 }
 
 func setInt(d *session.SessionClientData, field protowire.Number, v uint64) bool {
-	switch field { //nolint:gosec // numbers as protobuf has them
+	switch field {
 	case 2:
 		d.Constructor = session.TLConstructor(v)
 	case 4:

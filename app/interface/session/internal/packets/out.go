@@ -39,7 +39,7 @@ func (o *Out) marshal() mem.BufferSlice {
 	}
 	buf := buffers.Get(0)
 	b := protowire.AppendTag((*buf)[:0], outData, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(inside)) //nolint:gosec // not negative
+	b = protowire.AppendVarint(b, uint64(inside))
 	*buf = o.lead(b, size)
 	return o.follow(buf)
 }
@@ -56,7 +56,7 @@ func (o *Out) lead(b []byte, size int) []byte {
 	b = protofield.Int(b, outSession, o.SessionID)
 	if size > 0 {
 		b = protowire.AppendTag(b, outPayload, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(size)) //nolint:gosec // not negative
+		b = protowire.AppendVarint(b, uint64(size))
 	}
 	return b
 }
@@ -80,5 +80,5 @@ func sizeInt(field protowire.Number, v int64) int {
 	if v == 0 {
 		return 0
 	}
-	return protowire.SizeTag(field) + protowire.SizeVarint(uint64(v)) //nolint:gosec // as protobuf has it
+	return protowire.SizeTag(field) + protowire.SizeVarint(uint64(v))
 }

@@ -38,6 +38,6 @@ func (r *Reply) message() *session.SessionStreamResponse {
 		return m
 	}
 	s := status.Convert(r.Err)
-	m.Payload = &session.SessionStreamResponse_Error{Error: &session.SessionStreamError{Code: int32(s.Code()), Message: s.Message()}} //nolint:gosec // a code
+	m.Payload = &session.SessionStreamResponse_Error{Error: &session.SessionStreamError{Code: int32(s.Code()), Message: s.Message()}}
 	return m
 }

@@ -79,7 +79,7 @@ func (a *AuthSession) Lookup(ctx context.Context, authKeyID int64, claim keys.Cl
 // until reads when a key ends, Unix seconds; 0: it does not, or the authsession is
 // a stock one, which does not say.
 func until(trailer metadata.MD) uint32 {
-	return uint32(min(keyexpiry.Read(trailer), math.MaxUint32)) //nolint:gosec // not negative
+	return uint32(min(keyexpiry.Read(trailer), math.MaxUint32))
 }
 
 func lookupError(err error) error {
@@ -180,7 +180,7 @@ func (a *AuthSession) bindTempKey(ctx context.Context, r *sess.BindTempKey) *ses
 	}
 	if a.Keys != nil {
 		// Our authsession ends a binding with its key, whatever the client asked for.
-		end := cmp.Or(until(trailer), uint32(max(r.ExpiresAt, 0))) //nolint:gosec // not negative
+		end := cmp.Or(until(trailer), uint32(max(r.ExpiresAt, 0)))
 		a.Keys.Bound(r.Meta.AuthKeyID, r.PermAuthKeyID, end)
 	}
 	return nil

@@ -25,7 +25,7 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 
 // Status is the error for a caller over gRPC.
-func (e *Error) Status() error { return status.Error(codes.Code(uint32(e.Code)), e.Message) } //nolint:gosec // those for peers are positive
+func (e *Error) Status() error { return status.Error(codes.Code(uint32(e.Code)), e.Message) }
 
 // What clients are told, as rpc_error.
 var (

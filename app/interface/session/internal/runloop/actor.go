@@ -20,7 +20,7 @@ type actor struct {
 	timer   timer
 	unbound bool         // the key is a temp key of its own
 	online  atomic.Int64 // the user that status knows as online here; 0: none
-	apart   atomic.Bool  // away: another node has the key (departure)
+	apart   atomic.Bool  // another node has the key (departure)
 	flying  atomic.Int32 // API calls under way
 	binding atomic.Int32 // calls that bind this temp key, under way or successful
 	held    atomic.Int64 // bytes in the outboxes of its sessions, after its last step
@@ -31,14 +31,14 @@ type actor struct {
 	waiting         load         // data in the mailbox
 	taken           load         // data the runLoop is at
 	running         bool         // a runLoop exists
-	pushesLost      bool         // sessionDataChan says so already
+	pushesLost      bool         // sessionDataChan holds a PushesLost already
 	gone            bool         // out of the map: post elsewhere
-	parted          *departure   // since another node has asked for the key; nil: none has
+	parted          *departure   // set when another node asks for the key; nil: none has
 	arriving        bool         // another node is asked for it: what comes waits
-	doubted         bool         // another node may have had it meanwhile
+	doubted         bool         // another node may have had the key while it stood still here
 	guest           bool         // made while the ring gave the key to another node. Until it gives it to this one, the life here is the later one (doubt.go)
 	leaving         bool         // another node owns the key: answer what is in flight, then go
-	epoch           uint32       // of the ring that it was last looked at with
+	epoch           uint32       // of the ring at the last call of back
 	early           bool         // made while nodes may have disagreed about who owns the key
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
 	looks           *look        // who wants to see the machine; nil: nobody
@@ -48,7 +48,7 @@ type actor struct {
 	done    bool
 	drained bool
 	behind  bool // there are updates that the client may not have
-	parting bool // the machine knows that the key leaves
+	parting bool // the machine has got HandOff: inputs from outside wait for the node that gets the key
 }
 
 // load is what counts towards the bounds of a mailbox.
@@ -60,15 +60,16 @@ type verdict int
 const (
 	posted verdict = iota
 	full           // ErrDataChannelFull
-	gone           // the actor left the map: ask the map again
-	moved          // the actor's heir takes it
-	away           // the node takes it that has the key now
+	gone           // the actor has left the map: look the key up again
+	moved          // give the input to the actor of a.heir
+	away           // another node has the key: send the input there
 )
 
 // post puts in into the mailbox.
 func (a *actor) post(in sess.Input) verdict { return a.put(in, false) }
 
-// put is post; what another actor had accepted already is owed a place.
+// put is post. owed says that the node has accepted the input already, so that it is
+// taken however full the mailbox is.
 func (a *actor) put(in sess.Input, owed bool) verdict {
 	v, idle, ask := a.queue(in, owed)
 	if idle {
@@ -80,10 +81,10 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 	return v
 }
 
-// attend is post for loops over many actors, with an input that the node itself makes. It
+// postInline is post for loops over many actors, with an input that the node itself makes. It
 // runs an idle actor's runLoop in the caller's goroutine: a goroutine for each of a hundred
 // thousand actors would cost more than what they do.
-func (a *actor) attend(in sess.Input) verdict {
+func (a *actor) postInline(in sess.Input) verdict {
 	v, idle, _ := a.queue(in, true) // only an input from outside makes the actor ask other nodes for the key
 	if idle {
 		a.runLoop()
@@ -177,8 +178,9 @@ func (a *actor) back() (back bool) {
 	return back
 }
 
-// weight is how many bytes of the mailbox an input takes, and whether it
-// counts at all: what the node owes to itself is never refused.
+// weight is how many bytes of the mailbox an input takes. data says that the input comes
+// from outside and counts towards the bounds; inputs that the node itself makes do not, so
+// that they are never refused.
 func weight(in sess.Input) (bytes int, data bool) {
 	switch in := in.(type) {
 	case *sess.Data:
@@ -195,8 +197,8 @@ func weight(in sess.Input) (bytes int, data bool) {
 	return 0, false
 }
 
-// isLong reports whether a step takes so long for an input that other keys are let go
-// before the next: Go's scheduler would take 10 ms to.
+// isLong reports whether the step for an input is so long that the runLoop lets other
+// goroutines run after it. Go's scheduler would interrupt it after 10 ms only.
 func isLong(in sess.Input) bool {
 	const long = 32 << 10
 	if done, ok := in.(*sess.CallDone); ok {
@@ -243,9 +245,9 @@ func (a *actor) runLoop() {
 	}
 }
 
-// take returns the next batch, with the last one given back; nil ends the
-// runLoop. left says that the actor is gone for another node's sake, with
-// updates that its client may not have.
+// take gives the last batch back and returns the next one; nil ends the runLoop. left
+// says that the actor has ended because another node owns its key, and that the client
+// may not have all updates.
 func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -276,7 +278,7 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 	return nil, left
 }
 
-// tickAgain is when a key is woken again whose waking went wrong.
+// tickAgain is how long after a panic in a Tick the key is woken again.
 const tickAgain = 10 * time.Second
 
 // step feeds one input to the machine and does what it asks for. A panic
@@ -315,7 +317,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	}
 	if !stepped {
 		if _, tick := in.(*sess.Tick); tick { // the timer of this Tick has fired and must be set anew; for other inputs it is still set
-			a.m.wheel.wish(a, a.m.o.Now()+int64(tickAgain))
+			a.m.wheel.arm(a, a.m.o.Now()+int64(tickAgain))
 		}
 		return
 	}
@@ -330,7 +332,7 @@ func (a *actor) step(in sess.Input, out *sess.Effects) {
 	}
 	a.done, a.behind = out.Done, out.Behind
 	a.held.Store(int64(out.Held))
-	a.m.wheel.wish(a, out.WakeAt)
+	a.m.wheel.arm(a, out.WakeAt)
 	if out.Drained && !a.drained {
 		a.drained = true
 		a.m.drained(a)
@@ -362,7 +364,7 @@ func (a *actor) handOver(h *sess.Handover, rest []sess.Input) {
 	a.machine = nil
 	a.held.Store(0)
 	a.m.drained(a)
-	a.m.wheel.wish(a, a.m.o.Now()+int64(signpostTime))
+	a.m.wheel.arm(a, a.m.o.Now()+int64(signpostTime))
 }
 
 // passOn gives send what waits here, and what comes meanwhile, in order. then is for
@@ -406,7 +408,7 @@ var (
 
 // newMailbox takes an empty mailbox.
 func newMailbox() (items []sess.Input) {
-	b := batches.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	b := batches.Get().(*batch)
 	items, b.items = b.items, nil
 	empties.Put(b)
 	return items
@@ -417,7 +419,7 @@ func recycle(items []sess.Input) {
 		return
 	}
 	clear(items)
-	b := empties.Get().(*batch) //nolint:forcetypeassert // the pool's own
+	b := empties.Get().(*batch)
 	b.items = items[:0]
 	batches.Put(b)
 }

@@ -20,4 +20,18 @@
 // the gateways' queues.
 //
 // Lock order: actor.mu, then a shard of the manager's map, or the wheel's.
+//
+// # Words
+//
+//	to owe     the node has accepted an input already, so no mailbox may refuse it (Owe, owed)
+//	heir       of a temp key: the perm key that got its sessions. Of a perm key: the node that
+//	           gets it from one that has left the ring (Cluster.Heir)
+//	signpost   an actor without a machine that stays in the map for a while and says where its
+//	           sessions or its key have gone
+//	moved      of an actor: its sessions went to its heir on this node
+//	away       of an actor: its key went to another node, which asked for it
+//	guest      an actor that was made while the ring gave its key to another node
+//	doubt      the key may have lived on another node while it stood still here (doubt.go)
+//	behind     the key has updates that its client may not have
+//	drained    nothing that the actor accepted is in flight any more
 package runloop

@@ -7,18 +7,18 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// A key may have lived on another node while it stood still here: the ring gave it to that
-// node for a while (back), or the others did not see this one (Missed). The first who then
-// wants something of it from outside has that node asked, and waits for the answer; so does
-// a third node that asks for the key. If the key lived there, that life goes on here, and
-// the one that stood still ends: what its client repeated there is not done again. Else
-// nothing has happened.
+// A key is in doubt when it may have lived on another node while it stood still here: the
+// ring gave it to that node for a while (back), or the other nodes did not see this one
+// (Missed). The next input from outside makes this node ask that other node for the key, and
+// waits for the answer; so does a third node's wish to have the key. If the key lived on the
+// other node, that state goes on here, and the one that stood still ends. So nothing is done
+// again that the client repeated there. If the other node had nothing, all stays as it is.
 //
 // A key that has begun here while the ring still gave it to another node is not in doubt
-// when the ring gives it to this one: the life here is the later one (guest).
+// when the ring gives it to this one: the state here is the newer one (guest).
 
-// Missed is for when this node learns that the others have not seen it for a time, as
-// when it was stopped, or etcd could not be reached: each of its keys is in doubt.
+// Missed puts each key in doubt. It is called when this node learns that the others have
+// not seen it for a time, because its process stood still or etcd could not be reached.
 func (m *Manager) Missed() {
 	for _, a := range m.all() {
 		if !a.unbound {
@@ -29,8 +29,8 @@ func (m *Manager) Missed() {
 	}
 }
 
-// doubt has everything wait that comes for the key, unless there is nobody to ask. a.mu
-// is held.
+// doubt returns the nodes to ask for the key; until they have answered, inputs wait. Nobody
+// to ask: nothing waits. a.mu is held.
 func (a *actor) doubt(former []string) (ask []string) {
 	a.doubted = false
 	if len(former) == 0 || a.arriving || a.leaving {
@@ -40,15 +40,15 @@ func (a *actor) doubt(former []string) (ask []string) {
 	return former
 }
 
-// isDoubted is doubt for who asks another node already.
+// isDoubted is doubt for a caller that asks the node itself.
 func (a *actor) isDoubted(node string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.doubted && a.doubt([]string{node}) != nil
 }
 
-// resolve ends a doubt with what another node had of the key; nil: nothing. Where a node
-// did not answer (failed) the client may have missed something.
+// resolve ends a doubt with what another node had of the key; nil: nothing. failed says
+// that a node did not answer. Then the client may have missed updates, and is told so.
 func (a *actor) resolve(st *session.KeyState, failed bool) {
 	if st != nil {
 		a.succeed(st)

@@ -59,7 +59,7 @@ func (m *Manager) StartDrain(ctx context.Context) <-chan struct{} {
 		m.o.Spawn.Start(func() {
 			defer m.busy.Done()
 			for i := next.Add(1) - 1; i < int64(len(actors)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				if a := actors[i]; a.attend(&sess.Drain{}) != posted && !a.flies() {
+				if a := actors[i]; a.postInline(&sess.Drain{}) != posted && !a.flies() {
 					m.drained(a)
 				}
 			}
@@ -68,7 +68,7 @@ func (m *Manager) StartDrain(ctx context.Context) <-chan struct{} {
 	return empty
 }
 
-// drained notes that a has nothing in flight.
+// drained notes that nothing of a is in flight any more.
 func (m *Manager) drained(a *actor) {
 	d := &m.draining
 	d.mu.Lock()
@@ -83,9 +83,9 @@ func (m *Manager) drained(a *actor) {
 	}
 }
 
-// Offline tells status of every key that it still knows as online here. It is
-// for a node that has drained: runLoops must be at rest. Once ctx is done nobody more is
-// told of, for the entries end by themselves.
+// Offline reports every key offline that status still knows as online here. It is for a
+// node that has drained: no runLoop may run. When ctx ends it stops; the entries of the
+// other keys end at status by themselves.
 func (m *Manager) Offline(ctx context.Context) (told int) {
 	for _, a := range m.all() {
 		if ctx.Err() != nil {
@@ -122,10 +122,10 @@ func (m *Manager) Release(keys []int64) (released int) {
 	return released
 }
 
-// Converged is for when the nodes agree about who owns a key, a while after a change
-// of the ring. Keys that this node owns again after another did are told:
-// status is to hear who is online, for that node may have said that nobody is.
-// So are those that came early: that node may have served them, too.
+// Converged is called when the nodes agree about who owns a key, a while after a change
+// of the ring. Keys that another node owned meanwhile get an input, upon which they tell
+// status again who is online: that node may have reported them offline. So do keys that
+// were made early, for another node may have served them at the same time.
 func (m *Manager) Converged() {
 	for _, a := range m.all() {
 		a.mu.Lock()
@@ -134,9 +134,9 @@ func (m *Manager) Converged() {
 		a.mu.Unlock()
 		switch {
 		case back:
-			a.attend(&sess.Returned{})
+			a.postInline(&sess.Returned{})
 		case early:
-			a.attend(&sess.Settled{})
+			a.postInline(&sess.Settled{})
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (m *Manager) detach(a *actor) {
 	a.mu.Lock()
 	a.leaving = true
 	a.mu.Unlock()
-	if a.attend(&sess.Drain{}) != posted {
+	if a.postInline(&sess.Drain{}) != posted {
 		m.drained(a)
 	}
 }

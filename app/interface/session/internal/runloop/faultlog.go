@@ -28,7 +28,7 @@ func (l *faultLog) line(what, method string) *logx.LessLogger {
 	if !known {
 		line, _ = l.lines.LoadOrStore(kind, logx.NewLessLogger(faultEvery))
 	}
-	return line.(*logx.LessLogger) //nolint:forcetypeassert // the map's own
+	return line.(*logx.LessLogger)
 }
 
 // write writes a fault of a key.

@@ -28,32 +28,32 @@ type Cluster interface {
 	Owns(authKeyID int64) bool
 	// Keeps reports whether it does, and is sure of it.
 	Keeps(authKeyID int64) bool
-	// ReacquiredSince reports whether this node owns a perm key again that was
-	// another's since an epoch, and returns the epoch to ask with next.
+	// ReacquiredSince reports whether this node owns a perm key now that some ring after
+	// the epoch gave to another node. It returns the epoch to ask with next time.
 	ReacquiredSince(authKeyID int64, epoch uint32) (seen uint32, reacquired bool)
-	// Heir is the node that a key goes to which is not in memory, once this node has
-	// left the ring and begins with no key any more; else empty.
+	// Heir is the node that a key belongs to which is not in memory here, once this node
+	// has left the ring and takes no new key. Before that it is empty.
 	Heir(authKeyID int64) string
 	// Epoch counts the changes of the ring until now.
 	Epoch() uint32
 	// Converging reports whether nodes may disagree about who owns a key.
 	Converging() bool
-	// Introduce hears of the sessions that updates of a key go to, when the key
-	// is let go or the node is about to stop (sess.Effects).
+	// Introduce is called with the sessions that updates of a key go to, when this node
+	// lets the key go or is about to stop (sess.Effects).
 	Introduce(authKeyID int64, sessions []sess.ConnNew)
-	// OnGap hears of a key that another node owns now and that is let go with
-	// updates which its client may not have.
+	// OnGap is called when this node lets a key go that another node owns now, and the
+	// client may not have all updates.
 	OnGap(authKeyID int64)
 
 	// Former are the nodes that may have a key in memory which is not here.
 	Former(authKeyID int64) []string
-	// Fetch asks them for it, one after the other. done hears once what there was
-	// (nil: nothing), and whether one of them did not answer.
+	// Fetch asks these nodes for the key, one after the other. It calls done once, with
+	// what one of them had (nil: nothing), and whether one of them did not answer.
 	Fetch(authKeyID int64, from []string, done func(st *session.KeyState, failed bool))
-	// SendAfter sends an input after a key that has moved to a node. What says nothing
-	// to another node goes nowhere.
+	// SendAfter sends an input to the node that a key has moved to. Inputs that mean
+	// nothing on another node are dropped.
 	SendAfter(authKeyID int64, to string, in sess.Input)
-	// Homeless hears of updates for a key that nobody had.
+	// Homeless is called with updates for a key that no node had in memory.
 	Homeless(authKeyID int64, in sess.Input)
 }
 
@@ -190,11 +190,11 @@ func (m *Manager) Advance() {
 func (m *Manager) wake(due []*actor, now int64) {
 	for _, a := range due {
 		switch a.post(&sess.Tick{}) {
-		case moved, away: // a signpost; one that has just been set up stays
+		case moved, away: // a signpost goes when its time is over; the timer may have been set anew meanwhile
 			if a.timer.wakeAt.Load() <= now {
 				m.forget(a)
 			}
-		case gone: // a race with its end
+		case gone: // it ended in the same moment
 			m.forget(a)
 		}
 	}
@@ -237,7 +237,8 @@ func (a *actor) leavesTo(perm int64, d *sess.Data) bool {
 	return true
 }
 
-// place is put for what may not wait for a handover, or is part of one.
+// place is put without the look at the temp key: for inputs that are part of a handover
+// themselves, or cannot be overtaken by one.
 func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool) error {
 	for {
 		a := m.find(authKeyID)
@@ -328,7 +329,7 @@ func (m *Manager) Count() (n int) {
 
 // Timers returns how many keys wait on the timing wheel. It looks at all of
 // it.
-func (m *Manager) Timers() int { return m.wheel.hung() }
+func (m *Manager) Timers() int { return m.wheel.count() }
 
 // Load returns how many API calls run and how many wait for their turn.
 func (m *Manager) Load() (running, waiting int) { return m.rpcQueue.Load() }

@@ -8,8 +8,8 @@ import (
 	"github.com/tgsession/tgsession/proto/session"
 )
 
-// MovedError says that another node has the key now, by a word of its own: nodes may
-// not have heard of it yet by the ring.
+// MovedError says that another node has the key now. This node knows that from the other
+// one itself; the ring may not say so yet on all nodes.
 type MovedError struct{ To string }
 
 func (e *MovedError) Error() string { return "MOVED_TO_" + e.To }
@@ -26,12 +26,12 @@ type taker struct {
 	done func(*session.KeyState)
 }
 
-// departure is how a key goes to another node. Most keys never do.
+// departure is the state of a key's move to another node. Most keys never move.
 type departure struct {
 	takers  []taker           // who asked for the key and has no answer yet
-	late    []sess.Input      // came since the machine knows that it leaves, for the node that gets it
-	kept    load              // of late
-	given   *session.KeyState // what that node got
+	late    []sess.Input      // inputs from outside since the HandOff, for the node that gets the key
+	kept    load              // items and bytes of late
+	given   *session.KeyState // what that node got; nil: nothing yet
 	givenTo taker
 }
 
@@ -83,14 +83,14 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 	}
 }
 
-// takeTakers returns who asked for the key, once.
+// takeTakers returns the nodes that asked for the key and have no answer, and leaves none.
 func (a *actor) takeTakers() []taker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.takers()
 }
 
-// takers is takeTakers for who holds a.mu.
+// takers is takeTakers for callers that hold a.mu.
 func (a *actor) takers() (takers []taker) {
 	if a.parted != nil {
 		takers, a.parted.takers = a.parted.takers, nil
@@ -98,8 +98,8 @@ func (a *actor) takers() (takers []taker) {
 	return takers
 }
 
-// forAnother reports whether an input is one that the node shall have which gets the
-// key: it comes from outside.
+// forAnother reports whether an input comes from outside. Such an input belongs to the
+// node that gets the key.
 func forAnother(in sess.Input) bool {
 	_, data := weight(in)
 	return data
@@ -117,8 +117,9 @@ func (a *actor) keep(in sess.Input) {
 	d.kept.bytes += bytes
 }
 
-// leave gives the key away, and after it what came meanwhile. The actor stays in the
-// map for a while, so that nothing begins the key anew which is on its way here.
+// leave gives the key's state to the node that asked, and then the inputs that came
+// meanwhile. The actor stays in the map for awayTime: without it, a packet that is still on
+// its way here would begin the key anew.
 func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	a.mu.Lock()
 	d := a.parted
@@ -142,7 +143,7 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	for _, t := range takers {
 		t.done(st)
 	}
-	a.m.wheel.wish(a, a.m.o.Now()+int64(awayTime)) // before it is away: an earlier wish is not the end of that
+	a.m.wheel.arm(a, a.m.o.Now()+int64(awayTime)) // before isAway holds: an earlier time of the timer must not end the signpost
 	var own []sess.Input
 	a.passOn(slices.Concat(d.late, rest), func(in sess.Input) {
 		if forAnother(in) && a.m.o.Cluster.Keeps(a.key) {
@@ -159,15 +160,16 @@ func (a *actor) leave(st *session.KeyState, rest []sess.Input) {
 	if !a.flies() {
 		a.m.drained(a)
 	}
-	// The ring has given the key back meanwhile, as when the node that asked for it has
-	// left: these wait until it comes from there.
+	// The ring has given the key back meanwhile, for instance because the node that asked
+	// for it has left. These inputs wait until the key comes back from there.
 	for _, in := range own {
 		_ = a.m.place(a.key, false, in, true) // what is owed is not refused
 	}
 }
 
-// stay is for an actor that does not give its key away after all, since another has its
-// place: that one gets what was kept for the node that asked.
+// stay ends the departure of an actor that does not give its key away after all, since
+// another actor has its place in the map. That actor gets the inputs that were kept for
+// the node that asked.
 func (a *actor) stay() {
 	a.mu.Lock()
 	var late []sess.Input
@@ -191,8 +193,9 @@ func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
 	m.o.Cluster.SendAfter(key, to, in)
 }
 
-// follow is put for a key that is away. What is owed, or says something of what the
-// node did itself, is sent after it; of anything else whoever brought it is told.
+// follow is put for a key that another node has. An input that is owed, or that tells of
+// something that this node did itself, is sent to that node. Any other is refused with the
+// node's name, and the caller sends it there.
 func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 	if owed || !forAnother(in) {
 		m.sendAfter(a.key, a.awayTo(), in)
@@ -201,9 +204,8 @@ func (m *Manager) follow(a *actor, in sess.Input, owed bool) error {
 	return &MovedError{a.awayTo()}
 }
 
-// isBack reports whether a key that has gone to another node is this one's again, by the
-// ring. Then the other is asked for it, if it is still there, by whoever wants something
-// of the key next.
+// isBack reports whether the ring has given a key back that another node has. Then the
+// signpost goes, so that the next input makes an actor, which asks that node for the key.
 func (m *Manager) isBack(a *actor) bool {
 	back := m.o.Cluster.Keeps(a.key)
 	if back {

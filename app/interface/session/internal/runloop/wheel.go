@@ -19,8 +19,8 @@ const Tick = wheelTick
 
 // wheel is the timer of all actors. Links and times are part of the actors,
 // so a timer costs no memory of its own. A timer that is only ever moved
-// later, the usual case, is left hanging where it is and re-hung when its
-// slot comes.
+// later, the usual case, stays in its slot, and is put into another one when the
+// wheel comes to that slot.
 type wheel struct {
 	mu    sync.Mutex
 	slots [wheelSlots]*actor
@@ -30,34 +30,34 @@ type wheel struct {
 // timer is an actor's place on the wheel.
 type timer struct {
 	next, prev *actor       // guarded by wheel.mu
-	hungAt     atomic.Int64 // tick; 0: not on the wheel. Written under wheel.mu
-	wakeAt     atomic.Int64 // Unix nanoseconds; 0: no wish
+	slotTick   atomic.Int64 // the tick whose slot holds it; 0: not on the wheel. Written under wheel.mu
+	wakeAt     atomic.Int64 // Unix nanoseconds; 0: never
 }
 
 func newWheel(now int64) *wheel { return &wheel{turn: now / int64(wheelTick)} }
 
-// wish sets when a wants to be woken: Unix nanoseconds, 0 for never.
-func (w *wheel) wish(a *actor, at int64) {
+// arm sets when a is to be woken: Unix nanoseconds, 0 for never.
+func (w *wheel) arm(a *actor, at int64) {
 	a.timer.wakeAt.Store(at)
 	if at == 0 {
-		return // a stays hung; its slot will find no wish
+		return // a stays where it is; when its slot comes, it is not woken
 	}
 	tick := (at + int64(wheelTick) - 1) / int64(wheelTick)
-	if hung := a.timer.hungAt.Load(); hung != 0 && hung <= tick {
-		return // its slot will find the later wish
+	if now := a.timer.slotTick.Load(); now != 0 && now <= tick {
+		return // when its slot comes, it is put into that of the later time
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unhook(a)
-	w.hook(a, max(tick, w.turn+1))
+	w.unlink(a)
+	w.insert(a, max(tick, w.turn+1))
 }
 
-// remove forgets a.
+// remove takes a off the wheel.
 func (w *wheel) remove(a *actor) {
 	a.timer.wakeAt.Store(0)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.unhook(a)
+	w.unlink(a)
 }
 
 // advance turns the wheel to now and returns who is to be woken.
@@ -69,8 +69,8 @@ func (w *wheel) advance(now int64) (due []*actor) {
 	for turn := max(w.turn+1, last-wheelSlots+1); turn <= last; turn++ {
 		for a := w.slots[turn%wheelSlots]; a != nil; {
 			next := a.timer.next
-			if a.timer.hungAt.Load() <= last {
-				w.unhook(a)
+			if a.timer.slotTick.Load() <= last {
+				w.unlink(a)
 				due = append(due, a)
 			}
 			a = next
@@ -79,33 +79,35 @@ func (w *wheel) advance(now int64) (due []*actor) {
 	w.turn = max(w.turn, last)
 	kept := due[:0]
 	for _, a := range due {
-		// Read after hungAt became 0: a wish that came meanwhile either saw
-		// that, or is seen here.
+		// wakeAt is read after slotTick became 0. So a call of arm at the same time either
+		// sees the 0 and puts a into a slot, or its time is seen here.
 		switch at := a.timer.wakeAt.Load(); {
 		case at == 0:
 		case at <= now:
 			kept = append(kept, a)
 		default:
-			if a.timer.hungAt.Load() == 0 {
-				w.hook(a, max((at+int64(wheelTick)-1)/int64(wheelTick), w.turn+1))
+			if a.timer.slotTick.Load() == 0 {
+				w.insert(a, max((at+int64(wheelTick)-1)/int64(wheelTick), w.turn+1))
 			}
 		}
 	}
 	return kept
 }
 
-func (w *wheel) hook(a *actor, tick int64) {
+// insert puts a into the slot of a tick. w.mu is held.
+func (w *wheel) insert(a *actor, tick int64) {
 	head := &w.slots[tick%wheelSlots]
 	a.timer.next, a.timer.prev = *head, nil
 	if *head != nil {
 		(*head).timer.prev = a
 	}
 	*head = a
-	a.timer.hungAt.Store(tick)
+	a.timer.slotTick.Store(tick)
 }
 
-func (w *wheel) unhook(a *actor) {
-	tick := a.timer.hungAt.Load()
+// unlink takes a out of its slot, if it is in one. w.mu is held.
+func (w *wheel) unlink(a *actor) {
+	tick := a.timer.slotTick.Load()
 	if tick == 0 {
 		return
 	}
@@ -118,11 +120,11 @@ func (w *wheel) unhook(a *actor) {
 		a.timer.next.timer.prev = a.timer.prev
 	}
 	a.timer.next, a.timer.prev = nil, nil
-	a.timer.hungAt.Store(0)
+	a.timer.slotTick.Store(0)
 }
 
-// hung is how many timers are on the wheel.
-func (w *wheel) hung() (n int) {
+// count is how many timers are on the wheel.
+func (w *wheel) count() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range w.slots {

@@ -24,7 +24,7 @@ func TestWheelWakesInTimeAndOnce(t *testing.T) {
 			if rnd.IntN(10) == 0 {
 				at = 0
 			}
-			w.wish(a, at)
+			w.arm(a, at)
 			wish[a] = at
 		}
 		if rnd.IntN(20) == 0 {
@@ -50,9 +50,9 @@ func TestWheelWakesInTimeAndOnce(t *testing.T) {
 func TestWheelSurvivesAJump(t *testing.T) {
 	w := newWheel(0)
 	a := &actor{}
-	w.wish(a, int64(time.Minute))
+	w.arm(a, int64(time.Minute))
 	require.Equal(t, []*actor{a}, w.advance(int64(240*time.Hour)))
-	w.wish(a, 1) // long past
+	w.arm(a, 1) // long past
 	require.Empty(t, w.advance(int64(240*time.Hour)))
 	require.Equal(t, []*actor{a}, w.advance(int64(240*time.Hour)+int64(wheelTick)))
 }

@@ -55,7 +55,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *in
 		Client: w.profile.client.name, LangPack: w.profile.client.langPack, LangCode: w.profile.client.langCode,
 	}
 	w.binding.ask()
-	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b) //nolint:gosec // not negative
+	w.ask(ask{kind: askBind, list: s.list, s: s, msgID: m.ID, perm: b.PermAuthKeyID, until: uint32(max(b.ExpiresAt, 0))}, b)
 	return nil
 }
 

@@ -164,7 +164,7 @@ func (w *MainAuthWrapper) exportList(l *SessionList) *sessionpb.KeyList {
 		UsedAt: w.moment(l.usedAt), RetryAt: w.moment(l.retryAt), Lent: l.adoptedSalt, Lenient: l.saltsUnavailable,
 	}
 	for _, s := range l.salts {
-		out.Salts = append(out.Salts, &sessionpb.KeySalt{Since: s.Since, Until: s.Until, Salt: uint64(s.Salt)}) //nolint:gosec // bits
+		out.Salts = append(out.Salts, &sessionpb.KeySalt{Since: s.Since, Until: s.Until, Salt: uint64(s.Salt)})
 	}
 	for _, s := range l.sessions {
 		out.Sessions = append(out.Sessions, w.exportSession(s))
@@ -174,7 +174,7 @@ func (w *MainAuthWrapper) exportList(l *SessionList) *sessionpb.KeyList {
 
 func (w *MainAuthWrapper) exportSession(s *session) *sessionpb.KeySession {
 	out := &sessionpb.KeySession{
-		Id: uint64(s.id), ServerId: s.server, Ip: s.ip, Http: s.http != nil, //nolint:gosec // bits
+		Id: uint64(s.id), ServerId: s.server, Ip: s.ip, Http: s.http != nil,
 		WindowFloor: s.window.floor, Acks: s.acks, LastId: s.lastID, Until: w.moment(s.until),
 		ConnAt: w.moment(s.connAt), CloseDue: w.moment(s.closeDue), First: s.first, GreetAt: w.moment(s.greetAt),
 		LastSeen: w.moment(s.lastSeen), PingAt: w.moment(s.pingAt), AckAt: w.moment(s.ackAt), ResendAt: w.moment(s.resendAt),
@@ -210,7 +210,7 @@ func (w *MainAuthWrapper) exportMessages(list []outMsg) (out []*sessionpb.KeyMes
 func (w *MainAuthWrapper) exportCall(c *pendingCall) *sessionpb.KeyCall {
 	m := &c.meta
 	out := &sessionpb.KeyCall{
-		Session: uint64(c.s.id), Orphan: c.s.list == nil, AuthKeyId: m.AuthKeyID, Method: c.method.ID, //nolint:gosec // bits
+		Session: uint64(c.s.id), Orphan: c.s.list == nil, AuthKeyId: m.AuthKeyID, Method: c.method.ID,
 		Request: c.pb, After: c.after, Ticket: uint64(c.ticket), Deadline: w.moment(c.deadline), Device: c.device, TtlDays: c.ttlDays,
 		Trait: uint32(c.trait), Phase: uint32(c.phase), Flags: packFlags(c.callFlags()),
 		Meta: &sessionpb.CallMeta{

@@ -41,7 +41,7 @@ func (f *fanOut) find(updates []byte, layer int32) (*written, uint64) {
 	if len(updates) > fanOutBytes {
 		return nil, 0
 	}
-	hash := maphash.Bytes(f.seed, updates) ^ uint64(layer)*0x9e3779b97f4a7c15 //nolint:gosec // a hash
+	hash := maphash.Bytes(f.seed, updates) ^ uint64(layer)*0x9e3779b97f4a7c15
 	if w := f.slots[hash%fanOutSlots].has.Load(); w != nil && w.layer == layer && bytes.Equal(w.updates, updates) {
 		return w, hash
 	}

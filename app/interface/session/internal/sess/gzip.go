@@ -55,7 +55,7 @@ func (f *inflater) reset(packed []byte) (r io.Reader, err error) {
 		f.zlib, err = zlib.NewReader(&f.in)
 		return f.zlib, err
 	}
-	return f.zlib, f.zlib.(zlib.Resetter).Reset(&f.in, nil) //nolint:forcetypeassert // documented
+	return f.zlib, f.zlib.(zlib.Resetter).Reset(&f.in, nil)
 }
 
 // deflater is the room for an object and for its stream.
@@ -133,7 +133,7 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) (inner []byte, err 
 	if !ok {
 		return nil, errInflate
 	}
-	f := inflaters.Get().(*inflater) //nolint:forcetypeassert // the pool's own
+	f := inflaters.Get().(*inflater)
 	defer func() {
 		f.in.Reset(nil)
 		inflaters.Put(f)

@@ -60,7 +60,7 @@ func (w *MainAuthWrapper) importList(in *sessionpb.KeyList) bool {
 		return false
 	}
 	for _, s := range in.GetSalts() {
-		l.salts = append(l.salts, Salt{Since: s.GetSince(), Until: s.GetUntil(), Salt: int64(s.GetSalt())}) //nolint:gosec // bits
+		l.salts = append(l.salts, Salt{Since: s.GetSince(), Until: s.GetUntil(), Salt: int64(s.GetSalt())})
 	}
 	for _, s := range in.GetSessions() {
 		if !w.importSession(l, s) {
@@ -73,12 +73,12 @@ func (w *MainAuthWrapper) importList(in *sessionpb.KeyList) bool {
 
 func (w *MainAuthWrapper) importSession(l *SessionList, in *sessionpb.KeySession) bool {
 	s := &session{
-		id: int64(in.GetId()), list: l, server: in.GetServerId(), ip: in.GetIp(), //nolint:gosec // bits
+		id: int64(in.GetId()), list: l, server: in.GetServerId(), ip: in.GetIp(),
 		acks: in.GetAcks(), lastID: in.GetLastId(), lead: in.GetAhead() + w.wall - w.now, until: w.at(in.GetUntil()),
 		connAt: w.at(in.GetConnAt()), closeDue: w.at(in.GetCloseDue()), first: in.GetFirst(), greetAt: w.at(in.GetGreetAt()),
 		lastSeen: w.at(in.GetLastSeen()), pingAt: w.at(in.GetPingAt()), ackAt: w.at(in.GetAckAt()), resendAt: w.at(in.GetResendAt()),
 		toldAt: w.at(in.GetToldAt()), content: in.GetContent(), layer: in.GetLayer(), pingDelay: in.GetPingDelay(), refused: in.GetRefused(),
-		looks:  uint8(min(in.GetLooks(), judged)), //nolint:gosec // few
+		looks:  uint8(min(in.GetLooks(), judged)),
 		online: has(in.GetFlags(), sessionOnline), greeted: has(in.GetFlags(), sessionGreeted), ended: has(in.GetFlags(), sessionEnded),
 		doomed: has(in.GetFlags(), sessionDoomed), again: has(in.GetFlags(), sessionAgain), throttled: has(in.GetFlags(), sessionThrottled),
 		leads: has(in.GetFlags(), sessionLeads),
@@ -131,7 +131,7 @@ func (w *MainAuthWrapper) importMessages(s *session, in []*sessionpb.KeyMessage)
 		}
 		m := outMsg{
 			id: p.GetId(), req: p.GetReq(), body: p.GetBody(), sentAt: w.at(p.GetSentAt()), seq: p.GetSeq(),
-			kind: outKind(p.GetKind()), sends: uint8(min(p.GetSends(), 255)), tries: uint8(min(p.GetTries(), 255)), //nolint:gosec // bounded
+			kind: outKind(p.GetKind()), sends: uint8(min(p.GetSends(), 255)), tries: uint8(min(p.GetTries(), 255)),
 		}
 		unpackFlags(m.messageFlags(), p.GetFlags())
 		s.bytes += len(m.body)
@@ -144,9 +144,9 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 	method := w.schema.Method(in.GetMethod())
 	m := in.GetMeta()
 	c := &pendingCall{
-		s: w.findSession(m.GetAuthKeyId(), int64(in.GetSession())), method: method, pb: in.GetRequest(), after: in.GetAfter(), //nolint:gosec // bits
+		s: w.findSession(m.GetAuthKeyId(), int64(in.GetSession())), method: method, pb: in.GetRequest(), after: in.GetAfter(),
 		ticket: Ticket(in.GetTicket()), deadline: w.at(in.GetDeadline()), device: in.GetDevice(), ttlDays: in.GetTtlDays(),
-		trait: trait(in.GetTrait()), phase: phase(in.GetPhase()), //nolint:gosec // a release that knows more of them is a later one
+		trait: trait(in.GetTrait()), phase: phase(in.GetPhase()), // a release that knows more of them is a later one
 		meta: Meta{
 			ClientAddr: m.GetClientAddr(), AuthKeyID: m.GetAuthKeyId(), PermAuthKeyID: m.GetPermAuthKeyId(), SessionID: m.GetSessionId(), MsgID: m.GetMsgId(),
 			ReceiveTime: m.GetReceiveTime(), UserID: m.GetUserId(), Layer: m.GetLayer(), Client: m.GetClient(), LangPack: m.GetLangPack(), LangCode: m.GetLangCode(),
@@ -157,7 +157,7 @@ func (w *MainAuthWrapper) importCall(in *sessionpb.KeyCall) bool {
 		c.meta.Takeout = &Takeout{ID: m.GetTakeoutId(), MinID: m.GetMinId(), MaxID: m.GetMaxId(), HasRange: m.GetHasRange()}
 	}
 	if k := in.GetMark(); k != nil {
-		c.mark = &loginMark{owner: k.GetOwner(), user: k.GetUser(), told: k.GetTold(), tries: uint8(min(k.GetTries(), 255))} //nolint:gosec // bounded
+		c.mark = &loginMark{owner: k.GetOwner(), user: k.GetUser(), told: k.GetTold(), tries: uint8(min(k.GetTries(), 255))}
 		if k.GetDone() != nil {
 			c.mark.done = FromOutcome(k.GetDone(), w.schema)
 		}

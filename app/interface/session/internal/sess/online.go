@@ -171,5 +171,5 @@ func deviceSession(body []byte) int64 {
 	if err != nil {
 		return 0
 	}
-	return int64(id) //nolint:gosec // session ids have 64 bits; clients write them signed or not
+	return int64(id) // session ids have 64 bits; clients write them signed or not
 }

@@ -173,6 +173,6 @@ func clientOf(c *ClientInfo) client {
 		}
 		hash = (hash ^ 0xff) * prime
 	}
-	hash = (hash ^ uint64(uint32(c.APIID))) * prime //nolint:gosec // a hash
+	hash = (hash ^ uint64(uint32(c.APIID))) * prime
 	return client{name: name, langPack: c.LangPack, langCode: c.LangCode, hash: max(hash, 1)}
 }

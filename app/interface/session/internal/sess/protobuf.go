@@ -22,7 +22,7 @@ func number(schema *tl.Schema, message, name string, pb []byte) (v int64) {
 	eachField(schema, message, name, pb, func(t protowire.Type, b []byte) {
 		if t == protowire.VarintType {
 			n, _ := protowire.ConsumeVarint(b)
-			v = int64(n) //nolint:gosec // same bits
+			v = int64(n)
 		}
 	})
 	return v

@@ -162,7 +162,7 @@ func (w *MainAuthWrapper) updatesBody(s *session, updates []byte, layer int32) (
 		}
 		return known.body, true
 	}
-	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
+	d := deflaters.Get().(*deflater)
 	defer d.release()
 	object, err := w.schema.Encode(d.object[:0], w.schema.Message(updatesMessage), updates, int(layer))
 	if err != nil { // nothing is lost silently: the client asks for the difference

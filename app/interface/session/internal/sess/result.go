@@ -191,7 +191,7 @@ func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, err
 		body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
 		return w.schema.Encode(wire.AppendResult(body, c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	}
-	d := deflaters.Get().(*deflater) //nolint:forcetypeassert // the pool's own
+	d := deflaters.Get().(*deflater)
 	defer d.release()
 	body, err := w.schema.Encode(wire.AppendResult(d.object[:0], c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	if err != nil {

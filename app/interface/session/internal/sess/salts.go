@@ -135,7 +135,7 @@ func (w *MainAuthWrapper) hold(l *SessionList, d *Data) {
 		d.Payload, d.stub = slices.Clone(d.Payload[:stubSize]), true
 	}
 	l.held = append(l.held, d)
-	l.heldBytes += int32(len(d.Payload)) //nolint:gosec // bounded by HeldBytes or one packet
+	l.heldBytes += int32(len(d.Payload))
 }
 
 func (w *MainAuthWrapper) dropHeldPackets(l *SessionList) {
@@ -227,11 +227,11 @@ func (w *MainAuthWrapper) onFutureSalts(a ask, r *Salts) {
 	valid := make([]Salt, 0, n)
 	for _, k := range salts {
 		if int64(k.Until) > now && len(valid) < n {
-			k.Until = int32(min(w.toldUntil(k), math.MaxInt32)) //nolint:gosec // bounded
+			k.Until = int32(min(w.toldUntil(k), math.MaxInt32))
 			valid = append(valid, k)
 		}
 	}
-	body := wire.AppendFutureSalts(make([]byte, 0, 20+16*len(valid)), a.msgID, int32(now), len(valid)) //nolint:gosec // until 2038, as the schema
+	body := wire.AppendFutureSalts(make([]byte, 0, 20+16*len(valid)), a.msgID, int32(now), len(valid)) // until 2038, as the schema
 	for _, k := range valid {
 		body = wire.AppendFutureSalt(body, k.Since, k.Until, k.Salt)
 	}

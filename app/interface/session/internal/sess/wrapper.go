@@ -56,8 +56,8 @@ func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader)
 	// what completes a call may follow the sessions of a temp key to another
 	// wrapper, or come from another node after its key.
 	var b [8]byte
-	_, _ = rnd.Read(b[:])                                                                // without it they differ from key to key, at least
-	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:])) //nolint:gosec // a hash
+	_, _ = rnd.Read(b[:]) // without it they differ from key to key, at least
+	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:]))
 	if unbound {
 		w.binding.withoutPermKey()
 		w.login.neverLoggedIn()

@@ -299,7 +299,7 @@ func (a *storage) salts(key int64) *mtproto.FutureSalts {
 	first := a.c.now/int64(time.Second)/saltTime - 1
 	for i := first; i < first+8; i++ {
 		out.Salts = append(out.Salts, &mtproto.TLFutureSalt{Data2: &mtproto.FutureSalt{
-			ValidSince: int32(i * saltTime), ValidUntil: int32((i + 1) * saltTime), Salt: saltOf(key, i), //nolint:gosec // until 2038
+			ValidSince: int32(i * saltTime), ValidUntil: int32((i + 1) * saltTime), Salt: saltOf(key, i),
 		}})
 	}
 	return out

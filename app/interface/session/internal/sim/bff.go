@@ -99,7 +99,7 @@ func (b *bff) serve(ctx context.Context, path string, in any) (any, error) {
 	}
 	b.given[id] = append(b.given[id], o)
 	if o.code != 0 {
-		return nil, status.Error(codes.Code(o.code), o.text) //nolint:gosec // positive
+		return nil, status.Error(codes.Code(o.code), o.text)
 	}
 	return b.encode(m, md, o.object)
 }

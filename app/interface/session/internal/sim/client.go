@@ -295,7 +295,7 @@ func (cl *client) act() {
 	case n < 42:
 		s.ping(0)
 	case n < 45:
-		s.ping(int32(10 + c.rnd.IntN(80))) //nolint:gosec // small
+		s.ping(int32(10 + c.rnd.IntN(80)))
 	case n < 53:
 		s.repeat()
 	case n < 58:

@@ -22,7 +22,7 @@ type cluster struct {
 	limits   sess.Config // that machines keep to
 	given    sess.Config // that they are told: the same, but for sabotage
 	links    Links
-	weather  weather
+	rates    faultRates
 	besieged bool            // there is no storm, but a siege
 	hearTime time.Duration   // the longest that a change of what etcd lists is on its way to a node
 	former   bool            // nodes know no calls about keys that move, as those of an earlier release
@@ -67,7 +67,7 @@ func newCluster(seed uint64, schema *tl.Schema, o Options) *cluster {
 		o.Limits(&c.given)
 	}
 	c.clocks = clocks{loose: c.chance(4), ahead: map[string]int64{}, back: map[string]int64{}}
-	c.blow(storm(c.scheduler))
+	c.setFaults(drawFaults(c.scheduler))
 	c.watch = newWatch(c, o.Sabotage)
 	c.storage, c.bff = newStorage(c, o.Silent), newBFF(c)
 	c.status, c.sync = &presence{c: c}, &syncer{c: c, made: map[string]int32{}}

@@ -37,16 +37,16 @@ var (
 func (k *conn) Invoke(ctx context.Context, method string, in, out any, options ...grpc.CallOption) error {
 	defer k.c.watch.panics("call of " + k.peer)
 	deadline := k.c.now + int64(k.timeout)
-	fate := k.c.fateOf(k.peer)
+	fault := k.c.drawCallFault(k.peer)
 	late := func() error {
 		k.c.sleep(time.Duration(deadline - k.c.now))
 		return errDeadline
 	}
 	switch {
-	case k.from.dead || fate == refused || k.c.down[k.peer]:
+	case k.from.dead || fault == refused || k.c.down[k.peer]:
 		k.c.sleep(k.c.latency() / 4)
 		return errUnavailable
-	case fate == lost:
+	case fault == lost:
 		return late()
 	}
 	if !k.c.sleep(k.c.latency()) {
@@ -56,9 +56,9 @@ func (k *conn) Invoke(ctx context.Context, method string, in, out any, options .
 	answer, err := k.serve(grpc.NewContextWithServerTransportStream(ctx, &trailer), method, in)
 	k.c.sleep(k.c.latency())
 	switch {
-	case k.from.dead || k.c.ended || fate == cut:
+	case k.from.dead || k.c.ended || fault == cut:
 		return errUnavailable
-	case fate == unanswered:
+	case fault == unanswered:
 		return late()
 	case k.c.now > deadline:
 		return errDeadline
@@ -72,13 +72,13 @@ func (k *conn) Invoke(ctx context.Context, method string, in, out any, options .
 	}
 	switch out := out.(type) {
 	case *passthrough.Reply:
-		pb := answer.(passthrough.Frame) //nolint:forcetypeassert // the BFF's
+		pb := answer.(passthrough.Frame)
 		room := append(make([]byte, 0, len(pb)+roomFor), pb...)
 		buffer := mem.NewBuffer(&room, spoiled{})
 		out.Take(mem.BufferSlice{buffer})
 		buffer.Free()
 	case proto.Message:
-		proto.Merge(out, answer.(proto.Message)) //nolint:forcetypeassert // the peer's
+		proto.Merge(out, answer.(proto.Message))
 	}
 	return nil
 }

@@ -11,7 +11,7 @@
 //	                streams              │   └──┘ redirects, requests sent on
 //	                              sync ──┘
 //
-// First a storm: packets are lost, doubled, late and out of order; calls are
+// First a storm (fault injection, faults.go): packets are lost, doubled, late and out of order; calls are
 // refused, lost, cut off or done without an answer; peers are away for a while;
 // nodes crash, leave and join, so that keys move, and their clocks are set; gateways
 // crash; clients have wrong clocks, change gateways, sessions and keys, go away and come back, call,
@@ -31,6 +31,9 @@
 // latency of a packet to the moment at which a processor is there for a runLoop,
 // is drawn from the seed. So the same seed has the same trace, whose hash is
 // compared, and a failure replays.
+//
+// A client is in client.go, its sessions with what they send in client_send.go, what they
+// receive in client_receive.go, and what they say of messages that came in client_state.go.
 //
 // # What is real
 //
@@ -59,17 +62,18 @@
 //
 // # What must hold
 //
-// In every step (watch.go, machine.go): a message is given to the BFF at most once,
-// also when its session has ended since, unless its node has crashed or its key has
-// moved (once.go); nobody gets what is another's; message ids, seqnos and containers
-// keep the rules; what a key holds is bounded, and what it has others do (causes.go); no good message is called bad, and
-// nobody who is logged in is refused; what is acknowledged is not sent again; a revoked
+// watch.go is the oracle: it sees what all have done, and ends the run where that is
+// wrong. In every step (watch.go, machine.go): a message is given to the BFF at most
+// once, also when its session has ended since, unless its node has crashed or its key
+// has moved (once.go); nobody gets what is another's; message ids, seqnos and containers
+// keep the rules; what a key holds is bounded, and what it has others do (causes.go); no
+// good message is called bad, and nobody who is logged in is refused; what is acknowledged is not sent again; a revoked
 // key hears nothing of its login; requests are answered once, and in time; what a node
 // takes comes to a machine, and a key that is another's is let go (mailbox.go). In the
 // end (run.go): every call is answered; what happened to a user each of its devices has
 // seen, or was told afterwards that it is to fetch it (journal.go); whoever was to be
 // woken was; and nothing is left.
 //
-// sabotage_test.go breaks machines in many ways, faults_test.go puts back faults that
-// session had, and both ask that each is found.
+// sabotage_test.go breaks machines in many ways (mutation testing), faults_test.go puts
+// back faults that session had, and both ask that each is found.
 package sim

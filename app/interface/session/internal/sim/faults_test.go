@@ -110,7 +110,7 @@ func loseHeld() Sabotage {
 	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		id := int64(0)
 		if d, ok := in.(*sess.Data); ok {
-			id = int64(binary.LittleEndian.Uint64(d.Payload)) //nolint:gosec // same bits
+			id = int64(binary.LittleEndian.Uint64(d.Payload))
 		}
 		m.Step(now, wall, in, out)
 		for _, c := range out.Counts {
@@ -184,7 +184,7 @@ func forgetSessions() Sabotage {
 		for i := range out.Sends {
 			s := &out.Sends[i]
 			s.SessionID = cmp.Or(real[s.SessionID], s.SessionID)
-			binary.LittleEndian.PutUint64(s.Payload[8:], uint64(s.SessionID)) //nolint:gosec // same bits
+			binary.LittleEndian.PutUint64(s.Payload[8:], uint64(s.SessionID))
 		}
 		for _, c := range out.Calls {
 			if r, ok := c.Request.(*sess.InvokeMethod); ok {
@@ -196,7 +196,7 @@ func forgetSessions() Sabotage {
 
 // viewOf is what a machine holds.
 func viewOf(m runloop.Machine) (v sess.View) {
-	m.(interface{ Inspect(*sess.View) }).Inspect(&v) //nolint:forcetypeassert // the real one's
+	m.(interface{ Inspect(*sess.View) }).Inspect(&v)
 	return v
 }
 

@@ -279,7 +279,7 @@ func (g *gateway) fromNode(n *node, owner int64, s sess.Send) {
 		}
 		return
 	}
-	if g.c.chance(g.c.weather.fault) {
+	if g.c.chance(g.c.rates.fault) {
 		fail() // whether or not it arrives
 	}
 	g.c.carry(g.downs[s.SessionID], func() { g.handOut(s, fail) })

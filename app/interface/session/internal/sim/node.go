@@ -320,21 +320,21 @@ func (c *cluster) call(addr string, in any, follow bool, done func(error)) {
 			done(err)
 		}
 	}
-	fate := c.fateOf("session")
+	fault := c.drawCallFault("session")
 	c.after(peerTimeout, func() { end(errDeadline) })
-	if fate == lost {
+	if fault == lost {
 		return
 	}
 	c.after(c.latency(), func() {
 		n := c.nodes[addr]
-		if n == nil || n.dead || fate == refused {
+		if n == nil || n.dead || fault == refused {
 			c.after(c.latency(), func() { end(errUnavailable) })
 			return
 		}
 		came := c.now
 		n.take(context.Background(), in, follow, peerTimeout, func(err error) {
 			c.watch.accepted(in, came, err)
-			switch fate {
+			switch fault {
 			case unanswered:
 				return
 			case cut:
@@ -360,19 +360,19 @@ func (c *cluster) bringHTTP(ctx context.Context, addr string, d *session.Session
 			done(payload, err)
 		}
 	}
-	fate := c.fateOf("session")
+	fault := c.drawCallFault("session")
 	c.after(timeout, func() { end(nil, errDeadline) })
-	if fate == lost {
+	if fault == lost {
 		return
 	}
 	c.after(c.latency(), func() {
 		n := c.nodes[addr]
-		if n == nil || n.dead || fate == refused {
+		if n == nil || n.dead || fault == refused {
 			end(nil, errUnavailable)
 			return
 		}
 		n.takeHTTP(ctx, d, timeout, func(payload []byte, err error) {
-			if fate == arrives {
+			if fault == arrives {
 				c.after(c.latency(), func() { end(payload, err) })
 			}
 		})

@@ -21,14 +21,14 @@ var loadSchema = sync.OnceValues(func() (*tl.Schema, error) { return tl.Load(tl.
 
 func appendID(b []byte, id uint32) []byte { return binary.LittleEndian.AppendUint32(b, id) }
 
-func appendInt(b []byte, v int32) []byte { return appendID(b, uint32(v)) } //nolint:gosec // same bits
+func appendInt(b []byte, v int32) []byte { return appendID(b, uint32(v)) }
 
 func appendLong(b []byte, v int64) []byte {
-	return binary.LittleEndian.AppendUint64(b, uint64(v)) //nolint:gosec // same bits
+	return binary.LittleEndian.AppendUint64(b, uint64(v))
 }
 
 func tlLongs(id uint32, ids ...int64) []byte {
-	b := appendInt(appendID(appendID(nil, id), wire.IDVector), int32(len(ids))) //nolint:gosec // few
+	b := appendInt(appendID(appendID(nil, id), wire.IDVector), int32(len(ids)))
 	for _, v := range ids {
 		b = appendLong(b, v)
 	}
@@ -101,7 +101,7 @@ func number(tag string) int32 {
 	for i := range len(tag) {
 		h = (h ^ uint32(tag[i])) * 16777619
 	}
-	return int32(h >> 1) //nolint:gosec // 31 bits
+	return int32(h >> 1)
 }
 
 const (
@@ -123,7 +123,7 @@ func pb(schema *tl.Schema, message, predicate string, fields ...field) []byte {
 		if f.object != nil {
 			b = protowire.AppendBytes(protowire.AppendTag(b, protowire.Number(n), protowire.BytesType), f.object)
 		} else {
-			b = protowire.AppendVarint(protowire.AppendTag(b, protowire.Number(n), protowire.VarintType), uint64(f.value)) //nolint:gosec // same bits
+			b = protowire.AppendVarint(protowire.AppendTag(b, protowire.Number(n), protowire.VarintType), uint64(f.value))
 		}
 	}
 	return b
@@ -180,7 +180,7 @@ var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 // zip packs a body as gzip_packed.
 func zip(body []byte) []byte {
 	var b bytes.Buffer
-	z := zippers.Get().(*gzip.Writer) //nolint:forcetypeassert // the pool's own
+	z := zippers.Get().(*gzip.Writer)
 	defer zippers.Put(z)
 	z.Reset(&b)
 	_, _ = z.Write(body) // a buffer takes everything

@@ -49,7 +49,7 @@ func Run(seed uint64, schema *tl.Schema, o Options) Result {
 		f.Seed = seed
 	}
 	for what, n := range c.watch.counts {
-		c.trace.kinds[sess.Counter(what).String()] += n //nolint:gosec // few
+		c.trace.kinds[sess.Counter(what).String()] += n
 	}
 	return Result{
 		Hash: c.trace.hash, Steps: c.trace.count, Time: time.Duration(c.now - epoch), Failure: c.watch.failure, Happened: c.trace.kinds,
@@ -119,7 +119,7 @@ func (c *cluster) trouble() {
 	case 5:
 		pick(c.scheduler, c.gateways).crash(c.between(100*time.Millisecond, 8*time.Second))
 	case 6:
-		c.blow(storm(c.scheduler))
+		c.setFaults(drawFaults(c.scheduler))
 	case 7:
 		if c.chance(3) {
 			c.revoke(pick(c.scheduler, c.clients))
@@ -174,7 +174,7 @@ func (c *cluster) news() {
 // heal ends the storm.
 func (c *cluster) heal() {
 	c.note("weather", "calms down")
-	c.blow(calm)
+	c.setFaults(noFaults)
 	c.healed = true
 	clear(c.down)
 	c.rightClocks()

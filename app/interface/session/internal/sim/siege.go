@@ -21,7 +21,7 @@ const (
 )
 
 func (c *cluster) siege() {
-	c.blow(weather{busy: 20})
+	c.setFaults(faultRates{busy: 20})
 	c.thief, c.clocks.loose = nil, false
 	until := c.now + int64(c.between(40*time.Second, 90*time.Second))
 	repeat := func(lo, hi time.Duration, f func()) {

@@ -81,7 +81,7 @@ func TestSeeds(t *testing.T) {
 					return
 				}
 				finished.Add(1)
-				steps.Add(uint64(r.Steps)) //nolint:gosec // positive
+				steps.Add(uint64(r.Steps))
 				virtual.Add(int64(r.Time))
 				mu.Lock()
 				if time.Since(said) > 10*time.Second {

@@ -26,7 +26,7 @@ type entry struct {
 
 // take hears of a key from a node. Reports may be lost.
 func (p *presence) take(node string, r sess.Request) (taken bool) {
-	if p.c.down[statusPeer] || p.c.chance(p.c.weather.fault) {
+	if p.c.down[statusPeer] || p.c.chance(p.c.rates.fault) {
 		return false
 	}
 	switch r := r.(type) {
@@ -43,7 +43,7 @@ func (p *presence) take(node string, r sess.Request) (taken bool) {
 
 // missing are those of entries that do not lead to a node.
 func (p *presence) missing(node string, entries []peers.Entry) (missing []peers.Entry, err error) {
-	if p.c.down[statusPeer] || p.c.chance(p.c.weather.fault) {
+	if p.c.down[statusPeer] || p.c.chance(p.c.rates.fault) {
 		return nil, errUnavailable
 	}
 	for _, e := range entries {

@@ -44,14 +44,14 @@ func (t *trace) note(at int64, who, what string, args ...int64) {
 	t.last[t.count%len(t.last)] = s
 	t.count++
 	t.kinds[what]++
-	t.mix(uint64(at)) //nolint:gosec // a hash
+	t.mix(uint64(at))
 	for _, text := range [2]string{who, what} {
 		for i := range len(text) {
 			t.mix(uint64(text[i]))
 		}
 	}
 	for _, a := range s.args {
-		t.mix(uint64(a)) //nolint:gosec // a hash
+		t.mix(uint64(a))
 	}
 	if t.out != nil {
 		fmt.Fprintln(t.out, s)

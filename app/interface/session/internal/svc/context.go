@@ -58,20 +58,27 @@ type ServiceContext struct {
 	busy       sync.WaitGroup
 }
 
-// New prepares a node: it loads the schema and calls nobody.
+// New prepares a node: it loads the schema, unless Start has to ask for its name, and
+// calls nobody.
 func New(c config.Config) (*ServiceContext, error) {
 	c.SetDefaults()
-	schema, err := LoadSchema(c.Schema)
-	if err != nil {
+	s := Prepare(c, nil, rpcserver.PublishedAddress(c.ListenOn))
+	if c.Schema == config.SchemaAuto {
+		return s, nil
+	}
+	if err := s.load(c.Schema); err != nil {
 		return nil, err
 	}
-	release, err := releasecheck.New(schema, c.Schema)
-	if err != nil {
-		return nil, err
-	}
-	s := Prepare(c, schema, rpcserver.PublishedAddress(c.ListenOn))
-	s.release = release
 	return s, nil
+}
+
+// load loads the schema, and has answers of BFFs held against it.
+func (s *ServiceContext) load(source string) (err error) {
+	if s.Schema, err = LoadSchema(source); err != nil {
+		return err
+	}
+	s.release, err = releasecheck.New(s.Schema, source)
+	return err
 }
 
 // LoadSchema loads a shipped release or the table set at a path; an error is a
@@ -99,7 +106,7 @@ func Prepare(c config.Config, schema *tl.Schema, self string) *ServiceContext {
 }
 
 // Start connects the node to its peers: it returns once etcd has answered.
-// The peers themselves need not be there yet.
+// The peers themselves need not be there yet, but for the BFFs where Schema is auto.
 func (s *ServiceContext) Start(ctx context.Context) error {
 	c := &s.Config
 	auth, err := s.dial(ctx, "AuthSession", c.AuthSession)
@@ -111,10 +118,20 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	routes, err := s.routes(ctx)
-	if err != nil {
+	if err := s.dialBFFs(ctx); err != nil {
 		return err
 	}
+	if c.Schema == config.SchemaAuto {
+		release, err := s.findRelease(ctx, releaseWait)
+		if err != nil {
+			return err
+		}
+		if err := s.load(release); err != nil {
+			return err
+		}
+	}
+	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), c.BFFProxyClients.IDMap, s.bffs)
+	rpcserver.Warn("session", c.Log, warnings...)
 	s.Build(Deps{
 		Auth:    auth,
 		Status:  stat,
@@ -174,8 +191,8 @@ func (s *ServiceContext) follow(ctx context.Context) error {
 	return nil
 }
 
-// routes dials the BFFs and reads the IDMap.
-func (s *ServiceContext) routes(ctx context.Context) (dispatch.Routes, error) {
+// dialBFFs makes the clients of the BFFs.
+func (s *ServiceContext) dialBFFs(ctx context.Context) error {
 	b := &s.Config.BFFProxyClients
 	clients := map[string]grpc.ClientConnInterface{}
 	for i := range b.Clients {
@@ -188,14 +205,12 @@ func (s *ServiceContext) routes(ctx context.Context) (dispatch.Routes, error) {
 		}
 		conn, err := s.dial(ctx, "BFFProxyClients.Clients", b.Clients[i])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		clients[name] = conn
 	}
 	s.bffs = clients
-	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), b.IDMap, clients)
-	rpcserver.Warn("session", s.Config.Log, warnings...)
-	return routes, nil
+	return nil
 }
 
 // Reroute replaces the IDMap. Calls under way go on where they are; an entry that leads

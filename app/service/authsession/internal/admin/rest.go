@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -92,7 +93,7 @@ func (g *guard) route(r route, s *impl) http.HandlerFunc {
 // fail answers with an error, and with what was ended before it.
 func fail(w http.ResponseWriter, err error, ended []*pb.EndedSession) {
 	a := rpcerr.AnswerOf(err)
-	if r, ok := err.(*refusal); ok { //nolint:errorlint // the guard does not wrap
+	if r := (*refusal)(nil); errors.As(err, &r) {
 		switch r.answer.Code {
 		case codes.Unauthenticated:
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)

@@ -11,9 +11,9 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 )
 
-// announce writes events in the transaction of their change, unless no stream
+// appendEvents writes events in the transaction of their change, unless no stream
 // is configured: then nobody would ever take them off their table.
-func (d *Dao) announce(ctx context.Context, tx sqlx.Session, list ...events.Event) error {
+func (d *Dao) appendEvents(ctx context.Context, tx sqlx.Session, list ...events.Event) error {
 	if !d.announces {
 		return nil
 	}

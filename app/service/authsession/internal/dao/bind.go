@@ -12,8 +12,8 @@ const (
 	// maxTempKeys bounds the temp keys of a perm key. Clients have one for each
 	// connection (some have over thirty), and leave those of former runs behind.
 	maxTempKeys = 64
-	// usualLife is what a temp key whose end nobody knows counts as having lived
-	// for, in seconds: that of a stock install, for instance.
+	// usualLife is the life of a temp key, in seconds, where its end is not known, as in
+	// rows of a stock install.
 	usualLife = 24 * 60 * 60
 	// dropBatch bounds how many give way to one bind.
 	dropBatch = 500

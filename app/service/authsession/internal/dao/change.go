@@ -10,9 +10,10 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 )
 
-// holder keeps the keys of copies that a transaction makes stale from being
-// cached until its end. All that is known at once is held at once: each call is
-// a round trip to Redis. What Redis cannot be told of goes into the transaction.
+// holder is called by a transaction, with the cache keys of the copies that it makes
+// stale. Until the transaction ends nobody can cache these copies. Each call is a round trip
+// to Redis, so name all keys that are known in one call. Where Redis does not answer, the
+// keys are written to the ledger in the same transaction (package lease).
 type holder func(keys ...string) error
 
 // change runs a write, in a transaction, that makes copies in the cache stale.

@@ -71,7 +71,7 @@ func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []l
 	if err != nil || len(after) == 0 {
 		return err
 	}
-	return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: after[0].snapshot()})
+	return d.appendEvents(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: after[0].snapshot()})
 }
 
 // noteClient keeps with a login what it is used with: the type of the device and,

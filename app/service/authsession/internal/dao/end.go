@@ -148,7 +148,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 	if err := d.nameTempKeys(ctx, tx, ended); err != nil {
 		return nil, err
 	}
-	return ended, d.announce(ctx, tx, d.endEvents(ended)...)
+	return ended, d.appendEvents(ctx, tx, d.endEvents(ended)...)
 }
 
 // nameTempKeys notes the temp keys of ended logins.

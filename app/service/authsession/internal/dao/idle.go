@@ -7,10 +7,10 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
-// Two ways to idle logins: of users without a TTL of their own, by when
-// they were last active, and of users with one, user by user. A stock node
-// moves the date of the device alone, so all logins that it made look idle by
-// their own date: they are looked at in windows, none of which takes long.
+// Idle logins are found in two ways: those of users without a TTL of their own by the date
+// of their last use, those of users with a TTL user by user. A stock node changes only the
+// device's date, so the logins that it made all look idle by their own date. There may be
+// many of them, so they are read in windows, each of which takes a short time.
 const (
 	selectWindow = "SELECT w.id, w.date_active, s.user_id IS NULL AND COALESCE(a.date_active, 0) < ? AND (w.date_active > 0 OR a.date_active > 0) AS idle" +
 		" FROM (SELECT u.id, u.date_active, u.user_id, u.auth_key_id FROM auth_users u FORCE INDEX (idx_deleted_active)" +
@@ -123,8 +123,8 @@ func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, by By) (en
 	return ended, nil
 }
 
-// expire looks in MySQL whether a login whose cached copy says so has really
-// expired, and ends it then. Either way the copy is renewed.
+// expire is for a login that has expired by its cached copy. It ends the login if the row
+// in MySQL says so, too. In either case the copy is renewed.
 func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 	var ids []int64
 	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)

@@ -17,7 +17,7 @@ type Pending struct {
 	Owed   bool  // the second factor is owed, or may be; false: no longer
 }
 
-// Completed is what came of a sign-in whose second factor is owed no longer.
+// Completed is what ended or began when a sign-in no longer owed the second factor.
 type Completed struct {
 	Ended []Ended // the user's logins that the policy did not let stay
 	Begun *Begun  // the login, when it waits to be confirmed
@@ -27,9 +27,9 @@ type Completed struct {
 // is owed any more, the sign-in is complete, and the logins end that the user's
 // policy does not let stay beside it.
 //
-// What a user owes who is not logged in on perm is kept like a call in flight:
-// a BFF may bind later than it answers. When their login has ended instead, no
-// other begins without a call of its own, which clears it.
+// A user may owe a second factor and not be logged in on perm. Either the BFF binds the
+// login after it has answered: so the mark is kept as that of a call in flight. Or the login
+// has ended: then the next one begins with a call of its own, which clears the mark.
 func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (done Completed, err error) {
 	if !p.changesState() { // copies of the login stay true
 		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {

@@ -20,7 +20,7 @@ type Destroyed struct {
 // DestroyKey removes a key: with a perm key go its temp keys, and its logins
 // end.
 func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err error) {
-	// First: a read in between would take the key over from there again.
+	// Before the rows in MySQL: a read in between would copy the key from Redis into MySQL again.
 	d.forget(ctx, legacyKey(id))
 	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 		gone = Destroyed{}

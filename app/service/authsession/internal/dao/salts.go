@@ -29,11 +29,11 @@ var saltRefills = metric.NewCounterVec(&metric.CounterVecOpts{
 	Labels:    []string{"result"},
 })
 
-// saltAttempts bounds how often a refill is tried against others.
+// saltAttempts bounds how often a refill is tried while other callers refill the same list.
 const saltAttempts = 4
 
-// Salts returns n salts of a key (and those before that are still good), never
-// none: without Redis they are derived from the key, the same on every node.
+// Salts returns n salts of a key, and earlier ones that are still valid. There are always
+// some: without Redis they are computed from the key, alike on every node.
 func (d *Dao) Salts(ctx context.Context, k *Key, n int) []salts.Salt {
 	now := d.Now()
 	text, _, err := d.kv.Get(ctx, saltsKey(k.AuthKeyID))

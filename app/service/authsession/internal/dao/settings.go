@@ -125,7 +125,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ? AND deleted = 0", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
 			return err
 		}
-		return d.announce(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
+		return d.appendEvents(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
 	})
 	if err != nil {
 		return fmt.Errorf("session settings: %w", err)

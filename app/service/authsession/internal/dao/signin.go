@@ -205,7 +205,7 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	if err := d.storePlace(ctx, tx, perm, stored[0].Client.IP); err != nil || wasLive {
 		return &stored[0], err
 	}
-	return &stored[0], d.announce(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
+	return &stored[0], d.appendEvents(ctx, tx, events.Event{Type: events.Created, At: d.now(), Session: stored[0].snapshot(), Actor: UserActor(userID)})
 }
 
 // keepHistory copies what the row of an ended login says. A stock node that ends

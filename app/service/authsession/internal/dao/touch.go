@@ -82,7 +82,7 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 		if err != nil {
 			return err
 		}
-		if err := d.move(ctx, tx, hold, list); err != nil {
+		if err := d.storeAddresses(ctx, tx, hold, list); err != nil {
 			return err
 		}
 		changed, err := result.RowsAffected()
@@ -97,7 +97,7 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 		for i := range touched {
 			told[i] = events.Event{Type: events.Touched, At: d.now(), Session: touched[i].snapshot()}
 		}
-		return d.announce(ctx, tx, told...)
+		return d.appendEvents(ctx, tx, told...)
 	})
 	if err != nil {
 		return fmt.Errorf("signs of life: %w", err)
@@ -105,7 +105,8 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	return nil
 }
 
-// latest is the store's clock, less what the host's is ahead of the database's.
+// latest is the time of the store's clock. Where this host's clock is ahead of the
+// database's, the difference is taken off.
 func (d *Dao) latest(ctx context.Context) (int64, error) {
 	var theirs int64
 	if err := d.conn.QueryRowCtx(ctx, &theirs, "SELECT UNIX_TIMESTAMP()"); err != nil {
@@ -114,8 +115,8 @@ func (d *Dao) latest(ctx context.Context) (int64, error) {
 	return d.Now() - max(0, d.hostNow().Unix()-theirs), nil
 }
 
-// move stores the addresses of live logins that are others than before.
-func (d *Dao) move(ctx context.Context, tx sqlx.Session, hold holder, list []touch.Touch) error {
+// storeAddresses stores the addresses of live logins that have changed.
+func (d *Dao) storeAddresses(ctx context.Context, tx sqlx.Session, hold holder, list []touch.Touch) error {
 	list = slices.DeleteFunc(slices.Clone(list), func(one touch.Touch) bool { return one.IP == "" })
 	if len(list) == 0 {
 		return nil

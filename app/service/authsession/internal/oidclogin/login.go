@@ -89,11 +89,11 @@ func (r RefusalError) Error() string { return string(r) }
 
 // The refusals.
 const (
-	ErrBadRequest RefusalError = "oidc_request"  // what the console sent is no answer to a sign-in
-	ErrBadCode    RefusalError = "oidc_code"     // the issuer does not take code and verifier
-	ErrBadIDToken RefusalError = "oidc_id_token" //nolint:gosec // a word, not a credential
-	ErrNoName     RefusalError = "oidc_name"     // its NameClaim is missing, or an e-mail address that is not verified
-	ErrNoGrant    RefusalError = "oidc_grant"    // none of the roles grants anything
+	ErrBadRequest RefusalError = "oidc_request" // what the console sent is no answer to a sign-in
+	ErrBadCode    RefusalError = "oidc_code"    // the issuer does not take code and verifier
+	ErrBadIDToken RefusalError = "oidc_id_token"
+	ErrNoName     RefusalError = "oidc_name"  // its NameClaim is missing, or an e-mail address that is not verified
+	ErrNoGrant    RefusalError = "oidc_grant" // none of the roles grants anything
 )
 
 // issuer returns what the issuer says of itself, at most lookAgain old; older, while it

@@ -96,23 +96,23 @@ func AppendPacketHeader(dst []byte, salt, session, id int64, seq int32, n int) [
 func AppendMessageHeader(dst []byte, id int64, seq int32, n int) []byte {
 	dst = appendLong(dst, id)
 	dst = appendInt(dst, seq)
-	return appendInt(dst, int32(n)) //nolint:gosec // bodies are bounded
+	return appendInt(dst, int32(n))
 }
 
 // AppendContainer begins a container, whose n members follow.
 func AppendContainer(dst []byte, n int) []byte {
 	dst = appendID(dst, IDMsgContainer)
-	return appendInt(dst, int32(n)) //nolint:gosec // bounded by the sender
+	return appendInt(dst, int32(n))
 }
 
 func appendID(dst []byte, id uint32) []byte { return binary.LittleEndian.AppendUint32(dst, id) }
 
 func appendInt(dst []byte, v int32) []byte {
-	return binary.LittleEndian.AppendUint32(dst, uint32(v)) //nolint:gosec // same bits
+	return binary.LittleEndian.AppendUint32(dst, uint32(v))
 }
 
 func appendLong(dst []byte, v int64) []byte {
-	return binary.LittleEndian.AppendUint64(dst, uint64(v)) //nolint:gosec // same bits
+	return binary.LittleEndian.AppendUint64(dst, uint64(v))
 }
 
 // AppendBytes appends bytes or a string, which is at most 16 MiB - 1 long.

@@ -44,12 +44,12 @@ func (r *Reader) ID() uint32 {
 }
 
 // Int reads an int.
-func (r *Reader) Int() int32 { return int32(r.ID()) } //nolint:gosec // same bits
+func (r *Reader) Int() int32 { return int32(r.ID()) }
 
 // Long reads a long.
 func (r *Reader) Long() int64 {
 	if b := r.take(8); b != nil {
-		return int64(binary.LittleEndian.Uint64(b)) //nolint:gosec // same bits
+		return int64(binary.LittleEndian.Uint64(b))
 	}
 	return 0
 }
@@ -95,7 +95,7 @@ func (l Longs) Len() int { return len(l.b) / 8 }
 
 // At is element i.
 func (l Longs) At(i int) int64 {
-	return int64(binary.LittleEndian.Uint64(l.b[i*8:])) //nolint:gosec // same bits
+	return int64(binary.LittleEndian.Uint64(l.b[i*8:]))
 }
 
 // Slice is elements i to j-1.

@@ -54,7 +54,7 @@ func AppendPong(dst []byte, id, ping int64) []byte {
 func AppendAck(dst []byte, ids []int64) []byte {
 	dst = appendID(dst, IDMsgsAck)
 	dst = appendID(dst, IDVector)
-	dst = appendInt(dst, int32(len(ids))) //nolint:gosec // bounded by the sender
+	dst = appendInt(dst, int32(len(ids)))
 	for _, id := range ids {
 		dst = appendLong(dst, id)
 	}
@@ -76,7 +76,7 @@ func AppendDetailedInfo(dst []byte, id, answer int64, n int, status int32) []byt
 	dst = appendID(dst, IDMsgDetailedInfo)
 	dst = appendLong(dst, id)
 	dst = appendLong(dst, answer)
-	dst = appendInt(dst, int32(n)) //nolint:gosec // a message's size
+	dst = appendInt(dst, int32(n))
 	return appendInt(dst, status)
 }
 
@@ -84,7 +84,7 @@ func AppendDetailedInfo(dst []byte, id, answer int64, n int, status int32) []byt
 func AppendNewDetailedInfo(dst []byte, answer int64, n int) []byte {
 	dst = appendID(dst, IDMsgNewDetailedInfo)
 	dst = appendLong(dst, answer)
-	dst = appendInt(dst, int32(n)) //nolint:gosec // a message's size
+	dst = appendInt(dst, int32(n))
 	return appendInt(dst, 0)
 }
 
@@ -93,7 +93,7 @@ func AppendFutureSalts(dst []byte, req int64, now int32, n int) []byte {
 	dst = appendID(dst, IDFutureSalts)
 	dst = appendLong(dst, req)
 	dst = appendInt(dst, now)
-	return appendInt(dst, int32(n)) //nolint:gosec // at most 64
+	return appendInt(dst, int32(n))
 }
 
 // AppendFutureSalt appends one bare future_salt.
@@ -142,7 +142,7 @@ func AppendAnswerDropped(dst []byte, id int64, seq int32, n int) []byte {
 	dst = appendID(dst, IDRPCAnswerDropped)
 	dst = appendLong(dst, id)
 	dst = appendInt(dst, seq)
-	return appendInt(dst, int32(n)) //nolint:gosec // a message's size
+	return appendInt(dst, int32(n))
 }
 
 // AppendGzip appends gzip_packed around packed data (rule GZIP-1).

@@ -38,7 +38,7 @@ type csession struct {
 	polls   int
 	unique  int64 // of the last new_session_created
 
-	reconnects int  // since the weather is calm
+	reconnects int  // since the storm is over
 	settled    bool // it has called the API since
 	movedAt    int64
 	wokenAt    int64 // when it was last told that updates may be missing
@@ -307,7 +307,7 @@ func (s *csession) bindBody(call *ccall) []byte {
 	if !s.c.c.healed && !s.c.c.besieged && s.c.c.chance(4) {
 		life = s.c.c.between(40*time.Second, 400*time.Second)
 	}
-	b = appendInt(b, int32((s.c.c.now+int64(life))/1e9)) //nolint:gosec // until 2038
+	b = appendInt(b, int32((s.c.c.now+int64(life))/1e9))
 	secret := appendLong(appendLong(appendLong(nil, s.key), s.id), call.m.ID)
 	return wire.AppendBytes(b, append(secret, make([]byte, 80)...))
 }
@@ -440,8 +440,8 @@ func (s *csession) poll() {
 		return
 	}
 	c := s.c.c
-	b := appendInt(appendID(nil, wire.IDHTTPWait), int32(c.rnd.IntN(400)))            //nolint:gosec // small
-	b = appendInt(appendInt(b, int32(c.rnd.IntN(100))), 1000*int32(5+c.rnd.IntN(20))) //nolint:gosec // small
+	b := appendInt(appendID(nil, wire.IDHTTPWait), int32(c.rnd.IntN(400)))
+	b = appendInt(appendInt(b, int32(c.rnd.IntN(100))), 1000*int32(5+c.rnd.IntN(20)))
 	s.send(s.message(b, false))
 }
 
