@@ -1,10 +1,11 @@
 package sess
 
 import (
+	"slices"
+
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 	sessionpb "github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
-	"slices"
 )
 
 // Ticket names a Call of one wrapper until its CallDone.

@@ -48,7 +48,7 @@ var LimitTable = keytable.Table{
 	{Key: "StrangerBytes", Default: 4 << 20, Min: 1 << 14, Max: 1 << 40, Unit: "bytes", Doc: "Bytes that packets of keys without a login become in a second when they are unpacked and decoded, and that long answers to them have, for all at one address or in one IPv6 network of 64 bits, and for each key; four times as much may come at once, more is answered 420 unread. At least NoLoginBytes."},
 	{Key: "MaxPast", Default: 300 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Oldest unknown message id."}, // rule MSGID-3
 	{Key: "MaxFuture", Default: 30 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Newest unknown message id."},
-	{Key: "AckDelay", Default: 300 * time.Millisecond, Min: shortestTime, Max: longestTime, Doc: "How long, at most, an acknowledgment waits for a message to go with; with one it goes at once."},                                                                    // rule ACK-10
+	{Key: "AckDelay", Default: 300 * time.Millisecond, Min: shortestTime, Max: longestTime, Doc: "How long, at most, an acknowledgment waits for a message to go with; with one it goes at once."},                   // rule ACK-10
 	{Key: "ResendAfter", Default: 60 * time.Second, Min: shortestTime, Max: longestTime, Doc: "First repetition on a live connection, doubling from there. Above 30s, for which clients keep acknowledgments back."}, // rule ACK-8
 	{Key: "ResendLimit", Default: 2, Min: 1, Max: 16, Doc: "Repetitions on a live connection; then an answer is forgotten, and others wait for the next connection."},
 	{Key: "IdleOffline", Default: 75 * time.Second, Min: shortestTime, Max: longestTime, Doc: "Silence after which a session is offline."},
