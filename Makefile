@@ -102,7 +102,7 @@ test-units: ## check the units of systemd (systemd-analyze)
 packages: ## make a .deb, an .rpm, lists of what they are built from, and their sums, in dist
 	@.ci/packages dist
 
-test-packages: ## make them twice, in two folders, and compare; install, run and remove the .deb where this is root on Debian
+test-packages: ## make them twice, in two folders, and compare; install, upgrade, start on real stores and remove both kinds where this is root on Debian
 	@.ci/packages-twice
 	@.ci/package-installed dist
 

@@ -49,7 +49,8 @@ CREATE TABLE auths (
   region varchar(16) NOT NULL DEFAULT '',
   PRIMARY KEY (id),
   UNIQUE KEY auth_key_id (auth_key_id),
-  KEY idx_active (date_active)
+  KEY idx_active (date_active),
+  KEY idx_client_ip (client_ip, auth_key_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- addresses are those that a login was used from, as JSON; NULL or empty:

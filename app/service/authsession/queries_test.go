@@ -166,6 +166,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	past, soon := clock.Now().Add(-500*24*time.Hour), clock.Now().Add(time.Hour)
 	for _, match := range []sessions.Match{
 		{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.7.0/24"), netip.MustParsePrefix("2001:db8::/32")}},
+		{Networks: []netip.Prefix{netip.MustParsePrefix("10.0.3.7/32")}},
 		{Countries: []string{"DE"}},
 		{APIIDs: []int32{4, 5}},
 		{Platforms: []string{"Android"}, DeviceTypes: []string{"android"}, DeviceModel: "pix"},
@@ -173,6 +174,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 		{SignedInAfter: past, SignedInBefore: soon, ActiveAfter: past, ActiveBefore: soon},
 	} {
 		one(m.List(ctx, sessions.Filter{Match: match}, sessions.Page{}))
+		one(m.List(ctx, sessions.Filter{Active: &yes, Match: match}, sessions.Page{}))
 		for _, order := range []sessions.Sort{sessions.ByLastActive, sessions.ByIdleness} {
 			for _, user := range []int64{0, 7} {
 				_, next, err := m.List(ctx, sessions.Filter{UserID: user, Active: &yes, Match: match}, sessions.Page{Sort: order})

@@ -32,6 +32,15 @@ func (d *Dao) ActivePage(ctx context.Context, w Wanted, idle bool, after ActiveP
 	if idle {
 		order, past = " ORDER BY u.date_active, u.id", "(u.date_active > ? OR u.date_active = ? AND u.id > ?)"
 	}
+	if keys, all, err := d.keysAt(ctx, w); err != nil {
+		return nil, nil, err
+	} else if all {
+		list, more, err := d.onKeys(ctx, w, keys, past, []any{after.Active, after.Active, after.ID}, order, limit)
+		if more {
+			next = &ActivePosition{list[limit-1].dateActive, list[limit-1].ID}
+		}
+		return list, next, err
+	}
 	filter, filterArgs := w.where(logins)
 	for range maxWindows {
 		args := []any{after.Active, after.Active, after.ID}

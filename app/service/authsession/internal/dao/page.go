@@ -50,6 +50,17 @@ func (p Position) compare(other Position) int {
 // the position to continue after; nil at the end of the list. It looks at 80,000
 // rows at most, and returns what it has found by then.
 func (d *Dao) Page(ctx context.Context, w Wanted, after Position, limit int) (list []Record, next *Position, err error) {
+	if keys, all, err := d.keysAt(ctx, w); err != nil {
+		return nil, nil, err
+	} else if all {
+		past, args := logins.before(after)
+		list, more, err := d.onKeys(ctx, w, keys, past, args, listOrder, limit)
+		if more {
+			last := positionOf(&list[limit-1])
+			next = &last
+		}
+		return list, next, err
+	}
 	sources := []source{logins}
 	if w.Live == nil || !*w.Live {
 		sources = append(sources, history)

@@ -86,6 +86,13 @@ func TestMatches(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, next)
 			require.Equal(t, want, names(marks, hashes(list)))
+			for _, order := range []sessions.Sort{sessions.BySignIn, sessions.ByLastActive, sessions.ByIdleness} {
+				live := true
+				list, next, err := w.manager(0).List(t.Context(), sessions.Filter{Active: &live, Match: tc.match}, sessions.Page{Sort: order})
+				require.NoError(t, err)
+				require.Empty(t, next)
+				require.Equal(t, tc.want, names(marks, hashes(list)))
+			}
 			n, more, err := w.manager(0).Count(t.Context(), sessions.Filter{Match: tc.match})
 			require.NoError(t, err)
 			require.Equal(t, []any{len(want), false}, []any{n, more})
@@ -97,6 +104,35 @@ func TestMatches(t *testing.T) {
 		})
 	}
 	require.EqualValues(t, 5, w.number("SELECT COUNT(*) FROM auth_users WHERE deleted = 0"), "dry runs end nothing")
+}
+
+// The live logins of an address are found by it and listed page by page, each once,
+// and so they are where the address has more devices than are read at once.
+func TestLoginsOfAnAddress(t *testing.T) {
+	w := newWorld(t, nil)
+	_, marks := w.crowd()
+	live := true
+	f := sessions.Filter{Active: &live, Match: sessions.Match{Networks: network("10.1.2.3/32")}}
+	w.exec("UPDATE auths SET client_ip = '10.1.2.3'")
+	for _, devices := range []int{0, 1001} {
+		for i := range devices {
+			w.exec("INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip) VALUES (?, 223, 6, 'null', '10.1.2.3')", 880_000_000+i)
+		}
+		for _, order := range []sessions.Sort{sessions.BySignIn, sessions.ByLastActive, sessions.ByIdleness} {
+			var found []int64
+			for page := (sessions.Page{Sort: order, Size: 2}); ; {
+				list, next, err := w.manager(0).List(t.Context(), f, page)
+				require.NoError(t, err)
+				require.LessOrEqual(t, len(list), 2)
+				found = append(found, hashes(list)...)
+				if page.Token = next; next == "" {
+					break
+				}
+			}
+			require.Len(t, found, 5)
+			require.Equal(t, []string{"desktop", "iphone", "phone", "tablet", "web"}, names(marks, found))
+		}
+	}
 }
 
 // A bulk revocation ends what matches, in parts, by the way of every end: events,
