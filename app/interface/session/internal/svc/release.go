@@ -22,7 +22,7 @@ import (
 // Times of a start that asks BFFs for their release (Schema: auto).
 const (
 	releaseWait  = 30 * time.Second // until it gives up
-	releaseAsk   = 5 * time.Second  // of one try
+	releaseAsk   = 15 * time.Second // of one try, a few hundred short calls
 	releasePause = 2 * time.Second  // between tries
 )
 
