@@ -197,11 +197,11 @@ func TestAPushIsNotLostAtAnOwnerThatIsNotReached(t *testing.T) {
 func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
 	c := startCluster(t)
 	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute }
-	a, b := c.start(long), c.start()
+	a, b := c.start(long), c.start(long)
 	both := []string{a.Address(), b.Address()}
 	b.svc.Cluster.Update(both)
 	key := keyOf(t, b, b.Address())
-	d := c.login(b, key, 77) // a has yet to hear of b, so this takes PeerTimeout and ReleaseAfter
+	d := c.login(b, key, 77)
 	eventually(t, "online", func() bool { return c.stat.node(77) == b.Address() })
 	nobody := freeport.Address(t)
 	a.svc.Cluster.Update([]string{nobody}) // as it has heard

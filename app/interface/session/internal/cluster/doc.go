@@ -24,9 +24,7 @@
 //	              │ the key's first packet or     │ keys that began anew are told (Settled):
 //	              │ push makes an actor that      │ they read their login again
 //	              │ waits: former owners are      │ parked pushes are delivered or let go
-//	              │ asked (Fetch), PeerTimeout;   │
-//	              │ of who refuses ReleaseAfter   │
-//	              │ longer                        │
+//	              │ asked (Fetch), PeerTimeout    │
 //
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
 // who would own the key without it, and one that gets a request for a key that is another

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
-	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -54,11 +53,9 @@ func (c *Cluster) Former(permAuthKeyID int64) []string {
 	return c.former(permAuthKeyID, c.now()-int64(c.o.ReleaseAfter+takeOver))
 }
 
-// Fetch asks nodes for a key, one after the other, and calls done once: with what the
-// first of them had, or with nil, and whether one of them did not answer. Since its client
-// waits, it takes PeerTimeout at most, and ReleaseAfter more where a node refuses, which
-// has the key and has yet to hear of the change: to begin without it would make calls
-// twice.
+// Fetch asks nodes for a key, one after the other, for PeerTimeout at most, since its
+// client waits, and calls done once: with what the first of them had, or with nil, and
+// whether one of them did not answer.
 func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(st *session.KeyState, failed bool)) {
 	until := c.now() + int64(c.o.PeerTimeout)
 	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until)) }) {
@@ -72,12 +69,12 @@ func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(st *sessio
 func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *session.KeyState, failed bool) {
 	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
 	for _, node := range from {
-		silence, limit := 0, until+int64(c.o.ReleaseAfter)
+		silence := 0
 		for again := false; ; again = true {
 			if again {
 				c.o.Sleep(fetchPause)
 			}
-			if c.now() >= limit || c.isSilent(node) {
+			if c.now() >= until || c.isSilent(node) {
 				failed = true
 				break
 			}
@@ -96,9 +93,6 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *se
 				return nil, true
 			}
 			metrics.Moves.Inc("failed")
-			if !refuses(err) {
-				limit = until
-			}
 			if Gone(err) {
 				if silence++; silence == silences {
 					c.silence(node)
@@ -129,11 +123,6 @@ func (c *Cluster) attempt() uint64 {
 	var id [8]byte
 	_, _ = io.ReadFull(c.o.Rand, id[:])
 	return max(binary.LittleEndian.Uint64(id[:]), 1)
-}
-
-// refuses reports whether a node has a key and does not give it, for by its ring it is its.
-func refuses(err error) bool {
-	return status.Code(err) == codes.Code(uint32(rpcerr.ErrKeyStays.Code)) //nolint:gosec // positive
 }
 
 // Gone reports whether a node is not there, does not answer, or knows no such calls.

@@ -57,7 +57,6 @@ type poll struct {
 func newNode(c *cluster, addr string) *node {
 	n := &node{c: c, addr: addr}
 	s := svc.Prepare(c.config, c.schema, addr)
-	n.listing.hear = c.hearTime
 	s.Cluster.Lease = &n.listing
 	times := &c.config.Session
 	routes := dispatch.Routes{}

@@ -62,7 +62,7 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneByALifeThatGaveWay
 	case first.on.n != m.n && (m.n.listing.isAway(w.anewAt[m.key]) || first.missed != 0 && w.anewAt[m.key] >= first.missed):
 		return doneWhileItWasMissed
-	case w.c.former && (m.n.listing.again > first.at-int64(w.c.hearTime) || first.on.n != m.n):
+	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n):
 		return doneByAFormerNode
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
