@@ -1,7 +1,10 @@
 package lane
 
 import (
+	"regexp"
 	"runtime"
+	"runtime/pprof"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -37,28 +40,45 @@ func TestWorkersAreUsedAgainTheLastFirst(t *testing.T) {
 	})
 }
 
+// bubble is how a stack names the synctest bubble of its goroutine.
+var bubble = regexp.MustCompile(`synctest bubble \d+\]`)
+
+// working is how many workers there are in this bubble, whatever else runs in the process.
+func working() (n int) {
+	own := make([]byte, 256)
+	name := bubble.FindString(string(own[:runtime.Stack(own, false)]))
+	var stacks strings.Builder
+	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 2)
+	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {
+		if strings.Contains(stack, name) && strings.Contains(stack, "lane.(*Workers).work(") {
+			n++
+		}
+	}
+	return n
+}
+
 // What has not been in use for a while ends, also while others are.
 func TestWorkersAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w Workers
 		defer w.Close()
-		before := runtime.NumGoroutine()
+		before := working()
 		hold := make(chan struct{})
 		for range 8 {
 			w.Go(func() { <-hold })
 		}
 		close(hold)
 		synctest.Wait()
-		require.Equal(t, before+8, runtime.NumGoroutine())
+		require.Equal(t, before+8, working())
 		for range 10 {
 			time.Sleep(restTime / 4)
 			w.Go(func() {})
 		}
 		synctest.Wait()
-		require.Equal(t, before+1, runtime.NumGoroutine())
+		require.Equal(t, before+1, working())
 		time.Sleep(2 * restTime)
 		synctest.Wait()
-		require.Equal(t, before, runtime.NumGoroutine(), "an idle node has none")
+		require.Equal(t, before, working(), "an idle node has none")
 		done := false
 		w.Go(func() { done = true })
 		synctest.Wait()
@@ -69,7 +89,7 @@ func TestWorkersAge(t *testing.T) {
 func TestWorkersEndWhenClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w Workers
-		before := runtime.NumGoroutine()
+		before := working()
 		hold := make(chan struct{})
 		w.Go(func() {})
 		synctest.Wait()
@@ -84,7 +104,7 @@ func TestWorkersEndWhenClosed(t *testing.T) {
 		close(hold)
 		time.Sleep(3 * restTime)
 		require.Equal(t, 1, ran)
-		require.Equal(t, before, runtime.NumGoroutine())
+		require.Equal(t, before, working())
 	})
 }
 
@@ -92,14 +112,14 @@ func TestNoMoreWorkersRestThanMay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w Workers
 		defer w.Close()
-		before := runtime.NumGoroutine()
+		before := working()
 		hold := make(chan struct{})
 		for range mostResting + 10 {
 			w.Go(func() { <-hold })
 		}
 		close(hold)
 		synctest.Wait()
-		require.Equal(t, before+mostResting, runtime.NumGoroutine())
+		require.Equal(t, before+mostResting, working())
 	})
 }
 
