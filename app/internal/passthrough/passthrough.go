@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // Frame is a message that is encoded already. Sent, it belongs to gRPC until
@@ -38,7 +40,7 @@ func (r *Reply) Take(data mem.BufferSlice) {
 		r.room = data[0]
 		return
 	}
-	r.room = data.MaterializeToBuffer(mem.DefaultBufferPool())
+	r.room = data.MaterializeToBuffer(buffers.Pool) // gRPC's own gives a megabyte to what has 33 KB
 }
 
 // Codec passes Frames and Replies through and encodes everything else (the messages of

@@ -69,6 +69,11 @@ func TestReplies(t *testing.T) {
 			got.Room().Free()
 		})
 	}
+	var middling Reply
+	parts := mem.BufferSlice{mem.SliceBuffer(make([]byte, 20<<10)), mem.SliceBuffer(make([]byte, 20<<10))}
+	require.NoError(t, Codec.Unmarshal(parts, &middling))
+	require.Less(t, cap(middling.Bytes()), 64<<10, "it holds little more than it has")
+	middling.Room().Free()
 	require.Empty(t, new(Reply).Bytes())
 	require.Nil(t, new(Reply).Room())
 

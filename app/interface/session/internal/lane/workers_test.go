@@ -47,6 +47,9 @@ var bubble = regexp.MustCompile(`synctest bubble \d+\]`)
 func working() (n int) {
 	own := make([]byte, 256)
 	name := bubble.FindString(string(own[:runtime.Stack(own, false)]))
+	if name == "" {
+		return -1 // no count is right outside one
+	}
 	var stacks strings.Builder
 	_ = pprof.Lookup("goroutine").WriteTo(&stacks, 2)
 	for stack := range strings.SplitSeq(stacks.String(), "\n\n") {

@@ -104,11 +104,14 @@ type Send struct {
 func (s *Send) Len() int { return len(s.Payload) + len(s.Tail) }
 
 // Bytes is the packet in one piece (PEERS.md, "gateway"). It is not to be changed.
-func (s *Send) Bytes() []byte {
-	if len(s.Tail) == 0 {
-		return s.Payload
+func (s *Send) Bytes() []byte { return inOnePiece(s.Payload, s.Tail) }
+
+// inOnePiece is a packet whose tail, if it has one, is copied behind what leads it.
+func inOnePiece(payload, tail []byte) []byte {
+	if len(tail) == 0 {
+		return payload
 	}
-	return slices.Concat(s.Payload, s.Tail)
+	return slices.Concat(payload, tail)
 }
 
 // Reply answers an HTTP response slot (rule HTTP-2); an empty payload is an

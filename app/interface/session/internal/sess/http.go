@@ -105,7 +105,7 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 		if sent = true; len(items) == 0 {
 			s.http.first = 0
 		}
-		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: append(packet, tail...)})
+		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: inOnePiece(packet, tail)})
 		return true
 	})
 	if sent {
