@@ -39,6 +39,21 @@ type tables struct {
 	paths    map[string]bool // of the gRPC methods
 }
 
+// Releases are the shipped releases as BFFs are held against them. They are read-only.
+type Releases struct {
+	tables  []tables
+	methods []string // in which they differ
+}
+
+// Shipped reads the table sets that are built in, which takes most of a second.
+func Shipped() (*Releases, error) {
+	list, err := shipped()
+	if err != nil {
+		return nil, err
+	}
+	return &Releases{list, differing(list)}, nil
+}
+
 // Find asks BFFs from which release they were built. It returns the shipped releases
 // that all their answers fit, in lists of those that share a table set, the newest
 // first. An error means that a BFF did not answer at all.
@@ -50,16 +65,12 @@ type tables struct {
 // happens, and gRPC says whether it was the request or the method that it does not
 // know. A BFF that answers for methods which cannot be, as a proxy does, is not
 // asked for methods.
-func Find(ctx context.Context, bffs []BFF) (fit [][]string, err error) {
-	list, err := shipped()
-	if err != nil {
-		return nil, err
-	}
-	methods := differing(list)
+func (r *Releases) Find(ctx context.Context, bffs []BFF) (fit [][]string, err error) {
+	list := slices.Clone(r.tables)
 	for _, b := range bffs {
 		config, err := b.config(ctx)
 		if err == nil {
-			list, err = b.narrow(ctx, list, methods)
+			list, err = b.narrow(ctx, list, r.methods)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("BFF %s: %w", b.Name, err)

@@ -64,11 +64,18 @@ func TestFind(t *testing.T) {
 		{"one of a release that is not shipped", func(t *testing.T) []BFF { return []BFF{bff(t, "0.223.1", stockGroups, config(9999))} }, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			fit, err := Find(t.Context(), tc.bffs(t))
+			fit, err := releases(t).Find(t.Context(), tc.bffs(t))
 			require.NoError(t, err)
 			require.Equal(t, tc.want, fit)
 		})
 	}
+}
+
+func releases(t *testing.T) *Releases {
+	t.Helper()
+	r, err := Shipped()
+	require.NoError(t, err)
+	return r
 }
 
 // A proxy takes methods that no BFF has, so none can be told from its answers.
@@ -76,7 +83,7 @@ func TestAProxyIsNotAskedForMethods(t *testing.T) {
 	proxy := dial(t, "proxy", bfftest.Serve(t, grpc.NewServer(grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error {
 		return status.Error(codes.Internal, "no")
 	}))))
-	fit, err := Find(t.Context(), []BFF{proxy})
+	fit, err := releases(t).Find(t.Context(), []BFF{proxy})
 	require.NoError(t, err)
 	var all []string
 	for _, list := range fit {
@@ -86,7 +93,7 @@ func TestAProxyIsNotAskedForMethods(t *testing.T) {
 }
 
 func TestNobodyAnswers(t *testing.T) {
-	_, err := Find(t.Context(), []BFF{dial(t, "bff.bff", "127.0.0.1:1")})
+	_, err := releases(t).Find(t.Context(), []BFF{dial(t, "bff.bff", "127.0.0.1:1")})
 	require.ErrorContains(t, err, "BFF bff.bff: ")
 	require.Equal(t, codes.Unavailable, status.Code(err))
 }

@@ -22,7 +22,7 @@ import (
 // Times of a start that asks BFFs for their release (Schema: auto).
 const (
 	releaseWait  = 30 * time.Second // until it gives up
-	releaseAsk   = 15 * time.Second // of one try, a few hundred short calls
+	releaseAsk   = 5 * time.Second  // of one try, a hundred short calls
 	releasePause = 2 * time.Second  // between tries
 )
 
@@ -78,10 +78,14 @@ func (s *ServiceContext) findRelease(ctx context.Context, wait time.Duration) (s
 // askRelease asks until all BFFs have answered, and gives up after wait. Zero: it asks
 // once.
 func askRelease(ctx context.Context, bffs []releasecheck.BFF, wait time.Duration) (fit [][]string, err error) {
+	releases, err := releasecheck.Shipped()
+	if err != nil {
+		return nil, err
+	}
 	end := time.Now().Add(wait)
 	for {
 		try, done := context.WithTimeout(ctx, releaseAsk)
-		fit, err = releasecheck.Find(try, bffs)
+		fit, err = releases.Find(try, bffs)
 		done()
 		if err == nil || time.Until(end) < releasePause {
 			return fit, err
