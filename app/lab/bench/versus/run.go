@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tgsession/tgsession/app/lab/bench/usage"
 	"github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -226,13 +227,26 @@ func (row Row) load(t *target, what content) *load {
 	return &load{t: t, body: callBody()}
 }
 
-// warm has pools, maps and connections grow to what they are under load.
+// warmGarbage is how much a process has allocated when it is warm, bytes. A node lets
+// 64 MiB of garbage gather; until the collector has run twice its memory is new, and the
+// page faults of that are no part of what an operation costs.
+const warmGarbage = 160 << 20
+
+// warm has pools, maps, connections and the heap grow to what they are under load.
 func (r *run) warm(ctx context.Context, l *load) error {
-	seen, err := l.do(ctx, r.Callers, max(r.Operations/3, 2*len(l.t.devices)))
-	if err == nil && seen.lost > 0 {
-		err = fmt.Errorf("%s: %d operations had no answer", l.t.name, seen.lost)
+	for {
+		seen, err := l.do(ctx, r.Callers, max(r.Operations/3, 2*len(l.t.devices)))
+		if err != nil {
+			return err
+		}
+		if seen.lost > 0 {
+			return fmt.Errorf("%s: %d operations had no answer", l.t.name, seen.lost)
+		}
+		used, err := usage.Read(ctx, l.t.debug+"/metrics")
+		if err != nil || used.Bytes >= warmGarbage {
+			return err
+		}
 	}
-	return err
 }
 
 // newDevices adds devices to a target.
