@@ -199,6 +199,7 @@ func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
 	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute }
 	a, b := c.start(long), c.start(long)
 	both := []string{a.Address(), b.Address()}
+	a.svc.Cluster.Update(both) // else b would wait for it to hear of the key
 	b.svc.Cluster.Update(both)
 	key := keyOf(t, b, b.Address())
 	d := c.login(b, key, 77)

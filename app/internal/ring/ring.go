@@ -61,6 +61,26 @@ func (r *Ring) Owner(permAuthKeyID int64) string {
 	if len(r.points) == 0 {
 		return ""
 	}
+	return r.nodes[r.points[r.place(permAuthKeyID)].node]
+}
+
+// Owners are the node that owns a perm auth key id, the one that would without it, and so
+// on: n of them, or as many as there are.
+func (r *Ring) Owners(permAuthKeyID int64, n int) (nodes []string) {
+	n = min(n, len(r.nodes))
+	if n == 0 {
+		return nil
+	}
+	for i := r.place(permAuthKeyID); len(nodes) < n; i = (i + 1) % len(r.points) {
+		if node := r.nodes[r.points[i].node]; !slices.Contains(nodes, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// place is the point of a key's owner. There is one at least.
+func (r *Ring) place(permAuthKeyID int64) int {
 	scratch := digits.Get().(*[40]byte)
 	defer digits.Put(scratch)
 	key := strconv.AppendInt(scratch[:0], permAuthKeyID, 10)
@@ -82,7 +102,7 @@ func (r *Ring) Owner(permAuthKeyID int64) string {
 		key = strconv.AppendInt(append(scratch[:0], tiePrefix...), permAuthKeyID, 10)
 		i += int(murmur3.Sum64(key) % uint64(same))
 	}
-	return r.nodes[r.points[i].node]
+	return i
 }
 
 // Nodes lists the nodes, sorted. The caller must not change the slice.

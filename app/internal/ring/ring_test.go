@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/spaolacci/murmur3"
@@ -12,6 +13,21 @@ import (
 )
 
 var threeNodes = []string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"}
+
+func TestOwners(t *testing.T) {
+	ring := New(threeNodes)
+	for key := range int64(1000) {
+		owners := ring.Owners(key, 5)
+		require.Len(t, owners, 3)
+		left := slices.Clone(threeNodes)
+		for i, owner := range owners {
+			require.Equal(t, New(left).Owner(key), owner, "without those before it")
+			left = slices.DeleteFunc(left, func(node string) bool { return node == owner })
+			require.Equal(t, owners[:i+1], ring.Owners(key, i+1))
+		}
+	}
+	require.Empty(t, New(nil).Owners(1, 2))
+}
 
 // The published vectors: every gateway of the cluster computes the same.
 func TestRingVectors(t *testing.T) {

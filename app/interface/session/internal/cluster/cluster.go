@@ -89,7 +89,7 @@ type Keys interface {
 	// Foreign are the keys in memory that are not owned.
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive begins with a key that another node has offered.
-	Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, failed bool))
+	Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, err error))
 	// Missed says that the others have not seen this node for a time.
 	Missed()
 }

@@ -24,10 +24,13 @@
 //	              │ the key's first packet or     │ keys that began anew are told (Settled):
 //	              │ push makes an actor that      │ they read their login again
 //	              │ waits: former owners are      │ parked pushes are delivered or let go
-//	              │ asked (Fetch), PeerTimeout    │
+//	              │ asked (Fetch), PeerTimeout;   │
+//	              │ of who refuses ReleaseAfter   │
+//	              │ longer                        │
 //
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
-// who would own the key without it, and one that gets a request for a key that is another
+// who would own the key without it, and without others that may have joined in the same
+// moment, and one that gets a request for a key that is another
 // node's by its own ring asks that node, since who sent the request has heard of a change
 // first (Members.former). A refuses while its own ring says that it owns the key: one of
 // the two has not heard of the change yet, and B asks again.

@@ -52,6 +52,10 @@ type view struct {
 // remembered is how many past rings a node knows.
 const remembered = 16
 
+// joiners bounds how many of those who owned a key before this node joined are asked for it:
+// where others have joined in the same moment, each of them may have nothing yet.
+const joiners = 3
+
 // next is the view after a change of the ring.
 func (v *view) next(r *Ring, now int64) *view {
 	past, ended := append(slices.Clone(v.past), v.ring), append(slices.Clone(v.ended), now)
@@ -75,7 +79,9 @@ func (m *Members) former(permAuthKeyID, since int64) (nodes []string) {
 	}
 	for i := len(v.past) - 1; i >= 0 && v.ended[i] >= since; i-- {
 		if i == 0 && v.before != nil && len(v.past[0].Nodes()) == 1 { // of a node that was alone: not what the others saw
-			add(v.before.Owner(permAuthKeyID))
+			for _, node := range v.before.Owners(permAuthKeyID, joiners) {
+				add(node)
+			}
 			continue
 		}
 		add(v.past[i].Owner(permAuthKeyID))

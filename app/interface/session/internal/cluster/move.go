@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -39,7 +41,7 @@ const (
 	offerTries = 3
 	// offered is how many keys are offered at a time.
 	offered = 1000
-	// outcomeTries is how often the outcome of a call is sent after its key.
+	// outcomeTries is how often a packet, or the outcome of a call, is sent after its key.
 	outcomeTries = 4
 )
 
@@ -53,29 +55,39 @@ func (c *Cluster) Former(permAuthKeyID int64) []string {
 	return c.former(permAuthKeyID, c.now()-int64(c.o.ReleaseAfter+takeOver))
 }
 
-// Fetch asks nodes for a key, one after the other, for PeerTimeout at most, since its
-// client waits, and calls done once: with what the first of them had, or with nil, and
-// whether one of them did not answer.
-func (c *Cluster) Fetch(permAuthKeyID int64, from []string, done func(st *session.KeyState, failed bool)) {
+// Fetch asks nodes for a key, one after the other, and calls done once: with what the
+// first of them had; with nil, since none had it; with runloop.ErrNoAnswer, since one of
+// them gave no answer; or with a *runloop.MovedError, since one has it and is its owner by
+// the rings of both. Somebody waits for the key, so it takes PeerTimeout at most. A node
+// that refuses the key although it is another's by this node's ring has yet to hear of a
+// change, or this node has. If patient, that node is asked for ReleaseAfter longer: who
+// begins the key anew makes calls again that were made there.
+func (c *Cluster) Fetch(permAuthKeyID int64, from []string, patient bool, done func(st *session.KeyState, err error)) {
 	until := c.now() + int64(c.o.PeerTimeout)
-	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until)) }) {
-		done(nil, true)
+	refused := until
+	if patient {
+		refused += int64(c.o.ReleaseAfter)
+	}
+	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until, refused)) }) {
+		done(nil, runloop.ErrNoAnswer)
 	}
 }
 
-// fetch asks again where an answer may have been lost: in the same attempt a node gives
-// the same. One that does not answer is left alone for a while, for it has other keys,
-// too, whose clients would wait for it one after the other.
-func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *session.KeyState, failed bool) {
+// fetch asks until a time, and nodes that refuse until another. It asks again where an
+// answer may have been lost: in the same attempt a node gives the same. One that does not
+// answer is left alone for a while, for it has other keys, too, whose clients would wait
+// for it one after the other. Each of the others is asked once however late it is, since
+// this attempt may have waited for them.
+func (c *Cluster) fetch(permAuthKeyID int64, from []string, until, refused int64) (st *session.KeyState, none error) {
 	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
 	for _, node := range from {
-		silence := 0
+		silence, limit := 0, until
 		for again := false; ; again = true {
 			if again {
 				c.o.Sleep(fetchPause)
 			}
-			if c.now() >= until || c.isSilent(node) {
-				failed = true
+			if again && c.now() >= limit || c.isSilent(node) {
+				none = runloop.ErrNoAnswer
 				break
 			}
 			st, err := c.ask(in, node)
@@ -84,13 +96,19 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *se
 				if st.OnlineNode == "" {
 					st.OnlineNode = node
 				}
-				return st, false
+				return st, nil
 			}
 			if err == nil || status.Code(err) == codes.Unimplemented {
 				break
 			}
 			if errors.Is(err, errClosed) { // this node stops, and nobody waits for its keys
-				return nil, true
+				return nil, runloop.ErrNoAnswer
+			}
+			if owner, _ := c.Owner(permAuthKeyID); keeps(err) && owner == node {
+				return nil, &runloop.MovedError{To: node}
+			}
+			if refuses(err) {
+				silence, limit = 0, refused // also where the next answer is lost
 			}
 			metrics.Moves.Inc("failed")
 			if Gone(err) {
@@ -100,7 +118,7 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until int64) (st *se
 			}
 		}
 	}
-	return nil, failed
+	return nil, none
 }
 
 // isSilent reports whether a node did not answer a moment ago.
@@ -125,6 +143,17 @@ func (c *Cluster) attempt() uint64 {
 	return max(binary.LittleEndian.Uint64(id[:]), 1)
 }
 
+// refuses reports whether a node that is there does not give a key away, or not to this
+// node: it has yet to hear of a change of the ring, or this one has.
+func refuses(err error) bool { return keeps(err) || is(err, rpcerr.ErrNodeStranger) }
+
+// keeps reports whether a node takes a key for its own.
+func keeps(err error) bool { return is(err, rpcerr.ErrKeyStays) }
+
+func is(err error, want *rpcerr.Error) bool {
+	return status.Code(err) == codes.Code(uint32(want.Code)) //nolint:gosec // positive
+}
+
 // Gone reports whether a node is not there, does not answer, or knows no such calls.
 func Gone(err error) bool {
 	code := status.Code(err)
@@ -142,8 +171,9 @@ func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeySta
 	return out.GetState(), err
 }
 
-// SendAfter sends an input after a key that has moved to a node. Updates that do not
-// arrive are kept (Homeless). What says nothing to another node goes nowhere.
+// SendAfter sends an input after a key that has moved to a node, again where it does not
+// arrive; updates are kept until nodes agree (Park). What says nothing to another node goes
+// nowhere.
 func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) {
 	switch in := in.(type) {
 	case *sess.CallDone:
@@ -160,12 +190,23 @@ func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) {
 		return
 	}
 	if call, size := Request(permAuthKeyID, in); call != nil {
-		c.SendOn(permAuthKeyID, size, to, func(err error) {
-			if err != nil {
-				c.Homeless(permAuthKeyID, in)
-			}
-		}, call)
+		c.sendAfter(permAuthKeyID, to, in, size, call, 1)
 	}
+}
+
+// sendAfter sends what came from outside, for the try-th time. Its sender has been told
+// that it is taken: where the other node's mailbox is full, or its answer lost, it is sent
+// again, which does no harm.
+func (c *Cluster) sendAfter(permAuthKeyID int64, to string, in sess.Input, size int, call func(context.Context, session.RPCSessionClient) error, try int) {
+	c.SendOn(permAuthKeyID, size, to, func(err error) {
+		switch {
+		case err == nil:
+		case isPush(in):
+			c.Park(permAuthKeyID, in)
+		case try < outcomeTries:
+			c.schedule(fetchPause<<try, func() { c.sendAfter(permAuthKeyID, to, in, size, call, try+1) })
+		}
+	}, call)
 }
 
 // outcome sends the outcome of a call, again when it may not have arrived: it is no
@@ -203,13 +244,20 @@ func (c *Cluster) inOrder(to string, permAuthKeyID int64, size int, f func()) bo
 	return c.Nodes.InOrder(to, permAuthKeyID, size, func(session.RPCSessionClient) { f() }) == nil
 }
 
-// Homeless keeps updates for a key that nobody had, or whose node did not take them,
-// until nodes agree whose it is. Packets are not kept: their clients repeat them.
+// Homeless keeps updates for a key that nobody had, until nodes agree whose it is. Packets
+// are not kept: their clients repeat them.
 func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) {
-	switch in.(type) {
-	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
+	if isPush(in) {
 		c.Park(permAuthKeyID, in)
 	}
+}
+
+func isPush(in sess.Input) bool {
+	switch in.(type) {
+	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
+		return true
+	}
+	return false
 }
 
 // Park keeps an input for a key that is not in memory here, until nodes agree whose it
@@ -364,8 +412,9 @@ func (c *Cluster) Offered(from string, keys []int64) (refused []int64) {
 			continue
 		}
 		if !c.offers.Go(func() {
-			c.keys.Arrive(key, from, func() (*session.KeyState, bool) {
-				return c.fetch(key, []string{from}, c.now()+int64(c.o.PeerTimeout))
+			c.keys.Arrive(key, from, func() (*session.KeyState, error) {
+				until := c.now() + int64(c.o.PeerTimeout)
+				return c.fetch(key, []string{from}, until, until)
 			})
 		}) {
 			refused = append(refused, key)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -55,30 +56,56 @@ func TestHowOftenANodeIsAskedForAKey(t *testing.T) {
 		hangs  bool
 		most   int64
 		least  int64
-		failed bool
+		want   error
+		longer time.Duration
+
+		updates bool // nothing else waits for the key
 	}{
 		"it has nothing":              {code: codes.OK, least: 1, most: 1},
 		"it is of an earlier release": {code: codes.Unimplemented, least: 1, most: 1},
-		"the connection breaks":       {code: codes.Unavailable, least: 2, most: 2, failed: true},
-		"it does not answer":          {code: codes.DeadlineExceeded, hangs: true, least: 2, most: 2, failed: true},
-		"it has not heard of us":      {code: 409, least: 5, most: 9, failed: true},
+		"the connection breaks":       {code: codes.Unavailable, least: 2, most: 2, want: runloop.ErrNoAnswer},
+		"it does not answer":          {code: codes.DeadlineExceeded, hangs: true, least: 2, most: 2, want: runloop.ErrNoAnswer},
+		"it has not heard of us":      {code: 409, least: 15, most: 21, want: runloop.ErrNoAnswer, longer: 2 * time.Second},
+		"and updates alone wait":      {code: 409, least: 5, most: 9, want: runloop.ErrNoAnswer, updates: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				conn := refusing{calls: new(atomic.Int64), code: c.code, hangs: c.hangs}
 				cl := joined(conn)
 				began := time.Now()
-				cl.Fetch(1, []string{"10.0.0.2:20120"}, func(st *session.KeyState, failed bool) {
+				cl.Fetch(1, []string{"10.0.0.2:20120"}, !c.updates, func(st *session.KeyState, err error) {
 					require.Nil(t, st)
-					require.Equal(t, c.failed, failed)
+					require.ErrorIs(t, err, c.want)
 				})
 				cl.moving.Wait()
-				require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
+				require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond+c.longer)
 				require.GreaterOrEqual(t, conn.calls.Load(), c.least)
 				require.LessOrEqual(t, conn.calls.Load(), c.most)
 			})
 		})
 	}
+}
+
+// A node that refuses a key which is its own by the ring of who asks is not asked again:
+// what waits for the key is for that node. Each once waited for the other, until both gave
+// up: one held packets for the key, and the other asked it for their key.
+func TestANodeThatOwnsAKeyIsAskedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := refusing{calls: new(atomic.Int64), code: 409}
+		cl := joined(conn)
+		const other = "10.0.0.2:20120"
+		cl.Update([]string{other})
+		key := int64(1)
+		for cl.Owns(key) {
+			key++
+		}
+		moved := new(runloop.MovedError)
+		cl.Fetch(key, []string{other}, true, func(_ *session.KeyState, err error) { require.ErrorAs(t, err, &moved) })
+		cl.moving.Wait()
+		require.Equal(t, other, moved.To)
+		require.EqualValues(t, 1, conn.calls.Load())
+		cl.StopMoves()
+	})
 }
 
 // A node that hangs has many keys. None waits for it longer than one would.
@@ -87,7 +114,7 @@ func TestANodeThatHangsHoldsUpKeysOnce(t *testing.T) {
 		cl := joined(refusing{calls: new(atomic.Int64), code: codes.DeadlineExceeded, hangs: true})
 		began := time.Now()
 		for key := range int64(10 * fetchers) {
-			cl.Fetch(key, []string{"10.0.0.2:20120"}, func(*session.KeyState, bool) {})
+			cl.Fetch(key, []string{"10.0.0.2:20120"}, true, func(*session.KeyState, error) {})
 		}
 		cl.moving.Wait()
 		require.LessOrEqual(t, time.Since(began), 3500*time.Millisecond)
@@ -101,7 +128,7 @@ func TestANodeThatStopsAsksForNoMoreKeys(t *testing.T) {
 		cl := joined(refusing{calls: new(atomic.Int64), code: 409})
 		began := time.Now()
 		for key := range int64(100 * fetchers) {
-			cl.Fetch(key, []string{"10.0.0.2:20120"}, func(_ *session.KeyState, failed bool) { require.True(t, failed) })
+			cl.Fetch(key, []string{"10.0.0.2:20120"}, true, func(_ *session.KeyState, err error) { require.Error(t, err) })
 		}
 		cl.Close()
 		require.LessOrEqual(t, time.Since(began), fetchPause)

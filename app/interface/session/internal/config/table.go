@@ -45,7 +45,7 @@ var table = concat(
 		{Key: "CallTimeout", Default: 5 * time.Second, Min: shortestCall, Max: longestCall, Doc: "Of an API call."},
 		{Key: "MediaCallTimeout", Default: time.Minute, Min: shortestCall, Max: longestCall, Doc: "Of the four methods that handle media."},
 		{Key: "ReplyBytes", Default: 16 << 20, Min: 1 << 20, Max: 1 << 28, Unit: "bytes", Doc: "The largest answer of a BFF; a larger one is answered 500 `RESPONSE_TOO_LONG`. Packed it has to fit into PayloadBytes."},
-		{Key: "PeerTimeout", Default: 2 * time.Second, Min: shortestCall, Max: time.Minute, Doc: "Of a call to authsession or status, and of asking other nodes for a key that has moved."},
+		{Key: "PeerTimeout", Default: 2 * time.Second, Min: shortestCall, Max: time.Minute, Doc: "Of a call to authsession or status, and of asking a node for a key that has moved (ReleaseAfter longer where that node has yet to hear of it)."},
 		{Key: "KeyCache", Default: 1 << 20, Min: 128, Max: 1 << 30, Doc: "Transport keys remembered."},
 		{Key: "KeyRefresh", Default: time.Minute, Min: time.Second, Max: 24 * time.Hour, Doc: "Age at which the binding of a key is looked up again."},
 		{Key: "ReleaseAfter", Default: 3 * time.Second, Min: time.Millisecond, Max: time.Minute, Doc: "How long nodes may disagree about who owns a key: until then it is kept by who had it, and pushes by who has it not."},

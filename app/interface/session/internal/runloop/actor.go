@@ -76,7 +76,7 @@ func (a *actor) put(in sess.Input, owed bool) verdict {
 		a.m.o.Spawn.Start(a.runLoop)
 	}
 	if ask != nil {
-		a.m.o.Cluster.Fetch(a.key, ask, a.resolve)
+		a.m.o.Cluster.Fetch(a.key, ask, true, a.resolve)
 	}
 	return v
 }

@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -47,16 +48,29 @@ func (a *actor) isDoubted(node string) bool {
 	return a.doubted && a.doubt([]string{node}) != nil
 }
 
-// resolve ends a doubt with what another node had of the key; nil: nothing. failed says
-// that a node did not answer. Then the client may have missed updates, and is told so.
-func (a *actor) resolve(st *session.KeyState, failed bool) {
+// resolve ends a doubt with what another node had of the key; nil: nothing. Where a node
+// gave no answer the client may have missed updates, and is told so. Where one has the key
+// and is its owner, the doubt stays: what waits for the life that goes on is sent there.
+func (a *actor) resolve(st *session.KeyState, err error) {
 	if st != nil {
 		a.succeed(st)
 		return
 	}
+	moved := new(MovedError)
+	isMoved := errors.As(err, &moved)
 	a.mu.Lock()
-	a.arriving = false
-	if failed {
+	for isMoved {
+		after := a.takeForNext()
+		if len(after) == 0 {
+			break
+		}
+		a.mu.Unlock()
+		for _, in := range after {
+			a.m.sendAfter(a.key, moved.To, in)
+		}
+		a.mu.Lock()
+	}
+	if a.doubted, a.arriving = isMoved, false; err != nil && !isMoved {
 		a.sessionDataChan = append([]sess.Input{&sess.PushesLost{}}, a.sessionDataChan...)
 	}
 	idle := a.rouse()
@@ -64,6 +78,20 @@ func (a *actor) resolve(st *session.KeyState, failed bool) {
 	if idle {
 		a.m.o.Spawn.Start(a.runLoop)
 	}
+}
+
+// takeForNext takes the inputs from outside out of the mailbox. a.mu is held.
+func (a *actor) takeForNext() (taken []sess.Input) {
+	var rest []sess.Input
+	for _, in := range a.sessionDataChan {
+		if forAnother(in) {
+			taken = append(taken, in)
+		} else {
+			rest = append(rest, in)
+		}
+	}
+	a.sessionDataChan, a.waiting = rest, load{}
+	return taken
 }
 
 // succeed puts another actor in the place of a, with the life that the key had on another
@@ -74,7 +102,7 @@ func (a *actor) succeed(st *session.KeyState) {
 	a.mu.Lock()
 	if !m.replace(a, next) { // it has been let go meanwhile
 		a.mu.Unlock()
-		a.resolve(nil, true)
+		a.resolve(nil, ErrNoAnswer)
 		return
 	}
 	held := a.sessionDataChan
@@ -95,7 +123,7 @@ func (a *actor) succeed(st *session.KeyState) {
 		next.sessionDataChan = append(next.sessionDataChan, &sess.HandOff{})
 	}
 	a.mu.Unlock()
-	next.arrive(st, false)
+	next.arrive(st, nil)
 	m.detach(a)
 }
 

@@ -52,11 +52,11 @@ func of(where string, log []string) (got []string) {
 func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
 	for name, x := range map[string]struct {
 		st          *session.KeyState
-		failed      bool
+		err         error
 		here, there []string
 	}{
 		"another did not":         {here: []string{"data 2", "CallDone", "updates u", "data 3"}},
-		"another does not answer": {failed: true, here: []string{"PushesLost", "data 2", "CallDone", "updates u", "data 3"}},
+		"another does not answer": {err: ErrNoAnswer, here: []string{"PushesLost", "data 2", "CallDone", "updates u", "data 3"}},
 		"another did": {
 			st:    &session.KeyState{},
 			here:  []string{"CallDone", "Drain"},
@@ -65,8 +65,8 @@ func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newMoving()
-			var answers []func(*session.KeyState, bool)
-			c.fetch = func(done func(*session.KeyState, bool)) { answers = append(answers, done) }
+			var answers []func(*session.KeyState, error)
+			c.fetch = func(done func(*session.KeyState, error)) { answers = append(answers, done) }
 			hold := make(chan struct{})
 			n := newNode(t, nil, lives(c), func(o *Options) {
 				o.Execute = func(sess.Request) (sess.Result, *sess.RPCError) { <-hold; return nil, nil }
@@ -86,7 +86,7 @@ func TestKeysThatMayHaveLivedElsewhere(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, c.take(), "all waits for the answer")
 			require.Len(t, answers, 1)
-			answers[0](x.st, x.failed)
+			answers[0](x.st, x.err)
 			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
 			n.Wait()
 			log := c.take()
@@ -104,7 +104,7 @@ func TestAKeyThatWasAnothersForAMoment(t *testing.T) {
 	for name, converged := range map[string]bool{"something comes for it": false, "nodes agree before": true} {
 		t.Run(name, func(t *testing.T) {
 			c := newMoving()
-			c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+			c.fetch = func(done func(*session.KeyState, error)) { done(&session.KeyState{}, nil) }
 			n := newNode(t, nil, lives(c))
 			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 			n.Wait()
@@ -128,7 +128,7 @@ func TestAKeyThatWasAnothersForAMoment(t *testing.T) {
 // here was done again.
 func TestAKeyThatBeganBeforeItsNodeKnewOfIt(t *testing.T) {
 	c := newMoving()
-	c.fetch = func(func(*session.KeyState, bool)) { t.Error("the life here is the later one") }
+	c.fetch = func(func(*session.KeyState, error)) { t.Error("the life here is the later one") }
 	mine := false
 	c.owns = func(int64) bool { return mine }
 	n := newNode(t, nil, lives(c))
@@ -139,12 +139,12 @@ func TestAKeyThatBeganBeforeItsNodeKnewOfIt(t *testing.T) {
 	c.reacquired = func(_ int64, since uint32) (uint32, bool) { return now, since < now }
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
 	n.Wait()
-	n.Arrive(1, "b", func() (*session.KeyState, bool) { return &session.KeyState{}, false })
+	n.Arrive(1, "b", func() (*session.KeyState, error) { return &session.KeyState{}, nil })
 	n.Wait()
 	require.Equal(t, []string{"data 1", "CallDone", "Returned", "data 2", "PushesLost"}, of("here", c.take()))
 
 	// From then on it is as any other.
-	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+	c.fetch = func(done func(*session.KeyState, error)) { done(&session.KeyState{}, nil) }
 	now = 2
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
 	n.Wait()
@@ -166,21 +166,46 @@ func TestNobodyIsAskedForAKeyThatNobodyCanHave(t *testing.T) {
 // The node that had a key offers it before its client says anything.
 func TestAnOfferOfAKeyThatMayHaveLivedElsewhere(t *testing.T) {
 	c := newMoving()
-	c.fetch = func(func(*session.KeyState, bool)) { t.Error("it has been offered") }
+	c.fetch = func(func(*session.KeyState, error)) { t.Error("it has been offered") }
 	n := newNode(t, nil, lives(c))
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	n.Wait()
 	c.former = []string{"b"}
 	n.Missed()
-	n.Arrive(1, "b", func() (*session.KeyState, bool) {
+	n.Arrive(1, "b", func() (*session.KeyState, error) {
 		require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2})) // meanwhile
-		return &session.KeyState{}, false
+		return &session.KeyState{}, nil
 	})
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
 	n.Wait()
 	log := c.take()
 	require.Equal(t, []string{"data 1", "CallDone", "Drain"}, of("here", log))
 	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3"}, of("there", log))
+}
+
+// What comes for a key in doubt is sent to its owner, where that keeps it: the life that it
+// has there goes on. The next input is in doubt again.
+func TestAKeyInDoubtThatItsOwnerKeeps(t *testing.T) {
+	c := newMoving()
+	var answers []func(*session.KeyState, error)
+	c.fetch = func(done func(*session.KeyState, error)) { answers = append(answers, done) }
+	n := newNode(t, nil, lives(c))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	c.former = []string{"b"}
+	n.Missed()
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	require.True(t, n.Owe(1, &sess.SendFailed{}))
+	c.take()
+	answers[0](nil, &MovedError{"b"})
+	n.Wait()
+	require.Equal(t, []string{"1 after to b: data 2", "here: SendFailed"}, c.take())
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
+	n.Wait()
+	require.Empty(t, c.take())
+	answers[1](nil, nil)
+	n.Wait()
+	require.Equal(t, []string{"data 3"}, of("here", c.take()))
 }
 
 // A node that asks for a key in doubt gets the life that goes on, whether the doubt is
@@ -203,8 +228,8 @@ func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newMoving()
-			var answer func(*session.KeyState, bool)
-			c.fetch = func(done func(*session.KeyState, bool)) { answer = done }
+			var answer func(*session.KeyState, error)
+			c.fetch = func(done func(*session.KeyState, error)) { answer = done }
 			n := newNode(t, nil, lives(c))
 			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 			n.Wait()
@@ -217,7 +242,7 @@ func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
 			n.HandOver(1, "c", 5, func(st *session.KeyState) { given <- st })
 			if x.asked != nil {
 				require.Empty(t, given)
-				answer(&session.KeyState{UserId: 9}, false)
+				answer(&session.KeyState{UserId: 9}, nil)
 				require.EqualValues(t, 9, (<-given).GetUserId())
 			} else {
 				require.EqualValues(t, 0, (<-given).GetUserId())
@@ -235,7 +260,7 @@ func TestAKeyInDoubtIsNotGivenAway(t *testing.T) {
 // node that had asked got nothing, and when the peers had answered the process ended.
 func TestAKeyThatIsLeavingGivesWay(t *testing.T) {
 	c := newMoving()
-	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{UserId: 9}, false) }
+	c.fetch = func(done func(*session.KeyState, error)) { done(&session.KeyState{UserId: 9}, nil) }
 	var free atomic.Bool
 	hold := make(chan struct{})
 	n := newNode(t, parting(c, free.Load), func(o *Options) {

@@ -48,8 +48,10 @@ type Cluster interface {
 	// Former are the nodes that may have a key in memory which is not here.
 	Former(authKeyID int64) []string
 	// Fetch asks these nodes for the key, one after the other. It calls done once, with
-	// what one of them had (nil: nothing), and whether one of them did not answer.
-	Fetch(authKeyID int64, from []string, done func(st *session.KeyState, failed bool))
+	// what one of them had (nil: nothing), or with ErrNoAnswer or a *MovedError: one of
+	// them has the key, and is its owner. If patient, a node that has yet to hear of the
+	// ring's last change is asked until it must have.
+	Fetch(authKeyID int64, from []string, patient bool, done func(st *session.KeyState, err error))
 	// SendAfter sends an input to the node that a key has moved to. Inputs that mean
 	// nothing on another node are dropped.
 	SendAfter(authKeyID int64, to string, in sess.Input)
@@ -60,18 +62,18 @@ type Cluster interface {
 // alone is the cluster of a node that owns every key.
 type alone struct{}
 
-func (alone) Owns(int64) bool                                      { return true }
-func (alone) Keeps(int64) bool                                     { return true }
-func (alone) ReacquiredSince(int64, uint32) (uint32, bool)         { return 0, false }
-func (alone) Heir(int64) string                                    { return "" }
-func (alone) Epoch() uint32                                        { return 0 }
-func (alone) Converging() bool                                     { return false }
-func (alone) Introduce(int64, []sess.ConnNew)                      {}
-func (alone) OnGap(int64)                                          {}
-func (alone) Former(int64) []string                                { return nil }
-func (alone) Fetch(int64, []string, func(*session.KeyState, bool)) {}
-func (alone) SendAfter(int64, string, sess.Input)                  {}
-func (alone) Homeless(int64, sess.Input)                           {}
+func (alone) Owns(int64) bool                                             { return true }
+func (alone) Keeps(int64) bool                                            { return true }
+func (alone) ReacquiredSince(int64, uint32) (uint32, bool)                { return 0, false }
+func (alone) Heir(int64) string                                           { return "" }
+func (alone) Epoch() uint32                                               { return 0 }
+func (alone) Converging() bool                                            { return false }
+func (alone) Introduce(int64, []sess.ConnNew)                             {}
+func (alone) OnGap(int64)                                                 {}
+func (alone) Former(int64) []string                                       { return nil }
+func (alone) Fetch(int64, []string, bool, func(*session.KeyState, error)) {}
+func (alone) SendAfter(int64, string, sess.Input)                         {}
+func (alone) Homeless(int64, sess.Input)                                  {}
 
 // Options is what actors work with. All functions are called from many
 // goroutines.
@@ -361,7 +363,7 @@ func (m *Manager) obtain(key int64, unbound bool) *actor {
 	}
 	a, made := m.create(key, unbound, len(former) > 0)
 	if made && len(former) > 0 {
-		m.o.Cluster.Fetch(key, former, a.arrive)
+		m.o.Cluster.Fetch(key, former, true, a.arrive)
 	}
 	return a
 }

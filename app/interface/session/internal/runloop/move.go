@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 type MovedError struct{ To string }
 
 func (e *MovedError) Error() string { return "MOVED_TO_" + e.To }
+
+// ErrNoAnswer says that a node gave no answer whether it has a key.
+var ErrNoAnswer = errors.New("NO_ANSWER")
 
 // awayTime is how long a key that has moved is known here: for outcomes of calls and
 // packets that are still on their way, and for a node that asks a second time, since
@@ -74,7 +78,7 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 	a.mu.Unlock()
 	verdict := a.put(&sess.HandOff{}, true)
 	if ask != nil {
-		m.o.Cluster.Fetch(authKeyID, ask, a.resolve)
+		m.o.Cluster.Fetch(authKeyID, ask, true, a.resolve)
 	}
 	if verdict != posted { // it has ended meanwhile
 		for _, t := range a.takeTakers() {
@@ -225,7 +229,7 @@ func (m *Manager) Expect(authKeyID int64) bool {
 	}
 	a, made := m.create(authKeyID, false, true)
 	if made {
-		m.o.Cluster.Fetch(authKeyID, former, a.arrive)
+		m.o.Cluster.Fetch(authKeyID, former, false, a.arriveOrAsk)
 	}
 	return true
 }
@@ -234,14 +238,14 @@ func (m *Manager) Expect(authKeyID int64) bool {
 // waits. One that is here already, and lives anew, keeps the life that it has: what the
 // other node had is let go, and the client told to fetch what it may have missed there.
 // If the key is doubted, it is the other life that goes on (Missed).
-func (m *Manager) Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, failed bool)) {
+func (m *Manager) Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, err error)) {
 	if a := m.find(authKeyID); a != nil && a.isAway() {
 		m.forget(a)
 	}
 	a, made := m.create(authKeyID, false, true)
 	switch {
 	case made:
-		a.arrive(fetch())
+		a.arriveOrAsk(fetch())
 	case a.isDoubted(from):
 		a.resolve(fetch())
 	case !a.isArriving():
@@ -270,30 +274,47 @@ func (a *actor) imported(st *session.KeyState) (machine Machine) {
 	return machine
 }
 
-// arrive begins with what another node had of the key; nil: anew. Where a node did not
-// answer (failed), or its answer cannot be read, the client may have missed something.
-func (a *actor) arrive(st *session.KeyState, failed bool) {
+// arrive begins with what another node had of the key; nil: anew. Where a node gave no
+// answer, or one that cannot be read, the client may have missed something. A key that
+// has moved does not begin here: what waits for it is sent after it.
+func (a *actor) arrive(st *session.KeyState, err error) { a.begin(st, err, false) }
+
+// arriveOrAsk is arrive for a key that nobody waited for but updates: if that has changed
+// meanwhile, and a node gave no answer, nodes are asked once more, with patience.
+func (a *actor) arriveOrAsk(st *session.KeyState, err error) { a.begin(st, err, true) }
+
+func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 	machine := a.imported(st)
+	moved := new(MovedError)
 	a.mu.Lock()
-	if machine == nil {
-		if homeless := a.homeless(); homeless != nil || a.sessionDataChan == nil {
-			a.gone = true
-			a.mu.Unlock()
-			a.m.forget(a)
-			for _, t := range a.takeTakers() {
-				t.done(nil)
-			}
-			for _, in := range homeless {
-				a.m.o.Cluster.Homeless(a.key, in)
-			}
-			return
+	switch {
+	case machine != nil:
+		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
+	case errors.As(err, &moved):
+		waiting := a.withdraw()
+		a.mu.Unlock()
+		for _, in := range waiting { // before the next input may come
+			a.m.sendAfter(a.key, moved.To, in)
 		}
+		a.leaveMap()
+		return
+	case a.onlyUpdatesWait():
+		homeless := slices.DeleteFunc(a.withdraw(), isHandOff)
+		a.mu.Unlock()
+		a.leaveMap()
+		for _, in := range homeless {
+			a.m.o.Cluster.Homeless(a.key, in)
+		}
+		return
+	case hasty && err != nil:
+		a.mu.Unlock()
+		a.m.o.Cluster.Fetch(a.key, a.m.o.Cluster.Former(a.key), true, a.arrive)
+		return
+	default:
 		machine = a.m.o.New(a.key, false)
-		if failed || st != nil {
+		if err != nil || st != nil {
 			a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
 		}
-	} else {
-		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
 	}
 	a.machine, a.arriving = machine, false
 	idle := a.rouse()
@@ -303,19 +324,31 @@ func (a *actor) arrive(st *session.KeyState, failed bool) {
 	}
 }
 
-// homeless are the updates that wait for a key of which nobody had anything: nil when
-// something else waits, too. a.mu is held.
-func (a *actor) homeless() []sess.Input {
+// withdraw ends an actor that has not begun, and returns what waits for it. a.mu is held.
+func (a *actor) withdraw() (waiting []sess.Input) {
+	waiting, a.sessionDataChan, a.gone = a.sessionDataChan, nil, true
+	return waiting
+}
+
+// leaveMap takes an actor that was withdrawn out of the map.
+func (a *actor) leaveMap() {
+	a.m.forget(a)
+	for _, t := range a.takeTakers() {
+		t.done(nil)
+	}
+}
+
+// onlyUpdatesWait reports whether nothing waits for a key but updates and nodes that asked
+// for it. a.mu is held.
+func (a *actor) onlyUpdatesWait() bool {
 	for _, in := range a.sessionDataChan {
 		switch in.(type) {
 		case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult, *sess.HandOff:
 		default:
-			return nil
+			return false
 		}
 	}
-	waiting := slices.DeleteFunc(slices.Clone(a.sessionDataChan), isHandOff)
-	a.sessionDataChan = nil
-	return waiting
+	return true
 }
 
 func isHandOff(in sess.Input) bool {

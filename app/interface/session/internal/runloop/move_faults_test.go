@@ -57,8 +57,8 @@ func TestWhatWaitsForAKeyToLeaveIsBounded(t *testing.T) {
 func TestStateThatPanics(t *testing.T) {
 	cl := newMoving()
 	cl.former = []string{"a"}
-	var arrived func(*session.KeyState, bool)
-	cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
+	var arrived func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
 	n := newNode(t, func(key int64, _ bool) Machine {
 		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
 	}, func(o *Options) {
@@ -66,7 +66,7 @@ func TestStateThatPanics(t *testing.T) {
 		o.Import = func(int64, *session.KeyState) (Machine, error) { panic("a fault of the test's own") }
 	})
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
-	arrived(&session.KeyState{}, false)
+	arrived(&session.KeyState{}, nil)
 	n.Wait()
 	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
 }

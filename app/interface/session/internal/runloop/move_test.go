@@ -19,7 +19,7 @@ type moving struct {
 	others
 	mu     sync.Mutex
 	former []string
-	fetch  func(done func(*session.KeyState, bool))
+	fetch  func(done func(*session.KeyState, error))
 	log    []string
 }
 
@@ -27,7 +27,9 @@ func newMoving() *moving { return &moving{others: others{Cluster: alone{}}} }
 
 func (c *moving) Former(int64) []string { return c.former }
 
-func (c *moving) Fetch(_ int64, _ []string, done func(*session.KeyState, bool)) { c.fetch(done) }
+func (c *moving) Fetch(_ int64, _ []string, _ bool, done func(*session.KeyState, error)) {
+	c.fetch(done)
+}
 
 func (c *moving) SendAfter(key int64, to string, in sess.Input) {
 	c.note("%d after to %s: %s", key, to, describe(in))
@@ -71,7 +73,7 @@ func TestPacketsOfAKeyThatIsBackBeforeItHasLeft(t *testing.T) {
 	c := newMoving()
 	var mine, free atomic.Bool
 	c.owns = func(int64) bool { return mine.Load() }
-	c.fetch = func(done func(*session.KeyState, bool)) { done(&session.KeyState{}, false) }
+	c.fetch = func(done func(*session.KeyState, error)) { done(&session.KeyState{}, nil) }
 	n := newNode(t, parting(c, free.Load), func(o *Options) {
 		o.Cluster = c
 		o.Import = func(int64, *session.KeyState) (Machine, error) {
@@ -210,20 +212,27 @@ func TestAKeyComesBack(t *testing.T) {
 func TestArrival(t *testing.T) {
 	for name, c := range map[string]struct {
 		state *session.KeyState
+		err   error
 		in    []sess.Input
 		want  []string
 	}{
-		"with its past":           {&session.KeyState{UserId: 9}, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"import 9", "1: Arrived", "1: data 1", "1: updates "}},
-		"anew":                    {nil, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"1: data 1", "1: updates "}},
-		"of a state nobody reads": {&session.KeyState{UserId: 13}, []sess.Input{&sess.Data{Salt: 1}}, []string{"import 13", "1: data 1", "1: PushesLost"}},
-		"only updates":            {nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
-		"updates for its past":    {&session.KeyState{UserId: 9}, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
+		"with its past":           {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"import 9", "1: Arrived", "1: data 1", "1: updates "}},
+		"anew":                    {nil, nil, []sess.Input{&sess.Data{Salt: 1}, &sess.PushUpdates{}}, []string{"1: data 1", "1: updates "}},
+		"of a state nobody reads": {&session.KeyState{UserId: 13}, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"import 13", "1: data 1", "1: PushesLost"}},
+		"only updates":            {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
+		"a node gives no answer":  {nil, ErrNoAnswer, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
+		"another is its owner": {
+			nil, &MovedError{"b"},
+			[]sess.Input{&sess.PushUpdates{Updates: []byte("u")}, &sess.Data{Salt: 1}},
+			[]string{"1 after to b: updates u", "1 after to b: data 1"},
+		},
+		"updates for its past": {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := newMoving()
 			cl.former = []string{"a"}
-			var arrived func(*session.KeyState, bool)
-			cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
+			var arrived func(*session.KeyState, error)
+			cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
 			logs := func(key int64, _ bool) Machine {
 				return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
 			}
@@ -251,7 +260,7 @@ func TestArrival(t *testing.T) {
 			}
 			n.Wait()
 			require.Empty(t, cl.take(), "nothing is served before")
-			arrived(c.state, false)
+			arrived(c.state, c.err)
 			n.Wait()
 			require.Equal(t, c.want, cl.take())
 		})
@@ -263,8 +272,8 @@ func TestArrival(t *testing.T) {
 func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 	cl := newMoving()
 	cl.former = []string{"a"}
-	var arrived func(*session.KeyState, bool)
-	cl.fetch = func(done func(*session.KeyState, bool)) { arrived = done }
+	var arrived func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
 	machine := parting(cl, func() bool { return true })
 	n := newNode(t, machine, func(o *Options) {
 		o.Cluster = cl
@@ -274,7 +283,7 @@ func TestAKeyThatGoesOnAtOnce(t *testing.T) {
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	got := make(chan *session.KeyState, 1)
 	n.HandOver(1, "c", 3, func(st *session.KeyState) { got <- st })
-	arrived(&session.KeyState{}, false)
+	arrived(&session.KeyState{}, nil)
 	require.EqualValues(t, 1, (<-got).GetUserId())
 	n.Wait()
 	require.Equal(t, []string{"1: Arrived", "1: data 1", "1: HandOff", "1 after to c: CallDone"}, cl.take())
@@ -289,7 +298,7 @@ func TestOfferOfAKeyThatHasBegunAnew(t *testing.T) {
 	}, func(o *Options) { o.Cluster = cl })
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	n.Wait()
-	n.Arrive(1, "b", func() (*session.KeyState, bool) { return &session.KeyState{}, false })
+	n.Arrive(1, "b", func() (*session.KeyState, error) { return &session.KeyState{}, nil })
 	n.Wait()
 	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
 }

@@ -24,6 +24,8 @@ type cluster struct {
 	links    Links
 	rates    faultRates
 	besieged bool            // there is no storm, but a siege
+	hearTime time.Duration   // the longest that a change of what etcd lists is on its way to a node
+	hasty    bool            // Options.Hasty
 	former   bool            // nodes know no calls about keys that move, as those of an earlier release
 	healed   bool            // the storm is over
 	silent   bool            // so is everything else
@@ -57,7 +59,10 @@ func newCluster(seed uint64, schema *tl.Schema, o Options) *cluster {
 		down: map[string]bool{}, nodes: map[string]*node{}, hashes: map[byte]bool{},
 	}
 	c.besieged = c.chance(8) || o.Siege
-	c.former = c.chance(8)
+	c.former, c.hasty = c.chance(8), o.Hasty
+	if c.hearTime = 400 * time.Millisecond; c.chance(8) || o.Hasty {
+		c.hearTime = 2600 * time.Millisecond // longer than a call between nodes may take, less than ReleaseAfter
+	}
 	c.configure()
 	if o.Limits != nil {
 		o.Limits(&c.given)
@@ -162,7 +167,7 @@ func (c *cluster) leave(addr string) {
 	}
 	c.note(addr[:8], "leaves")
 	n.gone = true
-	n.listing = listing{}
+	n.listing = listing{hear: c.hearTime}
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
 	n.last = !n.svc.Cluster.Left()
@@ -200,23 +205,24 @@ func (c *cluster) leave(addr string) {
 
 // listing is what a node knows of its place in etcd.
 type listing struct {
-	unheard bool  // it cannot reach etcd
-	overdue bool  // and knows that its lease may have run out
-	missed  int64 // when etcd let it go last
-	again   int64 // when it was listed again last
-	away    int64 // when etcd let it go last, also when it has been listed again since
+	hear    time.Duration // the cluster's hearTime
+	unheard bool          // it cannot reach etcd
+	overdue bool          // and knows that its lease may have run out
+	missed  int64         // when etcd let it go last
+	again   int64         // when it was listed again last
+	away    int64         // when etcd let it go last, also when it has been listed again since
 }
 
 // isAway reports whether at some time, the last at which etcd had let it go, others may
 // not have known of it.
 func (l *listing) isAway(at int64) bool {
-	return l.away != 0 && at >= l.away && (l.unheard || at < l.again+int64(hearTime))
+	return l.away != 0 && at >= l.away && (l.unheard || at < l.again+int64(l.hear))
 }
 
 // isBehind reports whether at some time it may not have heard yet of what has changed since
 // etcd let it go.
 func (l *listing) isBehind(at int64) bool {
-	return l.again != 0 && at >= l.again && at < l.again+int64(hearTime)
+	return l.again != 0 && at >= l.again && at < l.again+int64(l.hear)
 }
 
 func (l *listing) Confirm(context.Context) (bool, error) { return true, nil }
@@ -243,7 +249,7 @@ func (c *cluster) relist(n *node) {
 	}
 	c.note(n.addr[:8], "is listed again")
 	n.svc.Cluster.Rejoin()
-	n.listing = listing{again: c.now, away: n.listing.away}
+	n.listing = listing{hear: c.hearTime, again: c.now, away: n.listing.away}
 	c.list(append(slices.Clone(c.listed), n.addr))
 }
 
@@ -254,9 +260,6 @@ func (c *cluster) unlist(addr string) {
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
 }
 
-// hearTime is the longest that a change of what etcd lists is on its way to a node.
-const hearTime = 400 * time.Millisecond
-
 // list changes what etcd lists. Everybody hears of it in their own time.
 func (c *cluster) list(addrs []string) {
 	slices.Sort(addrs)
@@ -266,7 +269,7 @@ func (c *cluster) list(addrs []string) {
 	version := c.version
 	c.ring = nodecluster.NewRing(addrs)
 	hear := func(f func()) {
-		c.after(c.between(time.Millisecond, hearTime), func() {
+		c.after(c.between(time.Millisecond, c.hearTime), func() {
 			if version == c.version { // etcd tells the latest state
 				f()
 			}

@@ -19,7 +19,9 @@ type machine struct {
 	n        *node
 	key      int64
 	unbound  bool  // a temp key of its own
-	stray    bool  // it began anew where the ring gave its key to another node
+	anew     bool  // it began without what another node had of it
+	stray    bool  // it did so where the ring gave its key to another node
+	behind   bool  // its node was listed again then, and had yet to hear of the others
 	letGo    int64 // when another node got the key; 0: none has
 	returned int64 // when it last went on with the state that it had, for nobody gave it a later one
 	gaveWay  bool  // another life of the key came to its node, and goes on
@@ -34,8 +36,11 @@ type machine struct {
 	before sess.View
 }
 
-func (w *watch) machine(n *node, key int64, unbound, stray bool, real *sess.MainAuthWrapper) runloop.Machine {
-	m := &machine{MainAuthWrapper: real, n: n, key: key, unbound: unbound, stray: stray, caused: caused{since: w.c.now}}
+func (w *watch) machine(n *node, key int64, unbound, anew bool, real *sess.MainAuthWrapper) runloop.Machine {
+	m := &machine{
+		MainAuthWrapper: real, n: n, key: key, unbound: unbound, anew: anew, stray: anew && !unbound && !n.svc.Cluster.Owns(key),
+		behind: n.listing.isBehind(w.c.now), caused: caused{since: w.c.now},
+	}
 	for other := range w.machines {
 		if other.n == n && other.key == key && !other.drains && !other.done {
 			other.gaveWay = true
@@ -148,9 +153,10 @@ func (m *machine) tell(w *watch, in sess.Input, out *sess.Effects) {
 	w.c.note(m.n.addr[:8], what, m.key, id, int64(len(out.Sends)<<8+len(out.Calls)))
 }
 
-// heard notes word that the key's login has ended.
+// heard notes word that the key's login has ended. To one that has logged out itself it
+// says nothing: answers of the login that it had may come yet.
 func (m *machine) heard(w *watch, in sess.Input) {
-	if p, ok := in.(*sess.PushUpdates); ok && m.revoked == 0 {
+	if p, ok := in.(*sess.PushUpdates); ok && m.revoked == 0 && m.now.State != sess.StateLoggedOut {
 		user := w.c.ownerOf(m.key)
 		if bytes.Equal(p.Updates, reset(w.c.schema, user, m.key)) {
 			m.revoked, m.late = w.c.now, m.now.State == sess.StateUnauthorized || m.now.State == sess.StateUnknown

@@ -13,8 +13,9 @@ type handed struct{ taken, stepped, excused int }
 
 const (
 	// stepTime is the longest that a packet waits for its machine, which may
-	// be another one's heir, or on its way from another node.
-	stepTime = 6 * time.Second
+	// be another one's heir, or on its way from another node, which may have to hear
+	// first that it is.
+	stepTime = 9 * time.Second
 	// drainTime is the longest that a machine has something in flight: calls
 	// that wait for their turn and results that were promised; and how long a
 	// node waits for its ring to settle.

@@ -16,6 +16,7 @@ import (
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
 	"github.com/tgsession/tgsession/app/interface/session/internal/peers"
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -57,6 +58,7 @@ type poll struct {
 func newNode(c *cluster, addr string) *node {
 	n := &node{c: c, addr: addr}
 	s := svc.Prepare(c.config, c.schema, addr)
+	n.listing.hear = c.hearTime
 	s.Cluster.Lease = &n.listing
 	times := &c.config.Session
 	routes := dispatch.Routes{}
@@ -68,18 +70,17 @@ func newNode(c *cluster, addr string) *node {
 		Auth:   n.conn("auth", times.PeerTimeout, c.storage.serve),
 		Routes: routes,
 		Node: func(to string) (nodecluster.Conn, error) {
-			return n.conn("node", times.PeerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
+			return asking{n.conn("node", times.PeerTimeout, func(ctx context.Context, _ string, in any) (any, error) {
 				return c.forwarded(n.calling(ctx), to, in)
-			}), nil
+			})}, nil
 		},
 		Send:   n.send,
 		Notify: n.notify,
 		Machine: func(real *sess.MainAuthWrapper, key int64, unbound, came bool) runloop.Machine {
-			if !came {
+			if !came && (n.listing.unheard || !c.watch.refusals[asked{addr, key}]) {
 				c.watch.anewAt[key] = c.now
 			}
-			stray := !came && !unbound && !s.Cluster.Owns(key)
-			return c.watch.machine(n, key, unbound, stray, real)
+			return c.watch.machine(n, key, unbound, !came, real)
 		},
 		Cluster: func(real *nodecluster.Cluster) runloop.Cluster { return excusing{real, n} },
 		Breaker: func(string) breaker.Breaker { return breaker.NopBreaker() },
@@ -132,8 +133,38 @@ func (e excusing) Owns(key int64) bool {
 	return mine
 }
 
+// Fetch is as patient as nodes are. A key that begins anew although another node is
+// there that refuses it is not excused by that (watch.anewAt).
+func (e excusing) Fetch(key int64, from []string, patient bool, done func(*session.KeyState, error)) {
+	w, id := e.n.c.watch, asked{e.n.addr, key}
+	w.waits[id] = true
+	e.Cluster.Fetch(key, from, patient && !e.n.c.hasty, func(st *session.KeyState, err error) {
+		delete(w.waits, id)
+		done(st, err)
+		delete(w.refusals, id)
+	})
+}
+
 func (n *node) conn(peer string, timeout time.Duration, serve func(context.Context, string, any) (any, error)) *conn {
 	return &conn{c: n.c, from: n, peer: peer, timeout: timeout, serve: serve}
+}
+
+// asking notes which keys other nodes refuse, and which packets. Those are sent again, a
+// few times, and then their clients repeat them.
+type asking struct{ *conn }
+
+func (k asking) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	err := k.conn.Invoke(ctx, method, in, out, opts...)
+	switch r := in.(type) {
+	case *session.TLSessionSendDataToSession:
+		if err != nil {
+			k.c.watch.handedOf(r.GetData().GetPayload()).excused++
+		}
+	case *session.HandOverRequest:
+		code := int32(status.Code(err))
+		k.c.watch.refusals[asked{k.from.addr, r.GetPermAuthKeyId()}] = code == rpcerr.ErrKeyStays.Code || code == rpcerr.ErrNodeStranger.Code
+	}
+	return err
 }
 
 // turn turns the timing wheel.
@@ -286,7 +317,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 			return
 		}
 		if p.key != 0 && len(packet) == 0 {
-			n.c.watch.check(false, "handlers", "an HTTP request of %x was not answered by its deadline", p.key)
+			n.c.watch.check(n.c.watch.waits[asked{n.addr, p.key}], "handlers", "an HTTP request of %x was not answered by its deadline", p.key)
 		}
 		end(nil, nil)
 	})

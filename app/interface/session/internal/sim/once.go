@@ -25,7 +25,7 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.missed}
 		return
 	}
-	excuse := w.excuse(m, &first)
+	excuse := w.excuse(m, &first, meta.MsgID)
 	w.check((l == nil || l != first.life) && excuse != "", "at most once",
 		"message %x of session %x is invoked again, first at %s", meta.MsgID, meta.SessionID, clock(first.at))
 	w.c.note("watch", excuse, meta.AuthKeyID, meta.SessionID, meta.MsgID)
@@ -40,13 +40,13 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 
 // excuse says why the node of m cannot know of an earlier invocation; empty: it
 // must.
-func (w *watch) excuse(m *machine, first *invocation) string {
+func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
 	case first.on.n != m.n && first.on.n.last:
 		return doneByTheLast
-	case (first.on.unbound || m.unbound || first.missed != 0 && first.temp) && first.on.n != m.n:
+	case (first.on.unbound || m.unbound || first.missed != 0 && first.temp) && (first.on.n != m.n || m.since > first.at):
 		return doneBeforeItWasBound
 	case w.anewAt[m.key] > first.at && (first.on.n != m.n || w.movedAt[m.key] >= first.at || first.on != m && (first.on.letGo != 0 || first.on.drains)):
 		return doneBeforeItMoved
@@ -56,14 +56,16 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 		return doneWhileItLeft
 	case first.on.n != m.n && (first.on.stray || m.stray):
 		return doneWhereItWasNot
-	case first.on.n == m.n && first.on != m && m.n.listing.isBehind(first.on.since):
+	case first.on != m && first.on.behind:
 		return doneBeforeItHeard
 	case first.on.gaveWay:
 		return doneByALifeThatGaveWay
-	case first.on.n != m.n && (m.n.listing.isAway(w.anewAt[m.key]) || first.missed != 0 && w.anewAt[m.key] >= first.missed):
+	case first.on.n != m.n && w.wasMissed(m, first):
 		return doneWhileItWasMissed
-	case w.c.former && (m.n.listing.again > first.at-int64(hearTime) || first.on.n != m.n):
+	case w.c.former && (m.n.listing.again > first.at-int64(w.c.hearTime) || first.on.n != m.n):
 		return doneByAFormerNode
+	case first.on != m && w.c.wall(m.n.addr) > timeOf(msgID)+int64(w.c.limits.MaxPast):
+		return doneTooLongAgo
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
 	}
@@ -73,6 +75,24 @@ func (w *watch) excuse(m *machine, first *invocation) string {
 // leftBehind reports whether the key of a machine has begun anew elsewhere since its node
 // was to let go of it.
 func (w *watch) leftBehind(m *machine) bool { return m.letGo != 0 && w.anewAt[m.key] >= m.letGo }
+
+// wasMissed reports whether the key of m, or the one that had made the call first, began
+// anew while etcd had let a node go that was there, and had the key.
+func (w *watch) wasMissed(m *machine, first *invocation) bool {
+	anew := w.anewAt[m.key]
+	if m.n.listing.isAway(anew) || first.missed != 0 && anew >= first.missed {
+		return true
+	}
+	if !first.on.anew || m.anew {
+		return false
+	}
+	for _, n := range w.c.nodes {
+		if n.listing.isAway(first.on.since) {
+			return true
+		}
+	}
+	return false
+}
 
 // What excuses a call that is made twice.
 const (
@@ -89,7 +109,7 @@ const (
 	// with the calls that it had taken. Either life may be the first to make one.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
-	// to a perm key on another node, nor the other way round to a node that has it unbound, and where etcd has let the node go, the perm key
+	// to a perm key on another node, wherever that moves then, nor the other way round to a node that has it unbound, and where etcd has let the node go, the perm key
 	// that it has begun there knows nothing of it either.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
 	// doneWhereItWasNot: a key that had waited for a node that did not answer, or came by a
@@ -111,6 +131,9 @@ const (
 	// Who gets one begins it anew, and the node that had it goes on with the calls that it
 	// had taken, also when the key comes back.
 	doneByAFormerNode = "excuses a call: a node of an earlier release had its key"
+	// doneTooLongAgo: a node forgets a key that is silent when no message id from its past is
+	// accepted any more, but within a container or a copy (rule MSGID-4).
+	doneTooLongAgo = "excuses a call: its key had been silent for too long"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
 	doneBeforeTheClock = "excuses a call: its node's clock was set back"

@@ -16,6 +16,7 @@ type Options struct {
 	Links    Links     // of nodes to gateways
 	Siege    bool      // there is a siege, whatever the seed says
 	Silent   bool      // authsession does not say when keys end
+	Hasty    bool      // nodes hear late of others, and begin keys anew that those refuse
 	// Limits changes the limits that machines are given; what they must keep to it does
 	// not. nil: they are given those.
 	Limits func(*sess.Config)

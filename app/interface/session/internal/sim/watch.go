@@ -9,6 +9,12 @@ import (
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
+// asked is a key that a node has asked another one for.
+type asked struct {
+	by  string
+	key int64
+}
+
 // watch looks at every step of every machine, and at what clients make of it.
 // It knows what nobody in the cluster knows: what all of them did.
 type watch struct {
@@ -24,6 +30,8 @@ type watch struct {
 	overAt   map[int64]int64       // when they ended
 	machines map[*machine]struct{} // of nodes that live
 	movedAt  map[int64]int64       // when a key was last let go to another node
+	waits    map[asked]bool        // for an answer
+	refusals map[asked]bool        // by the node that answered last
 	anewAt   map[int64]int64       // when a key last began anew, without what a node had of it before
 	fullAt   map[int64]int64       // when a packet of a session last found its mailbox full
 
@@ -58,7 +66,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
 		ended: map[int64]bool{}, bound: map[int64]int64{}, overAt: map[int64]int64{},
-		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
+		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, waits: map[asked]bool{}, refusals: map[asked]bool{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
 	}
 }
 
