@@ -197,8 +197,9 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 	long := func(conf *Config) { conf.Session.ReleaseAfter = time.Minute } // nothing happens by itself
 	first, second, third := c.start(long), c.start(long), c.start(long)
 	all := []string{first.Address(), second.Address(), third.Address()}
-	third.svc.Cluster.Update(all)
-	second.svc.Cluster.Update(all) // else the third would wait for it to hear of the key
+	for _, n := range []*node{first, second, third} { // all: else the third would wait for them to hear
+		n.svc.Cluster.Update(all)
+	}
 	updatesTooLong := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "updatesTooLong")
 	push := func(t *testing.T, key int64) {
 		t.Helper()
