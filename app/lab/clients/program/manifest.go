@@ -11,6 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tgsession/tgsession/app/lab/pause"
 )
 
 // ManifestFile is the file in a program's folder that says how the program is
@@ -124,6 +129,11 @@ func (m *Manifest) Prepare(ctx context.Context, bin, log string) error {
 			return fmt.Errorf("%s is not installed", n)
 		}
 	}
+	unlock, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if m.fresh() {
 		return nil
 	}
@@ -141,6 +151,28 @@ func (m *Manifest) Prepare(ctx context.Context, bin, log string) error {
 		}
 	}
 	return nil
+}
+
+// lock waits until no other process makes the program: two that do so in one folder each
+// take away what the other has.
+func (m *Manifest) lock(ctx context.Context) (unlock func(), err error) {
+	const again = 100 * time.Millisecond
+	dir, err := os.Open(m.dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		switch err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+		case err == nil:
+			return func() { _ = dir.Close() }, nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			err = pause.For(ctx, again)
+		}
+		if err != nil {
+			_ = dir.Close()
+			return nil, fmt.Errorf("%s: %w", m.dir, err)
+		}
+	}
 }
 
 // fresh tells whether the program has been made from what is there now.

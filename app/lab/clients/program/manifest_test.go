@@ -3,9 +3,11 @@ package program_test
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/lab/clients/program"
@@ -55,6 +57,14 @@ func TestPrepare(t *testing.T) {
 		text, err := os.ReadFile(log)
 		require.NoError(t, err)
 		require.Contains(t, string(text), "/it\n")
+	})
+	t.Run("two make it at once, and one after the other", func(t *testing.T) {
+		m := folder(t, `{"make":[["sh","-c","mkdir making && sleep 0.1 && rmdir making"]],"run":["x"],"clients":[{"name":"it"}]}`)
+		var all sync.WaitGroup
+		for range 3 {
+			all.Go(func() { assert.NoError(t, made(m)) })
+		}
+		all.Wait()
 	})
 	t.Run("a command is missing", func(t *testing.T) {
 		err := made(folder(t, `{"needs":["sh","no-such-command"],"run":["x"],"clients":[{"name":"it"}]}`))
