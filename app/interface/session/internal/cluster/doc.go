@@ -30,10 +30,11 @@
 //
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
 // who would own the key without it, and without others that may have joined in the same
-// moment, and one that gets a request for a key that is another
-// node's by its own ring asks that node, since who sent the request has heard of a change
-// first (Members.former). A refuses while its own ring says that it owns the key: one of
-// the two has not heard of the change yet, and B asks again.
+// moment; and one that gets a request for a key that is another node's by its own ring asks
+// that node, since who sent the request has heard of a change first (Members.former). A
+// refuses while its own ring says that it owns the key: one of the two has not heard of the
+// change yet, and B asks again. Where the key is A's by B's ring, too, B does not: it sends
+// what has come to A.
 // Where nobody has the key it begins anew, and where a node does not answer, too: then
 // its client is told to fetch what it may have missed (sess, gap.go).
 //

@@ -189,22 +189,24 @@ func (c *Cluster) SendAfter(permAuthKeyID int64, to string, in sess.Input) {
 		c.inOrder(to, permAuthKeyID, 0, func() { _ = c.follow(to, r) }) // else it is sent again, unacknowledged
 		return
 	}
-	if call, size := Request(permAuthKeyID, in); call != nil {
-		c.sendAfter(permAuthKeyID, to, in, size, call, 1)
-	}
+	c.sendAfter(permAuthKeyID, to, in, 1)
 }
 
 // sendAfter sends what came from outside, for the try-th time. Its sender has been told
 // that it is taken: where the other node's mailbox is full, or its answer lost, it is sent
 // again, which does no harm.
-func (c *Cluster) sendAfter(permAuthKeyID int64, to string, in sess.Input, size int, call func(context.Context, session.RPCSessionClient) error, try int) {
+func (c *Cluster) sendAfter(permAuthKeyID int64, to string, in sess.Input, try int) {
+	call, size := Request(permAuthKeyID, in)
+	if call == nil {
+		return
+	}
 	c.SendOn(permAuthKeyID, size, to, func(err error) {
 		switch {
 		case err == nil:
 		case isPush(in):
 			c.Park(permAuthKeyID, in)
 		case try < outcomeTries:
-			c.schedule(fetchPause<<try, func() { c.sendAfter(permAuthKeyID, to, in, size, call, try+1) })
+			c.schedule(fetchPause<<try, func() { c.sendAfter(permAuthKeyID, to, in, try+1) })
 		}
 	}, call)
 }

@@ -66,6 +66,7 @@ func TestHowOftenANodeIsAskedForAKey(t *testing.T) {
 		"the connection breaks":       {code: codes.Unavailable, least: 2, most: 2, want: runloop.ErrNoAnswer},
 		"it does not answer":          {code: codes.DeadlineExceeded, hangs: true, least: 2, most: 2, want: runloop.ErrNoAnswer},
 		"it has not heard of us":      {code: 409, least: 15, most: 21, want: runloop.ErrNoAnswer, longer: 2 * time.Second},
+		"it does not believe us yet":  {code: 403, least: 15, most: 21, want: runloop.ErrNoAnswer, longer: 2 * time.Second},
 		"and updates alone wait":      {code: 409, least: 5, most: 9, want: runloop.ErrNoAnswer, updates: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,8 +136,25 @@ func TestANodeThatStopsAsksForNoMoreKeys(t *testing.T) {
 	})
 }
 
+// A packet was taken here, so it is sent after its key again where its node does not take
+// it. It once went that way a single time, and was lost with a mailbox that was full.
+func TestPacketsAreSentAfterTheirKeyAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := refusing{calls: new(atomic.Int64), code: codes.ResourceExhausted}
+		cl := joined(conn)
+		cl.SendAfter(1, "10.0.0.2:20120", &sess.Data{Payload: []byte("p")})
+		synctest.Wait()
+		require.EqualValues(t, 1, conn.calls.Load())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.EqualValues(t, outcomeTries, conn.calls.Load())
+		cl.StopMoves()
+		require.NoError(t, cl.Nodes.Wait(t.Context()))
+	})
+}
+
 // Updates that find no way after their key, or whose node does not take them, are kept;
-// packets are not, for their clients repeat them.
+// packets are not, but sent again.
 func TestUpdatesThatCannotFollowAreKept(t *testing.T) {
 	const there = "10.0.0.2:20120"
 	updates := &sess.PushUpdates{Updates: []byte("u")}

@@ -60,7 +60,7 @@ func (a *actor) resolve(st *session.KeyState, err error) {
 	isMoved := errors.As(err, &moved)
 	a.mu.Lock()
 	for isMoved {
-		after := a.takeForNext()
+		after := a.takeForAnother()
 		if len(after) == 0 {
 			break
 		}
@@ -80,8 +80,8 @@ func (a *actor) resolve(st *session.KeyState, err error) {
 	}
 }
 
-// takeForNext takes the inputs from outside out of the mailbox. a.mu is held.
-func (a *actor) takeForNext() (taken []sess.Input) {
+// takeForAnother takes the inputs from outside out of the mailbox. a.mu is held.
+func (a *actor) takeForAnother() (taken []sess.Input) {
 	var rest []sess.Input
 	for _, in := range a.sessionDataChan {
 		if forAnother(in) {

@@ -109,8 +109,9 @@ const (
 	// with the calls that it had taken. Either life may be the first to make one.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
 	// doneBeforeItWasBound: what a temp key had received before it was bound is not told
-	// to a perm key on another node, wherever that moves then, nor the other way round to a node that has it unbound, and where etcd has let the node go, the perm key
-	// that it has begun there knows nothing of it either.
+	// to a perm key on another node, wherever that moves then, nor the other way round to a
+	// node that has it unbound; and where etcd has let the node go, the perm key that it has
+	// begun there knows nothing of it either.
 	doneBeforeItWasBound = "excuses a call: its temp key was bound elsewhere"
 	// doneWhereItWasNot: a key that had waited for a node that did not answer, or came by a
 	// request that was late, began anew on a node when the ring gave it to another by then.
