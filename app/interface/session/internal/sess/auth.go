@@ -202,8 +202,8 @@ func (w *MainAuthWrapper) noLogin(to State) {
 		for s := range w.sessions() {
 			if s.doomed {
 				w.endSession(s)
+				doomed = true
 			}
-			doomed, s.doomed = doomed || s.doomed, false
 		}
 		w.logOut(to)
 		if doomed {
@@ -221,7 +221,11 @@ func (w *MainAuthWrapper) logIn(userID int64) {
 		w.disown()
 	}
 	for s := range w.sessions() { // the client has begun anew, with all of them
-		s.ended, s.doomed = false, false
+		s.ended = false
+		if s.doomed {
+			s.doomed = false
+			s.touch() // what was withheld is the login's
+		}
 	}
 	w.login.begin(userID, w.now)
 }
@@ -240,6 +244,10 @@ func (w *MainAuthWrapper) logOut(to State) {
 		w.pushes.forgetTakers(mayResume)
 		for s := range w.sessions() {
 			s.updates.loginEnds()
+			if s.doomed {
+				s.doomed = false
+				w.withdraw(s)
+			}
 		}
 	}
 	w.login.end(to)
@@ -335,7 +343,12 @@ func (w *MainAuthWrapper) endLogin() {
 
 // endSession leaves nothing in a session of what the login that has ended was answered.
 func (w *MainAuthWrapper) endSession(s *session) {
-	s.ended = true
+	s.ended, s.doomed = true, false
+	w.withdraw(s)
+}
+
+// withdraw drops the answers of a session that the client has not acknowledged.
+func (w *MainAuthWrapper) withdraw(s *session) {
 	var unsent []int64
 	s.discard(func(m *outMsg) bool {
 		if m.kind != outAnswer {

@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -428,6 +429,46 @@ func TestLoginEndsAsTheKeyComesBack(t *testing.T) {
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), running.ID))
 	x.step(x.data(1, answered))
 	require.Equal(t, "401 AUTH_KEY_UNREGISTERED", x.rpcError(x.take(), answered.ID))
+}
+
+// While it was not known whether the login had ended, which takes as long as authsession
+// is away, a client that reconnected was sent its answers again. They wait until it is.
+func TestNothingIsRepeatedWhileTheLoginMayHaveEnded(t *testing.T) {
+	for name, c := range map[string]struct {
+		says  AuthState
+		again bool
+	}{
+		"it has ended": {AuthState{State: StateUnauthorized}, false},
+		"it has not":   {AuthState{State: StateNormal, UserID: alice}, true},
+		"it was begun anew and owes its password": {AuthState{State: StateNeedPassword}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			answered := x.recv(1, x.method("updates.getState"))
+			x.answer("updates.getState", updatesState())
+			msgs := x.take()
+			at := slices.IndexFunc(msgs, func(m sent) bool { _, ok := result([]sent{m}, answered.ID); return ok })
+
+			x.states = false
+			x.step(&Returned{})
+			x.step(&Revoked{})
+			d := x.data(1, x.msg(1, tlPing(1)))
+			d.NewConn = true
+			x.step(d)
+			x.recv(1, tlLongs(wire.IDMsgResendReq, msgs[at].ID))
+			x.step(x.data(1, answered))
+			x.advance(time.Minute)
+			_, sent := result(x.take(), answered.ID)
+			require.False(t, sent, "nobody knows yet")
+
+			x.states = true
+			read, _ := find[*GetAuthState](x, nil)
+			x.finish(read, &c.says, nil)
+			_, sent = result(x.take(), answered.ID)
+			require.Equal(t, c.again, sent)
+		})
+	}
 }
 
 // Who has just logged in may call nothing more and listen: its updates were kept

@@ -66,7 +66,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	left, asked := 0, false
 	for i := range s.sent {
 		m := &s.sent[i]
-		if !m.due || w.withheld(m) {
+		if !m.due || w.withheld(s, m) {
 			continue
 		}
 		if m.kind == outAnswer || m.kind == outPush { // the others are short and few
@@ -82,7 +82,7 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 		items = append(items, m)
 	}
 	for i := range s.queue {
-		if m := &s.queue[i]; !w.withheld(m) && (s.updates.syncing == 0 || m.place() != placeUpdate) {
+		if m := &s.queue[i]; !w.withheld(s, m) && (s.updates.syncing == 0 || m.place() != placeUpdate) {
 			items = append(items, m)
 		}
 	}
@@ -91,11 +91,11 @@ func (w *MainAuthWrapper) gather(s *session) []*outMsg {
 	return items
 }
 
-// withheld reports whether a message waits until it is known whether the login
-// has ended, since it may tell what only that login may hear.
-func (w *MainAuthWrapper) withheld(m *outMsg) bool {
+// withheld reports whether a message of a session waits until it is known whether the
+// login has ended, since it may tell what only that login may hear.
+func (w *MainAuthWrapper) withheld(s *session, m *outMsg) bool {
 	p := m.place()
-	return w.login.suspect && (p == placeUpdate || p == placeAnswer)
+	return (w.login.suspect || s.doomed) && (p == placeUpdate || p == placeAnswer)
 }
 
 // place is where a message stands among those that leave together, repeated or

@@ -9,7 +9,7 @@ func (x *world) holds() {
 	for part, broken := range map[string]string{
 		"login": brokenLogin(&x.w.login), "pushes": brokenPushes(x.w), "presence": brokenPresence(x.w.presence),
 		"binding": brokenBinding(x.w), "profile": brokenProfile(x.w), "goneSessions": brokenGone(&x.w.gone, x.cfg.GoneSessions),
-		"subscription": brokenSubscription(x.w), "pendingCalls": brokenCalls(x.w),
+		"subscription": brokenSubscription(x.w), "pendingCalls": brokenCalls(x.w), "session": brokenSession(x.w),
 	} {
 		if broken != "" {
 			x.t.Fatalf("%s: what is said of %s is not true", part, broken)
@@ -144,6 +144,15 @@ func brokenCalls(w *MainAuthWrapper) string {
 	}
 	if w.calls.running != running {
 		return "running"
+	}
+	return ""
+}
+
+func brokenSession(w *MainAuthWrapper) string {
+	for s := range w.sessions() {
+		if s.doomed && w.login.state != StateUnknown {
+			return "doomed"
+		}
 	}
 	return ""
 }

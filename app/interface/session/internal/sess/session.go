@@ -64,7 +64,7 @@ type session struct {
 	greeted    bool // new_session_created was queued
 	leads      bool // the session's time is ahead of the clock
 	ended      bool // its login was ended elsewhere
-	doomed     bool // so it is said, though no login was known here yet
+	doomed     bool // so it is said, though no login is known here yet: StateUnknown
 	again      bool // what was sent on earlier connections is to be repeated when that may be
 	throttled  bool // repetitions wait until that may be
 	dirty      bool // flush looks at it at the end of the step
