@@ -36,8 +36,9 @@ type Publication struct {
 	mu        sync.Mutex       // held for a request to etcd
 	lease     clientv3.LeaseID // 0: none
 	alive     <-chan *clientv3.LeaseKeepAliveResponse
-	breaks    int // how often the lease had run out
-	confirmed int // breaks that Confirm has told of
+	seen      int64 // the revision of etcd at which the key was last as it should be
+	breaks    int   // how often the lease had run out
+	confirmed int   // breaks that Confirm has told of
 }
 
 // Publish registers value under c.Key/<lease id>, or c.Key/<c.ID>, and keeps
@@ -126,12 +127,16 @@ func (p *Publication) abandon() {
 // nodes with one ID would write it in turn else, as fast as etcd tells them.
 const watchPause = time.Second
 
-// watch has changed hear of changes of the key until Withdraw. What it misses, because
-// etcd was away, is found with the next sign of life of the lease.
+// watch has changed hear of changes of the key until Withdraw, from when the key was last
+// seen to be as it should. What it misses, because etcd was away and has forgotten since
+// what happened, is found with the next sign of life of the lease.
 func (p *Publication) watch(changed chan<- struct{}) {
 	for p.own.Err() == nil {
 		ctx, cancel := context.WithCancel(p.own)
-		for answer := range p.etcd.Watch(ctx, p.conf.Key+"/", clientv3.WithPrefix()) { // the key's own name changes with the lease
+		p.mu.Lock()
+		next := p.seen + 1
+		p.mu.Unlock()
+		for answer := range p.etcd.Watch(ctx, p.conf.Key+"/", clientv3.WithPrefix(), clientv3.WithRev(next)) { // the key's own name changes with the lease
 			if answer.Err() != nil {
 				break
 			}
@@ -337,12 +342,15 @@ func (p *Publication) put(ctx context.Context) error {
 		return err
 	}
 	if len(answer.Kvs) == 1 && string(answer.Kvs[0].Value) == p.value && clientv3.LeaseID(answer.Kvs[0].Lease) == p.lease {
+		p.seen = answer.Header.Revision
 		p.listedNow()
 		return nil
 	}
-	if _, err = p.etcd.Put(ctx, key, p.value, clientv3.WithLease(p.lease)); err != nil {
+	written, err := p.etcd.Put(ctx, key, p.value, clientv3.WithLease(p.lease))
+	if err != nil {
 		return err
 	}
+	p.seen = written.Header.Revision
 	if p.shown.Load() != 0 {
 		p.redone.Add(1)
 		logx.Errorf("etcd: %s was not under %s any more, and was put there again", p.value, key)

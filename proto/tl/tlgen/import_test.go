@@ -67,3 +67,24 @@ method users.get#000000ff 9-30 TL_users_get /m.U/users_get id>ids:Vector<long> =
 		require.Error(t, run(args), args)
 	}
 }
+
+func TestExtract(t *testing.T) {
+	dir := t.TempDir()
+	newer, older := filepath.Join(dir, "new"), filepath.Join(dir, "old")
+	require.NoError(t, os.WriteFile(newer, []byte("tlset 1.10 layers 1-2\n\n\n\n"), 0o600))
+	require.NoError(t, os.WriteFile(older, []byte("tlset 1.1 layers 1-2\n\n\n\n"), 0o600))
+	packed := filepath.Join(dir, "sets.zst")
+	require.NoError(t, run([]string{"archive", "-o", packed, newer, older}))
+
+	require.NoError(t, run([]string{"extract", "-o", dir, "-release", "1.1", packed}))
+	require.NoFileExists(t, filepath.Join(dir, "1.10.tls"))
+	require.NoError(t, run([]string{"extract", "-o", dir, packed}))
+	for name, source := range map[string]string{"1.10.tls": newer, "1.1.tls": older} {
+		want, err := os.ReadFile(source)
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	}
+	require.ErrorIs(t, run([]string{"extract", "-o", dir, "-release", "1", packed}), tlset.ErrNotThere)
+}

@@ -5,6 +5,7 @@
 //	tlgen fmt FILE...                                               rewrites text forms in normal order
 //	tlgen pack -o DIR FILE...                                       packs text forms for embedding (go generate)
 //	tlgen archive -o FILE FILE...                                   packs several text forms, newest first, as one
+//	tlgen extract -o DIR [-release 0.217.0] FILE...                 unpacks what pack or archive made, one RELEASE.tls a set
 package main
 
 import (
@@ -26,10 +27,10 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("want a command: import, fmt, pack or archive")
+		return fmt.Errorf("want a command: import, fmt, pack, archive or extract")
 	}
 	fs := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	release := fs.String("release", "", "name of the release")
+	release := fs.String("release", "", "name of the release; extract: empty for all")
 	dir := fs.String("dir", ".", "folder of the fact tables")
 	suffix := fs.String("suffix", "", "infix of the tables' names, as .222 in types.222.tsv")
 	out := fs.String("o", "", "file or folder to write")
@@ -54,6 +55,8 @@ func run(args []string) error {
 			}
 		}
 		return nil
+	case "extract":
+		return extract(*out, *release, fs.Args())
 	case "archive":
 		return archive(*out, fs.Args())
 	case "pack":
@@ -96,6 +99,38 @@ func archive(to string, files []string) error {
 		return err
 	}
 	return os.WriteFile(to, packed, 0o644)
+}
+
+// extract writes the text forms that packed files have in them, or that of one release.
+func extract(dir, release string, files []string) error {
+	found := false
+	for _, name := range files {
+		packed, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		texts, err := tlset.Texts(packed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, text := range texts {
+			set, err := tlset.Parse(text)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if release != "" && set.Release != release {
+				continue
+			}
+			found = true
+			if err := os.WriteFile(filepath.Join(dir, set.Release+".tls"), text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("table set %s: %w", release, tlset.ErrNotThere)
+	}
+	return nil
 }
 
 func read(name string) (*tlset.Set, []byte, error) {

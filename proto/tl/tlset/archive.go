@@ -32,22 +32,35 @@ var ErrNotThere = errors.New("the archive has no such release")
 // Extract returns the text form of a release in an archive: a copy, so that the others can be collected. It unpacks the
 // whole archive, which takes as much memory for a moment. Its error wraps ErrNotThere where the release is not there.
 func Extract(archive []byte, release string) ([]byte, error) {
+	texts, err := Texts(archive)
+	if err != nil {
+		return nil, err
+	}
+	header := []byte(headerWord + release + " layers ")
+	for _, text := range texts {
+		if bytes.HasPrefix(text, header) {
+			return slices.Clone(text), nil
+		}
+	}
+	return nil, fmt.Errorf("table set %s: %w", release, ErrNotThere)
+}
+
+// headerWord begins the first line of each text form, and no other.
+const headerWord = "tlset "
+
+// Texts returns the text forms of all sets in an archive, or in the packed form of one, in their order. They share their
+// memory.
+func Texts(archive []byte) (texts [][]byte, err error) {
 	all, err := Unpack(archive)
 	if err != nil {
 		return nil, err
 	}
-	header := []byte("tlset " + release + " layers ")
-	start := 0
-	if !bytes.HasPrefix(all, header) {
-		i := bytes.Index(all, append([]byte("\n"), header...))
-		if i < 0 {
-			return nil, fmt.Errorf("table set %s: %w", release, ErrNotThere)
+	for len(all) > 0 {
+		end := len(all)
+		if i := bytes.Index(all, []byte("\n"+headerWord)); i >= 0 {
+			end = i + 1
 		}
-		start = i + 1
+		texts, all = append(texts, all[:end:end]), all[end:]
 	}
-	text := all[start:]
-	if end := bytes.Index(text[len(header):], []byte("\ntlset ")); end >= 0 {
-		text = text[:len(header)+end+1]
-	}
-	return slices.Clone(text), nil
+	return texts, nil
 }

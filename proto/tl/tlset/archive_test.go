@@ -17,6 +17,9 @@ func TestArchive(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(got))
 	}
+	texts, err := tlset.Texts(packed)
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{[]byte(first), []byte(second), []byte(third)}, texts)
 	for _, none := range []string{"1", "", "union", "1.3", "1.1 layers"} {
 		_, err = tlset.Extract(packed, none)
 		require.ErrorIs(t, err, tlset.ErrNotThere, none)

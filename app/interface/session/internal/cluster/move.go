@@ -203,7 +203,7 @@ func (c *Cluster) sendAfter(permAuthKeyID int64, to string, in sess.Input, try i
 	c.SendOn(permAuthKeyID, size, to, func(err error) {
 		switch {
 		case err == nil:
-		case isPush(in):
+		case sess.IsPush(in):
 			c.Park(permAuthKeyID, in)
 		case try < outcomeTries:
 			c.schedule(fetchPause<<try, func() { c.sendAfter(permAuthKeyID, to, in, try+1) })
@@ -249,17 +249,9 @@ func (c *Cluster) inOrder(to string, permAuthKeyID int64, size int, f func()) bo
 // Homeless keeps updates for a key that nobody had, until nodes agree whose it is. Packets
 // are not kept: their clients repeat them.
 func (c *Cluster) Homeless(permAuthKeyID int64, in sess.Input) {
-	if isPush(in) {
+	if sess.IsPush(in) {
 		c.Park(permAuthKeyID, in)
 	}
-}
-
-func isPush(in sess.Input) bool {
-	switch in.(type) {
-	case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult:
-		return true
-	}
-	return false
 }
 
 // Park keeps an input for a key that is not in memory here, until nodes agree whose it

@@ -28,7 +28,7 @@ var (
 	Layers = counter("tl", "layer_total", "What clients of other layers made necessary: clamped (the nearest layer that is known is served), substituted (another constructor stands in), dropped (an optional part is left out).", "what")
 	// WrongRelease is 1 once a BFF has answered what the table set in use
 	// cannot hold.
-	WrongRelease = gauge("tl", "wrong_release", "1 once a BFF has answered what the table set in use (Schema) cannot hold: it was built from another release.")
+	WrongRelease = gauge("tl", "wrong_release", "1 once a BFF has answered, or sync has pushed, what the table set in use (Schema) cannot hold: it was built from another release. Looked for in a thousand messages every five minutes.")
 	// RPCQueue is API calls under way, by what they do: running or waiting.
 	RPCQueue = gauge("rpc", "queue", "API calls under way on this node: running at a BFF, or waiting for their turn.", "state")
 	// Nodes is how many session nodes are on the ring of this one, itself included.

@@ -1,10 +1,11 @@
-// Package releasecheck looks at what BFFs answer for signs that they were
-// built from other .proto files than the table set in use: field numbers move
+// Package releasecheck looks at what BFFs answer, and sync pushes, for signs that they
+// were built from other .proto files than the table set in use: field numbers move
 // between releases, and a wrong set garbles messages in silence.
 package releasecheck
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
 
@@ -13,38 +14,48 @@ import (
 	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
-// looks is how many answers are looked at: enough to meet a message or a
-// user, few enough to cost nothing.
-const looks = 1000
+const (
+	// looks is how many messages are looked at in a round: enough to meet a message or a
+	// user, few enough to cost nothing.
+	looks = 1000
+	// pause is the time between two rounds. A BFF that is upgraded while the node runs is
+	// noticed that much later.
+	pause = 5 * time.Minute
+)
 
-// Check looks at the first answers of BFFs and says once when one cannot come
-// from the release at hand. That none does proves nothing: most messages have
-// the same numbers in neighbouring releases. It is safe for concurrent use,
-// and nil is a check that is over.
+// Check looks at what comes from BFFs and sync, in rounds, and says once when a message
+// cannot come from the release at hand. That none does proves nothing: most messages have
+// the same numbers in neighbouring releases. It is safe for concurrent use, and nil is a
+// check that looks at nothing.
 type Check struct {
 	release, hash string
-	probe         atomic.Pointer[tl.Probe] // nil once it is over: it holds some MiB
-	left          atomic.Int64
+	open          func() (*tlset.Set, error)
+	probe         atomic.Pointer[tl.Probe] // nil between rounds: it holds some MiB
+	left          atomic.Int64             // of the round
 }
 
 // New makes a check for a shipped release or the path of a table set, which
-// was loaded as s.
+// was loaded as s. Its first round has begun.
 func New(s *tl.Schema, source string) (*Check, error) {
-	set, err := open(source)
+	c := &Check{release: s.Name(), hash: s.Hash(), open: func() (*tlset.Set, error) { return open(source) }}
+	return c, c.begin()
+}
+
+// begin begins a round.
+func (c *Check) begin() error {
+	set, err := c.open()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return newCheck(s, set), nil
-}
-
-func newCheck(s *tl.Schema, set *tlset.Set) *Check {
-	c := &Check{release: s.Name(), hash: s.Hash()}
-	c.probe.Store(tl.NewProbe(set))
+	if set.Hash() != c.hash { // the file is another one by now
+		return nil
+	}
 	c.left.Store(looks)
-	return c
+	c.probe.Store(tl.NewProbe(set))
+	return nil
 }
 
-// Look looks at an encoded answer of type message.
+// Look looks at an encoded message.
 func (c *Check) Look(message string, pb []byte) {
 	if c == nil {
 		return
@@ -54,7 +65,13 @@ func (c *Check) Look(message string, pb []byte) {
 		return
 	}
 	if c.left.Add(-1) < 0 {
-		c.probe.Store(nil)
+		if c.probe.CompareAndSwap(probe, nil) {
+			time.AfterFunc(pause, func() {
+				if err := c.begin(); err != nil {
+					logx.Errorf("what BFFs answer is not held against schema %s any more: %v", c.release, err)
+				}
+			})
+		}
 		return
 	}
 	misfits, err := probe.Check(message, pb)
@@ -64,7 +81,7 @@ func (c *Check) Look(message string, pb []byte) {
 	for _, m := range misfits {
 		if m.Reason.Proof() && c.probe.CompareAndSwap(probe, nil) {
 			metrics.WrongRelease.Set(1)
-			logx.Errorf("a BFF was built from other .proto files than schema %s (%s): its %s. Set Schema in session.yaml to the release of the BFF, or make a table set for it", c.release, c.hash, m)
+			logx.Errorf("a BFF, or sync, was built from other .proto files than schema %s (%s): its %s. Set Schema in session.yaml to its release, or make a table set for it", c.release, c.hash, m)
 			return
 		}
 	}

@@ -2,11 +2,14 @@ package releasecheck
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/proto/tl"
+	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
 // config is an encoded answer of help.getConfig, with a field added.
@@ -22,15 +25,34 @@ func TestCheck(t *testing.T) {
 	require.True(t, ok)
 
 	t.Run("answers of the release", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, err := New(s, tl.Default)
+			require.NoError(t, err)
+			for range looks {
+				c.Look("Config", config(protowire.Number(date)))
+			}
+			require.NotNil(t, c.probe.Load())
+			c.Look("Config", config(protowire.Number(date)))
+			require.Nil(t, c.probe.Load(), "the round is over")
+			c.Look("Config", config(9999))
+
+			time.Sleep(pause)
+			synctest.Wait()
+			require.NotNil(t, c.probe.Load(), "a BFF may have been upgraded since")
+			c.Look("Config", config(9999))
+			require.Nil(t, c.probe.Load())
+			time.Sleep(2 * pause)
+			synctest.Wait()
+			require.Nil(t, c.probe.Load(), "it was said")
+		})
+	})
+	t.Run("the table set is another one by now", func(t *testing.T) {
 		c, err := New(s, tl.Default)
 		require.NoError(t, err)
-		for range looks {
-			c.Look("Config", config(protowire.Number(date)))
-		}
-		require.NotNil(t, c.probe.Load())
-		c.Look("Config", config(protowire.Number(date)))
-		require.Nil(t, c.probe.Load(), "over after its looks")
-		c.Look("Config", config(9999))
+		c.probe.Store(nil)
+		c.open = func() (*tlset.Set, error) { return open("0.205.0") }
+		require.NoError(t, c.begin())
+		require.Nil(t, c.probe.Load())
 	})
 	t.Run("an answer of another release", func(t *testing.T) {
 		c, err := New(s, tl.Default)

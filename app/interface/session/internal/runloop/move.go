@@ -342,9 +342,7 @@ func (a *actor) leaveMap() {
 // for it. a.mu is held.
 func (a *actor) onlyUpdatesWait() bool {
 	for _, in := range a.sessionDataChan {
-		switch in.(type) {
-		case *sess.PushUpdates, *sess.PushSessionUpdates, *sess.PushRPCResult, *sess.HandOff:
-		default:
+		if !sess.IsPush(in) && !isHandOff(in) {
 			return false
 		}
 	}

@@ -51,7 +51,7 @@ func (s *Server) pushRPCResult(in *session.TLSessionPushRpcResultData, hop clust
 
 func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done func(error)) {
 	if hop.Unmarked() {
-		s.svc.Pushed()
+		s.svc.Pushed(updates(in))
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
 			s.pushOn(permAuthKeyID, owner, in, done)
 			return
@@ -70,6 +70,17 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	}
 	sendOn, size := cluster.Request(permAuthKeyID, in)
 	s.end(err, place{key: permAuthKeyID}, size, hop, done, sendOn)
+}
+
+// updates are the encoded updates that an input brings; nil: it brings none.
+func updates(in sess.Input) []byte {
+	switch in := in.(type) {
+	case *sess.PushUpdates:
+		return in.Updates
+	case *sess.PushSessionUpdates:
+		return in.Updates
+	}
+	return nil
 }
 
 // pushOn sends a push on to the owner of its key. One that does not answer may only just

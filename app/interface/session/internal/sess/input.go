@@ -274,3 +274,14 @@ type Salt struct {
 
 // RPCError is an rpc_error, or a peer's refusal in the same terms (rule RPC-2).
 type RPCError = rpcerr.Error
+
+// IsPush reports whether an input brings what somebody else has for a client (PEERS.md,
+// "Pushes"). Its sender does not send it again, so it is kept where a client's packet
+// would be dropped, to be repeated.
+func IsPush(in Input) bool {
+	switch in.(type) {
+	case *PushUpdates, *PushSessionUpdates, *PushRPCResult:
+		return true
+	}
+	return false
+}

@@ -102,8 +102,13 @@ func (s *ServiceContext) lookAfter(ctx context.Context) {
 // this node.
 type lastPush struct{ at atomic.Int64 }
 
-// Pushed notes that sync has called.
-func (s *ServiceContext) Pushed() { s.pushed.at.Store(clock.Now()) }
+// Pushed notes that sync has called, with encoded updates or with what has none.
+func (s *ServiceContext) Pushed(updates []byte) {
+	s.pushed.at.Store(clock.Now())
+	if len(updates) > 0 {
+		s.release.Look("Updates", updates)
+	}
+}
 
 // published reports whether peers find the node in etcd.
 func (s *ServiceContext) published() bool {

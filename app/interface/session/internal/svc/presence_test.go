@@ -145,7 +145,7 @@ func TestLinger(t *testing.T) {
 				began := time.Now()
 				go func() {
 					for time.Since(began) < c.pushes && ctx.Err() == nil {
-						s.Pushed()
+						s.Pushed(nil)
 						time.Sleep(500 * time.Millisecond)
 					}
 				}()
