@@ -121,6 +121,9 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 			// A failed read says nothing about the login. The state is read again
 			// before the next call is refused.
 			w.login.doubt()
+			if w.login.state == StateUnknown {
+				w.login.failRead()
+			}
 		}
 		switch {
 		case unknown:

@@ -67,6 +67,7 @@ const (
 	keySessionGaps
 	keyWakeDue
 	keyPushUnsaved
+	keyUnread
 )
 
 // sessionFlags are what is true of a session, a bit each of KeySession.flags.

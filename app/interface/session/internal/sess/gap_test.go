@@ -66,6 +66,26 @@ func TestUpdatesOfAQuietTimeAreAnnounced(t *testing.T) {
 	}
 }
 
+// A call that came while authsession was away was refused. Its client was announced with
+// the next one, and not told that nobody had pushed to it until then.
+func TestUpdatesOfATimeWithoutAuthsessionAreAnnounced(t *testing.T) {
+	for then, told := range map[string][]int{"help.getNearestDc": {-1}, "updates.getState": nil} {
+		t.Run(then, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.states = false
+			refused := x.recv(1, x.method("help.getNearestDc"))
+			read, _ := find[*GetAuthState](x, nil)
+			x.finish(read, nil, ErrInternal)
+			require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), refused.ID))
+			x.states = true
+			x.advance(500 * time.Millisecond)
+			x.recv(1, x.method(then))
+			require.Equal(t, told, pushed(x.take()))
+			require.Equal(t, 1, count[*SetOnline](x))
+		})
+	}
+}
+
 // Nobody pushed to a client that was away, nor told it that it had missed
 // anything, when it came back into its session: the message showed with the next
 // one, or after a quarter of an hour.

@@ -53,6 +53,7 @@ type login struct {
 	suspect      bool // it is said that the login has ended; a read that fails confirms it
 	superseded   bool // the state has changed here since the read on its way began
 	passwordOwed bool // a BFF asked for the password, which storage may not know of
+	unread       bool // a read has failed while it was not known who the user is: nobody was told of the client
 	destroyed    bool // destroy_auth_key
 }
 
@@ -92,6 +93,10 @@ func (l *login) endRead() (superseded bool) {
 	return superseded
 }
 
+// failRead notes that it could not be found out who the user is, so that status did not
+// hear of a client that may be here.
+func (l *login) failRead() { l.unread = true }
+
 // confirm notes that the result of a call says the same as a read would.
 func (l *login) confirm(now int64) { l.readAt = now }
 
@@ -110,7 +115,7 @@ func (l *login) begin(userID, now int64) {
 // end makes the key nobody's; to is what it is then.
 func (l *login) end(to State) {
 	l.state, l.userID = to, 0
-	l.superseded, l.passwordOwed = l.reading, false
+	l.superseded, l.passwordOwed, l.unread = l.reading, false, false
 }
 
 // endElsewhere notes when a login was ended by somebody else, whose pushes to it may
@@ -175,7 +180,7 @@ func (l *login) trailing(now int64) bool {
 func (l *login) export(st *sessionpb.KeyState, moment func(int64) int64) {
 	st.State, st.UserId = int32(l.state), l.userID
 	st.LoginAt, st.Since, st.EndedAt, st.StateAt = moment(l.at), moment(l.hereSince), moment(l.endedAt), moment(l.readAt)
-	st.Flags |= when(keyDestroyed, l.destroyed) | when(keyStale, l.stale) | when(keySuspect, l.suspect) | when(keyPasswordOwed, l.passwordOwed)
+	st.Flags |= when(keyDestroyed, l.destroyed) | when(keyStale, l.stale) | when(keySuspect, l.suspect) | when(keyPasswordOwed, l.passwordOwed) | when(keyUnread, l.unread)
 	if m := l.uncleared; m != nil {
 		st.Uncleared = &sessionpb.PendingMark{Owner: m.Owner, UserId: m.UserID}
 	}
@@ -187,6 +192,7 @@ func (l *login) restore(key int64, st *sessionpb.KeyState, at func(int64) int64)
 		state: State(st.GetState()), userID: st.GetUserId(),
 		at: at(st.GetLoginAt()), hereSince: at(st.GetSince()), endedAt: at(st.GetEndedAt()), readAt: at(st.GetStateAt()),
 		destroyed: has(st.GetFlags(), keyDestroyed), stale: has(st.GetFlags(), keyStale), suspect: has(st.GetFlags(), keySuspect), passwordOwed: has(st.GetFlags(), keyPasswordOwed),
+		unread: has(st.GetFlags(), keyUnread),
 	}
 	if m := st.GetUncleared(); m != nil {
 		l.uncleared = &SetPasswordPending{AuthKeyID: key, UserID: m.GetUserId(), Owner: m.GetOwner()}

@@ -40,7 +40,7 @@ func (w *MainAuthWrapper) announce() {
 	if !w.presence.due(w.now) {
 		return
 	}
-	if w.presence.toldAt == 0 && w.silent() {
+	if w.presence.toldAt == 0 && w.unannounced() {
 		w.pushes.miss()
 	}
 	w.presence.tell(w.now, w.now+int64(w.cfg.OnlineEvery))
@@ -51,12 +51,14 @@ func (w *MainAuthWrapper) announce() {
 	})
 }
 
-// silent reports whether a client took no updates for a while after it came,
-// and does not ask for their state now. A first call that takes them waits for the
-// login to be read, which is no such while.
-func (w *MainAuthWrapper) silent() bool {
-	const while = 2 * time.Second
-	return (w.now != w.login.at || w.now-w.login.hereSince > int64(while)) && !slices.ContainsFunc(w.calls.list, w.tooEarly)
+// unannounced reports whether status, which hears of a client now, should have heard of
+// it sooner, and the client does not ask for the state of updates now. A client is
+// announced with its first call that takes updates. That waits for the read of the login,
+// for two seconds at most; where a read failed, a call before it was refused.
+func (w *MainAuthWrapper) unannounced() bool {
+	const wait = 2 * time.Second
+	late := w.now != w.login.at || w.now-w.login.hereSince > int64(wait) || w.login.unread
+	return late && !slices.ContainsFunc(w.calls.list, w.tooEarly)
 }
 
 // leave tells status that nobody is there any more. A client whose connection
