@@ -170,15 +170,17 @@ func (m *Manager) Start(ctx context.Context) {
 	m.busy.Add()
 	go func() {
 		defer m.busy.Done()
-		ticker := time.NewTicker(wheelTick)
-		defer ticker.Stop()
+		timer := time.NewTimer(wheelTick)
+		defer timer.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
+			case <-timer.C:
 				m.Advance()
+			case <-m.wheel.sooner:
 			}
+			timer.Reset(m.wheel.rest(m.o.Now()))
 		}
 	}()
 }

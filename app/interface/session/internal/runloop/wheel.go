@@ -12,6 +12,7 @@ import (
 const (
 	wheelTick  = 20 * time.Millisecond
 	wheelSlots = 1 << 14
+	mostRest   = time.Second // the wheel is turned that often when nothing is due
 )
 
 // Tick is how often the wheel is to turn (Manager.Advance).
@@ -25,6 +26,9 @@ type wheel struct {
 	mu    sync.Mutex
 	slots [wheelSlots]*actor
 	turn  int64 // the last tick that was handled
+
+	rests  int64         // until that tick nothing is due, as far as whoever turns it knows
+	sooner chan struct{} // capacity 1: something is due before
 }
 
 // timer is an actor's place on the wheel.
@@ -34,7 +38,22 @@ type timer struct {
 	wakeAt     atomic.Int64 // Unix nanoseconds; 0: never
 }
 
-func newWheel(now int64) *wheel { return &wheel{turn: now / int64(wheelTick)} }
+func newWheel(now int64) *wheel {
+	return &wheel{turn: now / int64(wheelTick), sooner: make(chan struct{}, 1)}
+}
+
+// rest is for how long the wheel need not be turned, unless sooner says otherwise: until
+// the next slot that holds a timer, and mostRest at most.
+func (w *wheel) rest(now int64) time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	next := w.turn + 1
+	for most := w.turn + int64(mostRest/wheelTick); next < most && w.slots[next%wheelSlots] == nil; {
+		next++
+	}
+	w.rests = next
+	return max(time.Duration(next*int64(wheelTick)-now), time.Millisecond)
+}
 
 // arm sets when a is to be woken: Unix nanoseconds, 0 for never.
 func (w *wheel) arm(a *actor, at int64) {
@@ -103,6 +122,13 @@ func (w *wheel) insert(a *actor, tick int64) {
 	}
 	*head = a
 	a.timer.slotTick.Store(tick)
+	if tick < w.rests {
+		w.rests = tick
+		select {
+		case w.sooner <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // unlink takes a out of its slot, if it is in one. w.mu is held.

@@ -47,6 +47,47 @@ func TestWheelWakesInTimeAndOnce(t *testing.T) {
 	}
 }
 
+// A wheel that is only turned when something may be due wakes everybody in time, also
+// those whose time is set while it rests, and is turned no more often than it has to be.
+func TestWheelRests(t *testing.T) {
+	w := newWheel(0)
+	rnd := rand.New(rand.NewPCG(5, 6))
+	wish, turns := map[*actor]int64{}, 0
+	now, turnAt := int64(0), int64(0)
+	for now < int64(10*time.Minute) {
+		if setAt := now + rnd.Int64N(int64(3*time.Second)); setAt < turnAt {
+			now = setAt
+			a := &actor{}
+			wish[a] = now + rnd.Int64N(int64(20*time.Second))
+			w.arm(a, wish[a])
+			select {
+			case <-w.sooner:
+			default:
+				continue
+			}
+		} else {
+			now = max(now, turnAt)
+			turns++
+			for _, a := range w.advance(now) {
+				require.LessOrEqual(t, wish[a], now)
+				require.Greater(t, wish[a], now-2*int64(wheelTick), "late")
+				delete(wish, a)
+			}
+		}
+		turnAt = now + int64(w.rest(now))
+	}
+	for _, at := range wish {
+		require.Greater(t, at, now-2*int64(wheelTick), "never")
+	}
+	require.Less(t, turns, 2000, "of 30000 ticks")
+
+	for range w.count() + 20 { // nobody is left: each is woken, then only the longest rest
+		now += int64(w.rest(now))
+		w.advance(now)
+	}
+	require.GreaterOrEqual(t, w.rest(now), mostRest-wheelTick)
+}
+
 func TestWheelSurvivesAJump(t *testing.T) {
 	w := newWheel(0)
 	a := &actor{}

@@ -217,7 +217,7 @@ func TestForgottenKeyWhileStatusRefuses(t *testing.T) {
 	x.status = false
 	x.advance(x.cfg.OnlineEvery)
 	require.Equal(t, 2, count[*SetOnline](x))
-	x.step(&Announced{At: x.now, Failed: true})
+	x.step(&Announced{At: x.w.presence.toldAt, Failed: true})
 	x.now += int64(time.Second)
 	x.step(&Forgotten{UserID: alice, Asked: x.now - 1})
 	x.step(&Announced{At: x.w.presence.toldAt, Failed: true})
@@ -234,12 +234,12 @@ func TestLossBetweenAnnouncements(t *testing.T) {
 	x.login(1)
 	x.status = false
 	x.advance(x.cfg.OnlineEvery)
-	x.step(&Announced{At: x.now, Failed: true})
+	x.step(&Announced{At: x.w.presence.toldAt, Failed: true})
 	x.advance(announceRetry)
 	last, _ := x.calls[len(x.calls)-1].(*SetOnline)
 	require.NotNil(t, last)
 	require.True(t, last.Renews, "status is asked whether it has the entry")
-	x.step(&Announced{At: x.now, Lost: true})
+	x.step(&Announced{At: x.w.presence.toldAt, Lost: true})
 	require.Equal(t, []int{-1}, pushed(x.takeOnly(wire.IDUpdatesTooLong)))
 }
 

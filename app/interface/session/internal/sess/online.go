@@ -43,12 +43,22 @@ func (w *MainAuthWrapper) announce() {
 	if w.presence.toldAt == 0 && w.unannounced() {
 		w.pushes.miss()
 	}
-	w.presence.tell(w.now, w.now+int64(w.cfg.OnlineEvery))
+	w.presence.tell(w.now, w.renewAt())
 	w.call(&SetOnline{
 		UserID: w.login.userID, AuthKeyID: w.key, Layer: w.profile.layer, Client: w.profile.client.name,
 		Expires: (w.wall + int64(w.cfg.OnlineFor)) / 1e9, At: w.now,
 		Confirm: w.presence.telling, Renews: w.presence.sureAt != 0, Was: w.presence.was,
 	})
+}
+
+// renewals is how many moments of OnlineEvery keys are announced again at.
+const renewals = 64
+
+// renewAt is when status is told again. The keys of a node are told of at the same
+// moments: each moment at which a node has something to do costs it more than a key does.
+func (w *MainAuthWrapper) renewAt() int64 {
+	at, moment := w.now+int64(w.cfg.OnlineEvery), max(1, int64(w.cfg.OnlineEvery)/renewals)
+	return at - at%moment
 }
 
 // unannounced reports whether status, which hears of a client now, should have heard of
