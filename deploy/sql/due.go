@@ -24,15 +24,15 @@ func Due(ctx context.Context, db *sql.DB) ([]string, error) {
 
 // due is Due of some of the migrations.
 func due(ctx context.Context, db *sql.DB, files []string) (due []string, err error) {
+	tables, err := tablesOf(ctx, db) // before the connection is taken: db may have no other
+	if err != nil {
+		return nil, err
+	}
 	conn, err := db.Conn(ctx) // what is set and read must be one connection's
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = conn.Close() }()
-	tables, err := tablesOf(ctx, db)
-	if err != nil {
-		return nil, err
-	}
 	for _, f := range files {
 		up, _ := halves(f)
 		for _, s := range up {
