@@ -12,7 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// data makes the packet of a message: [from=N] [via=gw1] [new] [salt=N] [key=temp|media] [http=SLOT [until=7s]].
+// data makes the packet of a message.
 func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *Data {
 	sid := int64(1)
 	td.MaybeScanArgs(t, "from", &sid)
@@ -43,7 +43,7 @@ func (d *dialogue) data(t *testing.T, td *datadriven.TestData, m wire.Message) *
 	return data
 }
 
-// message reads "name: [wrapper=value ...] constructor [argument ...] [age=duration] [off=N] [seq=N]".
+// message reads a line "name: [word...] constructor [argument...]".
 func (d *dialogue) message(t *testing.T, sid int64, line string) wire.Message {
 	name, rest, ok := strings.Cut(line, ":")
 	require.True(t, ok, line)
@@ -191,13 +191,10 @@ func (d *dialogue) body(t *testing.T, sid int64, what string, args []string) []b
 	return d.x.method(what)
 }
 
-// object is what a BFF answers: [size=N] for a large one that does not shrink.
+// object is what a BFF answers.
 func (d *dialogue) object(t *testing.T, method string, td *datadriven.TestData) []byte {
-	switch method {
-	case "updates.getState":
+	if method == "updates.getState" {
 		return updatesState()
-	case "auth.logOut":
-		return tlInt(tlID(0xc3a2835f), 0)
 	}
 	country := "NL"
 	if size := 0; td.HasArg("size") {

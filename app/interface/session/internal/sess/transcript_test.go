@@ -13,14 +13,9 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
-// TestTranscripts plays the dialogues in testdata/transcripts: one file for a
-// chapter of the protocol, comments naming the rules. Run with -rewrite after
-// a change, and read the difference.
-//
-// Messages of the client are named by the dialogue, those of the server s1,
-// s2, ... as they appear; a message sent again keeps its name. A container is
-// printed as {...}/seqno, a message as name/seqno=text. That ids say what they
-// have to is checked throughout (rules BAD-3, CONT-3 and MSGID-2).
+// TestTranscripts plays the dialogues in testdata/transcripts; testdata/README.md
+// explains their language. Run with -rewrite after a change, and read the
+// difference. Ids of messages are checked throughout (rules BAD-3, CONT-3 and MSGID-2).
 func TestTranscripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		d := &dialogue{}
@@ -128,13 +123,11 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 		case td.HasArg("status"):
 			updates = x.statusUpdate()
 		}
-		x.step(&PushUpdates{Updates: updates, Notification: td.HasArg("notify")})
+		x.step(&PushUpdates{Updates: updates})
 	case "session-push":
 		x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: number64(t, arg(0)), Updates: x.updates(int(number64(t, arg(1))))})
 	case "closed":
 		x.step(&ConnClosed{ServerID: "gw1", AuthKeyID: permKey, SessionID: number64(t, arg(0))})
-	case "send-failed":
-		x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: number64(t, arg(0))})
 	case "revoked":
 		x.step(&Revoked{})
 	case "drain":
@@ -145,7 +138,7 @@ func (d *dialogue) run(t *testing.T, td *datadriven.TestData) string {
 	return d.effects(t)
 }
 
-// wrapper begins anew: wrapper [unbound] [state=N] [salts=manual] [outbox=N] [window=N].
+// wrapper begins anew.
 func (d *dialogue) wrapper(t *testing.T, td *datadriven.TestData) {
 	*d = dialogue{x: newWorld(t, td.HasArg("unbound")), named: map[string]wire.Message{}, names: map[msgKey]string{}, lives: map[int64]string{}}
 	for _, a := range td.CmdArgs {
@@ -153,7 +146,7 @@ func (d *dialogue) wrapper(t *testing.T, td *datadriven.TestData) {
 		case "state":
 			d.x.state.State = State(number64(t, a.Vals[0]))
 		case "salts":
-			d.x.salts = false
+			d.x.salts = a.Vals[0] != "manual"
 		case "outbox":
 			d.x.cfg.OutboxMessages = int(number64(t, a.Vals[0]))
 		case "window":

@@ -87,8 +87,6 @@ func (d *dialogue) objectText(body []byte) string {
 			return fmt.Sprintf("upload.cdnFile of %d", len(r.Bytes()))
 		case 0xa56c2a3e:
 			return "updates.state"
-		case 0xc3a2835f:
-			return "auth.loggedOut"
 		case 0x2ea2c0d4:
 			r.ID() // flags
 			return fmt.Sprintf("auth.authorization(user %08x)", r.ID())
