@@ -66,7 +66,7 @@ func (s *session) packed(id int64) {
 }
 
 var containerChecks = []check{
-	{rules: "CONT-1 ACK-3", title: "a call and a ping in a container", run: func(p *probe) {
+	{rules: "CONT-1 ACK-3 PING-4", title: "a call and a ping in a container", run: func(p *probe) {
 		s := p.session()
 		call, other := s.member(encode(nearestDC), true), s.member(ping(5), false)
 		s.pack(call, other)

@@ -114,6 +114,8 @@ func (w *MainAuthWrapper) onPingDelay(s *session, m wire.Message) {
 	w.pong(s, m.ID, id)
 }
 
+// pong answers a ping by the id of the message that holds the ping: in a container
+// by the id of the member, not of the container (rule PING-4).
 func (w *MainAuthWrapper) pong(s *session, msgID, pingID int64) {
 	w.reply(s, wire.AppendPong(make([]byte, 0, 20), msgID, pingID))
 }
