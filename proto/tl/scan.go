@@ -17,7 +17,9 @@ func (t *toTL) scan(l *level, pos int, headed bool) bool {
 		start := pos
 		tag := uint32(b[pos])
 		if pos++; tag >= 0x80 && pos < len(b) {
-			tag = tag&0x7f | uint32(b[pos])<<7 // when this is not the end of the tag, it is none of p's
+			// A tag of three bytes or more has the top bit of its second byte set. The number n is above maxNumber then, which
+			// no field of p has, and fieldAt reads the whole tag.
+			tag = tag&0x7f | uint32(b[pos])<<7
 			pos++
 		}
 		slot := 0

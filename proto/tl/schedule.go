@@ -5,7 +5,9 @@ import (
 	"slices"
 )
 
-// prepare fills in which steps run when; what a flag runs is only asked when TL is read.
+// prepare fills in the sets of the plan: all, base and words. Only where the plan reads TL (reads) does it note which steps
+// hang on which bit of a flags word: there the input's flags word says which steps run. A plan that writes TL runs the steps
+// whose fields the message has.
 func (p *plan) prepare(reads bool) {
 	for i := range p.steps {
 		s := &p.steps[i]
@@ -37,9 +39,14 @@ func (p *plan) prepare(reads bool) {
 	p.steps = slices.Clone(p.steps) // without the room append left
 }
 
-// schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, but TL comes in its own order.
-// Scalars, strings and objects of fixed size that TL brings too early are passed with kMark and written once everything with a lower
-// number is out; flags without a value of their own wait for free. What TL brings too late is left to shuffle.
+// schedule orders the steps of TL -> protobuf. Field numbers must ascend in the output, while TL has its fields in another
+// order. A step comes too early when TL has a field with a lower number behind it:
+//
+//   - A flag without a value (kTrue) reads nothing: its step is moved to behind those with lower numbers.
+//   - A scalar, a string or an object of fixed size is passed: kMark notes where it stands. Once all lower numbers are
+//     written, kSeek goes back there, the step runs, and kBack returns.
+//   - Any other step, and each above maxLate passed ones, runs in its place. arrange then makes the shuffle that sorts the
+//     output.
 func (p *program) schedule(order []step) {
 	lowest := make([]int, len(order)+1) // lowest number among order[i:]
 	lowest[len(order)] = maxNumber + 1

@@ -35,7 +35,9 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 		tag := uint32(x & 0xff)
 		x >>= 8
 		if pos++; tag >= 0x80 {
-			tag = tag&0x7f | uint32(x&0xff)<<7 // when this is not the end of the tag, it is none of p's
+			// A tag of three bytes or more has the top bit of its second byte set. The number k is above maxNumber then, which
+			// no field of p has, and fieldAt reads the whole tag.
+			tag = tag&0x7f | uint32(x&0xff)<<7
 			x >>= 8
 			pos++
 		}
@@ -52,7 +54,7 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 			continue
 		}
 
-		// The value: a number, or b[from:pos]. Nobody writes zero or nothing, but it might take back an earlier value.
+		// The value: the number v, or the bytes b[from:pos].
 		v := x & 0x7f
 		if tag&7 == wireFixed {
 			if len(b)-pos < 8 {
@@ -76,6 +78,8 @@ func (t *toTL) stream(p *program, b []byte, pos, o int, headed bool) (end int, o
 			pos += int(v)
 		}
 		if v == 0 && f.kind <= kRaw {
+			// Zero and the empty string mean that the field is absent. A writer leaves such a field out, unless an earlier
+			// value of the field stands in the message: the last one counts. scan sorts that out.
 			return o, false
 		}
 		l.words[f.word&maxWords] |= 1 << (f.flag & 31)

@@ -44,7 +44,7 @@ type level struct {
 	at    [maxWords + 1]int32 // where the words stand in the output
 
 	// Of stream alone:
-	gaps  uint64 // steps to run without a field or that were held, not yet run
+	gaps  uint64 // steps that have yet to run: at first all of base, later also those of held fields
 	last  uint64 // the bit of the step that ran last
 	count int    // where the count of the vector stands that is being written
 	n     uint32 // its elements so far
