@@ -5,10 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/proto/tl"
+	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
 // A client's call becomes the request message of a gRPC method, and the server's reply the result that the client reads.
@@ -59,6 +61,59 @@ func ExampleSchema_Encode() {
 	// layer 145: user#5d99adee, 16 bytes
 	// layer 158: user#8f97c628, 20 bytes
 	// layer 223: user#31774388, 20 bytes
+}
+
+// The type of the object is found by its constructor's id, and the names of its fields by their numbers.
+func ExampleReadSet() {
+	set, err := tl.ReadSet(tl.Default)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	schema, err := tl.Compile(set)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// peerUser#59511722 user_id:long = Peer, with 7.
+	object, _ := hex.DecodeString("22175159" + "0700000000000000")
+	id := binary.LittleEndian.Uint32(object)
+	c := slices.IndexFunc(set.Constructors, func(c tlset.Constructor) bool { return c.ID == id })
+	if c < 0 {
+		fmt.Printf("no constructor %08x\n", id)
+		return
+	}
+	message := schema.Message(tlset.MessageName(set.Constructors[c].Type))
+	pb, _, err := schema.Decode(nil, message, object)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	fmt.Println(message.Name())
+	m := slices.IndexFunc(set.Messages, func(m tlset.Message) bool { return m.Name == message.Name() })
+	names := map[protowire.Number]string{}
+	for _, f := range set.Messages[m].AllFields() {
+		names[protowire.Number(f.Number)] = f.Name
+	}
+	for len(pb) > 0 {
+		number, kind, n := protowire.ConsumeTag(pb)
+		size := protowire.ConsumeFieldValue(number, kind, pb[n:])
+		switch kind {
+		case protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(pb[n:])
+			fmt.Printf("  %d %s: %d\n", number, names[number], v)
+		case protowire.BytesType: // a string or bytes, or an object with fields of its own
+			v, _ := protowire.ConsumeBytes(pb[n:])
+			fmt.Printf("  %d %s: %q\n", number, names[number], v)
+		}
+		pb = pb[n+size:]
+	}
+	// Output:
+	// Peer
+	//   1 predicate_name: "peerUser"
+	//   2 constructor: 1498486562
+	//   3 user_id: 7
 }
 
 // Errors say what is wrong and where; errors.As tells them apart.
