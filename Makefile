@@ -26,7 +26,7 @@ PICTURES ?=
 export GOFLAGS := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS)) -trimpath)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-desktop run build test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession bench-console sizes soak-authsession fuzz clean
+.PHONY: help demo demo-desktop run build lab test test-unit test-integration sim chaos test-engines test-clients soak-clients test-rules test-dashboards test-console test-units packages test-packages lint proto bench bench-floor bench-growth pgo bench-tl bench-authsession bench-console sizes soak-authsession fuzz clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ run: ## start everything on embedded parts and leave it running (Ctrl-C ends it)
 build: ## build session and authsession into teamgramd/bin
 	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o teamgramd/bin/session ./app/interface/session/cmd/session
 	CGO_ENABLED=0 go build -ldflags '$(LDFLAGS)' -o teamgramd/bin/authsession ./app/service/authsession/cmd/authsession
+
+lab: ## build teamgramd/bin/lab: lab tlgen, lab tl and the other tools of the lab
+	CGO_ENABLED=0 go build -C app/lab -ldflags '$(LDFLAGS)' -o $(CURDIR)/teamgramd/bin/lab ./cmd/lab
 
 test: ## run all tests; finds, starts or installs MariaDB, Redis and etcd
 	@.ci/with-servers .ci/test all

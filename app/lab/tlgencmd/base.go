@@ -1,7 +1,9 @@
 package tlgencmd
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -15,7 +17,11 @@ func readBase(name string) (*tlset.Set, error) {
 	if slices.Contains(tl.Releases(), name) {
 		return tl.ReadSet(name)
 	}
-	return tl.OpenSet(name)
+	set, err := tl.OpenSet(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--base %s: no shipped release and no file; shipped are %s", name, strings.Join(tl.Releases(), ", "))
+	}
+	return set, err
 }
 
 // fromSet turns a set back into schemas: what stands in it whatever the layer, what it only reads, and one schema for each

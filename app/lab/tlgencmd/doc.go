@@ -6,11 +6,13 @@
 // front of a BFF of another loses fields silently, so when you move to a release that "Schema:" in session.yaml cannot
 // name, make its tables first:
 //
-//  1. Check out the .proto files the release was built from: go.mod of the teamgram-server you run names the version of
+//  1. "make lab" builds teamgramd/bin/lab. Check out the .proto files the release was built from: go.mod of the teamgram-server you run names the version of
 //     github.com/teamgram/proto.
 //
 //  2. Get the TL schema of the newest layer the release knows: core.telegram.org/schema shows it, client sources carry
-//     theirs (api.tl, telegram_api.tl).
+//     theirs (api.tl, telegram_api.tl). For a release that is older than the base of step 3, take the schema of the base's
+//     newest layer instead, so that the set serves newer clients, too: what the release does not register is left out.
+//     The shipped sets of 0.205.0 to 0.221.0 were all made with the schema of layer 223 (CONTRIBUTING.md has the commands).
 //
 //  3. Run
 //
@@ -23,8 +25,9 @@
 //     schema of MTProto itself (core.telegram.org/schema/mtproto), which has no layer.
 //
 //  4. Copy the file to every session node, set "Schema: /etc/teamgram/0.224.0.tls", restart. The hash in the log must be
-//     the one that tlgen printed. It is computed from the .proto files alone, so two people with the same checkout get the
-//     same hash, whatever their TL files.
+//     the one that tlgen printed: then the node has loaded this file. The hash is computed from the .proto files alone, from
+//     name, number and type of each field of each message, so two people with the same checkout get the same hash. It does
+//     not prove that the BFF was built from these .proto files, nor that the TL files were the right ones.
 //
 // # How it works
 //

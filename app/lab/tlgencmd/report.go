@@ -51,7 +51,11 @@ func (r *report) lists() []struct {
 func (r *report) write(out io.Writer) error {
 	b := bufio.NewWriter(out)
 	fmt.Fprintf(b, "table set %s, layers %d-%d\n", r.set.Release, r.set.MinLayer, r.set.MaxLayer)
-	fmt.Fprintf(b, "hash %s\n\n", r.set.Hash())
+	fmt.Fprintf(b, "hash %s\n", r.set.Hash())
+	if r.set.MinLayer == r.set.MaxLayer {
+		fmt.Fprintf(b, "WARNING: the set has one layer. Clients of all other layers get the constructors of layer %d, which they may not know: name a --base, or the TL files of more layers\n", r.set.MaxLayer)
+	}
+	fmt.Fprintln(b)
 	fmt.Fprintf(b, "%6d .proto files: %s\n", len(r.protoFiles), strings.Join(r.protoFiles, ", "))
 	fmt.Fprintf(b, "%6d TL files: %s\n", len(r.tlFiles), strings.Join(r.tlFiles, ", "))
 	fmt.Fprintf(b, "%6d messages\n", len(r.set.Messages))

@@ -28,7 +28,8 @@ Builds the table set of a Teamgram release, so that session can serve it.
                   holds what is the same in every layer.
   --base SET      a shipped release (0.223.1) or a table-set file, which serves for the
                   schemas of all the layers it has and that no FILE covers. So a new
-                  release takes one FILE: the schema of its newest layer.
+                  release takes one FILE: the schema of its newest layer. A release that
+                  is older than SET takes the schema of the newest layer of SET.
   --release NAME  the name that session logs, such as 0.223.1
   -o OUT          the file to write; it is packed with zstd when it ends in .zst
 
@@ -37,7 +38,9 @@ in session.yaml:
 
   Schema: /etc/teamgram/0.224.0.tls
 
-and compare the hash that this command prints with the one that session logs when it starts.
+and compare the hash that this command prints with the one that session logs when it starts:
+the two are equal when session loaded this file. The hash covers the fields of the messages
+in the .proto files, and nothing of the TL files.
 
 Exit code: 0 when the set was written, whatever is listed; 1 when there is no set; 2 for
 wrong arguments.

@@ -31,7 +31,7 @@ func TestUsage(t *testing.T) {
 		{"no base", []string{
 			"--proto", "testdata/small/proto", "--tl", "testdata/small/api.tl", "--base", "none",
 			"--release", "a", "-o", "o",
-		}, exitFailure, "none: no such file"},
+		}, exitFailure, "--base none: no shipped release and no file; shipped are 0."},
 		{"no folder", []string{"--proto", "none", "--tl", "y", "--release", "a", "-o", "o"}, exitFailure, "none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -86,6 +86,19 @@ func TestFatal(t *testing.T) {
 			require.Contains(t, out.String(), c.want)
 			require.NoFileExists(t, file)
 		})
+	}
+}
+
+// A set of one layer serves clients of all others badly, so the report says so.
+func TestOneLayerWarns(t *testing.T) {
+	for warned, layers := range map[bool][]string{true: {"layer10.tl"}, false: {"layer10.tl", "api.tl"}} {
+		args := []string{"--proto", "testdata/small/proto", "--release", "small", "-o", filepath.Join(t.TempDir(), "small.tls")}
+		for _, name := range layers {
+			args = append(args, "--tl", "testdata/small/"+name)
+		}
+		var out, errs bytes.Buffer
+		require.Equal(t, exitOK, Run(args, &out, &errs), errs.String())
+		require.Equal(t, warned, bytes.Contains(out.Bytes(), []byte("WARNING: the set has one layer. ")), layers)
 	}
 }
 
