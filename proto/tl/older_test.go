@@ -54,5 +54,4 @@ func TestOlderReleases(t *testing.T) {
 			require.Greater(t, n, 1000)
 		})
 	}
-	require.Len(t, hashes, 19)
 }

@@ -1,11 +1,13 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/keytable"
+	"github.com/tgsession/tgsession/proto/tl"
 )
 
 const (
@@ -29,7 +31,7 @@ var table = concat(
 		{Key: "Nodes.Token", Secret: true, Doc: "The token of Nodes.App, which Auth finds in the hash `Redis.Key`."},
 		{Key: "UseStreamGateway", Doc: "`true`: always streams to gateways; `false`: never. Absent: streams, and unary calls where a gateway has none."},
 		{Key: "FakeResults", Doc: "Answer some methods that no BFF serves with empty results."},
-		{Key: "Schema", Doc: "Wire release of the BFF, the path of a table set, or `auto` ([below](#schema-auto)). Built in are 0.205.0 to 0.209.0, 0.211.0 to 0.219.0, 0.220.0 to 0.220.4, 0.221.0, 0.222.0 to 0.222.3, 0.223.0 and 0.223.1."},
+		{Key: "Schema", Doc: "Wire release of the BFF, the path of a table set, or `auto` ([below](#schema-auto)). Built in are " + strings.Join(tl.Releases(), ", ") + "."},
 		{Key: "NoLogin.Allow", Doc: "Methods, as `auth.signIn`, added to those that need no login."},
 		{Key: "NoLogin.Deny", Doc: "Methods taken from them."},
 		{Key: "DrainTime", Default: 20 * time.Second, Min: time.Duration(0), Max: time.Hour, Doc: "How long a stopping node waits for answers in flight. `Shutdown.WaitTime` bounds the whole stop and has to leave 5s, or half of itself, for the rest."},
