@@ -21,13 +21,15 @@ const Default = "0.223.1"
 var shipped embed.FS
 
 // older are the releases in schema/older.zst, newest first. "lab tlgen" has made their sets from the .proto files of
-// teamgram-server, and tlgen archive has packed them as one, for they differ in little.
+// github.com/teamgram/proto (CONTRIBUTING.md has the commands), and tlgen archive has packed them as one, for they differ in
+// little.
 var older = []string{
 	"0.221.0", "0.220.4", "0.220.2", "0.220.0", "0.219.0", "0.218.0", "0.217.0", "0.216.0", "0.215.0",
 	"0.214.0", "0.213.0", "0.212.0", "0.211.0", "0.208.0", "0.207.0", "0.206.0", "0.205.0",
 }
 
-// sameAs has the releases whose .proto files say what those of another one do, and that one.
+// sameAs has the releases that share the table set of another one, and that one: the texts that "lab tlgen" makes of the two
+// differ in their first line alone.
 var sameAs = map[string]string{
 	"0.223.0": "0.222.3", "0.222.2": "0.222.3", "0.222.1": "0.222.3", "0.222.0": "0.222.3",
 	"0.220.3": "0.220.2", "0.220.1": "0.220.0", "0.209.0": "0.208.0",
