@@ -185,7 +185,7 @@ func explain(err error, raw, written map[string]any, known *keys, v any) error {
 		case lookup(raw, name) == nil: // go-zero says so of a list that is absent
 			return &KeyError{Key: name, Problem: "is missing", Fix: k.fix(name)}
 		default:
-			return &KeyError{Key: name, Problem: fmt.Sprintf("has a value of the wrong type (%v)", shown(name)), Fix: k.fix(name)}
+			return &KeyError{Key: name, Problem: fmt.Sprintf("has a value of the wrong type (%v)", shown(name)), Fix: k.fixType(name)}
 		}
 	}
 	if path := blame(err, raw, v); path != "" {

@@ -60,7 +60,15 @@ func TestErrorsNameTheKeyAndAWayOut(t *testing.T) {
 		},
 		{
 			"text for a number", good + "Mysql: {DSN: x, active: many}\nCache: [{Host: a}]\n", "Mysql.Active",
-			"Mysql.Active has a value of the wrong type (many): set it",
+			"Mysql.Active has a value of the wrong type (many): give a whole number",
+		},
+		{
+			"text for yes or no", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nHealth: many\n", "Health",
+			"Health has a value of the wrong type (many): give true or false",
+		},
+		{
+			"a number for a time", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nShutdown: {WaitTime: [5]}\n", "Shutdown.WaitTime",
+			"Shutdown.WaitTime has a value of the wrong type ([5]): give a time, as 5s",
 		},
 		{
 			"not one of the options", good + "Mysql: {DSN: x}\nCache: [{Host: a}]\nMode: fast\n", "Mode",
@@ -100,9 +108,9 @@ Etdc: {Hosts: [a]}
 	require.NoError(t, err)
 	require.Equal(t, "x", c.Mysql.DSN, "keys are matched without regard to case")
 	require.Equal(t, []string{
-		"config key Cache.Hostt is not known and has no effect (nearest known key: Host)",
+		"config key Cache.Hostt is not known and has no effect (nearest known key: Cache.Host)",
 		"config key Etdc is not known and has no effect (nearest known key: Etcd)",
-		"config key mysql.Activ is not known and has no effect (nearest known key: Active)",
+		"config key mysql.Activ is not known and has no effect (nearest known key: mysql.Active)",
 		"config key mysql.Addr is not known and has no effect (known here: Active, DSN)",
 	}, warnings)
 }

@@ -5,12 +5,14 @@ import (
 	"reflect"
 	"sort"
 	"strings"
+	"time"
 )
 
 // keys describes what may stand below one key of a configuration.
 type keys struct {
 	name     string           // as spelled in the struct
 	example  string           // a value that would do, for messages
+	kind     string           // what a value has to be, for messages; empty: not known
 	children map[string]*keys // by lower-case name; nil for a scalar
 	any      *keys            // what stands below each key of a map
 }
@@ -38,16 +40,27 @@ func describeAll(v any) *keys {
 	return k
 }
 
-func (k *keys) fix(name string) string {
+// fix says how to mend a key that is missing.
+func (k *keys) fix(name string) string { return "set it" + k.forExample(name) }
+
+// fixType says how to mend a key whose value is of the wrong type.
+func (k *keys) fixType(name string) string {
+	if k.kind == "" || strings.HasSuffix(name, "]") { // what kind an element of a list is nobody noted
+		return k.fix(name)
+	}
+	return "give " + k.kind + k.forExample(name)
+}
+
+func (k *keys) forExample(name string) string {
 	short := name[strings.LastIndexByte(name, '.')+1:]
 	example := k.example
 	if example == "" {
 		example = examples[short]
 	}
 	if example == "" {
-		return "set it"
+		return ""
 	}
-	return fmt.Sprintf("set it, for example %s: %s", short, example)
+	return fmt.Sprintf(", for example %s: %s", short, example)
 }
 
 // describe walks a type as go-zero's loader does: embedded structs are
@@ -73,13 +86,33 @@ func describe(t reflect.Type) *keys {
 				continue
 			}
 			child := describe(f.Type)
-			child.name, child.example = fieldName(f), f.Tag.Get("example")
+			child.name, child.example, child.kind = fieldName(f), f.Tag.Get("example"), kindOf(f.Type)
 			k.children[strings.ToLower(child.name)] = child
 		}
 		return k
 	default:
 		return &keys{}
 	}
+}
+
+// kindOf names what a field of type t takes, in the words of a file; empty for types of
+// which go-zero's error says enough.
+func kindOf(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[time.Duration]() {
+		return "a time, as 5s"
+	}
+	switch v := reflect.Zero(t); {
+	case v.CanInt(), v.CanUint():
+		return "a whole number"
+	case v.CanFloat():
+		return "a number"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	}
+	return ""
 }
 
 func fieldName(f reflect.StructField) string {
@@ -136,7 +169,7 @@ func unknownKeys(value any, k *keys, prefix string, unneeded map[string]bool) (w
 				continue
 			}
 			if child == nil {
-				warnings = append(warnings, fmt.Sprintf("config key %s%s is not known and has no effect%s", prefix, name, k.suggest(name)))
+				warnings = append(warnings, fmt.Sprintf("config key %s%s is not known and has no effect%s", prefix, name, k.suggest(prefix, name)))
 				continue
 			}
 			warnings = append(warnings, unknownKeys(value[name], child, prefix+name+".", unneeded)...)
@@ -145,9 +178,9 @@ func unknownKeys(value any, k *keys, prefix string, unneeded map[string]bool) (w
 	return warnings
 }
 
-// suggest names the known key nearest to name, or all of them when none is
-// near and they are few.
-func (k *keys) suggest(name string) string {
+// suggest names the known key nearest to name below prefix, or all of them when none
+// is near and they are few.
+func (k *keys) suggest(prefix, name string) string {
 	best, distance := "", len(name)/2+1
 	all := make([]string, 0, len(k.children))
 	for lower, child := range k.children {
@@ -159,7 +192,7 @@ func (k *keys) suggest(name string) string {
 	}
 	switch {
 	case best != "":
-		return fmt.Sprintf(" (nearest known key: %s)", best)
+		return fmt.Sprintf(" (nearest known key: %s%s)", prefix, best)
 	case len(all) <= 12:
 		sort.Strings(all)
 		return fmt.Sprintf(" (known here: %s)", strings.Join(all, ", "))

@@ -2,9 +2,14 @@ package conf
 
 import (
 	"errors"
+	"time"
 
 	"github.com/tgsession/tgsession/app/internal/keytable"
 )
+
+// DefaultWaitTime is how long a stop may take where the file has no Shutdown.WaitTime:
+// Kubernetes kills after 30 s, and something is left for the end of the process.
+const DefaultWaitTime = 25 * time.Second
 
 // Tabled is a configuration whose keys a table describes.
 type Tabled interface{ Table() keytable.Table }
@@ -39,7 +44,7 @@ func ServerTable(name, etcdKey string) keytable.Table {
 		{Key: "Telemetry.OtlpHeaders", Secret: true, Doc: "Headers for the collector of traces."},
 		{Key: "Telemetry", Block: true, Doc: "[Traces](https://go-zero.dev/docs/tutorials/monitor/index); without an Endpoint none are made."},
 		{Key: "DevServer", Block: true, Doc: "[Metrics, health and profiles](https://go-zero.dev/docs/tutorials/monitor/index) for who operates the service."},
-		{Key: "Shutdown.WaitTime", Absent: "`30s`", Doc: "How long a stop may take; go-zero's own default, 5.5s, counts as 30s."},
+		{Key: "Shutdown.WaitTime", Absent: "`" + DefaultWaitTime.String() + "`", Doc: "How long a stop may take. go-zero's own default, 5.5s, counts as none."},
 		{Key: "Shutdown", Block: true, Doc: "The end of the process."},
 		{Key: "Profiling.AuthPassword", Secret: true, Doc: "Password at the server of profiles."},
 		{Key: "Profiling", Block: true, Doc: "Profiles sent to a server while the CPU is busy."},

@@ -16,12 +16,12 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/discovery"
 )
 
 const (
 	goZeroWaitTime = 5500 * time.Millisecond // Shutdown.WaitTime of a configuration that sets none
-	defaultBudget  = 25 * time.Second        // Kubernetes kills after 30 s, and flush comes last
 	etcdTimeout    = 5 * time.Second         // until a silent etcd counts as unreachable
 	minPing        = 10 * time.Second
 	maxConnections = 16384
@@ -234,9 +234,9 @@ func (s *Server) drain(ctx context.Context) error {
 
 // Budget is the time a server may take to stop: Shutdown.WaitTime, 25 s when
 // that is not set (or set to go-zero's default of 5.5 s).
-func Budget(conf zrpc.RpcServerConf) time.Duration {
-	if wait := conf.Shutdown.WaitTime; wait > 0 && wait != goZeroWaitTime {
+func Budget(c zrpc.RpcServerConf) time.Duration {
+	if wait := c.Shutdown.WaitTime; wait > 0 && wait != goZeroWaitTime {
 		return wait
 	}
-	return defaultBudget
+	return conf.DefaultWaitTime
 }
