@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -208,8 +209,10 @@ func (c *Config) Validate() error {
 	cfg := c.Sess()
 	cfg.SetDefaults()
 	if err := cfg.Validate(); err != nil {
-		key, problem, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sess: "), " ")
-		return &conf.KeyError{Key: "Session." + key, Problem: problem, Fix: "correct it, or leave it out for its default"}
+		if limit := (*sess.LimitError)(nil); errors.As(err, &limit) {
+			return &conf.KeyError{Key: "Session." + limit.Key, Problem: limit.Problem, Fix: limit.Fix}
+		}
+		return err
 	}
 	if most := c.longestDrain(); c.DrainTime > most {
 		return &conf.KeyError{

@@ -48,7 +48,7 @@ func TestRanges(t *testing.T) {
 		"Session: {IdleClose: 25h}":                          "Session.IdleClose is 25h: give 1ms to 24h",
 		"Session: {DataChannel: -1}":                         "Session.DataChannel is -1: give 1 to 1048576",
 		"DrainTime: 2h":                                      "DrainTime is 2h: give 0s to 1h",
-		"Session: {OutboxBytes: 1048576, AnswerBytes: 2048}": "Session.AnswerBytes is 2048, want OutboxBytes (1048576) or more",
+		"Session: {OutboxBytes: 1048576, AnswerBytes: 2048}": "Session.AnswerBytes is 2048, too little for OutboxBytes (1048576): give 1048576 or more",
 	} {
 		_, _, err := load(t, stock+text+"\n")
 		require.ErrorContains(t, err, want, text)

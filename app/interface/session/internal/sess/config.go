@@ -20,9 +20,11 @@ type Config struct {
 	// some for the way.
 	RemoteWait time.Duration
 
-	// HandOffWait is how long a key that another node asks for waits for what peers
-	// were asked for. Zero value means 500 ms. It must be shorter than that node's own
-	// patience: else it begins the key anew, and what was done here may be done again.
+	// HandOffWait is how long a hand-over waits for answers of peers: another node asks
+	// for a key, and authsession has yet to answer this node about that key. Zero value
+	// means 500 ms. It must be shorter than the time for which the other node waits.
+	// Otherwise that node begins the key anew, and calls that were made here may be made
+	// again there.
 	HandOffWait time.Duration
 
 	// Set by SetDefaults.
@@ -41,7 +43,9 @@ func (c *Config) SetDefaults() {
 	if c.HandOffWait == 0 {
 		c.HandOffWait = 500 * time.Millisecond
 	}
-	// Each grows by copying; half of the processors are left to what is small.
+	// So many large packets are read at a time. Their buffers are copied when they grow,
+	// so each may take twice what it ends with. Half of the processors are left for
+	// small packets.
 	c.turns = make(chan struct{}, max(1, min(c.WorkBytes/(2*(c.GunzipBytes+c.RequestBytes)), runtime.GOMAXPROCS(0)/2)))
 	c.strangers = &strangers{rooms: map[origin]room{}}
 	c.fanOut = newFanOut()
@@ -54,30 +58,52 @@ func (c *Config) SetDefaults() {
 	}
 }
 
-// Validate names the first value that no server can work with. It is meant for
-// a Config whose defaults are set.
+// LimitError is a limit that does not go with another one.
+type LimitError struct {
+	Key     string // of Limits
+	Problem string // what is wrong, as a predicate
+	Fix     string // what to do about it
+}
+
+func (e *LimitError) Error() string { return fmt.Sprintf("sess: %s %s: %s", e.Key, e.Problem, e.Fix) }
+
+// Validate refuses the first value that no server can work with: one that is out of its
+// range, or one that another limit does not allow, as a *LimitError. It is meant for a
+// Config whose defaults are set.
 func (c *Config) Validate() error {
 	if err := LimitTable.Validate(&c.Limits, nil); err != nil {
 		return fmt.Errorf("sess: %w", err)
 	}
-	if c.AnswerBytes < c.OutboxBytes {
-		return fmt.Errorf("sess: AnswerBytes is %d, want OutboxBytes (%d) or more", c.AnswerBytes, c.OutboxBytes)
-	}
-	if c.StrangerBytes < c.NoLoginBytes {
-		return fmt.Errorf("sess: StrangerBytes is %d, want NoLoginBytes (%d) or more", c.StrangerBytes, c.NoLoginBytes)
-	}
-	if c.KeyBytes < c.AnswerBytes {
-		return fmt.Errorf("sess: KeyBytes is %d, want AnswerBytes (%d) or more", c.KeyBytes, c.AnswerBytes)
+	for _, l := range []struct {
+		key         string
+		value       int
+		other       string
+		least, more int // value has to be least and more together, or larger
+	}{
+		{"AnswerBytes", c.AnswerBytes, "OutboxBytes", c.OutboxBytes, 0},
+		{"StrangerBytes", c.StrangerBytes, "NoLoginBytes", c.NoLoginBytes, 0},
+		{"KeyBytes", c.KeyBytes, "AnswerBytes", c.AnswerBytes, 0},
+		{"PayloadBytes", c.PayloadBytes, "ContainerBytes", c.ContainerBytes, 64},
+	} {
+		if least := l.least + l.more; l.value < least {
+			return &LimitError{
+				Key: l.key, Problem: fmt.Sprintf("is %d, too little for %s (%d)", l.value, l.other, l.least),
+				Fix: fmt.Sprintf("give %d or more, or lower %s", least, l.other),
+			}
+		}
 	}
 	// A client acknowledges what it got after up to 30 s (rule ACK-8).
 	if least := 30 * time.Second; c.ResendAfter <= least {
-		return fmt.Errorf("sess: ResendAfter is %v, want more than %v: clients acknowledge as late, and everything would leave twice", c.ResendAfter, least)
+		return &LimitError{
+			Key: "ResendAfter", Problem: fmt.Sprintf("is %v, and clients acknowledge after up to %v, so that everything would leave twice", c.ResendAfter, least),
+			Fix: fmt.Sprintf("give more than %v", least),
+		}
 	}
 	if c.OnlineEvery >= c.OnlineFor {
-		return fmt.Errorf("sess: OnlineEvery %v must be below OnlineFor %v", c.OnlineEvery, c.OnlineFor)
-	}
-	if c.PayloadBytes < c.ContainerBytes+64 {
-		return fmt.Errorf("sess: PayloadBytes %d cannot carry a container of %d", c.PayloadBytes, c.ContainerBytes)
+		return &LimitError{
+			Key: "OnlineEvery", Problem: fmt.Sprintf("is %v, and what it repeats holds for OnlineFor (%v)", c.OnlineEvery, c.OnlineFor),
+			Fix: fmt.Sprintf("give less than %v, or raise OnlineFor", c.OnlineFor),
+		}
 	}
 	return nil
 }

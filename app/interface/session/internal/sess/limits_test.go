@@ -3,6 +3,7 @@ package sess
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -29,13 +30,24 @@ func TestLimitsAreThoseOfTheTable(t *testing.T) {
 // What one limit asks of another is told with both.
 func TestLimitsThatBoundOthers(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"sess: AnswerBytes is 1024, want OutboxBytes (1048576) or more": func(c *Config) { c.AnswerBytes = 1 << 10 },
-		"sess: KeyBytes is 1024, want AnswerBytes (12582912) or more":   func(c *Config) { c.KeyBytes = 1 << 10 },
+		"sess: AnswerBytes is 1024, too little for OutboxBytes (1048576): give 1048576 or more, or lower OutboxBytes": func(c *Config) { c.AnswerBytes = 1 << 10 },
+		"sess: KeyBytes is 1024, too little for AnswerBytes (12582912): give 12582912 or more, or lower AnswerBytes":  func(c *Config) { c.KeyBytes = 1 << 10 },
+		"sess: PayloadBytes is 2048, too little for ContainerBytes (2000): give 2064 or more, or lower ContainerBytes": func(c *Config) {
+			c.PayloadBytes, c.ContainerBytes = 2048, 2000
+		},
+		"sess: ResendAfter is 30s, and clients acknowledge after up to 30s, so that everything would leave twice: give more than 30s": func(c *Config) {
+			c.ResendAfter = 30 * time.Second
+		},
+		"sess: OnlineEvery is 1m0s, and what it repeats holds for OnlineFor (1m0s): give less than 1m0s, or raise OnlineFor": func(c *Config) {
+			c.OnlineEvery = time.Minute
+		},
 	} {
 		var c Config
 		change(&c)
 		c.SetDefaults()
-		require.EqualError(t, c.Validate(), want)
+		err := c.Validate()
+		require.EqualError(t, err, want)
+		require.ErrorAs(t, err, new(*LimitError))
 	}
 	var c Config
 	c.AnswerBytes = 64 << 20

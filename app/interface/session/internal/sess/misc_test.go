@@ -17,14 +17,14 @@ func TestConfig(t *testing.T) {
 	c.SetDefaults()
 	require.NoError(t, c.Validate())
 	for name, spoil := range map[string]func(*Config){
-		"MaxSessions":                            func(c *Config) { c.MaxSessions = -1 },
-		"GunzipRatio":                            func(c *Config) { c.GunzipRatio = 1 << 20 },
-		"AckDelay":                               func(c *Config) { c.AckDelay = -time.Second },
-		"IdleClose":                              func(c *Config) { c.IdleClose = 48 * time.Hour },
-		"OnlineEvery":                            func(c *Config) { c.OnlineEvery = c.OnlineFor },
-		"PayloadBytes":                           func(c *Config) { c.PayloadBytes = c.ContainerBytes },
-		"ResendAfter is 30s, want more than 30s": func(c *Config) { c.ResendAfter = 30 * time.Second },
-		"ResendAfter is 5s, want more than 30s":  func(c *Config) { c.ResendAfter = 5 * time.Second },
+		"MaxSessions":        func(c *Config) { c.MaxSessions = -1 },
+		"GunzipRatio":        func(c *Config) { c.GunzipRatio = 1 << 20 },
+		"AckDelay":           func(c *Config) { c.AckDelay = -time.Second },
+		"IdleClose":          func(c *Config) { c.IdleClose = 48 * time.Hour },
+		"OnlineEvery":        func(c *Config) { c.OnlineEvery = c.OnlineFor },
+		"PayloadBytes":       func(c *Config) { c.PayloadBytes = c.ContainerBytes },
+		"ResendAfter is 30s": func(c *Config) { c.ResendAfter = 30 * time.Second },
+		"ResendAfter is 5s":  func(c *Config) { c.ResendAfter = 5 * time.Second },
 	} {
 		bad := c
 		spoil(&bad)

@@ -30,6 +30,7 @@ var machinery = map[string]string{
 	"MainAuthWrapper.onCallDone": theMachine,
 
 	"Config": settings, "Config.SetDefaults": settings, "Config.Validate": settings, "Limits": settings, "Limits.SetDefaults": settings,
+	"LimitError": settings, "LimitError.Error": settings,
 
 	"Counter": looks, "Counter.String": looks, "Count": looks, "Fault": looks,
 	"View": looks, "SessionView": looks, "MainAuthWrapper.Inspect": looks,
