@@ -1,5 +1,11 @@
 package metrics
 
+// tables are the labels whose computed values are the texts of a variable: what is
+// computed, as the code has it, and the variable's import path and name.
+var tables = map[string][2]string{
+	"session_protocol_events_total{event}": {"c.String()", ours + "app/interface/session/internal/sess.counterNames"},
+}
+
 // bounds says of each label whose values the code computes what they can be. An
 // entry is for one metric, "metric{label}", or for a label of all metrics of
 // go-zero that have it, "prefix_*{label}". A value that a client, a user or a
@@ -25,7 +31,6 @@ var bounds = map[string]string{
 	"config_reload_total{server}":                 "the service's `Name`",
 	"config_restart_keys{server}":                 "the service's `Name`",
 	"rpcserver_overload_refused_total{server}":    "the service's `Name`",
-	"session_protocol_events_total{event}":        "the 31 names of `counterNames` in package sess",
 	"session_rpc_calls_total{group}":              "the groups of the table set in use, not of the request: at most 100",
 	"session_rpc_calls_total{code}":               "`303`, `400`, `401`, `403`, `404`, `406`, `420`, `-503`, `other`, whatever the BFF answers",
 	"session_rpc_duration_ms{group}":              "as `session_rpc_calls_total`",

@@ -95,6 +95,11 @@ func Read(root string) ([]Metric, error) {
 		if err := callSites(packages, byName); err != nil {
 			return nil, err
 		}
+		for _, m := range byName {
+			for i := range m.Labels {
+				m.Labels[i].lookUp(packages, tables[m.Name+"{"+m.Labels[i].Name+"}"])
+			}
+		}
 	}
 	var all []Metric
 	for _, m := range byName {

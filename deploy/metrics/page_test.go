@@ -33,10 +33,22 @@ func TestPageIsFresh(t *testing.T) {
 	}
 	have, err := os.ReadFile(pagePath)
 	require.NoError(t, err)
-	require.Equal(t, page, string(have), "docs/metrics.md is stale: go test ./deploy/metrics -update")
+	if page != string(have) {
+		t.Errorf("docs/metrics.md is stale: go test ./deploy/metrics -update\n%s", firstDifference(string(have), page))
+	}
 	for _, m := range all {
 		require.True(t, !m.Ours() || strings.Count(m.Help, " ") >= 2 && strings.HasSuffix(m.Help, "."), "%s: its help %q is no sentence", m.Name, m.Help)
 	}
+}
+
+// firstDifference is the first line in which two texts differ, as either has it.
+func firstDifference(have, want string) string {
+	a, b := strings.Split(have, "\n"), strings.Split(want, "\n")
+	i := 0
+	for i < len(a)-1 && i < len(b)-1 && a[i] == b[i] {
+		i++
+	}
+	return fmt.Sprintf("line %d is\n%s\nand should be\n%s", i+1, a[i], b[i])
 }
 
 // alerts is the section of the page that leads to their runbooks.

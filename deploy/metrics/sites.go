@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/printer"
 	"go/token"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,6 +102,46 @@ func (p *source) constants() map[string]string {
 		}
 	}
 	return out
+}
+
+// texts are those that a variable of the package holds: a list, or a table with a text
+// for each key.
+func (p *source) texts(variable string) (list []string) {
+	r := &reader{p: p, names: scope{}, helpers: map[string]*ast.FuncDecl{}}
+	for _, f := range p.files {
+		for _, d := range f.Decls {
+			r.collect(d)
+		}
+	}
+	table, ok := r.names[variable].(*ast.CompositeLit)
+	if !ok {
+		return nil
+	}
+	for _, e := range table.Elts {
+		if pair, ok := e.(*ast.KeyValueExpr); ok {
+			e = pair.Value
+		}
+		if text, ok := literal(e); ok {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+// lookUp replaces what is computed from a table by the table's texts. Without a table
+// nothing changes, and the page wants to know what bounds the label.
+func (l *Label) lookUp(packages []*source, from [2]string) {
+	computed, variable := from[0], from[1]
+	for _, p := range packages {
+		name, ok := strings.CutPrefix(variable, p.ImportPath+".")
+		if !ok || strings.ContainsAny(name, "/.") {
+			continue
+		}
+		if texts := p.texts(name); len(texts) > 0 {
+			l.Values = append(l.Values, texts...)
+			l.Computed = slices.DeleteFunc(l.Computed, func(e string) bool { return e == computed })
+		}
+	}
 }
 
 func literal(e ast.Expr) (string, bool) {

@@ -42,12 +42,40 @@ const (
 	Counters
 )
 
+// counterNames are the values of the label event in docs/metrics.md.
 var counterNames = [Counters]string{
-	"bad_salt", "bad_too_low", "bad_too_high", "bad_parity", "bad_container_id", "bad_too_old", "bad_seqno",
-	"bad_container", "silenced", "malformed", "held_dropped", "duplicates", "repeated", "acks", "pushes", "pushes_lost",
-	"answers_lost", "results_orphan", "gzip_saved_bytes", "unpacked_bytes", "unknown", "undecodable", "overload", "refused",
-	"encode_failed", "sessions_made", "sessions_gone", "lenient_salt",
-	"temp_keys_gone", "temp_keys_refused", "gaps", "pushes_foreign",
+	CountBadSalt:         "bad_salt",
+	CountBadTooLow:       "bad_too_low",
+	CountBadTooHigh:      "bad_too_high",
+	CountBadParity:       "bad_parity",
+	CountBadContainerID:  "bad_container_id",
+	CountBadTooOld:       "bad_too_old",
+	CountBadSeqno:        "bad_seqno",
+	CountBadContainer:    "bad_container",
+	CountSilenced:        "silenced",
+	CountMalformed:       "malformed",
+	CountHeldDropped:     "held_dropped",
+	CountDuplicates:      "duplicates",
+	CountRepeated:        "repeated",
+	CountAcks:            "acks",
+	CountPushes:          "pushes",
+	CountPushesLost:      "pushes_lost",
+	CountAnswersLost:     "answers_lost",
+	CountResultsOrphan:   "results_orphan",
+	CountGzipSaved:       "gzip_saved_bytes",
+	CountUnpacked:        "unpacked_bytes",
+	CountUnknown:         "unknown",
+	CountUndecodable:     "undecodable",
+	CountOverload:        "overload",
+	CountRefused:         "refused",
+	CountEncodeFailed:    "encode_failed",
+	CountSessionsMade:    "sessions_made",
+	CountSessionsGone:    "sessions_gone",
+	CountLenientSalt:     "lenient_salt",
+	CountTempKeysGone:    "temp_keys_gone",
+	CountTempKeysRefused: "temp_keys_refused",
+	CountGaps:            "gaps",
+	CountPushesForeign:   "pushes_foreign",
 }
 
 func (c Counter) String() string { return counterNames[c] }

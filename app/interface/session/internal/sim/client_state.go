@@ -117,10 +117,17 @@ func acknowledged(in sess.Input) (ids []int64) {
 	return ids
 }
 
+// notTaken are the events of a packet or message that the machine did not take.
+var notTaken = map[sess.Counter]bool{
+	sess.CountBadSalt: true, sess.CountBadTooLow: true, sess.CountBadTooHigh: true, sess.CountBadParity: true,
+	sess.CountBadContainerID: true, sess.CountBadTooOld: true, sess.CountBadSeqno: true, sess.CountBadContainer: true,
+	sess.CountSilenced: true, sess.CountMalformed: true, sess.CountHeldDropped: true, sess.CountUndecodable: true,
+}
+
 // understood reports whether a step took all of the packet that came in it.
 func (m *machine) understood(out *sess.Effects) bool {
 	return m.now.HeldPackets <= m.before.HeldPackets && !slices.ContainsFunc(out.Counts, func(c sess.Count) bool {
-		return c.What <= sess.CountHeldDropped || c.What == sess.CountUndecodable
+		return notTaken[c.What]
 	})
 }
 
