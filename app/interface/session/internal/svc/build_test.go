@@ -4,8 +4,11 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	zeroprometheus "github.com/zeromicro/go-zero/core/prometheus"
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
@@ -73,4 +76,50 @@ func TestKeysThatComeAtOnceWaitForAuthsession(t *testing.T) {
 	s.workers.Close()
 	require.EqualValues(t, 2*arrivals, answered.Load())
 	require.Zero(t, fault.Load())
+}
+
+// acknowledging is a key in which messages are acknowledged.
+type acknowledging struct{ done chan struct{} }
+
+func (a acknowledging) Step(_, _ int64, _ sess.Input, out *sess.Effects) {
+	out.Counts = append(out.Counts, sess.Count{What: sess.CountAcks, N: 7})
+	close(a.done)
+}
+
+// What happened since events were last exported, up to 5 s before, was never counted of
+// a node that stopped.
+func TestEventsBeforeTheEndAreCounted(t *testing.T) {
+	zeroprometheus.Enable()
+	acks := func() (n float64) {
+		families, err := prometheus.DefaultGatherer.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			for _, m := range f.GetMetric() {
+				if f.GetName() == "session_protocol_events_total" && m.GetLabel()[0].GetValue() == sess.CountAcks.String() {
+					n = m.GetCounter().GetValue()
+				}
+			}
+		}
+		return n
+	}
+	schema, err := tl.Load(tl.Default)
+	require.NoError(t, err)
+	c := config.Config{}
+	c.SetDefaults()
+	s := Prepare(c, schema, "10.0.0.1:20120")
+	done := make(chan struct{})
+	s.Build(Deps{
+		Node:    func(string) (cluster.Conn, error) { return nil, context.Canceled },
+		Machine: func(*sess.MainAuthWrapper, int64, bool, bool) runloop.Machine { return acknowledging{done} },
+	})
+	before := acks()
+	s.run()
+	require.NoError(t, s.Runloop.Post(1, false, &sess.Tick{}))
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the key has done nothing")
+	}
+	s.Close()
+	require.InDelta(t, 7, acks()-before, 0)
 }

@@ -41,11 +41,16 @@ func (s *ServiceContext) measure(ctx context.Context) {
 			running, waiting := s.Runloop.Load()
 			metrics.RPCQueue.Set(float64(running), "running")
 			metrics.RPCQueue.Set(float64(waiting), "waiting")
-			for c := range sess.Counters {
-				if n := s.Runloop.Counted(c); n > 0 {
-					metrics.Events.Add(float64(n), c.String())
-				}
-			}
+			s.countEvents()
+		}
+	}
+}
+
+// countEvents exports what happened in sessions since the last time.
+func (s *ServiceContext) countEvents() {
+	for c := range sess.Counters {
+		if n := s.Runloop.Counted(c); n > 0 {
+			metrics.Events.Add(float64(n), c.String())
 		}
 	}
 }
@@ -150,6 +155,7 @@ func (s *ServiceContext) Close() {
 		s.stop()
 		s.busy.Wait()
 		s.Runloop.Wait()
+		s.countEvents() // those since measure's last turn
 		s.Keys.Wait()
 		s.Gateways.Close()
 		s.Cluster.Close()
