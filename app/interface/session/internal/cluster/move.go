@@ -73,11 +73,12 @@ func (c *Cluster) Fetch(permAuthKeyID int64, from []string, patient bool, done f
 	}
 }
 
-// fetch asks until a time, and nodes that refuse until another. It asks again where an
-// answer may have been lost: in the same attempt a node gives the same. One that does not
-// answer is left alone for a while, for it has other keys, too, whose clients would wait
-// for it one after the other. Each of the others is asked once however late it is, since
-// this attempt may have waited for them.
+// fetch asks one node after the other: until a time, and a node that refuses until a later
+// one. It asks a node again where an answer may have been lost: in the same attempt a node
+// gives the same state. A node that does not answer is asked for no key at all for
+// silentFor, for it may have many keys, and the clients of each would wait for it, one
+// after the other. Every other node is asked at least once, also when the time is up: it
+// may have passed while the nodes before were asked.
 func (c *Cluster) fetch(permAuthKeyID int64, from []string, until, refused int64) (st *session.KeyState, none error) {
 	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
 	for _, node := range from {
@@ -111,7 +112,7 @@ func (c *Cluster) fetch(permAuthKeyID int64, from []string, until, refused int64
 				silence, limit = 0, refused // also where the next answer is lost
 			}
 			metrics.Moves.Inc("failed")
-			if Gone(err) {
+			if Unable(err) {
 				if silence++; silence == silences {
 					c.silence(node)
 				}
@@ -154,8 +155,10 @@ func is(err error, want *rpcerr.Error) bool {
 	return status.Code(err) == codes.Code(uint32(want.Code)) //nolint:gosec // positive
 }
 
-// Gone reports whether a node is not there, does not answer, or knows no such calls.
-func Gone(err error) bool {
+// Unable reports whether a node could not do what it was asked for, by the error of the
+// call: it is not there, does not answer, or does not know the call, as one of an earlier
+// release.
+func Unable(err error) bool {
 	code := status.Code(err)
 	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Unimplemented
 }
@@ -356,12 +359,12 @@ func (c *Cluster) offer(keys []int64) {
 			})
 		}
 	}
-	// Who has said yes comes at once, as fast as it can. What is here still a while
-	// later is not wanted, as when that node has ended.
+	// A node that takes an offer asks for the keys at once. It does not want a key that
+	// is still here after this time, or that node has ended.
 	c.schedule(takeOver/2+time.Duration(len(keys))*keyTime, func() { c.let(keys) })
 }
 
-// errRefused means that a node does not take offers.
+// errRefused means that a node takes none of the keys that it was offered.
 var errRefused = errors.New("cluster: the keys are not taken")
 
 func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err error) {
@@ -381,7 +384,7 @@ func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err erro
 			return out.GetRefused(), nil
 		case e == nil: // it has not heard of the change yet
 			err = errRefused
-		case Gone(e):
+		case Unable(e):
 			return nil, e
 		default:
 			err = e

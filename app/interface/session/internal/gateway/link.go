@@ -42,7 +42,7 @@ type link struct {
 	silent     bool // this gateway never answers on its stream
 
 	waitingSince time.Time // when the first of unanswered was written
-	downSince    time.Time // since when the gateway is not reached; zero: it was, at last
+	downSince    time.Time // since when no attempt has reached the gateway; zero: the latest one did
 	left         bool      // it has left etcd's list
 	used         time.Time
 	closed       bool

@@ -22,7 +22,7 @@ type stream struct {
 	rpc    gateway.RPCGatewayStream_GatewayDataStreamClient
 	cancel context.CancelFunc
 	watch  *time.Timer   // ends a stream whose answers are overdue
-	late   func() bool   // calls off what cuts the stream when the link was closed long ago
+	late   func() bool   // the stream is cut endTime after the link was closed; this takes the order back
 	ended  chan struct{} // closed when the reader is done
 	err    error         // why; set before ended is closed
 }

@@ -91,7 +91,7 @@ func (s *Server) pushOn(permAuthKeyID int64, owner string, in sess.Input, done f
 	metrics.Foreign.Inc("forwarded")
 	sendOn, size := cluster.Request(permAuthKeyID, in)
 	s.svc.Cluster.SendOn(permAuthKeyID, size, owner, func(err error) {
-		if !cluster.Gone(err) {
+		if !cluster.Unable(err) {
 			done(passOn(err))
 			return
 		}

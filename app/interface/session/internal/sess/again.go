@@ -14,8 +14,9 @@ const repeatEvery = 4 * time.Second
 // perByte is the time that a repeated byte takes of repeatEvery, in nanoseconds.
 func (w *MainAuthWrapper) perByte() int64 { return max(1, int64(repeatEvery)/int64(w.cfg.RepeatBytes)) }
 
-// repeatLeft is how many bytes may be repeated now. Whoever finds some may repeat one
-// message, whatever its size, and leaves less than nothing.
+// repeatLeft is how many bytes may be repeated now. While it is above zero one more
+// message may be repeated, however large that is. repeatLeft may be below zero then, and
+// nothing is repeated until it is above zero again.
 func (w *MainAuthWrapper) repeatLeft() int {
 	return int((int64(repeatEvery) - max(w.repeatedTo-w.now, 0)) / w.perByte())
 }

@@ -61,9 +61,10 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 // SESS-11).
 func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	const settled = 5 * time.Second // a client that flips between gateways repeats nothing
-	// The gateway had let go of the session before it saw it for the first time
-	// again, so its word of that is still to come. What is told within a second is
-	// the same connection: session_createSession tells of it, and so does a packet.
+	// The gateway tells of a new connection of a session that counts as connected to the
+	// same gateway. So the connection before has been closed, and the gateway's word of
+	// that may still come: onConnClosed passes over it then. Within a second it is not a
+	// second connection: session_createSession and the first packet tell of the same one.
 	if isNew && s.online && s.server == server && w.now-s.connAt >= int64(time.Second) {
 		s.closeDue = w.now + int64(settled)
 	}

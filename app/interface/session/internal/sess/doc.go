@@ -259,7 +259,9 @@
 // sessions, those that have ended, windows, outboxes by count and bytes, each for
 // itself and those of a key together (crowd.go), calls in flight and waiting, what
 // a packet may hold or inflate to, what waits for salts or for a session that takes
-// updates, and what is sent again. Where something must give way, answers are kept longest, and updates
+// updates, and what is sent again. Bounds that nobody has to change are constants beside
+// what they bound, some without a counter: maxAsks, maxAfter, maxAcks, storeBurst,
+// heldPushBytes, wire.MaxIDs. Where something must give way, answers are kept longest, and updates
 // collapse into updatesTooLong, so that the client fetches the difference.
 //
 // Rules are cited by the ids of docs/rules.md, which says what each asks, where it

@@ -14,8 +14,8 @@ const announceRetry = 5 * time.Second
 // told. Times are Unix nanoseconds.
 //
 // Between two Steps:
-//   - while toldAt is 0 all else is zero but was: nothing has been told that status
-//     could have refused, or that somebody could have left.
+//   - while toldAt is 0, status takes the key for offline, and all other fields but was
+//     are zero: they speak of an announcement, and there is none.
 //   - sureAt is not after toldAt.
 //   - known excludes telling and refused: an entry that is there is only renewed, and
 //     a renewal that is refused ends known.
@@ -81,8 +81,9 @@ func (p *presence) take(lasts time.Duration) (lapsed bool) {
 // forgotten notes that status has no entry any more. It is told at once.
 func (p *presence) forgotten(now int64) { p.known, p.sureAt, p.renewAt = false, 0, now }
 
-// unheard reports whether word is on its way whether status had lost the entry: a node
-// that hands the key over does not wait for it, and no other node hears it.
+// unheard reports whether status has yet to answer if it had lost the entry. A node that
+// hands the key over does not wait for that answer, and the node that gets the key never
+// hears it. So export writes that no announcement is known to have been taken.
 func (p *presence) unheard() bool { return !p.known && p.telling && p.sureAt != 0 }
 
 // export writes what status knows for the node that gets the key.

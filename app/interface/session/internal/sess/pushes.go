@@ -25,7 +25,7 @@ const (
 //   - held has no more than HeldPushes updates, of no more than heldPushBytes
 //     together; what another node has handed over may be more.
 //   - target is a session of the key, or nil.
-//   - sessionGaps is set while a session has a gap of its own (session.gap). It may
+//   - sessionGaps is set while a session has a gap of its own (session.updates.gap). It may
 //     stay set when that session has gone: catchUp finds out.
 //   - without a push session wakeDue has nobody to wake; it stays until one is named.
 type pushes struct {
@@ -57,7 +57,7 @@ func (p *pushes) returned() {
 // lose notes that updates were lost here.
 func (p *pushes) lose() { p.gap = true }
 
-// loseInSession notes that the updates of a session may have been lost (session.gap).
+// loseInSession notes that the updates of a session may have been lost (session.updates.gap).
 func (p *pushes) loseInSession() { p.sessionGaps = true }
 
 // behind reports whether the client may lack updates, beside those in an outbox.

@@ -53,10 +53,10 @@ func asksNothing(id uint32) bool {
 	return false
 }
 
-// acknowledgeable reports whether a service message that wants to be acknowledged
-// is, by msgs_ack: one that asks for nothing, and one that is answered as late as
-// a call. Any other has its answer, which acknowledges it (rule ACK-6), or needs no
-// acknowledgment, whatever its seqno says (rule ACK-5).
+// acknowledgeable reports whether msgs_ack names a service message whose seqno asks for
+// an acknowledgment. It names those that have no answer, and destroy_auth_key, whose
+// answer may come as late as that of a call. For the others their answer is the
+// acknowledgment (rule ACK-6). msgs_ack and http_wait need none (rule ACK-5).
 func acknowledgeable(id uint32) bool {
 	return id == wire.IDDestroyAuthKey || id != wire.IDMsgsAck && asksNothing(id)
 }

@@ -39,7 +39,7 @@ type session struct {
 	bytes  int      // of queue and sent
 
 	lastID   int64 // last message id given out
-	lead     int64 // session's time less the time by which everything waits, ns, while it leads
+	lead     int64 // while leads: message ids are by the time that everything waits by and this, ns
 	connAt   int64 // when its TCP connection was new
 	closeDue int64 // until then word may come that the connection before this one is closed; 0: it has come
 	first    int64 // lowest id accepted before the greeting is out
@@ -62,9 +62,9 @@ type session struct {
 	offlineFor EndReason // why it went offline; it ends for that
 	online     bool
 	greeted    bool // new_session_created was queued
-	leads      bool // the session's time is ahead of the clock
+	leads      bool // the session's time is ahead of the machine's clock, which was set back
 	ended      bool // its login was ended elsewhere
-	doomed     bool // so it is said, though no login is known here yet: StateUnknown
+	doomed     bool // its login is said to have ended, and has not been read here yet: answers and updates wait for the read
 	again      bool // what was sent on earlier connections is to be repeated when that may be
 	throttled  bool // repetitions wait until that may be
 	dirty      bool // flush looks at it at the end of the step

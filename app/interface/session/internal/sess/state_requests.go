@@ -176,6 +176,9 @@ func (w *MainAuthWrapper) onResendAnswers(s *session, m wire.Message) {
 	})
 }
 
+// resend sends those of our messages again that a request names; find says where in
+// s.sent the message of an id is. If one of them is not kept, none is sent, and the
+// client is told the state of all (rule STATE-11).
 func (w *MainAuthWrapper) resend(s *session, m wire.Message, find func(int64) (int, bool)) {
 	r := wire.NewReader(m.Body[4:])
 	ids := r.Longs()

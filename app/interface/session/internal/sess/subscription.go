@@ -38,8 +38,8 @@ func (u *subscription) decline() {
 	}
 }
 
-// suppose notes that the session is one that listens, unless it has declined. It
-// returns whether that is so.
+// suppose has the session taken for one that takes updates, until its calls say so or
+// not. It returns false, and changes nothing, where the session has declined them.
 func (u *subscription) suppose() bool {
 	if u.declined {
 		return false
@@ -66,8 +66,9 @@ func (u *subscription) told() { u.gap = false }
 // loginEnds forgets what the sessions of a login took.
 func (u *subscription) loginEnds() { u.subscribed, u.supposed, u.gap = false, false, false }
 
-// holdBack has updates wait for a call whose result they must not overtake. False:
-// so many do that one more does not matter.
+// holdBack has the session's updates wait for the result of a call, which they must not
+// overtake. It returns false where 255 calls hold them back already: this call is not
+// counted then, and letGo is not called for it.
 func (u *subscription) holdBack() bool {
 	if u.syncing == 255 {
 		return false
@@ -76,7 +77,7 @@ func (u *subscription) holdBack() bool {
 	return true
 }
 
-// letGo ends that.
+// letGo ends what holdBack began for one call.
 func (u *subscription) letGo() { u.syncing-- }
 
 // export is the flags of the session that are these.

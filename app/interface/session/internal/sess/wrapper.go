@@ -52,11 +52,12 @@ type MainAuthWrapper struct {
 // shared by all wrappers of a node, rnd must be safe for that.
 func New(key int64, unbound bool, cfg *Config, schema *tl.Schema, rnd io.Reader) *MainAuthWrapper {
 	w := &MainAuthWrapper{key: key, cfg: cfg, schema: schema, rnd: rnd}
-	// Tickets of different wrappers differ, also of a key's one after the other:
-	// what completes a call may follow the sessions of a temp key to another
-	// wrapper, or come from another node after its key.
+	// No two wrappers give out the same tickets, nor do two that one key has had, one
+	// after the other. The outcome of a call is found by its ticket, and may come to
+	// another wrapper than the one that made the call: it follows the sessions of a temp
+	// key that is bound, and a key that moves to another node.
 	var b [8]byte
-	_, _ = rnd.Read(b[:]) // without it they differ from key to key, at least
+	_, _ = rnd.Read(b[:]) // if that fails, tickets of different keys still differ
 	w.ticket = Ticket(uint64(key)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(b[:]))
 	if unbound {
 		w.binding.withoutPermKey()
