@@ -78,8 +78,8 @@ chaos: build ## end, stop and cut off the parts of a cluster for CHAOS (10m) whi
 		-mysql "$$TEST_MYSQL_DSN" -redis "$$TEST_REDIS_ADDR" -etcd "$$TEST_ETCD_ENDPOINTS" -etcd-program $(CURDIR)/.cache/etcd -programs clients \
 		-for $(CHAOS) $(if $(SEED),-seed $(SEED)) $(if $(SHORT),-short) $(if $(FAULTS),-only "$(FAULTS)")'
 
-sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all
-	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
+sim: ## simulate clusters of session nodes: SEEDS (200) runs from START (1) on; SIM_TRACE=1 prints all, SIM_ALL=1 goes on after one that fails
+	@SIM_START=$(START) SIM_SEEDS=$(SEEDS) SIM_TRACE=$(SIM_TRACE) SIM_ALL=$(SIM_ALL) CGO_ENABLED=0 go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./app/interface/session/internal/sim
 
 test-rules: ## check the rules for Prometheus and run their cases (promtool: an installed one, or Debian's)
 	@.ci/test-rules

@@ -332,6 +332,11 @@ func (s *csession) calling(method string) bool {
 	return slices.ContainsFunc(s.calls, func(c *ccall) bool { return c.method == method })
 }
 
+// awaits reports whether the session awaits the answer to a message.
+func (s *csession) awaits(id int64) bool {
+	return slices.ContainsFunc(s.calls, func(c *ccall) bool { return c.m.ID == id })
+}
+
 // ping sends ping, or ping_delay_disconnect when delay is not 0.
 func (s *csession) ping(delay int32) {
 	id := s.c.c.id()

@@ -23,17 +23,26 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 	first, again := w.invocations[id]
 	if !again {
 		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.missed}
+		w.named(m, meta, method, false)
 		return
 	}
 	excuse := w.excuse(m, &first, meta.MsgID)
 	w.check((l == nil || l != first.life) && excuse != "", "at most once",
 		"message %x of session %x is invoked again, first at %s", meta.MsgID, meta.SessionID, clock(first.at))
 	w.c.note("watch", excuse, meta.AuthKeyID, meta.SessionID, meta.MsgID)
-	if method.Name == register { // the client does not know which session is named now
-		for _, cl := range w.c.clients {
-			if cl.perm == m.key {
-				cl.push = device{}
-			}
+	w.named(m, meta, method, true)
+}
+
+// named notes that a call names the session for push messages without its client's
+// knowledge: it was made before, or the client waits for it no more. A call that was
+// refused is made when who recorded it plays it again and no node knows it any more.
+func (w *watch) named(m *machine, meta *sess.Meta, method *tl.Method, again bool) {
+	if method.Name != register {
+		return
+	}
+	for _, cl := range w.c.clients {
+		if s := cl.session(meta.SessionID); cl.perm == m.key && (again || s == nil || !s.awaits(meta.MsgID)) {
+			cl.push = device{}
 		}
 	}
 }
