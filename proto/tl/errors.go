@@ -3,7 +3,9 @@ package tl
 import "fmt"
 
 // The errors of transcoding are values of the types below, to be told apart with errors.As. Offsets count from the
-// start of the input of the call.
+// start of the input of the call. Reading TL gives UnknownConstructorError, UnexpectedConstructorError, TruncatedError and
+// LimitError; writing TL gives MalformedError, UnknownPredicateError, UnknownMethodError, NotInLayerError, RequiredError
+// and LimitError; both give UnknownMessageError.
 
 // UnknownConstructorError says that the TL input holds a constructor or method the table set does not know.
 type UnknownConstructorError struct {
@@ -33,7 +35,8 @@ func (e TruncatedError) Error() string {
 	return fmt.Sprintf("tl: input ends inside the value at offset %d", e.Offset)
 }
 
-// TrailingError says that the TL input goes on after the object.
+// TrailingError says that the TL input goes on after the object. Decode takes that, and says how much it read: a caller
+// that allows no rest returns this error.
 type TrailingError struct {
 	Offset int
 	Bytes  int
@@ -50,6 +53,9 @@ type LimitError struct {
 }
 
 func (e LimitError) Error() string {
+	if e.Offset == 0 {
+		return fmt.Sprintf("tl: %s limit exceeded", e.What)
+	}
 	return fmt.Sprintf("tl: %s limit exceeded at offset %d", e.What, e.Offset)
 }
 

@@ -22,7 +22,10 @@ func Example() {
 	}
 	// account.checkUsername#2714d86c username:string, with "durov".
 	call, _ := hex.DecodeString("6cd8142705" + "6475726f76" + "0000")
-	request, method, _, err := schema.DecodeRequest(nil, call, tl.MaxOutput)
+	request, method, n, err := schema.DecodeRequest(nil, call, tl.MaxOutput)
+	if err == nil && n != len(call) { // whether a rest is allowed is for the server to say
+		err = tl.TrailingError{Offset: n, Bytes: len(call) - n}
+	}
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -32,12 +35,17 @@ func Example() {
 
 	reply := protowire.AppendTag(nil, 1, protowire.BytesType) // predicate_name
 	reply = protowire.AppendString(reply, "boolTrue")
-	result, err := schema.Encode(nil, method.Reply, reply, 223)
-	fmt.Printf("the client reads %x %v\n", result, err)
+	const layer = 223 // the client's
+	result, err := schema.Encode(nil, method.Reply, reply, layer)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("the client reads %x\n", result)
 	// Output:
 	// account.checkUsername goes to /mtproto.RPCUsernames/account_checkUsername
 	// as TL_account_checkUsername: 08ecb0d3b8021a056475726f76
-	// the client reads b5757299 <nil>
+	// the client reads b5757299
 }
 
 // One object has a constructor for each range of layers. Encode writes that of the client.
@@ -116,8 +124,28 @@ func ExampleReadSet() {
 	//   3 user_id: 7
 }
 
-// Errors say what is wrong and where; errors.As tells them apart.
+// TL becomes protobuf by the name of its type's message. What is read need not be all there is.
 func ExampleSchema_Decode() {
+	schema, err := tl.Load(tl.Default)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// peerUser#59511722 user_id:long = Peer, with 7, and what follows it in a stream.
+	stream, _ := hex.DecodeString("22175159" + "0700000000000000" + "ffff")
+	pb, n, err := schema.Decode(nil, schema.Message("Peer"), stream)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%x\n%d bytes are left\n", pb, len(stream)-n)
+	// Output:
+	// 0a08706565725573657210a2aec4ca051807
+	// 2 bytes are left
+}
+
+// Errors say what is wrong and where; errors.As tells them apart.
+func ExampleSchema_Decode_errors() {
 	schema, err := tl.Load(tl.Default)
 	if err != nil {
 		fmt.Println(err)
@@ -128,7 +156,8 @@ func ExampleSchema_Decode() {
 	if errors.As(err, &unknown) {
 		fmt.Printf("no constructor %08x, at byte %d\n", unknown.ID, unknown.Offset)
 	}
-	_, _, err = schema.Decode(nil, schema.Message("Vector_Int"), []byte{0x15, 0xc4, 0xb5, 0x1c, 2, 0, 0, 0})
+	twoOfNone := []byte{0x15, 0xc4, 0xb5, 0x1c, 2, 0, 0, 0} // counts two elements, and holds none
+	_, _, err = schema.Decode(nil, schema.Message("Vector_Int"), twoOfNone)
 	fmt.Println(err)
 	_, _, err = schema.Decode(nil, schema.Message("NoSuchThing"), nil)
 	fmt.Println(err)

@@ -27,7 +27,7 @@ func (e *Error) Error() string { return e.Message }
 // Status is the error for a caller over gRPC.
 func (e *Error) Status() error { return status.Error(codes.Code(uint32(e.Code)), e.Message) }
 
-// What clients are told, as rpc_error.
+// What clients are told, as rpc_error. Rows says when.
 var (
 	ErrInputFetch       = &Error{400, "INPUT_FETCH_ERROR"}
 	ErrInputConstructor = &Error{400, "INPUT_CONSTRUCTOR_INVALID"}
@@ -54,7 +54,7 @@ var (
 
 // What gateways, sync and BFFs are told, as statuses of gRPC. Stock gateways and sync
 // throw a node out of their rings for 4 and 14, their breakers count 8, 12 and 13, and 2
-// tells them nothing: none of these is ever answered.
+// tells them nothing: none of these is ever answered. Rows says when the others are.
 var (
 	ErrChannelFull  = &Error{420, "SESSION_DATA_CHANNEL_FULL"}
 	ErrOverloaded   = &Error{420, "SESSION_OVERLOADED"}

@@ -181,8 +181,9 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 			w.logIn(st.UserID)
 		}
 	case StateNeedPassword:
-		// An authsession of an earlier release says so of a key that has such a
-		// call in work, too. Our own says nothing of what the login owes.
+		// An authsession of an earlier release says so also while a sign-in is in
+		// work. So while one of this key is, the answer proves nothing, and counts
+		// only where the state is unknown.
 		if w.login.state == StateUnknown || !w.loggingIn() {
 			w.logOut(StateNeedPassword)
 		}
@@ -194,7 +195,9 @@ func (w *MainAuthWrapper) adoptState(st *AuthState) {
 }
 
 // noLogin takes in that nobody is logged in. A login that was there until now
-// has ended elsewhere, and how the key came to have none is kept.
+// has ended elsewhere, and how the key came to have none is kept. Where Revoked came
+// before it was known whose the key is, its sessions were doomed: their answers waited
+// for this read, and are withdrawn, and their calls are refused.
 func (w *MainAuthWrapper) noLogin(to State) {
 	switch w.login.state {
 	case StateNormal:
@@ -335,7 +338,7 @@ func (w *MainAuthWrapper) doubtLogins() {
 // endLogin leaves nothing of the login but refusals.
 func (w *MainAuthWrapper) endLogin() {
 	w.login.endElsewhere(w.now)
-	for s := range w.sessions() { // before the refusals are there
+	for s := range w.sessions() { // first: the refusals of endCalls would be withdrawn, too
 		w.end(s, EndRevoked)
 		w.endSession(s)
 	}

@@ -62,7 +62,8 @@
 // Once: whatever a session has received it knows by its id, and what it may have
 // forgotten it refuses. When a session ends, its wrapper remembers the highest id
 // for as long as it would be accepted (gone.go), so that a packet that somebody
-// recorded is not done again either, as long as this node has the key. A client that
+// recorded is not done again either. This memory moves with the key, and is lost only
+// when its node dies. A client that
 // sends a call again as a new message has it made again, and nothing here can tell.
 // GramJS does so after a reconnect, in a new session; TDLib, mtcute and Android when new_session_created
 // says that what came before is not known.
@@ -95,8 +96,8 @@
 //	auth.logOut ─▶ logOut                              ended here
 //	Revoked, a push, a read ─▶ revoke                  ended elsewhere
 //
-// With a login end the answers and updates that were meant for it, not its
-// sessions: those are the client's, who may log in again in them. Which calls
+// When a login ends, its answers and updates are dropped. Its sessions stay: the
+// client may log in again in them. Which calls
 // need a login is said in traits.go, and why in PEERS.md, "Calls allowed before
 // login".
 //
@@ -109,7 +110,7 @@
 //
 //	unknown        the state has not been read, or another node may have changed it
 //	new            the key has no user, and storage knows nothing of its client
-//	wait-init      the key has no user, and authsession waits for initConnection
+//	wait-init      the key has no user: stock has this state, and nothing makes it
 //	unauthorized   the key has no user
 //	password       the login waits for its password
 //	password-here  the login waits for its password, and storage may not know that
@@ -123,7 +124,8 @@
 // What the machine does besides:
 //
 //	read           it asks authsession for the state
-//	doubt          it asks authsession before the next call is refused, or beside it
+//	doubt          it will ask authsession: before it refuses a call, or, of a key that
+//	               has a user, while its next call goes on
 //	offline        it tells status that nobody is there (online.go)
 //	refuse         it answers 401 to the calls of the login that are at a BFF
 //	withdraw       it drops answers that the client has not acknowledged
@@ -132,10 +134,14 @@
 //	               difference when a user is logged in again (gap.go)
 //	tell           it sends updatesTooLong to a session that takes updates
 //
-// A read, a sign-in and an auth.logOut have begun before their outcome arrives, in
-// the same state. Where the state lets none begin (unknown, suspected, destroyed), or
-// its beginning changes the state (revoked), they have begun before the state was
-// entered. A sign-in that succeeds is judged by what storage says of the login when
+// A read ends in onState (auth.go), a sign-in and an auth.logOut in applyOutcome
+// (result.go). updateAccountResetAuthorization comes to onReset (push.go), Returned to
+// onReturned (auth.go), Revoked and Settled to dispatch (wrapper.go). destroy_auth_key
+// calls destroy (auth.go).
+//
+// A read, a sign-in or an auth.logOut has begun in the state of its row. There are three
+// exceptions: a sign-in or auth.logOut in unknown or suspected, anything in destroyed, a
+// sign-in in revoked. These began before the key came into that state. A sign-in that succeeds is judged by what storage says of the login when
 // its mark is cleared. "others" are the states that an event does not name.
 //
 //	a read says: the user
@@ -242,8 +248,8 @@
 //
 // # Time
 //
-// Everything waits by a time that goes on evenly. What the machine's clock says is
-// another matter: it may be set, and only message ids, salts and dates are by it.
+// There are two times. All waiting is by now, which never goes back. wall is the machine's
+// clock, which may be set: only message ids, salts and dates are by it.
 //
 // Effects.WakeAt is the next moment at which something happens by itself: a
 // silent session goes offline or ends, an acknowledgment has waited long

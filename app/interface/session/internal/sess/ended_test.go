@@ -88,13 +88,13 @@ func TestEndedLoginLeavesTheSessionOpen(t *testing.T) {
 func TestEndedLoginIsHeardOfNoMore(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)
-	running := x.recv(1, x.method("account.getAccountTTL"))
-	difference := x.recv(1, x.method("updates.getState"))
-	promised := x.recv(1, x.method("help.getNearestDc"))
+	running := x.recv(1, x.method("account.getAccountTTL")) // at a BFF
+	difference := x.recv(1, x.method("updates.getState"))   // likewise; updates wait for it
+	promised := x.recv(1, x.method("help.getNearestDc"))    // its result will be pushed
 	ticket, _ := x.invoked("help.getNearestDc")
 	x.finish(ticket, &MethodResult{Pushed: true}, nil)
-	waiting := x.recv(1, tlAfter(running.ID, x.method("help.getPromoData")))
-	open := x.recv(1, tlAfter(promised.ID, x.method("help.getConfig")))
+	waiting := x.recv(1, tlAfter(running.ID, x.method("help.getPromoData"))) // not made yet
+	open := x.recv(1, tlAfter(promised.ID, x.method("help.getConfig")))      // likewise, and needs no login
 	x.step(&PushUpdates{Updates: x.updates(1)})
 	x.take()
 
@@ -130,8 +130,8 @@ func TestEndedLoginIsHeardOfNoMore(t *testing.T) {
 	require.True(t, x.out.Done)
 }
 
-// A client that only listens, and pings, was not told that its login had ended
-// for up to an hour.
+// A client that only listens, and pings, is told at once that its login has ended. Once, it
+// heard of it after up to an hour.
 func TestEndedLoginIsAnnounced(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)
@@ -218,7 +218,8 @@ func TestEndingCallIsAnswered(t *testing.T) {
 	}
 }
 
-// updateAccountResetAuthorization ended the sessions of every key it was sent to.
+// updateAccountResetAuthorization names a key. Once, it ended the sessions of every key
+// that it was sent to.
 func TestResetConcernsTheNamedKeyOnly(t *testing.T) {
 	x := newWorld(t, false)
 	x.login(1)
@@ -237,8 +238,8 @@ func TestResetConcernsTheNamedKeyOnly(t *testing.T) {
 	x.refused(1, "help.getPromoData")
 }
 
-// Several services send that news: what comes late, or names who was there
-// before, ended the login that had begun since.
+// Several services send updateAccountResetAuthorization. Once, one that came late, or that
+// named an earlier user, ended the login that had begun since.
 func TestResetOfAnEarlierLogin(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -27,7 +27,7 @@ const (
 // each move does to calls, updates and status is in auth.go. Times are Unix
 // nanoseconds.
 //
-// Between two Steps:
+// Between two Steps (invariants_test.go checks it in every test):
 //   - userID is 0 unless state is StateNormal.
 //   - state is never StatePermBound, LoggedOut only after an auth.logOut of this key,
 //     Revoked only after a login of this key.
@@ -152,10 +152,10 @@ func (l *login) markCleared() { l.uncleared = nil }
 
 // mayHaveChanged reports whether the state is worth a read before a call is
 // refused: a login may have been accepted on another device meanwhile, or made by a
-// call that another node had when the key moved. Not on every call, for not everyone
-// who is refused has a reason to hope; a password that a BFF asked for here is paid
-// here, or not at all; and who has logged out logs in again by a call of this key,
-// which casts doubt if its result does not say so.
+// call that another node had when the key moved. There is at most one read each
+// StateRefresh, unless there is a doubt. There is none while passwordOwed: only a call of
+// this key can give that password. After auth.logOut only a doubt brings one: the next
+// login is a call of this key, which raises a doubt if its result does not say enough.
 func (l *login) mayHaveChanged(now int64, cfg *Config) bool {
 	if l.passwordOwed {
 		return false

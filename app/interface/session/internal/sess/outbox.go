@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
@@ -239,7 +240,7 @@ func (w *MainAuthWrapper) note(s *session, body []byte) {
 func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
 	if w.tooLarge(body) {
 		w.count(CountEncodeFailed)
-		w.answerError(s, req, 500, "RESPONSE_TOO_LONG")
+		w.answerError(s, req, rpcerr.ErrResponseTooLong.Code, rpcerr.ErrResponseTooLong.Message)
 		return
 	}
 	s.unack(req)
