@@ -113,6 +113,15 @@ func TestCtlExportsTheAuditLog(t *testing.T) {
 	require.Greater(t, strings.Count(stdout, "\n"), 600)
 }
 
+// ctl speaks gRPC. The port of REST answers it by HTTP/1, and both are named side by side
+// in the configuration.
+func TestCtlOnThePortOfRest(t *testing.T) {
+	a := serve(t, false, manyCalls)
+	code, _, stderr := a.ctl(both(t), "list", "--addr", a.rest)
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "this looks like the port of Admin.Rest; ctl needs that of Admin.ListenOn (Unavailable)\n")
+}
+
 func TestCtlFollows(t *testing.T) {
 	a := serve(t, false, manyCalls)
 	code, stdout, stderr := a.ctl(both(t), strings.Fields("events --once --user 778 --type session.revoked")...)

@@ -114,7 +114,9 @@ func (v *invocation) usage(w io.Writer) {
 	}
 	fmt.Fprintf(w, `
 Every command has --help. A token comes from --token-file or from the variable
-%s, the node's address from --addr or %s.
+%s, the node's address (Admin.ListenOn) from --addr or %s.
+All times that a command prints are UTC, as 2026-01-31T00:00:00Z. Flags take other
+zones, too: 2026-01-31T01:00:00+01:00.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 not found, 5 done in part.
 `, tokenVariable, addressVariable)
 }
@@ -172,6 +174,9 @@ func describe(err error) problem {
 	}
 	if s, ok := status.FromError(err); ok {
 		p.Code, p.Message = s.Code().String(), printable(s.Message())
+		if s.Code() == codes.Unavailable && strings.Contains(p.Message, "http2: frame too large") { // the answer was no HTTP/2
+			p.Message += ": this looks like the port of Admin.Rest; ctl needs that of Admin.ListenOn"
+		}
 	}
 	return p
 }

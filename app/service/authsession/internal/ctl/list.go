@@ -17,7 +17,7 @@ func list(ctx context.Context, r *request) error {
 	r.StringVar(&in.DeviceType, "type", "", "only this device `type`: android, ios, desktop, web, bot or other")
 	apiID := r.Int("api-id", 0, "only this app")
 	live := r.Bool("live", false, "only live sessions")
-	ended := r.Bool("ended", false, "only ended sessions")
+	ended := r.Bool("ended", false, "only ended sessions, with the time of their end; the latest sign-in comes first, not the latest end")
 	r.StringVar(&in.Q, "search", "", "a user's id, a session's hash, an address, a network, or a part of device model, app or system version")
 	r.StringVar(&in.Ip, "ip", "", "only sessions seen last at this `address`, or in this network, as 192.0.2.0/24")
 	r.StringVar(&in.Country, "country", "", "only this country, by its `code` of two letters")
@@ -50,13 +50,17 @@ func list(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	return r.pages(ctx, client, in, *limit)
+	return r.pages(ctx, client, in, *limit, *ended)
 }
 
 // pages shows each page when it comes: a list that breaks off has shown what it
-// had, and says where to go on.
-func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *pb.ListSessionsRequest, limit int) error {
-	out := r.stream("sessions", sessionTitles)
+// had, and says where to go on. ended adds the column ENDED.
+func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *pb.ListSessionsRequest, limit int, ended bool) error {
+	titles, row := sessionTitles, sessionRow
+	if ended {
+		titles, row = endedTitles, endedRow
+	}
+	out := r.stream("sessions", titles)
 	shown := 0
 	var more []member // after the list
 	for {
@@ -73,7 +77,7 @@ func (r *request) pages(ctx context.Context, client pb.SessionAdminClient, in *p
 			return out.end(err, member{"next_page_token", in.PageToken})
 		}
 		for _, s := range page.Sessions {
-			if err := out.add(s, sessionRow(s)); err != nil {
+			if err := out.add(s, row(s)); err != nil {
 				return err
 			}
 		}

@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -55,14 +56,21 @@ var sessionTitles = []string{"HASH", "USER", "TYPE", "DEVICE", "APP", "IP", "SIG
 func sessionRow(s *pb.Session) []string {
 	return []string{
 		id(s.Hash), id(s.UserId), s.DeviceType, s.DeviceModel, strings.TrimSpace(s.AppName + " " + s.AppVersion),
-		s.Ip, moment(s.SignedIn), moment(s.LastActive), state(s),
+		s.Ip, moment(s.SignedIn), moment(s.LastActive), cmp.Or(s.RevokeReason, state(s)),
 	}
+}
+
+var endedTitles = slices.Insert(slices.Clone(sessionTitles), len(sessionTitles)-1, "ENDED")
+
+func endedRow(s *pb.Session) []string {
+	row := sessionRow(s)
+	return slices.Insert(row, len(row)-1, moment(s.RevokedAt))
 }
 
 func state(s *pb.Session) string {
 	switch {
 	case s.RevokeReason != "":
-		return s.RevokeReason
+		return "ended"
 	case s.Unconfirmed:
 		return "unconfirmed"
 	}
@@ -88,8 +96,9 @@ func details(s *pb.Session) [][]string {
 		{"last active", moment(s.LastActive)},
 		{"expires", moment(s.ExpiresAt)},
 		{"ended", moment(s.RevokedAt)},
+		{"end reason", s.RevokeReason},
 		{"ended by", s.RevokedBy},
-		{"reason", s.RevokeNote},
+		{"note", s.RevokeNote},
 		{"ticket", s.RevokeTicket},
 	}
 	for _, a := range s.Addresses {
@@ -148,6 +157,7 @@ func configRows(c *pb.Config) [][]string {
 
 func id(n int64) string { return strconv.FormatInt(n, 10) }
 
+// moment prints a time in UTC, in any time zone of this host.
 func moment(t *timestamppb.Timestamp) string {
 	if t == nil {
 		return ""
