@@ -18,6 +18,8 @@ var reading = []*regexp.Regexp{
 	regexp.MustCompile(`^(session|authsession) -f \S+ -print-config$`),
 	regexp.MustCompile(`^(session|authsession) -version$`),
 	regexp.MustCompile(`^authsession -f \S+ -migrate -print$`),
+	regexp.MustCompile(`^authsession ctl (list|get|audit|events) [^;|>&]*$`),
+	regexp.MustCompile(`^session ctl ended -f \S+ --key KEY$`),
 	regexp.MustCompile(`^etcdctl get --prefix \S+$`),
 	regexp.MustCompile(`^redis-cli -h HOST (config get|info) [a-z-]+$`),
 	regexp.MustCompile(`^mysqldump --single-transaction --source-data=2 --databases \w+$`),
