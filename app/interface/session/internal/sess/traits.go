@@ -7,8 +7,8 @@ type trait uint16
 
 const (
 	traitNoLogin   trait = 1 << iota // needs no login
-	traitLoginCode                   // nor when its purpose is a login; see forLogin
-	traitPassword                    // nor when only the password is owed, though else it does
+	traitLoginCode                   // needs no login when its purpose is one; see forLogin
+	traitPassword                    // needs no login while only the password is owed, otherwise it does
 	traitUnbound                     // an unbound temp key may call it (rule PFS-1)
 	traitLogin                       // its result may log in
 	traitLoginHalf                   // its result logs in when only the password is owed

@@ -38,8 +38,10 @@ func (r *Record) noted() (list []Address) {
 }
 
 // Addresses are those that the login was used from, the one seen last first, at
-// most ten. A live login is still used from the device's own address, of which the
-// row has no end, and, where a stock node or a setLayer brought it, nothing yet.
+// most ten. A live login is used from the address of its device's row (Client.IP), which
+// is put first. The login's own row does not say until when: that address was seen last
+// when the login was used last. Where a stock node or a call of setLayer brought it, the
+// login's row does not have it at all yet.
 func (r *Record) Addresses() []Address {
 	list := r.noted()
 	if r.Reason != Live || r.Client.IP == "" {

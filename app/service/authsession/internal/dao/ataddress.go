@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// addressKeys is on how many devices the logins of an address are read at once. Of an
-// address that has more, as that of a carrier, any window of the list has some.
+// addressKeys bounds the devices that are looked up by their address. An address with more
+// of them, such as a carrier's, has logins in every part of the list: there the list is read
+// as without the index, window by window, and soon finds enough.
 const addressKeys = matchRows
 
 // keysAt are the keys of the devices that were seen last at the addresses that w asks

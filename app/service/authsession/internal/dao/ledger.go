@@ -74,9 +74,11 @@ func (l ledger) Forget(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// Settled implements lease.Ledger: whoever can lock the rows that copies are
-// made from finds no transaction there that has not ended. It waits for them as
-// any statement does (lockWaits).
+// Settled implements lease.Ledger: it returns those keys whose rows in MySQL no unfinished
+// transaction is changing. To find out, it locks the rows that the copies of a key in Redis
+// are made from: MySQL grants the locks only once each transaction that changed those rows
+// has ended. When the time for locks is over (lockWaits), it returns an error, and with it
+// the keys of the batches before.
 func (l ledger) Settled(ctx context.Context, keys []string) (settled []string, err error) {
 	for batch := range slices.Chunk(keys, ledgerBatch) {
 		if err := l.d.settled(ctx, batch); err != nil {

@@ -25,10 +25,15 @@ type Touches struct{ d *Dao }
 // Touches returns the store's end of package touch.
 func (d *Dao) Touches() Touches { return Touches{d} }
 
-// shareScript notes a sign of life. It returns the newest, and 1 when MySQL has
-// not been written for an interval: whoever is told so writes.
-// A node whose clock is fast keeps nobody from writing: who claims from later than
-// an interval ahead claims nothing. ARGV: seen, now, the interval in seconds.
+// shareScript notes in Redis when a login was seen last, and chooses the node that writes
+// it to MySQL. It returns the newest sign of life, and 1 when no node has claimed the write
+// for an interval: then the calling node has claimed it, and writes. Else 0.
+//
+// A claim is the time of the node that made it. A node with a fast clock leaves one in the
+// future, which would keep all others from writing until then. So a claim that lies more
+// than an interval ahead of the caller's clock does not count.
+//
+// ARGV: seen and now in Unix seconds, the interval in seconds.
 var shareScript = redisring.NewScript(`
 local seen, claimed = string.match(redis.call('GET', KEYS[1]) or '', '^(%d+) (%d+)$')
 seen, claimed = tonumber(seen) or 0, tonumber(claimed) or 0
