@@ -46,6 +46,7 @@ type Cluster struct {
 	entry       *gateway.Gateway // of EntryDC; nil: none
 	bff         *bff.Server
 	authsession *service
+	adminAddr   string     // of authsession's admin API over gRPC
 	sessions    []*service // the session nodes; those beyond the first may come and go
 
 	undo []func() // what Close does, last one first

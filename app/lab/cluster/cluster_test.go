@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -168,6 +169,41 @@ func TestSessionNodesComeAndGo(t *testing.T) {
 	yaml, err := os.ReadFile(filepath.Join(cfg.Dir, "service.authsession.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, string(yaml), "Salts:\n  Life: 1m0s\n")
+}
+
+// With a console both commands of operators find the cluster: authsession ctl and, for
+// each session node, session ctl.
+func TestConsoleOpensWhatCtlNeeds(t *testing.T) {
+	ctx := limited(t)
+	cfg := config(t)
+	cfg.SessionNodes = 2
+	var err error
+	cfg.Console, err = proc.FreeAddr()
+	require.NoError(t, err)
+	c, err := cluster.Start(ctx, cfg)
+	require.NoError(t, err)
+	defer c.Close()
+	var auth struct {
+		Admin struct {
+			ListenOn string
+			Rest     struct{ Port int }
+		}
+	}
+	require.NoError(t, conf.Load(filepath.Join(cfg.Dir, "service.authsession.yaml"), &auth))
+	require.Equal(t, c.AdminAddr(), auth.Admin.ListenOn)
+	require.Equal(t, cfg.Console, fmt.Sprint("127.0.0.1:", auth.Admin.Rest.Port))
+	require.Len(t, c.DevServers(), 2)
+	for i, name := range []string{"interface.session.yaml", "interface.session-2.yaml"} {
+		var node struct {
+			DevServer struct {
+				Enabled bool
+				Port    int
+			}
+		}
+		require.NoError(t, conf.Load(filepath.Join(cfg.Dir, name), &node))
+		require.True(t, node.DevServer.Enabled)
+		require.Equal(t, c.DevServers()[i], fmt.Sprint("127.0.0.1:", node.DevServer.Port))
+	}
 }
 
 func TestEntryDataCentre(t *testing.T) {

@@ -28,8 +28,9 @@ type Config struct {
 	// files.
 	SessionYAML, AuthSessionYAML string
 
-	// Console is where authsession serves its admin API and the session console,
-	// host:port. Empty: nowhere.
+	// Console is where authsession serves its admin API over REST and the session console,
+	// host:port. With it the admin API is served over gRPC, too (AdminAddr), and the session
+	// nodes have a DevServer (DevServers). Empty: none of these.
 	Console string
 	// ConsoleIssuer is an OpenID Connect issuer at which people may sign in to the
 	// console: as the public client "lab", with the role "operator" in the claim groups.

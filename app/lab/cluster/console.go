@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/tgsession/tgsession/app/lab/proc"
 )
 
 // consoleScopes are what a token of ConsoleToken may: everything.
@@ -16,8 +18,9 @@ const consoleScopes = "sessions:read sessions:revoke sessions:erase audit:read w
 // tokenLife is how long a token of ConsoleToken is good.
 const tokenLife = 12 * time.Hour
 
-// adminYAML turns the admin API of authsession on, with a key that is made where
-// there is none yet; nothing when no address is named for the console.
+// adminYAML turns the admin API of authsession on: over REST at the console's address, and
+// over gRPC at a free one. A key for its tokens is made where there is none yet. Empty when
+// no address is named for the console.
 func (c *Cluster) adminYAML() (string, error) {
 	if c.cfg.Console == "" {
 		return "", nil
@@ -31,11 +34,42 @@ func (c *Cluster) adminYAML() (string, error) {
 			return "", fmt.Errorf("cluster: %w", err)
 		}
 	}
+	if c.adminAddr, err = proc.FreeAddr(); err != nil {
+		return "", err
+	}
 	oidc := ""
 	if c.cfg.ConsoleIssuer != "" {
 		oidc = fmt.Sprintf(", OIDC: {Issuer: %s, ClientID: lab, Grants: {operator: [sessions:read, sessions:revoke]}}", quote(c.cfg.ConsoleIssuer))
 	}
-	return fmt.Sprintf("\nAdmin: {Rest: {Host: %s, Port: %s}, Tokens: {HMACKeyFile: %s}%s}", quote(host), port, quote(c.adminKey()), oidc), nil
+	return fmt.Sprintf("\nAdmin: {ListenOn: %s, Rest: {Host: %s, Port: %s}, Tokens: {HMACKeyFile: %s}%s}", quote(c.adminAddr), quote(host), port, quote(c.adminKey()), oidc), nil
+}
+
+// devServerYAML turns the DevServer of a session node on, at a free address, which it
+// returns as well. Both are empty when no address is named for the console.
+func (c *Cluster) devServerYAML() (text, addr string, err error) {
+	if c.cfg.Console == "" {
+		return "", "", nil
+	}
+	if addr, err = proc.FreeAddr(); err != nil {
+		return "", "", err
+	}
+	host, port, _ := net.SplitHostPort(addr)
+	return fmt.Sprintf("\nDevServer: {Enabled: true, Host: %s, Port: %s}", quote(host), port), addr, nil
+}
+
+// AdminAddr is where authsession serves its admin API over gRPC, for authsession ctl.
+// Empty where Config.Console is.
+func (c *Cluster) AdminAddr() string { return c.adminAddr }
+
+// DevServers are those of the session nodes, for session ctl. None where Config.Console is
+// empty.
+func (c *Cluster) DevServers() (addrs []string) {
+	for _, s := range c.sessions {
+		if s.dev != "" {
+			addrs = append(addrs, s.dev)
+		}
+	}
+	return addrs
 }
 
 func (c *Cluster) adminKey() string { return c.path("admin.key") }

@@ -50,10 +50,15 @@ func (c *Cluster) AddSession(ctx context.Context) error {
 	if n := len(c.sessions); n > 0 {
 		name = fmt.Sprint(sessionKey, "-", n+1)
 	}
+	devServer, dev, err := c.devServerYAML()
+	if err != nil {
+		return err
+	}
 	s, err := c.launch(ctx, spec{key: sessionKey, name: name, text: sessionYAML, args: c.cfg.Session, fields: map[string]any{
-		"Groups": c.bff.Groups(), "Extra": c.cfg.SessionYAML,
+		"Groups": c.bff.Groups(), "Extra": c.cfg.SessionYAML + devServer,
 	}})
 	if s != nil {
+		s.dev = dev
 		c.sessions = append(c.sessions, s) // to be stopped, with an error too
 	}
 	return err

@@ -51,6 +51,7 @@ type service struct {
 	name  string
 	args  []string
 	addr  string
+	dev   string // where the DevServer of a session node is; empty: nowhere
 	out   string
 	find  func(ctx context.Context, key string) ([]string, error)
 	child *proc.Child

@@ -113,14 +113,26 @@ is %s. %s has a password, too: %s. With gotd/td:
 `, c.DC(), c.Addr(), bff.DefaultCode, passwordPhone, password, c.DC(), c.DC())
 }
 
-// describeConsole tells where the console is, and what it takes.
+// describeConsole tells where the console is and what it takes, and how the same cluster is
+// seen from the shell.
 func describeConsole(w io.Writer, c *cluster.Cluster) error {
 	if c.ConsoleURL() == "" {
 		return nil
 	}
 	token, err := c.ConsoleToken()
-	if err == nil {
-		fmt.Fprintf(w, "\nThe session console is at %s and takes this token:\n\n  %s\n", c.ConsoleURL(), token)
+	if err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintf(w, "\nThe session console is at %s and takes this token:\n\n  %s\n", c.ConsoleURL(), token)
+	fmt.Fprintf(w, `
+The same from the shell, with the programs of make build in teamgramd/bin, and the inside
+of a session node:
+
+  export AUTHSESSION_TOKEN=%s
+  teamgramd/bin/authsession ctl list --addr %s
+`, token, c.AdminAddr())
+	for _, addr := range c.DevServers() {
+		fmt.Fprintf(w, "  teamgramd/bin/session ctl queues --addr %s\n", addr)
+	}
+	return nil
 }
