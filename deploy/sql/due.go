@@ -22,7 +22,9 @@ func Due(ctx context.Context, db *sql.DB) ([]string, error) {
 	return due(ctx, db, files())
 }
 
-// due is Due of some of the migrations.
+// due is Due of some of the migrations. It reads their text, and sees statements that begin
+// with CREATE TABLE, SET @ddl or EXECUTE ddl: what another one changes is not printed, and
+// not made again.
 func due(ctx context.Context, db *sql.DB, files []string) (due []string, err error) {
 	tables, err := tablesOf(ctx, db) // before the connection is taken: db may have no other
 	if err != nil {
