@@ -14,17 +14,19 @@ import (
 func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
 	country, region := d.place(ip)
 	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
-		_, err := tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, layer, api_id, params, client_ip, country, region, date_active)"+
-			" VALUES (?, ?, 0, 'null', ?, ?, ?, ?) ON DUPLICATE KEY UPDATE layer = VALUES(layer), "+updateAddress,
-			perm, layer, ip, country, region, d.Now())
-		return err
+		return d.storeDevice(ctx, tx, perm, ip, country, region, []column{{"layer", layer}}, []column{{"api_id", 0}, {"params", "null"}})
 	})
 }
 
-// updateAddress is the end of an upsert of auths: an empty address leaves the
-// stored one with its place.
-const updateAddress = "country = IF(VALUES(client_ip) = '', country, VALUES(country)), region = IF(VALUES(client_ip) = '', region, VALUES(region))," +
-	" client_ip = IF(VALUES(client_ip) = '', client_ip, VALUES(client_ip)), date_active = VALUES(date_active), deleted = 0"
+// storeDevice writes columns of a device's row, or makes it with only besides. An empty ip
+// leaves the stored one, with its place.
+func (d *Dao) storeDevice(ctx context.Context, tx sqlx.Session, perm int64, ip, country, region string, set, only []column) error {
+	set = append(set, column{"date_active", d.Now()}, column{"deleted", 0})
+	if ip != "" {
+		set = append(set, column{"client_ip", ip}, column{"country", country}, column{"region", region})
+	}
+	return upsert(ctx, tx, "auths", []column{{"auth_key_id", perm}}, set, only)
+}
 
 // SetClient stores how a device introduced itself; the layer stays. Texts must
 // fit their columns, Params must be JSON. An empty IP leaves the stored one.
@@ -51,13 +53,10 @@ func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []l
 	if slices.ContainsFunc(before, func(r Record) bool { return !slices.Contains(locked, r.ID) }) {
 		return errSignedIn
 	}
-	_, err = tx.ExecCtx(ctx, "INSERT INTO auths(auth_key_id, api_id, device_model, system_version, app_version, system_lang_code,"+
-		" lang_pack, lang_code, proxy, params, client_ip, country, region, date_active) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"+
-		" ON DUPLICATE KEY UPDATE api_id = VALUES(api_id), device_model = VALUES(device_model), system_version = VALUES(system_version),"+
-		" app_version = VALUES(app_version), system_lang_code = VALUES(system_lang_code), lang_pack = VALUES(lang_pack),"+
-		" lang_code = VALUES(lang_code), proxy = VALUES(proxy), params = VALUES(params), "+updateAddress,
-		perm, c.APIID, c.DeviceModel, c.SystemVersion, c.AppVersion, c.SystemLangCode,
-		c.LangPack, c.LangCode, c.Proxy, c.Params, c.IP, country, region, d.Now())
+	err = d.storeDevice(ctx, tx, perm, c.IP, country, region, []column{
+		{"api_id", c.APIID}, {"device_model", c.DeviceModel}, {"system_version", c.SystemVersion}, {"app_version", c.AppVersion},
+		{"system_lang_code", c.SystemLangCode}, {"lang_pack", c.LangPack}, {"lang_code", c.LangCode}, {"proxy", c.Proxy}, {"params", c.Params},
+	}, nil)
 	if err != nil || len(before) == 0 {
 		return err
 	}

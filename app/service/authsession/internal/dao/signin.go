@@ -170,9 +170,10 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 	if client.IP != "" {
 		addresses = addressText([]Address{d.addressAt(client.IP, now)})
 	}
-	hash, signedIn, wasLive := newHash, now, false
+	hash, signedIn, wasLive, write := newHash, now, false, insert
 	if i := slices.IndexFunc(onKey, func(r Record) bool { return r.UserID == userID }); i >= 0 {
 		before := &onKey[i]
+		write = upsert
 		live, err := lockLive(ctx, tx, []loginOn{{ID: before.ID}}) // it may have ended since it was read
 		if err != nil {
 			return nil, err
@@ -184,15 +185,17 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 			return nil, err
 		}
 	}
-	revive := ""
-	if !wasLive {
-		revive = ", unconfirmed_until = VALUES(unconfirmed_until), encrypted_requests_disabled = 0, call_requests_disabled = 0, addresses = VALUES(addresses)"
+	set := []column{
+		{"hash", hash}, {"date_created", signedIn}, {"date_active", now}, {"device_type", device.Type(client.Device())}, {"deleted", 0},
+		{"revoked_at", 0}, {"revoke_reason", 0}, {"revoked_by", ""}, {"revoke_note", ""}, {"revoke_ticket", ""},
 	}
-	_, err := tx.ExecCtx(ctx, "INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type, unconfirmed_until, addresses)"+
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE hash = VALUES(hash), date_created = VALUES(date_created),"+
-		" date_active = VALUES(date_active), device_type = VALUES(device_type), deleted = 0, revoked_at = 0, revoke_reason = 0, revoked_by = '', revoke_note = '', revoke_ticket = ''"+revive,
-		perm, userID, hash, signedIn, now, device.Type(client.Device()), unconfirmedUntil, addresses)
-	if err != nil {
+	anew := []column{
+		{"unconfirmed_until", unconfirmedUntil}, {"encrypted_requests_disabled", 0}, {"call_requests_disabled", 0}, {"addresses", addresses},
+	}
+	if !wasLive {
+		set, anew = append(set, anew...), nil
+	}
+	if err := write(ctx, tx, "auth_users", []column{{"auth_key_id", perm}, {"user_id", userID}}, set, anew); err != nil {
 		return nil, err
 	}
 	stored, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.user_id = ?", perm, userID)
