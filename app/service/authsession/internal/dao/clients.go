@@ -54,8 +54,15 @@ func (d *Dao) setClient(ctx context.Context, tx sqlx.Session, perm int64, on []l
 		return errSignedIn
 	}
 	err = d.storeDevice(ctx, tx, perm, c.IP, country, region, []column{
-		{"api_id", c.APIID}, {"device_model", c.DeviceModel}, {"system_version", c.SystemVersion}, {"app_version", c.AppVersion},
-		{"system_lang_code", c.SystemLangCode}, {"lang_pack", c.LangPack}, {"lang_code", c.LangCode}, {"proxy", c.Proxy}, {"params", c.Params},
+		{"api_id", c.APIID},
+		{"device_model", c.DeviceModel},
+		{"system_version", c.SystemVersion},
+		{"app_version", c.AppVersion},
+		{"system_lang_code", c.SystemLangCode},
+		{"lang_pack", c.LangPack},
+		{"lang_code", c.LangCode},
+		{"proxy", c.Proxy},
+		{"params", c.Params},
 	}, nil)
 	if err != nil || len(before) == 0 {
 		return err

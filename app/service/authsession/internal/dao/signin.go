@@ -186,8 +186,16 @@ func (d *Dao) storeLogin(ctx context.Context, tx sqlx.Session, onKey []Record, p
 		}
 	}
 	set := []column{
-		{"hash", hash}, {"date_created", signedIn}, {"date_active", now}, {"device_type", device.Type(client.Device())}, {"deleted", 0},
-		{"revoked_at", 0}, {"revoke_reason", 0}, {"revoked_by", ""}, {"revoke_note", ""}, {"revoke_ticket", ""},
+		{"hash", hash},
+		{"date_created", signedIn},
+		{"date_active", now},
+		{"device_type", device.Type(client.Device())},
+		{"deleted", 0},
+		{"revoked_at", 0},
+		{"revoke_reason", 0},
+		{"revoked_by", ""},
+		{"revoke_note", ""},
+		{"revoke_ticket", ""},
 	}
 	anew := []column{
 		{"unconfirmed_until", unconfirmedUntil}, {"encrypted_requests_disabled", 0}, {"call_requests_disabled", 0}, {"addresses", addresses},
