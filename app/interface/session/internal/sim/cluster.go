@@ -170,7 +170,13 @@ func (c *cluster) leave(addr string) {
 	n.listing = listing{hear: c.hearTime}
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
-	n.last = !n.svc.Cluster.Left()
+	if n.last = !n.svc.Cluster.Left(); n.last {
+		for m := range c.watch.machines {
+			if m.n == n {
+				c.watch.lastAt[m.key] = c.now
+			}
+		}
+	}
 	began := c.now
 	var drained <-chan struct{}
 	var wait func()

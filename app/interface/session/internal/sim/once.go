@@ -31,6 +31,9 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 		"message %x of session %x is invoked again, first at %s", meta.MsgID, meta.SessionID, clock(first.at))
 	w.c.note("watch", excuse, meta.AuthKeyID, meta.SessionID, meta.MsgID)
 	w.named(m, meta, method, true)
+	if method.Name == signIn || method.Name == secret {
+		w.playedAt[m.key] = w.c.now
+	}
 }
 
 // named notes that a call names the session for push messages without its client's
@@ -53,7 +56,7 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 	switch {
 	case first.on.n != m.n && first.on.n.dead && !first.on.n.gone:
 		return doneByOneThatCrashed
-	case first.on.n != m.n && first.on.n.last:
+	case first.on.n != m.n && (first.on.n.last || w.lastAt[m.key] > first.at):
 		return doneByTheLast
 	case (first.on.unbound || m.unbound || first.missed != 0 && first.temp) && (first.on.n != m.n || m.since > first.at):
 		return doneBeforeItWasBound
@@ -90,6 +93,9 @@ func (w *watch) leftBehind(m *machine) bool { return m.letGo != 0 && w.anewAt[m.
 func (w *watch) wasMissed(m *machine, first *invocation) bool {
 	anew := w.anewAt[m.key]
 	if m.n.listing.isAway(anew) || first.missed != 0 && anew >= first.missed {
+		return true
+	}
+	if m.anew && first.on.n.listing.isAway(m.since) {
 		return true
 	}
 	if !first.on.anew || m.anew {

@@ -33,6 +33,8 @@ type watch struct {
 	waits    map[asked]bool        // for an answer
 	refusals map[asked]bool        // by the node that answered last
 	anewAt   map[int64]int64       // when a key last began anew, without what a node had of it before
+	playedAt map[int64]int64       // when a sign-in was made again, as it may be
+	lastAt   map[int64]int64       // when a node that had a key left, which etcd listed alone
 	fullAt   map[int64]int64       // when a packet of a session last found its mailbox full
 
 	invocations map[callID]invocation // calls that were given to the BFF
@@ -66,7 +68,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
 		ended: map[int64]bool{}, bound: map[int64]int64{}, overAt: map[int64]int64{},
-		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, waits: map[asked]bool{}, refusals: map[asked]bool{}, fullAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
+		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, waits: map[asked]bool{}, refusals: map[asked]bool{}, fullAt: map[int64]int64{}, lastAt: map[int64]int64{}, playedAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
 	}
 }
 
@@ -141,6 +143,9 @@ func (w *watch) refused(s *csession, call *ccall, text string) {
 	}
 	if !call.member || text == needPassword && owed {
 		return // it does not know of a login itself, or has begun another
+	}
+	if at := w.playedAt[k.perm]; l != nil && at != 0 && at <= l.since {
+		return // the login was made by who played a sign-in again, which is still under way perhaps
 	}
 	w.check(l == nil || l.since > call.madeAt-grace, "refusals", "%v: %s is answered %s, but there is a login", s, call.method, text)
 }
