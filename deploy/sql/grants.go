@@ -57,16 +57,14 @@ func Denied(ctx context.Context, db *sql.DB, migrates bool) (list []string, err 
 	return list, nil
 }
 
+// explain asks for the plan of a statement, and reads none: whether it may be asked for is
+// all that is wanted, and not every server writes plans as the driver reads them.
 func explain(ctx context.Context, db *sql.DB, statement string) error {
 	rows, err := db.QueryContext(ctx, "EXPLAIN "+statement)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		continue
-	}
-	return rows.Err()
+	return rows.Close()
 }
 
 // changing are the privileges that migrations need beside those of Denied: the
