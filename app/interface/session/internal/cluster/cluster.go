@@ -258,9 +258,9 @@ func (c *Cluster) Keeps(permAuthKeyID int64) bool {
 	return c.Owns(permAuthKeyID) && (c.Lease == nil || !c.Lease.Overdue())
 }
 
-// Heir is the owner of a key, once this node has left the ring: it begins with no key
+// Successor is the owner of a key, once this node has left the ring: it begins with no key
 // any more. Else it is empty.
-func (c *Cluster) Heir(permAuthKeyID int64) string {
+func (c *Cluster) Successor(permAuthKeyID int64) string {
 	if !c.Left() {
 		return ""
 	}

@@ -47,7 +47,7 @@
 // with the state that it has, and the key is told (Returned).
 //
 // A node that stops leaves the ring first (LeaveRing): from then on every key is
-// another node's, is offered at once, and none begins here any more (Heir); the rest is
+// another node's, is offered at once, and none begins here any more (Successor); the rest is
 // drained.
 //
 // A process that was stopped for longer than its lease in etcd, and goes on, does not

@@ -24,8 +24,8 @@
 // # Words
 //
 //	to owe     the node has accepted an input already, so no mailbox may refuse it (Owe, owed)
-//	heir       of a temp key: the perm key that got its sessions. Of a perm key: the node that
-//	           gets it from one that has left the ring (Cluster.Heir)
+//	heir       of a temp key: the perm key that got its sessions
+//	successor  of a node that has left the ring: the node that gets a perm key from it
 //	signpost   an actor without a machine that stays in the map for a while and says where its
 //	           sessions or its key have gone
 //	moved      of an actor: its sessions went to its heir on this node

@@ -31,9 +31,9 @@ type Cluster interface {
 	// ReacquiredSince reports whether this node owns a perm key now that some ring after
 	// the epoch gave to another node. It returns the epoch to ask with next time.
 	ReacquiredSince(authKeyID int64, epoch uint32) (seen uint32, reacquired bool)
-	// Heir is the node that a key belongs to which is not in memory here, once this node
+	// Successor is the node that a key belongs to which is not in memory here, once this node
 	// has left the ring and takes no new key. Before that it is empty.
-	Heir(authKeyID int64) string
+	Successor(authKeyID int64) string
 	// Epoch counts the changes of the ring until now.
 	Epoch() uint32
 	// Converging reports whether nodes may disagree about who owns a key.
@@ -65,7 +65,7 @@ type alone struct{}
 func (alone) Owns(int64) bool                                             { return true }
 func (alone) Keeps(int64) bool                                            { return true }
 func (alone) ReacquiredSince(int64, uint32) (uint32, bool)                { return 0, false }
-func (alone) Heir(int64) string                                           { return "" }
+func (alone) Successor(int64) string                                      { return "" }
 func (alone) Epoch() uint32                                               { return 0 }
 func (alone) Converging() bool                                            { return false }
 func (alone) Introduce(int64, []sess.ConnNew)                             {}
@@ -247,8 +247,8 @@ func (m *Manager) place(authKeyID int64, unbound bool, in sess.Input, owed bool)
 	for {
 		a := m.find(authKeyID)
 		if a == nil {
-			if heir := m.o.Cluster.Heir(authKeyID); heir != "" && !unbound {
-				return &MovedError{heir}
+			if successor := m.o.Cluster.Successor(authKeyID); successor != "" && !unbound {
+				return &MovedError{successor}
 			}
 			a = m.obtain(authKeyID, unbound)
 		}
