@@ -2,6 +2,8 @@ package dao
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
@@ -21,15 +23,7 @@ type column struct {
 // transaction ends, and all others wait that write any other row in this way. So the row is
 // updated, and only where that changes nothing inserted: it is new, or has these values.
 func upsert(ctx context.Context, tx sqlx.Session, table string, key, set, only []column) error {
-	where := make([]string, len(key))
-	for i, c := range key {
-		where[i] = c.name + " = ?"
-	}
-	assign := make([]string, len(set))
-	for i, c := range set {
-		assign[i] = c.name + " = ?"
-	}
-	result, err := tx.ExecCtx(ctx, "UPDATE "+table+" SET "+strings.Join(assign, ", ")+" WHERE "+strings.Join(where, " AND "), values(set, key)...)
+	result, err := tx.ExecCtx(ctx, "UPDATE "+table+" SET "+terms(set, "%s = ?", ", ")+" WHERE "+terms(key, "%s = ?", " AND "), values(set, key)...)
 	if err != nil {
 		return err
 	}
@@ -41,31 +35,24 @@ func upsert(ctx context.Context, tx sqlx.Session, table string, key, set, only [
 
 // insert makes a row that is not there, as far as is known: upsert without its first try.
 func insert(ctx context.Context, tx sqlx.Session, table string, key, set, only []column) error {
-	assign := make([]string, len(set))
-	for i, c := range set {
-		assign[i] = c.name + " = VALUES(" + c.name + ")"
-	}
-	row := values(key, set, only)
-	_, err := tx.ExecCtx(ctx, "INSERT INTO "+table+"("+names(key, set, only)+") VALUES ("+placeholders(len(row))+")"+
-		" ON DUPLICATE KEY UPDATE "+strings.Join(assign, ", "), row...)
+	row := slices.Concat(key, set, only)
+	_, err := tx.ExecCtx(ctx, "INSERT INTO "+table+"("+terms(row, "%s", ", ")+") VALUES ("+placeholders(len(row))+")"+
+		" ON DUPLICATE KEY UPDATE "+terms(set, "%[1]s = VALUES(%[1]s)", ", "), values(row)...)
 	return err
 }
 
-func values(lists ...[]column) (list []any) {
-	for _, columns := range lists {
-		for _, c := range columns {
-			list = append(list, c.value)
-		}
+// terms is the names of columns, each in a form, with something between them.
+func terms(columns []column, form, between string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = fmt.Sprintf(form, c.name)
 	}
-	return list
+	return strings.Join(list, between)
 }
 
-func names(lists ...[]column) string {
-	var list []string
-	for _, columns := range lists {
-		for _, c := range columns {
-			list = append(list, c.name)
-		}
+func values(lists ...[]column) (list []any) {
+	for _, c := range slices.Concat(lists...) {
+		list = append(list, c.value)
 	}
-	return strings.Join(list, ", ")
+	return list
 }
