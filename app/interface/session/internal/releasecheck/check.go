@@ -11,7 +11,6 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
 	"github.com/tgsession/tgsession/proto/tl"
-	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
 const (
@@ -29,7 +28,7 @@ const (
 // check that looks at nothing.
 type Check struct {
 	release, hash string
-	open          func() (*tlset.Set, error)
+	source        string                   // of the table set
 	probe         atomic.Pointer[tl.Probe] // nil between rounds: it holds some MiB
 	left          atomic.Int64             // of the round
 }
@@ -37,13 +36,13 @@ type Check struct {
 // New makes a check for a shipped release or the path of a table set, which
 // was loaded as s. Its first round has begun.
 func New(s *tl.Schema, source string) (*Check, error) {
-	c := &Check{release: s.Name(), hash: s.Hash(), open: func() (*tlset.Set, error) { return open(source) }}
+	c := &Check{release: s.Name(), hash: s.Hash(), source: source}
 	return c, c.begin()
 }
 
 // begin begins a round.
 func (c *Check) begin() error {
-	set, err := c.open()
+	set, err := open(c.source)
 	if err != nil {
 		return err
 	}

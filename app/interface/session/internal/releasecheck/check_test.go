@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/proto/tl"
-	"github.com/tgsession/tgsession/proto/tl/tlset"
 )
 
 // config is an encoded answer of help.getConfig, with a field added.
@@ -50,7 +49,7 @@ func TestCheck(t *testing.T) {
 		c, err := New(s, tl.Default)
 		require.NoError(t, err)
 		c.probe.Store(nil)
-		c.open = func() (*tlset.Set, error) { return open("0.205.0") }
+		c.source = "0.205.0"
 		require.NoError(t, c.begin())
 		require.Nil(t, c.probe.Load())
 	})
