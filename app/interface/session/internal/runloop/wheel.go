@@ -15,7 +15,8 @@ const (
 	mostRest   = time.Second // the wheel is turned that often when nothing is due
 )
 
-// Tick is how often the wheel is to turn (Manager.Advance).
+// Tick is the wheel's step. Start turns the wheel when something is due; who turns it
+// otherwise (Manager.Advance) has to do so that often.
 const Tick = wheelTick
 
 // wheel is the timer of all actors. Links and times are part of the actors,

@@ -63,10 +63,10 @@
 // forgotten it refuses. When a session ends, its wrapper remembers the highest id
 // for as long as it would be accepted (gone.go), so that a packet that somebody
 // recorded is not done again either. This memory moves with the key, and is lost only
-// when its node dies. A client that
-// sends a call again as a new message has it made again, and nothing here can tell.
-// GramJS does so after a reconnect, in a new session; TDLib, mtcute and Android when new_session_created
-// says that what came before is not known.
+// when its node dies. A client that sends a call again as a new message has it made
+// again, and nothing here can tell. GramJS does so after a reconnect, in a new session;
+// TDLib, mtcute and Android when new_session_created says that what came before is not
+// known.
 //
 // # Who hears of updates
 //
@@ -97,9 +97,8 @@
 //	Revoked, a push, a read ─▶ revoke                  ended elsewhere
 //
 // When a login ends, its answers and updates are dropped. Its sessions stay: the
-// client may log in again in them. Which calls
-// need a login is said in traits.go, and why in PEERS.md, "Calls allowed before
-// login".
+// client may log in again in them. Which calls need a login is said in traits.go, and
+// why in PEERS.md, "Calls allowed before login".
 //
 // # The transitions of a login
 //
@@ -141,8 +140,9 @@
 //
 // A read, a sign-in or an auth.logOut has begun in the state of its row. There are three
 // exceptions: a sign-in or auth.logOut in unknown or suspected, anything in destroyed, a
-// sign-in in revoked. These began before the key came into that state. A sign-in that succeeds is judged by what storage says of the login when
-// its mark is cleared. "others" are the states that an event does not name.
+// sign-in in revoked. These began before the key came into that state. A sign-in that
+// succeeds is judged by what storage says of the login when its mark is cleared. "others"
+// are the states that an event does not name.
 //
 //	a read says: the user
 //	    unknown                                      -> logged-in     tell

@@ -51,7 +51,8 @@ func (w *MainAuthWrapper) announce() {
 	})
 }
 
-// renewals is how many moments of OnlineEvery keys are announced again at.
+// renewals is in how many parts OnlineEvery is divided: keys are announced again only where
+// one ends.
 const renewals = 64
 
 // renewAt is when status is told again. The keys of a node are told of at the same
