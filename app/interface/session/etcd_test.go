@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -47,7 +48,7 @@ func TestNodesFindEachOtherInEtcd(t *testing.T) {
 // it follows its peers all the same, finds its services, and stops in time.
 func TestNodeSurvivesAnEtcdThatBreaksTwice(t *testing.T) {
 	etcd := etcdtest.Dial(t)
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	find := func(name string) discov.EtcdConf {
 		return discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: etcd.Key(name)}
 	}
@@ -70,9 +71,9 @@ func TestNodeSurvivesAnEtcdThatBreaksTwice(t *testing.T) {
 		require.NotContains(t, etcd.Values(nodes.Key), n.Address())
 	}()
 
-	proxy.Cut(t)
-	proxy.Stall(t, 6) // of those who follow services, and of who keeps the node registered
-	proxy.Cut(t)
+	proxy.CutSeen(t)
+	proxy.Silence(t, 6) // of those who follow services, and of who keeps the node registered
+	proxy.CutSeen(t)
 	proxy.Restore()
 	etcd.Set(nodes.Key+"/1", "127.0.0.1:1")
 	etcd.Set(auths.Key+"/1", c.addr["authsession"])

@@ -167,9 +167,7 @@ func TestPagesRefuse(t *testing.T) {
 func TestReadinessKnowsAuthSession(t *testing.T) {
 	c := startCluster(t)
 	address, dev := withDev(t)
-	proxy, err := tcpproxy.New(c.addr["authsession"])
-	require.NoError(t, err)
-	t.Cleanup(proxy.Close)
+	proxy := tcpproxy.Start(t, c.addr["authsession"])
 	n := c.start(dev, func(conf *Config) { conf.AuthSession = clientConf(proxy.Addr()) })
 	becomes := func(want int, text string) {
 		t.Helper()

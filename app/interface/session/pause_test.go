@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -77,10 +78,10 @@ func TestANodeThatWasStoppedRepeatsNothing(t *testing.T) {
 // What waits for etcd after a pause is answered in time: a gateway gives up a node whose
 // answers come too late.
 func TestAnAnswerAfterAPauseComesInTime(t *testing.T) {
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	c := startCluster(t)
 	p := c.startProcess(t, fmt.Sprintf("Etcd: {Hosts: [%s], Key: %s}", proxy.Addr(), etcdtest.Dial(t).Key("session")))
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	goOn := p.stop()
 	time.Sleep(4 * time.Second) // so long that it is a pause
 	goOn()

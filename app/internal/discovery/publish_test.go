@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // published is the one key of a service.
@@ -140,13 +141,13 @@ func TestWithdrawLeavesNoKeyOfTheAddress(t *testing.T) {
 func TestPublicationSurvivesAnEtcdThatBreaks(t *testing.T) {
 	etcd := etcdtest.Dial(t)
 	key := etcd.Key("breaks")
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	p := publish(t, discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: key}, "a:1")
 	lease := clientv3.LeaseID(published(t, etcd, key).Lease)
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	etcd.Compact()
-	proxy.Stall(t, 1)
-	proxy.Cut(t)
+	proxy.Silence(t, 1)
+	proxy.CutSeen(t)
 	proxy.Restore()
 	left := func() int64 {
 		answer, err := etcd.TimeToLive(t.Context(), lease)
@@ -162,12 +163,12 @@ func TestPublicationSurvivesAnEtcdThatBreaks(t *testing.T) {
 
 func TestWithdrawEndsWithItsContext(t *testing.T) {
 	etcd := etcdtest.Dial(t)
-	for name, state := range map[string]func(*etcdtest.Proxy){
-		"away":   func(p *etcdtest.Proxy) { p.Cut(t) },
-		"silent": func(p *etcdtest.Proxy) { p.Stall(t, 1) },
+	for name, state := range map[string]func(*tcpproxy.Proxy){
+		"away":   func(p *tcpproxy.Proxy) { p.CutSeen(t) },
+		"silent": func(p *tcpproxy.Proxy) { p.Silence(t, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+			proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 			p := publish(t, discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: etcd.Key("end")}, "a:1")
 			state(proxy)
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

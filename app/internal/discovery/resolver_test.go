@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // serve runs a server that answers health checks.
@@ -95,7 +96,7 @@ func TestAddressesOutliveEtcd(t *testing.T) {
 	key := etcd.Key("outlive")
 	a := serve(t)
 	etcd.Set(key+"/1", a)
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	r, err := NewResolver(t.Context(), discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: key}, soon)
 	require.NoError(t, err)
 	defer r.Close()
@@ -103,7 +104,7 @@ func TestAddressesOutliveEtcd(t *testing.T) {
 	awaitAnswer(t, conn, a)
 
 	etcd.Unset(key + "/1")
-	for _, stage := range []func(){func() {}, func() { proxy.Cut(t) }, func() { proxy.Stall(t, 1) }} {
+	for _, stage := range []func(){func() {}, func() { proxy.CutSeen(t) }, func() { proxy.Silence(t, 1) }} {
 		stage()
 		require.Eventually(t, func() bool { return conn.GetState() == connectivity.Idle }, soon, 5*time.Millisecond)
 		from, err := who(conn) // builds the resolver anew

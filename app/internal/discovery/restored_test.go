@@ -12,7 +12,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"google.golang.org/grpc"
 
-	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // backup is an etcd at a revision, with one node.
@@ -64,13 +64,13 @@ func TestSubscriptionFollowsAnEtcdThatWasRestored(t *testing.T) {
 	pb.RegisterWatchServer(g, etcd)
 	go func() { _ = g.Serve(l) }()
 	defer g.Stop()
-	proxy := etcdtest.NewProxy(t, l.Addr().String())
+	proxy := tcpproxy.Start(t, l.Addr().String())
 	h := new(heard)
 	sub, err := Subscribe(t.Context(), discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: "a.service"}, soon, h.update)
 	require.NoError(t, err)
 	defer sub.Close()
 	require.Equal(t, []string{"a:1"}, h.last())
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	etcd.be(10, "b:1")
 	proxy.Restore()
 	h.await(t, "b:1")

@@ -12,6 +12,7 @@ import (
 	"github.com/zeromicro/go-zero/core/discov"
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 const soon = 20 * time.Second
@@ -57,9 +58,9 @@ func promptly(t *testing.T, what string, f func()) {
 }
 
 // through subscribes by way of a proxy.
-func through(t *testing.T, key string) (*heard, *etcdtest.Proxy, *Subscription) {
+func through(t *testing.T, key string) (*heard, *tcpproxy.Proxy, *Subscription) {
 	t.Helper()
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	h := new(heard)
 	sub, err := Subscribe(t.Context(), discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: key}, soon, h.update)
 	require.NoError(t, err)
@@ -115,9 +116,9 @@ func TestSubscriptionSurvivesAnEtcdThatBreaksTwice(t *testing.T) {
 	key := etcd.Key("twice")
 	etcd.Set(key+"/1", "a:1")
 	h, proxy, sub := through(t, key)
-	proxy.Cut(t)
-	proxy.Stall(t, 1)
-	proxy.Cut(t)
+	proxy.CutSeen(t)
+	proxy.Silence(t, 1)
+	proxy.CutSeen(t)
 	proxy.Restore()
 	etcd.Set(key+"/2", "b:1")
 	h.await(t, "a:1", "b:1")
@@ -129,7 +130,7 @@ func TestTheListStaysWhileEtcdIsAway(t *testing.T) {
 	key := etcd.Key("away")
 	etcd.Set(key+"/1", "a:1")
 	h, proxy, _ := through(t, key)
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	etcd.Unset(key + "/1")
 	etcd.Set(key+"/2", "b:1")
 	proxy.Restore()
@@ -143,7 +144,7 @@ func TestSubscriptionSurvivesCompaction(t *testing.T) {
 	key := etcd.Key("compacted")
 	etcd.Set(key+"/1", "a:1")
 	h, proxy, _ := through(t, key)
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	etcd.Set(key+"/2", "b:1")
 	etcd.Unset(key + "/1")
 	etcd.Compact()
@@ -155,12 +156,12 @@ func TestSubscriptionSurvivesCompaction(t *testing.T) {
 
 func TestCloseWaitsForNoEtcd(t *testing.T) {
 	etcd := etcdtest.Dial(t)
-	for name, state := range map[string]func(*etcdtest.Proxy){
-		"well":    func(*etcdtest.Proxy) {},
-		"away":    func(p *etcdtest.Proxy) { p.Cut(t) },
-		"silent":  func(p *etcdtest.Proxy) { p.Cut(t); p.Stall(t, 1) },
-		"back":    func(p *etcdtest.Proxy) { p.Cut(t); p.Restore() },
-		"flutter": func(p *etcdtest.Proxy) { p.Cut(t); p.Stall(t, 1); p.Cut(t); p.Stall(t, 1) },
+	for name, state := range map[string]func(*tcpproxy.Proxy){
+		"well":    func(*tcpproxy.Proxy) {},
+		"away":    func(p *tcpproxy.Proxy) { p.CutSeen(t) },
+		"silent":  func(p *tcpproxy.Proxy) { p.CutSeen(t); p.Silence(t, 1) },
+		"back":    func(p *tcpproxy.Proxy) { p.CutSeen(t); p.Restore() },
+		"flutter": func(p *tcpproxy.Proxy) { p.CutSeen(t); p.Silence(t, 1); p.CutSeen(t); p.Silence(t, 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, proxy, sub := through(t, etcd.Key("close"))

@@ -1,4 +1,4 @@
-// Package etcdtest is for tests that need an etcd, and one that fails them.
+// Package etcdtest is for tests that need an etcd.
 package etcdtest
 
 import (

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
 	"github.com/tgsession/tgsession/app/internal/freeport"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // withDev gives a configuration a DevServer and returns its address.
@@ -190,7 +191,7 @@ func TestLameDuck(t *testing.T) {
 	etcd := etcdtest.Dial(t)
 	h, c := newHeld(), testConf(t)
 	address := withDev(t, &c)
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	c.Etcd.Hosts, c.Etcd.Key = []string{proxy.Addr()}, etcd.Key("lame")
 	draining, goOn := make(chan struct{}), make(chan struct{})
 	s, err := New(Options{Conf: c, Register: h.register, Drain: func(context.Context) { close(draining); <-goOn }})
@@ -229,7 +230,7 @@ func TestReadinessKnowsTheRegistration(t *testing.T) {
 	etcd := etcdtest.Dial(t)
 	h, c := newHeld(), testConf(t)
 	address := withDev(t, &c)
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	c.Etcd.Hosts, c.Etcd.Key = []string{proxy.Addr()}, etcd.Key("ready")
 	s, err := New(Options{Conf: c, Register: h.register})
 	require.NoError(t, err)
@@ -245,7 +246,7 @@ func TestReadinessKnowsTheRegistration(t *testing.T) {
 		}, 40*time.Second, 20*time.Millisecond, "%v", &body)
 	}
 	becomes(http.StatusOK, "ok    etcd: lists "+c.ListenOn+" under "+c.Etcd.Key)
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	becomes(http.StatusServiceUnavailable, "FAIL  etcd: has not confirmed for ")
 	proxy.Restore()
 	becomes(http.StatusOK, "ok    etcd: lists ")

@@ -26,6 +26,7 @@ import (
 	"github.com/tgsession/tgsession/app/internal/etcdtest"
 	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 func TestMain(m *testing.M) {
@@ -200,7 +201,7 @@ func TestNothingIsPublishedAfterStopWhateverEtcdWentThrough(t *testing.T) {
 		t.Skip("waits for five seconds")
 	}
 	etcd := etcdtest.Dial(t)
-	proxy := etcdtest.NewProxy(t, etcdtest.Hosts(t)[0])
+	proxy := tcpproxy.Start(t, etcdtest.Hosts(t)[0])
 	c := testConf(t)
 	c.Etcd = discov.EtcdConf{Hosts: []string{proxy.Addr()}, Key: etcd.Key("compacted")}
 	h := newHeld()
@@ -209,7 +210,7 @@ func TestNothingIsPublishedAfterStopWhateverEtcdWentThrough(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Start(t.Context()))
 	etcd.Compact()
-	proxy.Cut(t)
+	proxy.CutSeen(t)
 	second := etcd.Watch(t.Context(), c.Etcd.Key+"/", clientv3.WithPrefix())
 	proxy.Restore()
 	select {

@@ -1,33 +1,30 @@
-// Package tcpproxy stands between a client and a server and plays a bad
-// network: it breaks connections, refuses new ones, lets them stand while
-// nothing passes, holds up what passes, or hands them to a function that knows
-// what they carry.
 package tcpproxy
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"sync"
-	"time"
+	"sync/atomic"
 )
 
 // Proxy is a listening proxy. It is safe for concurrent use.
 type Proxy struct {
-	to   string
-	port *reservation
+	port     *reservation
+	requests atomic.Int64
 
 	accepting, copying sync.WaitGroup
 
 	mu       sync.Mutex
-	ln       net.Listener  // nil while connections are refused
-	delay    time.Duration // of each piece of data, in either direction
+	to       func() string
+	ln       net.Listener // nil while connections are refused
+	delays   delays
 	mode     mode
-	join     func(client, server net.Conn) // while joining
-	resumed  chan struct{}                 // closed when bytes pass again
+	resumed  chan struct{} // closed when bytes pass again
 	conns    map[net.Conn]struct{}
-	refused  int
 	accepted int
+	refused  int64         // connections that were broken as soon as they were made
+	silenced int64         // requests that are never answered
+	grown    chan struct{} // closed when refused or silenced grows
 }
 
 type mode int
@@ -36,7 +33,7 @@ const (
 	passing mode = iota
 	breaking
 	holding
-	joining
+	silent
 	closed
 )
 
@@ -47,7 +44,8 @@ func New(to string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tcpproxy: %w", err)
 	}
-	p := &Proxy{to: to, port: port, resumed: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p := &Proxy{port: port, resumed: make(chan struct{}), grown: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	p.Follow(func() string { return to })
 	if err := p.listen(); err != nil {
 		port.free()
 		return nil, err
@@ -55,7 +53,7 @@ func New(to string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where the proxy listens.
+// Addr is where the proxy listens (host:port).
 func (p *Proxy) Addr() string { return p.port.addr }
 
 // listen takes connections, as it does from the start.
@@ -107,31 +105,21 @@ func (p *Proxy) Cut() { p.become(breaking) }
 // passes in either direction.
 func (p *Proxy) Hold() { p.become(holding) }
 
-// Delay holds up each piece of data that comes after it by d, in both directions,
-// until it is called with 0. It changes nothing else: Restore leaves it alone.
-func (p *Proxy) Delay(d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.delay = d
+// Lead breaks all connections and takes new ones to the server at to (host:port),
+// whatever the proxy did before.
+func (p *Proxy) Lead(to string) {
+	p.Follow(func() string { return to })
+	p.Cut()
+	p.Restore()
 }
 
-// Join breaks all connections; new ones are handed to join, which is called for
-// each in a goroutine of its own. They are broken when it returns, and by the
-// next change.
-func (p *Proxy) Join(join func(client, server net.Conn)) {
-	p.become(breaking)
+// Follow makes to say, as host:port, where each new connection leads. The others
+// stay where they are, as behind a virtual address that moves. One connection is
+// made at a time, so to is never called twice at once.
+func (p *Proxy) Follow(to func() string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.mode != closed {
-		p.mode, p.join = joining, join
-	}
-}
-
-// Refused is how many connections were broken as soon as they were made.
-func (p *Proxy) Refused() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.refused
+	p.to = to
 }
 
 // Accepted is how many connections were made through the proxy.
@@ -140,6 +128,10 @@ func (p *Proxy) Accepted() int {
 	defer p.mu.Unlock()
 	return p.accepted
 }
+
+// Requests is how many pieces of data clients have sent that were passed on. A
+// client that waits for each answer makes one piece of every small request.
+func (p *Proxy) Requests() int64 { return p.requests.Load() }
 
 // Close breaks everything and returns when no goroutine is left.
 func (p *Proxy) Close() {
@@ -160,7 +152,7 @@ func (p *Proxy) become(m mode) {
 		close(p.resumed)
 		p.resumed = make(chan struct{})
 	}
-	broken := m == breaking || m == closed || p.mode == joining
+	broken := m == breaking || m == silent || m == closed || p.mode == silent
 	p.mode = m
 	if broken {
 		for c := range p.conns {
@@ -182,7 +174,10 @@ func (p *Proxy) accept(ln net.Listener) {
 
 // connect connects a client with the server.
 func (p *Proxy) connect(client net.Conn) {
-	server, err := net.Dial("tcp", p.to)
+	p.mu.Lock()
+	to := p.to
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", to())
 	if err != nil {
 		_ = client.Close()
 		return
@@ -190,28 +185,20 @@ func (p *Proxy) connect(client net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.mode == breaking || p.mode == closed {
-		p.refused++
 		_ = client.Close()
 		_ = server.Close()
+		p.count(&p.refused)
 		return
 	}
 	p.accepted++
 	p.conns[client], p.conns[server] = struct{}{}, struct{}{}
-	if join := p.join; p.mode == joining {
-		p.copying.Go(func() {
-			defer p.end(client, server)
-			join(client, server)
-		})
+	if p.mode == silent {
+		p.copying.Go(func() { p.greet(client, server) })
+		p.copying.Go(func() { p.hear(client, server) })
 		return
 	}
-	p.copying.Go(func() { p.copy(server, client) })
-	p.copying.Go(func() { p.copy(client, server) })
-}
-
-// copy passes bytes on until either side ends.
-func (p *Proxy) copy(to, from net.Conn) {
-	defer p.end(to, from)
-	_, _ = io.Copy(gate{p, to}, from)
+	p.copying.Go(func() { p.copy(gate{p, server, true}, client) })
+	p.copying.Go(func() { p.copy(gate{p, client, false}, server) })
 }
 
 // end breaks a connection.
@@ -221,29 +208,5 @@ func (p *Proxy) end(sides ...net.Conn) {
 	for _, c := range sides {
 		_ = c.Close()
 		delete(p.conns, c)
-	}
-}
-
-// gate writes while the proxy passes, after the delay.
-type gate struct {
-	p  *Proxy
-	to net.Conn
-}
-
-func (g gate) Write(b []byte) (int, error) {
-	g.p.mu.Lock()
-	delay := g.p.delay
-	g.p.mu.Unlock()
-	if delay > 0 {
-		time.Sleep(delay) //nolint:forbidigo // the delay is what it is for
-	}
-	for {
-		g.p.mu.Lock()
-		m, resumed := g.p.mode, g.p.resumed
-		g.p.mu.Unlock()
-		if m != holding {
-			return g.to.Write(b)
-		}
-		<-resumed
 	}
 }

@@ -19,6 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // echo is a server that says what it hears.
 func echo(t *testing.T) string {
 	t.Helper()
+	return serve(t, func(c net.Conn) { _, _ = io.Copy(c, c) })
+}
+
+// serve is a server that does something with each connection, and then ends it.
+func serve(t *testing.T, do func(c net.Conn)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ln.Close() })
@@ -28,18 +34,10 @@ func echo(t *testing.T) string {
 			if err != nil {
 				return
 			}
-			go func() { _, _ = io.Copy(c, c); _ = c.Close() }()
+			go func() { defer c.Close(); do(c) }()
 		}
 	}()
 	return ln.Addr().String()
-}
-
-func proxy(t *testing.T, to string) *tcpproxy.Proxy {
-	t.Helper()
-	p, err := tcpproxy.New(to)
-	require.NoError(t, err)
-	t.Cleanup(p.Close)
-	return p
 }
 
 func dial(t *testing.T, p *tcpproxy.Proxy) net.Conn {
@@ -73,7 +71,7 @@ func ends(t *testing.T, c net.Conn) {
 }
 
 func TestPassAndCut(t *testing.T) {
-	p := proxy(t, echo(t))
+	p := tcpproxy.Start(t, echo(t))
 	c := dial(t, p)
 	say(t, c, "one")
 	hear(t, c, "one")
@@ -81,7 +79,6 @@ func TestPassAndCut(t *testing.T) {
 	p.Cut()
 	ends(t, c)
 	ends(t, dial(t, p))
-	require.Equal(t, 1, p.Refused())
 
 	p.Restore()
 	c = dial(t, p)
@@ -91,7 +88,7 @@ func TestPassAndCut(t *testing.T) {
 }
 
 func TestRefuse(t *testing.T) {
-	p := proxy(t, echo(t))
+	p := tcpproxy.Start(t, echo(t))
 	addr := p.Addr()
 	for range 3 {
 		c := dial(t, p)
@@ -116,7 +113,7 @@ func TestRefuse(t *testing.T) {
 
 // What is said into a black hole comes out when it is gone, and in order.
 func TestHold(t *testing.T) {
-	p := proxy(t, echo(t))
+	p := tcpproxy.Start(t, echo(t))
 	c := dial(t, p)
 	say(t, c, "one")
 	hear(t, c, "one")
@@ -136,7 +133,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestHoldThenCut(t *testing.T) {
-	p := proxy(t, echo(t))
+	p := tcpproxy.Start(t, echo(t))
 	c := dial(t, p)
 	p.Hold()
 	say(t, c, "one")
@@ -144,30 +141,11 @@ func TestHoldThenCut(t *testing.T) {
 	ends(t, c)
 }
 
-func TestJoin(t *testing.T) {
-	p := proxy(t, echo(t))
-	before := dial(t, p)
-	say(t, before, "one")
-	hear(t, before, "one")
-	p.Join(func(client, server net.Conn) {
-		_, _ = io.WriteString(client, "joined")
-		_, _ = io.Copy(io.Discard, client)
-	})
-	ends(t, before)
-	joined := dial(t, p)
-	hear(t, joined, "joined")
-	p.Restore()
-	ends(t, joined)
-	after := dial(t, p)
-	say(t, after, "two")
-	hear(t, after, "two")
-}
-
 func TestNobodyBehind(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, ln.Close())
-	p := proxy(t, ln.Addr().String())
+	p := tcpproxy.Start(t, ln.Addr().String())
 	ends(t, dial(t, p))
 	p.Close()
 	p.Close()
@@ -176,23 +154,75 @@ func TestNobodyBehind(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What is held up comes late, and all of it comes.
-func TestDelay(t *testing.T) {
-	const delay = 50 * time.Millisecond
-	p := proxy(t, echo(t))
+// A client that comes again while everything is cut has seen it.
+func TestCutSeen(t *testing.T) {
+	p := tcpproxy.Start(t, echo(t))
 	c := dial(t, p)
 	say(t, c, "one")
 	hear(t, c, "one")
-	for _, tc := range []struct {
-		name  string
-		delay time.Duration
-	}{{"held up", delay}, {"not any more", 0}} {
-		t.Run(tc.name, func(t *testing.T) {
-			p.Delay(tc.delay)
-			begin := time.Now()
-			say(t, c, "two")
-			hear(t, c, "two")
-			require.GreaterOrEqual(t, time.Since(begin), 2*tc.delay, "there and back")
-		})
+	seen := make(chan struct{})
+	go func() { defer close(seen); p.CutSeen(t) }()
+	ends(t, c)
+	select {
+	case <-seen:
+		t.Fatal("nobody has seen it yet")
+	default:
+	}
+	ends(t, dial(t, p))
+	<-seen
+}
+
+// says is a server that tells its name to each client, and then says what it hears.
+func says(t *testing.T, name string) string {
+	t.Helper()
+	return serve(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, name)
+		_, _ = io.Copy(c, c)
+	})
+}
+
+// New connections lead to the other server; old ones are broken, also when the
+// proxy was cut before.
+func TestLead(t *testing.T) {
+	p := tcpproxy.Start(t, says(t, "one"))
+	for _, cut := range []bool{false, true} {
+		c := dial(t, p)
+		hear(t, c, "one")
+		if cut {
+			p.Cut()
+		}
+		p.Lead(says(t, "two"))
+		ends(t, c)
+		hear(t, dial(t, p), "two")
+		p.Lead(says(t, "one"))
+	}
+}
+
+// New connections lead where the function says; old ones stand.
+func TestFollow(t *testing.T) {
+	one, two := says(t, "one"), says(t, "two")
+	p := tcpproxy.Start(t, one)
+	old := dial(t, p)
+	hear(t, old, "one")
+	p.Follow(func() string { return two })
+	hear(t, dial(t, p), "two")
+	say(t, old, "still here")
+	hear(t, old, "still here")
+}
+
+// A client that waits for each answer makes one piece of each request, and what
+// the server says is not counted.
+func TestRequests(t *testing.T) {
+	p := tcpproxy.Start(t, says(t, "welcome"))
+	for range 2 {
+		c := dial(t, p)
+		hear(t, c, "welcome")
+		before := p.Requests()
+		for i := range int64(10) {
+			require.Equal(t, i, p.Requests()-before)
+			say(t, c, "request")
+			hear(t, c, "request")
+		}
+		require.EqualValues(t, 10, p.Requests()-before)
 	}
 }

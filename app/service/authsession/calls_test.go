@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/app/internal/freeport"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/core"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -33,8 +34,8 @@ func TestCachedCallsAskRedisOnce(t *testing.T) {
 	now := time.Now()
 	testenv.Fill(t, testenv.Open(t, dsn), 20_000, now.Unix(), "auth_keys", "auth_key_infos", "auth_key_lifetimes", "auths", "auth_users")
 	plans := testenv.OpenPlans(t, dsn)
-	network := testenv.NewProxy(t, miniredis.RunT(t).Addr())
-	conf := testenv.Config(dsn, network.Address)
+	network := tcpproxy.Start(t, miniredis.RunT(t).Addr())
+	conf := testenv.Config(dsn, network.Addr())
 	conf.Sessions.TTLDays = 180
 	s, err := svc.New(t.Context(), conf, plans.DB, func() time.Time { return now })
 	require.NoError(t, err)
@@ -60,12 +61,12 @@ func TestCachedCallsAskRedisOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, run(core.New(t.Context(), s)), "fills the cache")
 			const calls = 50
-			requests, statements := network.Requests.Load(), plans.Runs()
+			requests, statements := network.Requests(), plans.Runs()
 			for range calls {
 				require.NoError(t, run(core.New(t.Context(), s)))
 			}
 			require.Less(t, plans.Runs()-statements, calls/5, "MySQL is left alone, but for a look into the ledger twice a second")
-			require.LessOrEqual(t, network.Requests.Load()-requests, int64(calls+calls/10), "a connection may be new")
+			require.LessOrEqual(t, network.Requests()-requests, int64(calls+calls/10), "a connection may be new")
 		})
 	}
 }

@@ -39,13 +39,7 @@ func TestReadinessOfAuthSession(t *testing.T) {
 	dsn, err := mysql.ParseDSN(testenv.DSN(t, true))
 	require.NoError(t, err)
 	v := values(t, "")
-	between := func(to string) *tcpproxy.Proxy {
-		p, err := tcpproxy.New(to)
-		require.NoError(t, err)
-		t.Cleanup(p.Close)
-		return p
-	}
-	proxies := map[string]*tcpproxy.Proxy{"MySQL": between(dsn.Addr), "Redis": between(v["REDIS"]), "etcd": between(v["ETCD"])}
+	proxies := map[string]*tcpproxy.Proxy{"MySQL": tcpproxy.Start(t, dsn.Addr), "Redis": tcpproxy.Start(t, v["REDIS"]), "etcd": tcpproxy.Start(t, v["ETCD"])}
 	dsn.Addr, v["REDIS"], v["ETCD"] = proxies["MySQL"].Addr(), proxies["Redis"].Addr(), proxies["etcd"].Addr()
 	v["MYSQL"] = dsn.FormatDSN()
 	path := file(t, "stock-etc.yaml", v)

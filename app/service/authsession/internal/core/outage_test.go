@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -127,8 +127,8 @@ func TestRedisMayGoAndComeBackEmpty(t *testing.T) {
 // with a clear code. A warm read needs one answer of Redis and none of MySQL.
 func TestMySQLMayGo(t *testing.T) {
 	c := startMini(t)
-	network := testenv.NewProxy(t, c.mini.Addr())
-	c.nodes[0] = c.node(network.Address)
+	network := tcpproxy.Start(t, c.mini.Addr())
+	c.nodes[0] = c.node(network.Addr())
 	k := c.device()
 	c.login(k, 777)
 	for i := range 2 {
@@ -137,11 +137,11 @@ func TestMySQLMayGo(t *testing.T) {
 	for _, table := range []string{"auth_keys", "auth_key_infos", "auths", "auth_users", "auth_password_pendings", "auth_key_lifetimes"} {
 		c.exec("RENAME TABLE " + table + " TO gone_" + table)
 	}
-	before := network.Requests.Load()
+	before := network.Requests()
 	state, user := c.state(0, k)
 	require.EqualValues(t, 6, state)
 	require.EqualValues(t, 777, user)
-	require.EqualValues(t, 1, network.Requests.Load()-before)
+	require.EqualValues(t, 1, network.Requests()-before)
 	_, err := c.on(0).AuthsessionSetLayer(&authsession.TLAuthsessionSetLayer{AuthKeyId: k.IntID(), Layer: 5})
 	refused(t, err, 500, "INTERNAL_SERVER_ERROR")
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/salts"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -116,8 +116,8 @@ func TestWeakness67RevocationTakesFewStatements(t *testing.T) {
 	c := startMini(t)
 	dsn, err := mysql.ParseDSN(c.dsn)
 	require.NoError(t, err)
-	network := testenv.NewProxy(t, dsn.Addr)
-	dsn.Addr = network.Address
+	network := tcpproxy.Start(t, dsn.Addr)
+	dsn.Addr = network.Addr()
 	c.dsn = dsn.FormatDSN()
 	c.nodes[0] = c.node(c.mini.Addr())
 	const n = 300
@@ -125,10 +125,10 @@ func TestWeakness67RevocationTakesFewStatements(t *testing.T) {
 		c.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active) VALUES (?, 777, ?, 1, 1)", i, i)
 		c.exec("INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id) VALUES (?, 0, ?), (?, 1, ?)", i, i, n+i, i)
 	}
-	network.Requests.Store(0)
+	before := network.Requests()
 	out, err := c.on(0).RevokeSessions(&authsession.RevokeSessionsRequest{UserId: 777})
 	require.NoError(t, err)
-	require.Less(t, network.Requests.Load(), int64(60))
+	require.Less(t, network.Requests()-before, int64(60))
 	require.Len(t, out.Revoked, n)
 	for _, r := range out.Revoked {
 		require.Equal(t, []int64{r.AuthKeyId + n}, r.TempAuthKeyIds)

@@ -12,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -20,7 +21,7 @@ import (
 type scene struct {
 	*store
 	dsns  [2]string
-	redis [2]*testenv.Proxy
+	redis [2]*tcpproxy.Proxy
 	turn  [2]sync.RWMutex // held by whoever uses a node
 	perms []int64
 	// write is how a node writes; as it should, unless a test breaks it.
@@ -38,14 +39,14 @@ func newScene(t *testing.T, stall func(piece []byte) time.Duration, patience tim
 		if stall != nil {
 			c, err := mysql.ParseDSN(s.dsn)
 			require.NoError(t, err)
-			network := testenv.NewProxy(t, c.Addr)
+			network := tcpproxy.Start(t, c.Addr)
 			defer network.Stall(stall) // not before the keys are there
-			c.Addr, c.ReadTimeout = network.Address, patience
+			c.Addr, c.ReadTimeout = network.Addr(), patience
 			s.dsns[i] = c.FormatDSN()
 		}
-		s.redis[i] = testenv.NewProxy(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
-		s.redis[i].MaxDelay.Store(int64(2 * time.Millisecond))
-		s.nodes[i] = s.open(s.dsns[i], s.redis[i].Address)
+		s.redis[i] = tcpproxy.Start(t, testenv.Variable(t, "TEST_REDIS_ADDR"))
+		s.redis[i].Jitter(2 * time.Millisecond)
+		s.nodes[i] = s.open(s.dsns[i], s.redis[i].Addr())
 	}
 	base := rand.Int64()
 	s.perms = []int64{base, base + 1}
@@ -195,7 +196,7 @@ func TestHistoryWithNodesReplacedWhileCutOff(t *testing.T) {
 		s.turn[i].Lock()
 		defer s.turn[i].Unlock()
 		require.NoError(t, s.nodes[i].Close())
-		s.redis[i].Mend()
-		s.nodes[i] = s.open(s.dsns[i], s.redis[i].Address)
+		s.redis[i].Restore()
+		s.nodes[i] = s.open(s.dsns[i], s.redis[i].Addr())
 	}))
 }

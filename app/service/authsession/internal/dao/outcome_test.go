@@ -13,6 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -22,9 +23,9 @@ func (s *store) through(stall func(piece []byte) time.Duration, patience time.Du
 	s.t.Helper()
 	c, err := mysql.ParseDSN(s.dsn)
 	require.NoError(s.t, err)
-	network := testenv.NewProxy(s.t, c.Addr)
+	network := tcpproxy.Start(s.t, c.Addr)
 	network.Stall(stall)
-	c.Addr, c.ReadTimeout = network.Address, patience
+	c.Addr, c.ReadTimeout = network.Addr(), patience
 	return s.open(c.FormatDSN(), s.mini.Addr())
 }
 
@@ -168,8 +169,8 @@ func TestWhatACommitsErrorSays(t *testing.T) {
 // node finishes what it could not do.
 func TestWhatANodeLeavesBehindIsFinished(t *testing.T) {
 	s := newStore(t)
-	network := testenv.NewProxy(t, s.mini.Addr())
-	left := s.open(s.dsn, network.Address)
+	network := tcpproxy.Start(t, s.mini.Addr())
+	left := s.open(s.dsn, network.Addr())
 	list := s.login(s.nodes[1], 777, 41, 42)
 	network.Cut()
 	ended, err := left.End(t.Context(), list, ByAdmin, By{Actor: "test"})
@@ -186,8 +187,8 @@ func TestWhatANodeLeavesBehindIsFinished(t *testing.T) {
 // What an ended transaction would have remembered is not remembered.
 func TestAnUndoneChangeLeavesNothingBehind(t *testing.T) {
 	s := newStore(t)
-	network := testenv.NewProxy(t, s.mini.Addr())
-	d := s.open(s.dsn, network.Address)
+	network := tcpproxy.Start(t, s.mini.Addr())
+	d := s.open(s.dsn, network.Addr())
 	s.login(s.nodes[1], 777, 41)
 	network.Cut()
 	_, err := d.SignIn(t.Context(), 99, 778, 5)
@@ -200,17 +201,17 @@ func TestAnUndoneChangeLeavesNothingBehind(t *testing.T) {
 func TestEndingManyLoginsAsksRedisInBatches(t *testing.T) {
 	const n = 501
 	s := newStore(t)
-	network := testenv.NewProxy(t, testenv.StartRedis(t).Address)
-	d := s.open(s.dsn, network.Address)
+	network := tcpproxy.Start(t, testenv.StartRedis(t).Address)
+	d := s.open(s.dsn, network.Addr())
 	for perm := range int64(n) {
 		s.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_active) VALUES (?, 777, ?, ?)", perm+1, perm+1, now)
 	}
 	list, err := d.LiveOf(t.Context(), 777)
 	require.NoError(t, err)
-	before := network.Requests.Load()
+	before := network.Requests()
 	ended, err := d.End(t.Context(), list, ByAdmin, By{Actor: "test"})
 	require.NoError(t, err)
 	require.Len(t, ended, n)
 	// Three batches to hold and as many to release, each brought in a few pieces.
-	require.Less(t, network.Requests.Load()-before, int64(40))
+	require.Less(t, network.Requests()-before, int64(40))
 }

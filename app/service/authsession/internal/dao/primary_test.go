@@ -12,7 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // server is the connection to one whose read_only is so.
@@ -132,8 +132,8 @@ func TestAKeyAndALoginAreReadInOneRoundTrip(t *testing.T) {
 	require.NoError(t, s.nodes[0].CreateKey(t.Context(), Key{AuthKeyID: 2, Body: make([]byte, 256), PermAuthKeyID: 2}, 0))
 	c, err := mysql.ParseDSN(s.dsn)
 	require.NoError(t, err)
-	network := testenv.NewProxy(t, c.Addr)
-	c.Addr = network.Address
+	network := tcpproxy.Start(t, c.Addr)
+	c.Addr = network.Addr()
 	d := s.open(c.FormatDSN(), s.mini.Addr())
 	for name, read := range map[string]func() error{
 		"key":   func() error { _, err := d.loadKey(t.Context(), 2); return err },
@@ -142,13 +142,13 @@ func TestAKeyAndALoginAreReadInOneRoundTrip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			const reads = 100
 			require.NoError(t, read(), "connects")
-			before := network.Requests.Load()
+			before := network.Requests()
 			began := time.Now()
 			for range reads {
 				require.NoError(t, read())
 			}
 			ledger := 3 * (int64(time.Since(began)/(500*time.Millisecond)) + 2) // is looked into twice a second
-			require.LessOrEqual(t, network.Requests.Load()-before, reads+ledger)
+			require.LessOrEqual(t, network.Requests()-before, reads+ledger)
 		})
 	}
 }

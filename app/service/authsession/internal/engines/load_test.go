@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
@@ -169,9 +170,9 @@ func database(t *testing.T, dsn string) (name string) {
 // follow starts a proxy to whatever address a file holds when a connection is made.
 func follow(t *testing.T, file string) (address string) {
 	t.Helper()
-	p := testenv.NewProxy(t, "")
+	p := tcpproxy.Start(t, "")
 	p.Follow(func() string { return target(file) })
-	return p.Address
+	return p.Addr()
 }
 
 func target(file string) string {

@@ -11,16 +11,16 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // What a node that is cut off has written, another node tells Redis, also when
 // the first never comes back.
 func TestAnotherNodeFinishesWhatOneCannot(t *testing.T) {
 	m := miniredis.RunT(t)
-	network := testenv.NewProxy(t, m.Addr())
+	network := tcpproxy.Start(t, m.Addr())
 	b := &book{}
-	cut, other := open(t, network.Address, b), open(t, m.Addr(), b)
+	cut, other := open(t, network.Addr(), b), open(t, m.Addr(), b)
 	var db atomic.Int64
 	db.Store(1)
 	require.EqualValues(t, 1, read(t, other, &db).N)
@@ -74,9 +74,9 @@ func TestALongLedgerIsWorkedOff(t *testing.T) {
 func TestAReleaseThatFailsIsRemembered(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		m := miniredis.RunT(t)
-		network := testenv.NewProxy(t, m.Addr())
+		network := tcpproxy.Start(t, m.Addr())
 		b := &book{}
-		c := open(t, network.Address, b)
+		c := open(t, network.Addr(), b)
 		w := c.Begin()
 		require.Empty(t, w.Hold(t.Context(), "k"))
 		network.Cut()
@@ -87,7 +87,7 @@ func TestAReleaseThatFailsIsRemembered(t *testing.T) {
 			require.Eventually(t, func() bool { return b.len() == 1 }, time.Minute, 5*time.Millisecond)
 		}
 		require.True(t, m.Exists("guard{k}"))
-		network.Mend()
+		network.Restore()
 		if down { // the node itself
 			require.Eventually(t, func() bool { return !m.Exists("guard{k}") }, time.Minute, 5*time.Millisecond)
 			b.set(false)

@@ -11,6 +11,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -93,8 +94,8 @@ func TestAnEpochEndsWhatWasBefore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testenv.StartRedis(t)
-			network := testenv.NewProxy(t, r.Address)
-			c := open(t, network.Address, &book{})
+			network := tcpproxy.Start(t, r.Address)
+			c := open(t, network.Addr(), &book{})
 			var db atomic.Int64
 			db.Store(1)
 			require.EqualValues(t, 1, read(t, c, &db).N)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -19,7 +20,7 @@ func pause() { time.Sleep(rand.N(2 * time.Millisecond)) }
 type scene struct {
 	t       *testing.T
 	span    time.Duration
-	network []*testenv.Proxy // one a node
+	network []*tcpproxy.Proxy // one a node
 	nodes   []*Cache
 	keys    []string
 	history []*testenv.History
@@ -33,9 +34,9 @@ func newScene(t *testing.T, address string, span time.Duration) *scene {
 	s := &scene{t: t, span: span, write: func(c *Cache, key string, commit func()) { change(c, commit, key) }}
 	b := &book{}
 	for range 2 {
-		p := testenv.NewProxy(t, address)
+		p := tcpproxy.Start(t, address)
 		s.network = append(s.network, p)
-		s.nodes = append(s.nodes, open(t, p.Address, b))
+		s.nodes = append(s.nodes, open(t, p.Addr(), b))
 	}
 	for i := range 3 {
 		s.keys = append(s.keys, fmt.Sprintf("history-%d-%d", time.Now().UnixNano(), i))
@@ -156,25 +157,25 @@ func TestHistoryWithFaults(t *testing.T) {
 				s.flush()
 			case 1:
 				p.Cut()
-				p.Mend()
+				p.Restore()
 			case 2: // one node is cut off
 				p.Cut()
 				time.Sleep(rand.N(1500 * time.Millisecond))
-				p.Mend()
+				p.Restore()
 			case 3: // all are
 				for _, p := range s.network {
 					p.Cut()
 				}
 				time.Sleep(rand.N(time.Second))
 				for _, p := range s.network {
-					p.Mend()
+					p.Restore()
 				}
 			case 4:
-				p.MaxDelay.Store(int64(rand.N(3 * time.Millisecond)))
+				p.Jitter(rand.N(3 * time.Millisecond))
 			case 5: // a command may time out, and be carried out after all
-				p.MaxDelay.Store(int64(1200 * time.Millisecond))
+				p.Jitter(1200 * time.Millisecond)
 				time.Sleep(rand.N(time.Second))
-				p.MaxDelay.Store(int64(time.Millisecond))
+				p.Jitter(time.Millisecond)
 			}
 			time.Sleep(rand.N(300 * time.Millisecond))
 		}

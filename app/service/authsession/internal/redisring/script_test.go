@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
@@ -31,17 +32,18 @@ func calls(n int) (list []Call) {
 // A thousand calls take a few round trips to each node, with results in order,
 // also where the nodes do not know the script.
 func TestManyCallsTakeFewRoundTrips(t *testing.T) {
-	var networks []*testenv.Proxy
+	var networks []*tcpproxy.Proxy
 	var addresses []string
 	for range 3 {
-		networks = append(networks, testenv.NewProxy(t, testenv.StartRedis(t).Address))
-		addresses = append(addresses, networks[len(networks)-1].Address)
+		networks = append(networks, tcpproxy.Start(t, testenv.StartRedis(t).Address))
+		addresses = append(addresses, networks[len(networks)-1].Addr())
 	}
 	r := open(t, addresses...)
 	const n = 1000
 	for round := range 2 {
-		for _, p := range networks {
-			p.Requests.Store(0)
+		var before [3]int64
+		for i, p := range networks {
+			before[i] = p.Requests()
 		}
 		results, errs := r.RunEach(t.Context(), echo, calls(n))
 		require.NoError(t, First(errs))
@@ -52,7 +54,7 @@ func TestManyCallsTakeFewRoundTrips(t *testing.T) {
 		if round == 1 {
 			for i, p := range networks {
 				// Each round trip of 256 calls comes in one or two pieces.
-				require.Less(t, p.Requests.Load(), int64(20), "node %d", i)
+				require.Less(t, p.Requests()-before[i], int64(20), "node %d", i)
 			}
 		}
 	}
@@ -119,17 +121,17 @@ func TestAHangCostsHalfASecond(t *testing.T) {
 // have waited long enough do.
 func TestImpatientCallersAreNotANodesFault(t *testing.T) {
 	m := miniredis.RunT(t)
-	network := testenv.NewProxy(t, m.Addr())
-	r := open(t, network.Address)
+	network := tcpproxy.Start(t, m.Addr())
+	r := open(t, network.Addr())
 	_, _, err := r.Get(t.Context(), "k")
 	require.NoError(t, err)
-	network.MaxDelay.Store(int64(30 * time.Millisecond))
+	network.Jitter(30 * time.Millisecond)
 	for range 5 * tolerated {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		_, _, _ = r.Get(ctx, "k")
 		cancel()
 	}
-	network.MaxDelay.Store(0)
+	network.Jitter(0)
 	_, _, err = r.Get(t.Context(), "k")
 	require.NoError(t, err)
 
