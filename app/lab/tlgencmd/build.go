@@ -49,6 +49,7 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 			b.version(v)
 		}
 	}
+	b.unwritten(all)
 	for id, name := range w.ids {
 		if !seen[id] && !byHand[id] {
 			rep.add(&rep.notInTL, "%s (%08x)", name, id)
@@ -92,16 +93,33 @@ func (b *builder) version(v *version) {
 	}
 }
 
+// unwritten reports the layers in which a constructor of the set has a version that the release does not register.
+func (b *builder) unwritten(all []*version) {
+	for _, v := range all {
+		d := &v.def
+		_, registered := b.w.ids[d.ID]
+		if _, known := b.types[b.predicate(d)]; known && !registered && !d.Method && len(v.layers) > 0 {
+			b.rep.add(&b.rep.unwritten, "%s#%08x: layers %s", d.Name, d.ID, v.layers)
+		}
+	}
+}
+
+// predicate is the name that the .proto files have for a constructor.
+func (b *builder) predicate(d *tltext.Definition) string {
+	predicate, union := tlset.MessageName(d.Name), tlset.MessageName(d.Result)
+	if !b.boxed(predicate, union) && b.boxed(shortened[d.Name], union) {
+		return shortened[d.Name]
+	}
+	return predicate
+}
+
 func (b *builder) constructor(v *version) (leftOut []string, err error) {
 	d := &v.def
 	union := tlset.MessageName(d.Result)
 	if s, ok := b.w.shapes[union]; !ok || s != tlset.Union {
 		return nil, fmt.Errorf("no message for type %s", d.Result)
 	}
-	predicate := tlset.MessageName(d.Name)
-	if !b.boxed(predicate, union) && b.boxed(shortened[d.Name], union) {
-		predicate = shortened[d.Name]
-	}
+	predicate := b.predicate(d)
 	if !b.boxed(predicate, union) {
 		return nil, fmt.Errorf("no message TL_%s: the predicate may have another name", predicate)
 	}

@@ -128,6 +128,7 @@ func TestRebuildOnBase(t *testing.T) {
 	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), append(fromSet(before, schemas), schemas...), &rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.unmapped)
+	require.Empty(t, rep.unwritten)
 	require.Empty(t, rep.notInTL, "the two know every id")
 	require.Empty(t, rep.notes)
 	require.Equal(t, []string{"table set 0.222.3 (layers 139-222)", "telegram.tl (layer 223)"}, rep.tlFiles)

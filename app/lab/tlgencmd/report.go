@@ -15,6 +15,7 @@ type report struct {
 	set                 *tlset.Set
 
 	unmapped      []string // registered, with a text, and yet not in the set
+	unwritten     []string // layers whose version of a constructor the server does not register
 	notInTL       []string // registered, without a text
 	notRegistered []string // a text, but the server does not register the id
 	leftOut       []string // of the .proto files
@@ -37,6 +38,7 @@ func (r *report) lists() []struct {
 		title string
 	}{
 		{r.unmapped, "could not be mapped; calls and objects with these ids are unknown to the set"},
+		{r.unwritten, "versions of constructors that are not registered in " + constructors + ", while older ones are; clients of these layers cannot be sent the constructor"},
 		{r.notInTL, "registered in " + constructors + ", but in no TL file; add the file that has them if a client may send them"},
 		{r.notRegistered, "in the TL files, but not registered in " + constructors + "; the servers do not know them"},
 		{r.leftOut, "of the .proto files left out of the set and its hash"},

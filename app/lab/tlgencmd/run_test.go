@@ -102,6 +102,35 @@ func TestOneLayerWarns(t *testing.T) {
 	}
 }
 
+// Where the TL file is newer than the release, the report names what clients of its layer cannot be sent: what has a new
+// version. What is new altogether the server does not know, and does not send.
+func TestNewerLayerThanTheRelease(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a.proto": enum + a,
+		"10.tl":   "a#1 x:int = A;",
+		"11.tl":   "a#2 x:int y:int = A; b#3 = A;",
+		"12.tl":   "a#2 x:int y:int = A; b#4 z:int = A;\n---functions---\nf#5 = A;",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	for newest, want := range map[string]string{
+		"10.tl": "     0 versions of constructors that are not registered",
+		"11.tl": "while older ones are; clients of these layers cannot be sent the constructor\na#00000002: layers 11\n",
+		"12.tl": "while older ones are; clients of these layers cannot be sent the constructor\na#00000002: layers 11-12\n",
+	} {
+		args := []string{"--proto", dir, "--release", "x", "-o", filepath.Join(dir, "out.tls")}
+		for _, name := range []string{"10.tl", "11.tl", "12.tl"} {
+			if name <= newest {
+				args = append(args, "--tl", filepath.Join(dir, name))
+			}
+		}
+		var out, errs bytes.Buffer
+		require.Equal(t, exitOK, Run(args, &out, &errs), errs.String())
+		require.Contains(t, out.String(), want)
+	}
+}
+
 func TestLayerOf(t *testing.T) {
 	for name, want := range map[string]int{
 		"api.tl": 0, "layer223.tl": 223, "/schemas9/scheme_181.tl": 181, "v1.2.tl": 0, "20260101.tl": 0,
