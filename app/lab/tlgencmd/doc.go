@@ -11,16 +11,18 @@
 //
 //  2. Get the TL schema of the newest layer the release knows: core.telegram.org/schema shows it, client sources carry
 //     theirs (api.tl, telegram_api.tl). For a release that is older than the base of step 3, take the schema of the base's
-//     newest layer instead, so that the set serves newer clients, too: what the release does not register is left out.
+//     newest layer instead, so that the set reads what newer clients send: what the release does not register is left out.
 //     The shipped sets of 0.205.0 to 0.221.0 were all made with the schema of layer 223 (CONTRIBUTING.md has the commands).
 //
 //  3. Run
 //
 //     lab tlgen --proto proto/mtproto --tl api.tl --base 0.223.1 --release 0.224.0 -o 0.224.0.tls
 //
-//     and read the report. "Could not be mapped" should be empty but for service messages. "In no TL file" lists what
-//     Teamgram registers and nobody publishes: its internals. The base stands for the schemas of all older layers; when the
-//     new release skips layers, add their files too, since between two layers that are told the older one holds. Without a
+//     and read the report. "Could not be mapped" should be empty but for service messages. "Not registered, while older
+//     ones are" is empty when the schema is no newer than the release: what it lists cannot be sent to clients of these
+//     layers. "In no TL file" lists what Teamgram registers and nobody publishes: its internals. docs/swap.md has an example
+//     with its figures. The base stands for the schemas of all older layers; when the new release skips layers, add their
+//     files too, since between two layers that are told the older one holds. Without a
 //     base, give one file for each layer in which a constructor changed, from the oldest client you serve on, and the
 //     schema of MTProto itself (core.telegram.org/schema/mtproto), which has no layer.
 //
