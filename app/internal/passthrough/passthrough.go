@@ -20,7 +20,15 @@ type Frame []byte
 
 // Reply is a message that is received, and stays encoded where it came in, which is used
 // for others after Free: an answer of a megabyte costs no room of its own.
-type Reply struct{ room mem.Buffer }
+type Reply struct {
+	// For is whose reply it is; 0: nobody's. Large replies of one owner come a few at a
+	// time (package unary).
+	For  int64
+	room mem.Buffer
+}
+
+// Owner implements unary.Owned.
+func (r *Reply) Owner() int64 { return r.For }
 
 // Bytes is the message; not to be used after Free, nor changed.
 func (r *Reply) Bytes() []byte {

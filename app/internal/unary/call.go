@@ -18,19 +18,26 @@ import (
 // call is a call under way. What comes for it is the reader's alone until it has ended.
 type call struct {
 	id    uint32
+	conn  *conn
 	ended chan struct{} // capacity 1
 	limit int           // bytes of its reply
+	owner int64         // of its reply; 0: nobody
 
 	request requestHeaders
 	message []byte // with its prefix
 
 	prefix [prefixSize]byte // of the reply
 	got    int              // bytes of the reply, with its prefix
+	size   int              // of the reply, as its prefix says
 	body   []byte           // of the reply; nil until its prefix is there
 	room   *[]byte          // where it is, if that is a buffer of package buffers
-	taken  int              // bytes since its window was opened last
 	head   bool             // the first headers have come
 	err    error            // the outcome
+
+	// Those of shares, under its lock.
+	waits bool // the peer may not send the whole reply yet
+	held  int  // bytes that the reply is counted with
+	left  bool // it waits no more, and is not counted
 }
 
 var calls = sync.Pool{New: func() any { return &call{ended: make(chan struct{}, 1)} }}
@@ -43,6 +50,9 @@ func (k *call) end(err error) {
 
 // again makes a call that has ended ready for the next one.
 func (k *call) again() {
+	if k.owner != 0 {
+		k.conn.shares.leave(k)
+	}
 	if k.room != nil {
 		buffers.Pool.Put(k.room)
 	}
@@ -57,7 +67,10 @@ func (c *conn) invoke(ctx context.Context, method string, args, reply any, o opt
 		k.again()
 		return errNotMade
 	}
-	k.limit = o.reply
+	k.conn, k.limit = c, o.reply
+	if reply, ok := reply.(Owned); ok {
+		k.owner = reply.Owner()
+	}
 	if ctx.Err() != nil || !c.begin(k, &k.request, k.message) {
 		k.again()
 		return errNotMade
@@ -66,6 +79,7 @@ func (c *conn) invoke(ctx context.Context, method string, args, reply any, o opt
 	case <-k.ended:
 	case <-ctx.Done():
 		if c.cancel(k, http2.ErrCodeCancel) {
+			c.shares.leave(k)
 			return status.FromContextError(ctx.Err()).Err() // the reader may be at k
 		}
 		<-k.ended
@@ -90,7 +104,12 @@ func (k *call) reply() mem.Buffer {
 	}
 	room := k.room
 	*room, k.room = (*room)[:len(k.body)], nil
-	return mem.NewBuffer(room, buffers.Pool)
+	if k.held == 0 { // nobody else is at k any more
+		return mem.NewBuffer(room, buffers.Pool)
+	}
+	owned := &ownedRoom{k.conn.shares, k.owner, k.held}
+	k.held = 0
+	return mem.NewBuffer(room, owned)
 }
 
 // late is the error of a call whose peer has ended it. A peer that ends one since its time
@@ -137,23 +156,43 @@ func (k *call) receive(b []byte) error {
 			// gRPC's words, by which package dispatch knows it.
 			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", size, k.limit)
 		}
-		if size < buffers.Smallest {
-			k.body = make([]byte, 0, size)
-		} else {
-			k.room = buffers.Pool.Get(int(size))
-			k.body = (*k.room)[:0:size]
+		k.size = int(size)
+		switch {
+		case k.size < buffers.Smallest:
+			k.body = make([]byte, 0, k.size)
+		case prefixSize+k.size <= streamWindow:
+			k.grow(k.size)
+		default:
+			k.conn.shares.take(k)
+			k.grow(streamWindow)
 		}
 	}
-	if len(b) > cap(k.body)-len(k.body) {
+	if len(b) > k.size-len(k.body) {
 		return status.Error(codes.Internal, "unary: the reply has more than one message")
+	}
+	if len(b) > cap(k.body)-len(k.body) {
+		if k.conn.shares.waits(k) {
+			return status.Error(codes.Internal, "unary: the reply is more than the window has room for")
+		}
+		k.grow(k.size)
 	}
 	k.got += len(b)
 	k.body = append(k.body, b...)
 	return nil
 }
 
+// grow gives the reply room for so many bytes.
+func (k *call) grow(size int) {
+	room := buffers.Pool.Get(size)
+	k.body = append((*room)[:0:size], k.body...)
+	if k.room != nil {
+		buffers.Pool.Put(k.room)
+	}
+	k.room = room
+}
+
 // whole reports whether the reply is there.
-func (k *call) whole() bool { return k.got >= prefixSize && len(k.body) == cap(k.body) }
+func (k *call) whole() bool { return k.got >= prefixSize && len(k.body) == k.size }
 
 // lost is the error of calls whose connection has ended.
 func (c *conn) lost(err error) error {

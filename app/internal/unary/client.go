@@ -34,7 +34,8 @@ type Client struct {
 	addr   string    // the only one that the connection has; empty: it may have any
 	follow sync.Once // for addr
 
-	lone atomic.Pointer[conn] // takes calls; nil: gRPC makes them
+	lone   atomic.Pointer[conn] // takes calls; nil: gRPC makes them
+	shares shares
 
 	mu    sync.Mutex
 	twins map[*twin]struct{} // of the connections that gRPC has
@@ -50,7 +51,7 @@ type twin struct {
 // New makes a client for the connection that is made with its Options. All that this
 // connection carries costs a little more: To is for those that carry streams.
 func New() *Client {
-	c := &Client{twins: map[*twin]struct{}{}}
+	c := &Client{twins: map[*twin]struct{}{}, shares: shares{of: map[int64]*share{}}}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
 }
@@ -233,7 +234,7 @@ func (c *Client) choose() {
 // keep has a connection until ctx is done, which lets calls end that are under way.
 func (c *Client) keep(ctx context.Context, t *twin) {
 	for {
-		if own, err := dial(ctx, t.addr); err == nil {
+		if own, err := dial(ctx, t.addr, &c.shares); err == nil {
 			stop := context.AfterFunc(ctx, own.drain)
 			abort := context.AfterFunc(c.ctx, own.close)
 			again := own.serve(func() { c.set(t, own) }, func() { c.set(t, nil) })

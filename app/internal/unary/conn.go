@@ -20,8 +20,8 @@ const (
 	prefixSize = 5 // of a message: whether it is packed, and its length
 
 	frameHeader  = 9
-	streamWindow = 1 << 20  // of a reply, until more is asked for
-	connWindow   = 16 << 20 // of all replies likewise
+	streamWindow = 128 << 10 // of a reply, until more is asked for
+	connWindow   = 16 << 20  // of all replies likewise
 	firstWindow  = 1<<16 - 1
 	mostHeaders  = 64 << 10 // bytes of a block of headers
 	readBuffer   = 32 << 10
@@ -39,6 +39,8 @@ type conn struct {
 	addr string
 	wake chan struct{} // capacity 1: there is something to write
 	done chan struct{} // closed when serve ends
+
+	shares *shares
 
 	// The reader's.
 	frames *http2.Framer
@@ -62,7 +64,7 @@ type conn struct {
 }
 
 // dial connects to a peer.
-func dial(ctx context.Context, addr string) (*conn, error) {
+func dial(ctx context.Context, addr string, of *shares) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	d := net.Dialer{Control: noticeLoss}
@@ -71,7 +73,7 @@ func dial(ctx context.Context, addr string) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{
-		net: nc, addr: addr, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		net: nc, addr: addr, shares: of, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		calls: map[uint32]*call{}, next: 1, window: firstWindow, first: firstWindow, most: math.MaxUint32,
 	}
 	c.headers = hpack.NewEncoder(&c.encoded)
@@ -166,6 +168,16 @@ func (c *conn) reply(f func(out []byte) []byte) {
 	defer c.mu.Unlock()
 	c.out = f(c.out)
 	c.signal()
+}
+
+// allow lets the peer send so many bytes more of a reply, if the call has not ended.
+func (c *conn) allow(stream uint32, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.calls[stream] != nil {
+		c.out = appendWindow(c.out, stream, uint32(bytes))
+		c.signal()
+	}
 }
 
 // drain takes no calls from here on, and closes the connection when it has none.

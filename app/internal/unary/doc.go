@@ -9,5 +9,7 @@
 // connection, so that there is nothing to choose; gRPC makes all others. A call that the
 // peer has refused unseen goes to gRPC, too.
 //
+// Large replies of one owner are read a few at a time (shares.go).
+//
 // Peers see HTTP/2 as gRPC's clients speak it (PROTOCOL-HTTP2.md of gRPC).
 package unary

@@ -62,7 +62,7 @@ func startFake(t *testing.T, answer func(f *fake, stream uint32), settings ...ht
 		}
 	}()
 	ctx, stop := context.WithCancel(t.Context())
-	c, err := dial(ctx, l.Addr().String())
+	c, err := dial(ctx, l.Addr().String(), &shares{})
 	require.NoError(t, err)
 	ready, over := make(chan struct{}), make(chan struct{})
 	go func() {

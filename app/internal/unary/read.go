@@ -114,10 +114,8 @@ func (c *conn) data(f *http2.DataFrame) {
 		c.finish(k, status.Error(codes.Internal, "unary: a reply without trailers"))
 		return
 	}
-	if k.taken += size; k.taken >= streamWindow/2 && !k.whole() {
-		id, more := k.id, uint32(k.taken)
-		k.taken = 0
-		c.reply(func(out []byte) []byte { return appendWindow(out, id, more) })
+	if padding := size - len(f.Data()); padding > 0 && !k.whole() {
+		c.allow(k.id, padding)
 	}
 }
 

@@ -97,7 +97,7 @@ func (d *Dispatcher) Invoke(call *sess.InvokeMethod) (*sess.MethodResult, *sess.
 		return nil, errBreakerOpen
 	}
 	start := time.Now()
-	var reply passthrough.Reply
+	reply := passthrough.Reply{For: caller(&call.Meta)}
 	err = d.send(conn, method, request, &reply, &call.Meta)
 	metrics.CallDuration.Observe(float64(time.Since(start))/float64(time.Millisecond), method.Group)
 
@@ -137,7 +137,7 @@ func (d *Dispatcher) send(conn grpc.ClientConnInterface, m *tl.Method, request [
 	return err
 }
 
-// caller is the key that a call is blamed on: a device has one perm key and as many
+// caller is the key that a call is blamed on, and whose its answer is: a device has one perm key and as many
 // temp keys as it likes.
 func caller(m *sess.Meta) int64 {
 	if m.PermAuthKeyID != 0 {

@@ -91,6 +91,9 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 	}
 	i := slices.IndexFunc(w.asks, func(a ask) bool { return a.ticket == in.Ticket })
 	if i < 0 {
+		if late, ok := in.Result.(*MethodResult); ok {
+			late.free()
+		}
 		return
 	}
 	a := w.asks[i]

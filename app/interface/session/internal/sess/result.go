@@ -60,6 +60,7 @@ var errSessionGone = rpcerr.ErrSessionGone
 // onMethodDone takes the outcome of an API call (rules RPC-1 and RPC-2).
 func (w *MainAuthWrapper) onMethodDone(c *pendingCall, in *CallDone) {
 	if r, ok := in.Result.(*MethodResult); ok && r.Pushed && in.Err == nil {
+		r.free()
 		w.calls.promised()
 		c.phase = phasePushed
 		c.deadline = w.now + int64(w.cfg.PushedWait)
