@@ -12,42 +12,43 @@ import (
 )
 
 const (
-	// leastGarbage is how much garbage may gather, bytes, before it is collected. Go's
-	// rule, as much as what lives, has a node with few keys collect several times a
-	// second: what lives is a few megabytes there, and each request makes kilobytes.
-	leastGarbage = 64 << 20
-	// garbageShare is the part of a memory limit that garbage may take on that account.
-	garbageShare = 8
+	// leastHeap is how large the heap may grow, bytes, before garbage is collected. Go's
+	// rule, as much garbage as what lives, has a node with few keys collect several times
+	// a second: what lives is a few megabytes there, and each request makes kilobytes.
+	leastHeap = 80 << 20
+	// heapShare is the part of a memory limit that the heap may take on that account.
+	heapShare = 5
 
 	usualPercent = 100 // GOGC, where nobody sets it
 	mostPercent  = 2000
 )
 
-// paceCollector has the garbage collector wait for leastGarbage, or less where memory is
-// limited. Where more than that lives Go's own rule holds. GOGC in the environment goes
-// first: then nothing is changed.
+// paceCollector has the garbage collector wait until the heap has leastHeap, or less where
+// memory is limited. Where more than half of that lives Go's own rule holds. GOGC in the
+// environment goes first: then nothing is changed.
 func paceCollector() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	room := garbageRoom(debug.SetMemoryLimit(-1))
-	logx.Infof("memory: garbage is collected when there are %d MiB of it, or as much as lives (GOGC changes it)", room>>20)
-	followCollector(func() { pace(room) })
+	heap := heapRoom(debug.SetMemoryLimit(-1))
+	logx.Infof("memory: garbage is collected when the heap has %d MiB, or twice what lives (GOGC changes it)", heap>>20)
+	followCollector(func() { pace(heap) })
 }
 
-// garbageRoom is leastGarbage under a memory limit, bytes; math.MaxInt64: there is none.
-func garbageRoom(limit int64) int64 {
+// heapRoom is leastHeap under a memory limit, bytes; math.MaxInt64: there is none.
+func heapRoom(limit int64) int64 {
 	if limit == math.MaxInt64 {
-		return leastGarbage
+		return leastHeap
 	}
-	return min(leastGarbage, limit/garbageShare)
+	return min(leastHeap, limit/heapShare)
 }
 
-// percent is GOGC that lets room bytes of garbage gather beside live ones.
-func percent(room int64, live uint64) int {
+// percent is GOGC that lets the heap grow to so many bytes, of which some live.
+func percent(heap int64, live uint64) int {
 	if live == 0 {
 		return mostPercent
 	}
+	room := max(heap-int64(live), 0)
 	return min(max(int(100*uint64(room)/live), usualPercent), mostPercent)
 }
 
@@ -56,10 +57,10 @@ var paced atomic.Int64
 
 // pace sets GOGC by what the last collection has found to live. Setting it stops the
 // program for a moment, so small changes are let be.
-func pace(room int64) {
+func pace(heap int64) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	next := percent(room, live[0].Value.Uint64())
+	next := percent(heap, live[0].Value.Uint64())
 	if last := int(paced.Load()); next > last-last/8 && next < last+last/8 {
 		return
 	}

@@ -10,14 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestGarbageRoom(t *testing.T) {
+func TestHeapRoom(t *testing.T) {
 	const mib = 1 << 20
 	for name, c := range map[string]struct{ limit, want int64 }{
-		"no limit":    {math.MaxInt64, 64 * mib},
-		"a large one": {4096 * mib, 64 * mib},
-		"a small one": {128 * mib, 16 * mib},
+		"no limit":    {math.MaxInt64, 80 * mib},
+		"a large one": {4096 * mib, 80 * mib},
+		"a small one": {160 * mib, 32 * mib},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, garbageRoom(c.limit)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, heapRoom(c.limit)) })
 	}
 }
 
@@ -29,11 +29,12 @@ func TestPercent(t *testing.T) {
 	}{
 		"before the first collection": {0, mostPercent},
 		"next to nothing lives":       {1, mostPercent},
-		"less than the room":          {16 * mib, 400},
-		"as much as the room":         {64 * mib, usualPercent},
+		"less than half":              {16 * mib, 400},
+		"half":                        {40 * mib, usualPercent},
+		"all":                         {80 * mib, usualPercent},
 		"more":                        {1000 * mib, usualPercent},
 	} {
-		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, percent(64*mib, c.live)) })
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, percent(80*mib, c.live)) })
 	}
 }
 
