@@ -40,7 +40,6 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 		return nil, err
 	}
 	b := builder{w: w, rep: rep, set: &tlset.Set{Release: release, Messages: w.messages}, types: map[string]string{}}
-	b.set.MaxLayer = schemas[len(schemas)-1].layer
 	rep.tlFiles = describeFiles(schemas)
 	b.set.MinLayer = schemas[slices.IndexFunc(schemas, func(f tlFile) bool { return f.layer != 0 })].layer
 	seen := map[uint32]bool{}
@@ -49,7 +48,7 @@ func generate(release string, protos map[string]*protofile.File, schemas []tlFil
 			b.version(v)
 		}
 	}
-	b.unwritten(all)
+	b.end(all, schemas)
 	for id, name := range w.ids {
 		if !seen[id] && !byHand[id] {
 			rep.add(&rep.notInTL, "%s (%08x)", name, id)
@@ -90,17 +89,6 @@ func (b *builder) version(v *version) {
 	}
 	for _, name := range leftOut {
 		b.rep.add(&b.rep.bits, "%s: %s", title, name)
-	}
-}
-
-// unwritten reports the layers in which a constructor of the set has a version that the release does not register.
-func (b *builder) unwritten(all []*version) {
-	for _, v := range all {
-		d := &v.def
-		_, registered := b.w.ids[d.ID]
-		if _, known := b.types[b.predicate(d)]; known && !registered && !d.Method && len(v.layers) > 0 {
-			b.rep.add(&b.rep.unwritten, "%s#%08x: layers %s", d.Name, d.ID, v.layers)
-		}
 	}
 }
 

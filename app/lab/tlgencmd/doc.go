@@ -11,7 +11,8 @@
 //
 //  2. Get the TL schema of the newest layer the release knows: core.telegram.org/schema shows it, client sources carry
 //     theirs (api.tl, telegram_api.tl). For a release that is older than the base of step 3, take the schema of the base's
-//     newest layer instead, so that the set reads what newer clients send: what the release does not register is left out.
+//     newest layer instead, so that the set reads what newer clients send: what the release does not register is left out, and
+//     the set ends at the release's own layer, whose constructors clients of later layers get.
 //     The shipped sets of 0.205.0 to 0.221.0 were all made with the schema of layer 223 (CONTRIBUTING.md has the commands).
 //
 //  3. Run
@@ -19,8 +20,10 @@
 //     lab tlgen --proto proto/mtproto --tl api.tl --base 0.223.1 --release 0.224.0 -o 0.224.0.tls
 //
 //     and read the report. "Could not be mapped" should be empty but for service messages. "Not registered, while older
-//     ones are" is empty when the schema is no newer than the release: what it lists cannot be sent to clients of these
-//     layers. "In no TL file" lists what Teamgram registers and nobody publishes: its internals. docs/swap.md has an example
+//     ones are" is empty when the schemas are no newer than the release: otherwise it lists what is in the way of the next
+//     layer, before which the set ends. Few names there may mean that the release has the layer, and forgot to register
+//     them: put their older definitions into the TL file, in the place of the newer, and make the set again. "Not
+//     registered, while newer ones are" should be empty: clients of these layers cannot be sent what it lists. "In no TL file" lists what Teamgram registers and nobody publishes: its internals. docs/swap.md has an example
 //     with its figures. The base stands for the schemas of all older layers; when the new release skips layers, add their
 //     files too, since between two layers that are told the older one holds. Without a
 //     base, give one file for each layer in which a constructor changed, from the oldest client you serve on, and the
@@ -40,6 +43,8 @@
 //
 // The numbers and kinds of fields are those of the .proto files; which fields a constructor has, in which order and under
 // which flags, is what the TL text says. They meet by name: see wire.field for the suffixes. An id that the .proto files do
-// not register is left out, as the servers do not know it; one that no TL file explains cannot be read. Methods find their
-// request message (TL_auth_signIn, or with the id behind the name where versions were split) and through it their rpc.
+// not register is left out, as the servers do not know it; one that no TL file explains cannot be read. The set ends
+// before the first layer with a version of a constructor that is left out, while an older one is in and no newer one is;
+// layers of a base count as those of TL files do. Methods find their request message (TL_auth_signIn, or with the id behind
+// the name where versions were split) and through it their rpc.
 package tlgencmd

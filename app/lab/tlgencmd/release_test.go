@@ -128,7 +128,9 @@ func TestRebuildOnBase(t *testing.T) {
 	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), append(fromSet(before, schemas), schemas...), &rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.unmapped)
-	require.Empty(t, rep.unwritten)
+	for _, list := range [][]string{rep.inTheWay, rep.later, rep.gaps, rep.early} {
+		require.Empty(t, list)
+	}
 	require.Empty(t, rep.notInTL, "the two know every id")
 	require.Empty(t, rep.notes)
 	require.Equal(t, []string{"table set 0.222.3 (layers 139-222)", "telegram.tl (layer 223)"}, rep.tlFiles)
@@ -141,6 +143,29 @@ func TestRebuildOnBase(t *testing.T) {
 		if sorted, other := lines(w.text), lines(have[id].text); !slices.Equal(sorted, other) {
 			t.Errorf("%08x\nwant %s\nhave %s", id, w.text, have[id].text)
 		}
+	}
+}
+
+// A release that is older than the base and the schema ends at its own layer, and writes what it does for each of its layers.
+func TestRebuildOnNewerBase(t *testing.T) {
+	ours, err := readBase("0.222.3")
+	require.NoError(t, err)
+	newer, err := readBase("0.223.1")
+	require.NoError(t, err)
+	schemas, err := readSchemas([]string{filepath.Join(gotdSchemas(t), "telegram.tl")})
+	require.NoError(t, err)
+	var rep report
+	built, err := generate("rebuilt", parseAll(t, printed.Protos(ours)), append(fromSet(newer, schemas), schemas...), &rep)
+	require.NoError(t, err)
+	require.Equal(t, []int{139, 222}, []int{built.MinLayer, built.MaxLayer})
+	require.Equal(t, []int{223, 223}, []int{rep.newest, rep.next})
+	require.Contains(t, rep.inTheWay, "message#3ae56482: layers 223")
+	require.Empty(t, rep.later)
+	require.Empty(t, rep.gaps)
+	require.Empty(t, rep.unmapped)
+	require.Equal(t, ours.Hash(), built.Hash())
+	for layer := ours.MinLayer; layer <= ours.MaxLayer; layer++ {
+		require.Equal(t, writes(ours, layer), writes(built, layer), "layer %d", layer)
 	}
 }
 

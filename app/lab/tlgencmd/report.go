@@ -13,9 +13,14 @@ import (
 type report struct {
 	protoFiles, tlFiles []string
 	set                 *tlset.Set
+	newest              int // layer of the TL schemas
+	next                int // the first layer of the TL schemas that the release lacks; 0: it lacks none
 
 	unmapped      []string // registered, with a text, and yet not in the set
-	unwritten     []string // layers whose version of a constructor the server does not register
+	inTheWay      []string // versions in layer next that the server does not register, while it does older ones
+	later         []string // and in later layers
+	gaps          []string // versions that the server does not register, while it does newer ones
+	early         []string // versions that the server registers, and only layers behind the set have
 	notInTL       []string // registered, without a text
 	notRegistered []string // a text, but the server does not register the id
 	leftOut       []string // of the .proto files
@@ -38,7 +43,10 @@ func (r *report) lists() []struct {
 		title string
 	}{
 		{r.unmapped, "could not be mapped; calls and objects with these ids are unknown to the set"},
-		{r.unwritten, "versions of constructors that are not registered in " + constructors + ", while older ones are; clients of these layers cannot be sent the constructor"},
+		{r.inTheWay, "versions of constructors that are not registered in " + constructors + ", while older ones are; the set ends before the layer of these"},
+		{r.later, "more such versions in later layers"},
+		{r.gaps, "versions of constructors that are not registered in " + constructors + ", while newer ones are; clients of these layers cannot be sent the constructor"},
+		{r.early, "constructors that are registered in " + constructors + ", but for later layers than the set; they are read, and sent to no client"},
 		{r.notInTL, "registered in " + constructors + ", but in no TL file; add the file that has them if a client may send them"},
 		{r.notRegistered, "in the TL files, but not registered in " + constructors + "; the servers do not know them"},
 		{r.leftOut, "of the .proto files left out of the set and its hash"},
@@ -54,6 +62,12 @@ func (r *report) write(out io.Writer) error {
 	b := bufio.NewWriter(out)
 	fmt.Fprintf(b, "table set %s, layers %d-%d\n", r.set.Release, r.set.MinLayer, r.set.MaxLayer)
 	fmt.Fprintf(b, "hash %s\n", r.set.Hash())
+	if last := r.set.MaxLayer; r.next == 0 {
+		fmt.Fprintf(b, "It ends at layer %d, the newest of the TL schemas. Clients of later layers get the constructors of layer %[1]d.\n", last)
+	} else {
+		fmt.Fprintf(b, "It ends at layer %d, the TL schemas at %d: %s lacks versions of constructors that layer %d has (listed below: %d), and has older ones. Either the release is older than layer %[4]d, or it lacks these alone. Clients of later layers get the constructors of layer %[1]d.\n",
+			last, r.newest, constructors, r.next, len(r.inTheWay))
+	}
 	if r.set.MinLayer == r.set.MaxLayer {
 		fmt.Fprintf(b, "WARNING: the set has one layer. Clients of all other layers get the constructors of layer %d, which they may not know: name a --base, or the TL files of more layers\n", r.set.MaxLayer)
 	}

@@ -30,6 +30,7 @@ Builds the table set of a Teamgram release, so that session can serve it.
                   schemas of all the layers it has and that no FILE covers. So a new
                   release takes one FILE: the schema of its newest layer. A release that
                   is older than SET takes the schema of the newest layer of SET.
+                  The set made ends at the last layer of the release all the same.
   --release NAME  the name that session logs, such as 0.223.1
   -o OUT          the file to write; it is packed with zstd when it ends in .zst
 

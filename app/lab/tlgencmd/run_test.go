@@ -5,6 +5,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -102,32 +104,100 @@ func TestOneLayerWarns(t *testing.T) {
 	}
 }
 
-// Where the TL file is newer than the release, the report names what clients of its layer cannot be sent: what has a new
-// version. What is new altogether the server does not know, and does not send.
+// A set ends at the release's own layer, however new the TL files are: before the first layer in which a constructor has a
+// version that is not registered, while older ones are. What is new altogether the server does not know, and does not send.
 func TestNewerLayerThanTheRelease(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"a.proto": enum + a,
-		"10.tl":   "a#1 x:int = A;",
-		"11.tl":   "a#2 x:int y:int = A; b#3 = A;",
-		"12.tl":   "a#2 x:int y:int = A; b#4 z:int = A;\n---functions---\nf#5 = A;",
+	const (
+		way   = "while older ones are; the set ends before the layer of these\n"
+		later = "more such versions in later layers\n"
+		gaps  = "while newer ones are; clients of these layers cannot be sent the constructor\n"
+		early = "but for later layers than the set; they are read, and sent to no client\n"
+	)
+	two := "syntax = \"proto3\";\npackage p;\nenum TLConstructor { NONE = 0; A = 1; A4 = 4; C = 6; }\n" + a +
+		"message TL_c { A data2 = 1; }\n"
+	for _, c := range []struct {
+		name  string
+		proto string
+		files map[int]string // layer -> text
+		ctors []string       // of the set
+		want  []string       // in the report
+	}{
+		{
+			"as new as the release", enum + a,
+			map[int]string{9: "b#3 = A;", 10: "a#1 x:int = A;"},
+			[]string{"tlset x layers 9-10", "ctor a#00000001 10 x:int = A"},
+			[]string{
+				"table set x, layers 9-10\n", "It ends at layer 10, the newest of the TL schemas. Clients of later layers get the constructors of layer 10.\n",
+				"     0 versions of constructors that are not registered in TLConstructor, " + way, "     0 " + later, "     0 constructors that",
+			},
+		},
+		{
+			"newer, and nothing new in the way", enum + a,
+			map[int]string{10: "a#1 x:int = A;", 11: "a#1 x:int = A; b#3 = A;\n---functions---\na#5 = A;"},
+			[]string{"tlset x layers 10-11", "ctor a#00000001 10-11 x:int = A"},
+			[]string{"It ends at layer 11, the newest of the TL schemas."},
+		},
+		{
+			"newer", enum + a,
+			map[int]string{10: "a#1 x:int = A;", 11: "a#2 x:int y:int = A; b#3 = A;", 12: "a#4 x:int = A; b#5 = A;"},
+			[]string{"tlset x layers 10-10", "ctor a#00000001 10 x:int = A"},
+			[]string{
+				"table set x, layers 10-10\n",
+				"It ends at layer 10, the TL schemas at 12: TLConstructor lacks versions of constructors that layer 11 has (listed below: 1), and has older ones. " +
+					"Either the release is older than layer 11, or it lacks these alone. Clients of later layers get the constructors of layer 10.\n",
+				"\n# 1 versions of constructors that are not registered in TLConstructor, " + way + "a#00000002: layers 11\n",
+				"\n# 1 " + later + "a#00000004: layers 12\n",
+			},
+		},
+		{
+			"layers that no file tells of", enum + a,
+			map[int]string{8: "b#3 = A;", 10: "a#1 x:int = A;", 20: "a#2 = A;"},
+			[]string{"tlset x layers 8-10", "ctor a#00000001 10 x:int = A"},
+			[]string{"It ends at layer 10, the TL schemas at 20: TLConstructor lacks versions of constructors that layer 20 has (listed below: 1)"},
+		},
+		{
+			"with a constructor of a later layer", two,
+			map[int]string{10: "a#1 x:int = A;", 11: "a#2 x:int = A; c#6 = A;"},
+			[]string{"tlset x layers 10-10", "ctor a#00000001 10 x:int = A", "ctor c#00000006 - = A"},
+			[]string{"It ends at layer 10, the TL schemas at 11:", "\n# 1 constructors that are registered in TLConstructor, " + early + "c#00000006: layers 11\n"},
+		},
+		{
+			"with a gap", two,
+			map[int]string{10: "a#1 x:int = A;", 11: "a#2 x:int = A;", 12: "a#4 = A;"},
+			[]string{"tlset x layers 10-12", "ctor a#00000004 12 = A", "ctor a#00000001 10 x:int = A"},
+			[]string{"It ends at layer 12, the newest of the TL schemas.", "\n# 1 versions of constructors that are not registered in TLConstructor, " + gaps + "a#00000002: layers 11\n"},
+		},
+		{
+			"back again", enum + a,
+			map[int]string{10: "a#2 x:int = A;", 11: "a#1 x:int = A;", 12: "a#2 x:int = A;"},
+			[]string{"tlset x layers 10-11", "ctor a#00000001 11 x:int = A"},
+			[]string{"It ends at layer 11, the TL schemas at 12:", way + "a#00000002: layers 10,12\n"},
+		},
 	} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
-	}
-	for newest, want := range map[string]string{
-		"10.tl": "     0 versions of constructors that are not registered",
-		"11.tl": "while older ones are; clients of these layers cannot be sent the constructor\na#00000002: layers 11\n",
-		"12.tl": "while older ones are; clients of these layers cannot be sent the constructor\na#00000002: layers 11-12\n",
-	} {
-		args := []string{"--proto", dir, "--release", "x", "-o", filepath.Join(dir, "out.tls")}
-		for _, name := range []string{"10.tl", "11.tl", "12.tl"} {
-			if name <= newest {
-				args = append(args, "--tl", filepath.Join(dir, name))
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "a.proto"), []byte(c.proto), 0o644))
+			args := []string{"--proto", dir, "--release", "x", "-o", filepath.Join(dir, "out.tls")}
+			for layer, text := range c.files {
+				name := filepath.Join(dir, strconv.Itoa(layer)+".tl")
+				require.NoError(t, os.WriteFile(name, []byte(text), 0o644))
+				args = append(args, "--tl", name)
 			}
-		}
-		var out, errs bytes.Buffer
-		require.Equal(t, exitOK, Run(args, &out, &errs), errs.String())
-		require.Contains(t, out.String(), want)
+			var out, errs bytes.Buffer
+			require.Equal(t, exitOK, Run(args, &out, &errs), errs.String())
+			for _, want := range c.want {
+				require.Contains(t, out.String(), want)
+			}
+			set, err := os.ReadFile(filepath.Join(dir, "out.tls"))
+			require.NoError(t, err)
+			var have []string
+			for line := range strings.Lines(string(set)) {
+				if strings.HasPrefix(line, "tlset ") || strings.HasPrefix(line, "ctor ") {
+					have = append(have, strings.TrimSpace(line))
+				}
+			}
+			require.Equal(t, c.ctors, have)
+		})
 	}
 }
 
