@@ -22,7 +22,7 @@ var shipped embed.FS
 
 // older are the releases in schema/older.zst, newest first. "lab tlgen" has made their sets from the .proto files of
 // github.com/teamgram/proto (CONTRIBUTING.md has the commands), and tlgen archive has packed them as one, for they differ in
-// little.
+// little. Each ends at the last layer of its release, though the TL schema that it was made with goes on to 223.
 var older = []string{
 	"0.221.0", "0.220.4", "0.220.2", "0.220.0", "0.219.0", "0.218.0", "0.217.0", "0.216.0", "0.215.0",
 	"0.214.0", "0.213.0", "0.212.0", "0.211.0", "0.208.0", "0.207.0", "0.206.0", "0.205.0",
