@@ -97,15 +97,8 @@ func serveBare(b *testing.B, key string) pb.RPCAuthsessionClient {
 		pb.RegisterRPCAuthsessionServer(g, bare{redis: redis.MustNewRedis(redis.RedisConf{Host: testenv.Variable(b, "TEST_REDIS_ADDR"), Type: "node"}), key: key})
 	})
 	require.NoError(b, err)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		z.Start()
-	}()
-	b.Cleanup(func() {
-		server.Stop()
-		<-ended
-	})
+	go z.Start() // go-zero parks it till the process ends
+	b.Cleanup(func() { server.Stop() })
 	var clientConf zrpc.RpcClientConf
 	require.NoError(b, zconf.FillDefault(&clientConf))
 	clientConf.Endpoints = []string{conf.ListenOn}
@@ -123,7 +116,7 @@ func BenchmarkCalls(b *testing.B) {
 	logx.Disable()
 	dsn := testenv.DSN(b, true)
 	testenv.Fill(b, testenv.Open(b, dsn), 20_000, time.Now().Unix(), "auth_keys", "auth_key_infos", "auth_key_lifetimes", "auths", "auth_users")
-	_, c := serveOn(b, dsn, "Warmup: {Enabled: false}")
+	_, c := serveOn(b, dsn, "Warmup: {Enabled: false}", "CpuThreshold: 0", "Middlewares: {Breaker: false}") // the two as the program sets them
 	const temp = testenv.TempBase + 15_001
 	plain := serveBare(b, "auth_keys2_1000015001") // what queryAuthKey reads, too
 	calls := []struct {

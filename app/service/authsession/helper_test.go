@@ -33,7 +33,7 @@ import (
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { leaktest.Main(m, "authsession.serveBare") }
 
 // serve starts the service in this process, without etcd unless more of the
 // configuration says so, and returns a client as session has it.
