@@ -43,9 +43,19 @@ type Server struct {
 	admin  *admin.Server       // nil until the store is open, or when it is off
 }
 
+const (
+	// Goroutines that serve one call after the other: a fresh one grows its stack anew
+	// for each. Calls beyond get one of their own.
+	workers = 64
+	// A fixed window keeps gRPC from estimating one, for which it pings the peer after
+	// each request.
+	windowSize = 1 << 20
+)
+
 // New prepares the service; nothing is opened yet.
 func New(c Config) (*Server, error) {
 	s := &Server{config: c, peers: new(allow.Live)}
+	c.DropSpans()
 	// The requests of these calls hold keys, and go-zero logs requests.
 	ignored := &c.Middlewares.StatConf.IgnoreContentMethods
 	*ignored = append(append([]string{}, *ignored...),
@@ -71,6 +81,10 @@ func New(c Config) (*Server, error) {
 		EndsInTime:         true,
 		UnaryInterceptors:  []grpc.UnaryServerInterceptor{s.peers.Intercept},
 		StreamInterceptors: []grpc.StreamServerInterceptor{s.peers.InterceptStream},
+		ServerOptions: []grpc.ServerOption{
+			grpc.NumStreamWorkers(workers),
+			grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(4 * windowSize),
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -104,3 +104,16 @@ func TestKeyEncryption(t *testing.T) {
 		require.NotContains(t, err.Error(), digits[:8], "nothing of the key")
 	}
 }
+
+func TestSpansAreMadeOnlyForACollector(t *testing.T) {
+	for telemetry, want := range map[string]bool{
+		"": false,
+		"Telemetry: {Endpoint: 'collector:4317'}":                 true,
+		"Telemetry: {Endpoint: 'collector:4317', Disabled: true}": false,
+	} {
+		var c Config
+		require.NoError(t, zconf.LoadFromYamlBytes([]byte(file+"SessionNodes: {Token: x}\n"+telemetry), &c))
+		c.DropSpans()
+		require.Equal(t, []bool{want, want}, []bool{c.Middlewares.Trace, c.SessionNodes.Middlewares.Trace}, telemetry)
+	}
+}
