@@ -231,26 +231,31 @@ func missed[T any](ctx context.Context, c *Cache, key, token string, load Loader
 
 // read returns the value that is believed, or the token to fill it with.
 func (c *Cache) read(ctx context.Context, key, unreadable string) (token, text string, err error) {
-	call := readCall(key, unreadable)
+	call := readCall(unreadable, key)
 	result, err := c.ring.Run(ctx, readScript, call.Keys, call.Args...)
 	if err != nil {
 		return "", "", err
 	}
-	token, text = readResult(result)
+	token, text = readResult(result, 0)
 	return token, text, nil
 }
 
-func readCall(key, unreadable string) redisring.Call {
-	return redisring.Call{Keys: []string{key, guard(key)}, Args: []any{newToken('r'), tokenLife.Milliseconds(), unreadable}}
+func readCall(unreadable string, keys ...string) redisring.Call {
+	guarded := make([]string, 0, 2*len(keys))
+	for _, key := range keys {
+		guarded = append(guarded, key, guard(key))
+	}
+	return redisring.Call{Keys: guarded, Args: []any{newToken('r'), tokenLife.Milliseconds(), unreadable}}
 }
 
-func readResult(result any) (token, text string) {
-	pair, _ := result.([]any)
-	if len(pair) != 2 {
+// readResult is what a readCall found of its i-th key.
+func readResult(result any, i int) (token, text string) {
+	found, _ := result.([]any)
+	if len(found) < 2*i+2 {
 		return "w", "" // nothing that we know of: not to be filled
 	}
-	there, _ := pair[0].(int64)
-	s, _ := pair[1].(string)
+	there, _ := found[2*i].(int64)
+	s, _ := found[2*i+1].(string)
 	if there == 1 {
 		return "", s
 	}

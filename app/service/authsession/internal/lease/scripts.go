@@ -17,32 +17,38 @@ if type(info) == 'string' then
 end
 `
 
-// readScript returns 1 and the value, if there is one to believe, or 0 and the
-// token to fill it with. Before it returns a value it writes what changes nothing:
-// beside JSON there is no guard, beside "*" there is one. A Redis that refuses
-// writes refuses that, too.
+// readScript returns, for each value's key and guard, 1 and the value, if there is one to
+// believe, or 0 and the token to fill it with. Before it returns a value it writes what
+// changes nothing: beside JSON there is no guard, beside "*" there is one. A Redis that
+// refuses writes refuses that, too.
 // ARGV: a new reader's token, its life in ms, an unreadable value to replace.
 var readScript = redisring.NewScript(epochLua + `
-local value, guard = redis.call('GET', KEYS[1]), false
-if value and value ~= ARGV[3] then
-  local first = '{"cache_epoch":"' .. epoch .. '"'
-  if string.sub(value, 1, #first) == first then
-    redis.call('DEL', KEYS[2])
-    return {1, value}
+local first, suffix, found = '{"cache_epoch":"' .. epoch .. '"', ':' .. epoch, {}
+for i = 1, #KEYS, 2 do
+  local key, guarded = KEYS[i], KEYS[i + 1]
+  local value, believed = redis.call('GET', key), false
+  if value and value ~= ARGV[3] then
+    if string.sub(value, 1, #first) == first then
+      redis.call('DEL', guarded)
+      believed = true
+    elseif value == '*' and redis.call('GET', guarded) == 'n' .. epoch then
+      redis.call('SETNX', guarded, '')
+      believed = true
+    end
   end
-  if value == '*' and redis.call('GET', KEYS[2]) == 'n' .. epoch then
-    redis.call('SETNX', KEYS[2], '')
-    return {1, value}
+  if believed then
+    found[i], found[i + 1] = 1, value
+  else
+    local guard = redis.call('GET', guarded)
+    local kind = guard and string.sub(guard, 1, 1)
+    if kind ~= 'w' and (kind ~= 'r' or string.sub(guard, -#suffix) ~= suffix) then
+      guard = ARGV[1] .. suffix
+      redis.call('SET', guarded, guard, 'PX', ARGV[2])
+    end
+    found[i], found[i + 1] = 0, guard
   end
 end
-guard = redis.call('GET', KEYS[2])
-local kind = guard and string.sub(guard, 1, 1)
-local suffix = ':' .. epoch
-if kind ~= 'w' and (kind ~= 'r' or string.sub(guard, -#suffix) ~= suffix) then
-  guard = ARGV[1] .. suffix
-  redis.call('SET', KEYS[2], guard, 'PX', ARGV[2])
-end
-return {0, guard}`)
+return found`)
 
 // fillScript stores a value unless a write has come, or the epoch has changed,
 // since the token was given.

@@ -76,6 +76,18 @@ func (r *Ring) node(key string) *node {
 // Node names the node that key lives on.
 func (r *Ring) Node(key string) string { return r.node(key).String() }
 
+// Together reports whether one run of a script may have all of keys: they belong to one
+// node, which is no Redis cluster.
+func (r *Ring) Together(keys []string) bool {
+	first := r.node(keys[0])
+	for _, key := range keys[1:] {
+		if r.node(key) != first {
+			return false
+		}
+	}
+	return first.conf.Type != redisconf.TypeCluster
+}
+
 // Get returns the string at key; found is false when there is none.
 func (r *Ring) Get(ctx context.Context, key string) (value string, found bool, err error) {
 	err = r.node(key).try(ctx, func(ctx context.Context, c redis.UniversalClient) error {
