@@ -14,7 +14,8 @@ import (
 // limitTime takes go-zero's interceptor Timeout out of c and returns what stands for it:
 // it ends the context of a call in time and answers with the same code, but waits for
 // the call to return. Go-zero's starts a goroutine for each call, whose stack grows anew
-// each time. Nil: c has no time limit.
+// each time. A call whose caller gives it less time than that gets no timer of its own:
+// gRPC has set one. Nil: c has no time limit.
 func limitTime(c *zrpc.RpcServerConf) grpc.UnaryServerInterceptor {
 	if c.Timeout <= 0 {
 		return nil
@@ -30,8 +31,11 @@ func limitTime(c *zrpc.RpcServerConf) grpc.UnaryServerInterceptor {
 		if !ok {
 			limit = usual
 		}
-		ctx, cancel := context.WithTimeout(ctx, limit)
-		defer cancel()
+		if own, bounded := ctx.Deadline(); !bounded || time.Until(own) > limit {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, limit)
+			defer cancel()
+		}
 		resp, err := handle(ctx, req)
 		switch ended := ctx.Err(); {
 		case err == nil || ended == nil:

@@ -34,6 +34,14 @@ func TestTheTimeOfACallIsLimited(t *testing.T) {
 	_, err = call(gone, "/usual", waits)
 	require.Equal(t, codes.Canceled, status.Code(err))
 
+	hasty, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, err = call(hasty, "/usual", func(ctx context.Context, _ any) (any, error) {
+		require.Equal(t, hasty, ctx, "nothing was made for it")
+		return waits(ctx, nil)
+	})
+	require.Equal(t, codes.DeadlineExceeded, status.Code(err))
+
 	late := func(ctx context.Context, _ any) (any, error) {
 		<-ctx.Done()
 		return "done", nil

@@ -45,8 +45,9 @@ type Server struct {
 
 const (
 	// Goroutines that serve one call after the other: a fresh one grows its stack anew
-	// for each. Calls beyond get one of their own.
-	workers = 64
+	// for each. Calls beyond get one of their own. They take turns, and the garbage
+	// collector halves the stacks of those that wait: with more, each grew again.
+	workers = 16
 	// A fixed window keeps gRPC from estimating one, for which it pings the peer after
 	// each request.
 	windowSize = 1 << 20
