@@ -26,6 +26,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -139,10 +140,10 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 6, DeviceModel: "Pixel", SystemVersion: "SDK 36", AppVersion: "1", LangPack: "android", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 1, DeviceModel: "iPhone", SystemVersion: "26", AppVersion: "2", LangPack: "ios", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetPushSession(ctx, key.AuthKeyID, 101, 9))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101, Owed: true}))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 1, UserID: 101}))
-	ok(m.SetPasswordPending(ctx, key.AuthKeyID, sessions.Pending{Owner: 2, UserID: 101, Owed: true}))
-	one(m.Revoke(ctx, sessions.Selection{UserID: 101}, sessions.By{Reason: sessions.ByUser}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, logins.Pending{Owner: 1, UserID: 101, Owed: true}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, logins.Pending{Owner: 1, UserID: 101}))
+	ok(m.SetPasswordPending(ctx, key.AuthKeyID, logins.Pending{Owner: 2, UserID: 101, Owed: true}))
+	one(m.Revoke(ctx, sessions.Selection{UserID: 101}, sessions.By{Reason: logins.ByUser}))
 
 	// lists
 	yes, no := true, false
@@ -183,7 +184,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 			}
 		}
 		one(m.RevokeMatching(ctx, sessions.Bulk{Match: match}, 5, true, "", sessions.By{}))
-		one(m.RevokeMatching(ctx, sessions.Bulk{Match: match, UserIDs: []int64{400, 401, 402}}, 5, false, "", sessions.By{Reason: sessions.ByAdmin}))
+		one(m.RevokeMatching(ctx, sessions.Bulk{Match: match, UserIDs: []int64{400, 401, 402}}, 5, false, "", sessions.By{Reason: logins.ByAdmin}))
 	}
 	one(m.Count(ctx, sessions.Filter{UserID: 7}))
 	seen := lifecycle.Administered{Manager: m, Dao: d}
@@ -200,14 +201,14 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 
 	// settings
 	one(m.Policy(ctx, 12))
-	ok(m.SetPolicy(ctx, 12, sessions.Policy{TTLDays: 30, Strategy: sessions.OneSession}))
+	ok(m.SetPolicy(ctx, 12, logins.Policy{TTLDays: 30, Strategy: logins.OneLogin}))
 	ok(m.SetTTL(ctx, 12, 60))
 	one(m.ChangePolicy(ctx, 12, sessions.PolicyChange{}))
 	ok(m.Change(ctx, 1+21/testenv.LoginsAUser, testenv.Hash(21), sessions.Settings{Confirmed: true, CallRequestsDisabled: &yes}))
 
 	// ends
-	one(m.Revoke(ctx, sessions.Selection{Hash: testenv.Hash(30)}, sessions.By{Reason: sessions.ByAdmin}))
-	one(m.Revoke(ctx, sessions.Selection{UserID: 9, KeepNewest: 1}, sessions.By{Reason: sessions.ByAdmin}))
+	one(m.Revoke(ctx, sessions.Selection{Hash: testenv.Hash(30)}, sessions.By{Reason: logins.ByAdmin}))
+	one(m.Revoke(ctx, sessions.Selection{UserID: 9, KeepNewest: 1}, sessions.By{Reason: logins.ByAdmin}))
 	one(d.DropTempKeys(ctx, 50, nil))
 	one(d.DestroyKey(ctx, 51))
 	expired := int64(testenv.IdleEach + 7)
@@ -229,10 +230,10 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 
 	for range 2 { // a login on the key of an ended one
 		one(m.SignIn(ctx, key.AuthKeyID, 103, 8, 0))
-		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: sessions.ByAdmin}))
+		one(m.Revoke(ctx, sessions.Selection{UserID: 103}, sessions.By{Reason: logins.ByAdmin}))
 	}
 	one(m.Erasable(ctx, 103))
-	one(m.Erase(ctx, 103, sessions.By{Reason: sessions.ByAdmin}))
+	one(m.Erase(ctx, 103, sessions.By{Reason: logins.ByAdmin}))
 	_, err := m.Get(ctx, 12345)
 	require.ErrorIs(t, err, sessions.ErrNotFound) // not in the history, either
 

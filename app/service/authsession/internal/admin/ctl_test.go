@@ -12,6 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -47,8 +48,8 @@ func TestCommands(t *testing.T) {
 		{"erase 777 --yes --reason because", []any{"erase", int64(777)}, "LOGGED OUT SESSIONS HISTORY DEVICES DRY RUN 1 3 2 1 no"},
 		{"erase 777 --dry-run", []any{"erasable", int64(777)}, "4 5 0 0 yes"},
 		{"policy get 777", int64(777), "as configured as configured as configured"},
-		{"policy set 777 --ttl-days 30 --strategy limit-per-device-type --limit 3", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}}, "30 limit-per-device-type 3"},
-		{"policy set 777 --limit 4", []any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
+		{"policy set 777 --ttl-days 30 --strategy limit-per-device-type --limit 3", []any{int64(777), logins.Policy{TTLDays: 30, Strategy: logins.LimitPerDeviceType, Limit: 3}}, "30 limit-per-device-type 3"},
+		{"policy set 777 --limit 4", []any{int64(777), logins.Policy{TTLDays: 30, Strategy: logins.LimitPerDeviceType, Limit: 4}}, "30 limit-per-device-type 4"},
 		{"list --search 10.0.0.0/8 --country de --live --sort idle --total", []any{"count", sessions.Filter{Active: &yes, Match: sessions.Match{Networks: networks("10.0.0.0/8"), Countries: []string{"de"}}}}, "HASH USER TYPE"},
 		{"policy set 777 --limit 9 --dry-run", int64(777), "30 limit-per-device-type 9"},
 		{

@@ -32,6 +32,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/ctl"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	pb "github.com/tgsession/tgsession/proto/admin"
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 type manager struct {
 	mu     sync.Mutex
 	list   []sessions.Session
-	policy sessions.Policy
+	policy logins.Policy
 	asked  []any
 	by     []sessions.By
 	ended  []sessions.Revoked // by clean-ups, and by revocations that fail
@@ -185,16 +186,16 @@ func (m *manager) Erasable(_ context.Context, userID int64) (sessions.Erasure, e
 	return sessions.Erasure{LoggedOut: 4, Sessions: 5}, m.ask([]any{"erasable", userID})
 }
 
-func (m *manager) Policy(_ context.Context, userID int64) (sessions.Policy, error) {
+func (m *manager) Policy(_ context.Context, userID int64) (logins.Policy, error) {
 	return m.policy, m.ask(userID)
 }
 
-func (m *manager) SetPolicy(_ context.Context, userID int64, p sessions.Policy) error {
+func (m *manager) SetPolicy(_ context.Context, userID int64, p logins.Policy) error {
 	m.policy = p
 	return m.ask([]any{userID, p})
 }
 
-func (m *manager) ChangePolicy(_ context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error) {
+func (m *manager) ChangePolicy(_ context.Context, userID int64, c sessions.PolicyChange) (logins.Policy, error) {
 	if c.TTLDays != nil {
 		m.policy.TTLDays = *c.TTLDays
 	}
@@ -219,7 +220,7 @@ func aManager() *manager {
 			Layer: 223, IP: "2001:db8::1", SignedIn: at, LastActive: at.Add(time.Hour), ExpiresAt: at.Add(1000 * time.Hour),
 			Addresses: []sessions.Address{{IP: "2001:db8::1", Country: "Berlin\x1b[31m, Germany", Region: "DE", First: at, Last: at.Add(time.Hour)}, {IP: "10.0.0.1", Last: at}},
 		},
-		{Hash: 2, UserID: 778, AuthKeyID: 6, DeviceType: "web", SignedIn: at, LastActive: at, RevokedAt: at.Add(time.Minute), RevokeReason: sessions.ByUser, RevokedBy: "user:778"},
+		{Hash: 2, UserID: 778, AuthKeyID: 6, DeviceType: "web", SignedIn: at, LastActive: at, RevokedAt: at.Add(time.Minute), RevokeReason: logins.ByUser, RevokedBy: "user:778"},
 	}}
 }
 

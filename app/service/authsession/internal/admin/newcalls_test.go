@@ -19,6 +19,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -63,7 +64,7 @@ func TestReasonAndTicketAreKept(t *testing.T) {
 		require.Equal(t, []string{"lost phone", "T-1", "OK"}, []string{e.Note, e.Ticket, e.Code}, e.Method)
 	}
 	for _, by := range a.sessions.by {
-		require.Equal(t, sessions.By{Reason: sessions.ByAdmin, Actor: "admin:root", Note: "lost phone", Ticket: "T-1"}, by)
+		require.Equal(t, sessions.By{Reason: logins.ByAdmin, Actor: "admin:root", Note: "lost phone", Ticket: "T-1"}, by)
 	}
 	require.Len(t, a.sessions.by, 4)
 	_, text := a.must("GET", "/v1/audit?ticket=T-1&method=RevokeMatching", both(t), "")

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
@@ -345,7 +346,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 	a.sessions.list = make([]sessions.Session, 500)
 	for i := range a.sessions.list {
-		a.sessions.list[i] = sessions.Session{Hash: int64(i + 1), DeviceType: "other", RevokeReason: sessions.EndedByStockNode}
+		a.sessions.list[i] = sessions.Session{Hash: int64(i + 1), DeviceType: "other", RevokeReason: logins.EndedByStockNode}
 	}
 	_, text := a.must("GET", "/v1/sessions", both(t), "")
 	require.NoError(t, d.answer(described["GET /v1/sessions"], 200, text))

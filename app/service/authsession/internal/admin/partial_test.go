@@ -16,6 +16,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/admintest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -183,7 +184,7 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 // A change of one setting leaves the others.
 func TestAPolicyIsChangedInParts(t *testing.T) {
 	a := serve(t, false, plainTokens)
-	a.sessions.policy = sessions.Policy{TTLDays: 365, Strategy: sessions.Unlimited, Limit: 4}
+	a.sessions.policy = logins.Policy{TTLDays: 365, Strategy: logins.Unlimited, Limit: 4}
 	code, text := a.must("PATCH", "/v1/users/777/policy", both(t), `{"strategy":"one"}`)
 	require.Equal(t, 200, code)
 	require.Equal(t, `{"ttl_days":365,"strategy":"one","limit":4}`, text)
@@ -230,7 +231,7 @@ func TestTheAuditLogCountsWhatWasErased(t *testing.T) {
 	require.Equal(t, []any{200, `{"logged_out":4,"sessions":5,"history":0,"devices":0}`}, []any{code, text})
 	code, text = a.must("DELETE", "/v1/users/777/data?reason=ticket%205", eraser, "")
 	require.Equal(t, []any{200, `{"logged_out":1,"sessions":3,"history":2,"devices":1}`}, []any{code, text})
-	require.Equal(t, sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice", Note: "ticket 5"}, a.sessions.by[0])
+	require.Equal(t, sessions.By{Reason: logins.ByAdmin, Actor: "admin:alice", Note: "ticket 5"}, a.sessions.by[0])
 	a.sessions.err = errors.New("away")
 	code, _ = a.must("DELETE", "/v1/users/777/data", eraser, "")
 	require.Equal(t, 503, code)

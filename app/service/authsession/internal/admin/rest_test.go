@@ -17,6 +17,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -64,9 +65,9 @@ func TestWhatIsAskedReachesTheManager(t *testing.T) {
 		{"GET", "/v1/users/777/policy", "", int64(777)},
 		{
 			"PUT", "/v1/users/777/policy", `{"ttl_days":30,"strategy":"limit-per-device-type","limit":3}`,
-			[]any{int64(777), sessions.Policy{TTLDays: 30, Strategy: sessions.LimitPerDeviceType, Limit: 3}},
+			[]any{int64(777), logins.Policy{TTLDays: 30, Strategy: logins.LimitPerDeviceType, Limit: 3}},
 		},
-		{"PUT", "/v1/users/777/policy", `{}`, []any{int64(777), sessions.Policy{}}},
+		{"PUT", "/v1/users/777/policy", `{}`, []any{int64(777), logins.Policy{}}},
 		{"GET", "/v1/statistics", "", []any{"online", 11 * time.Minute}},
 		{"GET", "/v1/statistics", "", nil}, // counted already
 		{"GET", "/v1/overview", "", "hooks"},
@@ -260,7 +261,7 @@ func TestAnswers(t *testing.T) {
 	require.Equal(t, 204, code, "a repetition")
 	_, text = a.must("GET", "/v1/sessions/4611686018427387905", both(t), "")
 	require.Contains(t, text, `"revoke_reason":"by-admin","revoked_by":"admin:root"`)
-	require.Equal(t, []sessions.By{{Reason: sessions.ByAdmin, Actor: "admin:root"}, {Reason: sessions.ByAdmin, Actor: "admin:root"}}, a.sessions.by)
+	require.Equal(t, []sessions.By{{Reason: logins.ByAdmin, Actor: "admin:root"}, {Reason: logins.ByAdmin, Actor: "admin:root"}}, a.sessions.by)
 	_, text = a.must("GET", "/v1/config", both(t), "")
 	require.Contains(t, text, `"concurrency":{"strategy":"none","limit":1,"total":0},"touch":{"cache_interval":"60s","db_interval":"600s"}`)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/admin"
@@ -29,9 +30,9 @@ type Sessions interface {
 	CleanUp(ctx context.Context, olderThan time.Duration, limit int, dryRun bool, by sessions.By) (lifecycle.CleanedUp, error)
 	Erase(ctx context.Context, userID int64, by sessions.By) (sessions.Erasure, error)
 	Erasable(ctx context.Context, userID int64) (sessions.Erasure, error)
-	Policy(ctx context.Context, userID int64) (sessions.Policy, error)
-	SetPolicy(ctx context.Context, userID int64, p sessions.Policy) error
-	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (sessions.Policy, error)
+	Policy(ctx context.Context, userID int64) (logins.Policy, error)
+	SetPolicy(ctx context.Context, userID int64, p logins.Policy) error
+	ChangePolicy(ctx context.Context, userID int64, c sessions.PolicyChange) (logins.Policy, error)
 	Statistics(ctx context.Context) (sessions.Statistics, error)
 	Online(ctx context.Context, within time.Duration) (int64, error)
 	Overview(ctx context.Context) (lifecycle.Overview, error)
@@ -53,7 +54,7 @@ const (
 	maxTicket      = 64  // likewise
 )
 
-var strategies = []sessions.Strategy{sessions.Inherit, sessions.Unlimited, sessions.LimitAll, sessions.LimitPerDeviceType, sessions.OnePerDeviceType, sessions.OneSession}
+var strategies = []logins.Strategy{logins.Inherit, logins.Unlimited, logins.LimitAll, logins.LimitPerDeviceType, logins.OnePerDeviceType, logins.OneLogin}
 
 // impl is SessionAdmin. Whoever gets here may.
 type impl struct {
@@ -233,7 +234,7 @@ func (s *impl) SetPolicy(ctx context.Context, in *pb.SetPolicyRequest) (*pb.Poli
 	if err := validPolicy(in.GetUserId(), p, in); err != nil {
 		return nil, err
 	}
-	err := s.sessions.SetPolicy(ctx, in.GetUserId(), sessions.Policy{TTLDays: int(p.GetTtlDays()), Strategy: sessions.Strategy(p.GetStrategy()), Limit: int(p.GetLimit())})
+	err := s.sessions.SetPolicy(ctx, in.GetUserId(), logins.Policy{TTLDays: int(p.GetTtlDays()), Strategy: logins.Strategy(p.GetStrategy()), Limit: int(p.GetLimit())})
 	if err != nil {
 		return nil, fault(ctx, err)
 	}
@@ -251,7 +252,7 @@ func (s *impl) ChangePolicy(ctx context.Context, in *pb.ChangePolicyRequest) (*p
 		c.TTLDays = &days
 	}
 	if in.Strategy != nil {
-		strategy := sessions.Strategy(in.GetStrategy())
+		strategy := logins.Strategy(in.GetStrategy())
 		c.Strategy = &strategy
 	}
 	if in.Limit != nil {
@@ -290,7 +291,7 @@ func validPolicy(userID int64, p *pb.Policy, in change) error {
 		return invalid("user_id", "must be above 0")
 	case p.GetTtlDays() < 0 || p.GetTtlDays() > maxTTLDays:
 		return invalid("ttl_days", "must be from 0 to %d", maxTTLDays)
-	case !slices.Contains(strategies, sessions.Strategy(p.GetStrategy())):
+	case !slices.Contains(strategies, logins.Strategy(p.GetStrategy())):
 		return invalid("strategy", "there is no strategy %q; there are none, limit, limit-per-device-type, one-per-device-type and one, or empty for what is configured", printed(p.GetStrategy()))
 	case p.GetLimit() < 0 || p.GetLimit() > maxLimit:
 		return invalid("limit", "must be from 0 to %d", maxLimit)
@@ -325,7 +326,7 @@ func printed(s string) string {
 	return s
 }
 
-func policy(p sessions.Policy) *pb.Policy {
+func policy(p logins.Policy) *pb.Policy {
 	return &pb.Policy{TtlDays: int32(p.TTLDays), Strategy: string(p.Strategy), Limit: int32(p.Limit)}
 }
 
@@ -343,7 +344,7 @@ func named(s *sessions.Session) *pb.EndedSession {
 
 func by(ctx context.Context) sessions.By {
 	c := callOf(ctx)
-	return sessions.By{Reason: sessions.ByAdmin, Actor: actorPrefix + c.caller.Name, Note: c.reason, Ticket: c.ticket}
+	return sessions.By{Reason: logins.ByAdmin, Actor: actorPrefix + c.caller.Name, Note: c.reason, Ticket: c.ticket}
 }
 
 // message is a session as it goes out. Texts come from devices.

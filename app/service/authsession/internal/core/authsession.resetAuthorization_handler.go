@@ -3,7 +3,7 @@ package core
 import (
 	"errors"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -23,7 +23,7 @@ func (c *Core) AuthsessionResetAuthorization(in *authsession.TLAuthsessionResetA
 		except = k.PermAuthKeyID // 0 for an unbound temp key: it is nobody's login
 	}
 	which := sessions.Selection{UserID: in.UserId, Hash: in.Hash, ExceptAuthKeyID: except}
-	by := sessions.By{Reason: sessions.ByUser, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()}
+	by := sessions.By{Reason: logins.ByUser, Actor: logins.UserActor(in.UserId), AnswerTo: c.ownKey()}
 	var ended []sessions.Revoked
 	if in.UserId != 0 {
 		var err error

@@ -1,7 +1,7 @@
 package core
 
 import (
-	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -13,7 +13,7 @@ import (
 // overtake and suppress.
 func (c *Core) AuthsessionUnbindAuthKeyUser(in *authsession.TLAuthsessionUnbindAuthKeyUser) (*mtproto.Bool, error) {
 	which := sessions.Selection{UserID: in.UserId}
-	by := sessions.By{Reason: sessions.LoggedOut, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()}
+	by := sessions.By{Reason: logins.LoggedOut, Actor: logins.UserActor(in.UserId), AnswerTo: c.ownKey()}
 	if in.AuthKeyId != 0 {
 		perm, err := c.perm("unbindAuthKeyUser", in.AuthKeyId)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
@@ -119,7 +120,7 @@ func (c *cluster) passwordStep(k crypto.AuthKey, what, want string) {
 	case "bind":
 		c.login(k, user)
 	case "end":
-		_, err := c.nodes[0].Manager.Revoke(c.t.Context(), sessions.Selection{UserID: 777}, sessions.By{Reason: sessions.ByAdmin})
+		_, err := c.nodes[0].Manager.Revoke(c.t.Context(), sessions.Selection{UserID: 777}, sessions.By{Reason: logins.ByAdmin})
 		require.NoError(c.t, err)
 	case "stock": // it does not clear the cache of who owes what: it knows of none
 		c.exec("UPDATE auth_users SET deleted = 1, date_created = 0, date_active = 0 WHERE auth_key_id = ?", k.IntID())
@@ -160,7 +161,7 @@ func TestEveryEndOfALoginEndsItsMark(t *testing.T) {
 			require.NoError(c.t, err)
 		},
 		"by policy": func(c *cluster, _ crypto.AuthKey) {
-			require.NoError(c.t, c.nodes[0].Manager.SetPolicy(c.t.Context(), user, sessions.Policy{Strategy: sessions.OneSession}))
+			require.NoError(c.t, c.nodes[0].Manager.SetPolicy(c.t.Context(), user, logins.Policy{Strategy: logins.OneLogin}))
 			c.login(c.device(), user)
 		},
 		"another user on its key": func(c *cluster, k crypto.AuthKey) {

@@ -3,8 +3,8 @@ package core
 import (
 	"errors"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -27,7 +27,7 @@ func (c *Core) RevokeSessions(in *authsession.RevokeSessionsRequest) (*authsessi
 		}
 		which.ExceptAuthKeyID = k.PermAuthKeyID
 	}
-	ended, err := c.manager().Revoke(c.ctx, which, sessions.By{Reason: sessions.ByUser, Actor: dao.UserActor(in.UserId), AnswerTo: c.ownKey()})
+	ended, err := c.manager().Revoke(c.ctx, which, sessions.By{Reason: logins.ByUser, Actor: logins.UserActor(in.UserId), AnswerTo: c.ownKey()})
 	switch {
 	case errors.Is(err, sessions.ErrNotFound):
 		return nil, rpcerr.ErrHashInvalid

@@ -1,7 +1,7 @@
 package core
 
 import (
-	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -13,7 +13,7 @@ func (c *Core) SetPasswordPending(in *authsession.SetPasswordPendingRequest) (*a
 	if err != nil {
 		return nil, err
 	}
-	said := sessions.Pending{Owner: in.Owner, UserID: in.UserId, Owed: in.Pending}
+	said := logins.Pending{Owner: in.Owner, UserID: in.UserId, Owed: in.Pending}
 	if err := c.manager().SetPasswordPending(c.ctx, perm, said); err != nil {
 		return nil, c.fault("setPasswordPending", err)
 	}

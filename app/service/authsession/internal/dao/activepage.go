@@ -41,7 +41,7 @@ func (d *Dao) ActivePage(ctx context.Context, w Wanted, idle bool, after ActiveP
 		}
 		return list, next, err
 	}
-	filter, filterArgs := w.where(logins)
+	filter, filterArgs := w.where(current)
 	for range maxWindows {
 		args := []any{after.Active, after.Active, after.ID}
 		where := past

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // maxAddresses is how many addresses a login keeps: enough to show a phone's ways
@@ -44,7 +46,7 @@ func (r *Record) noted() (list []Address) {
 // login's row does not have it at all yet.
 func (r *Record) Addresses() []Address {
 	list := r.noted()
-	if r.Reason != Live || r.Client.IP == "" {
+	if r.Reason != logins.Live || r.Client.IP == "" {
 		return list
 	}
 	now := Address{IP: r.Client.IP, Country: r.Country, Region: r.Region, Last: r.LastActive}

@@ -39,7 +39,7 @@ func (d *Dao) onKeys(ctx context.Context, w Wanted, keys []int64, past string, a
 	if len(keys) == 0 {
 		return nil, false, nil
 	}
-	filter, filterArgs := w.where(logins)
+	filter, filterArgs := w.where(current)
 	all := append(append(anys(keys), filterArgs...), args...)
 	list, err = d.recordsOf(ctx, d.conn, "SELECT "+recordColumns+" FROM auth_users u FORCE INDEX (auth_key_id)"+recordJoins+
 		" WHERE u.auth_key_id IN ("+placeholders(len(keys))+") AND "+filter+past+order, all...)

@@ -30,6 +30,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/keyseal"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
@@ -74,7 +75,7 @@ type Dao struct {
 	announcesTouched bool
 
 	saltWindow int64 // seconds that a salt made here lives
-	rules      atomic.Pointer[rules]
+	rules      atomic.Pointer[logins.Rules]
 	locate     Locator
 }
 

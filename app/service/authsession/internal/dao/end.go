@@ -10,6 +10,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // endBatch is how many logins end in one transaction.
@@ -44,8 +45,8 @@ type Ended struct {
 // it returns those that have ended all the same, and with ErrUnknown there may be
 // more. Copies of all of them leave the cache, of those too that had ended
 // before: so whatever a copy says, ending its login again puts it right.
-func (d *Dao) End(ctx context.Context, logins []Record, why Reason, by By) (ended []Ended, err error) {
-	for batch := range slices.Chunk(logins, endBatch) {
+func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) (ended []Ended, err error) {
+	for batch := range slices.Chunk(list, endBatch) {
 		ids, perms := make([]int64, len(batch)), make([]int64, len(batch))
 		for i, r := range batch {
 			ids[i], perms[i] = r.ID, r.AuthKeyID
@@ -68,11 +69,11 @@ func (d *Dao) End(ctx context.Context, logins []Record, why Reason, by By) (ende
 
 // ending is how logins end.
 type ending struct {
-	why Reason
+	why logins.Reason
 	by  By
 	// idle, when set, says why a login that was read under lock ends; Live: it
 	// does not.
-	idle func(*Record) Reason
+	idle func(*logins.Login) logins.Reason
 }
 
 // lockedRow is what may change while a login is not locked.
@@ -103,21 +104,18 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 		return nil, err
 	}
 	now, by := d.Now(), how.by.cut()
-	byReason := map[Reason][]Record{}
+	byReason := map[logins.Reason][]Record{}
 	var stale []string
 	for _, r := range rows {
 		dateActive, live := active[r.ID]
 		if !live {
 			continue
 		}
-		if dateActive > r.LastActive { // touched since this transaction began to read
-			r.ExpiresAt += dateActive - r.LastActive
-			r.LastActive = dateActive
-		}
+		r.Used(dateActive)                      // since this transaction began to read, maybe
 		addresses := addressText(r.Addresses()) // with the one of now, which the device's row alone has
 		r.Reason = how.why
 		if how.idle != nil {
-			if r.Reason = how.idle(&r); r.Reason == Live {
+			if r.Reason = how.idle(&r.Login); r.Reason == logins.Live {
 				continue
 			}
 		}
@@ -181,7 +179,7 @@ func (d *Dao) endEvents(ended []Ended) []events.Event {
 	for i := range ended {
 		e := &ended[i].Record
 		kind := events.Revoked
-		if e.Reason == TTLExpired || e.Reason == Inactive {
+		if e.Reason.ByIdleness() {
 			kind = events.Expired
 		}
 		list[i] = events.Event{Type: kind, At: d.now(), Session: e.snapshot(), Reason: e.Reason.String(), Actor: e.RevokedBy}

@@ -9,6 +9,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // Login is what is known of a perm key beside the key itself: the device that
@@ -160,7 +161,7 @@ func (d *Dao) loginLoader(perm int64) lease.Loader[Login] {
 }
 
 func (d *Dao) seemsExpired(l *Login) bool {
-	return l.BindUser != nil && l.BindUser.ExpiresAt != 0 && l.BindUser.ExpiresAt <= d.Now()
+	return l.BindUser != nil && logins.Expired(l.BindUser.ExpiresAt, d.Now())
 }
 
 func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
@@ -180,7 +181,7 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 		l.BindUser = &Bound{
 			UserID: row.UserID, Hash: row.Hash, DateCreated: row.DateCreated,
 			DateActivated: row.DateActive, AndroidPushSessionID: row.PushSessionID,
-			ExpiresAt: d.expiry(max(row.DateActive, row.ClientActive), row.TTLDays),
+			ExpiresAt: d.rules.Load().Expiry(max(row.DateActive, row.ClientActive), row.TTLDays),
 		}
 	}
 	if row.HasPending != 0 {

@@ -47,7 +47,7 @@ func (s *MatchScan) Next(ctx context.Context, limit int) (list []Record, examine
 	if err != nil && !last {
 		return nil, 0, fmt.Errorf("sessions: %w", err)
 	}
-	filter, args := s.match.where(logins)
+	filter, args := s.match.where(current)
 	where := "u.deleted = 0 AND u.id > ?"
 	args = append(args, s.at.ID)
 	if !last {
@@ -87,7 +87,7 @@ func (s *MatchScan) nextOfUsers(ctx context.Context, limit int) (list []Record, 
 		s.over = true
 		return nil, 0, nil
 	}
-	filter, args := s.match.where(logins)
+	filter, args := s.match.where(current)
 	args = append(append(args, anys(users)...), s.at.UserID, s.at.ID, windowRows)
 	found, err := s.d.recordsOf(ctx, s.d.conn, "SELECT "+recordColumns+" FROM auth_users u FORCE INDEX (idx_user_deleted)"+recordJoins+
 		" WHERE "+filter+"u.user_id IN ("+placeholders(len(users))+") AND u.deleted = 0 AND (u.user_id <> ? OR u.id > ?) ORDER BY u.user_id, u.id LIMIT ?", args...)

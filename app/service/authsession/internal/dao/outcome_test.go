@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/internal/tcpproxy"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -72,7 +73,7 @@ func (s *store) user(d *Dao, perm int64) int64 {
 func TestACommitThatIsDecidedLater(t *testing.T) {
 	for name, end := range map[string]func(ctx context.Context, d *Dao, list []Record) error{
 		"End": func(ctx context.Context, d *Dao, list []Record) error {
-			_, err := d.End(ctx, list, ByAdmin, By{Actor: "test"})
+			_, err := d.End(ctx, list, logins.ByAdmin, By{Actor: "test"})
 			return err
 		},
 		"EndIdle": func(ctx context.Context, d *Dao, list []Record) error {
@@ -173,7 +174,7 @@ func TestWhatANodeLeavesBehindIsFinished(t *testing.T) {
 	left := s.open(s.dsn, network.Addr())
 	list := s.login(s.nodes[1], 777, 41, 42)
 	network.Cut()
-	ended, err := left.End(t.Context(), list, ByAdmin, By{Actor: "test"})
+	ended, err := left.End(t.Context(), list, logins.ByAdmin, By{Actor: "test"})
 	require.NoError(t, err)
 	require.Len(t, ended, 2)
 	require.Zero(t, s.user(left, 41))
@@ -209,7 +210,7 @@ func TestEndingManyLoginsAsksRedisInBatches(t *testing.T) {
 	list, err := d.LiveOf(t.Context(), 777)
 	require.NoError(t, err)
 	before := network.Requests()
-	ended, err := d.End(t.Context(), list, ByAdmin, By{Actor: "test"})
+	ended, err := d.End(t.Context(), list, logins.ByAdmin, By{Actor: "test"})
 	require.NoError(t, err)
 	require.Len(t, ended, n)
 	// Three batches to hold and as many to release, each brought in a few pieces.

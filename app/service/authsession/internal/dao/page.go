@@ -53,7 +53,7 @@ func (d *Dao) Page(ctx context.Context, w Wanted, after Position, limit int) (li
 	if keys, all, err := d.keysAt(ctx, w); err != nil {
 		return nil, nil, err
 	} else if all {
-		past, args := logins.before(after)
+		past, args := current.before(after)
 		list, more, err := d.onKeys(ctx, w, keys, past, args, listOrder, limit)
 		if more {
 			last := positionOf(&list[limit-1])
@@ -61,7 +61,7 @@ func (d *Dao) Page(ctx context.Context, w Wanted, after Position, limit int) (li
 		}
 		return list, next, err
 	}
-	sources := []source{logins}
+	sources := []source{current}
 	if w.Live == nil || !*w.Live {
 		sources = append(sources, history)
 	}
@@ -95,7 +95,7 @@ type source struct {
 }
 
 var (
-	logins  = source{columns: recordColumns, table: "auth_users", sign: 1}
+	current = source{columns: recordColumns, table: "auth_users", sign: 1}
 	history = source{columns: historyColumns, table: "auth_user_history", sign: -1}
 )
 

@@ -7,15 +7,9 @@ import (
 	"strings"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
-)
 
-// Pending is what setPasswordPending says of a call
-// (proto/authsession/manager.proto).
-type Pending struct {
-	Owner  int64 // names the call; 0: a session that names none
-	UserID int64 // whose login it is for; 0: not known
-	Owed   bool  // the second factor is owed, or may be; false: no longer
-}
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
+)
 
 // Completed is what ended or began when a sign-in no longer owed the second factor.
 type Completed struct {
@@ -26,21 +20,17 @@ type Completed struct {
 // SetPending notes on perm what a call says of the second factor. When nothing
 // is owed any more, the sign-in is complete, and the logins end that the user's
 // policy does not let stay beside it.
-//
-// A user may owe a second factor and not be logged in on perm. Either the BFF binds the
-// login after it has answered: so the mark is kept as that of a call in flight. Or the login
-// has ended: then the next one begins with a call of its own, which clears the mark.
-func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (done Completed, err error) {
-	if !p.changesState() { // copies of the login stay true
+func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (done Completed, err error) {
+	if !p.ChangesState() { // copies of the login stay true
 		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			if err := lockKey(ctx, tx, perm); err != nil {
 				return err
 			}
-			before, err := d.marks(ctx, tx, perm)
+			before, err := marksOf(ctx, tx, perm)
 			if err != nil {
 				return err
 			}
-			return saveMarks(ctx, tx, perm, before, p.apply(before, nil, d.Now()))
+			return saveMarks(ctx, tx, perm, before, p.Plan(before, nil, d.Now()).Marks)
 		})
 	} else {
 		err = d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder, live []loginOn) (err error) {
@@ -58,12 +48,12 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p Pending) (done Compl
 // live were the logins on the key before it. The user's row is locked before the
 // rows of logins, here as in a sign-in: the other way round, the two would wait
 // for each other.
-func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p Pending, live []loginOn) (Completed, error) {
+func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p logins.Pending, live []loginOn) (Completed, error) {
 	// The key's row orders all that is said of the key, and its sign-ins.
 	if err := lockKey(ctx, tx, perm); err != nil {
 		return Completed{}, err
 	}
-	policies := make(map[int64]Policy, len(live))
+	policies := make(map[int64]logins.Policy, len(live))
 	for _, l := range live {
 		policy, err := lockUser(ctx, tx, l.UserID)
 		if err != nil {
@@ -88,54 +78,42 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int
 			users = append(users, l.UserID)
 		}
 	}
-	before, err := d.marks(ctx, tx, perm)
+	before, err := marksOf(ctx, tx, perm)
 	if err != nil {
 		return Completed{}, err
 	}
-	after := p.apply(before, users, d.Now())
-	if err := saveMarks(ctx, tx, perm, before, after); err != nil || len(users) != 1 || !before.owed(users[0]) || after.owed(users[0]) {
+	plan := p.Plan(before, users, d.Now())
+	if err := saveMarks(ctx, tx, perm, before, plan.Marks); err != nil || plan.Completed == 0 {
 		return Completed{}, err
 	}
-	return d.complete(ctx, tx, hold, policies[users[0]], perm, users[0])
+	return d.complete(ctx, tx, hold, policies[plan.Completed], perm, plan.Completed)
 }
 
-// changesState reports whether a login may owe something else than before: a
-// call that begins says nothing of the login that there is.
-func (p *Pending) changesState() bool { return !p.Owed || p.UserID != 0 }
-
-// apply returns what the marks of a key become; users are logged in on it.
-func (p *Pending) apply(l marks, users []int64, now int64) marks {
-	switch {
-	case p.Owed && slices.Contains(users, p.UserID):
-		return l.set(p.Owner, p.UserID, now)
-	case p.Owed:
-		return l.set(p.Owner, 0, now)
-	case p.UserID != 0:
-		return l.completed(p.Owner, p.UserID)
+// marksOf reads the marks of a key, which the caller has locked.
+func marksOf(ctx context.Context, tx sqlx.Session, perm int64) (logins.Marks, error) {
+	var rows []struct {
+		Owner   int64 `db:"owner"`
+		UserID  int64 `db:"user_id"`
+		Created int64 `db:"date_created"`
+		Seq     int64 `db:"seq"`
 	}
-	return l.cleared(p.Owner)
-}
-
-// marks are those of a key; the caller has locked it.
-func (d *Dao) marks(ctx context.Context, tx sqlx.Session, perm int64) (list marks, err error) {
-	err = tx.QueryRowsCtx(ctx, &list, "SELECT owner, user_id, date_created, seq FROM auth_password_pendings WHERE auth_key_id = ?", perm)
+	err := tx.QueryRowsCtx(ctx, &rows, "SELECT owner, user_id, date_created, seq FROM auth_password_pendings WHERE auth_key_id = ?", perm)
+	list := make(logins.Marks, len(rows))
+	for i, r := range rows {
+		list[i] = logins.Mark(r)
+	}
 	return list, err
 }
 
 // saveMarks writes what has changed.
-func saveMarks(ctx context.Context, tx sqlx.Session, perm int64, before, after marks) error {
-	for _, m := range before {
-		if slices.ContainsFunc(after, func(other mark) bool { return other.Owner == m.Owner }) {
-			continue
-		}
-		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ? AND owner = ?", perm, m.Owner); err != nil {
+func saveMarks(ctx context.Context, tx sqlx.Session, perm int64, before, after logins.Marks) error {
+	drop, put := before.Change(after)
+	for _, owner := range drop {
+		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ? AND owner = ?", perm, owner); err != nil {
 			return err
 		}
 	}
-	for _, m := range after {
-		if slices.Contains(before, m) {
-			continue
-		}
+	for _, m := range put {
 		_, err := tx.ExecCtx(ctx, "INSERT INTO auth_password_pendings(auth_key_id, owner, user_id, date_created, seq) VALUES (?, ?, ?, ?, ?)"+
 			" ON DUPLICATE KEY UPDATE user_id = VALUES(user_id), date_created = VALUES(date_created), seq = VALUES(seq)",
 			perm, m.Owner, m.UserID, m.Created, m.Seq)

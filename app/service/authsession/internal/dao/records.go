@@ -7,28 +7,19 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
-// Record is all that is known of one login, live or ended. Its times are Unix
-// seconds, 0 when not known.
+// Record is all that is known of one login, live or ended: what the rules look at, and what
+// is kept beside it. Its times are Unix seconds, 0 when not known. Its ID is negative for a
+// login that another one on its key has followed: that is a row of auth_user_history, and
+// none of auth_users has its ID.
 type Record struct {
-	// ID is that of its row; of a login that another one on its key has followed
-	// (auth_user_history) it is negative, and no row of auth_users has it.
-	ID         int64
-	AuthKeyID  int64
-	UserID     int64
-	Hash       int64
-	Client     Client
-	Country    string // of Client.IP
-	Region     string
-	DeviceType string
+	logins.Login
+	Client  Client
+	Country string // of Client.IP
+	Region  string
 
-	SignedIn   int64
-	LastActive int64
-	ExpiresAt  int64 // unless it is used before
-	OwnTTL     bool  // ExpiresAt is by a setting of the user
-
-	Reason    Reason // Live: it has not ended
 	RevokedAt int64
 	RevokedBy string
 	// What who ended it said of it.
@@ -95,8 +86,6 @@ const (
 		" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id"
 	selectRecords = "SELECT " + recordColumns + " FROM auth_users u" + recordJoins + " WHERE "
 	selectHistory = "SELECT " + historyColumns + " FROM auth_user_history u" + recordJoins + " WHERE "
-
-	day = 86400
 )
 
 // querier is a connection or a transaction.
@@ -123,14 +112,16 @@ func (d *Dao) recordsOf(ctx context.Context, q querier, query string, args ...an
 
 func (d *Dao) record(r *recordRow) Record {
 	out := Record{
-		ID: r.ID, AuthKeyID: r.AuthKeyID, UserID: r.UserID, Hash: r.Hash,
+		Login: logins.Login{
+			ID: r.ID, AuthKeyID: r.AuthKeyID, UserID: r.UserID, Hash: r.Hash, DeviceType: r.DeviceType,
+			SignedIn: r.DateCreated, LastActive: r.DateActive,
+		},
 		Client: Client{
 			PredicateName: "clientSession", AuthKeyID: r.AuthKeyID, IP: r.IP, Layer: r.Layer, APIID: r.APIID,
 			DeviceModel: r.DeviceModel, SystemVersion: r.SystemVersion, AppVersion: r.AppVersion,
 			SystemLangCode: r.SystemLangCode, LangPack: r.LangPack, LangCode: r.LangCode,
 		},
-		Country: r.Country, Region: r.Region, DeviceType: r.DeviceType,
-		SignedIn: r.DateCreated, LastActive: r.DateActive,
+		Country: r.Country, Region: r.Region,
 		EncryptedRequestsDisabled: r.NoEncrypted != 0, CallRequestsDisabled: r.NoCalls != 0,
 		PasswordPending: r.HasPending != 0,
 		addresses:       r.Addresses, dateActive: r.DateActive, clientActive: r.ClientActive,
@@ -144,31 +135,28 @@ func (d *Dao) record(r *recordRow) Record {
 	switch {
 	case r.Deleted == 0:
 		out.LastActive = max(r.DateActive, r.ClientActive)
-		out.ExpiresAt = d.expiry(out.LastActive, r.TTLDays)
+		out.ExpiresAt = d.rules.Load().Expiry(out.LastActive, r.TTLDays)
 		out.OwnTTL = r.TTLDays > 0
 		out.Unconfirmed = r.Unconfirmed > d.Now()
 	case r.RevokedAt != 0 && r.Reason != 0 && r.DateActive != 0:
-		out.Reason, out.RevokedAt, out.RevokedBy = Reason(r.Reason), r.RevokedAt, r.RevokedBy
+		out.Reason, out.RevokedAt, out.RevokedBy = logins.Reason(r.Reason), r.RevokedAt, r.RevokedBy
 		out.RevokeNote, out.RevokeTicket = r.Note, r.Ticket
 	default: // a stock node wipes the dates and leaves the rest
-		out.Reason, out.RevokedAt = EndedByStockNode, r.Updated
+		out.Reason, out.RevokedAt = logins.EndedByStockNode, r.Updated
 	}
-	if last := out.noted(); out.Reason != Live && len(last) > 0 { // its device may be another user's by now
+	if last := out.noted(); out.Reason != logins.Live && len(last) > 0 { // its device may be another user's by now
 		out.Client.IP, out.Country, out.Region = last[0].IP, last[0].Country, last[0].Region
 	}
 	return out
 }
 
-// expiry is when a login that was last active then expires; ttlDays 0 is the
-// configured one. 0: never. A login that no date is known of does not expire.
-func (d *Dao) expiry(lastActive, ttlDays int64) int64 {
-	if ttlDays == 0 {
-		ttlDays = d.rules.Load().ttlDays
+// facts are what the rules look at of records.
+func facts(list []Record) []logins.Login {
+	out := make([]logins.Login, len(list))
+	for i := range list {
+		out[i] = list[i].Login
 	}
-	if ttlDays == 0 || lastActive == 0 {
-		return 0
-	}
-	return lastActive + ttlDays*day
+	return out
 }
 
 // Device is what the classification of devices looks at.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // Destroyed is what went with a key.
@@ -71,7 +73,7 @@ func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold holder, perm int6
 	for i, r := range live {
 		ids[i] = r.ID
 	}
-	_, err = d.end(ctx, tx, hold, ids, ending{why: KeyDestroyed, by: By{Actor: UserActor(live[0].UserID)}})
+	_, err = d.end(ctx, tx, hold, ids, ending{why: logins.KeyDestroyed, by: By{Actor: logins.UserActor(live[0].UserID)}})
 	return live[0].UserID, err
 }
 

@@ -1,62 +1,53 @@
 package dao
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
-// Strategies of Policy, as they are stored.
-const (
-	Unlimited          = "none"
-	Limited            = "limit"
-	LimitPerDeviceType = "limit-per-device-type"
-	OnePerDeviceType   = "one-per-device-type"
-	OneLogin           = "one"
-)
-
-// Policy is what holds for a user's logins. Zero members are as configured.
-type Policy struct {
-	TTLDays  int    `db:"authorization_ttl_days"`
-	Strategy string `db:"strategy"`
-	Limit    int    `db:"limit_n"`
+// policyRow is logins.Policy as a row has it.
+type policyRow struct {
+	TTLDays  int             `db:"authorization_ttl_days"`
+	Strategy logins.Strategy `db:"strategy"`
+	Limit    int             `db:"limit_n"`
 }
 
 const selectPolicy = "SELECT authorization_ttl_days, strategy, limit_n FROM auth_user_settings WHERE user_id = ?"
 
 // Policy returns a user's own settings.
-func (d *Dao) Policy(ctx context.Context, userID int64) (p Policy, err error) {
-	err = d.conn.QueryRowCtx(ctx, &p, selectPolicy, userID)
+func (d *Dao) Policy(ctx context.Context, userID int64) (logins.Policy, error) {
+	var row policyRow
+	err := d.conn.QueryRowCtx(ctx, &row, selectPolicy, userID)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Policy{}, fmt.Errorf("user settings: %w", err)
+		return logins.Policy{}, fmt.Errorf("user settings: %w", err)
 	}
-	return p, nil
+	return logins.Policy(row), nil
 }
 
 // SetPolicy replaces a user's own settings.
-func (d *Dao) SetPolicy(ctx context.Context, userID int64, p Policy) error {
-	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { *stored = p })
+func (d *Dao) SetPolicy(ctx context.Context, userID int64, p logins.Policy) error {
+	_, err := d.ChangePolicy(ctx, userID, func(stored *logins.Policy) { *stored = p })
 	return err
 }
 
 // SetTTL replaces a user's TTL; 0 is the configured one.
 func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
-	_, err := d.ChangePolicy(ctx, userID, func(stored *Policy) { stored.TTLDays = days })
+	_, err := d.ChangePolicy(ctx, userID, func(stored *logins.Policy) { stored.TTLDays = days })
 	return err
 }
 
 // ChangePolicy changes a user's own settings as they are when nobody else
 // changes them, and returns what they have become. Change may run more than
 // once.
-func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*Policy)) (p Policy, err error) {
+func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*logins.Policy)) (p logins.Policy, err error) {
 	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
 		if p, err = lockUser(ctx, tx, userID); err != nil {
 			return err
@@ -77,7 +68,7 @@ func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*Polic
 		return err
 	})
 	if err != nil {
-		return Policy{}, fmt.Errorf("user settings: %w", err)
+		return logins.Policy{}, fmt.Errorf("user settings: %w", err)
 	}
 	return p, nil
 }
@@ -96,7 +87,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 	if err != nil {
 		return fmt.Errorf("session settings: %w", err)
 	}
-	i := slices.IndexFunc(found, func(r Record) bool { return r.UserID == userID && r.Reason == Live })
+	i := slices.IndexFunc(found, func(r Record) bool { return r.UserID == userID && r.Reason == logins.Live })
 	if i < 0 {
 		return ErrNotFound
 	}
@@ -125,7 +116,7 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 		if _, err := tx.ExecCtx(ctx, query+" WHERE id = ? AND deleted = 0", r.EncryptedRequestsDisabled, r.CallRequestsDisabled, r.ID); err != nil {
 			return err
 		}
-		return d.appendEvents(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: UserActor(userID)})
+		return d.appendEvents(ctx, tx, events.Event{Type: events.Changed, At: d.now(), Session: r.snapshot(), Actor: logins.UserActor(userID)})
 	})
 	if err != nil {
 		return fmt.Errorf("session settings: %w", err)
@@ -136,63 +127,12 @@ func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettin
 // lockUser makes all sign-ins of a user wait for the end of this transaction,
 // and returns the user's settings. It must come before the transaction's first
 // plain read, which then sees what the one before has done.
-func lockUser(ctx context.Context, tx sqlx.Session, userID int64) (p Policy, err error) {
+func lockUser(ctx context.Context, tx sqlx.Session, userID int64) (logins.Policy, error) {
 	// Not SELECT … FOR UPDATE: where there is no row it locks out nobody.
 	if _, err := tx.ExecCtx(ctx, "INSERT INTO auth_user_settings(user_id) VALUES (?) ON DUPLICATE KEY UPDATE user_id = VALUES(user_id)", userID); err != nil {
-		return Policy{}, err
+		return logins.Policy{}, err
 	}
-	return p, tx.QueryRowCtx(ctx, &p, selectPolicy+" FOR UPDATE", userID)
-}
-
-// surplus returns those of a user's live logins that may not stay beside one
-// of the given type on the key perm: the ones idle the longest.
-func (d *Dao) surplus(own Policy, live []Record, perm int64, deviceType string) (ids []int64) {
-	ofType, ofAll := d.mayStay(own)
-	others := slices.DeleteFunc(slices.Clone(live), func(r Record) bool { return r.AuthKeyID == perm })
-	slices.SortFunc(others, NewestFirst)
-	for _, r := range others {
-		sameType := r.DeviceType == deviceType
-		if ofAll == 0 || sameType && ofType == 0 {
-			ids = append(ids, r.ID)
-			continue
-		}
-		ofAll--
-		if sameType {
-			ofType--
-		}
-	}
-	return ids
-}
-
-// mayStay is how many of a user's other logins may stay beside a new one: of its
-// device type, and of all together.
-func (d *Dao) mayStay(own Policy) (ofType, ofAll int) {
-	r := d.rules.Load()
-	p, total := r.policy, r.total
-	if own.Strategy != "" {
-		p.Strategy, total = own.Strategy, 0
-	}
-	if own.Limit != 0 {
-		p.Limit = own.Limit
-	}
-	ofType, ofAll = math.MaxInt, math.MaxInt
-	if total > 0 {
-		ofAll = total - 1
-	}
-	switch p.Strategy {
-	case Limited:
-		ofAll = min(ofAll, max(p.Limit, 1)-1)
-	case LimitPerDeviceType:
-		ofType = max(p.Limit, 1) - 1
-	case OnePerDeviceType:
-		ofType = 0
-	case OneLogin:
-		ofAll = 0
-	}
-	return ofType, ofAll
-}
-
-// NewestFirst orders logins by when they were last active.
-func NewestFirst(a, b Record) int {
-	return cmp.Or(cmp.Compare(b.LastActive, a.LastActive), cmp.Compare(b.ID, a.ID))
+	var row policyRow
+	err := tx.QueryRowCtx(ctx, &row, selectPolicy+" FOR UPDATE", userID)
+	return logins.Policy(row), err
 }

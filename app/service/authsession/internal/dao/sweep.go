@@ -10,6 +10,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // ErrSweeping means that another node sweeps at the moment.
@@ -93,7 +94,7 @@ func (s *Sweep) Marks(ctx context.Context, limit int) (removed int, err error) {
 	var n int64
 	err = s.d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 		result, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = 0 AND date_created < ? ORDER BY date_created LIMIT ?",
-			s.d.Now()-markLife, limit)
+			s.d.Now()-logins.MarkLife, limit)
 		if err == nil {
 			n, err = result.RowsAffected()
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -234,7 +235,7 @@ func (l *load) change(k *key, user int64) error {
 		_, err := l.node().Manager.SignIn(ctx, k.id, user, k.hash, 0)
 		return err
 	}
-	_, err := l.node().Manager.Revoke(ctx, sessions.Selection{AuthKeyID: k.id, UserID: k.user}, sessions.By{Reason: sessions.ByUser})
+	_, err := l.node().Manager.Revoke(ctx, sessions.Selection{AuthKeyID: k.id, UserID: k.user}, sessions.By{Reason: logins.ByUser})
 	if errors.Is(err, sessions.ErrNotFound) { // a try before this one did it
 		return nil
 	}

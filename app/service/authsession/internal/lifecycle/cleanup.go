@@ -13,6 +13,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -168,7 +169,7 @@ func (c Cleanup) end(ctx context.Context, idle *sessions.Idle, limit int) (n int
 	if c.DryRun {
 		return c.Manager.CountInactive(ctx, c.OlderThan, limit)
 	}
-	ended, more, err := idle.Revoke(ctx, limit, sessions.By{Reason: sessions.Inactive, Actor: c.Actor, Note: c.Note, Ticket: c.Ticket})
+	ended, more, err := idle.Revoke(ctx, limit, sessions.By{Reason: logins.Inactive, Actor: c.Actor, Note: c.Note, Ticket: c.Ticket})
 	if c.Ended != nil {
 		c.Ended(ended)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -115,7 +116,7 @@ func TestAUsersOwnTimeGoesFirst(t *testing.T) {
 	d.logins(1, 3, 31*days) // of users 1, 2, 3
 	d.logins(4, 1, 8*days)
 	for user, ttl := range map[int64]int{2: 365, 3: 31, 4: 7} {
-		require.NoError(t, d.nodes[0].Manager.SetPolicy(t.Context(), user, sessions.Policy{TTLDays: ttl}))
+		require.NoError(t, d.nodes[0].Manager.SetPolicy(t.Context(), user, logins.Policy{TTLDays: ttl}))
 	}
 	d.clock.Advance(time.Second)
 	require.Equal(t, 3, d.run(d.cleanup(0)).Sessions)

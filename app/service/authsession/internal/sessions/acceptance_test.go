@@ -17,6 +17,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
@@ -81,7 +82,7 @@ func TestAcceptance2ParallelSignInsKeepTheLimit(t *testing.T) {
 	}
 	wg.Wait()
 	require.EqualValues(t, limit, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 0 AND device_type = 'android'"))
-	require.EqualValues(t, n-limit, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 1 AND revoke_reason = ? AND revoked_by = 'user:777'", sessions.ConcurrentLogin))
+	require.EqualValues(t, n-limit, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 1 AND revoke_reason = ? AND revoked_by = 'user:777'", logins.ConcurrentLogin))
 	require.EqualValues(t, n-limit, w.events(events.Revoked))
 	require.EqualValues(t, n+1, w.events(events.Created))
 	told := map[int64]bool{}
@@ -136,7 +137,7 @@ func TestParallelSignInsKeepTheTotal(t *testing.T) {
 			for kind, most := range tc.most {
 				require.LessOrEqual(t, w.number(live+" AND device_type = ?", kind), most, kind)
 			}
-			require.EqualValues(t, n-total, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 1 AND revoke_reason = ?", sessions.ConcurrentLogin))
+			require.EqualValues(t, n-total, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777 AND deleted = 1 AND revoke_reason = ?", logins.ConcurrentLogin))
 			require.EqualValues(t, n-total, w.events(events.Revoked))
 			require.Len(t, w.told.Told(), n-total, "the nodes of all that had to go were told")
 		})
@@ -197,7 +198,7 @@ func TestAcceptance4IdleSessionEnds(t *testing.T) {
 	w.loggedOut(key)
 	require.EqualValues(t, 1, w.events(events.Expired))
 	got := w.get(hash)
-	require.Equal(t, []any{sessions.Inactive, "cleanup", w.clock.Now(), began, began},
+	require.Equal(t, []any{logins.Inactive, "cleanup", w.clock.Now(), began, began},
 		[]any{got.RevokeReason, got.RevokedBy, got.RevokedAt, got.SignedIn, got.LastActive}, "the history says why, by whom, when")
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -59,7 +60,7 @@ func TestAUserIsErased(t *testing.T) {
 
 	w.loggedIn(shared, 888)
 	require.Equal(t, "Pixel Tablet", w.get(other).DeviceModel, "it is theirs now")
-	require.Equal(t, sessions.ReplacedOnKey, w.get(theirs).RevokeReason, "what they did stays")
+	require.Equal(t, logins.ReplacedOnKey, w.get(theirs).RevokeReason, "what they did stays")
 	require.True(t, w.get(stranger).Live())
 	require.EqualValues(t, 2, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 888"))
 	require.EqualValues(t, 1, w.number("SELECT COUNT(*) FROM auth_user_settings WHERE user_id = 888 AND authorization_ttl_days = 30"))

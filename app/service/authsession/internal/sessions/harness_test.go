@@ -17,6 +17,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/core"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -191,7 +192,7 @@ func (w *world) revoke(s sessions.Selection) []sessions.Revoked {
 	return list
 }
 
-var byAdmin = sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice"}
+var byAdmin = sessions.By{Reason: logins.ByAdmin, Actor: "admin:alice"}
 
 func (w *world) get(hash int64) sessions.Session {
 	w.t.Helper()

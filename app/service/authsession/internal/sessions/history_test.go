@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -43,7 +44,7 @@ func TestASignInLeavesTheHistoryOfItsKey(t *testing.T) {
 	require.NotEqual(t, stolen, again)
 
 	before := w.get(stolen)
-	require.Equal(t, []any{sessions.ByAdmin, "admin:alice", signedIn.Unix(), ended.Unix()},
+	require.Equal(t, []any{logins.ByAdmin, "admin:alice", signedIn.Unix(), ended.Unix()},
 		[]any{before.RevokeReason, before.RevokedBy, before.SignedIn.Unix(), before.RevokedAt.Unix()})
 	now := w.get(again)
 	require.True(t, now.Live())
@@ -66,7 +67,7 @@ func TestASignInLeavesTheHistoryOfItsKey(t *testing.T) {
 	// A stock node that ends one says nothing of why.
 	w.exec("UPDATE auth_users SET deleted = 1, date_created = 0, date_active = 0 WHERE hash = ?", again)
 	third := w.bind(1, key, 777)
-	require.Equal(t, sessions.EndedByStockNode, w.get(again).RevokeReason)
+	require.Equal(t, logins.EndedByStockNode, w.get(again).RevokeReason)
 	require.NotZero(t, w.get(again).RevokedAt)
 	require.Equal(t, []int64{third, other, stolen, again}, w.listed(sessions.Filter{}, 1), "those of no date come last")
 }

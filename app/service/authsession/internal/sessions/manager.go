@@ -9,6 +9,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/revocation"
 )
 
@@ -119,13 +120,10 @@ func (m *Manager) SignIn(ctx context.Context, perm, userID, newHash, answerTo in
 	return done.Hash, nil
 }
 
-// Pending is what a call of session says of the second factor on a key.
-type Pending = dao.Pending
-
 // SetPasswordPending notes on a perm key what a call says of the second factor.
 // When it is owed no longer, a sign-in is complete, and the user's policy
 // applies.
-func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p Pending) error {
+func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p logins.Pending) error {
 	done, err := m.dao.SetPending(ctx, perm, p)
 	m.tell(ctx, done.Ended, perm)
 	m.announce(ctx, done.Begun)
@@ -159,7 +157,7 @@ func (m *Manager) Selected(ctx context.Context, s Selection) ([]Session, error) 
 	}
 	list := make([]Session, 0, len(named))
 	for i := range named {
-		if named[i].Reason == Live {
+		if named[i].Reason == logins.Live {
 			list = append(list, session(&named[i]))
 		}
 	}
@@ -171,7 +169,7 @@ func (m *Manager) Selected(ctx context.Context, s Selection) ([]Session, error) 
 func (m *Manager) remind(ctx context.Context, named []dao.Record, answerTo int64) {
 	users := map[int64][]int64{}
 	for _, r := range named {
-		if r.Reason != Live && r.AuthKeyID != answerTo {
+		if r.Reason != logins.Live && r.AuthKeyID != answerTo {
 			users[r.UserID] = append(users[r.UserID], r.AuthKeyID)
 		}
 	}
@@ -206,13 +204,13 @@ func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Reco
 			s.ExceptHash != 0 && r.Hash == s.ExceptHash ||
 			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
 	})
-	slices.SortFunc(records, dao.NewestFirst)
+	slices.SortFunc(records, func(a, b dao.Record) int { return logins.NewestFirst(a.Login, b.Login) })
 	live := 0
 	records = slices.DeleteFunc(records, func(r dao.Record) bool {
-		if r.Reason == Live {
+		if r.Reason == logins.Live {
 			live++
 		}
-		return r.Reason == Live && live <= s.KeepNewest
+		return r.Reason == logins.Live && live <= s.KeepNewest
 	})
 	if n := live - max(s.KeepNewest, 0); s.AtMost > 0 && n > s.AtMost {
 		return nil, &TooManyError{Count: n, AtMost: s.AtMost}
@@ -273,32 +271,30 @@ const inactiveBatch = 500
 
 // Policy returns what a user's own settings are; zero members are as
 // configured for all.
-func (m *Manager) Policy(ctx context.Context, userID int64) (Policy, error) {
-	p, err := m.dao.Policy(ctx, userID)
-	return Policy{TTLDays: p.TTLDays, Strategy: Strategy(p.Strategy), Limit: p.Limit}, err
+func (m *Manager) Policy(ctx context.Context, userID int64) (logins.Policy, error) {
+	return m.dao.Policy(ctx, userID)
 }
 
 // SetPolicy replaces a user's own settings. A strategy governs sign-ins from
 // then on; a TTL counts at once.
-func (m *Manager) SetPolicy(ctx context.Context, userID int64, p Policy) error {
-	return m.dao.SetPolicy(ctx, userID, dao.Policy{TTLDays: p.TTLDays, Strategy: string(p.Strategy), Limit: p.Limit})
+func (m *Manager) SetPolicy(ctx context.Context, userID int64, p logins.Policy) error {
+	return m.dao.SetPolicy(ctx, userID, p)
 }
 
 // ChangePolicy changes those of a user's own settings that c names, and returns
 // all of them.
-func (m *Manager) ChangePolicy(ctx context.Context, userID int64, c PolicyChange) (Policy, error) {
-	p, err := m.dao.ChangePolicy(ctx, userID, func(p *dao.Policy) {
+func (m *Manager) ChangePolicy(ctx context.Context, userID int64, c PolicyChange) (logins.Policy, error) {
+	return m.dao.ChangePolicy(ctx, userID, func(p *logins.Policy) {
 		if c.TTLDays != nil {
 			p.TTLDays = *c.TTLDays
 		}
 		if c.Strategy != nil {
-			p.Strategy = string(*c.Strategy)
+			p.Strategy = *c.Strategy
 		}
 		if c.Limit != nil {
 			p.Limit = *c.Limit
 		}
 	})
-	return Policy{TTLDays: p.TTLDays, Strategy: Strategy(p.Strategy), Limit: p.Limit}, err
 }
 
 // SetTTL replaces a user's TTL alone (account.setAuthorizationTTL); it counts

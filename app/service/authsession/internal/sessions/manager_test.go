@@ -14,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	pb "github.com/tgsession/tgsession/proto/authsession"
 )
@@ -153,7 +154,7 @@ func TestRevokeSelects(t *testing.T) {
 				s := w.get(hash[n])
 				if slices.Contains(tc.want, n) {
 					w.loggedOut(key[n])
-					require.Equal(t, []any{sessions.ByAdmin, "admin:alice", w.clock.Now()}, []any{s.RevokeReason, s.RevokedBy, s.RevokedAt})
+					require.Equal(t, []any{logins.ByAdmin, "admin:alice", w.clock.Now()}, []any{s.RevokeReason, s.RevokedBy, s.RevokedAt})
 					require.False(t, s.Live())
 				} else {
 					w.loggedIn(key[n], 777)
@@ -193,28 +194,28 @@ func TestMoreSessionsThanExpectedAreLeftAlone(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	for name, tc := range map[string]struct {
 		config config.Concurrency
-		own    sessions.Policy
+		own    logins.Policy
 		want   []string // of p1 p2 d1 p3 in this order, what stays
 	}{
-		"none":                         {config.Concurrency{Strategy: "none", Limit: 1}, sessions.Policy{}, []string{"p1", "p2", "d1", "p3"}},
-		"two of a type":                {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2}, sessions.Policy{}, []string{"p2", "d1", "p3"}},
-		"one of a type":                {config.Concurrency{Strategy: "one-per-device-type", Limit: 9}, sessions.Policy{}, []string{"d1", "p3"}},
-		"one at all":                   {config.Concurrency{Strategy: "one", Limit: 9}, sessions.Policy{}, []string{"p3"}},
-		"two at all":                   {config.Concurrency{Strategy: "limit", Limit: 2}, sessions.Policy{}, []string{"d1", "p3"}},
-		"three at all":                 {config.Concurrency{Strategy: "limit", Limit: 3}, sessions.Policy{}, []string{"p2", "d1", "p3"}},
-		"as many as there are":         {config.Concurrency{Strategy: "limit", Limit: 4}, sessions.Policy{}, []string{"p1", "p2", "d1", "p3"}},
-		"a total alone":                {config.Concurrency{Strategy: "none", Limit: 1, Total: 2}, sessions.Policy{}, []string{"d1", "p3"}},
-		"a total beside two of a type": {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2, Total: 2}, sessions.Policy{}, []string{"d1", "p3"}},
-		"two of a type within a total": {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2, Total: 4}, sessions.Policy{}, []string{"p2", "d1", "p3"}},
-		"one of a type within a total": {config.Concurrency{Strategy: "one-per-device-type", Limit: 1, Total: 1}, sessions.Policy{}, []string{"p3"}},
-		"the smaller one counts":       {config.Concurrency{Strategy: "limit", Limit: 2, Total: 3}, sessions.Policy{}, []string{"d1", "p3"}},
-		"no total for this user":       {config.Concurrency{Strategy: "none", Limit: 1, Total: 1}, sessions.Policy{Strategy: sessions.Unlimited}, []string{"p1", "p2", "d1", "p3"}},
-		"a total for this user":        {config.Concurrency{Strategy: "none", Limit: 1}, sessions.Policy{Strategy: sessions.LimitAll, Limit: 2}, []string{"d1", "p3"}},
-		"a TTL alone changes no total": {config.Concurrency{Strategy: "none", Limit: 1, Total: 2}, sessions.Policy{TTLDays: 7}, []string{"d1", "p3"}},
-		"none for this user":           {config.Concurrency{Strategy: "one", Limit: 1}, sessions.Policy{Strategy: sessions.Unlimited}, []string{"p1", "p2", "d1", "p3"}},
-		"one for this user":            {config.Concurrency{Strategy: "none", Limit: 1}, sessions.Policy{Strategy: sessions.OneSession}, []string{"p3"}},
-		"another limit for this user":  {config.Concurrency{Strategy: "limit-per-device-type", Limit: 1}, sessions.Policy{Limit: 2}, []string{"p2", "d1", "p3"}},
-		"a TTL alone changes no limit": {config.Concurrency{Strategy: "one-per-device-type", Limit: 1}, sessions.Policy{TTLDays: 7}, []string{"d1", "p3"}},
+		"none":                         {config.Concurrency{Strategy: "none", Limit: 1}, logins.Policy{}, []string{"p1", "p2", "d1", "p3"}},
+		"two of a type":                {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2}, logins.Policy{}, []string{"p2", "d1", "p3"}},
+		"one of a type":                {config.Concurrency{Strategy: "one-per-device-type", Limit: 9}, logins.Policy{}, []string{"d1", "p3"}},
+		"one at all":                   {config.Concurrency{Strategy: "one", Limit: 9}, logins.Policy{}, []string{"p3"}},
+		"two at all":                   {config.Concurrency{Strategy: "limit", Limit: 2}, logins.Policy{}, []string{"d1", "p3"}},
+		"three at all":                 {config.Concurrency{Strategy: "limit", Limit: 3}, logins.Policy{}, []string{"p2", "d1", "p3"}},
+		"as many as there are":         {config.Concurrency{Strategy: "limit", Limit: 4}, logins.Policy{}, []string{"p1", "p2", "d1", "p3"}},
+		"a total alone":                {config.Concurrency{Strategy: "none", Limit: 1, Total: 2}, logins.Policy{}, []string{"d1", "p3"}},
+		"a total beside two of a type": {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2, Total: 2}, logins.Policy{}, []string{"d1", "p3"}},
+		"two of a type within a total": {config.Concurrency{Strategy: "limit-per-device-type", Limit: 2, Total: 4}, logins.Policy{}, []string{"p2", "d1", "p3"}},
+		"one of a type within a total": {config.Concurrency{Strategy: "one-per-device-type", Limit: 1, Total: 1}, logins.Policy{}, []string{"p3"}},
+		"the smaller one counts":       {config.Concurrency{Strategy: "limit", Limit: 2, Total: 3}, logins.Policy{}, []string{"d1", "p3"}},
+		"no total for this user":       {config.Concurrency{Strategy: "none", Limit: 1, Total: 1}, logins.Policy{Strategy: logins.Unlimited}, []string{"p1", "p2", "d1", "p3"}},
+		"a total for this user":        {config.Concurrency{Strategy: "none", Limit: 1}, logins.Policy{Strategy: logins.LimitAll, Limit: 2}, []string{"d1", "p3"}},
+		"a TTL alone changes no total": {config.Concurrency{Strategy: "none", Limit: 1, Total: 2}, logins.Policy{TTLDays: 7}, []string{"d1", "p3"}},
+		"none for this user":           {config.Concurrency{Strategy: "one", Limit: 1}, logins.Policy{Strategy: logins.Unlimited}, []string{"p1", "p2", "d1", "p3"}},
+		"one for this user":            {config.Concurrency{Strategy: "none", Limit: 1}, logins.Policy{Strategy: logins.OneLogin}, []string{"p3"}},
+		"another limit for this user":  {config.Concurrency{Strategy: "limit-per-device-type", Limit: 1}, logins.Policy{Limit: 2}, []string{"p2", "d1", "p3"}},
+		"a TTL alone changes no limit": {config.Concurrency{Strategy: "one-per-device-type", Limit: 1}, logins.Policy{TTLDays: 7}, []string{"d1", "p3"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, func(c *config.Config) { c.Concurrency = tc.config })
@@ -292,7 +293,7 @@ func TestSessionsExpire(t *testing.T) {
 			w.loggedOut(key)
 			require.EqualValues(t, 1, w.events(events.Expired))
 			s := w.get(hash)
-			require.Equal(t, []any{sessions.TTLExpired, w.clock.Now()}, []any{s.RevokeReason, s.RevokedAt})
+			require.Equal(t, []any{logins.TTLExpired, w.clock.Now()}, []any{s.RevokeReason, s.RevokedAt})
 			w.bind(0, key, 777) // starts anew
 			w.loggedIn(key, 777)
 		})
@@ -361,14 +362,14 @@ func TestRowsOfStockNodes(t *testing.T) {
 
 	w.exec("UPDATE auth_users SET deleted = 1, date_created = 0, date_active = 0") // resetAuthorization of stock
 	s = w.get(42)
-	require.Equal(t, sessions.EndedByStockNode, s.RevokeReason)
+	require.Equal(t, logins.EndedByStockNode, s.RevokeReason)
 	require.WithinDuration(t, time.Now(), s.RevokedAt, time.Minute)
 	require.Zero(t, s.SignedIn)
 
 	// Ours ends it, a stock node revives it: it is live, whatever was.
 	w.exec(insert, key)
 	w.revoke(sessions.Selection{Hash: 42})
-	require.Equal(t, sessions.ByAdmin, w.get(42).RevokeReason)
+	require.Equal(t, logins.ByAdmin, w.get(42).RevokeReason)
 	w.exec(insert, key)
 	require.True(t, w.get(42).Live())
 	require.Zero(t, w.get(42).RevokedAt)
@@ -479,7 +480,7 @@ func TestInactiveSessions(t *testing.T) {
 	w.loggedOut(short, plain)
 	w.loggedIn(long, 2)
 	w.loggedIn(unknown, 4)
-	for key, reason := range map[int64]sessions.Reason{short: sessions.TTLExpired, plain: sessions.Inactive} {
+	for key, reason := range map[int64]logins.Reason{short: logins.TTLExpired, plain: logins.Inactive} {
 		require.EqualValues(t, reason, w.number("SELECT revoke_reason FROM auth_users WHERE auth_key_id = ?", key))
 	}
 	require.EqualValues(t, 2, w.events(events.Expired))

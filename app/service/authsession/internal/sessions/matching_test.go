@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
 
@@ -145,7 +146,7 @@ func TestABulkRevocation(t *testing.T) {
 	}
 	w.told.Told()
 	before := w.events(events.Revoked)
-	by := sessions.By{Reason: sessions.ByAdmin, Actor: "admin:alice", Note: "stolen addresses", Ticket: "T-7"}
+	by := sessions.By{Reason: logins.ByAdmin, Actor: "admin:alice", Note: "stolen addresses", Ticket: "T-7"}
 	bulk := sessions.Bulk{Match: sessions.Match{Networks: network("10.1.2.0/24")}, ExceptUsers: []int64{4}}
 	var ended []int64
 	token, calls := "", 0
@@ -168,7 +169,7 @@ func TestABulkRevocation(t *testing.T) {
 	require.ElementsMatch(t, []int64{keys["phone"], keys["tablet"], keys["iphone"]}, told)
 	require.EqualValues(t, before+3, w.events(events.Revoked))
 	s := w.get(marks["phone"])
-	require.Equal(t, []any{sessions.ByAdmin, "admin:alice", "stolen addresses", "T-7"}, []any{s.RevokeReason, s.RevokedBy, s.RevokeNote, s.RevokeTicket})
+	require.Equal(t, []any{logins.ByAdmin, "admin:alice", "stolen addresses", "T-7"}, []any{s.RevokeReason, s.RevokedBy, s.RevokeNote, s.RevokeTicket})
 
 	w.bind(0, keys["phone"], 1) // a new login on the key: the old one is history
 	s = w.get(marks["phone"])

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // ErrNotFound means that there is no such session, live or ended.
@@ -46,7 +47,7 @@ type Session struct {
 	LastActive   time.Time // exact to the interval of touches
 	ExpiresAt    time.Time // unless it is used before; zero: it does not expire
 	RevokedAt    time.Time // zero: live
-	RevokeReason Reason
+	RevokeReason logins.Reason
 	RevokedBy    string
 	RevokeNote   string // what By.Note said when it was ended
 	RevokeTicket string // likewise
@@ -68,29 +69,12 @@ type Address struct {
 }
 
 // Live reports whether the session was not revoked.
-func (s Session) Live() bool { return s.RevokeReason == Live }
-
-// Reason says why a session ended.
-type Reason = dao.Reason
-
-// Reasons. Their numbers are stored.
-const (
-	Live             = dao.Live
-	LoggedOut        = dao.LoggedOut        // by its own client
-	ByUser           = dao.ByUser           // by another of the user's clients
-	ByAdmin          = dao.ByAdmin          // over the admin API
-	TTLExpired       = dao.TTLExpired       // nobody used it for as long as its TTL
-	Inactive         = dao.Inactive         // nobody used it for as long as the clean-up was told
-	ConcurrentLogin  = dao.ConcurrentLogin  // a sign-in on another device, by policy
-	ReplacedOnKey    = dao.ReplacedOnKey    // another user signed in on the same key
-	KeyDestroyed     = dao.KeyDestroyed     // its key was destroyed
-	EndedByStockNode = dao.EndedByStockNode // by a node that does not say why
-)
+func (s Session) Live() bool { return s.RevokeReason == logins.Live }
 
 // By says why, and by whom, a session is ended. Actor and Ticket are cut to 64
 // characters, Note to 200.
 type By struct {
-	Reason Reason
+	Reason logins.Reason
 	Actor  string // "user:1", "admin:alice", "cleanup"; empty: it has no name
 	Note   string // why, in the operator's words
 	Ticket string // in which it was asked for
@@ -182,35 +166,11 @@ type Revoked struct {
 	TempAuthKeyIDs []int64
 }
 
-// Strategy says what a sign-in does to the user's other sessions.
-type Strategy string
-
-// Strategies.
-const (
-	Inherit            Strategy = ""                      // of a user: as configured
-	Unlimited          Strategy = "none"                  // nothing
-	LimitAll           Strategy = "limit"                 // Limit sessions stay, of whatever device types
-	LimitPerDeviceType Strategy = "limit-per-device-type" // Limit sessions of a device type stay
-	OnePerDeviceType   Strategy = "one-per-device-type"   // one session of a device type stays
-	OneSession         Strategy = "one"                   // one session stays
-)
-
-// MaxTTLDays bounds a TTL.
-const MaxTTLDays = 3650
-
-// Policy is what holds for a user's sessions. Zero members are as configured
-// for all.
-type Policy struct {
-	TTLDays  int // idle days until a session expires, at most MaxTTLDays
-	Strategy Strategy
-	Limit    int // of LimitAll and LimitPerDeviceType, at most 10000
-}
-
-// PolicyChange names what is to change of a Policy; nil leaves a member as it
+// PolicyChange names what is to change of a user's own settings; nil leaves a member as it
 // is.
 type PolicyChange struct {
 	TTLDays  *int
-	Strategy *Strategy
+	Strategy *logins.Strategy
 	Limit    *int
 }
 
