@@ -46,4 +46,7 @@ func TestUseMovesTheEndOfTheTTL(t *testing.T) {
 	require.Equal(t, Login{LastActive: 150, ExpiresAt: 550}, l)
 	l.Used(120)
 	require.Equal(t, Login{LastActive: 150, ExpiresAt: 550}, l, "a sign of life that comes late")
+	l = Login{LastActive: 100}
+	l.Used(150)
+	require.Equal(t, Login{LastActive: 150}, l, "it does not expire")
 }

@@ -29,13 +29,15 @@ func NewestFirst(a, b Login) int {
 	return cmp.Or(cmp.Compare(b.LastActive, a.LastActive), cmp.Compare(b.ID, a.ID))
 }
 
-// Used notes that a login is used at a time. The end of its TTL moves with it. An earlier
-// use than the last one changes nothing.
+// Used notes that a login is used at a time. The end of its TTL moves with it, where it has
+// one. An earlier use than the last one changes nothing.
 func (l *Login) Used(at int64) {
 	if at <= l.LastActive {
 		return
 	}
-	l.ExpiresAt += at - l.LastActive
+	if l.ExpiresAt != 0 {
+		l.ExpiresAt += at - l.LastActive
+	}
 	l.LastActive = at
 }
 
