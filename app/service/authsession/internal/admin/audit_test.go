@@ -104,8 +104,8 @@ func TestOldRowsAreRemoved(t *testing.T) {
 	n, err := log.Prune(t.Context(), time.Hour, 3)
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
-	k := newKeeper(log, time.Hour, time.Hour)
-	k.prune()
+	k := &keeper{rows: log, keep: time.Hour, brief: time.Hour}
+	require.NoError(t, k.prune(t.Context()))
 	require.Equal(t, []string{"young"}, callers(a.written()))
 	var plan, table string
 	rows, err := a.db.Query("EXPLAIN FORMAT=TRADITIONAL SELECT id FROM auth_admin_logs WHERE created_at < 5 ORDER BY created_at LIMIT 3")

@@ -2,12 +2,11 @@ package admin
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/audit"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 const (
@@ -21,49 +20,29 @@ type keeper struct {
 	rows  *audit.Log
 	keep  time.Duration // 0: for ever
 	brief time.Duration // of refusals of unknown callers
-	alive context.Context
-	stop  context.CancelFunc
 }
 
-func newKeeper(rows *audit.Log, keep, brief time.Duration) *keeper {
-	k := &keeper{rows: rows, keep: keep, brief: brief}
-	k.alive, k.stop = context.WithCancel(context.Background())
-	return k
-}
-
-func (k *keeper) run() {
+// start starts its worker; nil, where there is no log.
+func (k *keeper) start() *worker.Worker {
 	if k.rows == nil {
-		return
+		return nil
 	}
-	timer := time.NewTimer(rand.N(pruneEvery))
-	defer timer.Stop()
-	for {
-		select {
-		case <-k.alive.Done():
-			return
-		case <-timer.C:
-		}
-		k.prune()
-		timer.Reset(pruneEvery)
-	}
+	return worker.Start(worker.Job{Name: "admin API, old rows", Spread: pruneEvery, Every: pruneEvery, Run: k.prune})
 }
 
-func (k *keeper) prune() {
+func (k *keeper) prune(ctx context.Context) error {
+	var kept error
 	if k.keep > 0 {
-		k.batches(k.keep, k.rows.Prune)
+		kept = batches(ctx, k.keep, k.rows.Prune)
 	}
-	k.batches(k.brief, k.rows.PruneRefusals)
-	k.batches(audit.KeepAnswers, k.rows.PruneAnswers)
+	return errors.Join(kept, batches(ctx, k.brief, k.rows.PruneRefusals), batches(ctx, audit.KeepAnswers, k.rows.PruneAnswers))
 }
 
-func (k *keeper) batches(keep time.Duration, prune func(ctx context.Context, keep time.Duration, limit int) (int, error)) {
-	for k.alive.Err() == nil {
-		n, err := prune(k.alive, keep, pruneBatch)
-		if err != nil && k.alive.Err() == nil {
-			logx.Error(err)
-		}
-		if err != nil || n < pruneBatch {
-			return
+func batches(ctx context.Context, keep time.Duration, prune func(ctx context.Context, keep time.Duration, limit int) (int, error)) error {
+	for ctx.Err() == nil {
+		if n, err := prune(ctx, keep, pruneBatch); err != nil || n < pruneBatch {
+			return err
 		}
 	}
+	return nil
 }

@@ -166,7 +166,7 @@ func TestTheKeyOfACallThatFailedIsFree(t *testing.T) {
 	require.Equal(t, 200, code, "a day later the key is another's")
 	_, err = a.db.Exec("UPDATE auth_admin_answers SET created_at = created_at - 86400001")
 	require.NoError(t, err)
-	a.server.keeper.prune()
+	require.NoError(t, a.server.keeper.prune(t.Context()))
 	var left int
 	require.NoError(t, a.db.QueryRow("SELECT COUNT(*) FROM auth_admin_answers").Scan(&left))
 	require.Zero(t, left)

@@ -130,7 +130,7 @@ func TestTheAuditLogNamesEachLogin(t *testing.T) {
 	require.Equal(t, `{"hash":"4611686018427387905","reason":"ticket 5"}`, last.Request)
 	_, err := a.db.Exec("UPDATE auth_admin_logs SET created_at = 1")
 	require.NoError(t, err)
-	newKeeper(audit.New(a.db, time.Now), time.Hour, time.Hour).prune()
+	require.NoError(t, (&keeper{rows: audit.New(a.db, time.Now), keep: time.Hour, brief: time.Hour}).prune(t.Context()))
 	require.Empty(t, a.written())
 	left := 0
 	require.NoError(t, a.db.QueryRow("SELECT COUNT(*) FROM auth_admin_log_sessions").Scan(&left))
@@ -218,7 +218,7 @@ func TestRefusalsOfStrangersAreKeptBriefly(t *testing.T) {
 	a.must("GET", "/v1/sessions", "rubbish", "")
 	a.must("GET", "/v1/sessions", reader(t), "")
 	later := audit.New(a.db, func() time.Time { return time.Now().Add(200 * time.Hour) })
-	newKeeper(later, 8760*time.Hour, 168*time.Hour).prune()
+	require.NoError(t, (&keeper{rows: later, keep: 8760 * time.Hour, brief: 168 * time.Hour}).prune(t.Context()))
 	require.Equal(t, []string{"alice"}, callers(a.written()))
 }
 

@@ -2,10 +2,11 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 const (
@@ -34,45 +35,31 @@ type samples struct {
 	mu   sync.Mutex
 	ring []sample // full: next is the oldest
 	next int
-	told bool // that it fails
 }
 
-// run takes a sample each minute until ctx ends.
-func (s *samples) run(ctx context.Context) {
-	ticker := time.NewTicker(sampleEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			s.take(ctx)
-		}
-	}
+// start starts a worker that takes a sample each minute.
+func (s *samples) start() *worker.Worker {
+	return worker.Start(worker.Job{Name: "admin API, who is online", First: sampleEvery, Every: sampleEvery, Run: s.take})
 }
 
-// take counts. A count that fails leaves a gap, and is told once until one succeeds.
-func (s *samples) take(ctx context.Context) {
-	bound, cancel := context.WithTimeout(ctx, s.timeout)
+// take counts. A count that fails leaves a gap.
+func (s *samples) take(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	n, err := s.sessions.Online(bound, s.within)
+	n, err := s.sessions.Online(ctx, s.within)
+	if err != nil {
+		return fmt.Errorf("cannot be counted: %w", err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
-		if !s.told && ctx.Err() == nil {
-			logx.Errorf("admin API: who is online cannot be counted: %v", err)
-		}
-		s.told = true
-		return
-	}
-	s.told = false
 	one := sample{at: s.now(), count: n}
 	if len(s.ring) < samplesKept {
 		s.ring = append(s.ring, one)
-		return
+		return nil
 	}
 	s.ring[s.next] = one
 	s.next = (s.next + 1) % samplesKept
+	return nil
 }
 
 // list returns samples of the last day, the oldest first: all of them while they are

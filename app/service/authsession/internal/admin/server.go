@@ -26,6 +26,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
 
@@ -48,8 +49,8 @@ type Server struct {
 	calls   *impl
 	remote  *token.Remote // nil: none
 	keeper  *keeper
-	stop    context.CancelFunc // ends the samples of calls
-	running sync.WaitGroup     // what Start started, but for rpc
+	workers []*worker.Worker
+	serving sync.WaitGroup // REST
 }
 
 // New prepares the admin API as c.Admin says; nil when it names no listener.
@@ -71,7 +72,7 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 		return nil, err
 	}
 	rows := audit.New(db, now)
-	a := &Server{conf: c.Admin, keeper: newKeeper(rows, c.Admin.KeepLog, c.Admin.Refusals.Keep)}
+	a := &Server{conf: c.Admin, keeper: &keeper{rows: rows, keep: c.Admin.KeepLog, brief: c.Admin.Refusals.Keep}}
 	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), polls: newPolls(now), log: rows, timeout: c.Admin.Timeout, now: now}
 	if address := c.Admin.Tokens.JWKSURL; address != "" {
 		a.remote = token.NewRemote(address, now, func(err error) { logx.Errorf("config key Admin.Tokens.JWKSURL: %s %v", address, err) })
@@ -162,13 +163,10 @@ func (a *Server) Start(ctx context.Context) error {
 		logx.Infof("the admin API serves gRPC on %s", a.conf.ListenOn)
 	}
 	if rest != nil {
-		a.running.Go(func() { a.serveREST(rest) })
+		a.serving.Go(func() { a.serveREST(rest) })
 		logx.Infof("the admin API serves REST on %s", a.rest.Addr)
 	}
-	a.running.Go(a.keeper.run)
-	alive, stop := context.WithCancel(context.Background())
-	a.stop = stop
-	a.running.Go(func() { a.calls.samples.run(alive) })
+	a.workers = []*worker.Worker{a.keeper.start(), a.calls.samples.start()}
 	return nil
 }
 
@@ -208,9 +206,8 @@ func (a *Server) Stop(ctx context.Context) error {
 	if a == nil {
 		return nil
 	}
-	a.keeper.stop()
-	if a.stop != nil {
-		a.stop()
+	for _, w := range a.workers {
+		w.Stop()
 	}
 	var rpcErr, restErr error
 	var both sync.WaitGroup
@@ -226,7 +223,10 @@ func (a *Server) Stop(ctx context.Context) error {
 	}
 	both.Wait()
 	a.remote.Close()
-	a.running.Wait()
+	a.serving.Wait()
+	for _, w := range a.workers {
+		<-w.Done()
+	}
 	return errors.Join(rpcErr, restErr)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 // appendEvents writes events in the transaction of their change, unless no stream
@@ -21,13 +22,13 @@ func (d *Dao) appendEvents(ctx context.Context, tx sqlx.Session, list ...events.
 }
 
 // StartHooks starts the webhooks; Stop each before Close.
-func (d *Dao) StartHooks(c config.Events) []*events.Hook { return events.StartHooks(d.db, c) }
+func (d *Dao) StartHooks(c config.Events) []*worker.Worker { return events.StartHooks(d.db, c) }
 
 // StartKeeper starts removing old dead letters of webhooks; Stop it before Close.
-func (d *Dao) StartKeeper() *events.Keeper { return events.StartKeeper(d.db) }
+func (d *Dao) StartKeeper() *worker.Worker { return events.StartKeeper(d.db) }
 
 // StartRelay starts publishing what was announced; Stop it before Close.
-func (d *Dao) StartRelay(c config.Events) *events.Relay { return events.StartRelay(d.db, d.kv, c) }
+func (d *Dao) StartRelay(c config.Events) *worker.Worker { return events.StartRelay(d.db, d.kv, c) }
 
 // cleanupWaits names the row that says that the clean-up waits.
 const cleanupWaits = "authsession.cleanup.waits"

@@ -25,7 +25,7 @@ const (
 
 // bury keeps an event that is given up. One that was a dead letter before is none to
 // be tried again.
-func (h *Hook) bury(ctx context.Context, d *delivery, why error) error {
+func (h *hook) bury(ctx context.Context, d *delivery, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
 	defer cancel()
 	_, err := h.db.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
@@ -38,7 +38,7 @@ func (h *Hook) bury(ctx context.Context, d *delivery, why error) error {
 }
 
 // unbury removes a dead letter that was delivered.
-func (h *Hook) unbury(ctx context.Context, eventID string) error {
+func (h *hook) unbury(ctx context.Context, eventID string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
 	defer cancel()
 	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID); err != nil {
@@ -48,7 +48,7 @@ func (h *Hook) unbury(ctx context.Context, eventID string) error {
 }
 
 // raised are dead letters that are to be tried again, the oldest first.
-func (h *Hook) raised(ctx context.Context, limit int) (list []row, err error) {
+func (h *hook) raised(ctx context.Context, limit int) (list []row, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeBound)
 	defer cancel()
 	rows, err := h.db.QueryContext(ctx, "SELECT id, event_id, type, body FROM session_webhook_dead WHERE name = ? AND retry = 1 ORDER BY id LIMIT ?", h.send.conf.Name, limit)
@@ -67,7 +67,7 @@ func (h *Hook) raised(ctx context.Context, limit int) (list []row, err error) {
 }
 
 // pruneDead removes dead letters of the hook that are too many.
-func (h *Hook) pruneDead(ctx context.Context) error {
+func (h *hook) pruneDead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	beyond := int64(0) // none, where there are not too many

@@ -2,12 +2,12 @@
 // once, through a Redis stream
 //
 //	transaction of a change ── Append ──▶ session_events (MySQL)
-//	                                          │ Relay: one node at a time, in order
+//	                                          │ relay: one node at a time, in order
 //	                                          ▼
 //	                                       Redis stream ──▶ consumer groups
 //
-// and to webhooks: each has a Hook, one node at a time, which follows the batches that
-// the Relay has published, and keeps in session_webhooks how far it came. The events
+// and to webhooks: each has a hook, one node at a time, which follows the batches that
+// the relay has published, and keeps in session_webhooks how far it came. The events
 // of a user come one after the other, each in a request of its own. One that nobody
 // takes is given up after some attempts; one that is older than Events.Retain, or
 // beyond Events.MaxLen, is not there any more.

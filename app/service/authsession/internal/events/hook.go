@@ -13,6 +13,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 const (
@@ -23,58 +24,32 @@ const (
 	raiseMost  = 100 // dead letters that are looked at in one go
 )
 
-// Hook delivers the events that were published to a webhook, on one node at a time:
+// hook delivers the events that were published to a webhook, on one node at a time:
 // each at least once, those of a user in their order, one after the other. It
 // follows the batches of the relay, and keeps in MySQL which it has done with.
-type Hook struct {
+type hook struct {
 	db   *sql.DB
 	poll time.Duration
 	send *sender
-	stop context.CancelFunc
-	done chan struct{}
 }
 
-// StartHooks starts those of c on the table in db; Stop ends each. What they follow
-// begins when a hook is first started.
-func StartHooks(db *sql.DB, c config.Events) (hooks []*Hook) {
+// StartHooks starts a worker for each webhook of c on the table in db. Stop ends it after the
+// deliveries under way. What a webhook follows begins when it is first started.
+func StartHooks(db *sql.DB, c config.Events) (hooks []*worker.Worker) {
 	for _, w := range c.Webhooks {
 		s, err := newSender(w)
 		if err != nil {
 			logx.Errorf("events: %v", err)
 			continue
 		}
-		ctx, stop := context.WithCancel(context.Background())
-		h := &Hook{db: db, poll: c.Poll, send: s, stop: stop, done: make(chan struct{})}
-		hooks = append(hooks, h)
-		go h.loop(ctx)
+		h := &hook{db: db, poll: c.Poll, send: s}
+		hooks = append(hooks, worker.Start(worker.Job{Name: "webhook " + w.Name, Every: busyPause, Run: h.follow}))
 	}
 	return hooks
 }
 
-// Stop ends the hook after the deliveries under way. The channel is closed when
-// nothing is under way any more.
-func (h *Hook) Stop() (stopped <-chan struct{}) {
-	h.stop()
-	return h.done
-}
-
-func (h *Hook) loop(ctx context.Context) {
-	defer close(h.done)
-	defer h.send.client.CloseIdleConnections()
-	for pause := time.Duration(0); ; pause = busyPause {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		if err := h.follow(ctx); err != nil && ctx.Err() == nil {
-			logx.Errorf("webhook %s: %v", h.send.conf.Name, err)
-		}
-	}
-}
-
 // follow delivers until ctx ends, or the hook is another node's.
-func (h *Hook) follow(ctx context.Context) error {
+func (h *hook) follow(ctx context.Context) error {
 	lock, err := dblock.Take(ctx, h.db, hookLock+h.send.conf.Name)
 	if errors.Is(err, dblock.ErrTaken) {
 		return nil
@@ -83,6 +58,7 @@ func (h *Hook) follow(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release()
+	defer h.send.client.CloseIdleConnections()
 	at, err := h.position(ctx)
 	if err != nil {
 		return err
@@ -112,7 +88,7 @@ func (h *Hook) follow(ctx context.Context) error {
 }
 
 // position is the batch that the hook has done with last.
-func (h *Hook) position(ctx context.Context) (no int64, err error) {
+func (h *hook) position(ctx context.Context) (no int64, err error) {
 	last, err := lastBatch(ctx, h.db)
 	if err != nil {
 		return 0, err
@@ -129,7 +105,7 @@ func (h *Hook) position(ctx context.Context) (no int64, err error) {
 
 // hookRun is a hook that this node has.
 type hookRun struct {
-	hook     *Hook
+	hook     *hook
 	queue    *queue
 	results  chan result
 	inFlight int

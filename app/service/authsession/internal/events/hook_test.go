@@ -21,6 +21,7 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 // receiver is who the webhook calls.
@@ -114,7 +115,7 @@ func (b *bench) tell(hash int, users ...int64) {
 }
 
 // hooks starts a node's, and returns when its place is known.
-func (b *bench) hooks(w config.Webhook) *Hook {
+func (b *bench) hooks(w config.Webhook) *worker.Worker {
 	b.t.Helper()
 	h := StartHooks(b.db, config.Events{Poll: 5 * time.Millisecond, Webhooks: []config.Webhook{w}})[0]
 	b.t.Cleanup(func() { <-h.Stop() })

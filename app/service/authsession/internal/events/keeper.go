@@ -4,48 +4,17 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
-// Keeper removes dead letters that are older than deadKeep, whichever webhooks are
-// configured, also where none is any more. Nodes may do it side by side.
-type Keeper struct {
-	stop context.CancelFunc
-	done chan struct{}
-}
-
-// StartKeeper starts one on the table in db; Stop ends it.
-func StartKeeper(db *sql.DB) *Keeper {
-	ctx, stop := context.WithCancel(context.Background())
-	k := &Keeper{stop: stop, done: make(chan struct{})}
-	go k.loop(ctx, db)
-	return k
-}
-
-// Stop ends the keeper. The channel is closed when nothing is under way any more.
-func (k *Keeper) Stop() (stopped <-chan struct{}) {
-	k.stop()
-	return k.done
-}
-
-func (k *Keeper) loop(ctx context.Context, db *sql.DB) {
-	defer close(k.done)
-	timer := time.NewTimer(rand.N(deadEvery))
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		if err := ForgetDead(ctx, db, time.Now().Add(-deadKeep)); err != nil && ctx.Err() == nil {
-			logx.Error(err)
-		}
-		timer.Reset(deadEvery)
-	}
+// StartKeeper starts a worker that removes dead letters which are older than deadKeep, whichever
+// webhooks are configured, also where none is any more. Nodes may do it side by side.
+func StartKeeper(db *sql.DB) *worker.Worker {
+	return worker.Start(worker.Job{Name: "webhooks, old dead letters", Spread: deadEvery, Every: deadEvery, Run: func(ctx context.Context) error {
+		return ForgetDead(ctx, db, time.Now().Add(-deadKeep))
+	}})
 }
 
 // ForgetDead removes dead letters of before.

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 const (
@@ -24,85 +24,48 @@ const (
 	maxChanges = 10 // of a stream, in one go
 )
 
-// Relay publishes the events that wait in MySQL, one node at a time.
+// relay publishes the events that wait in MySQL, one node at a time.
 //
 // The transactions that take events off the table (published_no) check that the lock
 // is still the relay's. A relay that was replaced can still reach Redis: there the one
 // that came after it has left its token, without which nothing is published.
-type Relay struct {
+type relay struct {
 	db   *sql.DB
 	ring *redisring.Ring
 	conf config.Events
-	stop context.CancelFunc
-	done chan struct{}
+
+	pruned time.Time // when published events were last removed
 }
 
-// StartRelay starts one on the table in db and the ring that the stream is on;
-// Stop ends it. Nil, when there is no stream.
-func StartRelay(db *sql.DB, ring *redisring.Ring, c config.Events) *Relay {
+// StartRelay starts one on the table in db and the ring that the stream is on. Stop ends it
+// after the batch under way; what is not published waits for another. Nil, when there is no
+// stream.
+func StartRelay(db *sql.DB, ring *redisring.Ring, c config.Events) *worker.Worker {
 	if !c.Enabled() {
 		return nil
 	}
 	logx.Infof("events: stream %s on Redis %s", c.Stream, ring.Node(c.Stream))
-	ctx, stop := context.WithCancel(context.Background())
-	r := &Relay{db: db, ring: ring, conf: c, stop: stop, done: make(chan struct{})}
-	go r.loop(ctx)
-	return r
+	r := &relay{db: db, ring: ring, conf: c}
+	return worker.Start(worker.Job{Name: "events", Spread: c.Poll, Every: c.Poll, JitterPct: 20, MaxBackoff: maxBackoff, Run: r.run})
 }
 
-// Stop ends the relay after the batch under way; what is not published waits
-// for another. The channel is closed when nothing is under way any more.
-func (r *Relay) Stop() (stopped <-chan struct{}) {
-	if r == nil {
-		none := make(chan struct{})
-		close(none)
-		return none
+// run publishes what waits, and removes now and then what was published long ago.
+func (r *relay) run(ctx context.Context) error {
+	err := r.drain(ctx)
+	if err != nil {
+		err = fmt.Errorf("not published yet, they wait in MySQL and none is lost: %w", err)
 	}
-	r.stop()
-	return r.done
-}
-
-func (r *Relay) loop(ctx context.Context) {
-	defer close(r.done)
-	timer := time.NewTimer(rand.N(r.conf.Poll))
-	defer timer.Stop()
-	for failures, pruned := 0, (time.Time{}); ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
+	if ctx.Err() == nil && time.Since(r.pruned) >= pruneEvery {
+		r.pruned = time.Now()
+		if err := r.prune(ctx); err != nil && ctx.Err() == nil {
+			logx.Errorf("published events: %v", err)
 		}
-		err := r.drain(ctx)
-		switch {
-		case err == nil && failures > 0:
-			logx.Info("events: publishing again")
-			fallthrough
-		case err == nil:
-			failures = 0
-		case ctx.Err() != nil:
-			return
-		default:
-			if failures++; failures == 1 {
-				logx.Errorf("events are not published and wait in MySQL, none is lost: %v", err)
-			}
-		}
-		if time.Since(pruned) >= pruneEvery {
-			pruned = time.Now()
-			if err := r.prune(ctx); err != nil && ctx.Err() == nil {
-				logx.Errorf("published events: %v", err)
-			}
-		}
-		timer.Reset(r.pause(failures))
 	}
-}
-
-// pause is Poll, doubled with each failure in a row, ±20 %.
-func (r *Relay) pause(failures int) time.Duration {
-	return backoff(r.conf.Poll, max(maxBackoff, r.conf.Poll), failures+1)
+	return err
 }
 
 // drain publishes what waits, unless another node is at it.
-func (r *Relay) drain(ctx context.Context) error {
+func (r *relay) drain(ctx context.Context) error {
 	waiting, err := r.waiting(ctx)
 	if err != nil || !waiting {
 		return err
@@ -147,7 +110,7 @@ func (r *Relay) drain(ctx context.Context) error {
 
 // waiting reports whether there are events to publish, be it again, and measures
 // the lag.
-func (r *Relay) waiting(ctx context.Context) (bool, error) {
+func (r *relay) waiting(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	var createdAt int64
@@ -167,7 +130,7 @@ func (r *Relay) waiting(ctx context.Context) (bool, error) {
 }
 
 // behind reports whether the stream lacks what was published.
-func (r *Relay) behind(ctx context.Context) (bool, error) {
+func (r *relay) behind(ctx context.Context) (bool, error) {
 	last, err := lastBatch(ctx, r.db)
 	if err != nil || last == 0 {
 		return false, err
@@ -195,7 +158,7 @@ func (e stepError) Unwrap() error { return e.error }
 
 // step publishes a batch that the stream lacks, or the next one of those that
 // wait. More: there may be another.
-func (r *Relay) step(ctx context.Context, s *stream) (more bool, err error) {
+func (r *relay) step(ctx context.Context, s *stream) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	last, err := lastBatch(ctx, r.db)
@@ -234,7 +197,7 @@ func (r *Relay) step(ctx context.Context, s *stream) (more bool, err error) {
 }
 
 // again publishes the first batch that the stream lacks.
-func (r *Relay) again(ctx context.Context, s *stream) error {
+func (r *relay) again(ctx context.Context, s *stream) error {
 	no, list, err := batchAfter(ctx, r.db, s.no)
 	if err != nil {
 		return err

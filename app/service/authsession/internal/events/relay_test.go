@@ -21,6 +21,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 func TestMain(m *testing.M) {
@@ -57,14 +58,14 @@ func (b *bench) ring() *redisring.Ring {
 }
 
 // relay starts a node's.
-func (b *bench) relay() *Relay {
+func (b *bench) relay() *worker.Worker {
 	r := StartRelay(b.db, b.ring(), b.conf)
 	b.t.Cleanup(func() { <-r.Stop() })
 	return r
 }
 
 // idle is a relay whose loop does not run, for the test to call.
-func (b *bench) idle() *Relay { return &Relay{db: b.db, ring: b.ring(), conf: b.conf} }
+func (b *bench) idle() *relay { return &relay{db: b.db, ring: b.ring(), conf: b.conf} }
 
 func event(n int) Event {
 	return Event{Type: Changed, At: time.Unix(int64(n), 0), Session: Snapshot{Hash: int64(n), UserID: 777}}
@@ -375,13 +376,6 @@ func TestTheStreamIsTrimmed(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, n, int64(400), "Redis trims whole nodes of a hundred")
 	require.GreaterOrEqual(t, n, int64(100))
-}
-
-func TestThePauseGrowsWithFailures(t *testing.T) {
-	r := &Relay{conf: config.Events{Poll: time.Second}}
-	for failures, want := range map[int]time.Duration{0: time.Second, 1: 2 * time.Second, 3: 8 * time.Second, 1000: maxBackoff} {
-		require.InDelta(t, want, r.pause(failures), float64(want)/5+1)
-	}
 }
 
 func TestNoRelayWithoutAStream(t *testing.T) {

@@ -15,7 +15,7 @@ const (
 // prune removes batches that were published Retain ago, and the oldest beyond about
 // MaxLen events: the stream would not hold them. The last batch stays, for its
 // number. Nodes may do it side by side.
-func (r *Relay) prune(ctx context.Context) error {
+func (r *relay) prune(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
 	last, err := lastBatch(ctx, r.db)

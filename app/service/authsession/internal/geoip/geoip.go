@@ -3,6 +3,7 @@
 package geoip
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/internal/conf"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 // maxBytes bounds what is read of a file that is named by mistake, as a device that
@@ -29,8 +31,7 @@ type Locator struct {
 	path string
 	db   atomic.Pointer[geoip2.Reader] // nil: none yet
 	read stamp                         // of the file as it was read last, well or not
-	stop chan struct{}
-	done chan struct{}
+	look *worker.Worker
 }
 
 // stamp tells one content of a file from another.
@@ -43,26 +44,12 @@ type stamp struct {
 // interval. A file that cannot be used is logged; the database before it, if
 // any, goes on. Close ends it.
 func Follow(path string, interval time.Duration) *Locator {
-	l := &Locator{path: path, stop: make(chan struct{}), done: make(chan struct{})}
+	l := &Locator{path: path}
 	if !l.reload() && l.db.Load() == nil {
 		logx.Errorf("config key GeoIP.Path: %s cannot be used, country and region stay empty until it is there", path)
 	}
-	go l.follow(interval)
+	l.look = worker.Start(worker.Job{Name: "places", First: interval, Every: interval, Run: func(context.Context) error { l.reload(); return nil }})
 	return l
-}
-
-func (l *Locator) follow(interval time.Duration) {
-	defer close(l.done)
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-l.stop:
-			return
-		case <-ticker.C:
-			l.reload()
-		}
-	}
 }
 
 // reload reads the file if it is another than before, and reports whether it
@@ -124,7 +111,6 @@ func (l *Locator) Locate(ip string) (country, region string) {
 // Close ends the looks at the file.
 func (l *Locator) Close() {
 	if l != nil {
-		close(l.stop)
-		<-l.done
+		<-l.look.Stop()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -15,6 +14,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 var (
@@ -133,7 +133,7 @@ func (c Cleanup) endIdle(ctx, work context.Context, s *CleanupSummary) (result s
 			return CleanupDone, nil
 		case c.DryRun, c.Limit > 0 && s.Sessions >= c.Limit:
 			return CleanupLimit, nil
-		case !sleep(ctx, c.Sleep):
+		case !worker.Sleep(ctx, c.Sleep):
 			return CleanupStopped, nil
 		}
 	}
@@ -157,7 +157,7 @@ func (c Cleanup) remove(ctx, work context.Context, s *CleanupSummary) (err error
 		switch {
 		case err != nil, over:
 			return err
-		case !sleep(ctx, c.Sleep):
+		case !worker.Sleep(ctx, c.Sleep):
 			s.Result = CleanupStopped
 			return nil
 		}
@@ -197,13 +197,10 @@ func (c Cleanup) batch(done int) int {
 // that never live for a whole period.
 const firstCleanup = 5 * time.Minute
 
-// Cleaner runs the clean-up now and then.
-type Cleaner struct {
+// cleaner runs the clean-up now and then.
+type cleaner struct {
 	run        Cleanup
-	conf       config.Cleanup
 	retryAfter time.Duration
-	stop       context.CancelFunc
-	done       chan struct{}
 }
 
 // A run that failed is repeated soon, since a fault is mostly over by then, and not
@@ -213,57 +210,37 @@ const (
 	cleanupRetry = 5 * time.Second
 )
 
-// StartCleaner starts one; Stop ends it. Nil, when it is not enabled.
-func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *Cleaner {
+// StartCleaner starts one. Stop makes the batch under way the last. Nil, when it is not enabled.
+func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	cleaner := &Cleaner{
-		run:  Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Keep: c.KeepEnded, Allow: c.FirstRun, Actor: "cleanup"},
-		conf: c, retryAfter: cleanupRetry, stop: stop, done: make(chan struct{}),
+	clean := &cleaner{
+		run:        Cleanup{Dao: d, Manager: m, OlderThan: c.InactiveAfter, Batch: c.BatchSize, Sleep: c.Sleep, Keep: c.KeepEnded, Allow: c.FirstRun, Actor: "cleanup"},
+		retryAfter: cleanupRetry,
 	}
-	go cleaner.loop(ctx)
-	return cleaner
-}
-
-// Stop makes the batch under way the last. The channel is closed when nothing
-// is under way any more.
-func (c *Cleaner) Stop() (stopped <-chan struct{}) {
-	if c == nil {
-		none := make(chan struct{})
-		close(none)
-		return none
-	}
-	c.stop()
-	return c.done
-}
-
-func (c *Cleaner) loop(ctx context.Context) {
-	defer close(c.done)
-	wait := rand.N(min(firstCleanup, c.conf.Period))
-	for sleep(ctx, wait) {
-		c.tries(ctx)
-		wait = c.pause()
-	}
+	return worker.Start(worker.Job{
+		Name: "clean-up", Spread: min(firstCleanup, c.Period), Every: c.Period, JitterPct: c.JitterPct,
+		Run: func(ctx context.Context) error { clean.tries(ctx); return nil },
+	})
 }
 
 // tries takes turns until one has no error.
-func (c *Cleaner) tries(ctx context.Context) {
+func (c *cleaner) tries(ctx context.Context) {
 	for try := 1; ; try++ {
 		s, err := c.turn(ctx)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 			return
 		}
 		c.tell(s, err)
-		if err == nil || try == cleanupTries || !sleep(ctx, c.retryAfter) {
+		if err == nil || try == cleanupTries || !worker.Sleep(ctx, c.retryAfter) {
 			return
 		}
 	}
 }
 
 // tell counts and logs what came of a turn.
-func (c *Cleaner) tell(s CleanupSummary, err error) {
+func (c *cleaner) tell(s CleanupSummary, err error) {
 	cleanupRuns.Inc(s.Result)
 	if s.Result != CleanupBusy {
 		c.note(s)
@@ -289,7 +266,7 @@ func (c *Cleaner) tell(s CleanupSummary, err error) {
 }
 
 // turn is a run, or, where the clean-up waits for an operator, a count.
-func (c *Cleaner) turn(ctx context.Context) (CleanupSummary, error) {
+func (c *cleaner) turn(ctx context.Context) (CleanupSummary, error) {
 	waits, err := c.run.Dao.CleanupWaits(ctx)
 	if err != nil {
 		return CleanupSummary{Result: CleanupError}, err
@@ -304,11 +281,4 @@ func (c *Cleaner) turn(ctx context.Context) (CleanupSummary, error) {
 		s.Result = CleanupWaits
 	}
 	return s, err
-}
-
-// pause is Period, give or take JitterPct: nodes that were started together
-// drift apart.
-func (c *Cleaner) pause() time.Duration {
-	jitter := c.conf.Period / 100 * time.Duration(c.conf.JitterPct)
-	return c.conf.Period - jitter + rand.N(2*jitter+1)
 }

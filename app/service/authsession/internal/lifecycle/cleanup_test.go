@@ -203,16 +203,16 @@ func TestCleanersRunByThemselves(t *testing.T) {
 // Logins of a stock install are counted, not ended, until an operator has run a
 // clean-up or said so in the configuration.
 func TestTheFirstCleanupOfAStockInstallWaits(t *testing.T) {
-	for name, allow := range map[string]func(*desk, *Cleaner){
-		"a run":         func(d *desk, _ *Cleaner) { c := d.cleanup(1); c.Allow, c.Limit = true, 1; d.run(c) },
-		"configuration": func(_ *desk, c *Cleaner) { c.run.Allow = true },
+	for name, allow := range map[string]func(*desk, *cleaner){
+		"a run":         func(d *desk, _ *cleaner) { c := d.cleanup(1); c.Allow, c.Limit = true, 1; d.run(c) },
+		"configuration": func(_ *desk, c *cleaner) { c.run.Allow = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t)
 			d.logins(1, 5, 31*days)
 			_, err := d.db.Exec("INSERT INTO session_fences(name, token) VALUES ('authsession.cleanup.waits', 0)")
 			require.NoError(t, err)
-			c := &Cleaner{run: d.cleanup(0)}
+			c := &cleaner{run: d.cleanup(0)}
 			for range 2 {
 				s, err := c.turn(t.Context())
 				require.NoError(t, err)
@@ -238,15 +238,6 @@ func TestNoCleanerUnlessEnabled(t *testing.T) {
 	c := StartCleaner(nil, nil, config.Cleanup{})
 	require.Nil(t, c)
 	<-c.Stop()
-}
-
-func TestPauses(t *testing.T) {
-	for _, pct := range []int{0, 10, 50} {
-		c := &Cleaner{conf: config.Cleanup{Period: time.Hour, JitterPct: pct}}
-		for range 100 {
-			require.InDelta(t, time.Hour, c.pause(), float64(time.Hour)*float64(pct)/100+1)
-		}
-	}
 }
 
 // A session that is used every five minutes, on one node or the other, is not

@@ -55,7 +55,7 @@ func (a Administered) Online(ctx context.Context, within time.Duration) (int64, 
 }
 
 // note keeps what came of a run, where operators see it.
-func (c *Cleaner) note(s CleanupSummary) {
+func (c *cleaner) note(s CleanupSummary) {
 	ctx, cancel := context.WithTimeout(context.Background(), noteTime)
 	defer cancel()
 	gone := s.Removed

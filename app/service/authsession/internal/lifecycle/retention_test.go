@@ -222,7 +222,7 @@ func TestAFailedCleanupIsTriedAgain(t *testing.T) {
 			d.exec("CREATE TABLE faults (id int NOT NULL AUTO_INCREMENT PRIMARY KEY) ENGINE=MyISAM",
 				fmt.Sprintf("CREATE TRIGGER fault BEFORE UPDATE ON auth_users FOR EACH ROW IF (SELECT COUNT(*) FROM faults) < %d THEN"+
 					" INSERT INTO faults VALUES (); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a fault'; END IF", tc.faults))
-			c := &Cleaner{run: d.cleanup(0), retryAfter: time.Millisecond}
+			c := &cleaner{run: d.cleanup(0), retryAfter: time.Millisecond}
 			c.tries(t.Context())
 			require.Equal(t, tc.tries, d.number("SELECT COUNT(*) FROM faults"))
 			require.Equal(t, tc.left, d.live())

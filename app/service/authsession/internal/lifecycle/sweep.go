@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/zeromicro/go-zero/core/logx"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 // sweptKeys and sweepRuns (by result: done, busy, stopped, error) count what
@@ -35,49 +35,26 @@ var (
 // that never live for a whole period.
 const firstSweep = time.Minute
 
-// Sweeper removes ended temp keys now and then, on one node at a time.
-type Sweeper struct {
+// sweeper removes ended temp keys now and then, on one node at a time.
+type sweeper struct {
 	dao  *dao.Dao
 	conf config.Sweep
-	stop context.CancelFunc
-	done chan struct{}
 }
 
-// StartSweeper starts one; Stop ends it. Nil, when it is not enabled.
-func StartSweeper(d *dao.Dao, c config.Sweep) *Sweeper {
+// StartSweeper starts one. Stop makes the batch under way the last. Nil, when it is not enabled.
+func StartSweeper(d *dao.Dao, c config.Sweep) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Sweeper{dao: d, conf: c, stop: stop, done: make(chan struct{})}
-	go s.loop(ctx)
-	return s
-}
-
-// Stop makes the batch under way the last. The channel is closed when nothing
-// is under way any more.
-func (s *Sweeper) Stop() (stopped <-chan struct{}) {
-	if s == nil {
-		none := make(chan struct{})
-		close(none)
-		return none
-	}
-	s.stop()
-	return s.done
-}
-
-func (s *Sweeper) loop(ctx context.Context) {
-	defer close(s.done)
-	wait := rand.N(min(firstSweep, s.conf.Period))
-	for sleep(ctx, wait) {
-		s.run(ctx)
-		// Nodes that were started together drift apart.
-		wait = s.conf.Period - s.conf.Period/10 + rand.N(s.conf.Period/5+1)
-	}
+	s := &sweeper{dao: d, conf: c}
+	return worker.Start(worker.Job{
+		Name: "sweep", Spread: min(firstSweep, c.Period), Every: c.Period, JitterPct: 10,
+		Run: func(ctx context.Context) error { s.run(ctx); return nil },
+	})
 }
 
 // run removes all there is to remove, in batches.
-func (s *Sweeper) run(ctx context.Context) {
+func (s *sweeper) run(ctx context.Context) {
 	began := time.Now()
 	sweep, err := s.dao.StartSweep(ctx, s.conf.Grace)
 	switch {
@@ -102,7 +79,7 @@ func (s *Sweeper) run(ctx context.Context) {
 }
 
 // batches removes until nothing is left to remove.
-func (s *Sweeper) batches(ctx context.Context, remove func(ctx context.Context, limit int) (int, error)) (removed, batches int, result string) {
+func (s *sweeper) batches(ctx context.Context, remove func(ctx context.Context, limit int) (int, error)) (removed, batches int, result string) {
 	for {
 		// What has begun is finished: a batch is short.
 		n, err := remove(context.WithoutCancel(ctx), s.conf.Batch)
@@ -118,20 +95,8 @@ func (s *Sweeper) batches(ctx context.Context, remove func(ctx context.Context, 
 		if n < s.conf.Batch {
 			pause = 0 // little is left
 		}
-		if !sleep(ctx, pause) {
+		if !worker.Sleep(ctx, pause) {
 			return removed, batches, "stopped"
 		}
-	}
-}
-
-// sleep reports whether the time passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return ctx.Err() == nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 var (
@@ -42,46 +43,28 @@ const (
 // warmupPage is how many logins a statement finds.
 const warmupPage = 200
 
-// Warmer fills the cache once, after a start, with the logins that were active
+// warmer fills the cache once, after a start, with the logins that were active
 // last. A Redis that came back empty would otherwise have MySQL answer the first
 // call of every key. It stores nothing that a call would not have stored, one
 // login after the other.
-type Warmer struct {
+type warmer struct {
 	dao  *dao.Dao
 	conf config.Warmup
-	stop context.CancelFunc
-	done chan struct{}
 }
 
-// StartWarmer starts one; Stop ends it. Nil, when it is not enabled.
-func StartWarmer(d *dao.Dao, c config.Warmup) *Warmer {
+// StartWarmer starts one. Stop ends it at once. Nil, when it is not enabled.
+func StartWarmer(d *dao.Dao, c config.Warmup) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	w := &Warmer{dao: d, conf: c, stop: stop, done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		w.run(ctx)
-	}()
-	return w
-}
-
-// Stop ends it at once. The channel is closed when nothing is under way any more.
-func (w *Warmer) Stop() (stopped <-chan struct{}) {
-	if w == nil {
-		none := make(chan struct{})
-		close(none)
-		return none
-	}
-	w.stop()
-	return w.done
+	w := &warmer{dao: d, conf: c}
+	return worker.Start(worker.Job{Name: "warm-up", Run: func(ctx context.Context) error { w.run(ctx); return nil }})
 }
 
 // warmed is what came of a run.
 type warmed struct{ logins, stored, there int }
 
-func (w *Warmer) run(ctx context.Context) {
+func (w *warmer) run(ctx context.Context) {
 	began := time.Now()
 	n, result, err := w.fill(ctx)
 	switch {
@@ -104,7 +87,7 @@ func (w *Warmer) run(ctx context.Context) {
 
 // fill goes through the logins until there are no more, or as many as wanted were
 // looked at.
-func (w *Warmer) fill(ctx context.Context) (n warmed, result string, err error) {
+func (w *warmer) fill(ctx context.Context) (n warmed, result string, err error) {
 	run, err := w.dao.StartWarmup(ctx, w.conf.ActiveWithin)
 	if err != nil {
 		return n, warmupError, err

@@ -131,9 +131,7 @@ func TestWarmupAfterAFlush(t *testing.T) {
 			node := c.node(redis.Address)
 			work := StartWork(node, nil, config.Config{Warmup: tc.conf})
 			defer func() { <-work.Stop() }()
-			if w := work.parts[0].(*Warmer); w != nil {
-				<-w.done
-			}
+			<-work.workers[0].Done()
 			if tc.warm > 0 {
 				require.EqualValues(t, 1, c.hitRatio(node, 1, tc.warm))
 			}
@@ -156,7 +154,7 @@ func TestWarmupTakesWhatIsMissing(t *testing.T) {
 	_, err = node.Login(t.Context(), 1)
 	require.NoError(t, err)
 	redis.Do("SET", "guard{auth_data.2#2}", "wsomebody", "EX", "60")
-	w := &Warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
+	w := &warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
 	n, result, err := w.fill(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, warmupDone, result)
@@ -201,12 +199,12 @@ func TestOneNodeWarmsUp(t *testing.T) {
 	conf := config.Warmup{Enabled: true, Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}
 	_, err = two.StartWarmup(t.Context(), time.Hour)
 	require.ErrorIs(t, err, dao.ErrWarming)
-	<-StartWarmer(two, conf).done
+	<-StartWarmer(two, conf).Done()
 	require.Empty(t, redis.Keys())
 
 	// A node that died is replaced, and does not go on.
 	testenv.EndLease(t, c.db, "authsession.warmup")
-	<-StartWarmer(two, conf).done
+	<-StartWarmer(two, conf).Done()
 	require.True(t, redis.Exists("auth_data.2#1"))
 	_, err = run.Next(t.Context(), 10)
 	require.ErrorIs(t, err, dao.ErrWarming)
@@ -228,7 +226,7 @@ func TestAWarmupThatCannotGoOn(t *testing.T) {
 	require.False(t, redis.Exists("auth_data.2#20"))
 
 	redis.SetError("LOADING")
-	w := &Warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
+	w := &warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
 	n, result, err := w.fill(t.Context())
 	require.ErrorContains(t, err, "LOADING")
 	require.Equal(t, []any{warmed{}, warmupError}, []any{n, result})

@@ -4,28 +4,23 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 // Work is all that a node does beside answering calls.
-type Work struct{ parts []part }
-
-type part interface {
-	Stop() (stopped <-chan struct{})
-}
+type Work struct{ workers []*worker.Worker }
 
 // StartWork starts what c enables: the warm-up of the cache, the sweep, the
 // clean-up, the relay of events, the webhooks, the keeper of their dead letters.
 func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
-	w := &Work{parts: []part{
+	w := &Work{workers: []*worker.Worker{
 		StartWarmer(d, c.Warmup),
 		StartSweeper(d, c.Sweep),
 		StartCleaner(d, m, c.Cleanup),
 		d.StartRelay(c.Events),
 		d.StartKeeper(),
 	}}
-	for _, h := range d.StartHooks(c.Events) {
-		w.parts = append(w.parts, h)
-	}
+	w.workers = append(w.workers, d.StartHooks(c.Events)...)
 	return w
 }
 
@@ -38,12 +33,11 @@ func (w *Work) Stop() (stopped <-chan struct{}) {
 		if w == nil {
 			return
 		}
-		waits := make([]<-chan struct{}, len(w.parts))
-		for i, p := range w.parts {
-			waits[i] = p.Stop()
+		for _, one := range w.workers {
+			one.Stop()
 		}
-		for _, wait := range waits {
-			<-wait
+		for _, one := range w.workers {
+			<-one.Done()
 		}
 	}()
 	return all

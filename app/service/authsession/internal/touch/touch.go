@@ -25,6 +25,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
 const (
@@ -92,22 +93,20 @@ type Recorder struct {
 	limit  int // entries of a shard
 	shards [shardCount]shard
 
-	stop context.CancelFunc
-	done chan struct{}
+	flushes *worker.Worker
 }
 
 // New starts a recorder; Close ends it. Intervals below a second count as one.
 func New(shared Shared, store Store, c config.Touch, now func() time.Time) *Recorder {
 	r := newRecorder(shared, store, c, now)
-	ctx, stop := context.WithCancel(context.Background())
-	r.stop = stop
-	go r.loop(ctx, min(r.conf.CacheInterval, maxTick))
+	tick := min(r.conf.CacheInterval, maxTick)
+	r.flushes = worker.Start(worker.Job{Name: "signs of life", First: tick, Every: tick, Run: func(ctx context.Context) error { r.Flush(ctx); return nil }})
 	return r
 }
 
 func newRecorder(shared Shared, store Store, c config.Touch, now func() time.Time) *Recorder {
 	c.CacheInterval, c.DBInterval = max(c.CacheInterval, time.Second), max(c.DBInterval, time.Second)
-	r := &Recorder{shared: shared, store: store, conf: c, now: now, limit: maxEntries / shardCount, done: make(chan struct{})}
+	r := &Recorder{shared: shared, store: store, conf: c, now: now, limit: maxEntries / shardCount}
 	for i := range r.shards {
 		r.shards[i].entries = map[int64]*entry{}
 	}
@@ -116,25 +115,10 @@ func newRecorder(shared Shared, store Store, c config.Touch, now func() time.Tim
 
 // Close writes what MySQL does not have yet, for up to five seconds.
 func (r *Recorder) Close() {
-	r.stop()
-	<-r.done
+	<-r.flushes.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	r.flush(ctx, true)
-}
-
-func (r *Recorder) loop(ctx context.Context, tick time.Duration) {
-	defer close(r.done)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			r.Flush(ctx)
-		}
-	}
 }
 
 // Seen notes a sign of life. It returns at once, and reports whether it is the
