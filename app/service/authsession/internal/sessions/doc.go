@@ -8,10 +8,15 @@
 // with a hash of its own.
 //
 //	stock calls ─┐
-//	own calls   ─┼─▶ Manager ──▶ dao (MySQL, cache, events in one transaction)
-//	admin, ctl  ─┤           └─▶ revocation (session nodes are told)
-//	clean-up    ─┘
+//	own calls   ─┼─▶ Manager ──▶ dao (MySQL, cache, events in one transaction; package logins
+//	admin, ctl  ─┤           │        says what is to be done)
+//	clean-up    ─┘           └─▶ revocation (session nodes are told)
 //
-// Whatever ends a login goes through Revoke: when it returns, the change is
-// committed, the caches are clean, and the session nodes have been told.
+// Sessions end by a sign-in (SignIn), by the second factor that completes one
+// (SetPasswordPending), by a revocation (Revoke, Erase), by disuse (Idle), and with their keys
+// (Destroy). Each of these has the end carried out by one function of the store, which writes
+// the history and the event and cleans the caches, and then tells the session nodes: when it
+// returns, all of that is done. One end is told to nobody: that of a session whose TTL is found
+// to be over by a call that reads it. Its session node reads sessions in use again once a
+// minute, and so finds out.
 package sessions
