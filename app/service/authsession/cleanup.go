@@ -32,7 +32,7 @@ const (
 // then: caches, session nodes and events are served as with any revocation.
 // When ctx ends it finishes the batch under way.
 func Cleanup(ctx context.Context, c Config, o CleanupOptions) (CleanupSummary, error) {
-	db, err := lifecycle.OpenDatabase(ctx, c)
+	db, err := lifecycle.OpenDatabase(ctx, database(c))
 	if err != nil {
 		return CleanupSummary{Result: CleanupError}, err
 	}

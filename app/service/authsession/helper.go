@@ -113,7 +113,7 @@ func (s *Server) ask(what func(*dao.Dao, context.Context) (string, error)) func(
 // and so is etcd for 5 s; Redis out of reach is a warning.
 func (s *Server) Start(ctx context.Context) error {
 	s.rpc.Expose()
-	db, err := lifecycle.OpenDatabase(ctx, s.config)
+	db, err := lifecycle.OpenDatabase(ctx, database(s.config))
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	s.work = lifecycle.StartWork(svcCtx.Dao, svcCtx.Manager, s.config)
+	s.work = lifecycle.StartWork(svcCtx.Dao, svcCtx.Manager, work(s.config))
 	s.mu.Unlock()
 	logx.Infof("%s serves on %s, published as %s", s.config.Name, s.config.ListenOn, rpcserver.PublishedAddress(s.config.ListenOn))
 	return nil
@@ -164,7 +164,7 @@ func (s *Server) Reload(c Config) error {
 		return errors.New("the service has been stopped")
 	}
 	s.peers.Set(allowed)
-	s.svcCtx.Dao.SetRules(c)
+	s.svcCtx.Dao.SetRules(svc.Rules(c))
 	s.svcCtx.Manager.SetAnnounces(c.Sessions.AnnounceLogins)
 	s.config.Sessions, s.config.Concurrency = c.Sessions, c.Concurrency
 	s.admin.Show(s.config)
@@ -200,23 +200,36 @@ func (s *Server) Stop(ctx context.Context) error {
 // Budget is the time Stop may take by the configuration.
 func (s *Server) Budget() time.Duration { return rpcserver.Budget(s.config.RpcServerConf) }
 
+// database is where a configuration has the database.
+func database(c Config) lifecycle.Database {
+	return lifecycle.Database{Pool: svc.Pool(c.Mysql), Migrate: c.Mysql.Migrate, Etcd: c.Etcd, Log: c.Log}
+}
+
+// work is what a configuration has a node do beside answering calls.
+func work(c Config) lifecycle.Options {
+	return lifecycle.Options{
+		Warmup: lifecycle.WarmupOptions(c.Warmup), Sweep: lifecycle.SweepOptions(c.Sweep), Cleanup: lifecycle.CleanupOptions(c.Cleanup),
+		Events: svc.Events(c.Events),
+	}
+}
+
 // Migrate brings the configured database's schema up to date and returns the
 // names of the migrations that were applied. A database without the tables of a
 // stock install is refused unless create says to make them: an import of the
 // SQL files of Teamgram would stop at them.
 func Migrate(ctx context.Context, c Config, create bool) ([]string, error) {
-	return names(lifecycle.Migrate(ctx, c, create))
+	return names(lifecycle.Migrate(ctx, database(c), create))
 }
 
 // Due returns the statements that Migrate would change tables with, and runs
 // none of them.
-func Due(ctx context.Context, c Config) ([]string, error) { return lifecycle.Due(ctx, c) }
+func Due(ctx context.Context, c Config) ([]string, error) { return lifecycle.Due(ctx, database(c)) }
 
 // Unmigrate takes them back, down to the tables of a stock install. While a node
 // of ours serves under the configured key in etcd it refuses, unless force says
 // to go on.
 func Unmigrate(ctx context.Context, c Config, force bool) ([]string, error) {
-	return names(lifecycle.Unmigrate(ctx, c, force))
+	return names(lifecycle.Unmigrate(ctx, database(c), force))
 }
 
 func names(done []schema.Applied, err error) ([]string, error) {
@@ -235,11 +248,11 @@ func Reseal(ctx context.Context, c Config) (rewritten int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	db, err := lifecycle.OpenDatabase(ctx, c)
+	db, err := lifecycle.OpenDatabase(ctx, database(c))
 	if err != nil {
 		return 0, err
 	}
-	d := dao.New(ctx, c, db, time.Now, sealer)
+	d := dao.New(ctx, db, svc.Store(c, time.Now, sealer))
 	defer func() { _ = d.Close() }()
 	rewritten, unreadable, err := d.Reseal(ctx)
 	if err == nil && unreadable > 0 {

@@ -264,7 +264,7 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(sweep.Marks(ctx, 500))
 	sweep.Close()
 	relay := func(done string) {
-		r := d.StartRelay(conf.Events)
+		r := d.StartRelay(svc.Events(conf.Events))
 		require.Eventually(t, func() (is bool) {
 			ok(db.QueryRow(done).Scan(&is))
 			return is
@@ -283,10 +283,10 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	ok(os.WriteFile(secret, []byte(strings.Repeat("0123456789abcdef", 4)), 0o600))
 	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('test', 0)")
 	ok(err)
-	hook := d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{
+	hook := d.StartHooks(svc.Events(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{{
 		Name: "test", URL: taker.URL, SecretFile: secret,
 		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100,
-	}}})[0]
+	}}}))[0]
 	require.Eventually(t, func() (is bool) {
 		ok(db.QueryRow("SELECT published_no > 0 FROM session_webhooks").Scan(&is))
 		return is
@@ -301,13 +301,13 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	webhook := config.Webhook{Name: "refused", URL: refuser.URL, SecretFile: secret, Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 8, Queue: 100}
 	_, err = db.Exec("INSERT INTO session_webhooks(name, published_no) VALUES ('refused', 0)")
 	ok(err)
-	hook = d.StartHooks(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{webhook}})[0]
+	hook = d.StartHooks(svc.Events(config.Events{Poll: 10 * time.Millisecond, Webhooks: []config.Webhook{webhook}}))[0]
 	require.Eventually(t, func() (is bool) {
 		ok(db.QueryRow("SELECT COUNT(*) > 0 FROM session_webhook_dead WHERE name = 'refused'").Scan(&is))
 		return is
 	}, time.Minute, 10*time.Millisecond)
 	<-hook.Stop()
-	book := events.NewBook(plans.DB, config.Events{Stream: "s", Webhooks: []config.Webhook{webhook, {Name: "test"}}})
+	book := events.NewBook(plans.DB, svc.Events(config.Events{Stream: "s", Webhooks: []config.Webhook{webhook, {Name: "test"}}}))
 	one(book.State(ctx))
 	_, err = db.Exec("UPDATE session_events SET published_no = 0 ORDER BY id DESC LIMIT 1")
 	ok(err)

@@ -26,6 +26,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 	pb "github.com/tgsession/tgsession/proto/admin"
 )
@@ -86,7 +87,7 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	}
 	within := c.Touch.DBInterval + c.Touch.CacheInterval
 	calls := &impl{
-		sessions: s, audit: rows, events: events.NewBook(db, c.Events), leastOlderThan: c.LeastInactive(),
+		sessions: s, audit: rows, events: events.NewBook(db, svc.Events(c.Events)), leastOlderThan: c.LeastInactive(),
 		counts:  newCounter(s, within, c.Admin.Timeout, now),
 		samples: &samples{sessions: s, within: within, timeout: c.Admin.Timeout, now: now},
 	}

@@ -66,7 +66,7 @@ func startOn(t *testing.T, redisAddress string) *cluster {
 
 func (c *cluster) node(redisAddress string) *svc.ServiceContext {
 	conf := testenv.Config(c.dsn, redisAddress)
-	db, err := dao.OpenMysql(c.t.Context(), conf.Mysql, false)
+	db, err := dao.OpenMysql(c.t.Context(), svc.Pool(conf.Mysql), false)
 	require.NoError(c.t, err)
 	conf.SessionNodes.Endpoints = c.sessions
 	conf.Mysql.ReadDSN = c.replicas

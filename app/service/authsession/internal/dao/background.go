@@ -6,7 +6,6 @@ import (
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
@@ -22,13 +21,13 @@ func (d *Dao) appendEvents(ctx context.Context, tx sqlx.Session, list ...events.
 }
 
 // StartHooks starts the webhooks; Stop each before Close.
-func (d *Dao) StartHooks(c config.Events) []*worker.Worker { return events.StartHooks(d.db, c) }
+func (d *Dao) StartHooks(c events.Options) []*worker.Worker { return events.StartHooks(d.db, c) }
 
 // StartKeeper starts removing old dead letters of webhooks; Stop it before Close.
 func (d *Dao) StartKeeper() *worker.Worker { return events.StartKeeper(d.db) }
 
 // StartRelay starts publishing what was announced; Stop it before Close.
-func (d *Dao) StartRelay(c config.Events) *worker.Worker { return events.StartRelay(d.db, d.kv, c) }
+func (d *Dao) StartRelay(c events.Options) *worker.Worker { return events.StartRelay(d.db, d.kv, c) }
 
 // cleanupWaits names the row that says that the clean-up waits.
 const cleanupWaits = "authsession.cleanup.waits"

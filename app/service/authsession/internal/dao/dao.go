@@ -26,11 +26,11 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/keyseal"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 )
 
@@ -101,28 +101,41 @@ func (d *Dao) place(ip string) (country, region string) {
 	return device.Text(country, widthCountry), device.Text(region, widthRegion)
 }
 
-// New opens the store on a database whose schema is up to date; sealer says
-// how bodies of keys are stored (nil: plain). An unreachable Redis is a
+// Options are what a store is made of.
+type Options struct {
+	Cache, KV redisconf.Nodes // keys and logins; salts
+	Rules     logins.Rules    // for users without settings of their own
+	// SaltWindow is how many seconds a salt made here lives.
+	SaltWindow int64
+	// Announces: the changes of logins are written as events, which a relay takes off their
+	// table. AnnouncesTouched: so are signs of life.
+	Announces, AnnouncesTouched bool
+
+	Now    func() time.Time
+	Sealer *keyseal.Sealer // says how bodies of keys are stored; nil: plain
+}
+
+// New opens the store on a database whose schema is up to date. An unreachable Redis is a
 // warning. Close ends it, db included.
-func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time, sealer *keyseal.Sealer) *Dao {
-	cacheRing, kv := redisring.New(c.Cache), redisring.New(c.KV)
+func New(ctx context.Context, db *sql.DB, o Options) *Dao {
+	cacheRing, kv := redisring.New(o.Cache), redisring.New(o.KV)
 	d := &Dao{
 		db:    db,
 		conn:  newConn(db),
 		rings: []*redisring.Ring{cacheRing, kv},
 		kv:    kv,
-		now:   now,
+		now:   o.Now,
 
 		hostNow: time.Now,
 
-		sealer:    sealer,
-		announces: c.Events.Enabled(),
+		sealer:    o.Sealer,
+		announces: o.Announces,
 
-		announcesTouched: c.Events.Enabled() && c.Events.Touched,
+		announcesTouched: o.Announces && o.AnnouncesTouched,
 
-		saltWindow: c.Salts.Window(),
+		saltWindow: o.SaltWindow,
 	}
-	d.SetRules(c)
+	d.SetRules(o.Rules)
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)
 	for i, key := range []string{"Cache", "KV"} {
 		if err := d.rings[i].Ping(ctx, key); err != nil {

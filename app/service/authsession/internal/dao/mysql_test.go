@@ -17,7 +17,7 @@ import (
 
 // go-zero's pool is 64 connections of a minute's life, whatever is configured.
 func TestWeakness68ThePoolIsAsConfigured(t *testing.T) {
-	db, err := OpenMysql(t.Context(), config.Mysql{DSN: testenv.DSN(t, false), Active: 7, Idle: 3, IdleTimeout: time.Hour}, false)
+	db, err := OpenMysql(t.Context(), Pool{DSN: testenv.DSN(t, false), Active: 7, Idle: 3, IdleTimeout: time.Hour}, false)
 	require.NoError(t, err)
 	defer db.Close()
 	require.Equal(t, 7, db.Stats().MaxOpenConnections)
@@ -48,7 +48,7 @@ func TestConnectionsAreAsTheStatementsNeedThem(t *testing.T) {
 		"a collation":                    "?charset=latin1&collation=latin1_bin",
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := OpenMysql(t.Context(), config.Mysql{DSN: plain + more, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
+			db, err := OpenMysql(t.Context(), Pool{DSN: plain + more, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
 			require.NoError(t, err)
 			defer db.Close()
 			const device = "Pixel \U0001F4F1"
@@ -68,7 +68,7 @@ func TestConnectionsAreAsTheStatementsNeedThem(t *testing.T) {
 // After a fail-over an old primary refuses writes for as long as it lives: its
 // connections go with the first refusal.
 func TestAConnectionThatRefusesWritesIsGivenUp(t *testing.T) {
-	db, err := OpenMysql(t.Context(), config.Mysql{DSN: testenv.DSN(t, true), Active: 1, Idle: 1, IdleTimeout: time.Hour}, false)
+	db, err := OpenMysql(t.Context(), Pool{DSN: testenv.DSN(t, true), Active: 1, Idle: 1, IdleTimeout: time.Hour}, false)
 	require.NoError(t, err)
 	defer db.Close()
 	_, err = db.Exec("SET SESSION TRANSACTION READ ONLY") // of this connection, as read_only is of that server
@@ -89,7 +89,7 @@ func TestAConnectionThatRefusesWritesIsGivenUp(t *testing.T) {
 // that it has, for as long as the server's own settings say.
 func TestAnAbandonedTransactionLetsGo(t *testing.T) {
 	dsn := testenv.DSN(t, true)
-	db, err := OpenMysql(t.Context(), config.Mysql{DSN: dsn, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
+	db, err := OpenMysql(t.Context(), Pool{DSN: dsn, Active: 2, Idle: 2, IdleTimeout: time.Hour}, false)
 	require.NoError(t, err)
 	defer db.Close()
 	_, err = db.Exec("INSERT INTO auth_key_lifetimes(auth_key_id) VALUES (1), (2)")

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 )
 
 const (
@@ -33,12 +31,22 @@ var passing = []uint16{
 	1203, // too many connections of this user
 }
 
+// Pool is a database and the connections to it.
+type Pool struct {
+	DSN         string
+	Active      int           // open connections at most
+	Idle        int           // of them kept when idle
+	IdleTimeout time.Duration // until an idle one is closed
+	// StartTimeout is how long AwaitMysql waits for a server that does not answer yet.
+	StartTimeout time.Duration
+}
+
 // AwaitMysql is OpenMysql for a start: a server that does not answer is tried
 // again for c.StartTimeout, for services that start together are not ready in
 // the order in which they need each other. What a server refuses (a password, a
 // database that there is not) is an error at once. notice hears why it waits, at
 // once and every three seconds.
-func AwaitMysql(ctx context.Context, c config.Mysql, noTimeout bool, notice func(error)) (*sql.DB, error) {
+func AwaitMysql(ctx context.Context, c Pool, noTimeout bool, notice func(error)) (*sql.DB, error) {
 	conf, err := mysqlConfig(c, noTimeout)
 	if err != nil {
 		return nil, err
@@ -75,7 +83,7 @@ func mayPass(err error) bool {
 // OpenMysql opens a pool of its own, since go-zero's ignores the configured
 // sizes, and asks the server once. The error names the key and the address,
 // never the password. With noTimeout, statements may take any time.
-func OpenMysql(ctx context.Context, c config.Mysql, noTimeout bool) (*sql.DB, error) {
+func OpenMysql(ctx context.Context, c Pool, noTimeout bool) (*sql.DB, error) {
 	conf, err := mysqlConfig(c, noTimeout)
 	if err != nil {
 		return nil, err
@@ -85,7 +93,7 @@ func OpenMysql(ctx context.Context, c config.Mysql, noTimeout bool) (*sql.DB, er
 
 // mysqlConfig is how connections are made: as the operator's DSN says, but for
 // what the statements rely on.
-func mysqlConfig(c config.Mysql, noTimeout bool) (*mysql.Config, error) {
+func mysqlConfig(c Pool, noTimeout bool) (*mysql.Config, error) {
 	conf, err := mysql.ParseDSN(c.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("Mysql.DSN is not a MySQL DSN: %w", err)
@@ -144,7 +152,7 @@ func lockWaits(migrates bool) map[string]string {
 }
 
 // open asks the server once, within a time.
-func open(ctx context.Context, c config.Mysql, conf *mysql.Config, within time.Duration) (*sql.DB, error) {
+func open(ctx context.Context, c Pool, conf *mysql.Config, within time.Duration) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(conf)
 	if err != nil {
 		return nil, fmt.Errorf("Mysql.DSN: %w", err)

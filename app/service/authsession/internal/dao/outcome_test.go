@@ -33,9 +33,9 @@ func (s *store) through(stall func(piece []byte) time.Duration, patience time.Du
 func (s *store) open(dsn, redis string) *Dao {
 	s.t.Helper()
 	conf := testenv.Config(dsn, redis)
-	db, err := OpenMysql(s.t.Context(), conf.Mysql, false)
+	db, err := OpenMysql(s.t.Context(), poolOf(conf), false)
 	require.NoError(s.t, err)
-	d := New(s.t.Context(), conf, db, func() time.Time { return time.Unix(now, 0) }, nil)
+	d := New(s.t.Context(), db, optionsOf(conf, func() time.Time { return time.Unix(now, 0) }, nil))
 	s.t.Cleanup(func() { d.Close() })
 	return d
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/keyseal"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
@@ -42,11 +43,23 @@ func newStore(t *testing.T) *store {
 func (s *store) node(sealer *keyseal.Sealer) *Dao {
 	s.t.Helper()
 	conf := testenv.Config(s.dsn, s.mini.Addr())
-	db, err := OpenMysql(s.t.Context(), conf.Mysql, false)
+	db, err := OpenMysql(s.t.Context(), poolOf(conf), false)
 	require.NoError(s.t, err)
-	d := New(s.t.Context(), conf, db, func() time.Time { return time.Unix(now, 0) }, sealer)
+	d := New(s.t.Context(), db, optionsOf(conf, func() time.Time { return time.Unix(now, 0) }, sealer))
 	s.t.Cleanup(func() { d.Close() })
 	return d
+}
+
+// poolOf and optionsOf are those of a configuration, which package testenv makes.
+func poolOf(c config.Config) Pool {
+	return Pool{DSN: c.Mysql.DSN, Active: c.Mysql.Active, Idle: c.Mysql.Idle, IdleTimeout: c.Mysql.IdleTimeout}
+}
+
+func optionsOf(c config.Config, now func() time.Time, sealer *keyseal.Sealer) Options {
+	return Options{
+		Cache: c.Cache, KV: c.KV, SaltWindow: c.Salts.Window(), Announces: c.Events.Enabled(), AnnouncesTouched: c.Events.Touched,
+		Now: now, Sealer: sealer,
+	}
 }
 
 func (s *store) exec(query string, args ...any) {

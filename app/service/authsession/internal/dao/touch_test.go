@@ -18,9 +18,9 @@ func TestTouchesAreNotLaterThanTheDatabasesClock(t *testing.T) {
 	db := testenv.Open(t, dsn)
 	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
 	fast := func() time.Time { return time.Now().Add(3 * time.Hour) }
-	pool, err := OpenMysql(t.Context(), conf.Mysql, false)
+	pool, err := OpenMysql(t.Context(), poolOf(conf), false)
 	require.NoError(t, err)
-	d := New(t.Context(), conf, pool, fast, nil)
+	d := New(t.Context(), pool, optionsOf(conf, fast, nil))
 	t.Cleanup(func() { d.Close() })
 	d.hostNow = fast
 	_, err = db.Exec("INSERT INTO auth_users(auth_key_id, user_id, date_created, date_active) VALUES (1, 1, 5, 5), (2, 2, 5, 5)")
@@ -44,9 +44,9 @@ func TestAClaimFromTheFutureIsNone(t *testing.T) {
 	clock := time.Unix(1_800_000_000, 0)
 	ahead := 3 * time.Hour
 	node := func(now func() time.Time) *Dao {
-		pool, err := OpenMysql(t.Context(), conf.Mysql, false)
+		pool, err := OpenMysql(t.Context(), poolOf(conf), false)
 		require.NoError(t, err)
-		d := New(t.Context(), conf, pool, now, nil)
+		d := New(t.Context(), pool, optionsOf(conf, now, nil))
 		t.Cleanup(func() { d.Close() })
 		return d
 	}

@@ -47,8 +47,7 @@ func mysqlChecks(c config.Config, now func() time.Time) []doctor.Check {
 func (d *database) with(check func(context.Context, *sql.DB) (doctor.Result, error)) func(context.Context) doctor.Result {
 	return func(ctx context.Context) doctor.Result {
 		c := d.config.Mysql
-		c.Active, c.Idle = 2, 2
-		db, err := dao.OpenMysql(ctx, c, false)
+		db, err := dao.OpenMysql(ctx, dao.Pool{DSN: c.DSN, Active: 2, Idle: 2, IdleTimeout: c.IdleTimeout}, false)
 		if err != nil {
 			return doctor.Failed(dsnKey, err)
 		}

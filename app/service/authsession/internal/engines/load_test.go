@@ -122,7 +122,7 @@ func newLoad(t *testing.T) *load {
 			require.NoError(t, conf.Cache.Check("Cache"))
 		}
 		require.Eventually(t, func() bool { // on a replica the database appears later
-			pool, openErr := dao.OpenMysql(t.Context(), conf.Mysql, false)
+			pool, openErr := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
 			if openErr != nil {
 				err = openErr
 				return false

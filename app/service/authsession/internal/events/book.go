@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 )
 
 // ErrBadToken means that a token is not one that Read gave out.
@@ -22,11 +20,11 @@ var ErrBadToken = errors.New("not a place among the events")
 // Its methods may be called from any goroutine.
 type Book struct {
 	db   *sql.DB
-	conf config.Events
+	conf Options
 }
 
 // NewBook returns the book of the events in db; c names the webhooks.
-func NewBook(db *sql.DB, c config.Events) *Book { return &Book{db: db, conf: c} }
+func NewBook(db *sql.DB, c Options) *Book { return &Book{db: db, conf: c} }
 
 // State is how far events are on their way to the stream.
 type State struct {
@@ -240,7 +238,7 @@ func bare(target string) string {
 
 // Configured reports whether a webhook of that name is.
 func (b *Book) Configured(webhook string) bool {
-	return slices.ContainsFunc(b.conf.Webhooks, func(w config.Webhook) bool { return w.Name == webhook })
+	return slices.ContainsFunc(b.conf.Webhooks, func(w Webhook) bool { return w.Name == webhook })
 }
 
 // Knows reports whether a webhook of that name is configured, or has dead letters.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/zeromicro/go-zero/core/logx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
@@ -35,7 +34,7 @@ type hook struct {
 
 // StartHooks starts a worker for each webhook of c on the table in db. Stop ends it after the
 // deliveries under way. What a webhook follows begins when it is first started.
-func StartHooks(db *sql.DB, c config.Events) (hooks []*worker.Worker) {
+func StartHooks(db *sql.DB, c Options) (hooks []*worker.Worker) {
 	for _, w := range c.Webhooks {
 		s, err := newSender(w)
 		if err != nil {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +21,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
@@ -94,11 +94,13 @@ func (r *receiver) seen() int {
 	return len(r.users)
 }
 
-func (r *receiver) hook() config.Webhook {
+func (r *receiver) hook() Webhook {
 	file := filepath.Join(r.t.TempDir(), "secret")
 	require.NoError(r.t, os.WriteFile(file, []byte(r.secret+"\n"), 0o600))
-	return config.Webhook{
-		Name: "test", URL: r.server.URL, SecretFile: file, Timeout: 5 * time.Second, Attempts: 1000,
+	return Webhook{
+		Name: "test", URL: r.server.URL, SecretFile: file,
+		Secret:  func() ([]byte, error) { content, err := os.ReadFile(file); return bytes.TrimSpace(content), err },
+		Timeout: 5 * time.Second, Attempts: 1000,
 		Backoff: time.Millisecond, MaxBackoff: 5 * time.Millisecond, Parallel: 4, Queue: 100,
 	}
 }
@@ -115,9 +117,9 @@ func (b *bench) tell(hash int, users ...int64) {
 }
 
 // hooks starts a node's, and returns when its place is known.
-func (b *bench) hooks(w config.Webhook) *worker.Worker {
+func (b *bench) hooks(w Webhook) *worker.Worker {
 	b.t.Helper()
-	h := StartHooks(b.db, config.Events{Poll: 5 * time.Millisecond, Webhooks: []config.Webhook{w}})[0]
+	h := StartHooks(b.db, Options{Poll: 5 * time.Millisecond, Webhooks: []Webhook{w}})[0]
 	b.t.Cleanup(func() { <-h.Stop() })
 	require.Eventually(b.t, func() bool { return b.place() >= 0 }, time.Minute, 5*time.Millisecond)
 	return h
@@ -249,7 +251,7 @@ func TestDeadLettersAreDeliveredAgain(t *testing.T) {
 	w := r.hook()
 	w.Attempts, w.URL = 3, w.URL+"/?secret=1"
 	b.hooks(w)
-	book := NewBook(b.db, config.Events{Stream: "s", Webhooks: []config.Webhook{w}})
+	book := NewBook(b.db, Options{Stream: "s", Webhooks: []Webhook{w}})
 	r.failing(func(user int64) bool { return user != 3 })
 	b.tell(1, 1)
 	b.tell(2, 1, 2, 3)
@@ -303,7 +305,7 @@ func TestDeadLettersOutliveTheirWebhook(t *testing.T) {
 	h := b.hooks(w)
 	r.failing(func(int64) bool { return true })
 	b.tell(1, 1, 1, 2, 3)
-	book := NewBook(b.db, config.Events{Stream: "s"}) // of a node without webhooks
+	book := NewBook(b.db, Options{Stream: "s"}) // of a node without webhooks
 	hooks := func() []HookState {
 		list, err := book.Hooks(t.Context())
 		require.NoError(t, err)
@@ -347,7 +349,7 @@ func TestDeadLettersOutliveTheirWebhook(t *testing.T) {
 // place is taken that was not given out.
 func TestEventsAreRead(t *testing.T) {
 	b := newBench(t, miniredis.RunT(t).Addr())
-	book := NewBook(b.db, config.Events{Stream: "s"})
+	book := NewBook(b.db, Options{Stream: "s"})
 	_, now, err := book.Read(t.Context(), "", "", 0, 100)
 	require.NoError(t, err)
 	b.tell(1, 1, 2)

@@ -11,7 +11,6 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
@@ -32,7 +31,7 @@ const (
 type relay struct {
 	db   *sql.DB
 	ring *redisring.Ring
-	conf config.Events
+	conf Options
 
 	pruned time.Time // when published events were last removed
 }
@@ -40,7 +39,7 @@ type relay struct {
 // StartRelay starts one on the table in db and the ring that the stream is on. Stop ends it
 // after the batch under way; what is not published waits for another. Nil, when there is no
 // stream.
-func StartRelay(db *sql.DB, ring *redisring.Ring, c config.Events) *worker.Worker {
+func StartRelay(db *sql.DB, ring *redisring.Ring, c Options) *worker.Worker {
 	if !c.Enabled() {
 		return nil
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 type bench struct {
 	t      *testing.T
 	db     *sql.DB
-	conf   config.Events
+	conf   Options
 	redis  string
 	client *redis.Client
 }
@@ -41,7 +40,7 @@ type bench struct {
 func newBench(t *testing.T, redisAddress string) *bench {
 	b := &bench{
 		t: t, db: testenv.Open(t, testenv.DSN(t, true)), redis: redisAddress,
-		conf:   config.Events{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7, Retain: time.Hour},
+		conf:   Options{Stream: "test:" + newID(), MaxLen: 1_000_000, Poll: 10 * time.Millisecond, Batch: 7, Retain: time.Hour},
 		client: redis.NewClient(&redis.Options{Addr: redisAddress}),
 	}
 	t.Cleanup(func() {
@@ -379,7 +378,7 @@ func TestTheStreamIsTrimmed(t *testing.T) {
 }
 
 func TestNoRelayWithoutAStream(t *testing.T) {
-	r := StartRelay(nil, nil, config.Events{})
+	r := StartRelay(nil, nil, Options{})
 	require.Nil(t, r)
 	<-r.Stop()
 }

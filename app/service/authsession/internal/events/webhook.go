@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 )
 
@@ -29,12 +28,12 @@ const (
 
 // sender posts events to one URL.
 type sender struct {
-	conf   config.Webhook
+	conf   Webhook
 	secret *reload.Value[[]byte]
 	client *http.Client
 }
 
-func newSender(c config.Webhook) (*sender, error) {
+func newSender(c Webhook) (*sender, error) {
 	secret, err := reload.New("Events.Webhooks."+c.Name, []string{c.SecretFile}, time.Now, c.Secret)
 	if err != nil {
 		return nil, fmt.Errorf("webhook %s: %w", c.Name, err)

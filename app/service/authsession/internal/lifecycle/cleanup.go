@@ -9,7 +9,6 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/metric"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dblock"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
@@ -197,6 +196,18 @@ func (c Cleanup) batch(done int) int {
 // that never live for a whole period.
 const firstCleanup = 5 * time.Minute
 
+// CleanupOptions are those of the clean-up that a node runs by itself.
+type CleanupOptions struct {
+	Enabled       bool
+	Period        time.Duration // between two runs
+	InactiveAfter time.Duration // for users without a time of their own
+	BatchSize     int           // logins, or rows to remove, in one transaction
+	Sleep         time.Duration // between two batches
+	JitterPct     int           // of Period, 0 to 50
+	FirstRun      bool          // it ends unused logins of a stock install, too
+	KeepEnded     time.Duration // how long rows of what has ended stay; 0: for ever
+}
+
 // cleaner runs the clean-up now and then.
 type cleaner struct {
 	run        Cleanup
@@ -211,7 +222,7 @@ const (
 )
 
 // StartCleaner starts one. Stop makes the batch under way the last. Nil, when it is not enabled.
-func StartCleaner(d *dao.Dao, m *sessions.Manager, c config.Cleanup) *worker.Worker {
+func StartCleaner(d *dao.Dao, m *sessions.Manager, c CleanupOptions) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}

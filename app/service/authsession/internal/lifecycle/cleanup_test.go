@@ -38,7 +38,7 @@ func newDesk(t *testing.T, sessionNodes ...string) *desk {
 	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
 	conf.SessionNodes.Endpoints = sessionNodes
 	for i := range d.nodes {
-		pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
+		pool, err := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
 		require.NoError(t, err)
 		d.nodes[i], err = svc.New(t.Context(), conf, pool, d.clock.Now)
 		require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestCleanersRunByThemselves(t *testing.T) {
 	d := newDesk(t)
 	d.logins(1, 100, 31*days)
 	for _, n := range d.nodes {
-		c := StartCleaner(n.Dao, n.Manager, config.Cleanup{Enabled: true, Period: 20 * time.Millisecond, InactiveAfter: 30 * days, BatchSize: 7, JitterPct: 10})
+		c := StartCleaner(n.Dao, n.Manager, CleanupOptions{Enabled: true, Period: 20 * time.Millisecond, InactiveAfter: 30 * days, BatchSize: 7, JitterPct: 10})
 		defer func() { <-c.Stop() }()
 	}
 	require.Eventually(t, func() bool { return d.live() == 0 }, time.Minute, 10*time.Millisecond)
@@ -235,7 +235,7 @@ func TestTheFirstCleanupOfAStockInstallWaits(t *testing.T) {
 }
 
 func TestNoCleanerUnlessEnabled(t *testing.T) {
-	c := StartCleaner(nil, nil, config.Cleanup{})
+	c := StartCleaner(nil, nil, CleanupOptions{})
 	require.Nil(t, c)
 	<-c.Stop()
 }

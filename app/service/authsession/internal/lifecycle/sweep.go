@@ -8,7 +8,6 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"github.com/zeromicro/go-zero/core/metric"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
@@ -35,14 +34,23 @@ var (
 // that never live for a whole period.
 const firstSweep = time.Minute
 
+// SweepOptions are those of the removal of temp keys whose time is over.
+type SweepOptions struct {
+	Enabled bool
+	Period  time.Duration // between two runs of a node, ±10 %
+	Batch   int           // keys in one transaction
+	Pause   time.Duration // between two batches
+	Grace   time.Duration // how long an ended key stays; more than clocks differ
+}
+
 // sweeper removes ended temp keys now and then, on one node at a time.
 type sweeper struct {
 	dao  *dao.Dao
-	conf config.Sweep
+	conf SweepOptions
 }
 
 // StartSweeper starts one. Stop makes the batch under way the last. Nil, when it is not enabled.
-func StartSweeper(d *dao.Dao, c config.Sweep) *worker.Worker {
+func StartSweeper(d *dao.Dao, c SweepOptions) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}

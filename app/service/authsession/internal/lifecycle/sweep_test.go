@@ -12,8 +12,8 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -28,9 +28,9 @@ func nodes(t *testing.T, ended int) (db *sql.DB, daos [2]*dao.Dao) {
 	dsn := testenv.DSN(t, true)
 	conf := testenv.Config(dsn, miniredis.RunT(t).Addr())
 	for i := range daos {
-		pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
+		pool, err := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
 		require.NoError(t, err)
-		daos[i] = dao.New(t.Context(), conf, pool, time.Now, nil)
+		daos[i] = dao.New(t.Context(), pool, svc.Store(conf, time.Now, nil))
 		t.Cleanup(func() { daos[i].Close() })
 	}
 	db = testenv.Open(t, dsn)
@@ -60,7 +60,7 @@ func left(t *testing.T, db *sql.DB) (n int) {
 func TestSweepersShareTheWork(t *testing.T) {
 	db, daos := nodes(t, 500)
 	for _, d := range daos {
-		s := StartSweeper(d, config.Sweep{Enabled: true, Period: 20 * time.Millisecond, Batch: 30, Grace: time.Hour})
+		s := StartSweeper(d, SweepOptions{Enabled: true, Period: 20 * time.Millisecond, Batch: 30, Grace: time.Hour})
 		defer func() { <-s.Stop() }()
 	}
 	require.Eventually(t, func() bool { return left(t, db) == 0 }, time.Minute, 10*time.Millisecond)
@@ -69,7 +69,7 @@ func TestSweepersShareTheWork(t *testing.T) {
 // A sweeper that is told to stop ends with its batch, in its pause or before.
 func TestASweeperStopsWithinABatch(t *testing.T) {
 	db, daos := nodes(t, 500)
-	s := StartSweeper(daos[0], config.Sweep{Enabled: true, Period: time.Millisecond, Batch: 10, Pause: 30 * time.Second})
+	s := StartSweeper(daos[0], SweepOptions{Enabled: true, Period: time.Millisecond, Batch: 10, Pause: 30 * time.Second})
 	require.Eventually(t, func() bool { return left(t, db) < 500 }, time.Minute, time.Millisecond)
 	began := time.Now()
 	<-s.Stop()
@@ -78,13 +78,13 @@ func TestASweeperStopsWithinABatch(t *testing.T) {
 	<-s.Stop()
 
 	// The lock is free for whoever comes next.
-	s = StartSweeper(daos[1], config.Sweep{Enabled: true, Period: time.Millisecond, Batch: 500})
+	s = StartSweeper(daos[1], SweepOptions{Enabled: true, Period: time.Millisecond, Batch: 500})
 	require.Eventually(t, func() bool { return left(t, db) == 0 }, time.Minute, time.Millisecond)
 	<-s.Stop()
 }
 
 func TestNoSweeperUnlessEnabled(t *testing.T) {
-	s := StartSweeper(nil, config.Sweep{})
+	s := StartSweeper(nil, SweepOptions{})
 	require.Nil(t, s)
 	<-s.Stop()
 }

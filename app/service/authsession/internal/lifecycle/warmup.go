@@ -9,7 +9,6 @@ import (
 	"github.com/zeromicro/go-zero/core/metric"
 	"golang.org/x/time/rate"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
@@ -43,17 +42,25 @@ const (
 // warmupPage is how many logins a statement finds.
 const warmupPage = 200
 
+// WarmupOptions are those of the warm-up.
+type WarmupOptions struct {
+	Enabled      bool
+	Logins       int           // that it looks at, at most
+	PerSecond    int           // of them, at most
+	ActiveWithin time.Duration // who was active before is left out
+}
+
 // warmer fills the cache once, after a start, with the logins that were active
 // last. A Redis that came back empty would otherwise have MySQL answer the first
 // call of every key. It stores nothing that a call would not have stored, one
 // login after the other.
 type warmer struct {
 	dao  *dao.Dao
-	conf config.Warmup
+	conf WarmupOptions
 }
 
 // StartWarmer starts one. Stop ends it at once. Nil, when it is not enabled.
-func StartWarmer(d *dao.Dao, c config.Warmup) *worker.Worker {
+func StartWarmer(d *dao.Dao, c WarmupOptions) *worker.Worker {
 	if !c.Enabled {
 		return nil
 	}

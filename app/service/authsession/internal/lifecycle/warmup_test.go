@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	goprom "github.com/zeromicro/go-zero/core/prometheus"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -57,9 +57,9 @@ func newCrowd(t *testing.T, n int) *crowd {
 func (c *crowd) node(redisAddress string) *dao.Dao {
 	c.t.Helper()
 	conf := testenv.Config(c.dsn, redisAddress)
-	pool, err := dao.OpenMysql(c.t.Context(), conf.Mysql, false)
+	pool, err := dao.OpenMysql(c.t.Context(), svc.Pool(conf.Mysql), false)
 	require.NoError(c.t, err)
-	d := dao.New(c.t.Context(), conf, pool, time.Now, nil)
+	d := dao.New(c.t.Context(), pool, svc.Store(conf, time.Now, nil))
 	c.t.Cleanup(func() { d.Close() })
 	return d
 }
@@ -117,19 +117,19 @@ func TestWarmupAfterAFlush(t *testing.T) {
 	require.EqualValues(t, 1, c.hitRatio(before, 1, logins), "all calls are answered by the cache")
 	for _, tc := range []struct {
 		name   string
-		conf   config.Warmup
+		conf   WarmupOptions
 		warm   int // as many are in the cache, the latest first
 		result string
 	}{
-		{"off", config.Warmup{}, 0, ""},
-		{"all", config.Warmup{Enabled: true, Logins: 1000, PerSecond: 10_000, ActiveWithin: 24 * time.Hour}, logins, warmupDone},
-		{"as many as may be", config.Warmup{Enabled: true, Logins: 15, PerSecond: 10_000, ActiveWithin: 24 * time.Hour}, 15, warmupLimit},
-		{"active within a time", config.Warmup{Enabled: true, Logins: 1000, PerSecond: 10_000, ActiveWithin: 10*time.Minute + 30*time.Second}, 10, warmupDone},
+		{"off", WarmupOptions{}, 0, ""},
+		{"all", WarmupOptions{Enabled: true, Logins: 1000, PerSecond: 10_000, ActiveWithin: 24 * time.Hour}, logins, warmupDone},
+		{"as many as may be", WarmupOptions{Enabled: true, Logins: 15, PerSecond: 10_000, ActiveWithin: 24 * time.Hour}, 15, warmupLimit},
+		{"active within a time", WarmupOptions{Enabled: true, Logins: 1000, PerSecond: 10_000, ActiveWithin: 10*time.Minute + 30*time.Second}, 10, warmupDone},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			redis.Do("FLUSHALL")
 			node := c.node(redis.Address)
-			work := StartWork(node, nil, config.Config{Warmup: tc.conf})
+			work := StartWork(node, nil, Options{Warmup: tc.conf})
 			defer func() { <-work.Stop() }()
 			<-work.workers[0].Done()
 			if tc.warm > 0 {
@@ -154,7 +154,7 @@ func TestWarmupTakesWhatIsMissing(t *testing.T) {
 	_, err = node.Login(t.Context(), 1)
 	require.NoError(t, err)
 	redis.Do("SET", "guard{auth_data.2#2}", "wsomebody", "EX", "60")
-	w := &warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
+	w := &warmer{dao: node, conf: WarmupOptions{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
 	n, result, err := w.fill(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, warmupDone, result)
@@ -196,7 +196,7 @@ func TestOneNodeWarmsUp(t *testing.T) {
 	one, two := c.node(redis.Addr()), c.node(redis.Addr())
 	run, err := one.StartWarmup(t.Context(), time.Hour)
 	require.NoError(t, err)
-	conf := config.Warmup{Enabled: true, Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}
+	conf := WarmupOptions{Enabled: true, Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}
 	_, err = two.StartWarmup(t.Context(), time.Hour)
 	require.ErrorIs(t, err, dao.ErrWarming)
 	<-StartWarmer(two, conf).Done()
@@ -217,7 +217,7 @@ func TestAWarmupThatCannotGoOn(t *testing.T) {
 	c := newCrowd(t, 20)
 	redis := miniredis.RunT(t)
 	node := c.node(redis.Addr())
-	slow := StartWarmer(node, config.Warmup{Enabled: true, Logins: 100, PerSecond: 1, ActiveWithin: time.Hour})
+	slow := StartWarmer(node, WarmupOptions{Enabled: true, Logins: 100, PerSecond: 1, ActiveWithin: time.Hour})
 	require.Eventually(t, func() bool { return redis.Exists("auth_data.2#1") }, time.Minute, time.Millisecond)
 	began := time.Now()
 	<-slow.Stop()
@@ -226,14 +226,14 @@ func TestAWarmupThatCannotGoOn(t *testing.T) {
 	require.False(t, redis.Exists("auth_data.2#20"))
 
 	redis.SetError("LOADING")
-	w := &warmer{dao: node, conf: config.Warmup{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
+	w := &warmer{dao: node, conf: WarmupOptions{Logins: 100, PerSecond: 10_000, ActiveWithin: time.Hour}}
 	n, result, err := w.fill(t.Context())
 	require.ErrorContains(t, err, "LOADING")
 	require.Equal(t, []any{warmed{}, warmupError}, []any{n, result})
 }
 
 func TestNoWarmupUnlessEnabled(t *testing.T) {
-	w := StartWarmer(nil, config.Warmup{})
+	w := StartWarmer(nil, WarmupOptions{})
 	require.Nil(t, w)
 	<-w.Stop()
 }

@@ -1,8 +1,8 @@
 package lifecycle
 
 import (
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
@@ -10,17 +10,25 @@ import (
 // Work is all that a node does beside answering calls.
 type Work struct{ workers []*worker.Worker }
 
-// StartWork starts what c enables: the warm-up of the cache, the sweep, the
+// Options say what of it there is, and how often.
+type Options struct {
+	Warmup  WarmupOptions
+	Sweep   SweepOptions
+	Cleanup CleanupOptions
+	Events  events.Options
+}
+
+// StartWork starts what o enables: the warm-up of the cache, the sweep, the
 // clean-up, the relay of events, the webhooks, the keeper of their dead letters.
-func StartWork(d *dao.Dao, m *sessions.Manager, c config.Config) *Work {
+func StartWork(d *dao.Dao, m *sessions.Manager, o Options) *Work {
 	w := &Work{workers: []*worker.Worker{
-		StartWarmer(d, c.Warmup),
-		StartSweeper(d, c.Sweep),
-		StartCleaner(d, m, c.Cleanup),
-		d.StartRelay(c.Events),
+		StartWarmer(d, o.Warmup),
+		StartSweeper(d, o.Sweep),
+		StartCleaner(d, m, o.Cleanup),
+		d.StartRelay(o.Events),
 		d.StartKeeper(),
 	}}
-	w.workers = append(w.workers, d.StartHooks(c.Events)...)
+	w.workers = append(w.workers, d.StartHooks(o.Events)...)
 	return w
 }
 

@@ -150,7 +150,7 @@ func TestAcceptance3UsedSessionIsNeverCleaned(t *testing.T) {
 	key, _ := w.signIn(777, "phone")
 	idle, _ := w.signIn(777, "desktop")
 	store := w.nodes[0].Dao.Touches()
-	recorder := touch.New(store, store, w.conf.Touch, w.clock.Now)
+	recorder := touch.New(store, store, touch.Options(w.conf.Touch), w.clock.Now)
 	defer recorder.Close()
 	const step = 5 * time.Minute
 	for at := time.Duration(0); at < 40*days; at += step {

@@ -67,7 +67,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 
 func (w *world) node() *svc.ServiceContext {
 	w.t.Helper()
-	db, err := dao.OpenMysql(w.t.Context(), w.conf.Mysql, false)
+	db, err := dao.OpenMysql(w.t.Context(), svc.Pool(w.conf.Mysql), false)
 	require.NoError(w.t, err)
 	s, err := svc.New(w.t.Context(), w.conf, db, w.clock.Now)
 	require.NoError(w.t, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lifecycle"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
@@ -30,9 +31,9 @@ func TestAcceptance8PagesTakeTheSameTime(t *testing.T) {
 	testenv.Fill(t, db, rows, began.Unix(), "auths", "auth_users")
 	t.Logf("%d rows in %v", rows, time.Since(began).Round(time.Second))
 	conf := testenv.Config(dsn, testenv.Variable(t, "TEST_REDIS_ADDR"))
-	pool, err := dao.OpenMysql(t.Context(), conf.Mysql, false)
+	pool, err := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
 	require.NoError(t, err)
-	d := dao.New(t.Context(), conf, pool, time.Now, nil)
+	d := dao.New(t.Context(), pool, svc.Store(conf, time.Now, nil))
 	t.Cleanup(func() { d.Close() })
 	m := sessions.New(d, nil, false)
 	exec := func(query string, args ...any) {

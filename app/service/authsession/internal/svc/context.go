@@ -43,10 +43,10 @@ func New(ctx context.Context, c config.Config, db *sql.DB, now func() time.Time)
 		db.Close()
 		return nil, err
 	}
-	s := &ServiceContext{Config: c, Dao: dao.New(ctx, c, db, now, sealer), Nodes: nodes, unmeasure: measurePool(db)}
+	s := &ServiceContext{Config: c, Dao: dao.New(ctx, db, Store(c, now, sealer)), Nodes: nodes, unmeasure: measurePool(db)}
 	s.Dao.OnLateRelease(func(perms []int64) { nodes.LookAgain(context.Background(), map[int64][]int64{0: perms}) })
 	s.Manager = sessions.New(s.Dao, nodes, c.Sessions.AnnounceLogins)
-	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), c.Touch, now)
+	s.Touch = touch.New(s.Dao.Touches(), s.Dao.Touches(), touch.Options(c.Touch), now)
 	if err := s.Dao.CheckSealed(ctx); err != nil {
 		_ = s.Close()
 		return nil, err

@@ -24,7 +24,6 @@ import (
 
 	"github.com/zeromicro/go-zero/core/logx"
 
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
 )
 
@@ -65,6 +64,12 @@ type Store interface {
 	Store(ctx context.Context, list []Touch) error
 }
 
+// Options say how often a sign of life is passed on. Less than a second counts as one.
+type Options struct {
+	CacheInterval time.Duration // to Redis, for all nodes to see
+	DBInterval    time.Duration // to MySQL
+}
+
 // entry is a key's state in this process. Times are Unix seconds.
 type entry struct {
 	seen   int64
@@ -88,7 +93,7 @@ type shard struct {
 type Recorder struct {
 	shared Shared
 	store  Store
-	conf   config.Touch
+	conf   Options
 	now    func() time.Time
 	limit  int // entries of a shard
 	shards [shardCount]shard
@@ -96,15 +101,15 @@ type Recorder struct {
 	flushes *worker.Worker
 }
 
-// New starts a recorder; Close ends it. Intervals below a second count as one.
-func New(shared Shared, store Store, c config.Touch, now func() time.Time) *Recorder {
+// New starts a recorder; Close ends it.
+func New(shared Shared, store Store, c Options, now func() time.Time) *Recorder {
 	r := newRecorder(shared, store, c, now)
 	tick := min(r.conf.CacheInterval, maxTick)
 	r.flushes = worker.Start(worker.Job{Name: "signs of life", First: tick, Every: tick, Run: func(ctx context.Context) error { r.Flush(ctx); return nil }})
 	return r
 }
 
-func newRecorder(shared Shared, store Store, c config.Touch, now func() time.Time) *Recorder {
+func newRecorder(shared Shared, store Store, c Options, now func() time.Time) *Recorder {
 	c.CacheInterval, c.DBInterval = max(c.CacheInterval, time.Second), max(c.DBInterval, time.Second)
 	r := &Recorder{shared: shared, store: store, conf: c, now: now, limit: maxEntries / shardCount}
 	for i := range r.shards {

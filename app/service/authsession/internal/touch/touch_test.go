@@ -12,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
-	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 )
 
 func TestMain(m *testing.M) {
@@ -75,7 +74,7 @@ func (w *world) lag(id int64) time.Duration {
 	return time.Duration(w.now.Unix()-w.mysql[id].Seen) * time.Second
 }
 
-var conf = config.Touch{CacheInterval: time.Minute, DBInterval: 10 * time.Minute}
+var conf = Options{CacheInterval: time.Minute, DBInterval: 10 * time.Minute}
 
 func (w *world) recorder() *Recorder { return newRecorder(w, w, conf, w.clock) }
 
