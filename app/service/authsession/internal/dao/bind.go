@@ -35,8 +35,8 @@ type bindRow struct {
 // that end first are removed.
 func (d *Dao) BindKey(ctx context.Context, perm, temp int64, end func(keyExpiresAt int64) (int64, error)) (until int64, err error) {
 	var gone []int64
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		if err := hold(keyCacheKey(perm), keyCacheKey(temp)); err != nil {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		if err := tx.Invalidate(ctx, keyCacheKey(perm), keyCacheKey(temp)); err != nil {
 			return err
 		}
 		var rows []bindRow
@@ -67,7 +67,7 @@ func (d *Dao) BindKey(ctx context.Context, perm, temp int64, end func(keyExpires
 		if gone, err = d.surplusKeys(ctx, tx, perm, temp); err != nil {
 			return err
 		}
-		if err := deleteKeys(ctx, tx, hold, perm, gone); err != nil {
+		if err := deleteKeys(ctx, tx, perm, gone); err != nil {
 			return err
 		}
 		return d.resealBound(ctx, tx, perm, temp)

@@ -10,24 +10,26 @@ import (
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 )
 
-// holder is called by a transaction, with the cache keys of the copies that it makes
-// stale. Until the transaction ends nobody can cache these copies. Each call is a round trip
-// to Redis, so name all keys that are known in one call. Where Redis does not answer, the
-// keys are written to the ledger in the same transaction (package lease).
-type holder func(keys ...string) error
-
-// change runs a write, in a transaction, that makes copies in the cache stale.
-func (d *Dao) change(ctx context.Context, write func(ctx context.Context, tx sqlx.Session, hold holder) error) error {
-	return d.changeBy(ctx, func(hold func(context.Context, sqlx.Session) holder) error {
-		return d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return write(ctx, tx, hold(ctx, tx)) })
-	})
+// Tx is a transaction that changes rows of which the cache has copies.
+type Tx struct {
+	sqlx.Session
+	d     *Dao
+	write *lease.Change
 }
 
-// changeBy is change for a write that has its own way to a transaction.
-func (d *Dao) changeBy(ctx context.Context, run func(hold func(context.Context, sqlx.Session) holder) error) error {
+// Invalidate names the copies in the cache that the transaction makes stale. Until the
+// transaction ends nobody can cache them, and when it has ended they are gone. Each call is a
+// round trip to Redis, so name all keys that are known in one call. Where Redis does not answer,
+// the keys are written to the ledger in the same transaction (package lease).
+func (t *Tx) Invalidate(ctx context.Context, keys ...string) error {
+	return t.d.remember(ctx, t, t.write.Hold(ctx, keys...))
+}
+
+// change runs a write in a transaction that makes copies in the cache stale.
+func (d *Dao) change(ctx context.Context, write func(ctx context.Context, tx *Tx) error) error {
 	w := d.cache.Begin()
-	err := run(func(ctx context.Context, tx sqlx.Session) holder {
-		return func(keys ...string) error { return d.remember(ctx, tx, w.Hold(ctx, keys...)) }
+	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		return write(ctx, &Tx{Session: tx, d: d, write: w})
 	})
 	outcome := lease.Written
 	switch {

@@ -52,11 +52,11 @@ func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) 
 			ids[i], perms[i] = r.ID, r.AuthKeyID
 		}
 		var done []Ended
-		err := d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-			if err := hold(cacheKeys(dataCacheKey, perms)...); err != nil {
+		err := d.change(ctx, func(ctx context.Context, tx *Tx) error {
+			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
 			}
-			done, err = d.end(ctx, tx, hold, ids, ending{why: why, by: by})
+			done, err = d.end(ctx, tx, ids, ending{why: why, by: by})
 			return err
 		})
 		if err != nil {
@@ -85,7 +85,7 @@ type lockedRow struct {
 // end marks those of the logins that are live as ended, keeping their dates,
 // and writes their events. A second factor that they owed is no longer owed: a later
 // sign-in on the key says anew whether it owes one.
-func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64, how ending) (ended []Ended, err error) {
+func (d *Dao) end(ctx context.Context, tx *Tx, ids []int64, how ending) (ended []Ended, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (d *Dao) end(ctx context.Context, tx sqlx.Session, hold holder, ids []int64
 		byReason[r.Reason] = append(byReason[r.Reason], r)
 		ended = append(ended, Ended{Record: r})
 	}
-	if err := hold(stale...); err != nil {
+	if err := tx.Invalidate(ctx, stale...); err != nil {
 		return nil, err
 	}
 	for why, list := range byReason {

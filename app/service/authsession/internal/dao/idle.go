@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zeromicro/go-zero/core/stores/sqlx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
@@ -107,8 +105,8 @@ func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 
 // EndIdle ends those of the logins that are idle still, in one transaction.
 func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, by By) (ended []Ended, err error) {
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		ended, err = d.end(ctx, tx, hold, ids, ending{by: by, idle: func(l *logins.Login) logins.Reason { return logins.Unused(l, before, d.Now()) }})
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		ended, err = d.end(ctx, tx, ids, ending{by: by, idle: func(l *logins.Login) logins.Reason { return logins.Unused(l, before, d.Now()) }})
 		return err
 	})
 	if err != nil {
@@ -123,8 +121,8 @@ func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 	var ids []int64
 	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)
 	if err == nil {
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-			_, err := d.end(ctx, tx, hold, ids, ending{idle: func(l *logins.Login) logins.Reason { return logins.Overdue(l, d.Now()) }})
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
+			_, err := d.end(ctx, tx, ids, ending{idle: func(l *logins.Login) logins.Reason { return logins.Overdue(l, d.Now()) }})
 			return err
 		})
 	}

@@ -150,8 +150,8 @@ func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
 	if k.Type != Permanent && expiresIn > 0 {
 		expiresAt = d.Now() + int64(expiresIn)
 	}
-	return d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		if err := hold(keyCacheKey(k.AuthKeyID)); err != nil { // it may be known as unknown
+	return d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		if err := tx.Invalidate(ctx, keyCacheKey(k.AuthKeyID)); err != nil { // it may be known as unknown
 			return err
 		}
 		return d.insertKey(ctx, tx, &k, expiresAt)

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zeromicro/go-zero/core/stores/sqlx"
-
 	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
@@ -210,18 +208,18 @@ func (r *loginRow) client(perm int64) *Client {
 
 // changeLogin runs a write that makes perm's login stale, and what else it
 // holds.
-func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session, hold holder) error) error {
-	return d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		if err := hold(dataCacheKey(perm)); err != nil {
+func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx) error) error {
+	return d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		if err := tx.Invalidate(ctx, dataCacheKey(perm)); err != nil {
 			return err
 		}
-		return write(ctx, tx, hold)
+		return write(ctx, tx)
 	})
 }
 
 // SetPushSession stores the session that Android's push goes to.
 func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, _ holder) error {
+	return d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", sessionID, perm, userID)
 		return err
 	})

@@ -47,13 +47,13 @@ var errSignedIn = errors.New("the logins of the key have changed")
 // Which they are is read before the transaction, whose first plain read has to
 // come after its locks; after a sign-in in between, which the write reports as
 // errSignedIn, it begins again.
-func (d *Dao) changeLoginsOn(ctx context.Context, perm int64, write func(ctx context.Context, tx sqlx.Session, hold holder, on []loginOn) error) error {
+func (d *Dao) changeLoginsOn(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx, on []loginOn) error) error {
 	for attempt := 1; ; attempt++ {
 		on, err := loginsOn(ctx, d.conn, perm)
 		if err != nil {
 			return err
 		}
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error { return write(ctx, tx, hold, on) })
+		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error { return write(ctx, tx, on) })
 		if !errors.Is(err, errSignedIn) || attempt == maxSignedIn {
 			return err
 		}

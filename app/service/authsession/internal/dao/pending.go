@@ -33,8 +33,8 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (don
 			return saveMarks(ctx, tx, perm, before, p.Plan(before, nil, d.Now()).Marks)
 		})
 	} else {
-		err = d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder, live []loginOn) (err error) {
-			done, err = d.settle(ctx, tx, hold, perm, p, live)
+		err = d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx *Tx, live []loginOn) (err error) {
+			done, err = d.settle(ctx, tx, perm, p, live)
 			return err
 		})
 	}
@@ -48,7 +48,7 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (don
 // live were the logins on the key before it. The user's row is locked before the
 // rows of logins, here as in a sign-in: the other way round, the two would wait
 // for each other.
-func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int64, p logins.Pending, live []loginOn) (Completed, error) {
+func (d *Dao) settle(ctx context.Context, tx *Tx, perm int64, p logins.Pending, live []loginOn) (Completed, error) {
 	// The key's row orders all that is said of the key, and its sign-ins.
 	if err := lockKey(ctx, tx, perm); err != nil {
 		return Completed{}, err
@@ -86,7 +86,7 @@ func (d *Dao) settle(ctx context.Context, tx sqlx.Session, hold holder, perm int
 	if err := saveMarks(ctx, tx, perm, before, plan.Marks); err != nil || plan.Completed == 0 {
 		return Completed{}, err
 	}
-	return d.complete(ctx, tx, hold, policies[plan.Completed], perm, plan.Completed)
+	return d.complete(ctx, tx, policies[plan.Completed], perm, plan.Completed)
 }
 
 // marksOf reads the marks of a key, which the caller has locked.

@@ -24,10 +24,10 @@ type Destroyed struct {
 func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err error) {
 	// Before the rows in MySQL: a read in between would copy the key from Redis into MySQL again.
 	d.forget(ctx, legacyKey(id))
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		gone = Destroyed{}
 		// Copies of a key that is not there any more go, too.
-		if err := hold(keyCacheKey(id), dataCacheKey(id)); err != nil {
+		if err := tx.Invalidate(ctx, keyCacheKey(id), dataCacheKey(id)); err != nil {
 			return err
 		}
 		var row bindRow
@@ -46,14 +46,14 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err err
 				return err
 			}
 			gone.KeyIDs = append(gone.KeyIDs, temps...)
-			if gone.UserID, err = d.endOn(ctx, tx, hold, id); err != nil {
+			if gone.UserID, err = d.endOn(ctx, tx, id); err != nil {
 				return err
 			}
 			if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE auth_key_id = ?", id); err != nil {
 				return err
 			}
 		}
-		return deleteKeys(ctx, tx, hold, row.Perm, gone.KeyIDs)
+		return deleteKeys(ctx, tx, row.Perm, gone.KeyIDs)
 	})
 	if err != nil {
 		return Destroyed{}, err
@@ -64,7 +64,7 @@ func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err err
 
 // endOn ends the logins on a perm key that is being destroyed, and returns
 // whose the last one was.
-func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold holder, perm int64) (userID int64, err error) {
+func (d *Dao) endOn(ctx context.Context, tx *Tx, perm int64) (userID int64, err error) {
 	live, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC", perm)
 	if err != nil || len(live) == 0 {
 		return 0, err
@@ -73,14 +73,14 @@ func (d *Dao) endOn(ctx context.Context, tx sqlx.Session, hold holder, perm int6
 	for i, r := range live {
 		ids[i] = r.ID
 	}
-	_, err = d.end(ctx, tx, hold, ids, ending{why: logins.KeyDestroyed, by: By{Actor: logins.UserActor(live[0].UserID)}})
+	_, err = d.end(ctx, tx, ids, ending{why: logins.KeyDestroyed, by: By{Actor: logins.UserActor(live[0].UserID)}})
 	return live[0].UserID, err
 }
 
 // DropTempKeys removes all temp keys of a perm key but those excepted, and
 // returns them.
 func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gone []int64, err error) {
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		// The perm key's row first, as everywhere: no two of these cross.
 		var row []bindRow
 		err := tx.QueryRowsCtx(ctx, &row, "SELECT auth_key_id, auth_key_type, perm_auth_key_id FROM auth_key_infos WHERE auth_key_id = ? FOR UPDATE", perm)
@@ -92,7 +92,7 @@ func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gon
 			return err
 		}
 		gone = slices.DeleteFunc(gone, func(id int64) bool { return slices.Contains(except, id) })
-		return deleteKeys(ctx, tx, hold, perm, gone)
+		return deleteKeys(ctx, tx, perm, gone)
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func tempKeys(ctx context.Context, tx sqlx.Session, perm int64) (ids []int64, er
 }
 
 // deleteKeys deletes keys and the mentions of them in perm's row.
-func deleteKeys(ctx context.Context, tx sqlx.Session, hold holder, perm int64, ids []int64) error {
+func deleteKeys(ctx context.Context, tx *Tx, perm int64, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -131,7 +131,7 @@ func deleteKeys(ctx context.Context, tx sqlx.Session, hold holder, perm int64, i
 	if others {
 		stale = slices.Concat(ids, []int64{perm})
 	}
-	if err := hold(cacheKeys(keyCacheKey, stale)...); err != nil {
+	if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, stale)...); err != nil {
 		return err
 	}
 	if err := deleteRows(ctx, tx, ids, "auth_keys", "auth_key_infos", "auth_key_lifetimes"); err != nil {

@@ -162,9 +162,9 @@ func (d *Dao) resealRows(ctx context.Context, rows []bodyRow) (rewritten int, er
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		rewritten = 0
-		if err := hold(cacheKeys(keyCacheKey, ids)...); err != nil {
+		if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, ids)...); err != nil {
 			return err
 		}
 		for _, row := range rows {

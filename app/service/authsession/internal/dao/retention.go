@@ -3,8 +3,6 @@ package dao
 import (
 	"context"
 	"fmt"
-
-	"github.com/zeromicro/go-zero/core/stores/sqlx"
 )
 
 // Rows counts rows that are removed.
@@ -180,9 +178,9 @@ func (d *Dao) remove(ctx context.Context, k overKind, rows []overRow, before int
 		args = append(args, before)
 	}
 	var n int64
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		if k.cached {
-			if err := hold(cacheKeys(dataCacheKey, keys)...); err != nil {
+			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, keys)...); err != nil {
 				return err
 			}
 		}

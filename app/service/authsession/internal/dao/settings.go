@@ -48,7 +48,7 @@ func (d *Dao) SetTTL(ctx context.Context, userID int64, days int) error {
 // changes them, and returns what they have become. Change may run more than
 // once.
 func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*logins.Policy)) (p logins.Policy, err error) {
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		if p, err = lockUser(ctx, tx, userID); err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func (d *Dao) ChangePolicy(ctx context.Context, userID int64, change func(*login
 			if err := tx.QueryRowsCtx(ctx, &keys, "SELECT auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 0", userID); err != nil {
 				return err
 			}
-			if err := hold(cacheKeys(dataCacheKey, keys)...); err != nil {
+			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, keys)...); err != nil {
 				return err
 			}
 		}

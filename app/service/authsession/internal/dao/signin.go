@@ -51,7 +51,7 @@ func begun(login *Record, others []int64) *Begun {
 // hash and date; else it gets newHash. While the login owes the second factor, the user's
 // policy is not enforced; SetPending does that when nothing is owed any more.
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
-	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 		done = SignIn{}
 		in, client, err := d.signingIn(ctx, tx, perm, userID)
 		if err != nil {
@@ -59,10 +59,10 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		}
 		plan := d.rules.Load().SignIn(in)
 		by := By{Actor: logins.UserActor(userID)}
-		if done.Replaced, err = d.end(ctx, tx, hold, plan.Replace, ending{why: logins.ReplacedOnKey, by: by}); err != nil {
+		if done.Replaced, err = d.end(ctx, tx, plan.Replace, ending{why: logins.ReplacedOnKey, by: by}); err != nil {
 			return err
 		}
-		if done.Ended, err = d.end(ctx, tx, hold, plan.End, ending{why: logins.ConcurrentLogin, by: by}); err != nil {
+		if done.Ended, err = d.end(ctx, tx, plan.End, ending{why: logins.ConcurrentLogin, by: by}); err != nil {
 			return err
 		}
 		login, err := d.storeLogin(ctx, tx, in, newHash, client, plan.UnconfirmedUntil)
@@ -205,7 +205,7 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 
 // complete ends what the policy of the user logged in on perm does not let
 // stay, now that this sign-in is complete. The user is locked.
-func (d *Dao) complete(ctx context.Context, tx sqlx.Session, hold holder, own logins.Policy, perm, userID int64) (done Completed, err error) {
+func (d *Dao) complete(ctx context.Context, tx *Tx, own logins.Policy, perm, userID int64) (done Completed, err error) {
 	live, err := d.liveOf(ctx, tx, userID)
 	if err != nil {
 		return Completed{}, err
@@ -215,7 +215,7 @@ func (d *Dao) complete(ctx context.Context, tx sqlx.Session, hold holder, own lo
 		return Completed{}, nil
 	}
 	plan := d.rules.Load().Completion(own, facts(live), perm, live[i].DeviceType)
-	done.Ended, err = d.end(ctx, tx, hold, plan.End, ending{why: logins.ConcurrentLogin, by: By{Actor: logins.UserActor(userID)}})
+	done.Ended, err = d.end(ctx, tx, plan.End, ending{why: logins.ConcurrentLogin, by: By{Actor: logins.UserActor(userID)}})
 	if err != nil {
 		return Completed{}, err
 	}

@@ -125,8 +125,8 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 	if err := s.d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
 		return 0, fmt.Errorf("sweep: legacy keys: %w", err)
 	}
-	err = s.d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
-		if err := hold(cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
+	err = s.d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
 			return err
 		}
 		removed, err = s.removeLocked(ctx, tx, ids, perms)

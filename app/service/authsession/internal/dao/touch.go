@@ -81,13 +81,13 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	}
 	ids, dates := byKey(list, func(one touch.Touch) any { return one.Seen })
 	in := "(" + placeholders(len(ids)) + ")"
-	err = d.change(ctx, func(ctx context.Context, tx sqlx.Session, hold holder) error {
+	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
 			strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
 		if err != nil {
 			return err
 		}
-		if err := d.storeAddresses(ctx, tx, hold, list); err != nil {
+		if err := d.storeAddresses(ctx, tx, list); err != nil {
 			return err
 		}
 		changed, err := result.RowsAffected()
@@ -121,7 +121,7 @@ func (d *Dao) latest(ctx context.Context) (int64, error) {
 }
 
 // storeAddresses stores the addresses of live logins that have changed.
-func (d *Dao) storeAddresses(ctx context.Context, tx sqlx.Session, hold holder, list []touch.Touch) error {
+func (d *Dao) storeAddresses(ctx context.Context, tx *Tx, list []touch.Touch) error {
 	list = slices.DeleteFunc(slices.Clone(list), func(one touch.Touch) bool { return one.IP == "" })
 	if len(list) == 0 {
 		return nil
@@ -163,7 +163,7 @@ func (d *Dao) storeAddresses(ctx context.Context, tx sqlx.Session, hold holder, 
 	for i, one := range list {
 		keys[i] = dataCacheKey(one.AuthKeyID)
 	}
-	if err := hold(keys...); err != nil {
+	if err := tx.Invalidate(ctx, keys...); err != nil {
 		return err
 	}
 	cases := "CASE auth_key_id" + strings.Repeat(" WHEN ? THEN ?", len(list)) + " END"
