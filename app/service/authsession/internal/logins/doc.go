@@ -13,5 +13,5 @@
 // locks, asks for the plan, and carries it out in the same transaction. The store also keeps
 // what no rule looks at: devices, addresses, history, copies in Redis, events.
 //
-// Times are Unix seconds; 0 is a time that is not known. No function changes its arguments.
+// Times are Unix seconds; 0 is a time that is not known. None but Used changes what it is given.
 package logins
