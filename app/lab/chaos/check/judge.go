@@ -244,7 +244,7 @@ func (j *judging) order() {
 			continue
 		}
 		dialog := s.By + " " + j.sends[s.Text].From
-		now := seen{s.Text, effects[0].Place}
+		now := seen{s.Text, place(effects)}
 		if before := last[dialog]; now.place < before.place {
 			r := j.at(effects[0].At)
 			r.Twice++
@@ -252,6 +252,15 @@ func (j *judging) order() {
 		}
 		last[dialog] = now
 	}
+}
+
+// place is where a message stands in its recipient's box. Of two calls at the same time that
+// bring it, the one that was late may have been noted first.
+func place(effects []Effect) (n int) {
+	for _, e := range effects {
+		n = max(n, e.Place)
+	}
+	return n
 }
 
 // recovery looks when calls were well again after each fault.

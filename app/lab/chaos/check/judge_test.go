@@ -96,6 +96,11 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("b", 2, 1, 8, 2)},
 			Seen:    []check.Seen{seen("b", 3, check.Pushed), seen("a", 4, check.Gap)},
 		}, want{messages: 2, twice: 1, problems: `after "b", which is behind it`}},
+		{"in order, sent twice at once, the call that came late noted first", check.History{
+			Sends:   []check.Send{sent("a", 0), sent("b", 1)},
+			Effects: []check.Effect{effect("a", 0, 1, 100, 1), effect("b", 1, 2, 300, 0), effect("b", 1, 1, 200, 2)},
+			Seen:    []check.Seen{seen("a", 1, check.Pushed), seen("b", 2, check.Pushed)},
+		}, want{ok: true, messages: 2, again: 1}},
 		{"seen and never carried out", check.History{
 			Seen: []check.Seen{seen("a", 2, check.Pushed)},
 		}, want{problems: "never carried out"}},
