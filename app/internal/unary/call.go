@@ -50,7 +50,7 @@ func (k *call) end(err error) {
 
 // again makes a call that has ended ready for the next one.
 func (k *call) again() {
-	if k.owner != 0 {
+	if k.owner != 0 && k.large() {
 		k.conn.shares.leave(k)
 	}
 	if k.room != nil {
@@ -160,10 +160,9 @@ func (k *call) receive(b []byte) error {
 		switch {
 		case k.size < buffers.Smallest:
 			k.body = make([]byte, 0, k.size)
-		case prefixSize+k.size <= streamWindow:
+		case !k.large() || k.conn.shares.take(k):
 			k.grow(k.size)
 		default:
-			k.conn.shares.take(k)
 			k.grow(streamWindow)
 		}
 	}
@@ -180,6 +179,9 @@ func (k *call) receive(b []byte) error {
 	k.body = append(k.body, b...)
 	return nil
 }
+
+// large reports whether the reply is longer than the peer may send unasked.
+func (k *call) large() bool { return prefixSize+k.size > streamWindow }
 
 // grow gives the reply room for so many bytes.
 func (k *call) grow(size int) {

@@ -36,17 +36,17 @@ type share struct {
 	overdue *time.Timer // runs while some wait
 }
 
-// take lets the peer send the whole reply of a call, now or when its turn comes. It is the
-// reader's.
-func (s *shares) take(k *call) {
+// take lets the peer send the whole reply of a call, and reports whether it may now; else it
+// may when its turn comes. It is the reader's.
+func (s *shares) take(k *call) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case k.left:
-		return
+		return false
 	case k.owner == 0:
 		k.conn.allow(k.id, k.size)
-		return
+		return true
 	}
 	sh := s.of[k.owner]
 	if sh == nil {
@@ -56,6 +56,7 @@ func (s *shares) take(k *call) {
 	k.waits = true
 	sh.waiting = append(sh.waiting, k)
 	s.serve(k.owner, sh)
+	return !k.waits
 }
 
 // waits reports whether the turn of a call is still to come.
