@@ -1,16 +1,16 @@
 package dao
 
-import "github.com/tgsession/tgsession/app/service/authsession/internal/flatjson"
-
-// epochMember is what the cache puts before the members of a value.
-const epochMember = "cache_epoch"
+import (
+	"github.com/tgsession/tgsession/app/service/authsession/internal/flatjson"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
+)
 
 // ReadText implements lease.TextReader.
 func (k *cachedKey) ReadText(text string) bool {
 	r := flatjson.Of(text)
 	r.Members(func(name string) bool {
 		switch name {
-		case epochMember:
+		case lease.EpochMember:
 			_ = r.String()
 		case "predicate_name":
 			k.PredicateName = r.String()
@@ -43,7 +43,7 @@ func (l *Login) ReadText(text string) bool {
 	r := flatjson.Of(text)
 	r.Members(func(name string) bool {
 		switch name {
-		case epochMember:
+		case lease.EpochMember:
 			_ = r.String()
 		case "client":
 			l.Client = &Client{}
