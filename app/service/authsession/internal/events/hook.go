@@ -212,7 +212,7 @@ func (r *hookRun) settle(ctx context.Context, a result) {
 		r.over(ctx, a.d, a.err)
 	default:
 		hookFailed.Inc(name)
-		r.queue.again(a.d, time.Now().Add(backoff(c.Backoff, c.MaxBackoff, a.d.attempts)))
+		r.queue.again(a.d, time.Now().Add(worker.Backoff(c.Backoff, c.MaxBackoff, a.d.attempts-1, 20)))
 	}
 }
 

@@ -240,7 +240,7 @@ func TestAWebhookIsBounded(t *testing.T) {
 	require.NotContains(t, r.taken(), "777/99")
 
 	for failures, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 4: 8 * time.Second, 50: time.Minute} {
-		require.InDelta(t, want, backoff(time.Second, time.Minute, failures), float64(want)/5+1)
+		require.InDelta(t, want, worker.Backoff(time.Second, time.Minute, failures-1, 20), float64(want)/5+1)
 	}
 }
 

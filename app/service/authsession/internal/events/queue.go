@@ -1,7 +1,6 @@
 package events
 
 import (
-	"math/rand/v2"
 	"time"
 )
 
@@ -113,16 +112,4 @@ func (q *queue) finished() int64 {
 		return q.batches[0].no - 1
 	}
 	return q.loaded
-}
-
-// backoff is the pause after so many failures, ±20 %.
-func backoff(first, most time.Duration, failures int) time.Duration {
-	d := first
-	for range failures - 1 {
-		if d *= 2; d >= most {
-			d = most
-			break
-		}
-	}
-	return d - d/5 + rand.N(2*d/5+1)
 }

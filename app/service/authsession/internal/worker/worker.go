@@ -96,16 +96,23 @@ func (j *Job) loop(ctx context.Context) {
 
 // wait is the time until the next run, after so many failures in a row.
 func (j *Job) wait(failures int) time.Duration {
-	d, most := j.Every, max(j.Every, j.MaxBackoff)
-	if j.MaxBackoff > 0 {
-		for range failures {
-			if d *= 2; d >= most {
-				d = most
-				break
-			}
+	if j.MaxBackoff == 0 {
+		failures = 0
+	}
+	return Backoff(j.Every, max(j.Every, j.MaxBackoff), failures, j.JitterPct)
+}
+
+// Backoff is first, doubled so many times but no longer than most, and by up to jitterPct per
+// cent (0 to 100) longer or shorter.
+func Backoff(first, most time.Duration, doublings, jitterPct int) time.Duration {
+	d := first
+	for range doublings {
+		if d *= 2; d >= most {
+			d = most
+			break
 		}
 	}
-	jitter := d / 100 * time.Duration(j.JitterPct)
+	jitter := d / 100 * time.Duration(jitterPct)
 	return d - jitter + rand.N(2*jitter+1)
 }
 
