@@ -1,6 +1,9 @@
 // Package buffers keeps large buffers that were used, for who needs one next. Memory that
 // is new costs more than what is done in it: the system gives it page by page, the garbage
 // collector runs for it, and both hold up whoever else has work.
+//
+// Who gives a buffer back must be the last one who uses it: what it holds then is
+// another's. Where that is in doubt it is not given back, and the garbage collector has it.
 package buffers
 
 import "google.golang.org/grpc/mem"
@@ -16,6 +19,9 @@ const largest = 16 << 20
 // is safe for concurrent use.
 var Pool mem.BufferPool = pool{mem.NewTieredBufferPool(sizes()...)}
 
+// smallest is Smallest, unless Watch has changed it.
+var smallest = Smallest
+
 type pool struct{ mem.BufferPool }
 
 // Get implements mem.BufferPool.
@@ -25,6 +31,21 @@ func (p pool) Get(size int) *[]byte {
 		return &b
 	}
 	return p.BufferPool.Get(size)
+}
+
+// Copy returns a copy of b, for who gives it back by Recycle.
+func Copy(b []byte) []byte {
+	room := *Pool.Get(len(b))
+	copy(room, b)
+	return room
+}
+
+// Recycle gives a buffer back that nobody uses any more, as a slice from its first byte on.
+// One that Pool has not made is the garbage collector's.
+func Recycle(b []byte) {
+	if cap(b) >= smallest {
+		Pool.Put(&b)
+	}
 }
 
 func sizes() (list []int) {

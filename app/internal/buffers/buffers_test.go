@@ -64,3 +64,18 @@ func BenchmarkGetPut(b *testing.B) {
 		Pool.Put(Pool.Get(1<<20 + 14))
 	}
 }
+
+func TestRecycle(t *testing.T) {
+	b := []byte("a packet")
+	c := Copy(b)
+	require.Equal(t, b, c)
+	require.Less(t, cap(c), Smallest, "a short one is the garbage collector's")
+	Recycle(c)
+	Recycle(nil)
+	long := make([]byte, 100<<10)
+	long[7] = 1
+	require.Equal(t, long, Copy(long))
+	Recycle(Copy(long))
+	Recycle(long[5:]) // not one of Pool
+	require.Len(t, *Pool.Get(100 << 10), 100<<10)
+}

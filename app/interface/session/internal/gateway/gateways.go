@@ -43,7 +43,7 @@ type Options struct {
 	// Dial makes the connection to a gateway; it must not wait for it.
 	Dial func(serverID string) (*grpc.ClientConn, error)
 	// Failed is told of a packet that did not reach a connection. It must not
-	// block.
+	// block, and what s points to is not its own.
 	Failed func(owner int64, s sess.Send)
 
 	Spawn lane.Spawn // starts unary calls; nil: goroutines
@@ -218,6 +218,7 @@ func (g *Gateways) fail(packets ...packet) {
 		tracing.End(p.span, errNotReached)
 		metrics.Packets.Inc("failed")
 		g.o.Failed(p.owner, p.Send)
+		p.Room.Free()
 	}
 }
 

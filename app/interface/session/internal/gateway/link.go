@@ -238,6 +238,7 @@ func (l *link) callUnary(p packet) {
 			return
 		}
 		tracing.End(p.span, nil)
+		p.Room.Free()
 		l.gone(p)
 		metrics.Packets.Inc("unary")
 		return
@@ -255,7 +256,7 @@ func (l *link) send(p packet) (taken bool, err error) {
 	}
 	var answer packets.Bool
 	err = l.conn.Invoke(ctx, gateway.RPCGateway_GatewaySendDataToGateway_FullMethodName,
-		&packets.Request{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail}, &answer, asPacket...)
+		&packets.Request{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail, Room: p.Room}, &answer, asPacket...)
 	return answer.True, err
 }
 

@@ -57,8 +57,10 @@ func (s *stream) end() {
 func (s *stream) write() bool {
 	var out packets.Out
 	for p, ok := s.l.next(s); ok; p, ok = s.l.next(s) {
-		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail}
-		if err := s.rpc.SendMsg(&out); err != nil { // the reason comes to the reader
+		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail, Room: p.Room}
+		err := s.rpc.SendMsg(&out)
+		p.Room.Free()
+		if err != nil { // the reason comes to the reader
 			s.cancel()
 			return false
 		}
@@ -82,13 +84,16 @@ func (s *stream) read() {
 		p, ok := s.l.answered(s)
 		if ok && !answer.Success {
 			s.l.g.fail(p)
+		} else {
+			p.Room.Free()
 		}
 		tracing.End(p.span, nil)
 	}
 }
 
 // next takes the packet whose turn it is, and remembers that it is to be answered. One
-// key may have so much unanswered only where answers come.
+// key may have so much unanswered only where answers come. The writer holds its room, for
+// the answer may come, or be given up, before it is written.
 func (l *link) next(s *stream) (p packet, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,6 +107,7 @@ func (l *link) next(s *stream) (p packet, ok bool) {
 		}
 	}
 	l.unanswered.push(p)
+	p.Room.Hold()
 	l.judge()
 	return p, true
 }
@@ -117,6 +123,7 @@ func (l *link) judge() {
 	if l.silent {
 		for _, p := range l.unanswered.take() {
 			tracing.End(p.span, nil) // as far as anybody can tell
+			p.Room.Free()
 			l.arrived(p)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // Codec bears protobuf's name. Only who asks for it gets it (grpc.ForceServerCodecV2,
@@ -49,6 +51,8 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 		return v.unmarshal(data, c.protobuf)
 	case *Bool:
 		return v.unmarshal(data, c.protobuf)
+	case *session.TLSessionSendDataToSession:
+		return unmarshalSendData(data, v, c.protobuf)
 	}
 	return c.protobuf.Unmarshal(data, v)
 }
@@ -60,7 +64,7 @@ const roomy = 1280
 // pool has buffers of roomy bytes for mem.NewBuffer. gRPC's own pools clear theirs.
 type pool struct{ free sync.Pool }
 
-var buffers = &pool{sync.Pool{New: func() any {
+var leads = &pool{sync.Pool{New: func() any {
 	b := make([]byte, roomy)
 	return &b
 }}}

@@ -5,6 +5,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -73,7 +74,7 @@ func (in *In) read(b []byte) bool {
 	switch kind {
 	case inSendData:
 		d := new(data)
-		if !in.readSendData(body, d) {
+		if !in.readSendData(body, &d.request, &d.client) {
 			return false
 		}
 		in.Data = &d.request
@@ -88,6 +89,19 @@ func (in *In) read(b []byte) bool {
 	}
 	in.RequestID = string(id)
 	return true
+}
+
+// unmarshalSendData reads a request that is a call of its own. A short one costs protobuf
+// little; the payload of a long one lies in a buffer of package buffers, as that of a stream.
+func unmarshalSendData(from mem.BufferSlice, request *session.TLSessionSendDataToSession, protobuf encoding.CodecV2) error {
+	if from.Len() >= buffers.Smallest {
+		b := from.MaterializeToBuffer(buffers.Pool)
+		defer b.Free()
+		if new(In).readSendData(b.ReadOnlyData(), request, new(session.SessionClientData)) {
+			return nil
+		}
+	}
+	return protobuf.Unmarshal(from, request)
 }
 
 // readPush reads session.TLSessionPushUpdatesData.
@@ -127,7 +141,7 @@ func readPush(b []byte, push *session.TLSessionPushUpdatesData) bool {
 	return true
 }
 
-func (in *In) readSendData(b []byte, d *data) bool {
+func (in *In) readSendData(b []byte, request *session.TLSessionSendDataToSession, client *session.SessionClientData) bool {
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -139,14 +153,14 @@ func (in *In) readSendData(b []byte, d *data) bool {
 			if m < 0 {
 				return false
 			}
-			d.request.Constructor = session.TLConstructor(v)
+			request.Constructor = session.TLConstructor(v)
 			b = b[n+m:]
-		case field == inClientData && kind == protowire.BytesType && d.request.Data == nil:
+		case field == inClientData && kind == protowire.BytesType && request.Data == nil:
 			_, v, rest := consumeBytes(b)
-			if v == nil || !in.readClientData(v, &d.client) {
+			if v == nil || !in.readClientData(v, client) {
 				return false
 			}
-			d.request.Data = &d.client
+			request.Data = client
 			b = rest
 		default:
 			return false
@@ -218,7 +232,11 @@ func (in *In) setBytes(d *session.SessionClientData, field protowire.Number, v [
 	case 9:
 		d.ClientIp = string(v)
 	case 12:
-		d.Payload = append([]byte{}, v...)
+		if len(v) >= buffers.Smallest {
+			d.Payload = buffers.Copy(v)
+		} else {
+			d.Payload = append([]byte{}, v...)
+		}
 		return true
 	default:
 		return false

@@ -4,6 +4,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/app/internal/protofield"
 )
 
@@ -13,7 +14,8 @@ type Out struct {
 	AuthKeyID int64 // transport key
 	SessionID int64
 	Payload   []byte
-	Tail      []byte // what follows Payload
+	Tail      []byte        // what follows Payload
+	Room      *buffers.Room // where Tail is; gRPC holds it until it has written it
 }
 
 // Request is a gateway.TLGatewaySendDataToGateway: the same packet as a call of its own.
@@ -37,7 +39,7 @@ func (o *Out) marshal() mem.BufferSlice {
 	if size > 0 {
 		inside += protowire.SizeTag(outPayload) + protowire.SizeBytes(size)
 	}
-	buf := buffers.Get(0)
+	buf := leads.Get(0)
 	b := protowire.AppendTag((*buf)[:0], outData, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(inside))
 	*buf = o.lead(b, size)
@@ -45,7 +47,7 @@ func (o *Out) marshal() mem.BufferSlice {
 }
 
 func (r *Request) marshal() mem.BufferSlice {
-	buf := buffers.Get(0)
+	buf := leads.Get(0)
 	*buf = (*Out)(r).lead((*buf)[:0], len(r.Payload)+len(r.Tail))
 	return (*Out)(r).follow(buf)
 }
@@ -66,12 +68,12 @@ func (o *Out) follow(buf *[]byte) mem.BufferSlice {
 	if len(o.Payload) <= copied {
 		*buf = append(*buf, o.Payload...)
 	}
-	all := mem.BufferSlice{mem.NewBuffer(buf, buffers)}
+	all := mem.BufferSlice{mem.NewBuffer(buf, leads)}
 	if len(o.Payload) > copied {
 		all = append(all, mem.SliceBuffer(o.Payload))
 	}
 	if len(o.Tail) > 0 {
-		all = append(all, mem.SliceBuffer(o.Tail))
+		all = append(all, o.Room.Buffer(o.Tail))
 	}
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -39,12 +40,19 @@ func FuzzOut(f *testing.F) {
 	f.Add(int64(0), int64(0), []byte{}, []byte(nil), "id")
 	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied), []byte("tail"), "")
 	f.Add(int64(-1), int64(1<<62), bytes.Repeat([]byte{7}, copied+1), bytes.Repeat([]byte{8}, 300), "")
+	f.Add(int64(-1), int64(1<<62), []byte{7}, bytes.Repeat([]byte{8}, 3000), "")
 	f.Fuzz(func(t *testing.T, key, sessionID int64, payload, tail []byte, id string) {
 		data := &gateway.TLGatewaySendDataToGateway{AuthKeyId: key, SessionId: sessionID, Payload: slices.Concat(payload, tail)}
 		want := generated(t, &gateway.GatewayStreamRequest{Payload: &gateway.GatewayStreamRequest_SendData{SendData: data}})
 		out := &Out{AuthKeyID: key, SessionID: sessionID, Payload: payload, Tail: tail}
 		require.Equal(t, want, encode(t, out))
 		require.Equal(t, string(generated(t, data)), string(encode(t, (*Request)(out))))
+		if in, room := buffers.NewRoom(buffers.Smallest + len(tail)); len(tail) > 1<<10 { // gRPC keeps no shorter one
+			in = append(in, tail...)
+			out.Tail, out.Room = in, room
+			require.Equal(t, want, encode(t, out))
+			require.Equal(t, 1, room.Holders())
+		}
 
 		ack := &session.SessionStreamResponse{RequestId: id, Payload: &session.SessionStreamResponse_Ack{Ack: &session.SessionStreamAck{Success: true}}}
 		if want, err := proto.Marshal(ack); err == nil { // it was decoded by protobuf, which lets no other id pass
@@ -199,4 +207,27 @@ func TestCodecIsProtobufForOthers(t *testing.T) {
 	_, err := Codec.Marshal(errors.New("no message"))
 	require.Error(t, err)
 	require.Error(t, Codec.Unmarshal(nil, errors.New("no message")))
+}
+
+// A call of its own with a large packet is read like any other, into a buffer that is used
+// again.
+func TestLargeCalls(t *testing.T) {
+	payload := bytes.Repeat([]byte("payload"), 20_000)
+	data := proto.CloneOf(packet)
+	data.Payload = payload
+	call := &session.TLSessionSendDataToSession{Constructor: 5, Data: data}
+	strange := append(generated(t, call), protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 1)...)
+	for name, c := range map[string]struct {
+		b   []byte
+		own bool // it is read here, not by protobuf
+	}{"usual": {generated(t, call), true}, "with a field that is not known": {strange, false}} {
+		for _, two := range []bool{false, true} {
+			want, got := new(session.TLSessionSendDataToSession), &session.TLSessionSendDataToSession{Constructor: 9}
+			require.NoError(t, proto.Unmarshal(c.b, want))
+			require.NoError(t, Codec.Unmarshal(pieces(c.b, two), got))
+			require.True(t, proto.Equal(want, got), name)
+			require.Equal(t, c.own, cap(got.Data.Payload) == cap(*buffers.Pool.Get(len(payload))), name)
+		}
+	}
+	require.Error(t, Codec.Unmarshal(pieces(append(generated(t, call), 0xff), true), new(session.TLSessionSendDataToSession)))
 }

@@ -23,12 +23,12 @@ type Reply struct {
 var success = []byte{10<<3 | byte(protowire.BytesType), 2, 1<<3 | byte(protowire.VarintType), 1}
 
 func (r *Reply) acknowledgment() mem.BufferSlice {
-	buf := buffers.Get(0)
+	buf := leads.Get(0)
 	b := (*buf)[:0]
 	b = protofield.String(b, 1, r.RequestID)
 	b = append(b, success...)
 	*buf = b
-	return mem.BufferSlice{mem.NewBuffer(buf, buffers)}
+	return mem.BufferSlice{mem.NewBuffer(buf, leads)}
 }
 
 func (r *Reply) message() *session.SessionStreamResponse {

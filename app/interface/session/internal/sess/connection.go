@@ -47,6 +47,7 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.updates.gap {
 		w.pushes.lose()
 	}
+	s.discard(func(*outMsg) bool { return true })
 	w.remember(s)
 	s.list.remove(s)
 	w.lastID = max(w.lastID, s.lastID)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // Each test here stages a situation in which a session server has been seen to
@@ -333,4 +334,51 @@ func TestReplayIsNotDoneAgain(t *testing.T) {
 	x.recv(1, tlPing(1)) // by now it is too old by itself
 	x.step(x.data(1, call))
 	require.Equal(t, 1, invoked())
+}
+
+// A large answer lies in a room, which the outbox leaves when the answer is gone, whatever
+// ends it. A packet on its way stays.
+func TestAnswersLeaveTheirRoom(t *testing.T) {
+	for name, end := range map[string]func(x *world, answer sent){
+		"acknowledged": func(x *world, answer sent) { x.recv(1, tlLongs(wire.IDMsgsAck, answer.ID)) },
+		"dropped with its session": func(x *world, _ sent) {
+			x.recv(2, tlLong(tlID(wire.IDDestroySession), 1))
+		},
+		"crowded out": func(x *world, _ sent) {
+			for range 1 + x.w.cfg.AnswerBytes/(512<<10) {
+				x.recv(1, x.method("help.getNearestDc"))
+				x.answer("help.getNearestDc", nearestDC(incompressible(512<<10)))
+			}
+		},
+		"outdated": func(x *world, _ sent) {
+			for range 40 {
+				x.advance(time.Minute)
+				x.recv(1, tlPing(1))
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.state = AuthState{State: StateUnauthorized}
+			var room *buffers.Room
+			x.watch = func(s Send) {
+				if room == nil {
+					room = s.Room
+					return
+				}
+				s.Room.Free()
+			}
+			x.recv(1, tlPing(1))
+			x.recv(2, tlPing(1))
+			x.recv(1, x.method("help.getNearestDc"))
+			x.answer("help.getNearestDc", nearestDC(incompressible(200<<10)))
+			answer := x.takeOnly(wire.IDRPCResult)[0]
+			require.NotNil(t, room)
+			require.Equal(t, 2, room.Holders(), "the outbox and the packet")
+			room.Free()
+			end(x, answer)
+			x.take()
+			require.Zero(t, room.Holders())
+		})
+	}
 }

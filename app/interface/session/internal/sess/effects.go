@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	sessionpb "github.com/tgsession/tgsession/proto/session"
 	"github.com/tgsession/tgsession/proto/tl"
 )
@@ -96,7 +97,10 @@ type Send struct {
 	// Tail is what follows Payload: the body of a large message, which the outbox keeps,
 	// so that it is not copied each time that it goes out. It never changes. nil: Payload
 	// is all.
-	Tail  []byte
+	Tail []byte
+	// Room is where Tail is, which whoever has the packet frees when it is gone; nil: Tail is
+	// the garbage collector's.
+	Room  *buffers.Room
 	Trace *Trace // of the first call that is answered in it; nil: none is, or is traced
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // freshFor is how long a large message may go out again outside a container:
@@ -24,11 +25,12 @@ func (w *MainAuthWrapper) flush(s *session) {
 	items := w.gather(s)
 	if s.server != "" && (len(items) > 0 || w.acksDue(s)) {
 		salt := w.salt(s.list)
-		for packet, tail, rest := w.packet(s, items, salt); packet != nil; packet, tail, rest = w.packet(s, rest, salt) {
+		for packet, end, rest := w.packet(s, items, salt); packet != nil; packet, end, rest = w.packet(s, rest, salt) {
 			w.out.Sends = append(w.out.Sends, Send{
-				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet, Tail: tail,
+				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet, Tail: end.body, Room: end.room,
 				Trace: firstTrace(items[:len(items)-len(rest)]),
 			})
+			end.room.Hold()
 			items = rest
 		}
 		w.moveToSent(s)
@@ -163,6 +165,12 @@ func (w *MainAuthWrapper) fit(s *session, items []*outMsg, count, size int) (n, 
 // leads it: a copy of a megabyte costs more than all else about its packet.
 const uncopied = 16 << 10
 
+// tail is the body of a message that ends a packet and is not copied into it.
+type tail struct {
+	body []byte
+	room *buffers.Room // the outbox's hold
+}
+
 // packet builds the next packet from the first of items and the pending
 // acknowledgments, and returns what is left. It returns nil when there is
 // nothing to send. A large body that ends the packet comes apart (Send.Tail).
@@ -170,7 +178,7 @@ const uncopied = 16 << 10
 // Over TCP acknowledgments ride with others in a container, or wait until they are
 // due. What goes without a container goes without them: gotd acknowledges a message
 // only if it comes alone, and what is not acknowledged is kept and repeated.
-func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload, tail []byte, rest []*outMsg) {
+func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (payload []byte, end tail, rest []*outMsg) {
 	acks := s.acks
 	if len(acks) > wire.MaxIDs {
 		acks = acks[:wire.MaxIDs]
@@ -179,7 +187,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	n, size := w.fit(s, items, 0, wire.Container)
 	switch {
 	case s.server != "" && n == 0 && !w.acksDue(s):
-		return nil, nil, nil
+		return nil, tail{}, nil
 	case s.server != "" && n == 1 && items[0].content() && w.mayGoAlone(s, items[0]):
 		acks = nil
 	case len(acks) > 0:
@@ -187,7 +195,7 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 		n, size = w.fit(s, items, 1, wire.Container+wire.MessageHeader+4+4+4+8*len(acks))
 	}
 	if count += n; count == 0 {
-		return nil, nil, nil
+		return nil, tail{}, nil
 	}
 	bare := count == 1 && (n == 0 || w.mayGoAlone(s, items[0]))
 	var ack outMsg // first in its container, so its id comes before the others'
@@ -202,10 +210,10 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 	if bare {
 		body -= wire.Container + wire.MessageHeader
 	}
-	if n > 0 && len(items[n-1].body) >= uncopied {
-		tail = items[n-1].body
+	if n > 0 && (len(items[n-1].body) >= uncopied || items[n-1].room != nil) {
+		end = tail{items[n-1].body, items[n-1].room}
 	}
-	payload = make([]byte, 0, wire.PacketHeader+body-len(tail))
+	payload = make([]byte, 0, wire.PacketHeader+body-len(end.body))
 	switch {
 	case bare && n == 1:
 		payload = wire.AppendPacketHeader(payload, salt, s.id, items[0].id, items[0].seq, body)
@@ -226,11 +234,11 @@ func (w *MainAuthWrapper) packet(s *session, items []*outMsg, salt int64) (paylo
 			}
 		}
 	}
-	if n > 0 && tail == nil {
+	if n > 0 && end.body == nil {
 		payload = append(payload, items[n-1].body...)
 	}
 	w.ackedOut(s, len(acks))
-	return payload, tail, items[n:]
+	return payload, end, items[n:]
 }
 
 // mayGoAlone reports whether a message needs no container: what the client may

@@ -80,21 +80,27 @@ func (d *deflater) release() {
 const short = 4 << 10
 
 // pack returns a copy of body whose object, from offset head on, is gzip_packed if that
-// is shorter (rule GZIP-2).
-func (w *MainAuthWrapper) pack(d *deflater, body []byte, head int) []byte {
+// is shorter (rule GZIP-2). Make makes the memory for it: an empty slice with capacity for
+// so many bytes.
+func (w *MainAuthWrapper) pack(d *deflater, body []byte, head int, make func(size int) ([]byte, *buffers.Room)) ([]byte, *buffers.Room) {
 	object := body[head:]
-	if len(object) < w.cfg.GzipFrom {
-		return bytes.Clone(body)
+	var packed []byte
+	if len(object) >= w.cfg.GzipFrom {
+		packed = d.pack(object)
 	}
-	packed := d.pack(object)
 	size := 4 + 4 + len(packed) + 3
 	if packed == nil || size >= len(object) {
-		return bytes.Clone(body)
+		out, room := make(len(body))
+		return append(out, body...), room
 	}
-	out := wire.AppendGzip(append(make([]byte, 0, head+size), body[:head]...), packed)
+	out, room := make(head + size)
+	out = wire.AppendGzip(append(out, body[:head]...), packed)
 	w.countN(CountGzipSaved, len(body)-len(out))
-	return out
+	return out, room
 }
+
+// newBytes makes memory that is the garbage collector's, for pack.
+func newBytes(size int) ([]byte, *buffers.Room) { return make([]byte, 0, size), nil }
 
 // pack returns object as a gzip stream, which is the deflater's until it is used again;
 // nil: it does not get shorter.
@@ -146,8 +152,10 @@ func (w *MainAuthWrapper) inflate(body []byte, in *incoming) (inner []byte, err 
 	room := buffers.Pool.Get(min(limit, 4*len(packed)+512, cheap(packed)))
 	buf, n, yielded := *room, 0, 0
 	defer func() {
-		if inner == nil { // else it is the caller's, who keeps parts of it
+		if inner == nil {
 			buffers.Pool.Put(room)
+		} else {
+			in.rooms = append(in.rooms, room)
 		}
 	}()
 	defer func() { in.budget, in.inflated = in.budget-n, in.inflated+n }() // what is refused has cost as much

@@ -97,15 +97,16 @@ func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
 		if s.http.due(&slot) > w.now {
 			return false
 		}
-		var packet, tail []byte
-		packet, tail, items = w.packet(s, items, salt)
+		var packet []byte
+		var end tail
+		packet, end, items = w.packet(s, items, salt)
 		if packet == nil {
 			packet = w.emptyContainer(s, salt)
 		}
 		if sent = true; len(items) == 0 {
 			s.http.first = 0
 		}
-		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: inOnePiece(packet, tail)})
+		w.out.Replies = append(w.out.Replies, Reply{Slot: slot.slot, Payload: inOnePiece(packet, end.body)})
 		return true
 	})
 	if sent {

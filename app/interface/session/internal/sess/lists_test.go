@@ -3,6 +3,7 @@ package sess
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,8 +85,10 @@ func TestTempKeysAreBounded(t *testing.T) {
 				x.now += int64(time.Second)
 				d := x.data(p.key, x.msg(p.key, tlPing(1)))
 				d.AuthKeyID, d.KeyType, d.BoundUntil = p.key, TempKey, p.until
+				payload := slices.Clone(d.Payload)
 				x.step(d)
 				for _, d := range x.out.Unplaced {
+					require.Equal(t, payload, d.Payload, "its bytes are not given back yet")
 					unplaced = append(unplaced, d.AuthKeyID)
 				}
 			}

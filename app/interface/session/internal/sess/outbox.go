@@ -6,6 +6,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // outKind is what a message of ours is, by how it is kept.
@@ -26,8 +27,9 @@ type outMsg struct {
 	id     int64
 	req    int64 // message that it answers; 0: none
 	body   []byte
-	trace  *Trace // of the call that it answers, until it is sent; nil: none
-	sentAt int64  // when it was last sent or announced; 0: never sent
+	room   *buffers.Room // where body is; nil: it is the garbage collector's
+	trace  *Trace        // of the call that it answers, until it is sent; nil: none
+	sentAt int64         // when it was last sent or announced; 0: never sent
 	seq    int32
 	kind   outKind
 	sends  uint8 // how often it was sent
@@ -35,6 +37,13 @@ type outMsg struct {
 	due    bool  // to be sent again
 	told   bool  // announced since it was last sent
 	had    bool  // an answer that the client has, as far as can be told
+}
+
+// release lets go of the body of a message that leaves the outbox. Packets on their way
+// hold it themselves.
+func (m *outMsg) release() {
+	m.room.Free()
+	m.body, m.room = nil, nil
 }
 
 func (m *outMsg) content() bool { return m.kind < outReply }
@@ -118,7 +127,7 @@ func (w *MainAuthWrapper) forget(s *session, list *[]outMsg) bool {
 	}
 	m := &(*list)[i]
 	s.bytes -= len(m.body)
-	if m.kind == outAnswer {
+	if m.release(); m.kind == outAnswer {
 		s.window.lose(m.req)
 		w.count(CountAnswersLost)
 	}
@@ -140,6 +149,7 @@ func (w *MainAuthWrapper) shrink(s *session, most int) {
 			continue
 		}
 		s.bytes -= len(m.body) - len(body)
+		m.release()
 		m.body = body
 		s.window.fail(m.req)
 		w.count(CountAnswersLost)
@@ -174,6 +184,7 @@ func (s *session) discard(match func(*outMsg) bool) (n int) {
 		for i := range list {
 			if match(&list[i]) {
 				s.bytes -= len(list[i].body)
+				list[i].release()
 				n++
 				continue
 			}
@@ -237,8 +248,12 @@ func (w *MainAuthWrapper) note(s *session, body []byte) {
 
 // answer queues an rpc_result, which also acknowledges the request (rule
 // ACK-3).
-func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
+func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) { w.answerIn(s, req, body, nil) }
+
+// answerIn is answer with a body in a room, which the outbox holds from here on.
+func (w *MainAuthWrapper) answerIn(s *session, req int64, body []byte, room *buffers.Room) {
 	if w.tooLarge(body) {
+		room.Free()
 		w.count(CountEncodeFailed)
 		w.answerError(s, req, rpcerr.ErrResponseTooLong.Code, rpcerr.ErrResponseTooLong.Message)
 		return
@@ -247,7 +262,7 @@ func (w *MainAuthWrapper) answer(s *session, req int64, body []byte) {
 	if r := s.window.find(req); r != nil {
 		r.state |= stateAnswered | stateAcked
 	}
-	m := outMsg{kind: outAnswer, req: req, body: body}
+	m := outMsg{kind: outAnswer, req: req, body: body, room: room}
 	if w.out.concluded == req {
 		m.trace = w.out.concludedTrace
 	}

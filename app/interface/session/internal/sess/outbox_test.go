@@ -408,7 +408,7 @@ func TestPacking(t *testing.T) {
 
 	// SEQ-3, GZIP-1: a packed call is a call, whatever its parity says of packing.
 	x.w.out = &x.out
-	packed := x.w.pack(deflaters.New().(*deflater), append(make([]byte, 0, 9000), x.method("auth.signIn", int32(1), long, "2", "3")...), 0)
+	packed, _ := x.w.pack(deflaters.New().(*deflater), append(make([]byte, 0, 9000), x.method("auth.signIn", int32(1), long, "2", "3")...), 0, newBytes)
 	x.recv(1, packed)
 	require.True(t, x.isInvoked("auth.signIn"))
 }

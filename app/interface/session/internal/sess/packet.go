@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // onData takes a packet in (rules SESS-1 and SESS-2).
@@ -41,16 +42,32 @@ func (w *MainAuthWrapper) refusePacket(d *Data, why Counter) {
 // incoming is what all messages of a packet have in common.
 type incoming struct {
 	d        *Data
-	budget   int  // bytes that may still be inflated
-	inflated int  // bytes that were
-	fresh    bool // a message was accepted
-	asks     bool // a message wants an answer, or an HTTP request to wait
-	turn     bool // it is read in WorkBytes
-	admitted bool // its address has something left (strangers.go)
+	budget   int       // bytes that may still be inflated
+	inflated int       // bytes that were
+	fresh    bool      // a message was accepted
+	asks     bool      // a message wants an answer, or an HTTP request to wait
+	turn     bool      // it is read in WorkBytes
+	admitted bool      // its address has something left (strangers.go)
+	rooms    []*[]byte // where it was inflated
+}
+
+// recycle gives back the bytes of a packet and what it was inflated to.
+func (in *incoming) recycle() {
+	in.d.recycle()
+	for _, room := range in.rooms {
+		buffers.Pool.Put(room)
+	}
+	in.rooms = nil
+}
+
+// recycle gives the bytes of a packet back.
+func (d *Data) recycle() {
+	buffers.Recycle(d.Payload)
+	d.Payload = nil
 }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
-// SALT-3, MSGID-3 and CONT-3).
+// SALT-3, MSGID-3 and CONT-3). Of its bytes nothing is kept: what is needed later is copied.
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
@@ -72,6 +89,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		case d.stub || w.tells(s):
 			w.reply(s, wire.AppendBadSalt(nil, m.ID, m.Seq, w.salt(l)))
 		}
+		d.recycle()
 		return
 	}
 	if w.login.state == StateUnknown && w.now-w.login.readAt >= int64(w.cfg.StateRefresh) {
@@ -93,6 +111,7 @@ func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 		w.judge(s)
 		s.window.trim(w.cfg.Window, idAt(w.wall-int64(w.cfg.MaxPast)))
 	}
+	in.recycle()
 }
 
 // greetDelay is how long a session that has begun before waits for what was sent

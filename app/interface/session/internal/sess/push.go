@@ -180,7 +180,7 @@ func (w *MainAuthWrapper) updatesBody(s *session, updates []byte, layer int32) (
 		}
 		return nil, false
 	}
-	body = w.pack(d, object, 0)
+	body, _ = w.pack(d, object, 0, newBytes) // keys share it
 	w.cfg.fanOut.note(hash, written{updates, layer, body, max(len(object)-len(body), 0)})
 	return body, true
 }

@@ -137,7 +137,8 @@ func (w *MainAuthWrapper) acknowledged(s *session, ids wire.Longs) {
 				until = max(until, m.sentAt)
 			}
 			s.bytes -= len(m.body)
-			m.body, gone = nil, true
+			m.release()
+			gone = true
 			w.count(CountAcks)
 		}
 	}

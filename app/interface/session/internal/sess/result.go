@@ -7,6 +7,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 const needPassword = "SESSION_PASSWORD_NEEDED"
@@ -164,14 +165,14 @@ func (w *MainAuthWrapper) conclude(c *pendingCall, in *CallDone) {
 		w.answerError(c.s, c.meta.MsgID, e.Code, e.Message)
 		return
 	}
-	body, err := w.result(c, res)
+	body, room, err := w.result(c, res)
 	if err != nil {
 		w.count(CountEncodeFailed)
 		w.fault("result", res.Method, err)
 		w.answerError(c.s, c.meta.MsgID, ErrInternal.Code, ErrInternal.Message)
 		return
 	}
-	w.answer(c.s, c.meta.MsgID, body)
+	w.answerIn(c.s, c.meta.MsgID, body, room)
 }
 
 // free gives the room of a reply back that nobody reads any more.
@@ -182,24 +183,31 @@ func (r *MethodResult) free() {
 	r.PB, r.Room = nil, nil
 }
 
-// result writes rpc_result as the session that asked can read it (rule INIT-6).
-func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) ([]byte, error) {
+// result writes rpc_result as the session that asked can read it (rule INIT-6). A large
+// one lies in a room.
+func (w *MainAuthWrapper) result(c *pendingCall, res *MethodResult) (body []byte, room *buffers.Room, err error) {
 	m := res.Method
 	if m == nil {
 		m = c.method
 	}
 	if noGzip[m.Result] {
-		body := make([]byte, 0, wire.ResultHeader+len(res.PB)+len(res.PB)/4+16)
-		return w.schema.Encode(wire.AppendResult(body, c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
+		empty, room := buffers.NewRoom(wire.ResultHeader + len(res.PB) + len(res.PB)/4 + 16)
+		body, err = w.schema.Encode(wire.AppendResult(empty, c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
+		if err != nil || &body[0] != &empty[:1][0] { // it has outgrown its room
+			room.Free()
+			room = nil
+		}
+		return body, room, err
 	}
 	d := deflaters.Get().(*deflater)
 	defer d.release()
-	body, err := w.schema.Encode(wire.AppendResult(d.object[:0], c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
+	object, err := w.schema.Encode(wire.AppendResult(d.object[:0], c.meta.MsgID), m.Reply, res.PB, int(c.meta.Layer))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	d.object = body
-	return w.pack(d, body, wire.ResultHeader), nil
+	d.object = object
+	body, room = w.pack(d, object, wire.ResultHeader, buffers.NewRoom)
+	return body, room, nil
 }
 
 // applyOutcome draws the conclusions from the outcome of a call (PEERS.md, "Auth

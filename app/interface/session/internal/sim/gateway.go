@@ -273,8 +273,9 @@ func (g *gateway) fromNode(n *node, owner int64, s sess.Send) {
 		g.downs[s.SessionID] = &way{}
 	}
 	fail := func() { g.c.after(g.c.latency(), func() { n.failed(owner, s) }) }
+	handOut := func() { g.handOut(&s, fail) } // twice, where the network doubles it
 	if g.c.besieged {
-		if !g.queued(n, owner, s, func() { g.handOut(s, fail) }) {
+		if !g.queued(n, owner, s, handOut) {
 			fail()
 		}
 		return
@@ -282,11 +283,18 @@ func (g *gateway) fromNode(n *node, owner int64, s sess.Send) {
 	if g.c.chance(g.c.rates.fault) {
 		fail() // whether or not it arrives
 	}
-	g.c.carry(g.downs[s.SessionID], func() { g.handOut(s, fail) })
+	g.c.carry(g.downs[s.SessionID], handOut)
 }
 
-// handOut gives a packet to the connections that it is for.
-func (g *gateway) handOut(s sess.Send, fail func()) {
+// handOut gives a packet to the connections that it is for. The first time it leaves the
+// room that it was in.
+func (g *gateway) handOut(s *sess.Send, fail func()) {
+	if s.Room != nil {
+		s.Payload, s.Tail = slices.Clone(s.Bytes()), nil
+		s.Room.Free()
+		s.Room = nil
+	}
+	packet := s.Bytes()
 	if g.away {
 		fail()
 		return
@@ -297,7 +305,7 @@ func (g *gateway) handOut(s sess.Send, fail func()) {
 			found = true
 			g.c.carry(&l.down, func() {
 				if !l.closed {
-					l.s.receive(slices.Clone(s.Bytes()))
+					l.s.receive(slices.Clone(packet))
 				}
 			})
 		}

@@ -36,7 +36,7 @@ func (g *gateway) linkOf(n *node) *nodeLink {
 // queued carries a packet through a node's link, and then does what is due. False: there
 // is no room for it.
 func (g *gateway) queued(n *node, owner int64, s sess.Send, then func()) bool {
-	l, size := g.linkOf(n), len(s.Payload)
+	l, size := g.linkOf(n), s.Len()
 	full := l.bytes > 0 && l.bytes+size > linkBytes
 	greedy := l.owners[owner] > 0 && l.owners[owner]+size > linkBytes/linkShare && !g.c.links.NoShares
 	gone := g.c.links.NoRetry && g.c.now < g.gone

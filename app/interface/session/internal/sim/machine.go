@@ -31,6 +31,7 @@ type machine struct {
 	adopts   int64 // when it last took over the sessions of a temp key that was bound
 	drains   bool  // it was told to let its key go
 	done     bool  // nothing is left of it
+	packet   *handed
 	caused
 	now    sess.View
 	before sess.View
@@ -60,6 +61,9 @@ func (m *machine) Step(now, wall int64, in sess.Input, out *sess.Effects) {
 	defer w.panics("machine")
 	w.lingers(m)
 	m.heard(w, in)
+	if d, ok := in.(*sess.Data); ok {
+		m.packet = w.handedOf(d.Payload)
+	}
 	acked := acknowledged(in)
 	m.now, m.before = m.before, m.now
 	if w.sabotage != nil {

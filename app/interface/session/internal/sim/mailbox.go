@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"hash/maphash"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
@@ -10,6 +11,8 @@ import (
 // handed is how often nodes have taken a packet, how often machines have got it,
 // and how often it may have been lost in between.
 type handed struct{ taken, stepped, excused int }
+
+var contents = maphash.MakeSeed()
 
 const (
 	// stepTime is the longest that a packet waits for its machine, which may
@@ -22,11 +25,13 @@ const (
 	drainTime = 2 * time.Minute
 )
 
+// handedOf is that of a packet, wherever its bytes are.
 func (w *watch) handedOf(payload []byte) *handed {
-	h := w.handed[&payload[0]]
+	id := maphash.Bytes(contents, payload)
+	h := w.handed[id]
 	if h == nil {
 		h = &handed{}
-		w.handed[&payload[0]] = h
+		w.handed[id] = h
 	}
 	return h
 }
@@ -50,8 +55,8 @@ func (w *watch) took(d *session.SessionClientData, came int64) {
 type stepper struct{ *machine }
 
 func (s stepper) Step(now, wall int64, in sess.Input, out *sess.Effects) {
-	if d, ok := in.(*sess.Data); ok {
-		s.n.c.watch.handedOf(d.Payload).stepped++
+	if _, ok := in.(*sess.Data); ok {
+		s.packet.stepped++
 	}
 	s.MainAuthWrapper.Step(now, wall, in, out)
 }

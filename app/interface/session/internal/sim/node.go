@@ -12,6 +12,7 @@ import (
 	grpcmetadata "google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/dispatch"
@@ -21,6 +22,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/server"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/svc"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -266,7 +268,7 @@ func (n *node) take(ctx context.Context, in any, follow bool, timeout time.Durat
 			done(err)
 		}
 	}
-	known := n.srv.Take(ctx, in, follow, func(err error) {
+	known := n.srv.Take(ctx, received(in), follow, func(err error) {
 		n.c.watch.check(!settled, "handlers", "%T is answered twice", in)
 		settled = true
 		answer(err)
@@ -274,6 +276,21 @@ func (n *node) take(ctx context.Context, in any, follow bool, timeout time.Durat
 	n.c.watch.check(known, "handlers", "%T is not served", in)
 	n.c.after(timeout-server.Margin, func() { answer(status.Error(500, "INTERNAL_SERVER_ERROR")) })
 	n.c.after(handlerTime, func() { n.c.watch.check(settled || n.dead, "handlers", "%T is never answered", in) })
+}
+
+// received is a request as it comes out of gRPC: a packet lies in a buffer of its own,
+// which its machine gives back.
+func received(in any) any {
+	if r, ok := in.(*session.TLSessionSendDataToSession); ok && r.GetData() != nil {
+		return &session.TLSessionSendDataToSession{Constructor: r.GetConstructor(), Data: receivedData(r.GetData())}
+	}
+	return in
+}
+
+func receivedData(d *session.SessionClientData) *session.SessionClientData {
+	d = proto.CloneOf(d)
+	d.Payload = buffers.Copy(d.GetPayload())
+	return d
 }
 
 // handlerTime is the longest that a handler may hold on to a request: a lookup
@@ -299,7 +316,7 @@ func (n *node) takeHTTP(ctx context.Context, d *session.SessionClientData, timeo
 		done(payload, err)
 	}
 	p.done = func(payload []byte) { end(payload, nil) }
-	n.srv.TakeHTTP(ctx, d, slot, time.Unix(0, until), func(key int64, owner string, err error) {
+	n.srv.TakeHTTP(ctx, receivedData(d), slot, time.Unix(0, until), func(key int64, owner string, err error) {
 		switch {
 		case err != nil:
 			end(nil, err)

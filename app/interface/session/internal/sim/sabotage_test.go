@@ -42,6 +42,7 @@ func TestSabotageIsFound(t *testing.T) {
 		{"msgs_all_info is not heard", deafTo(wire.IDMsgsAllInfo), []string{"acknowledgments"}},
 		{"states tell of answers that do not come", boast, []string{"states"}},
 		{"a binding names another message", misnameBindings, []string{"identity"}},
+		{"packets leave their room before they are gone", leaveRooms, []string{"panics", "ids", "containers", "identity", "convergence"}},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			t.Parallel()
@@ -263,6 +264,15 @@ func ignoreDrain() Sabotage {
 	}
 }
 
+func leaveRooms() Sabotage {
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		m.Step(now, wall, in, out)
+		for i := range out.Sends {
+			out.Sends[i].Room.Free()
+		}
+	}
+}
+
 func isReset(p *sess.PushUpdates) bool { return bytes.Contains(p.Updates, []byte("AccountReset")) }
 
 // rewrite changes each message that leaves.
@@ -270,7 +280,8 @@ func rewrite(change func(wire.Message) wire.Message) Sabotage {
 	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		m.Step(now, wall, in, out)
 		for i := range out.Sends {
-			out.Sends[i].Payload = repack(out.Sends[i].Payload, func(x wire.Message) (wire.Message, bool) { return change(x), true })
+			s := &out.Sends[i]
+			s.Payload, s.Tail = repack(s.Bytes(), func(x wire.Message) (wire.Message, bool) { return change(x), true }), nil
 		}
 	}
 }
@@ -280,7 +291,7 @@ func filter(out *sess.Effects, gone func(wire.Message) bool) {
 	keep := func(x wire.Message) (wire.Message, bool) { return x, !gone(x) }
 	kept := out.Sends[:0]
 	for _, s := range out.Sends {
-		if s.Payload = repack(s.Payload, keep); s.Payload != nil {
+		if s.Payload, s.Tail = repack(s.Bytes(), keep), nil; s.Payload != nil {
 			kept = append(kept, s)
 		}
 	}

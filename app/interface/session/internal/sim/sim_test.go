@@ -16,12 +16,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/proto/tl"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
+	buffers.Watch()
 	leaktest.Main(m)
 }
 

@@ -38,7 +38,7 @@ type watch struct {
 	fullAt   map[int64]int64       // when a packet of a session last found its mailbox full
 
 	invocations map[callID]invocation // calls that were given to the BFF
-	handed      map[*byte]*handed     // packets, by where they are in memory
+	handed      map[uint64]*handed    // packets, by where they are in memory
 	excused     int64                 // when packets were last lost as they may be
 	counts      [sess.Counters]int
 }
@@ -68,7 +68,7 @@ func newWatch(c *cluster, sabotage Sabotage) *watch {
 	return &watch{
 		c: c, sabotage: sabotage, lives: map[any]*life{}, ids: map[messageID]sentID{}, journal: newJournal(),
 		ended: map[int64]bool{}, bound: map[int64]int64{}, overAt: map[int64]int64{},
-		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, waits: map[asked]bool{}, refusals: map[asked]bool{}, fullAt: map[int64]int64{}, lastAt: map[int64]int64{}, playedAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[*byte]*handed{},
+		machines: map[*machine]struct{}{}, movedAt: map[int64]int64{}, anewAt: map[int64]int64{}, waits: map[asked]bool{}, refusals: map[asked]bool{}, fullAt: map[int64]int64{}, lastAt: map[int64]int64{}, playedAt: map[int64]int64{}, invocations: map[callID]invocation{}, handed: map[uint64]*handed{},
 	}
 }
 
