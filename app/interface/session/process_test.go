@@ -18,7 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/internal/confreload"
 	"github.com/tgsession/tgsession/app/internal/freeport"
@@ -212,6 +216,35 @@ func (c *cluster) serveMail(streaming bool) *mailGateway {
 		} else {
 			gateway.RegisterRPCGatewayServer(s, g)
 		}
-	})
+	}, grpc.ForceServerCodecV2(thrifty{encoding.GetCodecV2("proto")}))
 	return g
+}
+
+// thrifty reads packets without their payload where that is large: who gets those here
+// throws them away, and what their memory costs is not the node's.
+type thrifty struct{ encoding.CodecV2 }
+
+func (c thrifty) Unmarshal(data mem.BufferSlice, v any) error {
+	in, ok := v.(*gateway.GatewayStreamRequest)
+	if !ok || data.Len() < buffers.Smallest {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	packet := &gateway.TLGatewaySendDataToGateway{}
+	in.Payload = &gateway.GatewayStreamRequest_SendData{SendData: packet}
+	for b := data[0].ReadOnlyData(); len(b) > 0; {
+		field, kind, n := protowire.ConsumeTag(b)
+		b = b[n:]
+		x, n := protowire.ConsumeVarint(b)
+		b = b[n:]
+		switch {
+		case kind == protowire.BytesType && field == 10: // what is inside
+		case kind == protowire.BytesType:
+			return nil // the payload
+		case field == 3:
+			packet.AuthKeyId = int64(x)
+		case field == 4:
+			packet.SessionId = int64(x)
+		}
+	}
+	return nil
 }

@@ -3,8 +3,11 @@ package sess
 import (
 	"bytes"
 	"compress/flate"
+	"compress/gzip"
 	"compress/zlib"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +109,35 @@ func TestHonestTextInflates(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A long object is packed as a whole, or given up when its first part shows that it is not
+// worth the time.
+func TestLongObjectsThatDoNotShrinkAreLeft(t *testing.T) {
+	d := deflaters.New().(*deflater)
+	text := bytes.Repeat([]byte("a text that comes again, "), 20_000)
+	letters := make([]byte, 500_000) // a fifth shorter as gzip
+	for i := range letters {
+		letters[i] = byte(' ' + rand.IntN(95))
+	}
+	for name, c := range map[string]struct {
+		object []byte
+		packed bool
+	}{
+		"a text": {text, true}, "letters": {letters, false}, "letters, not long": {letters[:pause], true},
+		"a text after letters": {slices.Concat(letters[:pause], text), false}, "letters after a text": {slices.Concat(text, letters), true},
+		"just long": {text[:pause+1], true},
+	} {
+		packed := d.pack(c.object)
+		require.Equal(t, c.packed, packed != nil, name)
+		if !c.packed {
+			continue
+		}
+		r, err := gzip.NewReader(bytes.NewReader(packed))
+		require.NoError(t, err, name)
+		again, err := io.ReadAll(r)
+		require.NoError(t, err, name)
+		require.True(t, bytes.Equal(c.object, again), name)
 	}
 }
