@@ -96,7 +96,9 @@ func (s *Script) pipeline(ctx context.Context, client redis.UniversalClient, cal
 			cmds[k] = s.command(ctx, calls[i], known)
 			_ = pipe.Process(ctx, cmds[k])
 		}
-		_, _ = pipe.Exec(ctx)
+		if err := exec(ctx, pipe); err != nil {
+			return err
+		}
 		var again []int
 		for k, i := range indexes {
 			var err error
@@ -116,6 +118,17 @@ func (s *Script) pipeline(ctx context.Context, client redis.UniversalClient, cal
 		}
 	}
 	return nil
+}
+
+// exec sends a pipeline. Its error is why nothing of it was carried out. Where Redis
+// refuses a new connection's greeting, as it does with a wrong password, go-redis does
+// not tell the commands, which would look done.
+func exec(ctx context.Context, pipe redis.Pipeliner) error {
+	cmds, err := pipe.Exec(ctx)
+	if slices.ContainsFunc(cmds, func(cmd redis.Cmder) bool { return cmd.Err() != nil }) {
+		return nil // they have been told
+	}
+	return err
 }
 
 // Delete removes keys, those of a node in one round trip for 256.

@@ -146,6 +146,24 @@ func TestImpatientCallersAreNotANodesFault(t *testing.T) {
 	require.ErrorIs(t, err, ErrResting)
 }
 
+// A Redis that refuses the account has carried out nothing. A hold that looks done
+// would leave an ended login in the cache for those whose connections are older than
+// the password.
+func TestARefusedAccountIsNoAnswer(t *testing.T) {
+	m := startWithPassword(t)
+	r := openNode(t, redisconf.Node{Host: m.Address, Type: redisconf.TypeNode, Pass: "wrong", Weight: 100})
+	for range 2 * tolerated {
+		_, err := r.Run(t.Context(), echo, []string{"k"}, "x")
+		require.ErrorContains(t, err, "WRONGPASS")
+		_, errs := r.RunEach(t.Context(), echo, calls(2))
+		require.Len(t, errs, 2)
+		for _, err := range errs {
+			require.ErrorContains(t, err, "WRONGPASS")
+		}
+		require.ErrorContains(t, r.Delete(t.Context(), "k"), "WRONGPASS")
+	}
+}
+
 // In a Redis cluster, too, what may have been carried out is not sent again.
 func TestAClusterIsAskedOnce(t *testing.T) {
 	m := testenv.StartRedis(t, "--cluster-enabled", "yes")
