@@ -111,7 +111,7 @@ func TestAnEpochEndsWhatWasBefore(t *testing.T) {
 			<-loaded
 			r = goBack(r)
 			network.Lead(r.Address)
-			require.Eventually(t, func() bool { _, _, err := c.read(t.Context(), "x", ""); return err == nil }, time.Minute, 5*time.Millisecond)
+			require.Eventually(t, func() bool { _, _, err := c.askFor(t.Context(), "x", ""); return err == nil }, time.Minute, 5*time.Millisecond)
 			db.Store(2) // its delete is what was lost
 			require.EqualValues(t, 2, read(t, c, &db).N)
 			close(goOn)

@@ -186,7 +186,7 @@ func TestHistoryWithFaults(t *testing.T) {
 func (s *scene) answered() {
 	for _, c := range s.nodes {
 		require.Eventually(s.t, func() bool {
-			_, _, err := c.read(context.Background(), "history-answer", "")
+			_, _, err := c.askFor(context.Background(), "history-answer", "")
 			return err == nil
 		}, 30*time.Second, 5*time.Millisecond)
 	}

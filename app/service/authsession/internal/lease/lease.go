@@ -20,8 +20,17 @@
 // Redis gets a new epoch whenever its data may have gone back: when it starts,
 // from whatever dump or backup, and when a replica becomes the primary, with or
 // without the last writes. A replica is not believed, and neither is a Redis that
-// refuses writes, since it could not have been told of one: a read asks for the
-// right to delete.
+// refuses writes, since it could not have been told of one: every
+// read counts as a write there.
+//
+// Most reads find JSON that is believed, and a look is enough (redisring.Ring.Look): the
+// value, and after it, on the same connection, the epoch. While a Redis has an epoch, its
+// values are as its writers left them, so the value was right when it was told. A look
+// touches no guard: a writer may put one right after the value was told. All else is
+// asked of a script, also "*", which counts beside its mark alone. A script costs Redis
+// ten times as much, and what is missing takes both round trips before the database is
+// read. A Redis cluster, and a Redis that does not say its epoch, are asked by scripts
+// alone.
 //
 // Values are JSON objects for an hour, and "*" for "not found" for a minute, both
 // ±5 %. The epoch is their first member, cache_epoch, so that a node of a stock
@@ -184,7 +193,7 @@ func Prefetch[T any](ctx context.Context, c *Cache, key string, load Loader[T]) 
 	if c.owes(key) {
 		return Left, nil
 	}
-	token, _, err := c.read(ctx, key, "")
+	token, _, err := c.askFor(ctx, key, "")
 	switch {
 	case err != nil:
 		return Left, err
@@ -229,8 +238,9 @@ func missed[T any](ctx context.Context, c *Cache, key, token string, load Loader
 	return shared.(*T), nil
 }
 
-// read returns the value that is believed, or the token to fill it with.
-func (c *Cache) read(ctx context.Context, key, unreadable string) (token, text string, err error) {
+// askFor returns what the script says: the value that is believed, or the token to fill
+// it with.
+func (c *Cache) askFor(ctx context.Context, key, unreadable string) (token, text string, err error) {
 	call := readCall(unreadable, key)
 	result, err := c.ring.Run(ctx, readScript, call.Keys, call.Args...)
 	if err != nil {

@@ -9,6 +9,13 @@ import "github.com/tgsession/tgsession/app/service/authsession/internal/redisrin
 // EpochMember is the first member of a value in the cache. A TextReader passes over it.
 const EpochMember = "cache_epoch"
 
+// A value begins with valuePrefix, the epoch, which is so long where Redis says it, and
+// a quotation mark.
+const (
+	valuePrefix = `{"` + EpochMember + `":"`
+	epochLength = 16
+)
+
 // epochLua finds out the epoch of the Redis that the script runs on; empty where
 // it does not say. A replica is no place to read: it may lag, and is not told of
 // writes.
@@ -26,7 +33,7 @@ end
 // refuses writes refuses that, too.
 // ARGV: a new reader's token, its life in ms, an unreadable value to replace.
 var readScript = redisring.NewScript(epochLua + `
-local first, suffix, found = '{"` + EpochMember + `":"' .. epoch .. '"', ':' .. epoch, {}
+local first, suffix, found = '` + valuePrefix + `' .. epoch .. '"', ':' .. epoch, {}
 for i = 1, #KEYS, 2 do
   local key, guarded = KEYS[i], KEYS[i + 1]
   local value, believed = redis.call('GET', key), false
@@ -67,7 +74,7 @@ if ARGV[2] == '*' then
   redis.call('SET', KEYS[1], '*', 'PX', life)
 else
   redis.call('DEL', KEYS[2])
-  redis.call('SET', KEYS[1], '{"` + EpochMember + `":"' .. epoch .. '"' .. ARGV[2], 'PX', life)
+  redis.call('SET', KEYS[1], '` + valuePrefix + `' .. epoch .. '"' .. ARGV[2], 'PX', life)
 end
 return 1`)
 

@@ -19,6 +19,10 @@ import (
 // to the others only while it has time left.
 const findTimeout = 5 * timeout
 
+// onePool has pipelines use the connections that all else uses. go-redis would keep ten
+// more for them, with 256 KiB of buffers each.
+const onePool = -1
+
 // silence keeps go-redis from writing each failed connection to standard
 // error: the errors come back as values.
 var silence = sync.OnceFunc(func() { redis.SetLogger(quiet{}) })
@@ -43,7 +47,7 @@ func NewClient(c redisconf.Node) redis.UniversalClient {
 			MasterName: c.MasterName, SentinelAddrs: c.Hosts(), SentinelUsername: c.SentinelUser, SentinelPassword: c.SentinelPass,
 			Username: c.User, Password: c.Pass, TLSConfig: security(c), Protocol: c.Protocol, MaxRetries: -1,
 			Dialer: dialer(c), DialTimeout: findTimeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true, DialerRetries: 1,
-			DisableIdentity: c.DisableIdentity,
+			DisableIdentity: c.DisableIdentity, PipelinePoolSize: onePool,
 		})
 		client.AddHook(dials{})
 		return client
@@ -51,7 +55,7 @@ func NewClient(c redisconf.Node) redis.UniversalClient {
 	return redis.NewClient(&redis.Options{
 		Addr: c.Host, Username: c.User, Password: c.Pass, TLSConfig: security(c), Protocol: c.Protocol, MaxRetries: -1,
 		DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true, DialerRetries: 1,
-		DisableIdentity: c.DisableIdentity, MaintNotificationsConfig: quiet,
+		DisableIdentity: c.DisableIdentity, PipelinePoolSize: onePool, MaintNotificationsConfig: quiet,
 	})
 }
 

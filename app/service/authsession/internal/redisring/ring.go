@@ -44,6 +44,8 @@ type node struct {
 	client      redis.UniversalClient
 	failures    atomic.Int32
 	restingTill atomic.Int64 // Unix nanoseconds
+
+	unlookedTill atomic.Int64 // Unix nanoseconds
 }
 
 // String is what the consistent hash is computed from.

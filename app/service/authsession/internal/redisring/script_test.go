@@ -161,6 +161,10 @@ func TestARefusedAccountIsNoAnswer(t *testing.T) {
 			require.ErrorContains(t, err, "WRONGPASS")
 		}
 		require.ErrorContains(t, r.Delete(t.Context(), "k"), "WRONGPASS")
+		for _, s := range r.Look(t.Context(), "k", "l") {
+			require.ErrorContains(t, s.Err, "WRONGPASS")
+			require.Empty(t, s.Origin)
+		}
 	}
 }
 

@@ -56,6 +56,11 @@ func TestARingFollowsTheSentinels(t *testing.T) {
 	_, errs := r.RunEach(t.Context(), set, []Call{{Keys: []string{"k"}, Args: []any{"each"}}})
 	require.NoError(t, First(errs))
 	require.Equal(t, "each", second.Do("GET", "k"))
+	second.Do("SET", "k", "seen")
+	s := r.Look(t.Context(), "k")[0]
+	require.NoError(t, s.Err)
+	require.Equal(t, "seen", s.Value)
+	require.NotEmpty(t, s.Origin)
 }
 
 // Sentinels that have no such group say so with the answer that Redis has for a
@@ -70,6 +75,7 @@ func TestAnUnknownGroupIsNoAnswer(t *testing.T) {
 		"Hash":   func(r *Ring) error { _, err := r.Hash(t.Context(), "k"); return err },
 		"Run":    func(r *Ring) error { _, err := r.Run(t.Context(), echo, []string{"k"}, "x"); return err },
 		"Delete": func(r *Ring) error { return r.Delete(t.Context(), "k") },
+		"Look":   func(r *Ring) error { return r.Look(t.Context(), "k")[0].Err },
 		"RunEach": func(r *Ring) error {
 			_, errs := r.RunEach(t.Context(), echo, calls(1))
 			return First(errs)
