@@ -57,8 +57,9 @@ func TestAHitLeavesAWritersGuard(t *testing.T) {
 // A replica has the primary's values and its ID, also one that takes writes.
 func TestAReplicaThatTakesWritesIsNotBelieved(t *testing.T) {
 	primary, replica := testenv.StartRedis(t), testenv.StartRedis(t)
+	replica.Follow(primary) // the first replica gives a Redis a new epoch
 	primary.Do("SET", "k", `{"cache_epoch":"`+epochOf(t, primary)+`","n":1}`)
-	replica.Follow(primary)
+	require.EqualValues(t, 1, primary.Do("WAIT", "1", "30000"))
 	replica.Do("CONFIG", "SET", "replica-read-only", "no")
 	require.Equal(t, epochOf(t, primary), epochOf(t, replica))
 	c := open(t, replica.Address, &book{})
