@@ -28,7 +28,7 @@
 // values are as its writers left them, so the value was right when it was told. A look
 // touches no guard: a writer may put one right after the value was told. All else is
 // asked of a script, also "*", which counts beside its mark alone. A script costs Redis
-// ten times as much, and what is missing takes both round trips before the database is
+// four times as much, and what is missing takes both round trips before the database is
 // read. A Redis cluster, and a Redis that does not say its epoch, are asked by scripts
 // alone.
 //

@@ -143,7 +143,7 @@ func (n *node) try(ctx context.Context, f func(context.Context, redis.UniversalC
 	defer cancel()
 	began := time.Now()
 	err := f(bounded, n.client)
-	if !timedOut(err) || time.Since(began) >= patience { // else the caller had no time: that is not the node's fault
+	if err == nil || !timedOut(err) || time.Since(began) >= patience { // else the caller had no time: that is not the node's fault
 		n.count(err)
 	}
 	return err
