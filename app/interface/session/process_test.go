@@ -211,10 +211,9 @@ func (g streams) GatewayDataStream(s gateway.RPCGatewayStream_GatewayDataStreamS
 func (c *cluster) serveMail(streaming bool) *mailGateway {
 	g := &mailGateway{boxes: map[int64]func(message){}}
 	c.serve("gateway", func(s *grpc.Server) {
+		gateway.RegisterRPCGatewayServer(s, g)
 		if streaming {
 			gateway.RegisterRPCGatewayStreamServer(s, streams{mailGateway: g})
-		} else {
-			gateway.RegisterRPCGatewayServer(s, g)
 		}
 	}, grpc.ForceServerCodecV2(thrifty{encoding.GetCodecV2("proto")}))
 	return g
@@ -225,12 +224,15 @@ func (c *cluster) serveMail(streaming bool) *mailGateway {
 type thrifty struct{ encoding.CodecV2 }
 
 func (c thrifty) Unmarshal(data mem.BufferSlice, v any) error {
-	in, ok := v.(*gateway.GatewayStreamRequest)
-	if !ok || data.Len() < buffers.Smallest {
+	packet, call := v.(*gateway.TLGatewaySendDataToGateway)
+	in, stream := v.(*gateway.GatewayStreamRequest)
+	switch {
+	case data.Len() < buffers.Smallest || !call && !stream:
 		return c.CodecV2.Unmarshal(data, v)
+	case stream:
+		packet = &gateway.TLGatewaySendDataToGateway{}
+		in.Payload = &gateway.GatewayStreamRequest_SendData{SendData: packet}
 	}
-	packet := &gateway.TLGatewaySendDataToGateway{}
-	in.Payload = &gateway.GatewayStreamRequest_SendData{SendData: packet}
 	for b := data[0].ReadOnlyData(); len(b) > 0; {
 		field, kind, n := protowire.ConsumeTag(b)
 		b = b[n:]

@@ -20,6 +20,9 @@ func (f *fifo) push(p packet) {
 	f.all = append(f.all, p)
 }
 
+// first is the one that pop would take. There is one.
+func (f *fifo) first() *packet { return &f.all[f.head] }
+
 // pop takes the first one. There is one.
 func (f *fifo) pop() (p packet) {
 	p, f.all[f.head] = f.all[f.head], packet{}

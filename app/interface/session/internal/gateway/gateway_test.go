@@ -40,6 +40,9 @@ type peer struct {
 	hold   chan struct{} // unary calls wait for it
 	limit  int           // answers before a stream is cut; 0: never
 	ends   []error       // how streams ended
+
+	noCalls bool                                  // it has streams alone
+	order   []*gateway.TLGatewaySendDataToGateway // all, as they came
 }
 
 type streaming struct {
@@ -58,7 +61,7 @@ func (p *peer) GatewaySendDataToGateway(ctx context.Context, in *gateway.TLGatew
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unary = append(p.unary, in)
+	p.unary, p.order = append(p.unary, in), append(p.order, in)
 	if p.refuse {
 		return &mtproto.Bool{PredicateName: "boolFalse"}, nil
 	}
@@ -74,7 +77,7 @@ func (s streaming) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayData
 			s.p.mu.Unlock()
 			return err
 		}
-		s.p.stream = append(s.p.stream, in.GetSendData())
+		s.p.stream, s.p.order = append(s.p.stream, in.GetSendData()), append(s.p.order, in.GetSendData())
 		limit, refuse := s.p.limit, s.p.refuse
 		s.p.mu.Unlock()
 		if limit > 0 && n > limit {
@@ -94,7 +97,9 @@ func (p *peer) start(t testing.TB, streams func(*peer) gateway.RPCGatewayStreamS
 	require.NoError(t, err)
 	p.addr = listener.Addr().String()
 	p.server = grpc.NewServer()
-	gateway.RegisterRPCGatewayServer(p.server, p)
+	if !p.noCalls {
+		gateway.RegisterRPCGatewayServer(p.server, p)
+	}
 	if streams != nil {
 		gateway.RegisterRPCGatewayStreamServer(p.server, streams(p))
 	}

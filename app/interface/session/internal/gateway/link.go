@@ -40,6 +40,7 @@ type link struct {
 	unanswered fifo // written to the stream
 	answers    bool // this gateway has answered on a stream
 	silent     bool // this gateway never answers on its stream
+	noCalls    bool // it knows streams alone, or is to be spoken to by them alone
 
 	waitingSince time.Time // when the first of unanswered was written
 	downSince    time.Time // since when no attempt has reached the gateway; zero: the latest one did
@@ -55,6 +56,7 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 	}
 	l.lanes.Spawn = g.o.Spawn
 	l.unary.Store(g.o.Mode == Unary)
+	l.noCalls = g.o.Mode == Stream
 	l.ctx, l.cancel = context.WithCancel(g.ctx)
 	return l
 }
@@ -218,9 +220,14 @@ func (l *link) pause(d time.Duration) bool {
 // sendUnary hands packets to the lanes: those of one session stay in order.
 func (l *link) sendUnary() {
 	for p, ok := l.nextUnary(); ok; p, ok = l.nextUnary() {
-		if !l.lanes.Go(p.AuthKeyID^p.SessionID, func() { l.callUnary(p) }) {
-			l.fail([]packet{p})
-		}
+		l.call(p)
+	}
+}
+
+// call hands a packet to the lane of its session.
+func (l *link) call(p packet) {
+	if !l.lanes.Go(p.AuthKeyID^p.SessionID, func() { l.callUnary(p) }) {
+		l.fail([]packet{p})
 	}
 }
 
@@ -232,6 +239,13 @@ func (l *link) callUnary(p packet) {
 		}
 		if err == nil {
 			l.reached()
+		}
+		if status.Code(err) == codes.Unimplemented && !l.unary.Load() {
+			l.mu.Lock()
+			l.noCalls = true
+			l.mu.Unlock()
+			l.requeue([]packet{p})
+			return
 		}
 		if err != nil || !taken {
 			l.fail([]packet{p})

@@ -43,6 +43,9 @@ const (
 	// answered some, for all that is on its way is before whoever comes next. A gateway
 	// 10 ms away gets 25 to 100 MB a second for one key then.
 	mostOnWay = 256 << 10
+	// bulky is from how many bytes on a packet waits until nothing else of its key is on its
+	// way, so that it may go by a way of its own and stay in order. The key waits behind it.
+	bulky = mostOnWay
 
 	keptBacklogs = 64 // as many are used again
 	keptRoom     = 16 // with room for as many packets
@@ -93,7 +96,7 @@ func (q *queue) next(window bool) (p packet, ok bool) {
 			own.credit += quantum
 			list.remove()
 			q.busy.add(own)
-		case own.waiting.len() > 0 && (!window || own.onWay < mostOnWay):
+		case own.mayGo(window):
 			p = own.waiting.pop()
 			own.onWay += p.Len()
 			own.credit -= p.Len() + 1 // an empty one costs, too
@@ -113,12 +116,21 @@ func (q *queue) arrived(p packet) (wake bool) {
 	own, size := q.keys[p.owner], p.Len()
 	q.items, q.bytes = q.items-1, q.bytes-size
 	own.items, own.bytes, own.onWay = own.items-1, own.bytes-size, own.onWay-size
-	if own.waiting.len() > 0 && !own.placed && own.onWay < mostOnWay {
+	if !own.placed && own.mayGo(true) {
 		q.busy.add(own)
 		return true
 	}
 	q.close(own)
 	return false
+}
+
+// mayGo reports whether the next packet of a key may be sent on its way: with a window not
+// while mostOnWay is, nor one that is bulky behind another.
+func (own *backlog) mayGo(window bool) bool {
+	if own.waiting.len() == 0 {
+		return false
+	}
+	return !window || own.onWay < mostOnWay && (own.onWay == 0 || own.waiting.first().Len() < bulky)
 }
 
 // back has packets wait again that were on their way, before all others.

@@ -56,7 +56,11 @@ func (s *stream) end() {
 // write sends what waits, as it comes; false: the stream broke.
 func (s *stream) write() bool {
 	var out packets.Out
-	for p, ok := s.l.next(s); ok; p, ok = s.l.next(s) {
+	for p, byCall, ok := s.l.next(s); ok; p, byCall, ok = s.l.next(s) {
+		if byCall {
+			s.l.call(p)
+			continue
+		}
 		out = packets.Out{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail, Room: p.Room}
 		err := s.rpc.SendMsg(&out)
 		p.Room.Free()
@@ -94,11 +98,18 @@ func (s *stream) read() {
 // next takes the packet whose turn it is, and remembers that it is to be answered. One
 // key may have so much unanswered only where answers come. The writer holds its room, for
 // the answer may come, or be given up, before it is written.
-func (l *link) next(s *stream) (p packet, ok bool) {
+//
+// A bulky packet is to go as a call of its own, beside the stream: on it, the packets of
+// all others would wait until the gateway has read a megabyte, where HTTP/2 has those of
+// several calls take turns.
+func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p, ok = l.queue.next(l.answers); !ok {
-		return p, false
+		return p, false, false
+	}
+	if l.answers && !l.noCalls && p.Len() >= bulky {
+		return p, true, true
 	}
 	if l.unanswered.len() == 0 {
 		l.waitingSince = time.Now()
@@ -109,7 +120,7 @@ func (l *link) next(s *stream) (p packet, ok bool) {
 	l.unanswered.push(p)
 	p.Room.Hold()
 	l.judge()
-	return p, true
+	return p, false, true
 }
 
 // judge lets go of what a gateway that never answers leaves unanswered: one
