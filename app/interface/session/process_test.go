@@ -167,14 +167,17 @@ type mailGateway struct {
 }
 
 func (g *mailGateway) deliver(in *gateway.TLGatewaySendDataToGateway) {
-	g.mu.Lock()
-	box := g.boxes[in.GetSessionId()]
-	g.mu.Unlock()
-	if box != nil {
+	if box := g.box(in.GetSessionId()); box != nil {
 		for _, m := range messages(in.GetPayload()) {
 			box(m)
 		}
 	}
+}
+
+func (g *mailGateway) box(sessionID int64) func(message) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.boxes[sessionID]
 }
 
 func (g *mailGateway) on(sessionID int64, box func(message)) {
@@ -215,38 +218,51 @@ func (c *cluster) serveMail(streaming bool) *mailGateway {
 		if streaming {
 			gateway.RegisterRPCGatewayStreamServer(s, streams{mailGateway: g})
 		}
-	}, grpc.ForceServerCodecV2(thrifty{encoding.GetCodecV2("proto")}))
+	}, grpc.ForceServerCodecV2(thrifty{encoding.GetCodecV2("proto"), g}))
 	return g
 }
 
-// thrifty reads packets without their payload where that is large: who gets those here
-// throws them away, and what their memory costs is not the node's.
-type thrifty struct{ encoding.CodecV2 }
+// thrifty reads large packets that nobody here waits for without their payload: what memory
+// for them would cost is not the node's.
+type thrifty struct {
+	encoding.CodecV2
+	gate *mailGateway
+}
 
 func (c thrifty) Unmarshal(data mem.BufferSlice, v any) error {
 	packet, call := v.(*gateway.TLGatewaySendDataToGateway)
 	in, stream := v.(*gateway.GatewayStreamRequest)
-	switch {
-	case data.Len() < buffers.Smallest || !call && !stream:
-		return c.CodecV2.Unmarshal(data, v)
-	case stream:
+	if stream {
 		packet = &gateway.TLGatewaySendDataToGateway{}
+	}
+	if data.Len() < buffers.Smallest || !call && !stream {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	readHead(data[0].ReadOnlyData(), packet)
+	if c.gate.box(packet.GetSessionId()) != nil {
+		return c.CodecV2.Unmarshal(data, v)
+	}
+	if stream {
 		in.Payload = &gateway.GatewayStreamRequest_SendData{SendData: packet}
 	}
-	for b := data[0].ReadOnlyData(); len(b) > 0; {
+	return nil
+}
+
+// readHead reads what stands before the payload.
+func readHead(b []byte, packet *gateway.TLGatewaySendDataToGateway) {
+	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		b = b[n:]
 		x, n := protowire.ConsumeVarint(b)
 		b = b[n:]
 		switch {
-		case kind == protowire.BytesType && field == 10: // what is inside
+		case kind == protowire.BytesType && field == 10: // a stream's: what is inside
 		case kind == protowire.BytesType:
-			return nil // the payload
+			return
 		case field == 3:
 			packet.AuthKeyId = int64(x)
 		case field == 4:
 			packet.SessionId = int64(x)
 		}
 	}
-	return nil
 }
