@@ -20,6 +20,10 @@ import (
 // write on another primary, so it may answer either way. Asking costs a round trip to
 // MySQL for each connection taken; what is read most asks in the same statement instead
 // (readRow). A new connection is not asked: while there is no primary, reads go on.
+//
+// A node that a Galera cluster has lost stays up, too. It does nothing, and says so
+// (errNotReady), to each statement of each connection that it has: none of those is used
+// again, however long it may live.
 type primaries struct{ driver.Connector }
 
 func (p primaries) Connect(ctx context.Context) (driver.Conn, error) {
@@ -31,7 +35,7 @@ func (p primaries) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("the MySQL driver's %T lacks a method", c), c.Close())
 	}
-	return primaryConn{full}, nil
+	return &primaryConn{mysqlConn: full}, nil
 }
 
 // mysqlConn is what the driver's connections can do: database/sql looks for each.
@@ -47,10 +51,15 @@ type mysqlConn interface {
 	driver.Validator
 }
 
-type primaryConn struct{ mysqlConn }
+type primaryConn struct {
+	mysqlConn
+	again bool // it is used again
+	lost  bool // its cluster has lost its server
+}
 
 // ResetSession is called before a connection of the pool is used again.
-func (c primaryConn) ResetSession(ctx context.Context) error {
+func (c *primaryConn) ResetSession(ctx context.Context) error {
+	c.again = true
 	if err := c.mysqlConn.ResetSession(ctx); err != nil || ctx.Value(asksItself{}) != nil {
 		return err
 	}
@@ -67,8 +76,45 @@ func (c primaryConn) ResetSession(ctx context.Context) error {
 	return nil
 }
 
-func (c primaryConn) readOnly(ctx context.Context) (bool, error) {
-	rows, err := c.QueryContext(ctx, "SELECT @@GLOBAL.read_only", nil)
+// IsValid is asked before a connection goes back to the pool.
+func (c *primaryConn) IsValid() bool { return !c.lost && c.mysqlConn.IsValid() }
+
+// judge returns what to make of the error of a statement. Where nothing was done, on a
+// connection of the pool, the statement is done on another one: a new one leads to a node
+// that is in the cluster, as soon as the address does.
+func (c *primaryConn) judge(err error) error {
+	var answer *mysql.MySQLError
+	if !errors.As(err, &answer) || answer.Number != errNotReady {
+		return err
+	}
+	if c.lost = true; c.again {
+		return driver.ErrBadConn
+	}
+	return err
+}
+
+func (c *primaryConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.mysqlConn.BeginTx(ctx, o)
+	return tx, c.judge(err)
+}
+
+func (c *primaryConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
+	s, err := c.mysqlConn.PrepareContext(ctx, query)
+	return s, c.judge(err)
+}
+
+func (c *primaryConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	r, err := c.mysqlConn.ExecContext(ctx, query, args)
+	return r, c.judge(err)
+}
+
+func (c *primaryConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	rows, err := c.mysqlConn.QueryContext(ctx, query, args)
+	return rows, c.judge(err)
+}
+
+func (c *primaryConn) readOnly(ctx context.Context) (bool, error) {
+	rows, err := c.mysqlConn.QueryContext(ctx, "SELECT @@GLOBAL.read_only", nil)
 	if err != nil {
 		return false, err
 	}

@@ -62,14 +62,64 @@ func TestAReplicasConnectionIsNotUsedAgain(t *testing.T) {
 		"no row":              {server{}, driver.ErrBadConn},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tc.want, primaryConn{tc.server}.ResetSession(t.Context()))
+			require.Equal(t, tc.want, (&primaryConn{mysqlConn: tc.server}).ResetSession(t.Context()))
 		})
 	}
 	itself := context.WithValue(t.Context(), asksItself{}, true)
-	require.NoError(t, primaryConn{server{readOnly: int64(1)}}.ResetSession(itself), "the statement asks")
+	require.NoError(t, (&primaryConn{mysqlConn: server{readOnly: int64(1)}}).ResetSession(itself), "the statement asks")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, primaryConn{server{err: errors.New("gone")}}.ResetSession(ended), context.Canceled)
+	require.ErrorIs(t, (&primaryConn{mysqlConn: server{err: errors.New("gone")}}).ResetSession(ended), context.Canceled)
+}
+
+// node is a connection to a node of a Galera cluster.
+type node struct {
+	mysqlConn
+	err error // of each statement
+}
+
+func (n node) ResetSession(context.Context) error { return nil }
+func (n node) IsValid() bool                      { return true }
+
+func (n node) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) { return nil, n.err }
+func (n node) PrepareContext(context.Context, string) (driver.Stmt, error)  { return nil, n.err }
+func (n node) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return nil, n.err
+}
+
+func (n node) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	return nil, n.err
+}
+
+// A node that its Galera cluster had lost kept its connections, and they failed each
+// statement for as long as they lived. .ci/test-engines galera_split shows it with three.
+func TestTheConnectionOfALostNodeIsNotUsedAgain(t *testing.T) {
+	notReady, another := &mysql.MySQLError{Number: errNotReady}, &mysql.MySQLError{Number: errDeadlock}
+	statements := map[string]func(c *primaryConn) error{
+		"begin":   func(c *primaryConn) error { _, err := c.BeginTx(t.Context(), driver.TxOptions{}); return err },
+		"prepare": func(c *primaryConn) error { _, err := c.PrepareContext(t.Context(), ""); return err },
+		"exec":    func(c *primaryConn) error { _, err := c.ExecContext(t.Context(), "", nil); return err },
+		"query":   func(c *primaryConn) error { _, err := c.QueryContext(t.Context(), "", nil); return err },
+	}
+	for name, do := range statements {
+		for _, tc := range []struct {
+			err, first, again error
+			valid             bool
+		}{
+			{notReady, notReady, driver.ErrBadConn, false},
+			{another, another, another, true},
+			{driver.ErrSkip, driver.ErrSkip, driver.ErrSkip, true},
+			{nil, nil, nil, true},
+		} {
+			c := &primaryConn{mysqlConn: node{err: tc.err}}
+			require.Equal(t, tc.first, do(c), "%s: on a new connection, of which another one is no better", name)
+			require.Equal(t, tc.valid, c.IsValid(), name)
+			c = &primaryConn{mysqlConn: node{err: tc.err}}
+			require.NoError(t, c.ResetSession(context.WithValue(t.Context(), asksItself{}, true)))
+			require.Equal(t, tc.again, do(c), name)
+			require.Equal(t, tc.valid, c.IsValid(), name)
+		}
+	}
 }
 
 // rowsOf answers a statement that asks read_only itself with the first, any other with
