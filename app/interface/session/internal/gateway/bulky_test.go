@@ -3,8 +3,13 @@ package gateway
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // A packet of a megabyte held up the packets of everybody else on the stream, by 5 to 10 ms
@@ -70,4 +75,47 @@ func TestBulkyPacketsKeepTheirPlace(t *testing.T) {
 			require.Zero(t, f.count())
 		})
 	}
+}
+
+// A packet whose call was not answered in time counted as lost, and its client as offline,
+// or was sent again and again over a way that was slow already. The stream has room for it.
+func TestABulkyPacketWhoseCallFailsGoesOnTheStream(t *testing.T) {
+	for name, listed := range map[string]bool{"a gateway that etcd lists": true, "one that it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			p := (&peer{hold: make(chan struct{})}).start(t, withStreams)
+			g, f := newGateways(t, func(o *Options) { o.Timeout, o.Retry = 50*time.Millisecond, time.Hour })
+			if listed {
+				g.Update([]string{p.addr})
+			}
+			g.Send(1, packetFor(p.addr, 1, 0))
+			require.NoError(t, g.Flush(t.Context())) // it answers
+			tail, room := buffers.NewRoom(bulky)
+			large := packetFor(p.addr, 1, 1)
+			large.Tail, large.Room = tail[:bulky], room
+			room.Hold()
+			g.Send(1, large)
+			g.Send(1, packetFor(p.addr, 1, 2)) // it keeps its order
+			require.NoError(t, g.Flush(t.Context()))
+			stream, unary := p.got()
+			require.Equal(t, []int{3, 0}, []int{stream, unary})
+			for i, in := range p.stream {
+				require.EqualValues(t, i, number(in))
+			}
+			require.Zero(t, f.count())
+			eventually(t, "its room is left", func() bool { return room.Holders() == 1 })
+			require.Zero(t, g.links[p.addr].downSince, "it was there all the time")
+		})
+	}
+}
+
+// A call may end when its link is closed and has reported what waited: then it reports
+// its packet itself.
+func TestAClosedLinkTakesNoPacketBack(t *testing.T) {
+	p := (&peer{}).start(t, withStreams)
+	g, _ := newGateways(t)
+	g.Send(1, packetFor(p.addr, 1, 0))
+	require.NoError(t, g.Flush(t.Context()))
+	l := g.links[p.addr]
+	g.Close()
+	require.False(t, l.byStream(packet{owner: 1}, status.Error(codes.Unimplemented, "")))
 }

@@ -227,7 +227,7 @@ type packet struct {
 	sess.Send
 	owner   int64
 	span    trace.Span // nil: nobody collects spans
-	retried bool       // it was written to a stream that broke
+	retried bool       // it was written to a stream that broke, or its call beside the stream failed
 }
 
 // errNotReached is what the span of a packet says that failed.

@@ -234,18 +234,14 @@ func (l *link) call(p packet) {
 func (l *link) callUnary(p packet) {
 	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		taken, err := l.send(p)
+		if err != nil && !l.unary.Load() && l.byStream(p, err) {
+			return
+		}
 		if err != nil && l.mayComeBack(err) && l.pause(backoff) {
 			continue
 		}
 		if err == nil {
 			l.reached()
-		}
-		if status.Code(err) == codes.Unimplemented && !l.unary.Load() {
-			l.mu.Lock()
-			l.noCalls = true
-			l.mu.Unlock()
-			l.requeue([]packet{p})
-			return
 		}
 		if err != nil || !taken {
 			l.fail([]packet{p})
@@ -257,6 +253,26 @@ func (l *link) callUnary(p packet) {
 		metrics.Packets.Inc("unary")
 		return
 	}
+}
+
+// byStream has a packet go on the stream whose call beside it failed; false: the link is
+// closed, and its writer looks at nothing any more. Calls compete for the way to a gateway,
+// each with its own time limit: where the way is slow, to call again would use it for what
+// comes to nothing once more. A stream lets them wait.
+func (l *link) byStream(p packet, err error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	if status.Code(err) == codes.Unimplemented {
+		l.noCalls = true
+	} else {
+		p.retried = true
+	}
+	l.queue.back([]packet{p})
+	l.signal()
+	return true
 }
 
 // asPacket is how a packet is encoded that goes as a call of its own.

@@ -101,14 +101,14 @@ func (s *stream) read() {
 //
 // A bulky packet is to go as a call of its own, beside the stream: on it, the packets of
 // all others would wait until the gateway has read a megabyte, where HTTP/2 has those of
-// several calls take turns.
+// several calls take turns. One that was tried goes on the stream.
 func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p, ok = l.queue.next(l.answers); !ok {
 		return p, false, false
 	}
-	if l.answers && !l.noCalls && p.Len() >= bulky {
+	if l.answers && !l.noCalls && !p.retried && p.Len() >= bulky {
 		return p, true, true
 	}
 	if l.unanswered.len() == 0 {
