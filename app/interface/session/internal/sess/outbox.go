@@ -177,24 +177,19 @@ func (w *MainAuthWrapper) tooLong(s *session) {
 	}
 }
 
-// discard removes the messages that match and says how many there were.
+// discard removes the messages that match and says how many there were. No message is
+// there twice meanwhile: after a panic of match each room would be left twice, the second
+// time while it is another's.
 func (s *session) discard(match func(*outMsg) bool) (n int) {
 	remove := func(list []outMsg) []outMsg {
-		kept := 0
 		for i := range list {
-			if match(&list[i]) {
-				s.bytes -= len(list[i].body)
-				list[i].release()
+			if m := &list[i]; match(m) {
+				s.bytes -= len(m.body)
+				m.release()
 				n++
-				continue
 			}
-			if kept != i {
-				list[kept] = list[i]
-			}
-			kept++
 		}
-		clear(list[kept:])
-		return list[:kept]
+		return slices.DeleteFunc(list, func(m outMsg) bool { return m.body == nil })
 	}
 	s.queue, s.sent = remove(s.queue), remove(s.sent)
 	s.compact()

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 )
 
 // Pushes that a client does not fetch collapse into updatesTooLong; answers
@@ -431,4 +432,28 @@ func TestResultTooLong(t *testing.T) {
 	ticket, _ = x.invoked("help.getNearestDc")
 	x.finish(ticket, nil, nil)
 	require.Equal(t, "500 INTERNAL_SERVER_ERROR", x.rpcError(x.take(), m.ID), "a result is owed")
+}
+
+// A panic costs the input that it came of. What the outbox holds then, it holds once.
+func TestAPanicLeavesNoRoomTwice(t *testing.T) {
+	s := &session{}
+	var rooms []*buffers.Room
+	for range 4 {
+		body, room := buffers.NewRoom(buffers.Smallest)
+		rooms = append(rooms, room)
+		s.queue = append(s.queue, outMsg{body: append(body, "body"...), room: room})
+	}
+	n := 0
+	require.Panics(t, func() {
+		s.discard(func(*outMsg) bool {
+			if n++; n == 4 {
+				panic("a defect")
+			}
+			return n == 1
+		})
+	})
+	s.discard(func(*outMsg) bool { return true })
+	for i, r := range rooms {
+		require.Zero(t, r.Holders(), i)
+	}
 }
