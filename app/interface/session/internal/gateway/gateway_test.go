@@ -18,12 +18,14 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
+	buffers.Watch()                                  // who reads what is another's by now reads garbage
 	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -69,6 +70,51 @@ func TestPacketsLeaveTheirRoom(t *testing.T) {
 				}
 				p.mu.Unlock()
 				left = left || c.kept
+			}
+		})
+	}
+}
+
+// Rooms are used again as soon as they are left. Whatever way packets go, what arrives is
+// what was in their own.
+func TestNoPacketBringsWhatIsAnothers(t *testing.T) {
+	const packets, keys = 120, 4
+	for name, c := range map[string]struct {
+		streams func(*peer) gateway.RPCGatewayStreamServer
+		peer    *peer
+		options func(*Options)
+	}{
+		"streams and calls":        {streams: withStreams, peer: &peer{}},
+		"streams alone":            {streams: withStreams, peer: &peer{noCalls: true}},
+		"calls alone":              {peer: &peer{}},
+		"refused":                  {streams: withStreams, peer: &peer{refuse: true}},
+		"streams that break":       {streams: withStreams, peer: &peer{limit: 5}},
+		"never answered":           {streams: silentStreams, peer: &peer{}, options: func(o *Options) { o.AckTimeout = 20 * time.Millisecond }},
+		"calls that end too early": {streams: withStreams, peer: &peer{}, options: func(o *Options) { o.Timeout = time.Millisecond }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := c.peer.start(t, c.streams)
+			g, _ := newGateways(t, func(o *Options) {
+				if o.QueueBytes = 1 << 30; c.options != nil {
+					c.options(o)
+				}
+			})
+			for n := range uint64(packets) {
+				s := packetFor(p.addr, int64(n%keys), n)
+				size := 1 + rand.IntN(20<<10)
+				if rand.IntN(4) == 0 {
+					size = bulky + rand.IntN(bulky)
+				}
+				tail, room := buffers.NewRoom(size)
+				s.Tail, s.Room = append(tail, bytes.Repeat([]byte{byte(n)}, size)...), room
+				g.Send(int64(n%keys), s)
+			}
+			require.NoError(t, g.Flush(t.Context()))
+			g.Close()
+			p.server.Stop()
+			for _, in := range p.order {
+				body := in.Payload[8:]
+				require.Equal(t, len(body), bytes.Count(body, []byte{byte(number(in))}), "packet %d", number(in))
 			}
 		})
 	}
