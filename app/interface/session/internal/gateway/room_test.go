@@ -106,7 +106,8 @@ func TestNoPacketBringsWhatIsAnothers(t *testing.T) {
 					size = bulky + rand.IntN(bulky)
 				}
 				tail, room := buffers.NewRoom(size)
-				s.Tail, s.Room = append(tail, bytes.Repeat([]byte{byte(n)}, size)...), room
+				tail = append(tail, bytes.Repeat([]byte{byte(n)}, size)...)
+				s.Tail, s.Room = tail, room
 				g.Send(int64(n%keys), s)
 			}
 			require.NoError(t, g.Flush(t.Context()))

@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
@@ -363,4 +364,23 @@ func TestDeadKeyCallsNothing(t *testing.T) {
 	x.step(d)
 	_, bind := find[*BindTempKey](x, nil)
 	require.NotNil(t, bind)
+}
+
+// Of the bytes of a packet nothing is kept: they are another's when the packet has been
+// read, and authsession would judge what somebody else has sent.
+func TestBindingKeepsNothingOfItsPacket(t *testing.T) {
+	x := newWorld(t, true)
+	body := tlBind(permKey)
+	d := x.data(1, x.msg(1, body))
+	own := d.Payload
+	x.step(d)
+	require.Nil(t, d.Payload)
+	for i := range own {
+		own[i] = 0xdb
+	}
+	i := slices.IndexFunc(x.calls, func(r Request) bool { _, ok := r.(*BindTempKey); return ok })
+	require.GreaterOrEqual(t, i, 0)
+	got := x.calls[i].(*BindTempKey).EncryptedMessage
+	require.NotEmpty(t, got)
+	require.True(t, bytes.Contains(body, got))
 }
