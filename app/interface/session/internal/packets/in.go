@@ -235,7 +235,7 @@ func (in *In) setBytes(d *session.SessionClientData, field protowire.Number, v [
 		if len(v) >= buffers.Smallest {
 			d.Payload = buffers.Copy(v)
 		} else {
-			d.Payload = append([]byte{}, v...)
+			d.Payload = append([]byte{}, v...) // Copy would make an object more
 		}
 		return true
 	default:

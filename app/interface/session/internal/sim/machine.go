@@ -18,20 +18,20 @@ type machine struct {
 	*sess.MainAuthWrapper
 	n        *node
 	key      int64
-	unbound  bool  // a temp key of its own
-	anew     bool  // it began without what another node had of it
-	stray    bool  // it did so where the ring gave its key to another node
-	behind   bool  // its node was listed again then, and had yet to hear of the others
-	letGo    int64 // when another node got the key; 0: none has
-	returned int64 // when it last went on with the state that it had, for nobody gave it a later one
-	gaveWay  bool  // another life of the key came to its node, and goes on
-	revoked  int64 // when it heard that its login has ended; 0: it has not
-	late     bool  // it knew of no login then
-	begins   int64 // when a call was last made that may log in
-	adopts   int64 // when it last took over the sessions of a temp key that was bound
-	drains   bool  // it was told to let its key go
-	done     bool  // nothing is left of it
-	packet   *handed
+	unbound  bool    // a temp key of its own
+	anew     bool    // it began without what another node had of it
+	stray    bool    // it did so where the ring gave its key to another node
+	behind   bool    // its node was listed again then, and had yet to hear of the others
+	letGo    int64   // when another node got the key; 0: none has
+	returned int64   // when it last went on with the state that it had, for nobody gave it a later one
+	gaveWay  bool    // another life of the key came to its node, and goes on
+	revoked  int64   // when it heard that its login has ended; 0: it has not
+	late     bool    // it knew of no login then
+	begins   int64   // when a call was last made that may log in
+	adopts   int64   // when it last took over the sessions of a temp key that was bound
+	drains   bool    // it was told to let its key go
+	done     bool    // nothing is left of it
+	packet   *handed // of the packet of the step under way
 	caused
 	now    sess.View
 	before sess.View

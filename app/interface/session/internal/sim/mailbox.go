@@ -12,6 +12,7 @@ import (
 // and how often it may have been lost in between.
 type handed struct{ taken, stepped, excused int }
 
+// contents is the seed of the hashes by which packets are told apart.
 var contents = maphash.MakeSeed()
 
 const (

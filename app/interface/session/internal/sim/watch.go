@@ -38,7 +38,7 @@ type watch struct {
 	fullAt   map[int64]int64       // when a packet of a session last found its mailbox full
 
 	invocations map[callID]invocation // calls that were given to the BFF
-	handed      map[uint64]*handed    // packets, by where they are in memory
+	handed      map[uint64]*handed    // packets, by the hash of their bytes
 	excused     int64                 // when packets were last lost as they may be
 	counts      [sess.Counters]int
 }
