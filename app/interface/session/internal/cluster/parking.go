@@ -69,22 +69,27 @@ func (k *Parking) Keep(p Push) {
 		return
 	}
 	metrics.Strays.Inc("kept")
-	if owner, mine := k.owner(p.Key); !mine {
-		k.sendOn(&kept{Push: p}, owner)
-		return
-	}
-	k.wait(&kept{Push: p})
+	k.wait(&kept{Push: p}, "")
 }
 
-func (k *Parking) wait(p *kept) {
+// wait keeps a push, or sends it on where its key is another node's than the one that it
+// was tried at. The ring is asked under the lock: it may have changed since the push was
+// sent on, Reroute has then found nothing to send, and the push would wait for nobody.
+func (k *Parking) wait(p *kept, tried string) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
 	if k.closed {
+		k.mu.Unlock()
 		k.end(p, "lost")
+		return
+	}
+	if owner, mine := k.owner(p.Key); !mine && owner != tried {
+		k.mu.Unlock()
+		k.sendOn(p, owner)
 		return
 	}
 	k.kept = append(k.kept, p)
 	p.cancel = k.later(k.keep, func() { k.expire(p) })
+	k.mu.Unlock()
 }
 
 // Reroute sends on what belongs to another node since the ring changed.
@@ -138,7 +143,7 @@ func (k *Parking) sendOn(p *kept, owner string) {
 		case err == nil:
 			k.end(p, "sent on")
 		case p.tries < parkedTries:
-			k.wait(p)
+			k.wait(p, owner)
 		default:
 			k.end(p, "lost")
 		}

@@ -108,6 +108,28 @@ func TestParkingSendsOnAtOnce(t *testing.T) {
 	require.Empty(t, w.timers)
 }
 
+// The ring changed while a push was on its way to a node that is not reached: Reroute had
+// nothing to send yet, and the push waited its whole time though its key's node was there.
+func TestTheRingChangesWhileAPushIsSentOn(t *testing.T) {
+	w := newWorld()
+	w.owner = "n2"
+	var fail func(error)
+	w.k.Keep(Push{Key: 1, Size: 10, Deliver: func() bool { return false }, SendOn: func(owner string, done func(error)) {
+		w.events = append(w.events, "to "+owner)
+		if owner == "n2" {
+			fail = done
+			return
+		}
+		done(nil)
+	}})
+	w.owner = "n3"
+	w.k.Reroute()
+	fail(errors.New("away"))
+	require.Equal(t, []string{"to n2", "to n3"}, w.events)
+	require.Zero(t, w.k.Waiting())
+	require.Empty(t, w.timers)
+}
+
 func TestParkingIsBounded(t *testing.T) {
 	w := newWorld()
 	for range 100 {
