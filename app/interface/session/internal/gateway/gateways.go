@@ -20,7 +20,6 @@ import (
 	"github.com/zeromicro/go-zero/core/logx"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
@@ -40,7 +39,8 @@ const (
 
 // Options of Gateways.
 type Options struct {
-	// Dial makes the connection to a gateway; it must not wait for it.
+	// Dial makes a connection to a gateway; it must not wait for it. A link has one, and
+	// another one from its first bulky packet on.
 	Dial func(serverID string) (*grpc.ClientConn, error)
 	// Failed is told of a packet that did not reach a connection. It must not
 	// block, and what s points to is not its own.
@@ -118,11 +118,7 @@ func (g *Gateways) Update(serverIDs []string) {
 	for id := range now {
 		if l := g.links[id]; l != nil && !g.listed[id] {
 			l.listed(true)
-			// Only this state has a pause to cut short. In others gRPC may be at the
-			// connections that ResetConnectBackoff walks, without a lock.
-			if l.conn.GetState() == connectivity.TransientFailure {
-				l.conn.ResetConnectBackoff()
-			}
+			l.tryNow()
 		}
 	}
 	g.listed = now

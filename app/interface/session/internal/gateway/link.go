@@ -29,6 +29,7 @@ type link struct {
 	g      *Gateways
 	id     string
 	conn   *grpc.ClientConn
+	aside  aside
 	ctx    context.Context
 	cancel context.CancelFunc
 	wake   chan struct{} // capacity 1
@@ -147,6 +148,7 @@ func (l *link) close() {
 func (l *link) run() {
 	defer l.g.busy.Done()
 	defer l.conn.Close()
+	defer l.aside.close()
 	defer l.lanes.Wait()
 	var s *stream
 	defer func() {
@@ -284,8 +286,12 @@ func (l *link) send(p packet) (taken bool, err error) {
 	if p.span != nil {
 		ctx = trace.ContextWithSpan(ctx, p.span)
 	}
+	conn := l.conn
+	if p.Len() >= bulky {
+		conn = l.connAside()
+	}
 	var answer packets.Bool
-	err = l.conn.Invoke(ctx, gateway.RPCGateway_GatewaySendDataToGateway_FullMethodName,
+	err = conn.Invoke(ctx, gateway.RPCGateway_GatewaySendDataToGateway_FullMethodName,
 		&packets.Request{AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, Payload: p.Payload, Tail: p.Tail, Room: p.Room}, &answer, asPacket...)
 	return answer.True, err
 }
