@@ -85,8 +85,7 @@ func (l *load) events() (times string) {
 	for end := time.Now().Add(span); ; {
 		if event := os.Getenv("TEST_ENGINE_EVENT"); event != "" {
 			out, err := exec.CommandContext(l.t.Context(), "bash", "-c", event).CombinedOutput()
-			l.t.Logf("%s\n%s", event, out)
-			require.NoError(l.t, err, "the event did not happen")
+			require.NoError(l.t, err, "%s\ndid not happen: %s", event, out)
 		}
 		l.runFor(calm)
 		l.recovered()
