@@ -23,14 +23,16 @@
 // refuses writes, since it could not have been told of one: every
 // read counts as a write there.
 //
-// Most reads find JSON that is believed, and a look is enough (redisring.Ring.Look): the
-// value, and after it, on the same connection, the epoch. While a Redis has an epoch, its
-// values are as its writers left them, so the value was right when it was told. A look
-// touches no guard: a writer may put one right after the value was told. All else is
-// asked of a script, also "*", which counts beside its mark alone. A script costs Redis
-// four times as much, and what is missing takes both round trips before the database is
-// read. A Redis cluster, and a Redis that does not say its epoch, are asked by scripts
-// alone.
+// Most reads find JSON that is believed, and a look is enough (redisring.Ring.Look):
+// the value, and after it, on the same connection, the epoch. While a Redis has an
+// epoch, its values are as its writers left them, so the value was right when it was
+// told. Where the epoch was asked on the same connection less than 100 ms before the
+// value came, it is not asked again: a restart ends the connection, and a replica
+// refuses the look. A look touches no guard: a writer may put one right after the value
+// was told. All else is asked of a script, also "*", which counts beside its mark
+// alone. A script costs Redis at least four times as much, and what is missing takes
+// both round trips before the database is read. A Redis cluster, and a Redis that does
+// not say its epoch, are asked by scripts alone.
 //
 // Values are JSON objects for an hour, and "*" for "not found" for a minute, both
 // ±5 %. The epoch is their first member, cache_epoch, so that a node of a stock
@@ -57,6 +59,13 @@
 // answering those that are cut off with it; whoever writes an old value back into
 // a Redis that goes on running (RESTORE, a snapshot of the whole machine) brings
 // back its epoch, too. All three end with the value's life, after an hour.
+//
+// For the 100 ms in which it does not ask for the epoch a look may believe a Redis that
+// has lost writes: one that becomes a replica, takes another's state and is a primary
+// again, or a replica that takes writes (replica-read-only no), all within them and with
+// its connections left standing. Sentinel breaks them. Where the machine of the node is
+// halted, the 100 ms stand still. A proxy that has one connection lead to several
+// processes may answer any look with the value of one and the epoch of another.
 package lease
 
 import (

@@ -30,7 +30,8 @@ type Sight struct {
 }
 
 // Look asks for the strings at keys and for what tells whether they are to be believed,
-// in one round trip to each node. It costs Redis a quarter of what a script does.
+// in one round trip to each node. It costs Redis a quarter of what a script does, and a
+// twentieth where many look.
 //
 // A look is GETEX of each key and then INFO, in one pipeline, which one connection
 // carries to one process. GETEX reads as GET does, but counts as a write: a Redis that
@@ -38,6 +39,16 @@ type Sight struct {
 // INFO comes last. A Redis that becomes a replica, or stops being one, gets another
 // replication ID or another role, and no ID comes back: the primary that INFO tells of
 // was that primary when it told the values.
+//
+// Where INFO was sent on the connection less than 100 ms before the values came, they
+// alone are asked for: INFO costs five times what a value does. What it said holds, for
+// the connection leads to the same process, which is no replica, or it would refuse GETEX
+// with READONLY. What is not found out is a process that has become a replica and a
+// primary again in less than 100 ms and left the connection standing; sentinels break the
+// connections of what they make a replica. A replica that takes writes (replica-read-only
+// no) does not refuse GETEX, and is found out when INFO is asked again. A node whose
+// machine is halted sees no time pass. Behind a proxy that has one connection lead to
+// several processes, INFO may always speak of another one than the value's.
 //
 // A Redis cluster is not looked at: the commands of a pipeline may go to several of its
 // nodes, and INFO would speak of another one than the value's.
@@ -74,9 +85,9 @@ func (n *node) look(ctx context.Context, list []*Sight) {
 		return
 	}
 	var origin string
-	err := n.try(ctx, func(ctx context.Context, client redis.UniversalClient) (err error) {
+	err := n.try(ctx, func(ctx context.Context, _ redis.UniversalClient) (err error) {
 		var able bool
-		if origin, able, err = lookWith(ctx, client, list); !able {
+		if origin, able, err = n.kept.look(ctx, list); !able {
 			n.unlookedTill.Store(time.Now().Add(lookAgain).UnixNano())
 		}
 		return err
@@ -90,28 +101,12 @@ func (n *node) look(ctx context.Context, list []*Sight) {
 // are shared, and not changed.
 var infoArgs = []any{"info", "replication"}
 
-// lookWith asks. It is not able to where the node does not know a command, or does not
-// allow it, or does not say what it is.
-func lookWith(ctx context.Context, client redis.UniversalClient, list []*Sight) (origin string, able bool, err error) {
-	pipe := client.Pipeline()
-	cmds := make([]*redis.StringCmd, len(list))
-	for i, s := range list {
-		cmds[i] = redis.NewStringCmd(ctx, "getex", s.Key)
-		_ = pipe.Process(ctx, cmds[i])
-	}
+// lookWith asks for the values and for INFO. It is not able to where the node does not
+// know a command, or does not allow it, or does not say what it is.
+func lookWith(ctx context.Context, pipe redis.Pipeliner, list []*Sight) (origin string, able bool, err error) {
 	info := redis.NewStringCmd(ctx, infoArgs...)
-	_ = pipe.Process(ctx, info)
-	if err = exec(ctx, pipe); err != nil {
-		return "", true, err
-	}
-	for i, s := range list {
-		switch s.Value, err = cmds[i].Result(); {
-		case err == nil, errors.Is(err, redis.Nil):
-		case redis.HasErrorPrefix(err, "unknown command"), redis.HasErrorPrefix(err, "NOPERM"):
-			return "", false, nil
-		default:
-			return "", true, err
-		}
+	if able, err = getWith(ctx, pipe, list, info); err != nil || !able {
+		return "", able, err
 	}
 	text, err := info.Result()
 	switch {
@@ -122,6 +117,29 @@ func lookWith(ctx context.Context, client redis.UniversalClient, list []*Sight) 
 		return "", false, nil
 	}
 	return "", true, err
+}
+
+// getWith asks for the values, and then for what comes with them.
+func getWith(ctx context.Context, pipe redis.Pipeliner, list []*Sight, also ...redis.Cmder) (able bool, err error) {
+	cmds := make([]*redis.StringCmd, len(list))
+	for i, s := range list {
+		cmds[i] = redis.NewStringCmd(ctx, "getex", s.Key)
+		_ = pipe.Process(ctx, cmds[i])
+	}
+	_ = pipe.BatchProcess(ctx, also...)
+	if err = exec(ctx, pipe); err != nil {
+		return true, err
+	}
+	for i, s := range list {
+		switch s.Value, err = cmds[i].Result(); {
+		case err == nil, errors.Is(err, redis.Nil):
+		case redis.HasErrorPrefix(err, "unknown command"), redis.HasErrorPrefix(err, "NOPERM"):
+			return false, nil
+		default:
+			return true, err
+		}
+	}
+	return true, nil
 }
 
 // originIn returns the replication ID in what INFO says; empty where it speaks of a

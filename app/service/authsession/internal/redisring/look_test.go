@@ -69,7 +69,9 @@ func TestALookTellsValuesAndWhereTheyAre(t *testing.T) {
 func TestALookAsksWhatItReadsFromLast(t *testing.T) {
 	m := testenv.StartRedis(t)
 	r := open(t, m.Address)
+	w := stopped(r)
 	r.Look(t.Context(), "warm") // for the connection
+	w.pass(recent)
 	m.Do("CONFIG", "SET", "slowlog-log-slower-than", "0")
 	r.Look(t.Context(), "a", "b")
 	m.Do("CONFIG", "SET", "slowlog-log-slower-than", "-1")

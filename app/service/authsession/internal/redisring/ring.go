@@ -42,6 +42,7 @@ type Ring struct {
 type node struct {
 	conf        redisconf.Node
 	client      redis.UniversalClient
+	kept        *keeper // nil for a Redis cluster
 	failures    atomic.Int32
 	restingTill atomic.Int64 // Unix nanoseconds
 
@@ -55,7 +56,8 @@ func (n *node) String() string { return n.conf.Name() }
 func New(list redisconf.Nodes) *Ring {
 	r := &Ring{}
 	for _, c := range list {
-		r.nodes = append(r.nodes, &node{conf: c, client: NewClient(c)})
+		client := NewClient(c)
+		r.nodes = append(r.nodes, &node{conf: c, client: client, kept: newKeeper(client)})
 	}
 	if len(r.nodes) > 1 {
 		r.dispatch = hash.NewConsistentHash()

@@ -45,6 +45,7 @@ func TestARingFollowsTheSentinels(t *testing.T) {
 	require.NoError(t, r.Ping(t.Context(), "Cache"))
 	require.Equal(t, group, r.Node("k"))
 	require.Equal(t, "before", first.Do("GET", "k"))
+	require.Equal(t, "before", r.Look(t.Context(), "k")[0].Value)
 
 	sentinels.Kill(0)
 	first.Kill()

@@ -102,3 +102,9 @@ func (s *Sentinels) Forget() {
 		require.NoError(s.t, client.Remove(context.Background(), s.group).Err())
 	}
 }
+
+// FailOver has them make the replica the primary, as an operator does.
+func (s *Sentinels) FailOver() {
+	s.t.Helper()
+	require.NoError(s.t, s.clients[0].Failover(context.Background(), s.group).Err())
+}
