@@ -25,8 +25,26 @@ func (t *Tx) Invalidate(ctx context.Context, keys ...string) error {
 	return t.d.remember(ctx, t, t.write.Hold(ctx, keys...))
 }
 
-// change runs a write in a transaction that makes copies in the cache stale.
+// change runs a write in a transaction that makes copies in the cache stale. When it
+// returns, no node shows what was before; where Redis cannot be told, that takes about a
+// second more (lease.Change.End).
 func (d *Dao) change(ctx context.Context, write func(ctx context.Context, tx *Tx) error) error {
+	untold, err := d.changeAhead(ctx, write)
+	untold.Wait(ctx)
+	return err
+}
+
+// amend is change for a write that takes nothing away from anybody, or only what is over: a
+// new key, what a device says of itself, marks of use, and what is swept. It does not wait
+// for other nodes. Where Redis cannot be told, they may show what was before for a second.
+// There are very many such writes, and calls that wait would take the places of reads.
+func (d *Dao) amend(ctx context.Context, write func(ctx context.Context, tx *Tx) error) error {
+	_, err := d.changeAhead(ctx, write)
+	return err
+}
+
+// changeAhead is change without the wait for other nodes, which is the caller's.
+func (d *Dao) changeAhead(ctx context.Context, write func(ctx context.Context, tx *Tx) error) (*lease.Untold, error) {
 	w := d.cache.Begin()
 	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 		return write(ctx, &Tx{Session: tx, d: d, write: w})
@@ -38,8 +56,7 @@ func (d *Dao) change(ctx context.Context, write func(ctx context.Context, tx *Tx
 	case err != nil:
 		outcome = lease.Undone
 	}
-	w.End(ctx, outcome)
-	return err
+	return w.Release(ctx, outcome), err
 }
 
 // OnLateRelease makes told hear of perm keys whose logins have changed, or may

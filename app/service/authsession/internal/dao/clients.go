@@ -13,7 +13,7 @@ import (
 // SetLayer stores the layer a device speaks. An empty ip leaves the stored one.
 func (d *Dao) SetLayer(ctx context.Context, perm int64, ip string, layer int32) error {
 	country, region := d.place(ip)
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
+	return d.amendLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 		return d.storeDevice(ctx, tx, perm, ip, country, region, []column{{"layer", layer}}, []column{{"api_id", 0}, {"params", "null"}})
 	})
 }
@@ -33,7 +33,7 @@ func (d *Dao) storeDevice(ctx context.Context, tx sqlx.Session, perm int64, ip, 
 // Another app or device than before on a login is an event.
 func (d *Dao) SetClient(ctx context.Context, perm int64, c Client) error {
 	country, region := d.place(c.IP)
-	return d.changeLoginsOn(ctx, perm, func(ctx context.Context, tx *Tx, on []loginOn) error {
+	return d.amendLoginsOn(ctx, perm, func(ctx context.Context, tx *Tx, on []loginOn) error {
 		return d.setClient(ctx, tx, perm, on, c, country, region)
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/lease"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
@@ -46,19 +47,26 @@ type Ended struct {
 // more. Copies of all of them leave the cache, of those too that had ended
 // before: so whatever a copy says, ending its login again puts it right.
 func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) (ended []Ended, err error) {
+	var untold []*lease.Untold
+	defer func() { // for all batches at once
+		for _, u := range untold {
+			u.Wait(ctx)
+		}
+	}()
 	for batch := range slices.Chunk(list, endBatch) {
 		ids, perms := make([]int64, len(batch)), make([]int64, len(batch))
 		for i, r := range batch {
 			ids[i], perms[i] = r.ID, r.AuthKeyID
 		}
 		var done []Ended
-		err := d.change(ctx, func(ctx context.Context, tx *Tx) error {
+		u, err := d.changeAhead(ctx, func(ctx context.Context, tx *Tx) error {
 			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
 			}
 			done, err = d.end(ctx, tx, ids, ending{why: why, by: by})
 			return err
 		})
+		untold = append(untold, u)
 		if err != nil {
 			return ended, fmt.Errorf("ending sessions: %w", err)
 		}

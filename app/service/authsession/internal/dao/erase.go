@@ -16,7 +16,7 @@ const ofAnother = "EXISTS (SELECT 1 FROM auth_users WHERE auth_users.auth_key_id
 // EraseBatch removes up to limit rows of a user's ended logins, as many of their
 // history, and the devices of both, in one transaction. Nothing: there are no more.
 func (d *Dao) EraseBatch(ctx context.Context, userID int64, limit int) (erased Rows, err error) {
-	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	err = d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		erased = Rows{}
 		var logins, history []ownRow
 		err := tx.QueryRowsCtx(ctx, &logins, "SELECT id, auth_key_id FROM auth_users WHERE user_id = ? AND deleted = 1 LIMIT ? FOR UPDATE", userID, limit)

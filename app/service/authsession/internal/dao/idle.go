@@ -116,12 +116,13 @@ func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, by By) (en
 }
 
 // expire is for a login that has expired by its cached copy. It ends the login if the row
-// in MySQL says so, too. In either case the copy is renewed.
+// in MySQL says so, too. In either case the copy is renewed. Other nodes see by their copies
+// that the login has expired.
 func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 	var ids []int64
 	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)
 	if err == nil {
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
+		err = d.amendLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 			_, err := d.end(ctx, tx, ids, ending{idle: func(l *logins.Login) logins.Reason { return logins.Overdue(l, d.Now()) }})
 			return err
 		})

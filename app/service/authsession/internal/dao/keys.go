@@ -150,7 +150,7 @@ func (d *Dao) CreateKey(ctx context.Context, k Key, expiresIn int32) error {
 	if k.Type != Permanent && expiresIn > 0 {
 		expiresAt = d.Now() + int64(expiresIn)
 	}
-	return d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	return d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		if err := tx.Invalidate(ctx, keyCacheKey(k.AuthKeyID)); err != nil { // it may be known as unknown
 			return err
 		}

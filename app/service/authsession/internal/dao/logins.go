@@ -206,20 +206,29 @@ func (r *loginRow) client(perm int64) *Client {
 	return c
 }
 
-// changeLogin runs a write that makes perm's login stale, and what else it
+// changeLogin is change for a write that makes perm's login stale, and what else it
 // holds.
 func (d *Dao) changeLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx) error) error {
-	return d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	return d.change(ctx, onLogin(perm, write))
+}
+
+// amendLogin is amend for such a write.
+func (d *Dao) amendLogin(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx) error) error {
+	return d.amend(ctx, onLogin(perm, write))
+}
+
+func onLogin(perm int64, write func(ctx context.Context, tx *Tx) error) func(ctx context.Context, tx *Tx) error {
+	return func(ctx context.Context, tx *Tx) error {
 		if err := tx.Invalidate(ctx, dataCacheKey(perm)); err != nil {
 			return err
 		}
 		return write(ctx, tx)
-	})
+	}
 }
 
 // SetPushSession stores the session that Android's push goes to.
 func (d *Dao) SetPushSession(ctx context.Context, perm, userID, sessionID int64) error {
-	return d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
+	return d.amendLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 		_, err := tx.ExecCtx(ctx, "UPDATE auth_users SET android_push_session_id = ? WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", sessionID, perm, userID)
 		return err
 	})

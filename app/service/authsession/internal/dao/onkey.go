@@ -48,12 +48,24 @@ var errSignedIn = errors.New("the logins of the key have changed")
 // come after its locks; after a sign-in in between, which the write reports as
 // errSignedIn, it begins again.
 func (d *Dao) changeLoginsOn(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx, on []loginOn) error) error {
+	return d.onLogins(ctx, perm, d.changeLogin, write)
+}
+
+// amendLoginsOn is amendLogin for such a write.
+func (d *Dao) amendLoginsOn(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx, on []loginOn) error) error {
+	return d.onLogins(ctx, perm, d.amendLogin, write)
+}
+
+func (d *Dao) onLogins(ctx context.Context, perm int64,
+	run func(ctx context.Context, perm int64, write func(ctx context.Context, tx *Tx) error) error,
+	write func(ctx context.Context, tx *Tx, on []loginOn) error,
+) error {
 	for attempt := 1; ; attempt++ {
 		on, err := loginsOn(ctx, d.conn, perm)
 		if err != nil {
 			return err
 		}
-		err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error { return write(ctx, tx, on) })
+		err = run(ctx, perm, func(ctx context.Context, tx *Tx) error { return write(ctx, tx, on) })
 		if !errors.Is(err, errSignedIn) || attempt == maxSignedIn {
 			return err
 		}

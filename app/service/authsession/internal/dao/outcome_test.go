@@ -185,6 +185,40 @@ func TestWhatANodeLeavesBehindIsFinished(t *testing.T) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
+// What a node ends that cannot reach Redis, no other node shows once it has ended.
+func TestNoNodeShowsALoginThatHasEnded(t *testing.T) {
+	s := newStore(t)
+	network := tcpproxy.Start(t, s.mini.Addr())
+	d := s.open(s.dsn, network.Addr())
+	list := s.login(s.nodes[1], 777, 41)
+	require.EqualValues(t, 777, s.user(s.nodes[1], 41))
+	network.Cut()
+	_, err := d.End(t.Context(), list, logins.ByAdmin, By{Actor: "test"})
+	require.NoError(t, err)
+	require.Zero(t, s.user(s.nodes[1], 41))
+}
+
+// While Redis is away, batches wait for other nodes at the same time, and what takes
+// nothing away does not wait.
+func TestHowLongWritesWaitForOtherNodes(t *testing.T) {
+	s := newStore(t)
+	for perm := range int64(3*endBatch + 1) {
+		s.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_active) VALUES (?, 777, ?, ?)", perm+1, perm+1, now)
+	}
+	d := s.nodes[0]
+	list, err := d.LiveOf(t.Context(), 777)
+	require.NoError(t, err)
+	s.mini.SetError("away")
+	began := time.Now()
+	require.NoError(t, d.SetLayer(t.Context(), 41, "", 5))
+	require.Less(t, time.Since(began), time.Second)
+	began = time.Now()
+	_, err = d.End(t.Context(), list, logins.ByAdmin, By{Actor: "test"})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, time.Since(began), time.Second)
+	require.Less(t, time.Since(began), 4*time.Second, "four batches, a second each")
+}
+
 // What an ended transaction would have remembered is not remembered.
 func TestAnUndoneChangeLeavesNothingBehind(t *testing.T) {
 	s := newStore(t)

@@ -162,7 +162,7 @@ func (d *Dao) resealRows(ctx context.Context, rows []bodyRow) (rewritten int, er
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
-	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	err = d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		rewritten = 0
 		if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, ids)...); err != nil {
 			return err

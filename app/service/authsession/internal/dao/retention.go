@@ -178,7 +178,7 @@ func (d *Dao) remove(ctx context.Context, k overKind, rows []overRow, before int
 		args = append(args, before)
 	}
 	var n int64
-	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	err = d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		if k.cached {
 			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, keys)...); err != nil {
 				return err

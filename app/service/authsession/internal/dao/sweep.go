@@ -125,7 +125,7 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 	if err := s.d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
 		return 0, fmt.Errorf("sweep: legacy keys: %w", err)
 	}
-	err = s.d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	err = s.d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
 			return err
 		}

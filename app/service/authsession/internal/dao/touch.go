@@ -81,7 +81,7 @@ func (t Touches) Store(ctx context.Context, list []touch.Touch) error {
 	}
 	ids, dates := byKey(list, func(one touch.Touch) any { return one.Seen })
 	in := "(" + placeholders(len(ids)) + ")"
-	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
+	err = d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		result, err := tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, CASE auth_key_id"+
 			strings.Repeat(" WHEN ? THEN ?", len(ids))+" ELSE 0 END) WHERE auth_key_id IN "+in+" AND deleted = 0", append(dates, ids...)...)
 		if err != nil {

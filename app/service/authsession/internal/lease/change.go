@@ -2,6 +2,7 @@ package lease
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisring"
@@ -65,18 +66,26 @@ func (w *Change) Hold(ctx context.Context, keys ...string) (missed []string) {
 	return missed
 }
 
-// End ends the change. The keys are clean when it returns, but for those that
-// Redis could not be told of.
-func (w *Change) End(ctx context.Context, outcome Outcome) {
+// End ends the change. When it returns, no node shows what was before a change that is
+// Written, but for the limits of the package: the keys are clean, or whoever looks into
+// the ledger has seen them there. That takes about a second more where Redis could not
+// be told. Less is promised when ctx ends or the cache is closed meanwhile.
+func (w *Change) End(ctx context.Context, outcome Outcome) { w.Release(ctx, outcome).Wait(ctx) }
+
+// Release is the part of End that does not wait for other nodes; Wait does. nil: there
+// is nothing to wait for.
+func (w *Change) Release(ctx context.Context, outcome Outcome) *Untold {
 	if len(w.keys) == 0 {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ended := time.Now()
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	if outcome == Unknown {
 		counted.Add(float64(len(w.keys)), "unknown")
 		w.c.owe(w.keys, debt{token: w.token, doubtful: true})
-		return
+		w.c.goOn()
+		return nil
 	}
 	var held, missed []string
 	for _, key := range w.keys {
@@ -89,12 +98,22 @@ func (w *Change) End(ctx context.Context, outcome Outcome) {
 	if outcome == Written && len(missed) > 0 {
 		counted.Add(float64(len(missed)), "remembered")
 		w.c.owe(missed, debt{listed: true})
+		w.c.goOn()
 	}
-	errs := w.c.runEach(ctx, releaseScript, held, w.token)
-	if err := redisring.First(errs); err != nil && outcome == Written {
-		failures.Errorf("cache: cannot release changed keys, going on in the background: %v", err)
-		w.c.owe(failedOf(held, errs), debt{token: w.token})
+	errs := w.c.runEach(bounded, releaseScript, held, w.token)
+	failed := failedOf(held, errs)
+	if outcome != Written || len(missed)+len(failed) == 0 {
+		return nil
 	}
+	u := &Untold{c: w.c, token: w.token, keys: slices.Concat(missed, failed), ended: ended, listed: ended}
+	if len(failed) > 0 {
+		failures.Errorf("cache: cannot release changed keys, going on in the background: %v", redisring.First(errs))
+		w.c.owe(failed, debt{token: w.token}) // first: Close hands it on
+		u.rest = failed
+		u.remember(ctx)
+		w.c.goOn()
+	}
+	return u
 }
 
 // runEach runs a script on values and their guards.

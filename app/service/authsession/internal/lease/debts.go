@@ -54,10 +54,14 @@ type debt struct {
 // the cache for them.
 func (c *Cache) owe(keys []string, d debt) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, key := range keys {
 		c.note(key, d)
 	}
-	c.mu.Unlock()
+}
+
+// goOn has the follow-up do what can be done now.
+func (c *Cache) goOn() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -103,17 +107,46 @@ func (c *Cache) tokens(such func(*debt) bool) map[string]string {
 	return found
 }
 
-func (c *Cache) followUp(ctx context.Context) {
-	defer close(c.done)
+// look looks into the ledger, twice a second. What is to be done about what it finds is
+// done beside it, since that takes as long as Redis does: other nodes count on the looks.
+func (c *Cache) look(ctx context.Context) {
 	tick := time.NewTicker(period)
 	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, roundBound)
+		entries := c.list(bounded)
+		cancel()
+		if len(entries) > 0 || c.own() {
+			c.goOn()
+		}
+	}
+}
+
+// own reports whether this node has something to do that the ledger does not tell of.
+func (c *Cache) own() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, d := range c.debts {
+		if d.token != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// followUp does what is to be done, whenever something is.
+func (c *Cache) followUp(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			c.part()
 			return
 		case <-c.wake:
-		case <-tick.C:
 		}
 		for c.lookOnce(ctx) {
 		}
@@ -183,7 +216,7 @@ func (c *Cache) clear(ctx context.Context) {
 	for i, key := range keys {
 		d := c.debts[key]
 		switch {
-		case d.token != tokens[key]: // another write has come since
+		case d == nil || d.token != tokens[key]: // the ledger has it, or another write has come since
 		case errs == nil || errs[i] == nil:
 			released = append(released, key)
 			if d.token = ""; !d.listed {
@@ -193,6 +226,7 @@ func (c *Cache) clear(ctx context.Context) {
 			d.token, d.listed, d.round = "", true, c.round
 		}
 	}
+	c.ease()
 	c.mu.Unlock()
 	counted.Add(float64(len(released)), "released")
 	c.tellLate(released)
@@ -228,6 +262,10 @@ func (c *Cache) list(ctx context.Context) (entries []Entry) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if round < c.looked {
+		return entries // a look that began later has ended
+	}
+	c.looked = round
 	c.blind = len(entries) == maxListed // what comes after these is not known
 	for _, e := range entries {
 		c.note(e.Key, debt{listed: true})
@@ -239,6 +277,7 @@ func (c *Cache) list(ctx context.Context) (entries []Entry) {
 			}
 		}
 	}
+	c.ease()
 	return entries
 }
 

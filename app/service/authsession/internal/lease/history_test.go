@@ -56,7 +56,7 @@ func (s *scene) play(disturb func(until time.Time)) (violations int64) {
 			h := s.history[k]
 			wg.Go(func() {
 				for time.Now().Before(until) {
-					s.writeOnce(i, c, key, h)
+					s.writeOnce(c, key, h)
 					pause()
 				}
 			})
@@ -82,9 +82,8 @@ func (s *scene) play(disturb func(until time.Time)) (violations int64) {
 	return violations
 }
 
-// writeOnce writes a version. While Redis cannot be told of it, it is finished
-// for the readers of its own node alone.
-func (s *scene) writeOnce(node int, c *Cache, key string, h *testenv.History) {
+// writeOnce writes a version. It is finished for all nodes when the write has ended.
+func (s *scene) writeOnce(c *Cache, key string, h *testenv.History) {
 	s.still.RLock()
 	defer s.still.RUnlock()
 	var version int64
@@ -93,10 +92,6 @@ func (s *scene) writeOnce(node int, c *Cache, key string, h *testenv.History) {
 		version = h.Commit(nil)
 		pause()
 	})
-	h.FinishedHere(node, version)
-	for c.owes(key) {
-		pause()
-	}
 	h.Finished(version)
 }
 

@@ -47,18 +47,36 @@
 // stands there, and removes it from Redis and then from the ledger as soon as it
 // can: also what a node has left behind that is no more.
 //
+// A hold may also be lost, with a primary that dies before its replica has it. Then
+// readers may fill the new primary with what was before the COMMIT. The release
+// empties it after the COMMIT; where that fails, too, the key goes into the ledger.
+//
+// A write that has ended is one that no node shows the state before. So a write whose
+// keys are in the ledger ends when some node has released them, or when every node must
+// have seen them there: they have stood there for one second. A look that began just
+// before they came has not seen them; the next one begins half a second after it, and has
+// as long to end. What one node does about its debts takes as long as Redis does, so
+// looks do not wait for that.
+//
 // Where it is not known whether a write has happened, its token is kept in
 // place, for as long as a value lives, and its keys are released only when the
 // database has settled it.
 //
 // # Limits
 //
-// What Redis was not told of, nodes that reach it may believe until they look
-// into the ledger: half a second after the write. A node that reaches Redis but
-// not the database cannot look; a primary that was cut off and replaced goes on
-// answering those that are cut off with it; whoever writes an old value back into
-// a Redis that goes on running (RESTORE, a snapshot of the whole machine) brings
-// back its epoch, too. All three end with the value's life, after an hour.
+// What Redis was not told of may be believed after the write has ended by a node whose
+// look into the ledger takes longer than half a second, or that stood still for so
+// long, until its look ends. Other nodes may believe it for a second more where the
+// wait was cut short (its caller had no time left, or the node was stopped), and where
+// a write does not wait at all (Change.Release). Where the database has taken the write
+// and then, for three seconds, does not take the key of a release that failed, they may
+// until it does.
+//
+// A node that reaches Redis but not the database cannot look; a primary that was cut
+// off and replaced goes on answering those that are cut off with it; whoever writes an
+// old value back into a Redis that goes on running (RESTORE, a snapshot of the whole
+// machine) brings back its epoch, too. All three end with the value's life, after an
+// hour.
 //
 // For the 100 ms in which it does not ask for the epoch a look may believe a Redis that
 // has lost writes: one that becomes a replica, takes another's state and is a primary
@@ -100,14 +118,17 @@ type Cache struct {
 	late    func(keys []string)
 	flights syncx.SingleFlight
 
-	mu    sync.RWMutex
-	debts map[string]*debt
-	blind bool // what the ledger has is not known, or not all of it
-	round uint64
+	mu     sync.RWMutex
+	debts  map[string]*debt
+	blind  bool          // what the ledger has is not known, or not all of it
+	round  uint64        // of the look that began last
+	looked uint64        // of the one that this is from
+	eased  chan struct{} // closed when less may be owed
 
-	stop context.CancelFunc
-	wake chan struct{}
-	done chan struct{}
+	stop    context.CancelFunc
+	closing <-chan struct{}
+	wake    chan struct{}
+	work    sync.WaitGroup
 }
 
 // New returns a cache that keeps its debts in ledger, into which it looks at
@@ -122,21 +143,26 @@ func New(ring *redisring.Ring, ledger Ledger, late func(keys []string)) *Cache {
 		flights: syncx.NewSingleFlight(),
 		debts:   map[string]*debt{},
 		blind:   true,
+		eased:   make(chan struct{}),
 		stop:    stop,
+		closing: ctx.Done(),
 		wake:    make(chan struct{}, 1),
-		done:    make(chan struct{}),
 	}
 	bounded, cancel := context.WithTimeout(ctx, roundBound)
 	defer cancel()
-	c.list(bounded)
-	go c.followUp(ctx)
+	if len(c.list(bounded)) > 0 {
+		c.goOn()
+	}
+	c.work.Go(func() { c.look(ctx) })
+	c.work.Go(func() { c.followUp(ctx) })
 	return c
 }
 
-// Close ends the follow-up of debts. Ring and ledger stay open.
+// Close ends the follow-up of debts, and whatever waits for other nodes. Ring and ledger
+// stay open.
 func (c *Cache) Close() {
 	c.stop()
-	<-c.done
+	c.work.Wait()
 }
 
 // Loader reads a value from the database; nil means that there is none. Store

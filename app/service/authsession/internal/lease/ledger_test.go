@@ -16,6 +16,8 @@ type book struct {
 	pending  map[string]bool // keys of writes that have not been decided
 	down     bool
 	released []string // what caches said they had released late
+
+	listing, forgetting func() // what happens before an answer
 }
 
 var errDown = errors.New("the database is down")
@@ -35,14 +37,41 @@ func (b *book) Remember(_ context.Context, keys []string) error {
 
 func (b *book) Listed(_ context.Context, limit int) ([]Entry, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	listing := b.listing
+	b.listing = nil
 	if b.down {
+		b.mu.Unlock()
 		return nil, errDown
 	}
-	return slices.Clone(b.entries[:min(limit, len(b.entries))]), nil
+	entries := slices.Clone(b.entries[:min(limit, len(b.entries))])
+	b.mu.Unlock()
+	if listing != nil {
+		listing()
+	}
+	return entries, nil
+}
+
+// onListed has f run once, after the next look and before its answer.
+func (b *book) onListed(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listing = f
+}
+
+// onForget has f run before entries are removed.
+func (b *book) onForget(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.forgetting = f
 }
 
 func (b *book) Forget(_ context.Context, ids []int64) error {
+	b.mu.Lock()
+	forgetting := b.forgetting
+	b.mu.Unlock()
+	if forgetting != nil {
+		forgetting()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.entries = slices.DeleteFunc(b.entries, func(e Entry) bool { return slices.Contains(ids, e.ID) })
