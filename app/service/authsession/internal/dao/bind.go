@@ -97,9 +97,9 @@ func (d *Dao) bindingEnd(ctx context.Context, tx sqlx.Session, temp int64, end f
 // surplusKeys are the temp keys of perm that give way to temp. The one that ends
 // last stays longest; without a known end, the one that was made last.
 func (d *Dao) surplusKeys(ctx context.Context, tx sqlx.Session, perm, temp int64) (ids []int64, err error) {
-	err = tx.QueryRowsCtx(ctx, &ids, "SELECT i.auth_key_id FROM auth_key_infos i LEFT JOIN auth_key_lifetimes l ON l.auth_key_id = i.auth_key_id"+
-		" WHERE i.perm_auth_key_id = ? AND i.auth_key_id NOT IN (?, ?)"+
-		" ORDER BY COALESCE(NULLIF(l.bound_until, 0), NULLIF(l.expires_at, 0), UNIX_TIMESTAMP(i.created_at) + ?) DESC, i.id DESC LIMIT ? OFFSET ?",
+	err = tx.QueryRowsCtx(ctx, &ids, "SELECT i.auth_key_id FROM auth_key_infos i WHERE i.perm_auth_key_id = ? AND i.auth_key_id NOT IN (?, ?) ORDER BY COALESCE("+
+		"(SELECT COALESCE(NULLIF(l.bound_until, 0), NULLIF(l.expires_at, 0)) FROM auth_key_lifetimes l WHERE l.auth_key_id = i.auth_key_id),"+
+		" UNIX_TIMESTAMP(i.created_at) + ?) DESC, i.id DESC LIMIT ? OFFSET ?",
 		perm, perm, temp, usualLife, dropBatch, maxTempKeys-1)
 	return ids, err
 }

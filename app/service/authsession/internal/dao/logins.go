@@ -102,10 +102,10 @@ const loginColumns = clientColumns + ", COALESCE(a.proxy, '') AS proxy, COALESCE
 	" p.auth_key_id IS NOT NULL AS has_pending" +
 	" FROM auth_key_infos i" +
 	" LEFT JOIN auths a ON a.auth_key_id = i.auth_key_id AND a.deleted = 0" +
-	" LEFT JOIN auth_users u ON u.auth_key_id = i.auth_key_id AND u.deleted = 0" +
+	" LEFT JOIN auth_users u ON u.id = (SELECT id FROM auth_users WHERE auth_key_id = i.auth_key_id AND deleted = 0 ORDER BY date_active DESC, id DESC LIMIT 1)" +
 	" LEFT JOIN auth_user_settings s ON s.user_id = u.user_id" +
 	" LEFT JOIN auth_password_pendings p ON p.auth_key_id = i.auth_key_id AND p.user_id = u.user_id" +
-	" WHERE i.auth_key_id = ? ORDER BY u.date_active DESC, u.id DESC LIMIT 1"
+	" WHERE i.auth_key_id = ?"
 
 // nobody is the login of a key of which nothing is known.
 var nobody = &Login{}

@@ -90,8 +90,8 @@ func (p *Plans) Runs() (n int) {
 	return n
 }
 
-// Bad are the statements that read a table or an index from end to end, or
-// sort much, and how.
+// Bad are the statements that read a table or an index from end to end, sort much,
+// or make a temporary table, and how.
 func (p *Plans) Bad() map[string]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,8 +177,8 @@ func (p *Plans) judge(query string, args []any) (problem string) {
 		}
 		var n int
 		_, _ = fmt.Sscan(plan["rows"], &n) // none where there is no table
-		sorts := strings.Contains(plan["extra"], "filesort") || strings.Contains(plan["extra"], "temporary")
-		if plan["type"] == "ALL" && n > 1 && (plan["table"] != debts || n > manyRows) || plan["type"] == "index" && n > window || sorts && n > manyRows {
+		sorts, copies := strings.Contains(plan["extra"], "filesort"), strings.Contains(plan["extra"], "temporary")
+		if copies || plan["type"] == "ALL" && n > 1 && (plan["table"] != debts || n > manyRows) || plan["type"] == "index" && n > window || sorts && n > manyRows {
 			problem += fmt.Sprintf("table %s: type %s, key %s, %d rows, %s; ", plan["table"], plan["type"], plan["key"], n, plan["extra"])
 		}
 	}
