@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -78,7 +77,7 @@ BFFProxyClients:
 %[7]s
 `, addr, c.addr["authsession"], c.addr["status"], c.addr["gateway"], c.addr["bff"], cmp.Or(c.addr[ownBFF], c.addr["bff"]), strings.Join(more, "\n")), 0o600))
 	var out bytes.Buffer
-	cmd := exec.Command(os.Args[0])
+	cmd := scheduled("--other", "0", os.Args[0]) // whatever this process has (comeFirst)
 	cmd.Env = append(os.Environ(), nodeFile+"="+file)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	require.NoError(tb, cmd.Start())
