@@ -22,15 +22,15 @@ func (r *relay) prune(ctx context.Context) error {
 	if err != nil || last == 0 {
 		return err
 	}
-	var newest int64
-	if err := r.db.QueryRowContext(ctx, "SELECT COALESCE(MAX(id), 0) FROM session_events").Scan(&newest); err != nil {
+	var newest, step int64 // on Galera ids go up by the number of nodes
+	if err := r.db.QueryRowContext(ctx, "SELECT COALESCE(MAX(id), 0), @@auto_increment_increment FROM session_events").Scan(&newest, &step); err != nil {
 		return err
 	}
 	until := time.Now().Add(-r.conf.Retain).UnixMilli()
 	for range pruneMost {
 		var id, no, at int64
 		err := r.db.QueryRowContext(ctx, "SELECT id, published_no, published_at FROM session_events WHERE published_no > 0 ORDER BY published_no LIMIT 1").Scan(&id, &no, &at)
-		if errors.Is(err, sql.ErrNoRows) || err == nil && (no >= last || at >= until && id > newest-r.conf.MaxLen) {
+		if errors.Is(err, sql.ErrNoRows) || err == nil && (no >= last || at >= until && id > newest-step*r.conf.MaxLen) {
 			return nil
 		}
 		if err == nil {
