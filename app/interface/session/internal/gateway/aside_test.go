@@ -14,7 +14,7 @@ import (
 )
 
 // Small packets of everybody waited in the connection that megabytes of others were in: over
-// a network of 100 MB/s for four milliseconds (BenchmarkBesideBulkyPackets).
+// a network of 100 MB/s for four milliseconds more (BenchmarkBesideBulkyPackets).
 func TestBulkyPacketsHaveAConnectionOfTheirOwn(t *testing.T) {
 	for name, c := range map[string]struct {
 		streams func(*peer) gateway.RPCGatewayStreamServer

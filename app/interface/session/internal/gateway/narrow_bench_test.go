@@ -1,14 +1,14 @@
 package gateway
 
 import (
-	"io"
-	"net"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 )
 
 // BenchmarkBesideBulkyPackets is how long small packets of one key take to a gateway while
@@ -18,7 +18,9 @@ import (
 func BenchmarkBesideBulkyPackets(b *testing.B) {
 	const keys, pause = 4, 5 * time.Millisecond
 	p := (&peer{}).start(b, withStreams)
-	addr := narrow(b, p.addr, 100e6)
+	network := tcpproxy.Start(b, p.addr)
+	network.Stall(narrow(100e6))
+	addr := network.Addr()
 	g, _ := newGateways(b)
 	g.Send(1, packetFor(addr, 1, 0))
 	require.NoError(b, g.Flush(b.Context())) // it answers
@@ -63,56 +65,21 @@ func (p *peer) has(session int64, n uint64) bool {
 	return last.SessionId == session && number(last) == n
 }
 
-// narrow is a way to an address that takes so many bytes a second, whatever the number of
-// connections.
-func narrow(tb testing.TB, to string, rate float64) (addr string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	tb.Cleanup(func() { _ = listener.Close() })
+// narrow is how long a piece of data waits on a way that takes so many bytes a second,
+// whatever the number of connections (tcpproxy.Proxy.Stall).
+func narrow(rate float64) func(piece []byte) time.Duration {
 	var mu sync.Mutex
 	var free time.Time
-	pass := func(bytes int) {
+	return func(piece []byte) time.Duration {
 		mu.Lock()
+		defer mu.Unlock()
 		if now := time.Now(); free.Before(now) {
 			free = now
 		}
-		free = free.Add(time.Duration(float64(bytes) / rate * float64(time.Second)))
-		ahead := time.Until(free)
-		mu.Unlock()
-		if ahead > time.Millisecond { // timers are no finer
-			time.Sleep(ahead)
+		free = free.Add(time.Duration(float64(len(piece)) / rate * float64(time.Second)))
+		if ahead := time.Until(free); ahead > time.Millisecond { // timers are no finer
+			return ahead
 		}
+		return 0
 	}
-	go func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			go func() {
-				_, _ = io.Copy(in, out)
-				_ = in.Close()
-			}()
-			go func() {
-				defer out.Close()
-				b := make([]byte, 16<<10)
-				for {
-					n, err := in.Read(b)
-					if err != nil {
-						return
-					}
-					pass(n)
-					if _, err := out.Write(b[:n]); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return listener.Addr().String()
 }
