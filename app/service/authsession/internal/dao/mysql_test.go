@@ -1,16 +1,19 @@
 package dao
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/lang"
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
+	"github.com/tgsession/tgsession/app/internal/tcpproxy"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/config"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
@@ -63,6 +66,28 @@ func TestConnectionsAreAsTheStatementsNeedThem(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+}
+
+// A node of Galera that did not answer in time was taken for a single server, and read too
+// early until it was started again.
+func TestAServerThatDoesNotAnswerIsNoSingleOne(t *testing.T) {
+	c, err := mysql.ParseDSN(testenv.DSN(t, false))
+	require.NoError(t, err)
+	network := tcpproxy.Start(t, c.Addr)
+	goOn := make(chan struct{})
+	defer close(goOn)
+	network.Stall(func(piece []byte) time.Duration {
+		if bytes.Contains(piece, []byte("wsrep_on")) {
+			<-goOn
+		}
+		return 0
+	})
+	c.Addr = network.Addr()
+	pool := Pool{DSN: c.FormatDSN(), Active: 1, Idle: 1}
+	conf, err := mysqlConfig(pool, false)
+	require.NoError(t, err)
+	_, err = open(t.Context(), pool, conf, time.Second)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
 // After a fail-over an old primary refuses writes for as long as it lives: its

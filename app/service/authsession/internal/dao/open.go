@@ -169,13 +169,21 @@ func open(ctx context.Context, c Pool, conf *mysql.Config, within time.Duration)
 		return nil, fmt.Errorf("MySQL at %s (user %s, database %s) cannot be used: %w: start it or correct Mysql.DSN",
 			conf.Addr, conf.User, conf.DBName, err)
 	}
-	if conf.Params[syncWait] == "" && isGalera(ctx, db) {
-		db.Close()
-		conf = conf.Clone()
-		conf.Params[syncWait] = syncAll
-		return open(ctx, c, conf, within)
+	if conf.Params[syncWait] != "" {
+		return db, nil
 	}
-	return db, nil
+	galera, err := isGalera(ctx, db)
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("MySQL at %s does not say whether it is a node of Galera: %w", conf.Addr, err)
+	}
+	if !galera {
+		return db, nil
+	}
+	db.Close()
+	conf = conf.Clone()
+	conf.Params[syncWait] = syncAll
+	return open(ctx, c, conf, within)
 }
 
 // A node of a Galera cluster answers a read before it has applied what others
@@ -188,11 +196,17 @@ const (
 	syncAll  = "7" // reads, updates and deletions, insertions
 )
 
-// isGalera reports whether the server is a node of a Galera cluster.
-func isGalera(ctx context.Context, db *sql.DB) bool {
+// isGalera reports whether the server is a node of a Galera cluster; a proxy that refuses
+// the question counts as none. Where nothing answers, that is an error: a node of Galera
+// that is taken for a single server would be read too early for as long as this process
+// runs.
+func isGalera(ctx context.Context, db *sql.DB) (bool, error) {
 	var name, value string
 	err := db.QueryRowContext(ctx, "SHOW VARIABLES LIKE 'wsrep_on'").Scan(&name, &value)
-	return err == nil && strings.EqualFold(value, "ON")
+	if errors.Is(err, sql.ErrNoRows) || err != nil && !mayPass(err) {
+		return false, nil
+	}
+	return strings.EqualFold(value, "ON"), err
 }
 
 type quiet struct{}
