@@ -129,6 +129,8 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(d.BindKey(ctx, key.AuthKeyID, temp.AuthKeyID, func(int64) (int64, error) { return now + 86400, nil }))
 	one(d.BindKey(ctx, 15_011, testenv.TempBase+15_011, func(int64) (int64, error) { return now + 86400, nil })) // stored plain
 	one(d.Key(ctx, key.AuthKeyID))
+	_, unknown := d.Key(ctx, 77_000_099) // is asked for twice
+	require.ErrorIs(t, unknown, dao.ErrNotFound)
 	resealing, enough := context.WithCancel(ctx) // 40,000 keys are more than it takes
 	resealed := make(chan struct{})
 	go func() {

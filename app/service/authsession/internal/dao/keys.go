@@ -78,32 +78,33 @@ func (d *Dao) knownKey(ctx context.Context, r lease.Read, id int64) (*Key, error
 		}
 		d.cache.Drop(ctx, keyCacheKey(id))
 	}
-	return d.loadKey(ctx, id) // a node with other keys was faster
+	k, _, err := d.loadKey(ctx, id) // a node with other keys was faster
+	return k, err
 }
 
 // keyLoader reads from MySQL what the cache is to have of a key.
 func (d *Dao) keyLoader(id int64) lease.Loader[cachedKey] {
 	return func(ctx context.Context) (*cachedKey, bool, error) {
-		k, err := d.loadKey(ctx, id)
-		return d.toCache(k), true, err
+		k, store, err := d.loadKey(ctx, id)
+		return d.toCache(k), store, err
 	}
 }
 
-// loadKey returns nil when there is no such key.
-func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
+// loadKey returns nil when there is no such key. Store: the cache may have it.
+func (d *Dao) loadKey(ctx context.Context, id int64) (k *Key, store bool, err error) {
 	var row keyRow
-	err := readRow(ctx, d.conn, &row, keyColumns, id)
+	store, err = readRow(ctx, d.conn, &row, keyColumns, id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return d.adoptLegacyKey(ctx, id)
+		return d.adoptLegacyKey(ctx, id, store)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("auth key: %w", err)
+		return nil, false, fmt.Errorf("auth key: %w", err)
 	}
 	body, err := d.sealer.Open(id, row.Body)
 	if err != nil {
-		return nil, fmt.Errorf("auth key %d: its body is %w", id, err)
+		return nil, false, fmt.Errorf("auth key %d: its body is %w", id, err)
 	}
-	k := &Key{
+	k = &Key{
 		PredicateName: "authKeyInfo", AuthKeyID: id, Body: body, Type: row.Type,
 		PermAuthKeyID: row.Perm, TempAuthKeyID: row.Temp, MediaTempAuthKeyID: row.MediaTemp,
 	}
@@ -113,19 +114,23 @@ func (d *Dao) loadKey(ctx context.Context, id int64) (*Key, error) {
 			k.ExpiresAt = row.Bound
 		}
 	}
-	return k, nil
+	return k, store, nil
 }
+
+// errRemoved means that a key was removed while it was being moved to MySQL.
+var errRemoved = errors.New("the key was removed meanwhile")
 
 // adoptLegacyKey looks for a key that an old install left in Redis and moves
 // it to MySQL, so that it is found there from then on. When Redis does not
-// answer, that is an error: "not found" would log the client out.
-func (d *Dao) adoptLegacyKey(ctx context.Context, id int64) (*Key, error) {
+// answer, that is an error: "not found" would log the client out. Store is what
+// the look into MySQL, which has no such key, said of itself.
+func (d *Dao) adoptLegacyKey(ctx context.Context, id int64, store bool) (*Key, bool, error) {
 	fields, err := d.kv.Hash(ctx, legacyKey(id))
 	if err != nil {
-		return nil, fmt.Errorf("legacy auth key: %w", err)
+		return nil, false, fmt.Errorf("legacy auth key: %w", err)
 	}
 	if len(fields) == 0 || len(fields["auth_key"]) != 256 {
-		return nil, nil
+		return nil, store, nil
 	}
 	number := func(name string) int64 {
 		n, _ := strconv.ParseInt(fields[name], 10, 64)
@@ -135,11 +140,25 @@ func (d *Dao) adoptLegacyKey(ctx context.Context, id int64) (*Key, error) {
 		PredicateName: "authKeyInfo", AuthKeyID: id, Body: []byte(fields["auth_key"]), Type: int32(number("auth_key_type")),
 		PermAuthKeyID: number("perm_auth_key_id"), TempAuthKeyID: number("temp_auth_key_id"), MediaTempAuthKeyID: number("media_temp_auth_key_id"),
 	}
-	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error { return d.insertKey(ctx, tx, k, 0) })
-	if err != nil && !errors.Is(err, ErrKeyTaken) {
-		return nil, fmt.Errorf("legacy auth key: %w", err)
+	err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
+		if err := d.insertKey(ctx, tx, k, 0); err != nil {
+			return err
+		}
+		// Whoever removes the key removes it from Redis first, and then the row, for which
+		// it waits now: either this look finds nothing, or the row goes.
+		left, err := d.kv.Hash(ctx, legacyKey(id))
+		if err == nil && len(left) == 0 {
+			return errRemoved
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errRemoved):
+		return d.loadKey(ctx, id)
+	case err != nil && !errors.Is(err, ErrKeyTaken):
+		return nil, false, fmt.Errorf("legacy auth key: %w", err)
 	}
-	return k, nil
+	return k, true, nil
 }
 
 // CreateKey stores a new key. expiresIn, in seconds, is a temp key's life; 0

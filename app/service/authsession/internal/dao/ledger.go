@@ -3,6 +3,7 @@ package dao
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,9 +45,14 @@ func (l ledger) Remember(ctx context.Context, keys []string) error {
 	return l.d.remember(ctx, l.d.conn, keys)
 }
 
+// errOnlyReads means that a server only reads: it may lack what others have written.
+var errOnlyReads = errors.New("the MySQL server only reads (read_only)")
+
 // Listed implements lease.Ledger. It comes twice a second, too often for the log
-// of statements.
+// of statements. What a server that only reads has is no look: the ledger of the primary
+// may have more, or less.
 func (l ledger) Listed(ctx context.Context, limit int) (entries []lease.Entry, err error) {
+	ctx, server := askServer(ctx)
 	rows, err := l.d.db.QueryContext(ctx, "SELECT id, cache_key, created_at FROM auth_cache_releases ORDER BY id LIMIT ?", limit)
 	if err != nil {
 		return nil, err
@@ -60,6 +66,9 @@ func (l ledger) Listed(ctx context.Context, limit int) (entries []lease.Entry, e
 		}
 		e.Since = time.UnixMilli(createdAt)
 		entries = append(entries, e)
+	}
+	if server.onlyReads {
+		return nil, errOnlyReads
 	}
 	return entries, rows.Err()
 }
@@ -77,16 +86,38 @@ func (l ledger) Forget(ctx context.Context, ids []int64) error {
 // Settled implements lease.Ledger: it returns those keys whose rows in MySQL no unfinished
 // transaction is changing. To find out, it locks the rows that the copies of a key in Redis
 // are made from: MySQL grants the locks only once each transaction that changed those rows
-// has ended. When the time for locks is over (lockWaits), it returns an error, and with it
-// the keys of the batches before.
+// has ended. A transaction that does not end, of a connection that was cut off, keeps its
+// rows for hours: where a batch finds locks that are not granted in time (lockWaits), its
+// keys are tried one by one, and those that are locked stay out. An error comes with the
+// keys that were settled before.
 func (l ledger) Settled(ctx context.Context, keys []string) (settled []string, err error) {
 	for batch := range slices.Chunk(keys, ledgerBatch) {
-		if err := l.d.settled(ctx, batch); err != nil {
+		some, err := l.settledOf(ctx, batch)
+		if settled = append(settled, some...); err != nil {
 			return settled, err
 		}
-		settled = append(settled, batch...)
 	}
 	return settled, nil
+}
+
+func (l ledger) settledOf(ctx context.Context, batch []string) (settled []string, err error) {
+	err = l.d.settled(ctx, batch)
+	if err == nil {
+		return batch, nil
+	}
+	if !isLocked(err) || len(batch) == 1 {
+		return nil, err
+	}
+	locked := err
+	for i := range batch {
+		switch err := l.d.settled(ctx, batch[i:i+1]); {
+		case err == nil:
+			settled = append(settled, batch[i])
+		case !isLocked(err):
+			return settled, err
+		}
+	}
+	return settled, locked
 }
 
 func (d *Dao) settled(ctx context.Context, cacheKeys []string) error {
@@ -98,6 +129,7 @@ func (d *Dao) settled(ctx context.Context, cacheKeys []string) error {
 			perms = append(perms, id)
 		}
 	}
+	ctx, server := askServer(ctx)
 	tx, err := d.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -122,6 +154,9 @@ func (d *Dao) settled(ctx context.Context, cacheKeys []string) error {
 		err := tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+look.from+" IN ("+placeholders(len(look.ids))+") FOR UPDATE", anys(look.ids)...).Scan(&n)
 		if err != nil {
 			return err
+		}
+		if server.onlyReads { // what is unfinished elsewhere has no locks here
+			return errOnlyReads
 		}
 	}
 	return nil

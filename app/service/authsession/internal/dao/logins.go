@@ -164,9 +164,9 @@ func (d *Dao) seemsExpired(l *Login) bool {
 
 func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, err error) {
 	var row loginRow
-	err = readRow(ctx, d.conn, &row, loginColumns, perm)
+	store, err = readRow(ctx, d.conn, &row, loginColumns, perm)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, true, nil
+		return nil, store, nil
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("login: %w", err)
@@ -186,10 +186,10 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 		l.PasswordPending = &Owing{UserID: row.UserID}
 	}
 	if l.Client != nil {
-		return l, true, nil
+		return l, store, nil
 	}
 	if l.BindUser == nil {
-		return nil, true, nil
+		return nil, store, nil
 	}
 	return l, false, nil // a stock node reads no value without a client
 }

@@ -114,6 +114,12 @@ func lost(err error) bool {
 	return !errors.Is(err, ErrUnknown) && (errors.As(err, &answer) && slices.Contains(retried, answer.Number) || errors.Is(err, driver.ErrBadConn))
 }
 
+// isLocked reports whether a statement did not get a lock.
+func isLocked(err error) bool {
+	var answer *mysql.MySQLError
+	return errors.As(err, &answer) && (answer.Number == errLockTimeout || answer.Number == errDeadlock)
+}
+
 // secret is a string that statements carry and logs do not show: go-zero
 // writes the arguments of slow and failed statements to the log.
 type secret string

@@ -147,6 +147,28 @@ func TestALookForTheOutcomeLeavesConnectionsAsTheyWere(t *testing.T) {
 	require.NotEqual(t, s.numbers("SELECT @@GLOBAL.innodb_lock_wait_timeout")[0], int64(before), "the server's own is another")
 }
 
+// A transaction that keeps its locks, of a connection that was cut off, kept five hundred
+// other keys in doubt.
+func TestALockedKeyLeavesOthersSettled(t *testing.T) {
+	s := newStore(t)
+	for id := range int64(3) {
+		s.key(1+id, Permanent, 1+id, 0, 0)
+	}
+	tx, err := s.db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.Exec("UPDATE auth_key_infos SET temp_auth_key_id = 7 WHERE auth_key_id = 2")
+	require.NoError(t, err)
+	keys := cacheKeys(keyCacheKey, []int64{1, 2, 3})
+	settled, err := ledger{s.nodes[0]}.Settled(t.Context(), keys)
+	require.True(t, isLocked(err), "%v", err)
+	require.Equal(t, cacheKeys(keyCacheKey, []int64{1, 3}), settled)
+	require.NoError(t, tx.Commit())
+	settled, err = ledger{s.nodes[0]}.Settled(t.Context(), keys)
+	require.NoError(t, err)
+	require.Equal(t, keys, settled)
+}
+
 func TestWhatACommitsErrorSays(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err     error

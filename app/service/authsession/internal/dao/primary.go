@@ -19,7 +19,9 @@ import (
 // A statement whose server still wrote when its connection was taken began before any
 // write on another primary, so it may answer either way. Asking costs a round trip to
 // MySQL for each connection taken; what is read most asks in the same statement instead
-// (readRow). A new connection is not asked: while there is no primary, reads go on.
+// (readRow). A new connection is not given up, since another one is no better: while there
+// is no primary, reads go on. What they read there may be older than what others have
+// written meanwhile, so whoever wants to keep it has the connection asked (askServer).
 //
 // A node that a Galera cluster has lost stays up, too. It does nothing, and says so
 // (errNotReady), to each statement of each connection that it has: none of those is used
@@ -51,9 +53,21 @@ type mysqlConn interface {
 	driver.Validator
 }
 
+// role is what a statement's connection said of its server.
+type role struct{ onlyReads bool }
+
+type asksServer struct{}
+
+// askServer makes the connections of statements say in server what their servers do. It costs
+// a round trip for a new connection; the others are asked anyway.
+func askServer(ctx context.Context) (_ context.Context, server *role) {
+	server = new(role)
+	return context.WithValue(ctx, asksServer{}, server), server
+}
+
 type primaryConn struct {
 	mysqlConn
-	again bool // it is used again
+	again bool // it is used again, so its server has been asked, but for asksItself
 	lost  bool // its cluster has lost its server
 }
 
@@ -64,10 +78,7 @@ func (c *primaryConn) ResetSession(ctx context.Context) error {
 		return err
 	}
 	readOnly, err := c.readOnly(ctx)
-	var answer *mysql.MySQLError
 	switch {
-	case errors.As(err, &answer): // a proxy that does not know the variable
-		return nil
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil || readOnly:
@@ -109,12 +120,26 @@ func (c *primaryConn) ExecContext(ctx context.Context, query string, args []driv
 }
 
 func (c *primaryConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if server, ok := ctx.Value(asksServer{}).(*role); ok {
+		server.onlyReads = false
+		if !c.again {
+			var err error
+			if server.onlyReads, err = c.readOnly(ctx); err != nil {
+				return nil, c.judge(err)
+			}
+		}
+	}
 	rows, err := c.mysqlConn.QueryContext(ctx, query, args)
 	return rows, c.judge(err)
 }
 
+// readOnly asks the server. A proxy that does not know the variable counts as one that writes.
 func (c *primaryConn) readOnly(ctx context.Context) (bool, error) {
 	rows, err := c.mysqlConn.QueryContext(ctx, "SELECT @@GLOBAL.read_only", nil)
+	var answer *mysql.MySQLError
+	if errors.As(err, &answer) && answer.Number != errNotReady {
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

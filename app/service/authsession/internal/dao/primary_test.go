@@ -60,6 +60,7 @@ func TestAReplicasConnectionIsNotUsedAgain(t *testing.T) {
 		"a proxy of its own":  {server{err: &mysql.MySQLError{Number: 1193, Message: "Unknown system variable"}}, nil},
 		"gone":                {server{err: io.ErrUnexpectedEOF}, driver.ErrBadConn},
 		"no row":              {server{}, driver.ErrBadConn},
+		"lost by its cluster": {server{err: &mysql.MySQLError{Number: errNotReady}}, driver.ErrBadConn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, tc.want, (&primaryConn{mysqlConn: tc.server}).ResetSession(t.Context()))
@@ -70,6 +71,34 @@ func TestAReplicasConnectionIsNotUsedAgain(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, (&primaryConn{mysqlConn: server{err: errors.New("gone")}}).ResetSession(ended), context.Canceled)
+}
+
+// A new connection, which stays whatever its server does, says so to who wants to know.
+func TestANewConnectionSaysWhatItsServerDoes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		server    server
+		onlyReads bool
+		want      error
+	}{
+		"a primary":          {server{readOnly: int64(0)}, false, nil},
+		"a replica":          {server{readOnly: int64(1)}, true, nil},
+		"a proxy of its own": {server{err: &mysql.MySQLError{Number: 1193}}, false, &mysql.MySQLError{Number: 1193}},
+		"gone":               {server{err: io.ErrUnexpectedEOF}, false, io.ErrUnexpectedEOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, role := askServer(t.Context())
+			role.onlyReads = true // of an attempt before
+			c := &primaryConn{mysqlConn: tc.server}
+			_, err := c.QueryContext(ctx, "", nil)
+			require.Equal(t, tc.want, err)
+			require.Equal(t, tc.onlyReads, role.onlyReads)
+		})
+	}
+	ctx, role := askServer(t.Context())
+	c := &primaryConn{mysqlConn: server{readOnly: int64(1)}, again: true}
+	_, err := c.QueryContext(ctx, "", nil)
+	require.NoError(t, err)
+	require.False(t, role.onlyReads, "it was asked when it was taken")
 }
 
 // node is a connection to a node of a Galera cluster.
@@ -132,45 +161,55 @@ type rowsOf struct {
 type answer struct {
 	readOnly string
 	err      error
+	replica  bool // on a new connection
 }
 
 func (r *rowsOf) QueryRowCtx(ctx context.Context, v any, query string, _ ...any) error {
 	a := r.asked
 	if ctx.Value(asksItself{}) != nil {
 		a = r.itself
+	} else {
+		ctx.Value(asksServer{}).(*role).onlyReads = a.replica
 	}
 	r.queries = append(r.queries, query)
 	v.(*ofServer).ReadOnly = a.readOnly
 	return a.err
 }
 
-// A row that a replica gave is not used; neither is it believed that there is none.
+// A row that a replica gave is asked for again; neither is it believed that there is none.
+// Where a replica is all there is, it is not what a server that writes has.
 func TestARowOfAReplicaIsReadAgain(t *testing.T) {
 	itself := "SELECT @@GLOBAL.read_only AS read_only, 1"
 	asked := "SELECT 'OFF' AS read_only, 1"
-	fault := errors.New("gone")
+	fault, none := errors.New("gone"), sql.ErrNoRows
 	for name, tc := range map[string]struct {
-		rows rowsOf
-		want error
-		asks []string
+		rows   rowsOf
+		writes bool
+		want   error
+		asks   []string
 	}{
-		"a primary":                {rowsOf{itself: answer{"0", nil}}, nil, []string{itself}},
-		"a primary, in words":      {rowsOf{itself: answer{"OFF", nil}}, nil, []string{itself}},
-		"a replica":                {rowsOf{itself: answer{"1", nil}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
-		"a replica has no row":     {rowsOf{itself: answer{"", sql.ErrNoRows}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
-		"no row":                   {rowsOf{itself: answer{"", sql.ErrNoRows}, asked: answer{"", sql.ErrNoRows}}, sql.ErrNoRows, []string{itself, asked}},
-		"a proxy of its own":       {rowsOf{itself: answer{"", &mysql.MySQLError{Number: 1193}}, asked: answer{"OFF", nil}}, nil, []string{itself, asked}},
-		"a connection that is cut": {rowsOf{itself: answer{"", fault}, asked: answer{"", fault}}, fault, []string{itself, asked}},
+		"a primary":                {rowsOf{itself: answer{readOnly: "0"}}, true, nil, []string{itself}},
+		"a primary, in words":      {rowsOf{itself: answer{readOnly: "OFF"}}, true, nil, []string{itself}},
+		"a replica, then another":  {rowsOf{itself: answer{readOnly: "1"}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
+		"a replica, twice":         {rowsOf{itself: answer{readOnly: "1"}, asked: answer{readOnly: "OFF", replica: true}}, false, nil, []string{itself, asked}},
+		"a replica has no row":     {rowsOf{itself: answer{err: none}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
+		"no row":                   {rowsOf{itself: answer{err: none}, asked: answer{err: none}}, true, none, []string{itself, asked}},
+		"no row of replicas":       {rowsOf{itself: answer{err: none}, asked: answer{err: none, replica: true}}, false, none, []string{itself, asked}},
+		"a proxy of its own":       {rowsOf{itself: answer{err: &mysql.MySQLError{Number: 1193}}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
+		"a connection that is cut": {rowsOf{itself: answer{err: fault}, asked: answer{err: fault}}, true, fault, []string{itself, asked}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, tc.want, readRow(t.Context(), &tc.rows, new(ofServer), "1"))
+			writes, err := readRow(t.Context(), &tc.rows, new(ofServer), "1")
+			require.Equal(t, tc.want, err)
+			require.Equal(t, tc.writes, writes)
 			require.Equal(t, tc.asks, tc.rows.queries)
 		})
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	rows := &rowsOf{itself: answer{"", context.Canceled}}
-	require.ErrorIs(t, readRow(ended, rows, new(ofServer), "1"), context.Canceled)
+	rows := &rowsOf{itself: answer{err: context.Canceled}}
+	_, err := readRow(ended, rows, new(ofServer), "1")
+	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, rows.queries, 1, "nobody waits for the second")
 }
 
@@ -186,7 +225,7 @@ func TestAKeyAndALoginAreReadInOneRoundTrip(t *testing.T) {
 	c.Addr = network.Addr()
 	d := s.open(c.FormatDSN(), s.mini.Addr())
 	for name, read := range map[string]func() error{
-		"key":   func() error { _, err := d.loadKey(t.Context(), 2); return err },
+		"key":   func() error { _, _, err := d.loadKey(t.Context(), 2); return err },
 		"login": func() error { _, _, err := d.loadLogin(t.Context(), 1); return err },
 	} {
 		t.Run(name, func(t *testing.T) {

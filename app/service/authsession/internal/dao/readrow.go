@@ -18,20 +18,22 @@ type rowQuerier interface {
 }
 
 // readRow reads the row that a SELECT has, which begins with its columns, in one round
-// trip: whether the server still writes comes with it. Whatever is not a row of a server
-// that writes is asked for once more, and then the connection is asked first: a replica's
-// is given up, a proxy that does not know read_only does not have to.
-func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool }, columns string, args ...any) error {
-	ways := []struct {
-		ctx      context.Context
-		readOnly string
-	}{{context.WithValue(ctx, asksItself{}, true), "@@GLOBAL.read_only"}, {ctx, "'OFF'"}}
-	var err error
-	for _, way := range ways {
-		err = q.QueryRowCtx(way.ctx, row, "SELECT "+way.readOnly+" AS read_only, "+columns, args...)
-		if err == nil && !row.onlyReads() || ctx.Err() != nil {
-			break
-		}
+// trip: whether the server writes comes with it. Whatever is not a row of a server that
+// writes is asked for once more, and then the connection says what its server does:
+// a replica's of the pool is given up, a proxy that does not know read_only does not have to.
+//
+// Writes reports whether what it returns, ErrNoRows too, is what a server that writes has.
+// Else it may be old: while there is no primary, or for as long as this node is led to the
+// former one. Then it is an answer, and nothing to keep.
+func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool }, columns string, args ...any) (writes bool, err error) {
+	err = q.QueryRowCtx(context.WithValue(ctx, asksItself{}, true), row, "SELECT @@GLOBAL.read_only AS read_only, "+columns, args...)
+	if err == nil && !row.onlyReads() {
+		return true, nil
 	}
-	return err
+	if ctx.Err() != nil {
+		return false, err
+	}
+	ctx, server := askServer(ctx)
+	err = q.QueryRowCtx(ctx, row, "SELECT 'OFF' AS read_only, "+columns, args...)
+	return !server.onlyReads, err
 }

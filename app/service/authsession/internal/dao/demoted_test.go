@@ -1,0 +1,85 @@
+package dao
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+// demoted makes connections to a server that says that it only reads, once it is told to.
+type demoted struct {
+	driver.Connector
+	now atomic.Bool
+}
+
+func (d *demoted) Connect(ctx context.Context) (driver.Conn, error) {
+	c, err := d.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &demotedConn{mysqlConn: c.(mysqlConn), by: d}, nil
+}
+
+type demotedConn struct {
+	mysqlConn
+	by *demoted
+}
+
+func (c *demotedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.by.now.Load() {
+		query = strings.ReplaceAll(query, "@@GLOBAL.read_only", "1")
+	}
+	return c.mysqlConn.QueryContext(ctx, query, args)
+}
+
+// A node that is led to the former primary goes on answering from it. What it reads there may
+// be a login that has ended on the new one, or lack a key that is new: the cache, which other
+// nodes believe, does not get it.
+func TestWhatAReplicaSaysIsNotKept(t *testing.T) {
+	s := newStore(t)
+	s.login(s.nodes[1], 777, 41)
+	c, err := mysqlConfig(Pool{DSN: s.dsn}, false)
+	require.NoError(t, err)
+	connector, err := mysql.NewConnector(c)
+	require.NoError(t, err)
+	primary := &demoted{Connector: connector}
+	d := New(t.Context(), sql.OpenDB(primaries{primary}), optionsOf(testenv.Config(s.dsn, s.mini.Addr()), func() time.Time { return time.Unix(now, 0) }, nil))
+	t.Cleanup(func() { d.Close() })
+	const unknown = 99
+	reads := func() {
+		s.mini.FlushAll()
+		require.EqualValues(t, 777, s.user(d, 41), "reads go on")
+		_, err := d.Key(t.Context(), unknown)
+		require.ErrorIs(t, err, ErrNotFound)
+		l, err := d.Login(t.Context(), unknown)
+		require.NoError(t, err)
+		require.Nil(t, l.BindUser)
+	}
+	kept := func() (found []bool) {
+		for _, key := range []string{dataCacheKey(41), keyCacheKey(unknown), dataCacheKey(unknown)} {
+			found = append(found, s.mini.Exists(key))
+		}
+		return found
+	}
+	reads()
+	require.Equal(t, []bool{true, true, true}, kept())
+	primary.now.Store(true)
+	reads()
+	require.Equal(t, []bool{false, false, false}, kept())
+	_, err = d.Ledger().Listed(t.Context(), 1)
+	require.ErrorIs(t, err, errOnlyReads, "the primary's may have more")
+	_, err = d.Ledger().(ledger).Settled(t.Context(), []string{keyCacheKey(41)})
+	require.ErrorIs(t, err, errOnlyReads, "locks of the primary's transactions are not here")
+	primary.now.Store(false)
+	reads()
+	require.Equal(t, []bool{true, true, true}, kept())
+}
