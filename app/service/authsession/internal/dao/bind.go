@@ -67,7 +67,11 @@ func (d *Dao) BindKey(ctx context.Context, perm, temp int64, end func(keyExpires
 		if gone, err = d.surplusKeys(ctx, tx, perm, temp); err != nil {
 			return err
 		}
-		if err := deleteKeys(ctx, tx, perm, gone); err != nil {
+		switch err := deleteKeys(ctx, tx, perm, gone); {
+		case errors.Is(err, errRemains):
+			redisFailures.Errorf("temp keys that are too many stay: %v", err)
+			gone = nil // the next bind finds them
+		case err != nil:
 			return err
 		}
 		return d.resealBound(ctx, tx, perm, temp)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,11 +20,27 @@ type Destroyed struct {
 	UserID int64   // who was logged in on it; 0: nobody
 }
 
+// errRemains means that Redis may still have keys that are to be removed.
+var errRemains = errors.New("what an old install has of removed keys in Redis cannot be deleted")
+
+// dropLegacy deletes what an old install left of keys in Redis. That comes before their rows
+// in MySQL go: the next read of such a key would move it from Redis to MySQL again, with the
+// binding that it had. Where Redis does not answer, the keys have to stay.
+func (d *Dao) dropLegacy(ctx context.Context, ids ...int64) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if err := d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
+		return fmt.Errorf("%w: %w", errRemains, err)
+	}
+	return nil
+}
+
 // DestroyKey removes a key: with a perm key go its temp keys, and its logins
 // end.
 func (d *Dao) DestroyKey(ctx context.Context, id int64) (gone Destroyed, err error) {
-	// Before the rows in MySQL: a read in between would copy the key from Redis into MySQL again.
-	d.forget(ctx, legacyKey(id))
+	if err := d.dropLegacy(ctx, id); err != nil {
+		return Destroyed{}, err
+	}
 	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
 		gone = Destroyed{}
 		// Copies of a key that is not there any more go, too.
@@ -101,18 +118,14 @@ func (d *Dao) DropTempKeys(ctx context.Context, perm int64, except []int64) (gon
 	return gone, nil
 }
 
-// forget deletes keys that Redis alone has. They are remains: what cannot be
-// deleted within a second ends by itself or stays unused.
-func (d *Dao) forget(ctx context.Context, keys ...string) {
+// forgetSalts deletes the salts of removed keys. What cannot be deleted within a
+// second ends by itself.
+func (d *Dao) forgetSalts(ctx context.Context, ids []int64) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	if err := d.kv.Delete(ctx, keys...); err != nil {
-		redisFailures.Errorf("remains of a removed key in Redis: %v", err)
+	if err := d.kv.Delete(ctx, cacheKeys(saltsKey, ids)...); err != nil {
+		redisFailures.Errorf("salts of a removed key in Redis: %v", err)
 	}
-}
-
-func (d *Dao) forgetSalts(ctx context.Context, ids []int64) {
-	d.forget(ctx, cacheKeys(saltsKey, ids)...)
 }
 
 // tempKeys lists the keys bound to perm, locked.
@@ -121,7 +134,8 @@ func tempKeys(ctx context.Context, tx sqlx.Session, perm int64) (ids []int64, er
 	return ids, err
 }
 
-// deleteKeys deletes keys and the mentions of them in perm's row.
+// deleteKeys deletes keys and the mentions of them in perm's row. errRemains: Redis
+// does not answer, and nothing was deleted.
 func deleteKeys(ctx context.Context, tx *Tx, perm int64, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
@@ -132,6 +146,9 @@ func deleteKeys(ctx context.Context, tx *Tx, perm int64, ids []int64) error {
 		stale = slices.Concat(ids, []int64{perm})
 	}
 	if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, stale)...); err != nil {
+		return err
+	}
+	if err := tx.d.dropLegacy(ctx, ids...); err != nil {
 		return err
 	}
 	if err := deleteRows(ctx, tx, ids, "auth_keys", "auth_key_infos", "auth_key_lifetimes"); err != nil {

@@ -121,9 +121,8 @@ func (s *Sweep) remove(ctx context.Context, rows []sweepRow) (removed int, err e
 			perms = append(perms, r.Perm)
 		}
 	}
-	// First: a read in between would take the key over from there again.
-	if err := s.d.kv.Delete(ctx, cacheKeys(legacyKey, ids)...); err != nil {
-		return 0, fmt.Errorf("sweep: legacy keys: %w", err)
+	if err := s.d.dropLegacy(ctx, ids...); err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
 	}
 	err = s.d.amend(ctx, func(ctx context.Context, tx *Tx) error {
 		if err := tx.Invalidate(ctx, cacheKeys(keyCacheKey, slices.Concat(ids, perms))...); err != nil {
