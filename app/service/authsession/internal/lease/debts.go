@@ -157,25 +157,31 @@ func (c *Cache) followUp(ctx context.Context) {
 func (c *Cache) part() {
 	ctx, cancel := context.WithTimeout(context.Background(), partingTime)
 	defer cancel()
-	c.settle(ctx)
 	c.clear(ctx)
+	if c.settle(ctx) {
+		c.clear(ctx)
+	}
 }
 
-// lookOnce does what can be done now. It reports whether there is more.
+// lookOnce does what can be done now. It reports whether there is more. What has to be
+// found out comes last, since that waits for other transactions.
 func (c *Cache) lookOnce(ctx context.Context) (more bool) {
 	ctx, cancel := context.WithTimeout(ctx, roundBound)
 	defer cancel()
-	c.settle(ctx)
 	c.clear(ctx)
-	return c.clearListed(ctx)
+	more = c.clearListed(ctx)
+	if c.settle(ctx) {
+		c.clear(ctx)
+	}
+	return more
 }
 
-// settle finds out about writes whose outcome is not known. Until they are
-// settled, nothing is cached: their tokens are renewed.
-func (c *Cache) settle(ctx context.Context) {
+// settle finds out about writes whose outcome is not known, and reports whether it has
+// for some. Until they are settled, nothing is cached: their tokens are renewed.
+func (c *Cache) settle(ctx context.Context) (some bool) {
 	tokens := c.tokens(func(d *debt) bool { return d.doubtful })
 	if len(tokens) == 0 {
-		return
+		return false
 	}
 	keys, calls := callsOf(tokens, valueLife.Milliseconds())
 	if _, errs := c.ring.RunEach(ctx, holdScript, calls); errs != nil {
@@ -189,9 +195,10 @@ func (c *Cache) settle(ctx context.Context) {
 	defer c.mu.Unlock()
 	for _, key := range settled {
 		if d := c.debts[key]; d.token == tokens[key] { // else another write has come since
-			d.doubtful = false
+			d.doubtful, some = false, true
 		}
 	}
+	return some
 }
 
 // clear releases what this node alone knows of, or has the ledger remember it.

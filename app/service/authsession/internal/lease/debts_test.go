@@ -126,6 +126,31 @@ func TestAnUnknownOutcome(t *testing.T) {
 	require.True(t, slices.Contains(b.released, "k"))
 }
 
+// What is only to be released, or to be remembered, does not wait for a write that is not
+// decided: a node that was stopped took what it alone knew of with it.
+func TestADoubtDoesNotHoldUpWhatIsKnown(t *testing.T) {
+	m := miniredis.RunT(t)
+	network := tcpproxy.Start(t, m.Addr())
+	b := &book{locked: true}
+	c := open(t, network.Addr(), b)
+	b.doubt(true, "doubtful")
+	w := c.Begin()
+	require.Empty(t, w.Hold(t.Context(), "doubtful"))
+	w.End(t.Context(), Unknown)
+	w = c.Begin()
+	require.Empty(t, w.Hold(t.Context(), "known"))
+	network.Cut()
+	b.set(true)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.End(ended, Written)
+	b.set(false)
+	c.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	require.True(t, slices.ContainsFunc(b.entries, func(e Entry) bool { return e.Key == "known" }))
+}
+
 // A Redis that hangs costs a write about half a second, not one for its hold and
 // one for its release, before it waits for other nodes.
 func TestAHangCostsAWriteHalfASecond(t *testing.T) {

@@ -72,11 +72,15 @@
 // and then, for three seconds, does not take the key of a release that failed, they may
 // until it does.
 //
-// A node that reaches Redis but not the database cannot look; a primary that was cut
-// off and replaced goes on answering those that are cut off with it; whoever writes an
-// old value back into a Redis that goes on running (RESTORE, a snapshot of the whole
-// machine) brings back its epoch, too. All three end with the value's life, after an
-// hour.
+// A node that reaches Redis but not the database cannot look; whoever writes an old value
+// back into a Redis that goes on running (RESTORE, a snapshot of the whole machine) brings
+// back its epoch, too. A primary that was cut off and replaced goes on answering those that
+// are cut off with it, and they may release there what the new one was to hear: then it
+// answers with what it was filled with before. All of these end with the value's life,
+// after an hour; a primary that refuses writes without its replicas is not believed.
+//
+// What a Loader has read is stored as it is. From a database that may be behind, as the
+// former primary is, it has to say that it is not to be stored.
 //
 // For the 100 ms in which it does not ask for the epoch a look may believe a Redis that
 // has lost writes: one that becomes a replica, takes another's state and is a primary

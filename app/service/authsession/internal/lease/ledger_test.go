@@ -15,6 +15,7 @@ type book struct {
 	entries  []Entry
 	pending  map[string]bool // keys of writes that have not been decided
 	down     bool
+	locked   bool     // who asks for what is not decided waits for it
 	released []string // what caches said they had released late
 
 	listing, forgetting func() // what happens before an answer
@@ -22,11 +23,14 @@ type book struct {
 
 var errDown = errors.New("the database is down")
 
-func (b *book) Remember(_ context.Context, keys []string) error {
+func (b *book) Remember(ctx context.Context, keys []string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.down {
 		return errDown
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	for _, key := range keys {
 		b.last++
@@ -78,13 +82,19 @@ func (b *book) Forget(_ context.Context, ids []int64) error {
 	return nil
 }
 
-func (b *book) Settled(_ context.Context, keys []string) (settled []string, err error) {
+func (b *book) Settled(ctx context.Context, keys []string) (settled []string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, key := range keys {
 		if !b.pending[key] {
 			settled = append(settled, key)
 		}
+	}
+	if b.locked && len(settled) < len(keys) {
+		b.mu.Unlock()
+		<-ctx.Done()
+		b.mu.Lock()
+		return settled, ctx.Err()
 	}
 	return settled, nil
 }
