@@ -52,7 +52,7 @@ type Options struct {
 	QueueItems int           // packets waiting for one gateway, of one key an eighth
 	QueueBytes int           // their bytes, of one key an eighth
 	Timeout    time.Duration // of a unary call
-	Retry      time.Duration // how long packets wait for a gateway that etcd lists and that is not reached, and how long one that has left the list keeps its link
+	Retry      time.Duration // how long packets wait for a gateway that etcd lists and that is not reached, or that ends its streams unanswered, and how long one that has left the list keeps its link
 	AckTimeout time.Duration // a stream whose answers are overdue this long is given up
 }
 

@@ -158,7 +158,7 @@ func (l *link) run() {
 		}
 		l.fail(front(l.takeUnanswered(), l.take()))
 	}()
-	backoff := minBackoff
+	tried := tries{backoff: minBackoff}
 	for {
 		var broken <-chan struct{}
 		if s != nil {
@@ -168,7 +168,9 @@ func (l *link) run() {
 		case <-l.ctx.Done():
 			return
 		case <-broken:
-			l.afterBreak(s)
+			if !l.leave(s, &tried) {
+				return
+			}
 			s = nil
 			continue
 		case <-l.wake:
@@ -185,18 +187,17 @@ func (l *link) run() {
 				} else {
 					l.fail(l.take())
 				}
-				if !l.pause(backoff) {
+				if !l.pause(tried.next()) {
 					return
 				}
-				backoff = min(2*backoff, maxBackoff)
 				continue
 			}
 			l.reached()
-			backoff = minBackoff
 		}
 		if !s.write() {
-			<-s.ended
-			l.afterBreak(s)
+			if !l.leave(s, &tried) {
+				return
+			}
 			s = nil
 		}
 	}

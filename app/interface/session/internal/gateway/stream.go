@@ -21,10 +21,14 @@ type stream struct {
 	l      *link
 	rpc    gateway.RPCGatewayStream_GatewayDataStreamClient
 	cancel context.CancelFunc
+	opened time.Time
 	watch  *time.Timer   // ends a stream whose answers are overdue
 	late   func() bool   // the stream is cut endTime after the link was closed; this takes the order back
 	ended  chan struct{} // closed when the reader is done
-	err    error         // why; set before ended is closed
+
+	// Of the reader, until ended is closed.
+	answered bool  // a packet was
+	err      error // why it ended
 }
 
 // open opens a stream. It fails at once when the gateway cannot be reached.
@@ -35,7 +39,7 @@ func (l *link) open() (*stream, error) {
 		cancel()
 		return nil, err
 	}
-	s := &stream{l: l, rpc: rpc, cancel: cancel, ended: make(chan struct{})}
+	s := &stream{l: l, rpc: rpc, cancel: cancel, opened: time.Now(), ended: make(chan struct{})}
 	s.watch = time.AfterFunc(time.Hour, cancel)
 	s.watch.Stop()
 	s.late = context.AfterFunc(l.ctx, func() { time.AfterFunc(endTime, cancel) })
@@ -86,6 +90,7 @@ func (s *stream) read() {
 			return
 		}
 		p, ok := s.l.answered(s)
+		s.answered = s.answered || ok
 		if ok && !answer.Success {
 			s.l.g.fail(p)
 		} else {
@@ -165,25 +170,71 @@ func (l *link) takeUnanswered() []packet {
 	return l.unanswered.take()
 }
 
-// requeue puts packets back, before those that came since.
-func (l *link) requeue(packets []packet) {
+// requeue puts packets back, before those that came since. It wakes the writer only when
+// something waits: for nothing, that would open a stream, and another one when it breaks.
+func (l *link) requeue(packets []packet) (due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.queue.back(packets)
-	l.signal()
+	if due = l.queue.back(packets); due {
+		l.signal()
+	}
+	return due
+}
+
+// tries is what the writer knows of attempts to reach a gateway by a stream.
+type tries struct {
+	backoff time.Duration // the pause before the next one
+	vain    time.Time     // since when streams end without an answer while something waits; zero: that is over
+}
+
+// next returns how long to wait, and doubles that for the next time.
+func (t *tries) next() (pause time.Duration) {
+	pause, t.backoff = t.backoff, min(2*t.backoff, maxBackoff)
+	return pause
+}
+
+// leave ends a stream that broke, and waits until the next one may be opened; false: the
+// link is closed.
+//
+// A stream opens before the gateway has said anything, so it is the first answer that shows
+// that there is use in it. Those that bring none are opened less and less often: a gateway
+// that ends each at once would get thousands a second. When they have come to nothing for
+// Options.Retry, what waits has failed: each takes a few packets, and the others would wait
+// for hours. A gateway that never answers is of use when it lets a stream live.
+func (l *link) leave(s *stream, t *tries) bool {
+	<-s.ended
+	due := l.afterBreak(s)
+	now := time.Now()
+	open := now.Sub(s.opened)
+	cut := status.Code(s.err) == codes.Canceled // its answers were overdue
+	switch {
+	case s.answered, open >= maxBackoff && !cut:
+		*t = tries{backoff: minBackoff}
+		return true
+	case l.unary.Load():
+		return true
+	}
+	if !due {
+		t.vain = time.Time{}
+	} else if t.vain.IsZero() {
+		t.vain = now
+	}
+	if due && now.Sub(t.vain) >= l.g.o.Retry {
+		l.fail(l.take())
+	}
+	return l.pause(t.next() - open)
 }
 
 // afterBreak decides what happens to packets that a stream left unanswered.
 // They are sent once more, since a client ignores a message that it has: a
 // gateway that restarts its stream should not cost an answer. A gateway that
-// has no streams gets them by unary calls.
-func (l *link) afterBreak(s *stream) {
+// has no streams gets them by unary calls. It reports whether any packets wait now.
+func (l *link) afterBreak(s *stream) (due bool) {
 	unanswered := l.takeUnanswered()
 	if status.Code(s.err) == codes.Unimplemented && l.g.o.Mode == Auto {
 		logx.Infof("gateway %s has no streams: unary calls from here on", l.id)
 		l.unary.Store(true)
-		l.requeue(unanswered)
-		return
+		return l.requeue(unanswered)
 	}
 	if l.ctx.Err() == nil {
 		logx.Infof("stream to gateway %s ended: %v", l.id, s.err)
@@ -198,5 +249,5 @@ func (l *link) afterBreak(s *stream) {
 		}
 	}
 	l.fail(lost)
-	l.requeue(again)
+	return l.requeue(again)
 }
