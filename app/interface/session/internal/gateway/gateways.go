@@ -223,6 +223,7 @@ type packet struct {
 	sess.Send
 	owner   int64
 	span    trace.Span // nil: nobody collects spans
+	sent    time.Time  // when it left the queue
 	retried bool       // it was written to a stream that broke, or its call beside the stream failed
 }
 

@@ -111,7 +111,9 @@ func (l *link) take() []packet {
 func (l *link) nextUnary() (p packet, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.queue.next(false)
+	p, ok = l.queue.next(false)
+	p.sent = time.Now()
+	return p, ok
 }
 
 // load returns how many bytes are queued, since when nothing has gone over the link,
@@ -234,13 +236,18 @@ func (l *link) call(p packet) {
 	}
 }
 
+// callUnary calls the gateway for a packet, again and again while it may come back. A call may
+// fail that way while those of others go well, as when the gateway has trouble with one
+// client: what has come to nothing for Options.Retry since it left the queue has failed then,
+// too. Otherwise it would be tried for ever, and its lane wait. Those behind it have waited
+// already: they get what is left of the time, but one attempt at least.
 func (l *link) callUnary(p packet) {
 	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		taken, err := l.send(p)
 		if err != nil && !l.unary.Load() && l.byStream(p, err) {
 			return
 		}
-		if err != nil && l.mayComeBack(err) && l.pause(backoff) {
+		if err != nil && l.mayComeBack(err) && time.Since(p.sent) < l.g.o.Retry && l.pause(backoff) {
 			continue
 		}
 		if err == nil {

@@ -113,6 +113,7 @@ func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	if p, ok = l.queue.next(l.answers); !ok {
 		return p, false, false
 	}
+	p.sent = time.Now()
 	if l.answers && !l.noCalls && !p.retried && p.Len() >= bulky {
 		return p, true, true
 	}
