@@ -63,10 +63,12 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 }
 
 // enqueue puts p into the queue; false when that is closed, or full for all or for
-// the key of p.
+// the key of p. What the gateway never answers gives its room back here: a full queue
+// gives its writer nothing more to do.
 func (l *link) enqueue(p packet) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.judge()
 	if l.closed || !l.queue.fits(p, load{l.g.o.QueueItems, l.g.o.QueueBytes}) {
 		return false
 	}
@@ -121,6 +123,7 @@ func (l *link) nextUnary() (p packet, ok bool) {
 func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.judge()
 	return l.queue.bytes, now.Sub(l.used), l.left
 }
 

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+
+	"github.com/tgsession/tgsession/proto/gateway"
+)
+
+// silently starts a gateway in a bubble that reads its stream and answers nothing.
+func silently(t *testing.T) (*peer, func(*Options)) {
+	p := &peer{}
+	return p, inMemory(t, func(s *grpc.Server) { gateway.RegisterRPCGatewayStreamServer(s, silentStreams(p)) })
+}
+
+// The queue of a gateway that never answers, or a key's share of it, was full for ever when it
+// had filled once: what was written was let go of only when more was.
+func TestTheQueueOfASilentGatewayEmpties(t *testing.T) {
+	for name, keys := range map[string]int64{"all of it": 1000, "one key's share": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, dial := silently(t)
+				g, f := newGateways(t, dial, func(o *Options) { o.QueueItems = 80 })
+				n := uint64(0)
+				send := func() (taken bool) {
+					before := f.count()
+					g.Send(int64(n)%keys, packetFor("gateway", 1, n))
+					n++
+					return f.count() == before
+				}
+				taken := 0
+				for send() {
+					taken++
+				}
+				synctest.Wait()
+				require.False(t, send(), "it may answer yet")
+				time.Sleep(g.o.AckTimeout + time.Second)
+				for range 1000 {
+					require.True(t, send())
+					taken++
+					synctest.Wait()
+				}
+				stream, _ := p.got()
+				require.Equal(t, taken, stream)
+			})
+		})
+	}
+}
+
+// What a silent gateway left unanswered was kept until there was more for it.
+func TestASilentGatewayKeepsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, dial := silently(t)
+		g, f := newGateways(t, dial)
+		g.Send(1, packetFor("gateway", 1, 0))
+		synctest.Wait()
+		require.NotZero(t, g.Sweep(time.Now()), "it may answer yet")
+		time.Sleep(g.o.AckTimeout + time.Second)
+		require.Zero(t, g.Sweep(time.Now()))
+		require.Zero(t, g.links["gateway"].unanswered.len())
+		require.Zero(t, f.count())
+	})
+}
