@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,7 @@ func TestTheQueueOfASilentGatewayEmpties(t *testing.T) {
 // What a silent gateway left unanswered was kept until there was more for it.
 func TestASilentGatewayKeepsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, dial := silently(t)
+		p, dial := silently(t)
 		g, f := newGateways(t, dial)
 		g.Send(1, packetFor("gateway", 1, 0))
 		synctest.Wait()
@@ -62,6 +63,62 @@ func TestASilentGatewayKeepsNothing(t *testing.T) {
 		time.Sleep(g.o.AckTimeout + time.Second)
 		require.Zero(t, g.Sweep(time.Now()))
 		require.Zero(t, g.links["gateway"].unanswered.len())
+		time.Sleep(time.Hour)
+		require.Empty(t, p.ends, "it keeps its stream")
+		g.Send(1, packetFor("gateway", 1, 1))
+		synctest.Wait()
+		require.Zero(t, g.Sweep(time.Now()), "nobody waits for its answers any more")
 		require.Zero(t, f.count())
 	})
+}
+
+// deaf reads none of its first streams, and answers on those that follow.
+type deaf struct {
+	streaming
+	first   int64
+	streams atomic.Int64
+}
+
+func (d *deaf) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	if d.streams.Add(1) <= d.first {
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}
+	return d.streaming.GatewayDataStream(stream)
+}
+
+// A link whose gateway had never answered, and stopped reading, wrote to the stream for ever.
+func TestAStreamThatIsNotReadIsGivenUp(t *testing.T) {
+	const packets, size = 100, 16 << 10 // more than gRPC takes unread
+	for name, c := range map[string]struct {
+		deaf int64 // streams
+		lost int
+	}{
+		"another one is read": {1, 0},
+		"none is":             {tooMany, packets},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &peer{}
+				d := &deaf{streaming: streaming{p: p}, first: c.deaf}
+				g, f := newGateways(t, inMemory(t, func(s *grpc.Server) { gateway.RegisterRPCGatewayStreamServer(s, d) }))
+				for n := range uint64(packets) {
+					s := packetFor("gateway", 1, n)
+					s.Tail = make([]byte, size)
+					g.Send(1, s)
+					if n == 0 {
+						time.Sleep(g.o.AckTimeout / 2)
+					}
+				}
+				for range 10 * g.o.Retry / time.Second {
+					time.Sleep(time.Second)
+					g.Sweep(time.Now())
+				}
+				require.Equal(t, c.lost, f.count())
+				stream, _ := p.got()
+				require.Equal(t, packets-c.lost, stream)
+				require.Zero(t, g.Sweep(time.Now()))
+			})
+		})
+	}
 }

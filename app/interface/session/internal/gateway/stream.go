@@ -22,7 +22,7 @@ type stream struct {
 	rpc    gateway.RPCGatewayStream_GatewayDataStreamClient
 	cancel context.CancelFunc
 	opened time.Time
-	watch  *time.Timer   // ends a stream whose answers are overdue
+	watch  *time.Timer   // ends a stream whose answers are overdue, or that takes nothing
 	late   func() bool   // the stream is cut endTime after the link was closed; this takes the order back
 	ended  chan struct{} // closed when the reader is done
 
@@ -47,8 +47,10 @@ func (l *link) open() (*stream, error) {
 	return s, nil
 }
 
-// endTime is how long a gateway may take to see the end of a stream.
-const endTime = 500 * time.Millisecond
+const (
+	endTime   = 500 * time.Millisecond // how long a gateway may take to see the end of a stream
+	writeTime = 5 * time.Second        // how long one that has not answered yet may take to read a packet
+)
 
 // end ends the stream of a link that was closed, in a way that is none of an
 // accident for the gateway: it reads an end, not an error.
@@ -107,10 +109,18 @@ func (s *stream) read() {
 // A bulky packet is to go as a call of its own, beside the stream: on it, the packets of
 // all others would wait until the gateway has read a megabyte, where HTTP/2 has those of
 // several calls take turns. One that was tried goes on the stream.
+//
+// To a gateway that has not answered yet, each write has writeTime: one that does not read
+// would hold the writer for ever.
 func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writing = false
+	l.judge()
 	if p, ok = l.queue.next(l.answers); !ok {
+		if !l.answers || l.unanswered.len() == 0 {
+			s.watch.Stop()
+		}
 		return p, false, false
 	}
 	p.sent = time.Now()
@@ -119,21 +129,24 @@ func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	}
 	if l.unanswered.len() == 0 {
 		l.waitingSince = time.Now()
-		if l.answers {
-			s.watch.Reset(l.g.o.AckTimeout)
-		}
+	}
+	switch {
+	case !l.answers:
+		s.watch.Reset(writeTime)
+	case l.unanswered.len() == 0:
+		s.watch.Reset(l.g.o.AckTimeout)
 	}
 	l.unanswered.push(p)
 	p.Room.Hold()
-	l.judge()
+	l.writing = true
 	return p, false, true
 }
 
 // judge lets go of what a gateway that never answers leaves unanswered: one
 // that took packets for a whole AckTimeout and said nothing, not even that it
-// has no streams.
+// has no streams. One that is still to take a packet may not read at all.
 func (l *link) judge() {
-	if l.unanswered.len() == 0 || l.answers {
+	if l.unanswered.len() == 0 || l.answers || l.writing {
 		return
 	}
 	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
@@ -168,6 +181,7 @@ func (l *link) answered(s *stream) (p packet, ok bool) {
 func (l *link) takeUnanswered() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.writing = false
 	return l.unanswered.take()
 }
 
