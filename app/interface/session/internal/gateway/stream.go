@@ -31,10 +31,16 @@ type stream struct {
 	err      error // why it ended
 }
 
-// open opens a stream. It fails at once when the gateway cannot be reached.
+// open opens a stream. It fails at once when the gateway cannot be reached; while the
+// connection is being made, it waits for that until the link is closed. An open stream
+// outlives the link a little, to end well.
 func (l *link) open() (*stream, error) {
 	ctx, cancel := context.WithCancel(context.Background())
+	abort := context.AfterFunc(l.ctx, cancel)
 	rpc, err := gateway.NewRPCGatewayStreamClient(l.conn).GatewayDataStream(ctx, grpc.ForceCodecV2(packets.Codec))
+	if !abort() && err == nil {
+		err = l.ctx.Err()
+	}
 	if err != nil {
 		cancel()
 		return nil, err
