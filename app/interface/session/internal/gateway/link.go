@@ -44,11 +44,10 @@ type link struct {
 	writing    bool // the writer has a packet for the stream that is not written yet
 	noCalls    bool // it knows streams alone, or is to be spoken to by them alone
 
-	waitingSince time.Time // when the first of unanswered was written
-	downSince    time.Time // since when no attempt has reached the gateway; zero: the latest one did
-	left         bool      // it has left etcd's list
-	used         time.Time
-	closed       bool
+	downSince time.Time // since when no attempt has reached the gateway; zero: the latest one did
+	left      bool      // it has left etcd's list
+	used      time.Time
+	closed    bool
 }
 
 func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {

@@ -122,3 +122,46 @@ func TestAStreamThatIsNotReadIsGivenUp(t *testing.T) {
 		})
 	}
 }
+
+// slow answers each packet after a second.
+type slow struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+}
+
+func (slow) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	for {
+		in, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		time.Sleep(time.Second)
+		if err = stream.Send(&gateway.GatewayStreamResponse{RequestId: in.GetRequestId(), Success: true}); err != nil {
+			return err
+		}
+	}
+}
+
+// A gateway that answered steadily, with always something to answer, seemed not to answer at
+// all: its UNREAD grew and grew.
+func TestUnreadIsTheAgeOfThePacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := newGateways(t, inMemory(t, func(s *grpc.Server) { gateway.RegisterRPCGatewayStreamServer(s, slow{}) }))
+		unread := func() time.Duration {
+			synctest.Wait()
+			views, _ := g.Views(1)
+			return views[0].Unread
+		}
+		g.Send(1, packetFor("gateway", 1, 0))
+		require.NoError(t, g.Flush(t.Context()))
+		require.Zero(t, unread())
+		g.Send(1, packetFor("gateway", 1, 1))
+		const half = 500 * time.Millisecond
+		time.Sleep(half)
+		require.Equal(t, half, unread())
+		for n := range uint64(20) {
+			g.Send(1, packetFor("gateway", 1, 2+n)) // it is read when the one before has its answer
+			time.Sleep(time.Second)
+			require.Equal(t, time.Second, unread())
+		}
+	})
+}

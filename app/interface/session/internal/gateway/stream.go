@@ -133,9 +133,6 @@ func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 	if l.answers && !l.noCalls && !p.retried && p.Len() >= bulky {
 		return p, true, true
 	}
-	if l.unanswered.len() == 0 {
-		l.waitingSince = time.Now()
-	}
 	switch {
 	case !l.answers:
 		s.watch.Reset(writeTime)
@@ -155,7 +152,7 @@ func (l *link) judge() {
 	if l.unanswered.len() == 0 || l.answers || l.writing {
 		return
 	}
-	l.silent = l.silent || time.Since(l.waitingSince) > l.g.o.AckTimeout
+	l.silent = l.silent || time.Since(l.unanswered.first().sent) > l.g.o.AckTimeout
 	if l.silent {
 		for _, p := range l.unanswered.take() {
 			tracing.End(p.span, nil) // as far as anybody can tell
