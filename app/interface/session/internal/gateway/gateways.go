@@ -40,8 +40,8 @@ const (
 // Options of Gateways.
 type Options struct {
 	// Dial makes a connection to a gateway; it must not wait for it. A link has one, and
-	// another one from its first bulky packet on.
-	Dial func(serverID string) (*grpc.ClientConn, error)
+	// another one from its first bulky packet on, which DialAside makes; nil: Dial does, too.
+	Dial, DialAside func(serverID string) (*grpc.ClientConn, error)
 	// Failed is told of a packet that did not reach a connection. It must not
 	// block, and what s points to is not its own.
 	Failed func(owner int64, s sess.Send)
