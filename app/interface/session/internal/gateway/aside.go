@@ -20,7 +20,11 @@ type aside struct {
 // connAside returns the connection for bulky packets.
 func (l *link) connAside() *grpc.ClientConn {
 	l.aside.once.Do(func() {
-		conn, err := l.g.o.Dial(l.id)
+		dial := l.g.o.DialAside
+		if dial == nil {
+			dial = l.g.o.Dial
+		}
+		conn, err := dial(l.id)
 		if err != nil {
 			logx.Errorf("gateway %s: large packets go over the connection of all others: %v", l.id, err)
 			return

@@ -40,8 +40,8 @@ const (
 // Options of Gateways.
 type Options struct {
 	// Dial makes a connection to a gateway; it must not wait for it. A link has one, and
-	// another one from its first bulky packet on.
-	Dial func(serverID string) (*grpc.ClientConn, error)
+	// another one from its first bulky packet on, which DialAside makes; nil: Dial does, too.
+	Dial, DialAside func(serverID string) (*grpc.ClientConn, error)
 	// Failed is told of a packet that did not reach a connection. It must not
 	// block, and what s points to is not its own.
 	Failed func(owner int64, s sess.Send)
@@ -52,7 +52,7 @@ type Options struct {
 	QueueItems int           // packets waiting for one gateway, of one key an eighth
 	QueueBytes int           // their bytes, of one key an eighth
 	Timeout    time.Duration // of a unary call
-	Retry      time.Duration // how long packets wait for a gateway that etcd lists and that is not reached, and how long one that has left the list keeps its link
+	Retry      time.Duration // how long packets wait for a gateway that etcd lists and that is not reached, or that ends its streams unanswered, and how long one that has left the list keeps its link
 	AckTimeout time.Duration // a stream whose answers are overdue this long is given up
 }
 
@@ -223,6 +223,7 @@ type packet struct {
 	sess.Send
 	owner   int64
 	span    trace.Span // nil: nobody collects spans
+	sent    time.Time  // when it left the queue
 	retried bool       // it was written to a stream that broke, or its call beside the stream failed
 }
 

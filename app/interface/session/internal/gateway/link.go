@@ -41,13 +41,13 @@ type link struct {
 	unanswered fifo // written to the stream
 	answers    bool // this gateway has answered on a stream
 	silent     bool // this gateway never answers on its stream
+	writing    bool // the writer has a packet for the stream that is not written yet
 	noCalls    bool // it knows streams alone, or is to be spoken to by them alone
 
-	waitingSince time.Time // when the first of unanswered was written
-	downSince    time.Time // since when no attempt has reached the gateway; zero: the latest one did
-	left         bool      // it has left etcd's list
-	used         time.Time
-	closed       bool
+	downSince time.Time // since when no attempt has reached the gateway; zero: the latest one did
+	left      bool      // it has left etcd's list
+	used      time.Time
+	closed    bool
 }
 
 func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
@@ -63,10 +63,12 @@ func newLink(g *Gateways, id string, conn *grpc.ClientConn) *link {
 }
 
 // enqueue puts p into the queue; false when that is closed, or full for all or for
-// the key of p.
+// the key of p. What the gateway never answers gives its room back here: a full queue
+// gives its writer nothing more to do.
 func (l *link) enqueue(p packet) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.judge()
 	if l.closed || !l.queue.fits(p, load{l.g.o.QueueItems, l.g.o.QueueBytes}) {
 		return false
 	}
@@ -111,7 +113,9 @@ func (l *link) take() []packet {
 func (l *link) nextUnary() (p packet, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.queue.next(false)
+	p, ok = l.queue.next(false)
+	p.sent = time.Now()
+	return p, ok
 }
 
 // load returns how many bytes are queued, since when nothing has gone over the link,
@@ -119,6 +123,7 @@ func (l *link) nextUnary() (p packet, ok bool) {
 func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.judge()
 	return l.queue.bytes, now.Sub(l.used), l.left
 }
 
@@ -158,7 +163,7 @@ func (l *link) run() {
 		}
 		l.fail(front(l.takeUnanswered(), l.take()))
 	}()
-	backoff := minBackoff
+	tried := tries{backoff: minBackoff}
 	for {
 		var broken <-chan struct{}
 		if s != nil {
@@ -168,7 +173,9 @@ func (l *link) run() {
 		case <-l.ctx.Done():
 			return
 		case <-broken:
-			l.afterBreak(s)
+			if !l.leave(s, &tried) {
+				return
+			}
 			s = nil
 			continue
 		case <-l.wake:
@@ -185,18 +192,17 @@ func (l *link) run() {
 				} else {
 					l.fail(l.take())
 				}
-				if !l.pause(backoff) {
+				if !l.pause(tried.next()) {
 					return
 				}
-				backoff = min(2*backoff, maxBackoff)
 				continue
 			}
 			l.reached()
-			backoff = minBackoff
 		}
 		if !s.write() {
-			<-s.ended
-			l.afterBreak(s)
+			if !l.leave(s, &tried) {
+				return
+			}
 			s = nil
 		}
 	}
@@ -233,13 +239,18 @@ func (l *link) call(p packet) {
 	}
 }
 
+// callUnary calls the gateway for a packet, again and again while it may come back. A call may
+// fail that way while those of others go well, as when the gateway has trouble with one
+// client: what has come to nothing for Options.Retry since it left the queue has failed then,
+// too. Otherwise it would be tried for ever, and its lane wait. Those behind it have waited
+// already: they get what is left of the time, but one attempt at least.
 func (l *link) callUnary(p packet) {
 	for backoff := minBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		taken, err := l.send(p)
 		if err != nil && !l.unary.Load() && l.byStream(p, err) {
 			return
 		}
-		if err != nil && l.mayComeBack(err) && l.pause(backoff) {
+		if err != nil && l.mayComeBack(err) && time.Since(p.sent) < l.g.o.Retry && l.pause(backoff) {
 			continue
 		}
 		if err == nil {

@@ -133,12 +133,15 @@ func (own *backlog) mayGo(window bool) bool {
 	return !window || own.onWay < mostOnWay && (own.onWay == 0 || own.waiting.first().Len() < bulky)
 }
 
-// back has packets wait again that were on their way, before all others.
-func (q *queue) back(packets []packet) {
-	for _, p := range front(packets, q.take()) {
+// back has packets wait again that were on their way, before all others. It reports whether
+// any wait now.
+func (q *queue) back(packets []packet) (due bool) {
+	all := front(packets, q.take())
+	for _, p := range all {
 		q.arrived(p)
 		q.push(p)
 	}
+	return len(all) > 0
 }
 
 // take sends all on their way at once, and nobody owes anything.

@@ -41,7 +41,7 @@ func (l *link) view(now time.Time) View {
 	defer l.mu.Unlock()
 	v := View{Unary: l.unary.Load(), Packets: l.queue.items, Bytes: l.queue.bytes, Keys: len(l.queue.keys), Idle: now.Sub(l.used)}
 	if l.unanswered.len() > 0 && l.answers {
-		v.Unread = now.Sub(l.waitingSince)
+		v.Unread = now.Sub(l.unanswered.first().sent)
 	}
 	if !l.downSince.IsZero() {
 		v.Down = now.Sub(l.downSince)

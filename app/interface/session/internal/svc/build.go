@@ -40,11 +40,11 @@ type Deps struct {
 	// Node makes a connection to another session node, published as addr. It does
 	// not wait.
 	Node func(addr string) (cluster.Conn, error)
-	// Gateway makes a connection to a gateway. It does not wait. Send, where it is
-	// set, stands for all gateways: it gets the packets, must not block, and reports
-	// those that reach no connection to SendFailed.
-	Gateway func(serverID string) (*grpc.ClientConn, error)
-	Send    func(authKeyID int64, p sess.Send)
+	// Gateway makes a connection to a gateway, GatewayAside the one for its large packets.
+	// They do not wait. Send, where it is set, stands for all gateways: it gets the packets,
+	// must not block, and reports those that reach no connection to SendFailed.
+	Gateway, GatewayAside func(serverID string) (*grpc.ClientConn, error)
+	Send                  func(authKeyID int64, p sess.Send)
 	// Status is the status service. Notify, where it is set, stands for it: it gets
 	// the reports, must not block, and tells what came of them to Announced.
 	Status grpc.ClientConnInterface
@@ -188,6 +188,7 @@ func (s *ServiceContext) gateways(d Deps) func(authKeyID int64, p sess.Send) {
 	c := &s.Config
 	s.Gateways = gateway.New(gateway.Options{
 		Dial:       d.Gateway,
+		DialAside:  d.GatewayAside,
 		Failed:     s.SendFailed,
 		Mode:       mode(c.UseStreamGateway),
 		QueueItems: c.Session.GatewayQueue,

@@ -77,8 +77,8 @@ func dialTo(c zrpc.RpcClientConf, addr string, opts ...grpc.DialOption) (*grpc.C
 	return dial(c, append(opts, grpc.WithWriteBufferSize(bufferSize), grpc.WithReadBufferSize(bufferSize))...)
 }
 
-// dialGateway makes a client of a gateway, whose unary calls are short. Whoever closes it
-// has ended its calls.
+// dialGateway makes a client of a gateway, whose unary calls are short: those for large
+// packets have a client of their own. Whoever closes it has ended its calls.
 func dialGateway(c zrpc.RpcClientConf, addr string) (*grpc.ClientConn, error) {
 	if !short(c) {
 		return dialTo(c, addr)

@@ -133,10 +133,11 @@ func (s *ServiceContext) Start(ctx context.Context) error {
 	routes, warnings := dispatch.NewRoutes(s.Schema.Groups(), c.BFFProxyClients.IDMap, s.bffs)
 	rpcserver.Warn("session", c.Log, warnings...)
 	s.Build(Deps{
-		Auth:    auth,
-		Status:  stat,
-		Routes:  routes,
-		Gateway: func(id string) (*grpc.ClientConn, error) { return dialGateway(c.GatewayClient, id) },
+		Auth:         auth,
+		Status:       stat,
+		Routes:       routes,
+		Gateway:      func(id string) (*grpc.ClientConn, error) { return dialGateway(c.GatewayClient, id) },
+		GatewayAside: func(id string) (*grpc.ClientConn, error) { return dialTo(c.GatewayClient, id) },
 		Node: func(addr string) (cluster.Conn, error) {
 			return dialTo(zrpc.RpcClientConf{App: c.Nodes.App, Token: c.Nodes.Token, Middlewares: c.AuthSession.Middlewares}, addr)
 		},
