@@ -141,8 +141,9 @@ func (c *Cluster) changed(*Ring) {
 	c.mu.Lock()
 	c.cancel = cancel
 	c.mu.Unlock()
-	// A node that has left drains, and is asked for its keys.
-	c.schedule(farewell, func() { c.Nodes.Keep(c.Ring().Has) })
+	// A node that has left drains, and is asked for its keys. The nodes of this moment's ring
+	// are left alone by the timers of earlier changes, too, since each looks at its own time.
+	c.schedule(farewell, func() { c.Nodes.Keep(c.hasHad) })
 	c.Parked.Reroute()
 }
 
