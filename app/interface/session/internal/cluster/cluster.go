@@ -148,23 +148,20 @@ func (c *Cluster) changed(*Ring) {
 }
 
 // due is something that is due in a while.
-type due struct {
-	cancel func()
-	over   bool
-}
+type due struct{ cancel func() }
 
-// schedule is Options.Later for what is called off when the node stops.
+// schedule is Options.Later for what is called off when the node stops. The timer is made
+// and noted under one lock: StopMoves would not know of one that is made beside it, and
+// wait for all of its time.
 func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
 	c.mu.Lock()
-	closed := c.closed
-	c.mu.Unlock()
-	if closed {
+	defer c.mu.Unlock()
+	if c.closed {
 		return func() {}
 	}
 	t := new(due)
 	end := func() {
 		c.mu.Lock()
-		t.over = true
 		delete(c.timers, t)
 		c.mu.Unlock()
 	}
@@ -176,11 +173,7 @@ func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
 		end()
 		stop()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !t.over {
-		c.timers[t] = struct{}{}
-	}
+	c.timers[t] = struct{}{}
 	return t.cancel
 }
 

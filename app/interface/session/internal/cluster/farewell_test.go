@@ -77,3 +77,27 @@ func TestANodeWhoseConnectionIsClosedIsNotThere(t *testing.T) {
 		require.Equal(t, unable, Unable(status.Error(code, "")), code)
 	}
 }
+
+// The node stopped between the look whether it does and the making of a timer: that one was
+// not called off, and the node waited for it.
+func TestNothingIsScheduledWhileANodeStops(t *testing.T) {
+	c := New("10.0.0.1:20120")
+	made, off, stopped := 0, 0, false
+	c.Join(nil, Options{Later: func(time.Duration, func()) func() {
+		made++
+		if c.mu.TryLock() { // else who stops the node waits until the timer is known
+			c.mu.Unlock()
+			c.StopMoves()
+			stopped = true
+		}
+		return func() { off++ }
+	}})
+	c.schedule(time.Minute, func() {})
+	if !stopped {
+		c.StopMoves()
+	}
+	require.Equal(t, 1, off)
+	require.Empty(t, c.timers)
+	c.schedule(time.Minute, func() {})
+	require.Equal(t, 1, made, "a node that has stopped schedules nothing")
+}

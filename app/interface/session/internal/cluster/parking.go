@@ -15,7 +15,7 @@ const (
 	parkedTries = 3        // of sending a push on
 )
 
-// Later runs f in d, unless cancel is called before.
+// Later runs f in d, unless cancel is called before. It does not wait for f.
 type Later func(d time.Duration, f func()) (cancel func())
 
 // Push is what came for a key.
