@@ -40,6 +40,7 @@ type Cluster struct {
 	offers  *lane.Pool // and keys that were offered
 	moving  lane.Busy
 	pauses  pauses
+	lost    losses
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
@@ -86,6 +87,9 @@ type Keys interface {
 	Converged()
 	// Owe gives an input to a key, if it is in memory. It is never refused.
 	Owe(authKeyID int64, in sess.Input) (known bool)
+	// Expect asks other nodes for a key that is not here. It reports whether there is
+	// something to give inputs to.
+	Expect(authKeyID int64) bool
 	// Foreign are the keys in memory that are not owned.
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive begins with a key that another node has offered.

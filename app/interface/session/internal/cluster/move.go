@@ -271,6 +271,8 @@ func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
 	c.Parked.Keep(Push{
 		Key: permAuthKeyID, Size: size,
 		Deliver: func() bool { return c.keys.Owe(permAuthKeyID, in) },
+		Expect:  func() bool { return c.keys.Expect(permAuthKeyID) },
+		Lost:    func() { c.Lost(permAuthKeyID, in) },
 		SendOn: func(owner string, done func(error)) {
 			c.SendOn(permAuthKeyID, size, owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
 				return call(SendFinal(ctx), node)
