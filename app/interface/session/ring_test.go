@@ -244,5 +244,6 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 		_, err := second.rpc.SessionPushUpdatesData(ctx, &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: updatesTooLong})
 		require.NoError(t, err)
 		require.Zero(t, second.svc.Cluster.Parked.Waiting())
+		require.True(t, second.svc.Cluster.TakeLost(key), "but the key hears of it if it comes")
 	})
 }

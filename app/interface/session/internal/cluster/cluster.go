@@ -40,6 +40,7 @@ type Cluster struct {
 	offers  *lane.Pool // and keys that were offered
 	moving  lane.Busy
 	pauses  pauses
+	lost    losses
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
@@ -86,6 +87,9 @@ type Keys interface {
 	Converged()
 	// Owe gives an input to a key, if it is in memory. It is never refused.
 	Owe(authKeyID int64, in sess.Input) (known bool)
+	// Expect asks other nodes for a key that is not here. It reports whether there is
+	// something to give inputs to.
+	Expect(authKeyID int64) bool
 	// Foreign are the keys in memory that are not owned.
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive begins with a key that another node has offered.
@@ -141,29 +145,27 @@ func (c *Cluster) changed(*Ring) {
 	c.mu.Lock()
 	c.cancel = cancel
 	c.mu.Unlock()
-	// A node that has left drains, and is asked for its keys.
-	c.schedule(farewell, func() { c.Nodes.Keep(c.Ring().Has) })
+	// A node that has left drains, and is asked for its keys. The nodes of this moment's ring
+	// are left alone by the timers of earlier changes, too, since each looks at its own time.
+	c.schedule(farewell, func() { c.Nodes.Keep(c.hasHad) })
 	c.Parked.Reroute()
 }
 
 // due is something that is due in a while.
-type due struct {
-	cancel func()
-	over   bool
-}
+type due struct{ cancel func() }
 
-// schedule is Options.Later for what is called off when the node stops.
+// schedule is Options.Later for what is called off when the node stops. The timer is made
+// and noted under one lock: StopMoves would not know of one that is made beside it, and
+// wait for all of its time.
 func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
 	c.mu.Lock()
-	closed := c.closed
-	c.mu.Unlock()
-	if closed {
+	defer c.mu.Unlock()
+	if c.closed {
 		return func() {}
 	}
 	t := new(due)
 	end := func() {
 		c.mu.Lock()
-		t.over = true
 		delete(c.timers, t)
 		c.mu.Unlock()
 	}
@@ -175,11 +177,7 @@ func (c *Cluster) schedule(d time.Duration, f func()) (cancel func()) {
 		end()
 		stop()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !t.over {
-		c.timers[t] = struct{}{}
-	}
+	c.timers[t] = struct{}{}
 	return t.cancel
 }
 

@@ -23,10 +23,11 @@
 //	B  ───────────┼─── owned, converging ─────────┼─── converged
 //	              │ the key's first packet or     │ keys that began anew are told (Settled):
 //	              │ push makes an actor that      │ they read their login again
-//	              │ waits: former owners are      │ parked pushes are delivered or let go
-//	              │ asked (Fetch), PeerTimeout;   │
-//	              │ of who refuses ReleaseAfter   │
-//	              │ longer                        │
+//	              │ waits: former owners are      │ parked pushes are delivered; for those
+//	              │ asked (Fetch), PeerTimeout;   │ whose key is not here former owners are
+//	              │ of who refuses ReleaseAfter   │ asked again each ReleaseAfter, until none
+//	              │ longer                        │ may have it (takeOver). Then they are let
+//	              │                               │ go, and a key that comes is told (TakeLost)
 //
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
 // who would own the key without it, and without others that may have joined in the same

@@ -163,6 +163,21 @@ func (m *Members) rejoin() {
 	}
 }
 
+// hasHad reports whether a node is on the ring, or was until less than farewell ago. Where so
+// many rings have passed that some are forgotten, every node may have been.
+func (m *Members) hasHad(node string) bool {
+	v, since := m.view.Load(), m.now()-int64(farewell)
+	if v.ring.Has(node) || len(v.past) == remembered && v.ended[0] > since {
+		return true
+	}
+	for i := len(v.past) - 1; i >= 0 && v.ended[i] > since; i-- {
+		if v.past[i].Has(node) {
+			return true
+		}
+	}
+	return false
+}
+
 // without is a list of nodes but for one.
 func without(nodes []string, node string) []string {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return n == node })

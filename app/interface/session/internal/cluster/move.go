@@ -157,10 +157,14 @@ func is(err error, want *rpcerr.Error) bool {
 
 // Unable reports whether a node could not do what it was asked for, by the error of the
 // call: it is not there, does not answer, or does not know the call, as one of an earlier
-// release.
+// release. Nobody takes back a call to a node, so one that is canceled has lost its
+// connection, which is closed here when the node has left for good (Nodes.Keep).
 func Unable(err error) bool {
-	code := status.Code(err)
-	return code == codes.Unavailable || code == codes.DeadlineExceeded || code == codes.Unimplemented
+	switch status.Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Unimplemented, codes.Canceled:
+		return true
+	}
+	return false
 }
 
 func (c *Cluster) ask(in *session.HandOverRequest, node string) (*session.KeyState, error) {
@@ -267,6 +271,8 @@ func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
 	c.Parked.Keep(Push{
 		Key: permAuthKeyID, Size: size,
 		Deliver: func() bool { return c.keys.Owe(permAuthKeyID, in) },
+		Expect:  func() bool { return c.keys.Expect(permAuthKeyID) },
+		Lost:    func() { c.Lost(permAuthKeyID, in) },
 		SendOn: func(owner string, done func(error)) {
 			c.SendOn(permAuthKeyID, size, owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
 				return call(SendFinal(ctx), node)

@@ -15,7 +15,7 @@ const (
 	parkedTries = 3        // of sending a push on
 )
 
-// Later runs f in d, unless cancel is called before.
+// Later runs f in d, unless cancel is called before. It does not wait for f.
 type Later func(d time.Duration, f func()) (cancel func())
 
 // Push is what came for a key.
@@ -25,6 +25,11 @@ type Push struct {
 
 	// Deliver gives the push to its key here. False: the key is not here.
 	Deliver func() bool
+	// Expect asks the nodes for the key that may have it; it is then where Deliver gives
+	// the push to. False: none may.
+	Expect func() bool
+	// Lost hears that the push is let go.
+	Lost func()
 	// SendOn gives it to another node, and calls done once, then or later.
 	SendOn func(owner string, done func(error))
 }
@@ -35,9 +40,11 @@ type Push struct {
 // of it one after the other, so a push may come to one that gave the key up,
 // be sent on to one that does not have it any more, or not yet, and be lost
 // there while the client listens on a third. Instead it is kept until nodes
-// agree again, and then delivered, sent on, or, if the key is nowhere, let go:
-// its client asks for what it missed when it comes back. It is safe for
-// concurrent use.
+// agree again, and then delivered or sent on. Where this node is to have the key
+// and does not, those are asked for it that may: one that stood still when it was
+// asked before has the key still, and it comes as if nothing had happened. If no
+// node may have it, the push is let go: its client asks for what it missed when it
+// comes back. It is safe for concurrent use.
 type Parking struct {
 	owner func(key int64) (node string, mine bool)
 	keep  time.Duration
@@ -66,6 +73,7 @@ func NewParking(owner func(key int64) (node string, mine bool), keep time.Durati
 func (k *Parking) Keep(p Push) {
 	if !k.room.Take(p.Size + parkedExtra) {
 		metrics.Strays.Inc("full")
+		p.Lost()
 		return
 	}
 	metrics.Strays.Inc("kept")
@@ -127,10 +135,17 @@ func (k *Parking) expire(p *kept) {
 	}
 	if p.Deliver() {
 		k.end(p, "delivered")
-	} else if owner, mine := k.owner(p.Key); !mine {
+		return
+	}
+	switch owner, mine := k.owner(p.Key); {
+	case !mine:
 		k.sendOn(p, owner)
-	} else {
-		k.end(p, "lost")
+	case !p.Expect():
+		k.drop(p)
+	case p.Deliver():
+		k.end(p, "delivered")
+	default: // nobody had it
+		k.wait(p, "")
 	}
 }
 
@@ -145,9 +160,20 @@ func (k *Parking) sendOn(p *kept, owner string) {
 		case p.tries < parkedTries:
 			k.wait(p, owner)
 		default:
-			k.end(p, "lost")
+			k.drop(p)
 		}
 	})
+}
+
+// drop lets go of a push. Its key may have come in this moment, too early to find that
+// Lost was called: then it gets the push.
+func (k *Parking) drop(p *kept) {
+	p.Lost()
+	if p.Deliver() {
+		k.end(p, "delivered")
+		return
+	}
+	k.end(p, "lost")
 }
 
 func (k *Parking) end(p *kept, outcome string) {

@@ -17,6 +17,9 @@ type world struct {
 	k      *Parking
 	owner  string
 	here   bool
+	ask    int   // how often nodes may have the key that can be asked for it
+	has    bool  // one of those has it
+	comes  bool  // it is here as soon as a push is let go
 	err    error // of sending on
 	events []string
 	timers []*timer
@@ -46,6 +49,15 @@ func (w *world) keep(name string, size int) {
 			}
 			return w.here
 		},
+		Expect: func() bool {
+			w.ask--
+			w.here = w.here || w.ask >= 0 && w.has
+			return w.ask >= 0
+		},
+		Lost: func() {
+			w.events = append(w.events, name+" lost")
+			w.here = w.here || w.comes
+		},
 		SendOn: func(owner string, done func(error)) {
 			w.events = append(w.events, name+" to "+owner)
 			done(w.err)
@@ -69,7 +81,10 @@ func TestParking(t *testing.T) {
 		then func(w *world)
 		want []string
 	}{
-		"nobody has the key":            {func(w *world) { w.pass() }, nil},
+		"nobody has the key":            {func(w *world) { w.pass() }, []string{"a lost", "b lost"}},
+		"the key is asked for":          {func(w *world) { w.ask, w.has = 1, true; w.pass() }, []string{"a delivered", "b delivered"}},
+		"it is asked for in vain":       {func(w *world) { w.ask = 3; w.pass(); w.pass(); w.pass() }, []string{"b lost", "a lost"}},
+		"it comes as its pushes end":    {func(w *world) { w.comes = true; w.pass() }, []string{"a lost", "a delivered", "b delivered"}},
 		"the key comes":                 {func(w *world) { w.here = true; w.pass() }, []string{"a delivered", "b delivered"}},
 		"the ring changes":              {func(w *world) { w.owner = "n2"; w.k.Reroute(); w.pass() }, []string{"a to n2", "b to n2"}},
 		"the ring has changed, unheard": {func(w *world) { w.owner = "n2"; w.pass() }, []string{"a to n2", "b to n2"}},
@@ -85,7 +100,7 @@ func TestParking(t *testing.T) {
 			for range 9 {
 				w.pass()
 			}
-		}, []string{"a to n2", "b to n2", "a to n2", "b to n2", "a to n2", "b to n2"}},
+		}, []string{"a to n2", "b to n2", "a to n2", "b to n2", "a to n2", "a lost", "b to n2", "b lost"}},
 		"the node ends": {func(w *world) { w.k.Close(); w.here = true; w.pass(); w.keep("c", 1) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +129,7 @@ func TestTheRingChangesWhileAPushIsSentOn(t *testing.T) {
 	w := newWorld()
 	w.owner = "n2"
 	var fail func(error)
-	w.k.Keep(Push{Key: 1, Size: 10, Deliver: func() bool { return false }, SendOn: func(owner string, done func(error)) {
+	w.k.Keep(Push{Key: 1, Size: 10, SendOn: func(owner string, done func(error)) {
 		w.events = append(w.events, "to "+owner)
 		if owner == "n2" {
 			fail = done

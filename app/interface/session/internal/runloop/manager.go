@@ -57,6 +57,9 @@ type Cluster interface {
 	SendAfter(authKeyID int64, to string, in sess.Input)
 	// Homeless is called with updates for a key that no node had in memory.
 	Homeless(authKeyID int64, in sess.Input)
+	// TakeLost reports whether updates for a key were let go while it was not in memory, and
+	// forgets that.
+	TakeLost(authKeyID int64) bool
 }
 
 // alone is the cluster of a node that owns every key.
@@ -74,6 +77,7 @@ func (alone) Former(int64) []string                                       { retu
 func (alone) Fetch(int64, []string, bool, func(*session.KeyState, error)) {}
 func (alone) SendAfter(int64, string, sess.Input)                         {}
 func (alone) Homeless(int64, sess.Input)                                  {}
+func (alone) TakeLost(int64) bool                                         { return false }
 
 // Options is what actors work with. All functions are called from many
 // goroutines.

@@ -275,8 +275,9 @@ func (a *actor) imported(st *session.KeyState) (machine Machine) {
 }
 
 // arrive begins with what another node had of the key; nil: anew. Where a node gave no
-// answer, or one that cannot be read, the client may have missed something. A key that
-// has moved does not begin here: what waits for it is sent after it.
+// answer, or one that cannot be read, or updates were let go before the key came, the
+// client may have missed something. A key that has moved does not begin here: what waits
+// for it is sent after it.
 func (a *actor) arrive(st *session.KeyState, err error) { a.begin(st, err, false) }
 
 // arriveOrAsk is arrive for a key that nobody waited for but updates: if that has changed
@@ -289,7 +290,11 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 	a.mu.Lock()
 	switch {
 	case machine != nil:
-		a.sessionDataChan = append([]sess.Input{&sess.Arrived{}}, a.sessionDataChan...)
+		first := []sess.Input{&sess.Arrived{}}
+		if a.m.o.Cluster.TakeLost(a.key) {
+			first = append(first, &sess.PushesLost{})
+		}
+		a.sessionDataChan = append(first, a.sessionDataChan...)
 	case errors.As(err, &moved):
 		waiting := a.withdraw()
 		a.mu.Unlock()
@@ -312,7 +317,7 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 		return
 	default:
 		machine = a.m.o.New(a.key, false)
-		if err != nil || st != nil {
+		if a.m.o.Cluster.TakeLost(a.key) || err != nil || st != nil {
 			a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
 		}
 	}

@@ -2,6 +2,7 @@ package runloop
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ type moving struct {
 	others
 	mu     sync.Mutex
 	former []string
+	lost   bool // updates were let go
 	fetch  func(done func(*session.KeyState, error))
 	log    []string
 }
@@ -36,6 +38,8 @@ func (c *moving) SendAfter(key int64, to string, in sess.Input) {
 }
 
 func (c *moving) Homeless(key int64, in sess.Input) { c.note("%d homeless: %s", key, describe(in)) }
+
+func (c *moving) TakeLost(int64) bool { return c.lost }
 
 func (c *moving) note(format string, args ...any) {
 	c.mu.Lock()
@@ -226,11 +230,14 @@ func TestArrival(t *testing.T) {
 			[]sess.Input{&sess.PushUpdates{Updates: []byte("u")}, &sess.Data{Salt: 1}},
 			[]string{"1 after to b: updates u", "1 after to b: data 1"},
 		},
-		"updates for its past": {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
+		"updates were let go before it came":   {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: PushesLost", "1: updates u"}},
+		"updates were let go before it began":  {nil, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
+		"updates were let go, and more follow": {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
+		"updates for its past":                 {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := newMoving()
-			cl.former = []string{"a"}
+			cl.former, cl.lost = []string{"a"}, strings.HasPrefix(name, "updates were let go")
 			var arrived func(*session.KeyState, error)
 			cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
 			logs := func(key int64, _ bool) Machine {

@@ -11,7 +11,9 @@ import (
 )
 
 // The pushes come from sync. A key that is in no node's memory has no connection
-// to push to: its client asks for what it missed when it comes back.
+// to push to: its client asks for what it missed when it comes back. A key that moves
+// may be in none that was asked, so updates for it wait (cluster.Parking), or the node
+// notes that they were let go (cluster.Cluster.Lost).
 
 // SessionPushUpdatesData brings updates for a key's user.
 func (s *Server) SessionPushUpdatesData(ctx context.Context, in *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
@@ -61,8 +63,12 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	if !known && hop.MayWait() && s.svc.Runloop.Expect(permAuthKeyID) {
 		known, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
-	if !known && hop.MayWait() {
+	switch {
+	case known:
+	case hop.MayWait():
 		s.svc.Cluster.Park(permAuthKeyID, in)
+	case hop == cluster.Final:
+		s.svc.Cluster.Lost(permAuthKeyID, in)
 	}
 	if err == nil {
 		done(nil)

@@ -13,7 +13,8 @@
 //
 // First a storm (fault injection, faults.go): packets are lost, doubled, late and out of order; calls are
 // refused, lost, cut off or done without an answer; peers are away for a while;
-// nodes crash, leave and join, so that keys move, and their clocks are set; gateways
+// nodes crash, leave and join, so that keys move, stand still when others ask them for keys, and
+// their clocks are set; gateways
 // crash; clients have wrong clocks, change gateways, sessions and keys, go away and come back, call,
 // repeat (also as copies), drop, tell what they have, name a session that push
 // messages wake, log out, and are revoked; temp keys end; and somebody on the path

@@ -1,6 +1,11 @@
 package sim
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/tgsession/tgsession/proto/session"
+)
 
 // faultRates say how often the network and the peers fail: one in n; 0 is never.
 type faultRates struct {
@@ -49,6 +54,24 @@ func (c *cluster) drawCallFault(peer string) callFault {
 }
 
 var callFaultTexts = [...]string{"", "refuses a call", "loses a call", "never answers a call", "breaks off a call"}
+
+// stand has a node stand still for other nodes that ask it for keys, as one does that has no
+// processor or no memory. It goes on with the keys that it has.
+func (c *cluster) stand(addr string) {
+	if n := c.nodes[addr]; n != nil {
+		c.note(addr[:8], "stands still")
+		n.still = c.now + int64(c.between(time.Second, 5*time.Second))
+	}
+}
+
+// handOverUnlessStill gives a key away, or no answer while the node stands still.
+func (n *node) handOverUnlessStill(ctx context.Context, in *session.HandOverRequest) (any, error) {
+	if n.c.now < n.still {
+		n.c.sleep(n.c.config.Session.PeerTimeout / 2)
+		return nil, errDeadline
+	}
+	return n.handOver(ctx, in)
+}
 
 // latency is how long a message takes: mostly milliseconds.
 func (c *cluster) latency() time.Duration {

@@ -37,9 +37,10 @@ type node struct {
 	srv  *server.Server
 	// peers is what other nodes call.
 	peers *server.Nodes
-	dead  bool // it crashed, or has left
-	gone  bool // it leaves: nobody shall find it any more
-	last  bool // it left when its ring had no other node
+	dead  bool  // it crashed, or has left
+	still int64 // until when it stands still
+	gone  bool  // it leaves: nobody shall find it any more
+	last  bool  // it left when its ring had no other node
 
 	listing listing
 
@@ -447,7 +448,7 @@ func (c *cluster) forwarded(ctx context.Context, addr string, in any) (any, erro
 		if c.former {
 			return nil, errUnimplemented
 		}
-		return n.handOver(ctx, in)
+		return n.handOverUnlessStill(ctx, in)
 	}
 	w := c.wait()
 	err := errDeadline

@@ -98,7 +98,7 @@ func (c *cluster) trouble() {
 		c.setClock(addr)
 		return
 	}
-	switch c.rnd.IntN(10) {
+	switch c.rnd.IntN(11) {
 	case 0, 1:
 		if c.nodes[addr] != nil && len(c.nodes) > 1 {
 			c.crash(addr)
@@ -129,6 +129,8 @@ func (c *cluster) trouble() {
 		c.status.lose()
 	case 9:
 		c.outage(statusPeer)
+	case 10:
+		c.stand(addr)
 	}
 }
 

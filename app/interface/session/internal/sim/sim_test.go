@@ -145,7 +145,7 @@ func TestEverythingHappens(t *testing.T) {
 		}
 	}
 	for _, what := range []string{
-		"joins", "leaves", "crashes", "is away", "drains", "is back", "came early", "adopts sessions", "revokes", "removes a key", "binds", "logs in", "ends a login", "tells of an ended login",
+		"joins", "leaves", "crashes", "stands still", "is away", "drains", "is back", "came early", "adopts sessions", "revokes", "removes a key", "binds", "logs in", "ends a login", "tells of an ended login",
 		"refuses a call", "loses a call", "never answers a call", "breaks off a call",
 		"is redirected", "is sent on", "is told that a mailbox is full", "is told that a key is unknown", "hears that a packet failed",
 		"takes update", "takes a session's update", "takes a promised result", "gives up its temp key", "destroys a session", "rests", "stays to log in again",

@@ -106,8 +106,15 @@ func TestRecheckTellsWhatIsMissing(t *testing.T) {
 	s.Cluster.Update([]string{"10.0.0.1:20120", "10.0.0.2:20120"})
 	around(all)
 	require.Zero(t, forgotten, "nodes may not agree yet whose they are")
-	s.Cluster.Join(s.Runloop, cluster.Options{Later: func(_ time.Duration, f func()) func() { f(); return func() {} }})
+	var later []func()
+	s.Cluster.Join(s.Runloop, cluster.Options{Later: func(_ time.Duration, f func()) func() {
+		later = append(later, f)
+		return func() {}
+	}})
 	s.Cluster.Update([]string{"10.0.0.1:20120", "10.0.0.2:20120", "10.0.0.3:20120"})
+	for _, f := range later {
+		f()
+	}
 	mine := 0
 	for key := range int64(3) {
 		if s.Cluster.Owns(key) {
