@@ -18,6 +18,77 @@ var (
 	errWaitFailed  = rpcerr.ErrMsgWaitFailed
 )
 
+// msgRef is a message of a session.
+type msgRef struct {
+	s  *session
+	id int64
+}
+
+func (c *pendingCall) ref() msgRef { return msgRef{c.s, c.meta.MsgID} }
+
+// unfinished are the messages that have no outcome yet: of calls, and of what peers are
+// asked for (nil).
+type unfinished map[msgRef]*pendingCall
+
+func (w *MainAuthWrapper) unfinished() unfinished {
+	u := make(unfinished, len(w.calls.list)+len(w.asks))
+	for i := range w.asks {
+		u[msgRef{w.asks[i].s, w.asks[i].msgID}] = nil
+	}
+	for _, c := range w.calls.list {
+		u[c.ref()] = c
+	}
+	return u
+}
+
+// judgeWaits looks how the calls went that others wait for: which of these need not wait
+// any more, and which are refused, with what waits for them in turn. Each is looked up
+// once: with 256 calls that wait for a thousand, anything else is work that one packet
+// makes for every other.
+func (w *MainAuthWrapper) judgeWaits() {
+	var waiting []*pendingCall
+	for _, c := range w.calls.list {
+		if c.phase == phaseReady && len(c.after) > 0 {
+			waiting = append(waiting, c)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	u := w.unfinished()
+	var behind map[msgRef][]*pendingCall
+	for again := waiting; len(again) > 0; again = again[1:] {
+		c := again[0]
+		if len(c.after) == 0 || u[c.ref()] != c { // judged already
+			continue
+		}
+		switch refusal := w.awaits(c, u); refusal {
+		case errWaiting:
+		case nil:
+			c.after, c.deadline = nil, 0
+		default:
+			w.refuse(c, refusal)
+			delete(u, c.ref())
+			if behind == nil {
+				behind = behindEach(waiting)
+			}
+			again = append(again, behind[c.ref()]...)
+		}
+	}
+}
+
+// behindEach are the calls that wait for each message.
+func behindEach(waiting []*pendingCall) map[msgRef][]*pendingCall {
+	behind := map[msgRef][]*pendingCall{}
+	for _, c := range waiting {
+		for _, id := range c.after {
+			m := msgRef{c.s, id}
+			behind[m] = append(behind[m], c)
+		}
+	}
+	return behind
+}
+
 // awaits reports how the calls that c waits for went (rule AFTER-1): nil when
 // all succeeded. A failure weighs more than one that was not made in time, and
 // that more than one that is not over.
@@ -25,10 +96,10 @@ var (
 // AfterWait begins when none of them waits itself. Were it to begin when c arrives,
 // the end of a chain would be refused however quick its links are, and sent again,
 // with all behind it.
-func (w *MainAuthWrapper) awaits(c *pendingCall) *RPCError {
+func (w *MainAuthWrapper) awaits(c *pendingCall, u unfinished) *RPCError {
 	verdict, behind := (*RPCError)(nil), false
 	for _, id := range c.after {
-		switch e := w.outcome(c, id, &behind); {
+		switch e := w.outcome(c, id, u, &behind); {
 		case e == errWaitFailed:
 			return e
 		case e == errWaitTimeout, e != nil && verdict == nil:
@@ -44,15 +115,12 @@ func (w *MainAuthWrapper) awaits(c *pendingCall) *RPCError {
 
 // outcome is how the call of message id, of the same session, went. It sets behind
 // when that waits itself.
-func (w *MainAuthWrapper) outcome(c *pendingCall, id int64, behind *bool) *RPCError {
+func (w *MainAuthWrapper) outcome(c *pendingCall, id int64, u unfinished, behind *bool) *RPCError {
 	if id == c.meta.MsgID {
 		return errWaitFailed
 	}
-	if other := w.findCall(c.s, id); other != nil {
-		*behind = *behind || other.phase <= phaseReady
-		return errWaiting
-	}
-	if w.findAsk(c.s, id) != nil {
+	if other, ok := u[msgRef{c.s, id}]; ok {
+		*behind = *behind || other != nil && other.phase <= phaseReady
 		return errWaiting
 	}
 	if r := c.s.window.find(id); r != nil {

@@ -34,6 +34,7 @@ type ask struct {
 	call    *pendingCall
 	msgID   int64
 	perm    int64  // key to bind to
+	device  int64  // session that takes push messages
 	until   uint32 // when that binding ends, Unix seconds
 	n       int32
 	kind    askKind
@@ -121,7 +122,7 @@ func (w *MainAuthWrapper) onCallDone(in *CallDone) {
 			w.login.introduce()
 		}
 	case askPushSession:
-		w.pushes.registered(in.Err != nil)
+		w.pushes.registered(a.device, in.Err != nil)
 	case askMark:
 		word, _ := in.Result.(*LoginWord)
 		w.onMarked(a.call, word, in.Err)

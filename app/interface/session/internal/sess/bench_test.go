@@ -64,6 +64,37 @@ func BenchmarkPing(b *testing.B) {
 	}
 }
 
+// BenchmarkPingBesideWaits is a ping of a key that has 250 calls which wait for a thousand
+// others, in a circle: without a login, in one packet of 16 KB.
+func BenchmarkPingBesideWaits(b *testing.B) {
+	x := newWorld(b, false)
+	x.recv(1, tlPing(1))
+	var calls []wire.Message
+	for range 250 {
+		calls = append(calls, x.msg(1, x.method("help.getNearestDc")))
+	}
+	for i := range calls {
+		var after []int64
+		for k := range 4 {
+			after = append(after, calls[(i+1+k)%len(calls)].ID)
+		}
+		calls[i].Body = append(tlLongs(wire.IDInvokeAfterMsgs, after...), calls[i].Body...)
+	}
+	x.step(x.data(1, x.container(1, calls...)))
+	x.take()
+	seq := 2 * x.seqs[1]
+	b.ReportAllocs()
+	for b.Loop() {
+		x.now += 1000
+		m := wire.Message{ID: idAt(x.now) + 4096, Seq: seq, Body: tlPing(1)}
+		x.out.Reset()
+		x.w.Step(x.now, x.now, x.data(1, m), &x.out)
+	}
+	if len(x.w.calls.list) != 250 {
+		b.Fatal("they wait no more")
+	}
+}
+
 // BenchmarkCall is a call, its answer and the client's acknowledgment.
 func BenchmarkCall(b *testing.B) {
 	x := newWorld(b, false, func(c *Config) { c.LoginRecheck = 24 * time.Hour })

@@ -261,54 +261,54 @@ func (w *MainAuthWrapper) ready(c *pendingCall) {
 	c.meta.Client, c.meta.LangPack, c.meta.LangCode = w.profile.client.name, w.profile.client.langPack, w.profile.client.langCode
 }
 
-// pump invokes the calls whose turn has come.
+// pump invokes the calls whose turn has come. What waits for others is judged before,
+// and again after: AfterWait of a call begins when those that it waits for are invoked.
 func (w *MainAuthWrapper) pump() {
 	if w.draining || w.leaving || w.binding.outcome != nil {
 		return
 	}
-	files, large := w.filesRunning(), w.calls.largeRunning()
-	for again := true; again; {
-		again = false
-		for i := 0; i < len(w.calls.list) && int(w.calls.running) < w.cfg.MaxInFlight; i++ {
-			c := w.calls.list[i]
-			if c.phase != phaseReady || w.profile.saving > 0 && w.login.state != StateNormal {
-				continue
-			}
-			if len(c.after) > 0 {
-				switch refusal := w.awaits(c); {
-				case refusal == errWaiting:
-					continue
-				case refusal != nil:
-					w.refuse(c, refusal)
-					i--
-					again = true // others may have waited for it
-					continue
-				}
-				c.after, c.deadline = nil, 0
-			}
-			if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
-				continue
-			}
-			if w.calls.heavy(c, large) {
-				continue
-			}
-			if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
-				w.pushes.miss()
-			}
-			if w.calls.start(); c.trait&traitFile != 0 {
-				files++
-			}
-			if w.calls.ofLarge(c) {
-				large++
-			}
-			if c.trait&traitMarked != 0 {
-				w.begin(c.s)
-				w.mark(c)
-				continue
-			}
-			w.invoke(c)
+	for {
+		w.judgeWaits()
+		if !w.invokeReady() {
+			return
 		}
 	}
+}
+
+// invokeReady invokes calls that wait for no others. It reports whether there were any.
+func (w *MainAuthWrapper) invokeReady() (some bool) {
+	files, large := w.filesRunning(), w.calls.largeRunning()
+	for _, c := range w.calls.list {
+		if int(w.calls.running) >= w.cfg.MaxInFlight {
+			break
+		}
+		if c.phase != phaseReady || len(c.after) > 0 || w.profile.saving > 0 && w.login.state != StateNormal {
+			continue
+		}
+		if w.mustWait(c) || w.tooEarly(c) || c.trait&traitFile != 0 && files >= fileShare(w.cfg.MaxInFlight) {
+			continue
+		}
+		if w.calls.heavy(c, large) {
+			continue
+		}
+		if w.asksUnseen(c) { // it did not wait for ever: what follows is told later
+			w.pushes.miss()
+		}
+		if w.calls.start(); c.trait&traitFile != 0 {
+			files++
+		}
+		if w.calls.ofLarge(c) {
+			large++
+		}
+		some = true
+		if c.trait&traitMarked != 0 {
+			w.begin(c.s)
+			w.mark(c)
+			continue
+		}
+		w.invoke(c)
+	}
+	return some
 }
 
 // filesRunning is how many calls of file parts are at a BFF.

@@ -121,6 +121,18 @@ func TestChainOfSlowCalls(t *testing.T) {
 	}
 }
 
+// AfterWait of a call that comes in one packet with the call that it waits for begins when
+// that is invoked, though nothing happens after that.
+func TestAfterWaitBeginsInTheSamePacket(t *testing.T) {
+	x := newWorld(t, false)
+	first, second := x.msg(1, x.method("help.getNearestDc")), x.msg(1, nil)
+	second.Body = tlAfter(first.ID, x.method("help.getNearestDc"))
+	x.step(x.data(1, x.container(1, first, second)))
+	x.take()
+	x.advance(x.cfg.AfterWait)
+	require.Equal(t, "400 MSG_WAIT_TIMEOUT", x.rpcError(x.take(), second.ID))
+}
+
 // What waits in a circle does not wait for ever.
 func TestChainInACircle(t *testing.T) {
 	x := newWorld(t, false)

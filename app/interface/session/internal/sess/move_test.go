@@ -168,6 +168,30 @@ func TestOutcomeThatNeverFollows(t *testing.T) {
 	require.Empty(t, x.take())
 }
 
+// A sign-in that another node has made is not waited for any more once its outcome is there:
+// the mark of its password was cleared twice when the time for the outcome was over, and the
+// client answered twice.
+func TestOutcomeThatFollowsAtTheLastMoment(t *testing.T) {
+	x := newWorld(t, false)
+	x.state = AuthState{State: StateUnauthorized}
+	m := x.recv(1, x.method("auth.signIn", int32(1), "1", "2", "3"))
+	ticket, r := x.invoked("auth.signIn")
+	x.take()
+	x.move()
+	require.Contains(t, x.open, ticket)
+	x.advance(x.cfg.RemoteWait - time.Second)
+	x.others = false
+	before := count[*SetPasswordPending](x)
+	x.finish(ticket, &MethodResult{Method: r.Method, PB: x.authorization(alice)}, nil)
+	x.advance(2 * time.Second)
+	require.Equal(t, before+1, count[*SetPasswordPending](x))
+	cleared, _ := find(x, func(r *SetPasswordPending) bool { return !r.Pending })
+	x.finish(cleared, nil, nil)
+	require.Len(t, x.takeOnly(wire.IDRPCResult), 1)
+	require.Zero(t, x.w.calls.running)
+	require.NotZero(t, m.ID)
+}
+
 // An outcome that follows a key which has begun anew is of no call that it makes: it
 // once was taken for that of another, which got its answer.
 func TestOutcomeOfAnEarlierLife(t *testing.T) {

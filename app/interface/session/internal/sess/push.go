@@ -267,7 +267,11 @@ func (w *MainAuthWrapper) dropPushes() (lost bool) {
 func (w *MainAuthWrapper) subscribe(c *pendingCall) {
 	s := c.s
 	if c.trait&traitDevice != 0 && c.device != 0 && w.pushes.register(c.device) {
-		w.ask(ask{kind: askPushSession}, &SetPushSession{AuthKeyID: w.key, UserID: w.login.userID, SessionID: c.device})
+		if w.busy() {
+			w.pushes.registered(c.device, true)
+		} else {
+			w.ask(ask{kind: askPushSession, device: c.device}, &SetPushSession{AuthKeyID: w.key, UserID: w.login.userID, SessionID: c.device})
+		}
 	}
 	if s.list == nil || s.list.media() {
 		return

@@ -145,9 +145,14 @@ func (p *pushes) register(id int64) bool {
 	return true
 }
 
-// registered notes whether storage has taken that in. If not it is told again when the
-// client says it again.
-func (p *pushes) registered(failed bool) { p.unsaved = failed }
+// registered notes whether storage has taken that in, where it is still so. If not, or where
+// storage was not told since peers are asked for as much as a client may cause, it is told
+// again when the client says it again.
+func (p *pushes) registered(id int64, failed bool) {
+	if id == p.pushSession {
+		p.unsaved = failed
+	}
+}
 
 // named takes in what storage says of it.
 func (p *pushes) named(id int64) { p.pushSession = id }

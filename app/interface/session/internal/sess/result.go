@@ -105,6 +105,7 @@ func (w *MainAuthWrapper) clearMark(c *pendingCall) {
 		c.deadline = w.now + int64(pause)
 		return
 	}
+	c.deadline = 0 // of the wait for another node, where the call was moved
 	w.ask(ask{kind: askClear, call: c}, &SetPasswordPending{AuthKeyID: w.key, UserID: c.mark.user, Owner: c.mark.owner})
 }
 

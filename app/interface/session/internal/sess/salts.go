@@ -201,11 +201,10 @@ func (w *MainAuthWrapper) onGetFutureSalts(s *session, m wire.Message) {
 		return
 	}
 	a := ask{kind: askFutureSalts, list: s.list, s: s, msgID: m.ID, n: num}
-	for i := range w.asks {
-		if w.asks[i].kind == askFutureSalts && w.asks[i].s == s {
-			w.onFutureSalts(a, nil) // one read at a time
-			return
-		}
+	reads := func(a ask) bool { return a.kind == askFutureSalts && a.s == s }
+	if w.busy() || slices.ContainsFunc(w.asks, reads) { // one read at a time
+		w.onFutureSalts(a, nil)
+		return
 	}
 	w.ask(a, &GetSalts{AuthKeyID: s.list.authKeyID})
 }

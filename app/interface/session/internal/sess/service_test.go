@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -286,8 +287,8 @@ func TestOverloadOfPeers(t *testing.T) {
 	}
 	x.others = true
 	x.recv(1, client(299))
-	_, told := find(x, func(r *InvokeMethod) bool { return r.Meta.Layer == 201 })
-	require.NotNil(t, told)
+	_, layered := find(x, func(r *InvokeMethod) bool { return r.Meta.Layer == 201 })
+	require.NotNil(t, layered)
 	x.advance(time.Minute) // they are not stored all at once
 	var layer, apiID int32
 	for _, r := range x.calls {
@@ -310,6 +311,36 @@ func TestOverloadOfPeers(t *testing.T) {
 	x = newWorld(t, true)
 	packet(x, func(int) []byte { return tlBind(permKey) })
 	require.InDelta(t, 300-maxAsks, x.counts[CountOverload], 1)
+
+	x = newWorld(t, false)
+	x.login(1)
+	x.others = false
+	packet(x, func(i int) []byte { return tlDevice(7, fmt.Sprint(i)) })
+	require.Equal(t, maxAsks, count[*SetPushSession](x))
+	for len(x.w.asks) > 0 {
+		ticket, _ := find[*SetPushSession](x, nil)
+		x.finish(ticket, nil, nil)
+	}
+	last := x.w.pushes.pushSession
+	require.Greater(t, last, int64(maxAsks), "is known all the same")
+	x.answer("account.registerDevice", wire.AppendBool(nil, true))
+	x.recv(1, tlDevice(7, fmt.Sprint(last)))
+	_, told := find[*SetPushSession](x, nil)
+	require.Equal(t, last, told.SessionID)
+}
+
+// Sessions are easily had: what each may ask for once is bounded for all of them, too.
+func TestSaltsForManySessions(t *testing.T) {
+	x := newWorld(t, false)
+	x.recv(1, tlPing(1))
+	x.others, x.salts = false, false
+	answered := 0
+	for sid := range int64(3 * maxAsks) {
+		x.recv(100+sid, tlInt(tlID(wire.IDGetFutureSalts), 2))
+		require.LessOrEqual(t, len(x.w.asks), maxAsks)
+		answered += len(x.takeOnly(wire.IDFutureSalts))
+	}
+	require.Equal(t, 2*maxAsks, answered, "of what is at hand")
 }
 
 // Takeouts and ranges reach the BFF with the call, in either order.
