@@ -41,8 +41,8 @@ type Cluster interface {
 	// Introduce is called with the sessions that updates of a key go to, when this node
 	// lets the key go or is about to stop (sess.Effects).
 	Introduce(authKeyID int64, sessions []sess.ConnNew)
-	// OnGap is called when this node lets a key go that another node owns now, and the
-	// client may not have all updates.
+	// OnGap is called when another node has a key, and the client may not have all updates:
+	// this node let it go with some left, or has refused some since.
 	OnGap(authKeyID int64)
 
 	// Former are the nodes that may have a key in memory which is not here.

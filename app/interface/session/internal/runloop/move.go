@@ -188,11 +188,18 @@ func (a *actor) stay() {
 }
 
 // sendAfter sends an input after a key. The reader of an HTTP request gets an empty
-// answer: its client asks again, and is led to the other node.
+// answer: its client asks again, and is led to the other node. That updates were lost here
+// is told by the node that has the key.
 func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
-	if d, ok := in.(*sess.Data); ok && d.HTTP != 0 {
-		m.Slots.answer(d.HTTP, nil)
+	switch in := in.(type) {
+	case *sess.PushesLost:
+		m.o.Cluster.OnGap(key)
 		return
+	case *sess.Data:
+		if in.HTTP != 0 {
+			m.Slots.answer(in.HTTP, nil)
+			return
+		}
 	}
 	m.o.Cluster.SendAfter(key, to, in)
 }

@@ -39,6 +39,8 @@ func (c *moving) SendAfter(key int64, to string, in sess.Input) {
 
 func (c *moving) Homeless(key int64, in sess.Input) { c.note("%d homeless: %s", key, describe(in)) }
 
+func (c *moving) OnGap(key int64) { c.note("%d gap", key) }
+
 func (c *moving) TakeLost(int64) bool { return c.lost }
 
 func (c *moving) note(format string, args ...any) {
@@ -98,6 +100,32 @@ func TestPacketsOfAKeyThatIsBackBeforeItHasLeft(t *testing.T) {
 	require.NoError(t, err)
 	n.Wait()
 	require.Equal(t, []string{"1: data 1", "1: CallDone", "1: HandOff", "1: Tick", "back: Arrived", "back: data 2", "back: data 3"}, c.take())
+}
+
+// Updates that were refused behind a request to hand a key over were told by nobody: not by
+// this node, which has let the key go, and not by the next, which had not heard of them.
+func TestUpdatesThatAreLostWhileAKeyLeaves(t *testing.T) {
+	c := newMoving()
+	began, goOn := make(chan struct{}), make(chan struct{})
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, out *sess.Effects) {
+			c.note("%d: %s", key, describe(in))
+			switch in.(type) {
+			case *sess.Data:
+				close(began)
+				<-goOn
+			case *sess.HandOff:
+				out.State = &session.KeyState{UserId: key}
+			}
+		})
+	}, func(o *Options) { o.Cluster = c })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	<-began
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	require.True(t, n.Owe(1, &sess.PushesLost{}))
+	close(goOn)
+	n.Wait()
+	require.Equal(t, []string{"1: data 1", "1: HandOff", "1 gap"}, c.take())
 }
 
 // parting makes machines that log what they get, have one call in flight after the
@@ -229,6 +257,11 @@ func TestArrival(t *testing.T) {
 			nil, &MovedError{"b"},
 			[]sess.Input{&sess.PushUpdates{Updates: []byte("u")}, &sess.Data{Salt: 1}},
 			[]string{"1 after to b: updates u", "1 after to b: data 1"},
+		},
+		"another is its owner, updates were refused": {
+			nil, &MovedError{"b"},
+			[]sess.Input{&sess.Data{Salt: 1}, &sess.PushesLost{}},
+			[]string{"1 after to b: data 1", "1 gap"},
 		},
 		"updates were let go before it came":   {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: PushesLost", "1: updates u"}},
 		"updates were let go before it began":  {nil, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
