@@ -45,7 +45,8 @@ type Cluster struct {
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
 	mu     sync.Mutex
-	cancel func() // of what is due when the ring has converged
+	cancel func()   // of what is due when the ring has converged
+	nodes  []string // of the ring
 	timers map[*due]struct{}
 	closed bool             // nothing is scheduled any more
 	silent map[string]int64 // until when nodes are not asked that did not answer, Unix nanoseconds
@@ -94,6 +95,8 @@ type Keys interface {
 	Foreign(owned func(authKeyID int64) bool) []int64
 	// Arrive begins with a key that another node has offered.
 	Arrive(authKeyID int64, from string, fetch func() (st *session.KeyState, err error))
+	// NodesGone says that nodes have left the ring.
+	NodesGone(nodes []string)
 	// Missed says that the others have not seen this node for a time.
 	Missed()
 }
@@ -133,10 +136,11 @@ func (c *Cluster) Join(keys Keys, o Options) {
 }
 
 // changed is called after each change of the ring.
-func (c *Cluster) changed(*Ring) {
-	epoch := c.Epoch()
+func (c *Cluster) changed(ring *Ring) {
+	epoch, nodes := c.Epoch(), ring.Nodes()
 	c.mu.Lock()
-	cancel := c.cancel
+	cancel, gone := c.cancel, slices.DeleteFunc(c.nodes, func(node string) bool { return slices.Contains(nodes, node) })
+	c.nodes = slices.Clone(nodes)
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
@@ -149,6 +153,9 @@ func (c *Cluster) changed(*Ring) {
 	// are left alone by the timers of earlier changes, too, since each looks at its own time.
 	c.schedule(farewell, func() { c.Nodes.Keep(c.hasHad) })
 	c.Parked.Reroute()
+	if len(gone) > 0 {
+		c.keys.NodesGone(gone)
+	}
 }
 
 // due is something that is due in a while.

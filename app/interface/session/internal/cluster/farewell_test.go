@@ -14,6 +14,25 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 )
 
+// goneKeys are keys of a node that hears which others are gone.
+type goneKeys struct {
+	Keys
+	gone [][]string
+}
+
+func (k *goneKeys) NodesGone(nodes []string) { k.gone = append(k.gone, nodes) }
+
+// Keys that came from a node a moment ago hear that it is gone, also where others come.
+func TestNodesThatAreGoneAreTold(t *testing.T) {
+	const a, b = "10.0.0.2:20120", "10.0.0.3:20120"
+	c, k := New("10.0.0.1:20120"), new(goneKeys)
+	c.Join(k, Options{Later: func(time.Duration, func()) func() { return func() {} }})
+	for _, nodes := range [][]string{{a}, {a, b}, {b}, {b}, {a, b}, {c.Self()}} {
+		c.Update(nodes)
+	}
+	require.Equal(t, [][]string{{a}, {a, b}}, k.gone)
+}
+
 // slow is a connection to a node that takes a second for what it is asked.
 type slow struct{ hanging }
 
@@ -34,7 +53,7 @@ func TestANodeThatHasLeftIsCalledForAWhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := New("10.0.0.1:20120")
-				c.Join(nil, Options{
+				c.Join(new(goneKeys), Options{
 					PeerTimeout: 2 * time.Second, ReleaseAfter: 2 * farewell, // no key moves
 					Dial: func(string) (Conn, error) { return slow{hanging{make(chan struct{})}}, nil },
 					Now:  func() int64 { return time.Now().UnixNano() },
@@ -83,7 +102,7 @@ func TestANodeWhoseConnectionIsClosedIsNotThere(t *testing.T) {
 func TestNothingIsScheduledWhileANodeStops(t *testing.T) {
 	c := New("10.0.0.1:20120")
 	made, off, stopped := 0, 0, false
-	c.Join(nil, Options{Later: func(time.Duration, func()) func() {
+	c.Join(new(goneKeys), Options{Later: func(time.Duration, func()) func() {
 		made++
 		if c.mu.TryLock() { // else who stops the node waits until the timer is known
 			c.mu.Unlock()

@@ -40,7 +40,7 @@ func (refusing) Close() error { return nil }
 
 func joined(conn refusing) *Cluster {
 	c := New("10.0.0.1:20120")
-	c.Join(nil, Options{
+	c.Join(new(goneKeys), Options{
 		PeerTimeout: 2 * time.Second, ReleaseAfter: 3 * time.Second,
 		Dial: func(string) (Conn, error) { return conn, nil },
 		Now:  func() int64 { return time.Now().UnixNano() },

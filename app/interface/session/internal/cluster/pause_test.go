@@ -19,6 +19,7 @@ type doubtedKeys struct {
 
 func (k *doubtedKeys) Missed()                        { k.missed++ }
 func (*doubtedKeys) Converged()                       {}
+func (*doubtedKeys) NodesGone([]string)               {}
 func (*doubtedKeys) Foreign(func(int64) bool) []int64 { return nil }
 
 // lease is one whose Confirm is a function.

@@ -262,6 +262,29 @@ func (m *Manager) Arrive(authKeyID int64, from string, fetch func() (st *session
 	}
 }
 
+// stray is for how long after a key has come updates may have gone to the node that had it
+// before: status names that node until it is told otherwise, and sync pushes to it. One that
+// is gone leaves the ring when its lease in etcd has run out, which takes 10 s.
+const stray = 15 * time.Second
+
+// NodesGone says that nodes have left the ring. What was pushed to one that crashed is lost,
+// also for keys that had just moved from it to this node: their clients are told.
+func (m *Manager) NodesGone(nodes []string) {
+	since := m.o.Now() - int64(stray)
+	for _, a := range m.all() {
+		if a.cameFrom(nodes, since) {
+			m.Owe(a.key, &sess.PushesLost{})
+		}
+	}
+}
+
+// cameFrom reports whether a key has come from one of some nodes after a time.
+func (a *actor) cameFrom(nodes []string, since int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.from != "" && a.came > since && slices.Contains(nodes, a.from)
+}
+
 // imported is the machine of a key's state; nil: there is none that can be read.
 func (a *actor) imported(st *session.KeyState) (machine Machine) {
 	if st == nil || a.m.o.Import == nil {
@@ -297,6 +320,7 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 	a.mu.Lock()
 	switch {
 	case machine != nil:
+		a.from, a.came = st.GetOnlineNode(), a.m.o.Now()
 		first := []sess.Input{&sess.Arrived{}}
 		if a.m.o.Cluster.TakeLost(a.key) {
 			first = append(first, &sess.PushesLost{})

@@ -128,6 +128,44 @@ func TestUpdatesThatAreLostWhileAKeyLeaves(t *testing.T) {
 	require.Equal(t, []string{"1: data 1", "1: HandOff", "1 gap"}, c.take())
 }
 
+// A node that crashed when it had just given a key away was pushed to for as long as status
+// named it. What went there was lost, and the key's client not told.
+func TestANodeIsGoneThatHadAKeyAMomentAgo(t *testing.T) {
+	for name, x := range map[string]struct {
+		gone  []string
+		after time.Duration
+		want  []string
+	}{
+		"at once":            {[]string{"c", "a"}, 10 * time.Second, []string{"1: PushesLost"}},
+		"another one":        {[]string{"c"}, time.Second, nil},
+		"a good while later": {[]string{"a"}, stray, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			c.former = []string{"a"}
+			c.fetch = func(done func(*session.KeyState, error)) { done(&session.KeyState{OnlineNode: "a"}, nil) }
+			var now atomic.Int64
+			now.Store(1)
+			logs := func(key int64, _ bool) Machine {
+				return script(func(_ int64, in sess.Input, _ *sess.Effects) { c.note("%d: %s", key, describe(in)) })
+			}
+			n := newNode(t, logs, func(o *Options) {
+				o.Cluster, o.Now = c, now.Load
+				o.Import = func(key int64, _ *session.KeyState) (Machine, error) { return logs(key, false), nil }
+			})
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			c.former = nil
+			require.NoError(t, n.Post(2, false, &sess.Data{Salt: 2}), "which began here")
+			n.Wait()
+			c.take()
+			now.Add(int64(x.after))
+			n.NodesGone(x.gone)
+			n.Wait()
+			require.Equal(t, x.want, c.take())
+		})
+	}
+}
+
 // parting makes machines that log what they get, have one call in flight after the
 // first packet, and give their key away when free says so.
 func parting(c *moving, free func() bool) func(int64, bool) Machine {

@@ -159,6 +159,9 @@ func (c *cluster) bury(n *node) {
 	c.watch.lost(n)
 }
 
+// isThere reports whether a node that another has on its ring is there to take keys.
+func (c *cluster) isThere(addr string) bool { return c.nodes[addr] != nil && !c.nodes[addr].gone }
+
 // leave ends a node as an operator does: first its listing, then its work.
 func (c *cluster) leave(addr string) {
 	n := c.nodes[addr]
@@ -170,7 +173,7 @@ func (c *cluster) leave(addr string) {
 	n.listing = listing{hear: c.hearTime}
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
-	if n.last = !n.svc.Cluster.Left(); n.last {
+	if n.last = !n.svc.Cluster.Left() || !slices.ContainsFunc(n.svc.Cluster.Ring().Nodes(), c.isThere); n.last {
 		for m := range c.watch.machines {
 			if m.n == n {
 				c.watch.lastAt[m.key] = c.now

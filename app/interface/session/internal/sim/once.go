@@ -115,7 +115,8 @@ const (
 	// "When keys move").
 	doneByOneThatCrashed = "excuses a call: its node crashed"
 	// doneByTheLast: a node that stops has nobody to give its keys to, where etcd lists no
-	// other: those that etcd has let go are not known to it.
+	// other that is there: those that etcd has let go are not known to it, and one that
+	// crashed a moment ago takes none.
 	doneByTheLast = "excuses a call: its node was the last that etcd listed, and left"
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
 	// for the key (docs/delivery.md, "When keys move").
