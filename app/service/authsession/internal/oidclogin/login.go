@@ -24,6 +24,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/httperr"
 )
 
 const (
@@ -109,7 +110,7 @@ func (l *Login) issuer(ctx context.Context) (*oidc.Provider, error) {
 	case err == nil:
 		l.provider, l.looked = found, l.now()
 	case l.provider == nil:
-		return nil, fmt.Errorf("the OIDC issuer: %w", err)
+		return nil, fmt.Errorf("the OIDC issuer: %w", httperr.Bare(err))
 	}
 	return l.provider, nil
 }
@@ -168,7 +169,7 @@ func (l *Login) Finish(ctx context.Context, a Answer) (Person, error) {
 	case errors.As(err, &refused) && refused.Response.StatusCode < http.StatusInternalServerError:
 		return Person{}, ErrBadCode
 	case err != nil:
-		return Person{}, fmt.Errorf("the OIDC issuer: %w", err)
+		return Person{}, fmt.Errorf("the OIDC issuer: %w", httperr.Bare(err))
 	}
 	raw, _ := answer.Extra("id_token").(string)
 	id, err := p.Verifier(&oidc.Config{ClientID: l.settings.ClientID, Now: l.now}).Verify(ctx, raw)

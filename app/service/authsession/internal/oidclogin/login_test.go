@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func newIssuer(t *testing.T) *issuer {
 			}
 		}
 		i.reply(w, map[string]any{
-			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token?key=hunter2", "jwks_uri": i.URL + "/keys",
 			"id_token_signing_alg_values_supported": []string{"RS256"},
 		})
 	})
@@ -241,4 +242,21 @@ func TestIssuerIsAway(t *testing.T) {
 	i.status = 0
 	_, err = l.Finish(t.Context(), good())
 	require.NoError(t, err)
+}
+
+// What the addresses of an issuer hold beside its place is nothing for the log that the
+// error goes to.
+func TestErrorsDoNotShowTheURLsOfAnIssuer(t *testing.T) {
+	i := newIssuer(t)
+	l := i.login(nil)
+	_, err := l.Way(t.Context()) // its endpoints are known from now on
+	require.NoError(t, err)
+	i.Close()
+	_, err = l.Finish(t.Context(), good())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "hunter2")
+	l = i.login(func(s *oidclogin.Settings) { s.Issuer += "/?key=hunter2" })
+	_, err = l.Way(t.Context())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "hunter2")
 }
