@@ -68,12 +68,19 @@ func New(s Settings, mint Mint, now func() time.Time) *Login {
 	return &Login{settings: s, mint: mint, now: now, client: &http.Client{Timeout: answerTime, Transport: bounded{http.DefaultTransport}}}
 }
 
-// bounded cuts answers that are longer than any the issuer has reason to send.
+// bounded cuts answers that are longer than any the issuer has reason to send. Of one that
+// is no success only the status counts: the libraries put its text into their errors, and
+// those go to the log.
 type bounded struct{ next http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.next.RoundTrip(r)
-	if err == nil {
+	switch {
+	case err != nil:
+	case answer.StatusCode < 200 || answer.StatusCode > 299:
+		_ = answer.Body.Close()
+		answer.Body = http.NoBody
+	default:
 		answer.Body = struct {
 			io.Reader
 			io.Closer
