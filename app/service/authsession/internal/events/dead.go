@@ -26,11 +26,12 @@ const (
 // bury keeps an event that is given up. One that was a dead letter before is none to
 // be tried again.
 func (h *hook) bury(ctx context.Context, d *delivery, why error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
-	defer cancel()
-	_, err := h.db.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
-		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
-		h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
+	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
+			" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
+			h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
@@ -39,9 +40,11 @@ func (h *hook) bury(ctx context.Context, d *delivery, why error) error {
 
 // unbury removes a dead letter that was delivered.
 func (h *hook) unbury(ctx context.Context, eventID string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
-	defer cancel()
-	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID); err != nil {
+	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil
@@ -66,7 +69,8 @@ func (h *hook) raised(ctx context.Context, limit int) (list []row, err error) {
 	return list, rows.Err()
 }
 
-// pruneDead removes dead letters of the hook that are too many.
+// pruneDead removes dead letters of the hook that are too many. Whoever does it, and how
+// late, they are too many: no lock is asked.
 func (h *hook) pruneDead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
