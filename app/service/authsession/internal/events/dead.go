@@ -69,20 +69,37 @@ func (h *hook) raised(ctx context.Context, limit int) (list []row, err error) {
 	return list, rows.Err()
 }
 
-// pruneDead removes dead letters of the hook that are too many. Whoever does it, and how
-// late, they are too many: no lock is asked.
+// pruneDead removes all dead letters of the hook that are too many. Whoever does it, and
+// how late, they are too many: no lock is asked.
 func (h *hook) pruneDead(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stepBound)
+	one, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
-	beyond := int64(0) // none, where there are not too many
-	err := h.db.QueryRowContext(ctx, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
-		_, err = h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND id <= ? ORDER BY id LIMIT ?", h.send.conf.Name, beyond, deadBatch)
+	var beyond int64
+	err := h.db.QueryRowContext(one, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	return nil
+	return removeDead(ctx, h.db, "name = ? AND id <= ? ORDER BY id", h.send.conf.Name, beyond)
+}
+
+// removeDead removes all dead letters that a condition names, in an order, in batches: one
+// statement for all of them might take longer than a connection waits, and nothing would
+// ever go.
+func removeDead(ctx context.Context, db *sql.DB, where string, args ...any) error {
+	for {
+		one, cancel := context.WithTimeout(ctx, stepBound)
+		result, err := db.ExecContext(one, "DELETE FROM session_webhook_dead WHERE "+where+" LIMIT ?", append(args, deadBatch)...)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n < deadBatch {
+			return err
+		}
+	}
 }
 
 // DeadLetter is an event that a webhook did not take.
