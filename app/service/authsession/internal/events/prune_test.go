@@ -30,3 +30,19 @@ func TestDeadLettersThatAreTooManyGo(t *testing.T) {
 	require.NoError(t, b.db.QueryRow("SELECT COUNT(*) FROM session_webhook_dead WHERE event_id >= LPAD(HEX(?), 32, '0')", 2*deadBatch+500).Scan(&left))
 	require.Equal(t, deadMost, left, "the latest")
 }
+
+// Batches that were published long ago go at the next turns, and not so many a minute.
+func TestManyOldBatchesGo(t *testing.T) {
+	b := newBench(t, miniredis.RunT(t).Addr())
+	_, err := b.db.Exec("INSERT INTO session_events(created_at, event_id, type, body, published_no, published_at)" +
+		" WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 1000) SELECT 1, LPAD(HEX(n), 32, '0'), 'x', '{}', n, 1 FROM s")
+	require.NoError(t, err)
+	_, err = b.db.Exec("INSERT INTO session_events(created_at, event_id, type, body, published_no, published_at)" +
+		" SELECT 1, CONCAT('1', SUBSTR(event_id, 2)), 'x', '{}', published_no + 1000, 1 FROM session_events")
+	require.NoError(t, err)
+	r := b.idle()
+	for range 2000 / pruneMost {
+		require.NoError(t, r.run(t.Context()))
+	}
+	require.Equal(t, 1, b.kept(), "the last one")
+}
