@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 )
 
@@ -23,31 +25,43 @@ const (
 	deadEvery = time.Hour
 )
 
-// bury keeps an event that is given up. One that was a dead letter before is none to
-// be tried again.
-func (h *hook) bury(ctx context.Context, d *delivery, why error) error {
-	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+// bury keeps an event that is given up, and reports whether it did. One that was a dead
+// letter before is none to be tried again.
+//
+// That of a user who was erased is not kept: their sessions' ends are events, too, and come
+// after the erasure. It is looked for the user after the row is written: an erasure that
+// ends meanwhile removes it, since dead letters are what it removes last.
+func (h *hook) bury(ctx context.Context, d *delivery, why error) (kept bool, err error) {
+	err = h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
 			" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
 			h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
-		return err
+		if err != nil {
+			return err
+		}
+		if kept, err = h.knows(ctx, sqlx.NewSessionFromTx(tx), d.user); err != nil || kept {
+			return err
+		}
+		return h.remove(ctx, tx, d.event.EventID)
 	})
+	if err != nil {
+		return false, fmt.Errorf("dead letters: %w", err)
+	}
+	return kept, nil
+}
+
+// unbury removes a dead letter that was delivered.
+func (h *hook) unbury(ctx context.Context, eventID string) error {
+	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error { return h.remove(ctx, tx, eventID) })
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil
 }
 
-// unbury removes a dead letter that was delivered.
-func (h *hook) unbury(ctx context.Context, eventID string) error {
-	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	return nil
+func (h *hook) remove(ctx context.Context, tx *sql.Tx, eventID string) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID)
+	return err
 }
 
 // raised are dead letters that are to be tried again, the oldest first.
@@ -83,6 +97,11 @@ func (h *hook) pruneDead(ctx context.Context) error {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return removeDead(ctx, h.db, "name = ? AND id <= ? ORDER BY id", h.send.conf.Name, beyond)
+}
+
+// ForgetDeadOf removes all dead letters of a user.
+func ForgetDeadOf(ctx context.Context, db *sql.DB, userID int64) error {
+	return removeDead(ctx, db, "user_id = ? ORDER BY name, id", userID)
 }
 
 // removeDead removes all dead letters that a condition names, in an order, in batches: one

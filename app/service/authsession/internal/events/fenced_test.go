@@ -40,7 +40,7 @@ func TestAReplacedWebhookWritesNothing(t *testing.T) {
 			}
 			s, err := newSender(w)
 			require.NoError(t, err)
-			h := &hook{db: b.db, poll: 5 * time.Millisecond, send: s}
+			h := &hook{db: b.db, knows: everybody, poll: 5 * time.Millisecond, send: s}
 			go func() { left <- h.follow(t.Context()) }()
 			<-begun
 			var other *dblock.Lock

@@ -28,21 +28,26 @@ const (
 // each at least once, those of a user in their order, one after the other. It
 // follows the batches of the relay, and keeps in MySQL which it has done with.
 type hook struct {
-	db   *sql.DB
-	poll time.Duration
-	send *sender
+	db    *sql.DB
+	knows Knows
+	poll  time.Duration
+	send  *sender
 }
 
+// Knows reports whether anything is stored of a user, as a transaction sees it.
+type Knows func(ctx context.Context, tx sqlx.Session, userID int64) (bool, error)
+
 // StartHooks starts a worker for each webhook of c on the table in db. Stop ends it after the
-// deliveries under way. What a webhook follows begins when it is first started.
-func StartHooks(db *sql.DB, c Options) (hooks []*worker.Worker) {
+// deliveries under way. What a webhook follows begins when it is first started. Of a user whom
+// nobody knows no dead letter is kept.
+func StartHooks(db *sql.DB, knows Knows, c Options) (hooks []*worker.Worker) {
 	for _, w := range c.Webhooks {
 		s, err := newSender(w)
 		if err != nil {
 			logx.Errorf("events: %v", err)
 			continue
 		}
-		h := &hook{db: db, poll: c.Poll, send: s}
+		h := &hook{db: db, knows: knows, poll: c.Poll, send: s}
 		hooks = append(hooks, worker.Start(worker.Job{Name: "webhook " + w.Name, Every: busyPause, Run: h.follow}))
 	}
 	return hooks
@@ -258,9 +263,10 @@ func (r *hookRun) settle(ctx context.Context, a result) error {
 func (r *hookRun) over(ctx context.Context, d *delivery, why error) error {
 	h, id := r.hook, d.event.EventID
 	var err error
+	kept := false
 	switch {
 	case why != nil:
-		err = h.bury(ctx, d, why)
+		kept, err = h.bury(ctx, d, why)
 	case d.batch == nil:
 		err = h.unbury(ctx, id)
 	}
@@ -272,9 +278,12 @@ func (r *hookRun) over(ctx context.Context, d *delivery, why error) error {
 		r.queue.again(d, time.Now().Add(h.send.conf.MaxBackoff))
 		return nil
 	}
-	if why != nil {
+	switch {
+	case kept:
 		hookDead.Inc(h.send.conf.Name)
 		logx.Errorf("webhook %s: event %s (%s) is given up after %d attempts, and kept as a dead letter: %v", h.send.conf.Name, id, d.event.Type, d.attempts, why)
+	case why != nil:
+		logx.Errorf("webhook %s: event %s (%s) is given up after %d attempts, and not kept, since nothing is stored of its user any more: %v", h.send.conf.Name, id, d.event.Type, d.attempts, why)
 	}
 	delete(r.raised, id)
 	r.queue.done(d)

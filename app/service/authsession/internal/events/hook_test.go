@@ -117,10 +117,13 @@ func (b *bench) tell(hash int, users ...int64) {
 	require.NoError(b.t, b.idle().drain(b.t.Context()))
 }
 
+// everybody is known.
+func everybody(context.Context, sqlx.Session, int64) (bool, error) { return true, nil }
+
 // hooks starts a node's, and returns when its place is known.
 func (b *bench) hooks(w Webhook) *worker.Worker {
 	b.t.Helper()
-	h := StartHooks(b.db, Options{Poll: 5 * time.Millisecond, Webhooks: []Webhook{w}})[0]
+	h := StartHooks(b.db, everybody, Options{Poll: 5 * time.Millisecond, Webhooks: []Webhook{w}})[0]
 	b.t.Cleanup(func() { <-h.Stop() })
 	require.Eventually(b.t, func() bool { return b.place() >= 0 }, time.Minute, 5*time.Millisecond)
 	return h
