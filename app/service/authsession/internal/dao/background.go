@@ -21,7 +21,15 @@ func (d *Dao) appendEvents(ctx context.Context, tx sqlx.Session, list ...events.
 }
 
 // StartHooks starts the webhooks; Stop each before Close.
-func (d *Dao) StartHooks(c events.Options) []*worker.Worker { return events.StartHooks(d.db, c) }
+func (d *Dao) StartHooks(c events.Options) []*worker.Worker { return events.StartHooks(d.db, knows, c) }
+
+// knows reports whether anything is stored of a user. Nothing is of one who was erased, and of
+// one whose logins ended so long ago that they were removed.
+func knows(ctx context.Context, tx sqlx.Session, userID int64) (known bool, err error) {
+	err = tx.QueryRowCtx(ctx, &known, "SELECT EXISTS (SELECT 1 FROM auth_users WHERE user_id = ?) OR EXISTS (SELECT 1 FROM auth_user_history WHERE user_id = ?)"+
+		" OR EXISTS (SELECT 1 FROM auth_user_settings WHERE user_id = ?)", userID, userID, userID)
+	return known, err
+}
 
 // StartKeeper starts removing old dead letters of webhooks; Stop it before Close.
 func (d *Dao) StartKeeper() *worker.Worker { return events.StartKeeper(d.db) }

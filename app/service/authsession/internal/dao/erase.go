@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 )
 
 // A device belongs to whoever is logged in on its key now: then it stays. It goes
@@ -81,18 +83,19 @@ func idsOf(rows []ownRow) []any {
 }
 
 // EraseSettings removes a user's own settings, what is left of calls of theirs
-// that may have owed a password, and events of theirs that webhooks did not take.
+// that may have owed a password, and then events of theirs that webhooks did not take:
+// a webhook that gives one up later finds that nothing is stored of the user.
 func (d *Dao) EraseSettings(ctx context.Context, userID int64) error {
 	err := d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_user_settings WHERE user_id = ?", userID); err != nil {
 			return err
 		}
-		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = ?", userID); err != nil {
-			return err
-		}
-		_, err := tx.ExecCtx(ctx, "DELETE FROM session_webhook_dead WHERE user_id = ?", userID)
+		_, err := tx.ExecCtx(ctx, "DELETE FROM auth_password_pendings WHERE user_id = ?", userID)
 		return err
 	})
+	if err == nil {
+		err = events.ForgetDeadOf(ctx, d.db, userID)
+	}
 	if err != nil {
 		return fmt.Errorf("erasing a user: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/zeromicro/go-zero/core/stores/sqlx"
+
 	"github.com/tgsession/tgsession/app/service/authsession/internal/device"
 )
 
@@ -23,28 +25,43 @@ const (
 	deadEvery = time.Hour
 )
 
-// bury keeps an event that is given up. One that was a dead letter before is none to
-// be tried again.
-func (h *hook) bury(ctx context.Context, d *delivery, why error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
-	defer cancel()
-	_, err := h.db.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
-		" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
-		h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
+// bury keeps an event that is given up, and reports whether it did. One that was a dead
+// letter before is none to be tried again.
+//
+// That of a user who was erased is not kept: their sessions' ends are events, too, and come
+// after the erasure. It is looked for the user after the row is written: an erasure that
+// ends meanwhile removes it, since dead letters are what it removes last.
+func (h *hook) bury(ctx context.Context, d *delivery, why error) (kept bool, err error) {
+	err = h.change(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO session_webhook_dead(name, event_id, type, user_id, attempts, error, died_at, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"+
+			" ON DUPLICATE KEY UPDATE attempts = attempts + VALUES(attempts), error = VALUES(error), died_at = VALUES(died_at), retry = 0",
+			h.send.conf.Name, d.event.EventID, d.event.Type, d.user, d.attempts, device.Text(why.Error(), deadError), time.Now().UnixMilli(), d.event.Body)
+		if err != nil {
+			return err
+		}
+		if kept, err = h.knows(ctx, sqlx.NewSessionFromTx(tx), d.user); err != nil || kept {
+			return err
+		}
+		return h.remove(ctx, tx, d.event.EventID)
+	})
+	if err != nil {
+		return false, fmt.Errorf("dead letters: %w", err)
+	}
+	return kept, nil
+}
+
+// unbury removes a dead letter that was delivered.
+func (h *hook) unbury(ctx context.Context, eventID string) error {
+	err := h.change(ctx, func(ctx context.Context, tx *sql.Tx) error { return h.remove(ctx, tx, eventID) })
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
 	return nil
 }
 
-// unbury removes a dead letter that was delivered.
-func (h *hook) unbury(ctx context.Context, eventID string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeBound)
-	defer cancel()
-	if _, err := h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID); err != nil {
-		return fmt.Errorf("dead letters: %w", err)
-	}
-	return nil
+func (h *hook) remove(ctx context.Context, tx *sql.Tx, eventID string) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND event_id = ?", h.send.conf.Name, eventID)
+	return err
 }
 
 // raised are dead letters that are to be tried again, the oldest first.
@@ -66,19 +83,42 @@ func (h *hook) raised(ctx context.Context, limit int) (list []row, err error) {
 	return list, rows.Err()
 }
 
-// pruneDead removes dead letters of the hook that are too many.
+// pruneDead removes all dead letters of the hook that are too many. Whoever does it, and
+// how late, they are too many: no lock is asked.
 func (h *hook) pruneDead(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stepBound)
+	one, cancel := context.WithTimeout(ctx, stepBound)
 	defer cancel()
-	beyond := int64(0) // none, where there are not too many
-	err := h.db.QueryRowContext(ctx, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
-	if err == nil || errors.Is(err, sql.ErrNoRows) {
-		_, err = h.db.ExecContext(ctx, "DELETE FROM session_webhook_dead WHERE name = ? AND id <= ? ORDER BY id LIMIT ?", h.send.conf.Name, beyond, deadBatch)
+	var beyond int64
+	err := h.db.QueryRowContext(one, "SELECT id FROM session_webhook_dead WHERE name = ? ORDER BY id DESC LIMIT 1 OFFSET ?", h.send.conf.Name, deadMost).Scan(&beyond)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("dead letters: %w", err)
 	}
-	return nil
+	return removeDead(ctx, h.db, "name = ? AND id <= ? ORDER BY id", h.send.conf.Name, beyond)
+}
+
+// ForgetDeadOf removes all dead letters of a user.
+func ForgetDeadOf(ctx context.Context, db *sql.DB, userID int64) error {
+	return removeDead(ctx, db, "user_id = ? ORDER BY name, id", userID)
+}
+
+// removeDead removes all dead letters that a condition names, in an order, in batches: one
+// statement for all of them might take longer than a connection waits, and nothing would
+// ever go.
+func removeDead(ctx context.Context, db *sql.DB, where string, args ...any) error {
+	for {
+		one, cancel := context.WithTimeout(ctx, stepBound)
+		result, err := db.ExecContext(one, "DELETE FROM session_webhook_dead WHERE "+where+" LIMIT ?", append(args, deadBatch)...)
+		cancel()
+		if err != nil {
+			return fmt.Errorf("dead letters: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n < deadBatch {
+			return err
+		}
+	}
 }
 
 // DeadLetter is an event that a webhook did not take.

@@ -7,10 +7,12 @@
 //	                                       Redis stream ──▶ consumer groups
 //
 // and to webhooks: each has a hook, one node at a time, which follows the batches that
-// the relay has published, and keeps in session_webhooks how far it came. The events
-// of a user come one after the other, each in a request of its own. One that nobody
-// takes is given up after some attempts; one that is older than Events.Retain, or
-// beyond Events.MaxLen, is not there any more.
+// the relay has published, and keeps in session_webhooks how far it came. What it writes
+// it writes under the token of its lock, so that a node that was replaced changes nothing.
+// The events of a user come one after the other, each in a request of its own. One that
+// nobody takes is given up after some attempts, and kept as a dead letter if anything is
+// stored of its user; one that is older than Events.Retain, or beyond Events.MaxLen, is
+// not there any more.
 //
 // An event is there if and only if its change was committed. It is published in a
 // numbered batch, and stays in MySQL for Events.Retain afterwards. Beside the

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -116,10 +117,13 @@ func (b *bench) tell(hash int, users ...int64) {
 	require.NoError(b.t, b.idle().drain(b.t.Context()))
 }
 
+// everybody is known.
+func everybody(context.Context, sqlx.Session, int64) (bool, error) { return true, nil }
+
 // hooks starts a node's, and returns when its place is known.
 func (b *bench) hooks(w Webhook) *worker.Worker {
 	b.t.Helper()
-	h := StartHooks(b.db, Options{Poll: 5 * time.Millisecond, Webhooks: []Webhook{w}})[0]
+	h := StartHooks(b.db, everybody, Options{Poll: 5 * time.Millisecond, Webhooks: []Webhook{w}})[0]
 	b.t.Cleanup(func() { <-h.Stop() })
 	require.Eventually(b.t, func() bool { return b.place() >= 0 }, time.Minute, 5*time.Millisecond)
 	return h
@@ -343,6 +347,31 @@ func TestDeadLettersOutliveTheirWebhook(t *testing.T) {
 	require.Empty(t, hooks())
 	k := StartKeeper(b.db)
 	<-k.Stop()
+}
+
+// The query of a webhook's URL often is what lets the receiver know us: where it cannot be
+// reached, the error that operators and logs see does not show it.
+func TestErrorsDoNotShowTheURLOfAWebhook(t *testing.T) {
+	b, r := newBench(t, miniredis.RunT(t).Addr()), newReceiver(t)
+	w := r.hook()
+	w.Attempts, w.URL = 1, w.URL+"/?key=hunter2"
+	r.server.Close()
+	s, err := newSender(w)
+	require.NoError(t, err)
+	err = s.post(t.Context(), row{})
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "hunter2")
+
+	b.hooks(w)
+	b.tell(1, 1)
+	book := NewBook(b.db, Options{Stream: "s", Webhooks: []Webhook{w}})
+	var list []DeadLetter
+	require.Eventually(t, func() bool {
+		list, err = book.DeadLetters(t.Context(), "test", 0, 1<<62, 100)
+		return err == nil && len(list) == 1
+	}, time.Minute, 5*time.Millisecond)
+	require.Contains(t, list[0].Error, "connection refused")
+	require.NotContains(t, list[0].Error, "hunter2")
 }
 
 // Events are read as they were published, from now on or from the oldest, and no

@@ -3,7 +3,6 @@ package events
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/worker"
@@ -19,15 +18,5 @@ func StartKeeper(db *sql.DB) *worker.Worker {
 
 // ForgetDead removes dead letters of before.
 func ForgetDead(ctx context.Context, db *sql.DB, before time.Time) error {
-	for {
-		one, cancel := context.WithTimeout(ctx, stepBound)
-		result, err := db.ExecContext(one, "DELETE FROM session_webhook_dead WHERE died_at < ? ORDER BY died_at LIMIT ?", before.UnixMilli(), deadBatch)
-		cancel()
-		if err != nil {
-			return fmt.Errorf("dead letters: %w", err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n < deadBatch {
-			return err
-		}
-	}
+	return removeDead(ctx, db, "died_at < ? ORDER BY died_at", before.UnixMilli())
 }

@@ -33,7 +33,7 @@ type relay struct {
 	ring *redisring.Ring
 	conf Options
 
-	pruned time.Time // when published events were last removed
+	pruned time.Time // when all published events that are old were last removed
 }
 
 // StartRelay starts one on the table in db and the ring that the stream is on. Stop ends it
@@ -55,8 +55,11 @@ func (r *relay) run(ctx context.Context) error {
 		err = fmt.Errorf("not published yet, they wait in MySQL and none is lost: %w", err)
 	}
 	if ctx.Err() == nil && time.Since(r.pruned) >= pruneEvery {
-		r.pruned = time.Now()
-		if err := r.prune(ctx); err != nil && ctx.Err() == nil {
+		more, err := r.prune(ctx)
+		if !more {
+			r.pruned = time.Now()
+		}
+		if err != nil && ctx.Err() == nil {
 			logx.Errorf("published events: %v", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/httperr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/reload"
 )
 
@@ -59,7 +60,7 @@ func (s *sender) post(ctx context.Context, e row) error {
 	request.Header.Set(headerSignature, "v1="+signature(s.secret.Get(), timestamp, e.Body))
 	answer, err := s.client.Do(request)
 	if err != nil {
-		return err
+		return httperr.Bare(err) // operators see it, and are not told the query of the URL
 	}
 	defer answer.Body.Close()
 	_, _ = io.CopyN(io.Discard, answer.Body, 4096) // so that the connection can be used again

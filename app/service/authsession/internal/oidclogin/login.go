@@ -24,6 +24,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/conf"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/admin/token"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/httperr"
 )
 
 const (
@@ -67,12 +68,19 @@ func New(s Settings, mint Mint, now func() time.Time) *Login {
 	return &Login{settings: s, mint: mint, now: now, client: &http.Client{Timeout: answerTime, Transport: bounded{http.DefaultTransport}}}
 }
 
-// bounded cuts answers that are longer than any the issuer has reason to send.
+// bounded cuts answers that are longer than any the issuer has reason to send. Of one that
+// is no success only the status counts: the libraries put its text into their errors, and
+// those go to the log.
 type bounded struct{ next http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.next.RoundTrip(r)
-	if err == nil {
+	switch {
+	case err != nil:
+	case answer.StatusCode < 200 || answer.StatusCode > 299:
+		_ = answer.Body.Close()
+		answer.Body = http.NoBody
+	default:
 		answer.Body = struct {
 			io.Reader
 			io.Closer
@@ -109,7 +117,7 @@ func (l *Login) issuer(ctx context.Context) (*oidc.Provider, error) {
 	case err == nil:
 		l.provider, l.looked = found, l.now()
 	case l.provider == nil:
-		return nil, fmt.Errorf("the OIDC issuer: %w", err)
+		return nil, fmt.Errorf("the OIDC issuer: %w", httperr.Bare(err))
 	}
 	return l.provider, nil
 }
@@ -168,7 +176,7 @@ func (l *Login) Finish(ctx context.Context, a Answer) (Person, error) {
 	case errors.As(err, &refused) && refused.Response.StatusCode < http.StatusInternalServerError:
 		return Person{}, ErrBadCode
 	case err != nil:
-		return Person{}, fmt.Errorf("the OIDC issuer: %w", err)
+		return Person{}, fmt.Errorf("the OIDC issuer: %w", httperr.Bare(err))
 	}
 	raw, _ := answer.Extra("id_token").(string)
 	id, err := p.Verifier(&oidc.Config{ClientID: l.settings.ClientID, Now: l.now}).Verify(ctx, raw)

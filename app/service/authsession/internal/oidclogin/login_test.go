@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type issuer struct {
 	status int           // of the token endpoint, 0: it does its work
 	secret string        // that it asks of the client
 	long   bool          // its discovery document has no end
+	broken bool          // it has none, and says much
 	asked  atomic.Int32  // for its keys
 }
 
@@ -56,8 +58,12 @@ func newIssuer(t *testing.T) *issuer {
 				_, _ = w.Write(make([]byte, 1<<20))
 			}
 		}
+		if i.broken {
+			http.Error(w, "stack of hunter2", http.StatusInternalServerError)
+			return
+		}
 		i.reply(w, map[string]any{
-			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token?key=hunter2", "jwks_uri": i.URL + "/keys",
 			"id_token_signing_alg_values_supported": []string{"RS256"},
 		})
 	})
@@ -71,7 +77,7 @@ func newIssuer(t *testing.T) *issuer {
 	})
 	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
 		if i.status != 0 {
-			w.WriteHeader(i.status)
+			http.Error(w, "stack of hunter2", i.status)
 			return
 		}
 		_, given, _ := r.BasicAuth()
@@ -241,4 +247,35 @@ func TestIssuerIsAway(t *testing.T) {
 	i.status = 0
 	_, err = l.Finish(t.Context(), good())
 	require.NoError(t, err)
+}
+
+// What the addresses of an issuer hold beside its place is nothing for the log that the
+// error goes to.
+func TestErrorsDoNotShowTheURLsOfAnIssuer(t *testing.T) {
+	i := newIssuer(t)
+	l := i.login(nil)
+	_, err := l.Way(t.Context()) // its endpoints are known from now on
+	require.NoError(t, err)
+	i.Close()
+	_, err = l.Finish(t.Context(), good())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "hunter2")
+	l = i.login(func(s *oidclogin.Settings) { s.Issuer += "/?key=hunter2" })
+	_, err = l.Way(t.Context())
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+// What an issuer says where it fails may be a page of its insides, or what it was sent.
+func TestErrorsDoNotShowWhatTheIssuerSays(t *testing.T) {
+	i := newIssuer(t)
+	l := i.login(nil)
+	i.broken = true
+	_, err := l.Way(t.Context())
+	require.ErrorContains(t, err, "500")
+	require.NotContains(t, err.Error(), "hunter2")
+	i.broken, i.status = false, http.StatusBadGateway
+	_, err = l.Finish(t.Context(), good())
+	require.ErrorContains(t, err, "502")
+	require.NotContains(t, err.Error(), "hunter2")
 }

@@ -86,3 +86,40 @@ func TestAUserWithManyRowsIsErased(t *testing.T) {
 	require.Equal(t, sessions.Erasure{Sessions: 1100, History: 1100}, done)
 	t.Logf("2,200 rows in %v", time.Since(began))
 }
+
+// What a webhook does not take of an erased user's events leaves no dead letter: with their
+// sessions' ends they tell who the user was and where, long after the erasure. Those of
+// others do, and of a user of whom no more than one thing is stored.
+func TestAnErasedUserHasNoDeadLetters(t *testing.T) {
+	w := newWorld(t, nil)
+	w.signIn(777, "phone")
+	w.signIn(888, "iphone")
+	_, ended := w.signIn(999, "web")
+	require.Len(t, w.revoke(sessions.Selection{Hash: ended}), 1)
+	lent, _ := w.signIn(1000, "web")
+	w.bind(0, lent, 1001)
+	_, gone := w.signIn(1002, "web")
+	require.Len(t, w.revoke(sessions.Selection{Hash: gone}), 1)
+	require.NoError(t, w.manager(0).SetTTL(t.Context(), 1002, 30))
+	w.exec("DELETE FROM auth_users WHERE user_id = 1002") // as the clean-up does
+	w.exec("INSERT INTO auth_user_history(auth_key_id, user_id, hash, date_created, date_active, revoked_at, revoke_reason) SELECT auth_key_id, 1003, 1, 1, 1, 1, 2 FROM auth_users LIMIT 1")
+	w.exec("INSERT INTO session_events(created_at, event_id, type, body) VALUES (1, REPEAT('3', 32), 'session.revoked', '{\"session\":{\"user_id\":\"1003\"}}')")
+	w.exec("INSERT INTO session_webhooks(name, published_no) VALUES ('down', 0)")
+	w.exec("INSERT INTO session_webhook_dead(name, event_id, type, user_id, died_at, body) SELECT 'down', LPAD(HEX(seq.n), 32, '0'), 'x', 777, 1, ''" +
+		" FROM (WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 900) SELECT n FROM s) AS seq")
+	_, err := w.manager(0).Erase(t.Context(), 777, byAdmin)
+	require.NoError(t, err)
+	require.Zero(t, w.number("SELECT COUNT(*) FROM session_webhook_dead"))
+	w.exec("UPDATE session_events SET published_no = 1, published_at = 1")
+
+	hook := w.nodes[0].Dao.StartHooks(events.Options{Poll: 5 * time.Millisecond, Webhooks: []events.Webhook{{
+		Name: "down", URL: "http://127.0.0.1:1/", Secret: func() ([]byte, error) { return []byte("x"), nil },
+		Timeout: time.Second, Attempts: 1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond, Parallel: 4, Queue: 100,
+	}}})[0]
+	t.Cleanup(func() { <-hook.Stop() })
+	require.Eventually(t, func() bool { return w.number("SELECT MAX(published_no) FROM session_webhooks") == 1 }, time.Minute, 5*time.Millisecond)
+	require.Zero(t, w.number("SELECT COUNT(*) FROM session_webhook_dead WHERE user_id = 777"))
+	for _, user := range []int64{888, 999, 1000, 1001, 1002, 1003} {
+		require.Positive(t, w.number("SELECT COUNT(*) FROM session_webhook_dead WHERE user_id = ?", user), user)
+	}
+}
