@@ -231,10 +231,14 @@ type Idle struct {
 	m      *Manager
 	before int64
 	scan   *dao.IdleScan
+	stayed []int64 // the rows of the last batch, if none of them ended
 }
 
 // Revoke ends up to limit sessions, from where the call before has ended. It returns
 // them, after an error those that had ended before it, and whether there may be more.
+// A batch whose sessions are all in use again is not the end: others come after it. The
+// same batch again is, since sessions of users with a TTL are looked for from the
+// beginning each time, and one that looks expired and does not end would be found for ever.
 func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, more bool, err error) {
 	for len(list) < limit {
 		batch := min(limit-len(list), inactiveBatch)
@@ -248,8 +252,11 @@ func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, mo
 		}
 		i.m.tell(ctx, ended, by.AnswerTo)
 		list = append(list, revoked(ended)...)
-		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
+		if len(ids) < batch || len(ended) == 0 && slices.Equal(ids, i.stayed) {
 			return list, false, nil
+		}
+		if i.stayed = nil; len(ended) == 0 {
+			i.stayed = ids
 		}
 	}
 	return list, true, nil
