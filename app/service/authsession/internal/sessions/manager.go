@@ -63,14 +63,22 @@ func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, n
 
 // Get returns the session with the given hash, live or ended.
 func (m *Manager) Get(ctx context.Context, hash int64) (Session, error) {
+	return m.GetSelected(ctx, hash, Filter{})
+}
+
+// GetSelected is Get of a session that f selects; ErrNotFound when it selects none with
+// the hash.
+func (m *Manager) GetSelected(ctx context.Context, hash int64, f Filter) (Session, error) {
 	records, err := m.dao.WithHash(ctx, hash)
 	if err != nil {
 		return Session{}, err
 	}
-	if len(records) == 0 {
+	wanted := f.wanted()
+	i := slices.IndexFunc(records, func(r dao.Record) bool { return wanted.Selects(&r) })
+	if i < 0 {
 		return Session{}, ErrNotFound
 	}
-	return session(&records[0]), nil
+	return session(&records[i]), nil
 }
 
 // FindByKey returns the live session on a perm key, or on that which a temp
