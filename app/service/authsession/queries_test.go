@@ -154,6 +154,15 @@ func everything(t *testing.T, s *svc.ServiceContext, db *sql.DB, plans *testenv.
 	one(m.SignIn(ctx, key.AuthKeyID, 100, 5, 0))
 	one(m.SignIn(ctx, key.AuthKeyID, 101, 6, 0)) // instead of the former
 	one(m.SignIn(ctx, 42, 101, 7, 0))
+	for i := range 2 * logins.MaxOthers { // so many that a sign-in has to look for those that the policy ends
+		_, err := db.Exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type) VALUES (?, 104, ?, ?, ?, 'other')",
+			78_000_000+i, 78_000_000+i, now, now)
+		ok(err)
+	}
+	for _, own := range []logins.Policy{{}, {Strategy: logins.OneLogin}} {
+		ok(m.SetPolicy(ctx, 104, own))
+		one(m.SignIn(ctx, 43, 104, 9, 0))
+	}
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 6, DeviceModel: "Pixel", SystemVersion: "SDK 36", AppVersion: "1", LangPack: "android", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetClient(ctx, key.AuthKeyID, dao.Client{APIID: 1, DeviceModel: "iPhone", SystemVersion: "26", AppVersion: "2", LangPack: "ios", Params: "null", IP: "10.0.0.2"}))
 	ok(d.SetPushSession(ctx, key.AuthKeyID, 101, 9))

@@ -105,6 +105,14 @@ func (m *manager) Get(_ context.Context, hash int64) (sessions.Session, error) {
 	return sessions.Session{}, sessions.ErrNotFound
 }
 
+func (m *manager) GetSelected(ctx context.Context, hash int64, f sessions.Filter) (sessions.Session, error) {
+	s, err := m.Get(ctx, hash)
+	if err == nil && f.Active != nil && *f.Active != s.Live() {
+		return sessions.Session{}, sessions.ErrNotFound
+	}
+	return s, err
+}
+
 func (m *manager) FindByKey(_ context.Context, key int64) (sessions.Session, error) {
 	if err := m.ask(key); err != nil {
 		return sessions.Session{}, err

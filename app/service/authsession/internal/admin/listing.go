@@ -36,6 +36,9 @@ func (s *impl) ListSessions(ctx context.Context, in *pb.ListSessionsRequest) (*p
 			return one, err
 		}
 	}
+	if err := search(&f, in.GetQ()); err != nil {
+		return nil, err
+	}
 	list, next, err := s.sessions.List(ctx, f, sessions.Page{Size: int(in.GetPageSize()), Token: in.GetPageToken(), Sort: order})
 	if err != nil {
 		return nil, fault(ctx, err)
@@ -70,6 +73,7 @@ func (s *impl) total(ctx context.Context, f sessions.Filter) (n int64, more bool
 	return int64(few), more, err
 }
 
+// filter is what a request says of sessions, but for the text in its search box.
 func filter(in *pb.ListSessionsRequest) (f sessions.Filter, err error) {
 	f = sessions.Filter{UserID: in.GetUserId(), DeviceType: in.GetDeviceType(), APIID: in.GetApiId(), Active: in.Active}
 	if err := validFilter(f.UserID, f.DeviceType); err != nil {
@@ -99,9 +103,6 @@ func filter(in *pb.ListSessionsRequest) (f sessions.Filter, err error) {
 		f.Match.Platforms = []string{in.GetPlatform()}
 	}
 	f.Match.DeviceModel = in.GetDeviceModel()
-	if err := search(&f, in.GetQ()); err != nil {
-		return f, err
-	}
 	return f, times(&f.Match, in)
 }
 
@@ -136,17 +137,14 @@ func hashIn(q string) (int64, bool) {
 	return n, err == nil && n != 0
 }
 
-// withHash lists the one session with a hash; nil: there is none.
+// withHash lists the one session with a hash that a filter selects; nil: there is none.
 func (s *impl) withHash(ctx context.Context, f sessions.Filter, hash int64) (*pb.ListSessionsReply, error) {
-	found, err := s.sessions.Get(ctx, hash)
+	found, err := s.sessions.GetSelected(ctx, hash, f)
 	if err != nil {
 		if err = fault(ctx, err); rpcerr.AnswerOf(err).Name == "NOT_FOUND" {
 			err = nil
 		}
 		return nil, err
-	}
-	if f.Active != nil && *f.Active != found.Live() {
-		return nil, nil
 	}
 	return &pb.ListSessionsReply{Sessions: []*pb.Session{message(&found)}, Total: 1}, nil
 }

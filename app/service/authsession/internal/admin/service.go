@@ -23,6 +23,7 @@ import (
 type Sessions interface {
 	List(ctx context.Context, f sessions.Filter, p sessions.Page) (list []sessions.Session, next string, err error)
 	Get(ctx context.Context, hash int64) (sessions.Session, error)
+	GetSelected(ctx context.Context, hash int64, f sessions.Filter) (sessions.Session, error)
 	FindByKey(ctx context.Context, authKeyID int64) (sessions.Session, error)
 	FindLast(ctx context.Context, f sessions.Filter) (sessions.Session, error)
 	Selected(ctx context.Context, s sessions.Selection) ([]sessions.Session, error)

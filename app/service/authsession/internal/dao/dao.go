@@ -77,6 +77,9 @@ type Dao struct {
 	saltWindow int64 // seconds that a salt made here lives
 	rules      atomic.Pointer[logins.Rules]
 	locate     Locator
+
+	// Bounds of a sign-in (surplus.go); tests change them.
+	looks, ends int
 }
 
 // Locator names the place of an address; empty when it is not known.
@@ -134,6 +137,8 @@ func New(ctx context.Context, db *sql.DB, o Options) *Dao {
 		announcesTouched: o.Announces && o.AnnouncesTouched,
 
 		saltWindow: o.SaltWindow,
+
+		looks: surplusLooks, ends: surplusEnds,
 	}
 	d.SetRules(o.Rules)
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)

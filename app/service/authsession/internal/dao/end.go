@@ -47,6 +47,11 @@ type Ended struct {
 // more. Copies of all of them leave the cache, of those too that had ended
 // before: so whatever a copy says, ending its login again puts it right.
 func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) (ended []Ended, err error) {
+	return d.endBatches(ctx, facts(list), ending{why: why, by: by}, func() bool { return true })
+}
+
+// endBatches is End for any way of ending; before each batch it asks whether to go on.
+func (d *Dao) endBatches(ctx context.Context, list []logins.Login, how ending, goOn func() bool) (ended []Ended, err error) {
 	var untold []*lease.Untold
 	defer func() { // for all batches at once
 		for _, u := range untold {
@@ -54,6 +59,9 @@ func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) 
 		}
 	}()
 	for batch := range slices.Chunk(list, endBatch) {
+		if !goOn() {
+			break
+		}
 		ids, perms := make([]int64, len(batch)), make([]int64, len(batch))
 		for i, r := range batch {
 			ids[i], perms[i] = r.ID, r.AuthKeyID
@@ -63,7 +71,7 @@ func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) 
 			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
 			}
-			done, err = d.end(ctx, tx, ids, ending{why: why, by: by})
+			done, err = d.end(ctx, tx, ids, how)
 			return err
 		})
 		untold = append(untold, u)
@@ -79,9 +87,9 @@ func (d *Dao) End(ctx context.Context, list []Record, why logins.Reason, by By) 
 type ending struct {
 	why logins.Reason
 	by  By
-	// idle, when set, says why a login that was read under lock ends; Live: it
+	// decide, when set, says why a login that was read under lock ends; Live: it
 	// does not.
-	idle func(*logins.Login) logins.Reason
+	decide func(*logins.Login) logins.Reason
 }
 
 // lockedRow is what may change while a login is not locked.
@@ -122,8 +130,8 @@ func (d *Dao) end(ctx context.Context, tx *Tx, ids []int64, how ending) (ended [
 		r.Used(dateActive)                      // since this transaction began to read, maybe
 		addresses := addressText(r.Addresses()) // with the one of now, which the device's row alone has
 		r.Reason = how.why
-		if how.idle != nil {
-			if r.Reason = how.idle(&r.Login); r.Reason == logins.Live {
+		if how.decide != nil {
+			if r.Reason = how.decide(&r.Login); r.Reason == logins.Live {
 				continue
 			}
 		}

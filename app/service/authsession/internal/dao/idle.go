@@ -106,7 +106,7 @@ func (d *Dao) CountIdle(ctx context.Context, before int64) (n int, err error) {
 // EndIdle ends those of the logins that are idle still, in one transaction.
 func (d *Dao) EndIdle(ctx context.Context, ids []int64, before int64, by By) (ended []Ended, err error) {
 	err = d.change(ctx, func(ctx context.Context, tx *Tx) error {
-		ended, err = d.end(ctx, tx, ids, ending{by: by, idle: func(l *logins.Login) logins.Reason { return logins.Unused(l, before, d.Now()) }})
+		ended, err = d.end(ctx, tx, ids, ending{by: by, decide: func(l *logins.Login) logins.Reason { return logins.Unused(l, before, d.Now()) }})
 		return err
 	})
 	if err != nil {
@@ -123,7 +123,7 @@ func (d *Dao) expire(ctx context.Context, perm, userID int64) error {
 	err := d.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", perm, userID)
 	if err == nil {
 		err = d.amendLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
-			_, err := d.end(ctx, tx, ids, ending{idle: func(l *logins.Login) logins.Reason { return logins.Overdue(l, d.Now()) }})
+			_, err := d.end(ctx, tx, ids, ending{decide: func(l *logins.Login) logins.Reason { return logins.Overdue(l, d.Now()) }})
 			return err
 		})
 	}

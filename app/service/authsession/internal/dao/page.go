@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 )
 
 // Wanted selects records; its zero value selects all.
@@ -189,9 +191,16 @@ func (w *Wanted) where(s source) (where string, args []any) {
 	return where + match, append(args, matchArgs...)
 }
 
+// Selects reports whether w selects a record, however that was read.
+func (w *Wanted) Selects(r *Record) bool {
+	return (w.UserID == 0 || r.UserID == w.UserID) &&
+		(w.DeviceType == "" || r.DeviceType == w.DeviceType) &&
+		(w.APIID == 0 || r.Client.APIID == w.APIID) &&
+		(w.Live == nil || *w.Live == (r.Reason == logins.Live)) &&
+		w.Match.fits(r)
+}
+
 // fitting are the records that w selects, of those that its SQL lets pass.
 func (w *Wanted) fitting(page []Record) []Record {
-	return slices.DeleteFunc(page, func(r Record) bool {
-		return w.DeviceType != "" && r.DeviceType != w.DeviceType || !w.Match.fits(&r)
-	})
+	return slices.DeleteFunc(page, func(r Record) bool { return !w.Selects(&r) })
 }

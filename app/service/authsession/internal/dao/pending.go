@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -15,12 +16,15 @@ import (
 type Completed struct {
 	Ended []Ended // the user's logins that the policy did not let stay
 	Begun *Begun  // the login, when it waits to be confirmed
+
+	rest []logins.Login // of Ended, those that have not ended yet
 }
 
 // SetPending notes on perm what a call says of the second factor. When nothing
 // is owed any more, the sign-in is complete, and the logins end that the user's
 // policy does not let stay beside it.
 func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (done Completed, err error) {
+	began := time.Now()
 	if !p.ChangesState() { // copies of the login stay true
 		err = d.transact(ctx, func(ctx context.Context, tx sqlx.Session) error {
 			if err := lockKey(ctx, tx, perm); err != nil {
@@ -40,6 +44,10 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (don
 	}
 	if err != nil {
 		return Completed{}, fmt.Errorf("owed password: %w", err)
+	}
+	if len(done.rest) > 0 {
+		done.Ended = append(done.Ended, d.endRest(ctx, began, done.rest[0].UserID, done.rest)...)
+		done.rest = nil
 	}
 	return done, nil
 }

@@ -184,19 +184,36 @@ func Time(seconds int64) time.Time {
 	return time.Unix(seconds, 0)
 }
 
-// maxDevices bounds a user's list.
+// maxDevices bounds a user's list of devices.
 const maxDevices = 10_000
 
 const maxEnded = 1000
 
 // LiveOf lists the live logins of a user, the one active last first, at most
-// 10,000, from MySQL in one statement.
+// 10,000, from MySQL in one statement. A user may have more: LiveAfter reads all.
 func (d *Dao) LiveOf(ctx context.Context, userID int64) ([]Record, error) {
-	return d.liveOf(ctx, d.conn, userID)
+	return d.liveOf(ctx, d.conn, userID, maxDevices)
 }
 
-func (d *Dao) liveOf(ctx context.Context, q querier, userID int64) ([]Record, error) {
-	return d.records(ctx, q, "u.user_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT ?", userID, maxDevices)
+func (d *Dao) liveOf(ctx context.Context, q querier, userID int64, limit int) ([]Record, error) {
+	return d.records(ctx, q, "u.user_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT ?", userID, limit)
+}
+
+// LiveAfter lists up to limit live logins of a user whose rows come after one, in the order
+// of the rows. Fewer: there are no more.
+func (d *Dao) LiveAfter(ctx context.Context, userID, after int64, limit int) ([]Record, error) {
+	return d.liveAfter(ctx, d.conn, userID, "", after, limit)
+}
+
+// liveAfter is LiveAfter of logins whose rows say a device type, or none, as a stock node's;
+// empty: of all.
+func (d *Dao) liveAfter(ctx context.Context, q querier, userID int64, deviceType string, after int64, limit int) ([]Record, error) {
+	where, args := "u.user_id = ? AND u.deleted = 0 AND u.id > ?", []any{userID, after}
+	if deviceType != "" {
+		where, args = where+" AND u.device_type IN (?, '')", append(args, deviceType)
+	}
+	return d.recordsOf(ctx, q, "SELECT "+recordColumns+" FROM auth_users u FORCE INDEX (idx_user_deleted)"+recordJoins+
+		" WHERE "+where+" ORDER BY u.id LIMIT ?", append(args, limit)...)
 }
 
 // lately is how long ago, in seconds, a login may have ended that is ended again

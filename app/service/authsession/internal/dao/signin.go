@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/zeromicro/go-zero/core/stores/sqlx"
 
@@ -34,7 +35,7 @@ type Begun struct {
 // Others are the perm keys of a user's live logins but that with the given hash, the
 // last active first, at most 100.
 func (d *Dao) Others(ctx context.Context, userID, hash int64) ([]int64, error) {
-	live, err := d.LiveOf(ctx, userID)
+	live, err := d.liveOf(ctx, d.conn, userID, logins.MaxOthers+1)
 	return logins.Others(facts(live), hash), err
 }
 
@@ -49,20 +50,24 @@ func begun(login *Record, others []int64) *Begun {
 // SignIn logs userID in on perm, in one transaction with all that follows from it; what that
 // is, logins.Rules.SignIn says. If userID is logged in on perm already, the login keeps its
 // hash and date; else it gets newHash. While the login owes the second factor, the user's
-// policy is not enforced; SetPending does that when nothing is owed any more.
+// policy is not enforced; SetPending does that when nothing is owed any more. Where very
+// many logins of the user may not stay, some of them end after the transaction (surplus.go).
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
+	var rest []logins.Login
+	began := time.Now()
 	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
 		done = SignIn{}
-		in, client, err := d.signingIn(ctx, tx, perm, userID)
+		rules := d.rules.Load()
+		in, client, err := d.signingIn(ctx, tx, rules, perm, userID)
 		if err != nil {
 			return err
 		}
-		plan := d.rules.Load().SignIn(in)
+		plan := rules.SignIn(in)
 		by := By{Actor: logins.UserActor(userID)}
 		if done.Replaced, err = d.end(ctx, tx, plan.Replace, ending{why: logins.ReplacedOnKey, by: by}); err != nil {
 			return err
 		}
-		if done.Ended, err = d.end(ctx, tx, plan.End, ending{why: logins.ConcurrentLogin, by: by}); err != nil {
+		if done.Ended, rest, err = d.endSurplus(ctx, tx, userID, plan.End, in.Live); err != nil {
 			return err
 		}
 		login, err := d.storeLogin(ctx, tx, in, newHash, client, plan.UnconfirmedUntil)
@@ -77,13 +82,14 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 	if err != nil {
 		return SignIn{}, err
 	}
+	done.Ended = append(done.Ended, d.endRest(ctx, began, userID, rest)...)
 	return done, nil
 }
 
 // signingIn reads what a sign-in depends on, and the device that signs in. Sign-ins on one key
 // wait for each other at the key's row, those of one user at the user's row. All take the two
 // locks in this order.
-func (d *Dao) signingIn(ctx context.Context, tx sqlx.Session, perm, userID int64) (in logins.SignIn, client Client, err error) {
+func (d *Dao) signingIn(ctx context.Context, tx sqlx.Session, rules *logins.Rules, perm, userID int64) (in logins.SignIn, client Client, err error) {
 	if err := lockKey(ctx, tx, perm); err != nil {
 		return in, client, err
 	}
@@ -95,17 +101,18 @@ func (d *Dao) signingIn(ctx context.Context, tx sqlx.Session, perm, userID int64
 	if err != nil {
 		return in, client, err
 	}
-	live, err := d.liveOf(ctx, tx, userID)
-	if err != nil {
+	if client, err = d.client(ctx, tx, perm); err != nil {
 		return in, client, err
 	}
-	if client, err = d.client(ctx, tx, perm); err != nil {
+	deviceType := device.Type(client.Device())
+	live, err := d.liveFor(ctx, tx, rules, policy, userID, deviceType)
+	if err != nil {
 		return in, client, err
 	}
 	marks, err := marksOf(ctx, tx, perm)
 	return logins.SignIn{
-		Now: d.Now(), AuthKeyID: perm, UserID: userID, DeviceType: device.Type(client.Device()),
-		Own: policy, OnKey: facts(onKey), Live: facts(live), Marks: marks,
+		Now: d.Now(), AuthKeyID: perm, UserID: userID, DeviceType: deviceType,
+		Own: policy, OnKey: facts(onKey), Live: live, Marks: marks,
 	}, client, err
 }
 
@@ -206,19 +213,19 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 // complete ends what the policy of the user logged in on perm does not let
 // stay, now that this sign-in is complete. The user is locked.
 func (d *Dao) complete(ctx context.Context, tx *Tx, own logins.Policy, perm, userID int64) (done Completed, err error) {
-	live, err := d.liveOf(ctx, tx, userID)
+	login, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.user_id = ? AND u.deleted = 0", perm, userID)
+	if err != nil || len(login) == 0 {
+		return Completed{}, err
+	}
+	rules := d.rules.Load()
+	live, err := d.liveFor(ctx, tx, rules, own, userID, login[0].DeviceType)
 	if err != nil {
 		return Completed{}, err
 	}
-	i := slices.IndexFunc(live, func(r Record) bool { return r.AuthKeyID == perm })
-	if i < 0 {
-		return Completed{}, nil
-	}
-	plan := d.rules.Load().Completion(own, facts(live), perm, live[i].DeviceType)
-	done.Ended, err = d.end(ctx, tx, plan.End, ending{why: logins.ConcurrentLogin, by: By{Actor: logins.UserActor(userID)}})
-	if err != nil {
+	plan := rules.Completion(own, live, perm, login[0].DeviceType)
+	if done.Ended, done.rest, err = d.endSurplus(ctx, tx, userID, plan.End, live); err != nil {
 		return Completed{}, err
 	}
-	done.Begun = begun(&live[i], plan.Tell)
+	done.Begun = begun(&login[0], plan.Tell)
 	return done, nil
 }

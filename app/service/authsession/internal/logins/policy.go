@@ -60,6 +60,13 @@ func (r Rules) Surplus(own Policy, live []Login, perm int64, deviceType string) 
 	return ids
 }
 
+// Limits reports whether a sign-in may end other logins of a user with the given settings,
+// if there are enough of them, and whether only those of its device's type.
+func (r Rules) Limits(own Policy) (some, ofTypeAlone bool) {
+	ofType, ofAll := r.mayStay(own)
+	return ofType != math.MaxInt || ofAll != math.MaxInt, ofAll == math.MaxInt
+}
+
 // mayStay is how many of a user's other logins may stay beside a new one: of its
 // device type, and of all together.
 func (r Rules) mayStay(own Policy) (ofType, ofAll int) {

@@ -50,6 +50,25 @@ func TestWhatThePolicyEnds(t *testing.T) {
 	}
 }
 
+// What a policy may end at all.
+func TestWhatThePolicyLimits(t *testing.T) {
+	for _, tc := range []struct {
+		rules        Rules
+		own          Policy
+		some, ofType bool
+	}{
+		{Rules{}, Policy{}, false, true},
+		{Rules{Strategy: OneLogin}, Policy{Strategy: Unlimited}, false, true},
+		{Rules{Strategy: OnePerDeviceType}, Policy{}, true, true},
+		{Rules{Strategy: LimitPerDeviceType, Total: 3}, Policy{}, true, false},
+		{Rules{}, Policy{Strategy: LimitAll, Limit: 2}, true, false},
+		{Rules{Total: 3}, Policy{}, true, false},
+	} {
+		some, ofType := tc.rules.Limits(tc.own)
+		require.Equal(t, []bool{tc.some, tc.ofType}, []bool{some, ofType}, "%+v", tc)
+	}
+}
+
 // The login that the policy is enforced for stays, in the list or not, and counts once.
 func TestThePolicySparesTheLoginOnTheKey(t *testing.T) {
 	require.Equal(t, []int64{103, 102}, Rules{Strategy: OneLogin}.Surplus(Policy{}, many("aaa"), 1, "a"))

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// maxOthers bounds the devices that hear of a login.
-const maxOthers = 100
+// MaxOthers bounds the devices that hear of a login.
+const MaxOthers = 100
 
 // SignIn is what is known when a user signs in on a perm key.
 type SignIn struct {
@@ -16,8 +16,10 @@ type SignIn struct {
 	DeviceType string  // of the device that uses the key
 	Own        Policy  // the user's own settings
 	OnKey      []Login // all logins on the key, of whatever user, ended ones too
-	Live       []Login // the user's live logins, the one active last first
-	Marks      Marks   // of the key
+	// Live are the user's live logins, the one active last first: the first MaxOthers+1 of
+	// them, and those that the policy may end (Rules.Limits).
+	Live  []Login
+	Marks Marks // of the key
 }
 
 // SignInPlan is what a sign-in does.
@@ -89,7 +91,7 @@ func Others(list []Login, hash int64) []int64 {
 
 func keysOf(list []Login, wanted func(Login) bool) (perms []int64) {
 	for _, l := range list {
-		if len(perms) == maxOthers {
+		if len(perms) == MaxOthers {
 			break
 		}
 		if wanted(l) {

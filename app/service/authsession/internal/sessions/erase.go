@@ -1,6 +1,10 @@
 package sessions
 
-import "context"
+import (
+	"context"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+)
 
 // Erasure counts what was erased of a user, or would be.
 type Erasure struct {
@@ -24,8 +28,7 @@ const eraseBatch = 500
 // on. A session that begins meanwhile is not erased, so the user must not be able to
 // sign in any more.
 func (m *Manager) Erase(ctx context.Context, userID int64, by By) (done Erasure, err error) {
-	ended, err := m.Revoke(ctx, Selection{UserID: userID}, by)
-	done.LoggedOut = len(ended)
+	err = m.revoke(ctx, Selection{UserID: userID}, by, func(ended []dao.Ended) { done.LoggedOut += len(ended) })
 	if err != nil {
 		return done, err
 	}

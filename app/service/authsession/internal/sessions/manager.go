@@ -19,13 +19,14 @@ type Manager struct {
 	dao       *dao.Dao
 	nodes     *revocation.Notifier
 	announces atomic.Bool
+	window    int // sessions of a user that are read at a time, where all are
 }
 
 // New returns a manager of the logins in d that tells nodes of those it ends. If
 // it announces, it has the other devices of a user told of a login that waits to
 // be confirmed, and when it is.
 func New(d *dao.Dao, nodes *revocation.Notifier, announces bool) *Manager {
-	m := &Manager{dao: d, nodes: nodes}
+	m := &Manager{dao: d, nodes: nodes, window: userWindow}
 	m.announces.Store(announces)
 	return m
 }
@@ -63,14 +64,22 @@ func (m *Manager) List(ctx context.Context, f Filter, p Page) (list []Session, n
 
 // Get returns the session with the given hash, live or ended.
 func (m *Manager) Get(ctx context.Context, hash int64) (Session, error) {
+	return m.GetSelected(ctx, hash, Filter{})
+}
+
+// GetSelected is Get of a session that f selects; ErrNotFound when it selects none with
+// the hash.
+func (m *Manager) GetSelected(ctx context.Context, hash int64, f Filter) (Session, error) {
 	records, err := m.dao.WithHash(ctx, hash)
 	if err != nil {
 		return Session{}, err
 	}
-	if len(records) == 0 {
+	wanted := f.wanted()
+	i := slices.IndexFunc(records, func(r dao.Record) bool { return wanted.Selects(&r) })
+	if i < 0 {
 		return Session{}, ErrNotFound
 	}
-	return session(&records[0]), nil
+	return session(&records[i]), nil
 }
 
 // FindByKey returns the live session on a perm key, or on that which a temp
@@ -130,94 +139,6 @@ func (m *Manager) SetPasswordPending(ctx context.Context, perm int64, p logins.P
 	return err
 }
 
-// Revoke ends the live sessions that s selects and returns them. A session
-// that has ended already is none of them and no error, but its copies leave the
-// caches again and its session node looks again, so that repeating a Revoke heals
-// what the first did not reach. A hash that never was one is ErrNotFound. When
-// Revoke returns, the caches are clean and the session nodes were told. After
-// ErrUnknown they are told when MySQL has decided.
-func (m *Manager) Revoke(ctx context.Context, s Selection, by By) ([]Revoked, error) {
-	named, err := m.selected(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	ended, err := m.dao.End(ctx, named, by.Reason, by.who())
-	m.tell(ctx, ended, by.AnswerTo)
-	if err == nil {
-		m.remind(ctx, named, by.AnswerTo)
-	}
-	return revoked(ended), err
-}
-
-// Selected returns the live sessions that Revoke would end now.
-func (m *Manager) Selected(ctx context.Context, s Selection) ([]Session, error) {
-	named, err := m.selected(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Session, 0, len(named))
-	for i := range named {
-		if named[i].Reason == logins.Live {
-			list = append(list, session(&named[i]))
-		}
-	}
-	return list, nil
-}
-
-// remind makes session nodes look again at sessions that had ended before, but
-// that of the key answerTo.
-func (m *Manager) remind(ctx context.Context, named []dao.Record, answerTo int64) {
-	users := map[int64][]int64{}
-	for _, r := range named {
-		if r.Reason != logins.Live && r.AuthKeyID != answerTo {
-			users[r.UserID] = append(users[r.UserID], r.AuthKeyID)
-		}
-	}
-	m.nodes.LookAgain(ctx, users)
-}
-
-// selected returns the live sessions that s selects, and of those that it would
-// the ones that have ended lately.
-func (m *Manager) selected(ctx context.Context, s Selection) (records []dao.Record, err error) {
-	switch {
-	case s.Hash != 0:
-		records, err = m.dao.WithHash(ctx, s.Hash)
-		if s.UserID != 0 {
-			records = slices.DeleteFunc(records, func(r dao.Record) bool { return r.UserID != s.UserID })
-		}
-		if err == nil && len(records) == 0 {
-			err = ErrNotFound
-		}
-	case s.UserID != 0:
-		if records, err = m.dao.LiveOf(ctx, s.UserID); err == nil {
-			var ended []dao.Record
-			ended, err = m.dao.LatelyEnded(ctx, s.UserID)
-			records = append(records, ended...)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	records = slices.DeleteFunc(records, func(r dao.Record) bool {
-		return s.AuthKeyID != 0 && r.AuthKeyID != s.AuthKeyID ||
-			s.DeviceType != "" && r.DeviceType != s.DeviceType ||
-			s.ExceptHash != 0 && r.Hash == s.ExceptHash ||
-			s.ExceptAuthKeyID != 0 && r.AuthKeyID == s.ExceptAuthKeyID
-	})
-	slices.SortFunc(records, func(a, b dao.Record) int { return logins.NewestFirst(a.Login, b.Login) })
-	live := 0
-	records = slices.DeleteFunc(records, func(r dao.Record) bool {
-		if r.Reason == logins.Live {
-			live++
-		}
-		return r.Reason == logins.Live && live <= s.KeepNewest
-	})
-	if n := live - max(s.KeepNewest, 0); s.AtMost > 0 && n > s.AtMost {
-		return nil, &TooManyError{Count: n, AtMost: s.AtMost}
-	}
-	return records, nil
-}
-
 // Idle is one way through the sessions that nobody has used for olderThan, or, where
 // their user has a TTL, for that.
 func (m *Manager) Idle(olderThan time.Duration) *Idle {
@@ -231,10 +152,14 @@ type Idle struct {
 	m      *Manager
 	before int64
 	scan   *dao.IdleScan
+	stayed []int64 // the rows of the last batch, if none of them ended
 }
 
 // Revoke ends up to limit sessions, from where the call before has ended. It returns
 // them, after an error those that had ended before it, and whether there may be more.
+// A batch whose sessions are all in use again is not the end: others come after it. The
+// same batch again is, since sessions of users with a TTL are looked for from the
+// beginning each time, and one that looks expired and does not end would be found for ever.
 func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, more bool, err error) {
 	for len(list) < limit {
 		batch := min(limit-len(list), inactiveBatch)
@@ -248,8 +173,11 @@ func (i *Idle) Revoke(ctx context.Context, limit int, by By) (list []Revoked, mo
 		}
 		i.m.tell(ctx, ended, by.AnswerTo)
 		list = append(list, revoked(ended)...)
-		if len(ids) < batch || len(ended) == 0 { // the last, or all in use again
+		if len(ids) < batch || len(ended) == 0 && slices.Equal(ids, i.stayed) {
 			return list, false, nil
+		}
+		if i.stayed = nil; len(ended) == 0 {
+			i.stayed = ids
 		}
 	}
 	return list, true, nil

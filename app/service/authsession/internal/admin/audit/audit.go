@@ -85,8 +85,11 @@ func (l *Log) Write(ctx context.Context, e Entry) (id int64, err error) {
 	return result.LastInsertId()
 }
 
-// endedBatch bounds a statement.
-const endedBatch = 500
+// Bounds of a statement.
+const (
+	endedBatch  = 500  // logins that it writes
+	prunedBatch = 5000 // and removes
+)
 
 // Complete writes down what came of a change, and each login that it ended, all
 // or none of it.
@@ -127,27 +130,36 @@ func (l *Log) PruneRefusals(ctx context.Context, keep time.Duration, limit int) 
 }
 
 func (l *Log) prune(ctx context.Context, where string, keep time.Duration, limit int) (n int, err error) {
-	err = l.conn.TransactCtx(ctx, func(ctx context.Context, tx sqlx.Session) error {
-		var ids []int64
-		if err := tx.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_admin_logs WHERE "+where, l.now().Add(-keep).UnixMilli(), limit); err != nil {
-			return err
-		}
-		if n = len(ids); n == 0 {
-			return nil
-		}
-		args := make([]any, n)
-		for i, id := range ids {
-			args[i] = id
-		}
-		in := "(?" + strings.Repeat(",?", n-1) + ")"
-		if _, err := tx.ExecCtx(ctx, "DELETE FROM auth_admin_log_sessions WHERE log_id IN "+in, args...); err != nil {
-			return err
-		}
-		_, err := tx.ExecCtx(ctx, "DELETE FROM auth_admin_logs WHERE id IN "+in, args...)
-		return err
-	})
+	var ids []int64
+	err = l.conn.QueryRowsCtx(ctx, &ids, "SELECT id FROM auth_admin_logs WHERE "+where, l.now().Add(-keep).UnixMilli(), limit)
+	if err == nil && len(ids) > 0 {
+		err = l.remove(ctx, ids)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("audit log: %w", err)
 	}
-	return n, nil
+	return len(ids), nil
+}
+
+// remove removes rows after the logins that they name, each statement in a transaction of
+// its own. A row names 10,000 logins and more, so that all of them at once may take longer
+// than a statement has: then nothing is removed, and the same rows come next. Whoever stops
+// in between leaves rows without their logins, which go with the next ones.
+func (l *Log) remove(ctx context.Context, ids []int64) error {
+	args := make([]any, len(ids), len(ids)+1)
+	for i, id := range ids {
+		args[i] = id
+	}
+	in := "(?" + strings.Repeat(",?", len(ids)-1) + ")"
+	for removed := int64(prunedBatch); removed == prunedBatch; {
+		result, err := l.conn.ExecCtx(ctx, "DELETE FROM auth_admin_log_sessions WHERE log_id IN "+in+" ORDER BY log_id, id LIMIT ?", append(args, prunedBatch)...)
+		if err != nil {
+			return err
+		}
+		if removed, err = result.RowsAffected(); err != nil {
+			return err
+		}
+	}
+	_, err := l.conn.ExecCtx(ctx, "DELETE FROM auth_admin_logs WHERE id IN "+in, args...)
+	return err
 }

@@ -1,0 +1,119 @@
+package dao
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/zeromicro/go-zero/core/logx"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
+)
+
+// Bounds of what one sign-in does to the other logins of its user. There are so many of them
+// only where a policy is new, or was none for long. The sign-in's transaction, in which the
+// user is locked, ends the first of those that may not stay; the others end after it, in
+// batches, for as long as half of the call's time lasts. What is left then, or lies beyond
+// what was read, the next sign-ins of the user end. Without the bounds, a sign-in with very
+// many logins beside it would run out of its time, again and again, and so never be made.
+const (
+	surplusLooks = 10_000 // live logins that are read beside the newest, the rows made first before others
+	surplusEnds  = endBatch
+	surplusTime  = 2 // part of the call's time after which no other batch begins
+)
+
+// liveFor reads what a sign-in has to know of its user's live logins, the one active last
+// first: the newest, which may hear of it, and all that the policy may end, as far as a
+// sign-in looks. Its device has the given type.
+func (d *Dao) liveFor(ctx context.Context, tx querier, rules *logins.Rules, own logins.Policy, userID int64, deviceType string) ([]logins.Login, error) {
+	newest, err := d.liveOf(ctx, tx, userID, logins.MaxOthers+1)
+	if err != nil {
+		return nil, err
+	}
+	list := facts(newest)
+	limited, ofType := rules.Limits(own)
+	if !limited || len(list) <= logins.MaxOthers { // or these are all
+		return list, nil
+	}
+	if !ofType {
+		deviceType = ""
+	}
+	known := make(map[int64]bool, len(list))
+	for _, l := range list {
+		known[l.ID] = true
+	}
+	for after, looks := int64(0), d.looks; looks > 0; {
+		limit := min(windowRows, looks)
+		live, err := d.liveAfter(ctx, tx, userID, deviceType, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range facts(live) {
+			if !known[l.ID] {
+				list = append(list, l)
+			}
+		}
+		if len(live) < limit {
+			break
+		}
+		after, looks = live[limit-1].ID, looks-limit
+	}
+	slices.SortFunc(list, logins.NewestFirst)
+	return list, nil
+}
+
+// surplus are how logins end that a policy does not let stay beside a sign-in.
+func surplus(userID int64) ending {
+	return ending{why: logins.ConcurrentLogin, by: By{Actor: logins.UserActor(userID)}}
+}
+
+// endSurplus ends, in a sign-in's transaction, the first of the rows ids, which are of live
+// logins of its user. It returns those of live that are left to endRest.
+func (d *Dao) endSurplus(ctx context.Context, tx *Tx, userID int64, ids []int64, live []logins.Login) (ended []Ended, rest []logins.Login, err error) {
+	now, later := ids[:min(len(ids), d.ends)], map[int64]bool{}
+	for batch := range slices.Chunk(slices.Sorted(slices.Values(now)), endBatch) {
+		done, err := d.end(ctx, tx, batch, surplus(userID))
+		if err != nil {
+			return nil, nil, err
+		}
+		ended = append(ended, done...)
+	}
+	for _, id := range ids[len(now):] {
+		later[id] = true
+	}
+	for _, l := range live {
+		if later[l.ID] {
+			rest = append(rest, l)
+		}
+	}
+	return ended, rest, nil
+}
+
+// endRest ends what a sign-in, which began at a time, did not end in its transaction, and
+// returns it. The sign-in is
+// made, whatever becomes of this. A login that has begun on the key of one of them meanwhile
+// stays: it has that one's row.
+func (d *Dao) endRest(ctx context.Context, began time.Time, userID int64, rest []logins.Login) []Ended {
+	if len(rest) == 0 {
+		return nil
+	}
+	hashes := make(map[int64]int64, len(rest))
+	for _, l := range rest {
+		hashes[l.ID] = l.Hash
+	}
+	how := surplus(userID)
+	how.decide = func(l *logins.Login) logins.Reason {
+		if hashes[l.ID] != l.Hash {
+			return logins.Live
+		}
+		return how.why
+	}
+	deadline, bounded := ctx.Deadline()
+	ended, err := d.endBatches(ctx, rest, how, func() bool {
+		return !bounded || time.Since(began) < deadline.Sub(began)/surplusTime
+	})
+	if err != nil {
+		logx.WithContext(ctx).Errorf("logins that the policy does not let stay are left to the next sign-in of their user: %v", err)
+	}
+	return ended
+}

@@ -1,0 +1,148 @@
+package dao
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
+)
+
+// crowded is a store whose user 777 has eight live logins, on the keys 1 to 8, and may
+// have one from now on. A sign-in ends two of them in its own transaction.
+func crowded(t *testing.T) (*store, *Dao) {
+	s := newStore(t)
+	d := s.nodes[0]
+	s.login(d, 777, 10, 20, 30, 40, 50, 60, 70, 80)
+	s.exec("INSERT INTO auth_key_infos(auth_key_id, auth_key_type, perm_auth_key_id) VALUES (90, 0, 90)")
+	require.NoError(t, d.SetLayer(t.Context(), 90, "", 223))
+	d.SetRules(logins.Rules{Strategy: logins.OneLogin})
+	d.ends = 2
+	return s, d
+}
+
+func (s *store) liveKeys() []int64 {
+	return s.numbers("SELECT auth_key_id FROM auth_users WHERE user_id = 777 AND deleted = 0 ORDER BY auth_key_id")
+}
+
+// A sign-in ends all logins that the policy does not let stay, also those that do not
+// end in its own transaction.
+func TestASignInEndsAllThatIsTooMuch(t *testing.T) {
+	s, d := crowded(t)
+	done, err := d.SignIn(t.Context(), 90, 777, 5)
+	require.NoError(t, err)
+	require.Len(t, done.Ended, 8)
+	require.Equal(t, []int64{90}, s.liveKeys())
+	for _, e := range done.Ended {
+		require.Equal(t, logins.ConcurrentLogin, e.Reason)
+		require.Equal(t, "user:777", e.RevokedBy)
+		require.Zero(t, s.user(s.nodes[1], e.AuthKeyID), "no copy of it is left")
+	}
+}
+
+// So does a sign-in whose second factor was given, however many logins were used since.
+func TestACompletedSignInEndsAllThatIsTooMuch(t *testing.T) {
+	s, d := crowded(t)
+	_, err := d.SetPending(t.Context(), 90, logins.Pending{Owner: 1, Owed: true})
+	require.NoError(t, err)
+	_, err = d.SignIn(t.Context(), 90, 777, 5)
+	require.NoError(t, err)
+	require.Len(t, s.liveKeys(), 9)
+	s.exec("UPDATE auth_users SET date_active = ? WHERE auth_key_id <> 90", now+60)
+	done, err := d.SetPending(t.Context(), 90, logins.Pending{Owner: 1, UserID: 777})
+	require.NoError(t, err)
+	require.Len(t, done.Ended, 8)
+	require.Equal(t, []int64{90}, s.liveKeys())
+}
+
+// What one sign-in does not read, the next ones end.
+func TestTheNextSignInsGoOn(t *testing.T) {
+	s, d := crowded(t)
+	s.more(200, "other")
+	d.looks = 90
+	var live []int64
+	for range 4 {
+		_, err := d.SignIn(t.Context(), 90, 777, 5)
+		require.NoError(t, err)
+		before := len(live)
+		live = s.liveKeys()
+		require.Contains(t, live, int64(90))
+		require.True(t, before == 0 || len(live) < before, "%d live logins after %d", len(live), before)
+		if len(live) == 1 {
+			return
+		}
+	}
+	require.Fail(t, "some are left", "%v", live)
+}
+
+// more gives the user n more live logins, on devices of a type.
+func (s *store) more(n int, deviceType string) {
+	s.t.Helper()
+	for i := range n {
+		s.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type) VALUES (?, 777, ?, 1, 1, ?)", 1000+i, 1000+i, deviceType)
+	}
+}
+
+// Where the policy counts a device type alone, others do not take the place of those that
+// a sign-in looks at.
+func TestOtherTypesAreNotLookedAt(t *testing.T) {
+	s, d := crowded(t)
+	s.exec("UPDATE auth_users SET device_type = 'ios'")
+	s.more(150, "other")
+	d.SetRules(logins.Rules{Strategy: logins.OnePerDeviceType})
+	d.looks = 160
+	s.exec("INSERT INTO auth_users(auth_key_id, user_id, hash, date_created, date_active, device_type)" +
+		" SELECT auth_key_id + 1000, 777, hash + 1000, 1, 2, 'web' FROM auth_users WHERE device_type = 'other'")
+	s.exec("UPDATE auth_users SET id = id + 1000 WHERE device_type = 'other' ORDER BY id DESC")
+	done, err := d.SignIn(t.Context(), 90, 777, 5)
+	require.NoError(t, err)
+	require.Len(t, done.Ended, 150)
+	require.Len(t, s.liveKeys(), 8+150+1)
+}
+
+// A sign-in that has used half of its time leaves the rest to the next one.
+func TestASignInLeavesTimeToAnswer(t *testing.T) {
+	s, d := crowded(t)
+	over, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	rest, err := d.LiveOf(t.Context(), 777)
+	require.NoError(t, err)
+	require.Empty(t, d.endRest(over, time.Now(), 777, facts(rest)))
+	require.Len(t, s.liveKeys(), 8)
+	_, err = d.SignIn(t.Context(), 90, 777, 5)
+	require.NoError(t, err)
+	require.Equal(t, []int64{90}, s.liveKeys())
+}
+
+// A login that began on the key of one of the rest stays.
+func TestALoginThatBeganMeanwhileStays(t *testing.T) {
+	s, d := crowded(t)
+	live, err := d.LiveOf(t.Context(), 777)
+	require.NoError(t, err)
+	rest := facts(live)
+	i := slices.IndexFunc(live, func(r Record) bool { return r.AuthKeyID == 40 })
+	_, err = d.End(t.Context(), live[i:i+1], logins.ByUser, By{})
+	require.NoError(t, err)
+	d.SetRules(logins.Rules{})
+	_, err = d.SignIn(t.Context(), 40, 777, 99)
+	require.NoError(t, err)
+	require.Len(t, d.endRest(t.Context(), time.Now(), 777, rest), 7)
+	require.Equal(t, []int64{40}, s.liveKeys())
+}
+
+// Where the policy ends none, a sign-in reads no more logins than can hear of it.
+func TestASignInWithoutALimitReadsFew(t *testing.T) {
+	s, d := crowded(t)
+	s.more(150, "other")
+	read := func(own logins.Policy) int {
+		live, err := d.liveFor(t.Context(), d.conn, d.rules.Load(), own, 777, "other")
+		require.NoError(t, err)
+		require.True(t, slices.IsSortedFunc(live, logins.NewestFirst))
+		return len(live)
+	}
+	require.Equal(t, logins.MaxOthers+1, read(logins.Policy{Strategy: logins.Unlimited}))
+	require.Equal(t, 158, read(logins.Policy{}))
+}

@@ -1,0 +1,92 @@
+package sessions_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+)
+
+// manyOf signs a user in on n devices, each active after the one before, and makes
+// revocations read three at a time. It returns the keys, the one active last first.
+func (w *world) manyOf(user int64, n int) (keys []int64) {
+	for _, node := range w.nodes {
+		node.Manager.SetWindow(3)
+	}
+	for range n {
+		key, _ := w.signIn(user, "phone")
+		keys = append(keys, key)
+		w.clock.Advance(time.Minute)
+	}
+	slices.Reverse(keys)
+	return keys
+}
+
+// All sessions of a user are all of them, however few are read at a time; so they are
+// for whoever counts them first.
+func TestAllSessionsOfAUserEnd(t *testing.T) {
+	for name, s := range map[string]sessions.Selection{
+		"all":                     {UserID: 777},
+		"as many as are expected": {UserID: 777, AtMost: 8},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			keys := w.manyOf(777, 8)
+			stranger, _ := w.signIn(778, "phone")
+			w.loggedIn(keys[0], 777)
+			selected, err := w.manager(0).Selected(t.Context(), s)
+			require.NoError(t, err)
+			require.Len(t, selected, 8)
+			require.True(t, slices.IsSortedFunc(selected, func(a, b sessions.Session) int { return b.LastActive.Compare(a.LastActive) }), "the one active last first")
+			require.Len(t, w.revoke(s), 8)
+			w.loggedOut(keys...)
+			w.loggedIn(stranger, 778)
+			require.EqualValues(t, 8, w.events(events.Revoked))
+			require.Len(t, w.told.Told(), 8)
+			require.Empty(t, w.revoke(s))
+		})
+	}
+}
+
+// Those that stay are the ones active last of all, wherever their rows are.
+func TestTheNewestOfAllSessionsStay(t *testing.T) {
+	w := newWorld(t, nil)
+	keys := w.manyOf(777, 8)
+	oldest := keys[7]
+	w.exec("UPDATE auths SET date_active = ? WHERE auth_key_id = ?", w.clock.Now().Unix(), oldest) // a stock node's mark of use
+	w.exec("UPDATE auth_users SET device_type = 'ios' WHERE auth_key_id = ?", keys[1])
+	require.Len(t, w.revoke(sessions.Selection{UserID: 777, DeviceType: "android", KeepNewest: 2}), 5)
+	w.loggedOut(keys[2:7]...)
+	for _, key := range []int64{oldest, keys[0], keys[1]} {
+		w.loggedIn(key, 777)
+	}
+}
+
+// More than are expected are counted, all of them, and left alone.
+func TestAllSessionsOfAUserAreCounted(t *testing.T) {
+	w := newWorld(t, nil)
+	keys := w.manyOf(777, 8)
+	for _, atMost := range []int{1, 6} {
+		s := sessions.Selection{UserID: 777, AtMost: atMost, KeepNewest: 1}
+		_, err := w.manager(0).Revoke(t.Context(), s, byAdmin)
+		require.Equal(t, &sessions.TooManyError{Count: 7, AtMost: atMost}, err)
+		_, err = w.manager(0).Selected(t.Context(), s)
+		require.Equal(t, &sessions.TooManyError{Count: 7, AtMost: atMost}, err)
+	}
+	for _, key := range keys {
+		w.loggedIn(key, 777)
+	}
+}
+
+func TestAllSessionsOfAUserAreErased(t *testing.T) {
+	w := newWorld(t, nil)
+	w.manyOf(777, 8)
+	done, err := w.manager(0).Erase(t.Context(), 777, byAdmin)
+	require.NoError(t, err)
+	require.Equal(t, sessions.Erasure{LoggedOut: 8, Sessions: 8, Devices: 8}, done)
+	require.Zero(t, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777"))
+}
