@@ -79,7 +79,7 @@ type Dao struct {
 	locate     Locator
 
 	// Bounds of a sign-in (surplus.go); tests change them.
-	looks, ends int
+	looks, window, ends int
 }
 
 // Locator names the place of an address; empty when it is not known.
@@ -138,7 +138,7 @@ func New(ctx context.Context, db *sql.DB, o Options) *Dao {
 
 		saltWindow: o.SaltWindow,
 
-		looks: surplusLooks, ends: surplusEnds,
+		looks: surplusLooks, window: windowRows, ends: surplusEnds,
 	}
 	d.SetRules(o.Rules)
 	d.cache = lease.New(cacheRing, d.Ledger(), d.releasedLate)

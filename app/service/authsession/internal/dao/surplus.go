@@ -43,7 +43,7 @@ func (d *Dao) liveFor(ctx context.Context, tx querier, rules *logins.Rules, own 
 		known[l.ID] = true
 	}
 	for after, looks := int64(0), d.looks; looks > 0; {
-		limit := min(windowRows, looks)
+		limit := min(d.window, looks)
 		live, err := d.liveAfter(ctx, tx, userID, deviceType, after, limit)
 		if err != nil {
 			return nil, err
