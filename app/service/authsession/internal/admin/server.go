@@ -76,7 +76,7 @@ func New(c config.Config, s Sessions, db *sql.DB, now func() time.Time) (*Server
 	a := &Server{conf: c.Admin, keeper: &keeper{rows: rows, keep: c.Admin.KeepLog, brief: c.Admin.Refusals.Keep}}
 	a.guard = &guard{clients: clients, limits: newLimiter(c.Admin.RateLimit, now), strangers: newStrangers(c.Admin.Refusals, now), polls: newPolls(now), log: rows, timeout: c.Admin.Timeout, now: now}
 	if address := c.Admin.Tokens.JWKSURL; address != "" {
-		a.remote = token.NewRemote(address, now, func(err error) { logx.Errorf("config key Admin.Tokens.JWKSURL: %s %v", address, err) })
+		a.remote = token.NewRemote(address, now, func(err error) { logx.Errorf("config key Admin.Tokens.JWKSURL: what is there %v", err) })
 	}
 	if len(keys.Get().ByID) > 0 || a.remote != nil {
 		a.guard.verifier = token.NewVerifier(func() token.Keys {

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/httperr"
 )
 
 const (
@@ -142,12 +144,12 @@ func (r *Remote) begin() {
 func (r *Remote) fetch() (map[string]Key, error) {
 	request, err := http.NewRequestWithContext(r.alive, http.MethodGet, r.url, http.NoBody)
 	if err != nil {
-		return nil, err
+		return nil, httperr.Bare(err)
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
 	answer, err := r.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read (%w)", err)
+		return nil, fmt.Errorf("cannot be read (%w)", httperr.Bare(err))
 	}
 	defer func() { _ = answer.Body.Close() }()
 	if answer.StatusCode != http.StatusOK {

@@ -190,6 +190,18 @@ func TestAnswersThatAreNoSet(t *testing.T) {
 	}
 }
 
+// Why a set could not be read goes to the log, and its address may hold what lets one read it.
+func TestTheErrorOfASetDoesNotShowItsAddress(t *testing.T) {
+	i := newIssuer(t, "one")
+	i.url = "http://127.0.0.1:1/keys?secret=abc" // nobody listens there
+	r := i.reader(nil)
+	_, err := r.Verify(i.token("one"))
+	require.ErrorIs(t, err, ErrKeyUnknown)
+	require.Eventually(t, func() bool { return r.errs.Load() != nil }, 10*time.Second, time.Millisecond)
+	require.ErrorContains(t, *r.errs.Load(), "cannot be read")
+	require.NotContains(t, (*r.errs.Load()).Error(), "abc")
+}
+
 // A key of a file comes before one of the set with the same name, and tokens that
 // name none have the file's.
 func TestFilesComeFirst(t *testing.T) {
