@@ -90,9 +90,8 @@ func (d *Dao) endSurplus(ctx context.Context, tx *Tx, userID int64, ids []int64,
 }
 
 // endRest ends what a sign-in, which began at a time, did not end in its transaction, and
-// returns it. The sign-in is
-// made, whatever becomes of this. A login that has begun on the key of one of them meanwhile
-// stays: it has that one's row.
+// returns it. The sign-in is made, whatever becomes of this. A login that has begun on the
+// key of one of them meanwhile stays: it has that one's row.
 func (d *Dao) endRest(ctx context.Context, began time.Time, userID int64, rest []logins.Login) []Ended {
 	if len(rest) == 0 {
 		return nil
