@@ -135,7 +135,10 @@ func TestCommand(t *testing.T) {
 	var r map[string]any
 	require.NoError(t, json.Unmarshal(out.Bytes(), &r))
 	require.Equal(t, "fault", r["result"])
-	require.Equal(t, map[string]any{"check": "b", "grade": "fault", "text": "is bad", "key": "Mysql.DSN", "fix": "correct it", "took_ms": 0.0}, r["checks"].([]any)[1])
+	second := r["checks"].([]any)[1].(map[string]any)
+	require.GreaterOrEqual(t, second["took_ms"], 0.0) // a busy machine takes one
+	delete(second, "took_ms")
+	require.Equal(t, map[string]any{"check": "b", "grade": "fault", "text": "is bad", "key": "Mysql.DSN", "fix": "correct it"}, second)
 }
 
 func TestClock(t *testing.T) {
