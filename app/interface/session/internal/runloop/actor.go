@@ -42,8 +42,7 @@ type actor struct {
 	early           bool         // made while nodes may have disagreed about who owns the key
 	heir            int64        // the perm key that got this temp key's sessions; 0: none
 	looks           *look        // who wants to see the machine; nil: nobody
-	from            string       // the node that had the key before, which status may name for a while; empty: none
-	came            int64        // when it came from there, Unix nanoseconds
+	origin          *origin      // where the key came from; nil: it began here
 
 	// Below, the runLoop's alone.
 	machine Machine

@@ -282,7 +282,13 @@ func (m *Manager) NodesGone(nodes []string) {
 func (a *actor) cameFrom(nodes []string, since int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.from != "" && a.came > since && slices.Contains(nodes, a.from)
+	return a.origin != nil && a.origin.came > since && slices.Contains(nodes, a.origin.node)
+}
+
+// origin is where a key came from.
+type origin struct {
+	node string // that status may still name
+	came int64  // when, Unix nanoseconds
 }
 
 // imported is the machine of a key's state; nil: there is none that can be read.
@@ -320,7 +326,7 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 	a.mu.Lock()
 	switch {
 	case machine != nil:
-		a.from, a.came = st.GetOnlineNode(), a.m.o.Now()
+		a.origin = &origin{st.GetOnlineNode(), a.m.o.Now()}
 		first := []sess.Input{&sess.Arrived{}}
 		if a.m.o.Cluster.TakeLost(a.key) {
 			first = append(first, &sess.PushesLost{})
