@@ -44,8 +44,8 @@ func (w *MainAuthWrapper) unfinished() unfinished {
 // judgeWaits looks how the calls went that others wait for: which of these need not wait
 // any more, and which are refused, with what waits for them in turn. Each is looked up
 // once: with 256 calls that wait for a thousand, anything else is work that one packet
-// makes for every other.
-func (w *MainAuthWrapper) judgeWaits() {
+// makes for every other. It reports whether there were any.
+func (w *MainAuthWrapper) judgeWaits() (some bool) {
 	var waiting []*pendingCall
 	for _, c := range w.calls.list {
 		if c.phase == phaseReady && len(c.after) > 0 {
@@ -53,7 +53,7 @@ func (w *MainAuthWrapper) judgeWaits() {
 		}
 	}
 	if len(waiting) == 0 {
-		return
+		return false
 	}
 	u := w.unfinished()
 	var behind map[msgRef][]*pendingCall
@@ -75,6 +75,7 @@ func (w *MainAuthWrapper) judgeWaits() {
 			again = append(again, behind[c.ref()]...)
 		}
 	}
+	return true
 }
 
 // behindEach are the calls that wait for each message.

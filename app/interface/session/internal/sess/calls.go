@@ -267,11 +267,9 @@ func (w *MainAuthWrapper) pump() {
 	if w.draining || w.leaving || w.binding.outcome != nil {
 		return
 	}
-	for {
-		w.judgeWaits()
-		if !w.invokeReady() {
-			return
-		}
+	for waits := true; waits; {
+		waits = w.judgeWaits()
+		waits = w.invokeReady() && waits
 	}
 }
 
