@@ -45,8 +45,7 @@ type Cluster struct {
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
 	mu     sync.Mutex
-	cancel func()   // of what is due when the ring has converged
-	nodes  []string // of the ring
+	cancel func() // of what is due when the ring has converged
 	timers map[*due]struct{}
 	closed bool             // nothing is scheduled any more
 	silent map[string]int64 // until when nodes are not asked that did not answer, Unix nanoseconds
@@ -137,10 +136,9 @@ func (c *Cluster) Join(keys Keys, o Options) {
 
 // changed is called after each change of the ring.
 func (c *Cluster) changed(ring *Ring) {
-	epoch, nodes := c.Epoch(), ring.Nodes()
+	epoch := c.Epoch()
 	c.mu.Lock()
-	cancel, gone := c.cancel, slices.DeleteFunc(c.nodes, func(node string) bool { return slices.Contains(nodes, node) })
-	c.nodes = slices.Clone(nodes)
+	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
@@ -153,7 +151,7 @@ func (c *Cluster) changed(ring *Ring) {
 	// are left alone by the timers of earlier changes, too, since each looks at its own time.
 	c.schedule(farewell, func() { c.Nodes.Keep(c.hasHad) })
 	c.Parked.Reroute()
-	if len(gone) > 0 {
+	if gone := slices.DeleteFunc(c.before(), ring.Has); len(gone) > 0 {
 		c.keys.NodesGone(gone)
 	}
 }

@@ -178,6 +178,15 @@ func (m *Members) hasHad(node string) bool {
 	return false
 }
 
+// before are the nodes of the ring before the latest change.
+func (m *Members) before() []string {
+	past := m.view.Load().past
+	if len(past) == 0 {
+		return nil
+	}
+	return slices.Clone(past[len(past)-1].Nodes())
+}
+
 // without is a list of nodes but for one.
 func without(nodes []string, node string) []string {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return n == node })
