@@ -71,12 +71,8 @@ func surplus(userID int64) ending {
 // logins of its user. It returns those of live that are left to endRest.
 func (d *Dao) endSurplus(ctx context.Context, tx *Tx, userID int64, ids []int64, live []logins.Login) (ended []Ended, rest []logins.Login, err error) {
 	now, later := ids[:min(len(ids), d.ends)], map[int64]bool{}
-	for batch := range slices.Chunk(slices.Sorted(slices.Values(now)), endBatch) {
-		done, err := d.end(ctx, tx, batch, surplus(userID))
-		if err != nil {
-			return nil, nil, err
-		}
-		ended = append(ended, done...)
+	if ended, err = d.end(ctx, tx, now, surplus(userID)); err != nil {
+		return nil, nil, err
 	}
 	for _, id := range ids[len(now):] {
 		later[id] = true
