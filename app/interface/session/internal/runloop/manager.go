@@ -212,6 +212,9 @@ func (m *Manager) wake(due []*actor, now int64) {
 // none. unbound says that the key is a temp key of its own. A key that has moved to
 // another node is a *MovedError.
 func (m *Manager) Post(authKeyID int64, unbound bool, in sess.Input) error {
+	if d, ok := in.(*sess.Data); ok {
+		d.Taken = m.o.Wall() / 1e9
+	}
 	return m.put(authKeyID, unbound, in, false)
 }
 

@@ -345,6 +345,29 @@ func TestArrival(t *testing.T) {
 	}
 }
 
+// A packet that waits for its key came when it was taken, not when the key had come: a
+// BFF was told that it came after its temp key had ended.
+func TestWhenAPacketCame(t *testing.T) {
+	cl := newMoving()
+	cl.former = []string{"a"}
+	var arrived func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
+	var wall, came atomic.Int64
+	n := newNode(t, func(int64, bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) {
+			if d, ok := in.(*sess.Data); ok {
+				came.Store(d.Taken)
+			}
+		})
+	}, func(o *Options) { o.Cluster, o.Wall = cl, wall.Load })
+	wall.Store(1000e9)
+	require.NoError(t, n.Post(1, false, &sess.Data{}))
+	wall.Store(1004e9)
+	arrived(nil, nil)
+	n.Wait()
+	require.Equal(t, int64(1000), came.Load())
+}
+
 // A key that is on its way here, and asked for by a third node, goes on to it when it
 // has come.
 func TestAKeyThatGoesOnAtOnce(t *testing.T) {

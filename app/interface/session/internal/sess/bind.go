@@ -51,7 +51,7 @@ func (w *MainAuthWrapper) onBind(s *session, in *incoming, m wire.Message, q *in
 	}
 	b.Meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(), SessionID: s.id, MsgID: m.ID,
-		ReceiveTime: w.wall / 1e9, UserID: w.login.userID, Layer: s.layer,
+		ReceiveTime: w.takenAt(in.d), UserID: w.login.userID, Layer: s.layer,
 		Client: w.profile.client.name, LangPack: w.profile.client.langPack, LangCode: w.profile.client.langCode,
 	}
 	w.binding.ask()

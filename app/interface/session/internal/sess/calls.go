@@ -194,7 +194,7 @@ func (w *MainAuthWrapper) accept(s *session, in *incoming, m wire.Message, q *in
 	c := &pendingCall{s: s, method: method, pb: pb, after: q.after, trait: w.traitOf(method, pb), quiet: q.quiet}
 	c.meta = Meta{
 		ClientAddr: in.d.ClientIP, AuthKeyID: s.list.authKeyID, PermAuthKeyID: w.permKey(),
-		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.wall / 1e9, Layer: s.layer, Takeout: q.takeout, Trace: in.d.Trace,
+		SessionID: s.id, MsgID: m.ID, ReceiveTime: w.takenAt(in.d), Layer: s.layer, Takeout: q.takeout, Trace: in.d.Trace,
 	}
 	if c.trait&traitDevice != 0 {
 		c.device = deviceSession(q.body)

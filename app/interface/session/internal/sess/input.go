@@ -46,6 +46,9 @@ type (
 		// than HTTPUntil (Unix nanoseconds).
 		HTTP      Slot
 		HTTPUntil int64
+		// Taken is when the node took the packet, Unix seconds of its wall clock: before it
+		// waited for its key or for salts. BFFs are told of it. 0: as it is read.
+		Taken int64
 		// Trace is where the packet came in a trace; nil: nobody collects spans.
 		Trace *Trace
 

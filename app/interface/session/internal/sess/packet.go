@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
@@ -65,6 +66,9 @@ func (d *Data) recycle() {
 	buffers.Recycle(d.Payload)
 	d.Payload = nil
 }
+
+// takenAt is when a packet was taken, Unix seconds.
+func (w *MainAuthWrapper) takenAt(d *Data) int64 { return cmp.Or(d.Taken, w.wall/1e9) }
 
 // onPacket handles a packet: its salt, then its time, then what is in it (rules
 // SALT-3, MSGID-3 and CONT-3). Of its bytes nothing is kept: what is needed later is copied.

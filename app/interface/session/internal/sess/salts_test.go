@@ -97,6 +97,22 @@ func TestPacketsWaitForSalts(t *testing.T) {
 	require.Len(t, x.takeOnly(wire.IDPong), 3)
 }
 
+// BFFs were told that a packet had come when its salts were read, which may be after its
+// temp key has ended.
+func TestAPacketThatWaitsForSaltsCameBefore(t *testing.T) {
+	x := newWorld(t, false)
+	x.salts = false
+	d := x.data(1, x.msg(1, x.method("help.getNearestDc")))
+	d.Taken = x.now/1e9 - 1
+	came := d.Taken
+	x.step(d)
+	x.now += int64(3 * time.Second)
+	ticket, _ := find[*GetSalts](x, nil)
+	x.finish(ticket, &Salts{Salts: saltList(x.now, 8)}, nil)
+	_, r := x.invoked("help.getNearestDc")
+	require.Equal(t, came, r.Meta.ReceiveTime)
+}
+
 // However many temp keys wait for their salts, what they hold together is bounded.
 func TestHeldPacketsOfAllKeys(t *testing.T) {
 	x := newWorld(t, false, func(c *Config) { c.HeldPackets = 3 })

@@ -63,7 +63,7 @@ func (s *csession) hear(m wire.Message, inner bool) {
 	switch kind {
 	case wire.IDNewSessionCreated:
 		first, unique, salt := r.Long(), r.Long(), r.Long()
-		s.renewed(m.ID, first, unique, salt)
+		s.renewed(first, unique, salt)
 	case wire.IDRPCResult:
 		s.answered(r.Long(), r.Rest())
 	case wire.IDBadMsgNotification, wire.IDBadServerSalt:
@@ -89,7 +89,7 @@ func (s *csession) hear(m wire.Message, inner bool) {
 		s.watch(s.pings[req] == ping, "identity", "a pong of ping %x", ping)
 		s.settled = s.settled || s.mute && s.c.c.healed
 	case wire.IDUpdatesTooLong:
-		s.woken(s.c.c.watch.sentAt(s, m.ID))
+		s.woken()
 	case idUpdateShort:
 		s.c.c.watch.seen(s, serialIn(&r))
 	case wire.IDFutureSalts:
@@ -130,12 +130,12 @@ func (s *csession) acknowledge(id int64) {
 
 // renewed takes new_session_created: the server knows nothing of messages
 // below first (https://core.telegram.org/mtproto/service_messages#new-session-creation-notification).
-func (s *csession) renewed(id, first, unique, salt int64) {
+func (s *csession) renewed(first, unique, salt int64) {
 	s.c.c.note(s.name, "is told of a new session", s.id, first, unique)
 	// The server tells old from new by its seqnos, which must be beyond doubt.
 	const beyondDoubt = 20
 	if !s.c.deaf || s.unique == 0 || s.content < beyondDoubt {
-		s.woken(s.c.c.watch.sentAt(s, id))
+		s.woken()
 	}
 	s.unique = unique
 	s.c.salts[s.key] = salt

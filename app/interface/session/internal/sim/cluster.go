@@ -170,7 +170,7 @@ func (c *cluster) leave(addr string) {
 	}
 	c.note(addr[:8], "leaves")
 	n.gone = true
-	n.listing = listing{hear: c.hearTime}
+	n.listing.ends(c.now)
 	c.unlist(addr)
 	n.svc.Cluster.LeaveRing()
 	if n.last = !n.svc.Cluster.Left() || !slices.ContainsFunc(n.svc.Cluster.Ring().Nodes(), c.isThere); n.last {
@@ -217,21 +217,44 @@ type listing struct {
 	hear    time.Duration // the cluster's hearTime
 	unheard bool          // it cannot reach etcd
 	overdue bool          // and knows that its lease may have run out
-	missed  int64         // when etcd let it go last
+	missed  int64         // when etcd let it go last, and has not listed it again
 	again   int64         // when it was listed again last
-	away    int64         // when etcd let it go last, also when it has been listed again since
+	absent  []span        // when etcd had let it go
 }
 
-// isAway reports whether at some time, the last at which etcd had let it go, others may
-// not have known of it.
+// span is from a time to another, which is 0 while it lasts.
+type span struct{ since, until int64 }
+
+// isAway reports whether at some time etcd had let it go, or others may not have heard yet
+// that it is listed again.
 func (l *listing) isAway(at int64) bool {
-	return l.away != 0 && at >= l.away && (l.unheard || at < l.again+int64(l.hear))
+	return slices.ContainsFunc(l.absent, func(s span) bool {
+		return at >= s.since && (s.until == 0 || at < s.until+int64(l.hear))
+	})
+}
+
+// ends notes that it is let go no more: it is listed again, or leaves.
+func (l *listing) ends(now int64) {
+	if l.unheard {
+		l.absent[len(l.absent)-1].until = now
+	}
+	l.unheard, l.overdue, l.missed, l.again = false, false, 0, 0
 }
 
 // isBehind reports whether at some time it may not have heard yet of what has changed since
 // etcd let it go.
 func (l *listing) isBehind(at int64) bool {
 	return l.again != 0 && at >= l.again && at < l.again+int64(l.hear)
+}
+
+// someAway reports whether etcd has let a node go that is there.
+func (c *cluster) someAway() bool {
+	for _, n := range c.nodes {
+		if n.listing.isAway(c.now) {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *listing) Confirm(context.Context) (bool, error) { return true, nil }
@@ -245,7 +268,8 @@ func (c *cluster) miss(addr string) {
 		return
 	}
 	c.note(addr[:8], "is let go by etcd")
-	n.listing.unheard, n.listing.missed, n.listing.away = true, c.now, c.now
+	n.listing.unheard, n.listing.missed = true, c.now
+	n.listing.absent = append(n.listing.absent, span{since: c.now})
 	c.after(c.between(time.Millisecond, 200*time.Millisecond), func() { n.listing.overdue = n.listing.unheard })
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))
 	c.after(c.between(time.Second, 30*time.Second), func() { c.relist(n) })
@@ -258,7 +282,8 @@ func (c *cluster) relist(n *node) {
 	}
 	c.note(n.addr[:8], "is listed again")
 	n.svc.Cluster.Rejoin()
-	n.listing = listing{hear: c.hearTime, again: c.now, away: n.listing.away}
+	n.listing.ends(c.now)
+	n.listing.again = c.now
 	c.list(append(slices.Clone(c.listed), n.addr))
 }
 

@@ -79,12 +79,12 @@ func (cl *client) session(id int64) *csession {
 	return nil
 }
 
-// woken notes that a session knows, as of a time, that its client may have
-// missed updates.
-func (s *csession) woken(at int64) {
-	s.c.c.watch.told(s.c, at)
+// woken notes that a session knows now that its client may have missed updates. It fetches
+// what happened before.
+func (s *csession) woken() {
+	s.c.c.watch.told(s.c, s.c.c.now)
 	if s.id == s.c.push.session {
 		s.c.c.note(s.name, "is woken", s.id)
 	}
-	s.wokenAt = max(s.wokenAt, at)
+	s.wokenAt = s.c.c.now
 }

@@ -91,14 +91,6 @@ func (w *watch) toSession(perm int64, body []byte) bool {
 	return u != nil && u.session != 0
 }
 
-// sentAt is when a message for a session first left its node. What happened before is
-// in the difference that the client fetches because of it.
-func (w *watch) sentAt(s *csession, id int64) int64 {
-	sent, known := w.ids[messageID{s.key, s.id, id}]
-	s.watch(known, "identity", "message %x has left no node", id)
-	return sent.at
-}
-
 // told notes that a client knows, as of a time, that it may have missed updates.
 func (w *watch) told(cl *client, at int64) { w.toldAt[cl] = max(w.toldAt[cl], at) }
 

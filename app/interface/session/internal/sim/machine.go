@@ -22,6 +22,7 @@ type machine struct {
 	anew     bool    // it began without what another node had of it
 	stray    bool    // it did so where the ring gave its key to another node
 	behind   bool    // its node was listed again then, and had yet to hear of the others
+	unasked  bool    // it began anew then, and etcd had let another node go
 	letGo    int64   // when another node got the key; 0: none has
 	returned int64   // when it last went on with the state that it had, for nobody gave it a later one
 	gaveWay  bool    // another life of the key came to its node, and goes on
@@ -40,7 +41,7 @@ type machine struct {
 func (w *watch) machine(n *node, key int64, unbound, anew bool, real *sess.MainAuthWrapper) runloop.Machine {
 	m := &machine{
 		MainAuthWrapper: real, n: n, key: key, unbound: unbound, anew: anew, stray: anew && !unbound && !n.svc.Cluster.Owns(key),
-		behind: n.listing.isBehind(w.c.now), caused: caused{since: w.c.now},
+		behind: n.listing.isBehind(w.c.now), unasked: anew && w.c.someAway(), caused: caused{since: w.c.now},
 	}
 	for other := range w.machines {
 		if other.n == n && other.key == key && !other.drains && !other.done {

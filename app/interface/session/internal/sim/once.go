@@ -98,15 +98,7 @@ func (w *watch) wasMissed(m *machine, first *invocation) bool {
 	if m.anew && first.on.n.listing.isAway(m.since) {
 		return true
 	}
-	if !first.on.anew || m.anew {
-		return false
-	}
-	for _, n := range w.c.nodes {
-		if n.listing.isAway(first.on.since) {
-			return true
-		}
-	}
-	return false
+	return first.on.unasked && !m.anew
 }
 
 // What excuses a call that is made twice.
