@@ -74,6 +74,7 @@ func (k *Parking) Keep(p Push) {
 	if !k.room.Take(p.Size + parkedExtra) {
 		metrics.Strays.Inc("full")
 		p.Lost()
+		p.Deliver() // as in drop
 		return
 	}
 	metrics.Strays.Inc("kept")

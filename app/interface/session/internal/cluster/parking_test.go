@@ -156,6 +156,10 @@ func TestParkingIsBounded(t *testing.T) {
 		w.keep("small", 0)
 	}
 	require.LessOrEqual(t, w.k.Waiting(), parkedBytes, "what is small takes room, too")
+	w.events, w.comes = nil, true
+	w.keep("last", 0)
+	require.Equal(t, []string{"last lost", "last delivered"}, w.events, "to a key that comes in this moment")
+	w.events, w.here = nil, false
 	w.pass()
 	require.Zero(t, w.k.Waiting())
 }

@@ -46,8 +46,9 @@ type (
 		// than HTTPUntil (Unix nanoseconds).
 		HTTP      Slot
 		HTTPUntil int64
-		// Taken is when the node took the packet, Unix seconds of its wall clock: before it
-		// waited for its key or for salts. BFFs are told of it. 0: as it is read.
+		// Taken is when the node took the packet for its key, Unix seconds of its wall clock.
+		// Since then it may have waited until the key had come from another node, or for
+		// salts. BFFs are told of it. 0: as it is read.
 		Taken int64
 		// Trace is where the packet came in a trace; nil: nobody collects spans.
 		Trace *Trace
