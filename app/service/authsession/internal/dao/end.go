@@ -71,6 +71,12 @@ func (d *Dao) endBatches(ctx context.Context, list []logins.Login, how ending, g
 			if err := tx.Invalidate(ctx, cacheKeys(dataCacheKey, perms)...); err != nil {
 				return err
 			}
+			done = nil
+			if how.goOn != nil {
+				if more, err := how.goOn(ctx, tx); err != nil || !more {
+					return err
+				}
+			}
 			done, err = d.end(ctx, tx, ids, how)
 			return err
 		})
@@ -90,6 +96,9 @@ type ending struct {
 	// decide, when set, says why a login that was read under lock ends; Live: it
 	// does not.
 	decide func(*logins.Login) logins.Reason
+	// goOn, when set, says in the transaction of each batch, before it reads what it is to
+	// end, whether anything is to end still.
+	goOn func(ctx context.Context, tx *Tx) (bool, error)
 }
 
 // lockedRow is what may change while a login is not locked.

@@ -17,6 +17,7 @@ type Completed struct {
 	Ended []Ended // the user's logins that the policy did not let stay
 	Begun *Begun  // the login, when it waits to be confirmed
 
+	own  logins.Login   // that is complete
 	rest []logins.Login // of Ended, those that have not ended yet
 }
 
@@ -46,7 +47,7 @@ func (d *Dao) SetPending(ctx context.Context, perm int64, p logins.Pending) (don
 		return Completed{}, fmt.Errorf("owed password: %w", err)
 	}
 	if len(done.rest) > 0 {
-		done.Ended = append(done.Ended, d.endRest(ctx, began, done.rest[0].UserID, done.rest)...)
+		done.Ended = append(done.Ended, d.endRest(ctx, began, done.own, done.rest)...)
 		done.rest = nil
 	}
 	return done, nil

@@ -53,6 +53,7 @@ func begun(login *Record, others []int64) *Begun {
 // policy is not enforced; SetPending does that when nothing is owed any more. Where very
 // many logins of the user may not stay, some of them end after the transaction (surplus.go).
 func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done SignIn, err error) {
+	var own logins.Login
 	var rest []logins.Login
 	began := time.Now()
 	err = d.changeLogin(ctx, perm, func(ctx context.Context, tx *Tx) error {
@@ -74,7 +75,8 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 		if err != nil {
 			return err
 		}
-		if done.Hash = login.Hash; plan.Begins() {
+		own, done.Hash = login.Login, login.Hash
+		if plan.Begins() {
 			done.Begun = begun(login, plan.Tell)
 		}
 		return saveMarks(ctx, tx, perm, in.Marks, plan.Marks)
@@ -82,7 +84,7 @@ func (d *Dao) SignIn(ctx context.Context, perm, userID, newHash int64) (done Sig
 	if err != nil {
 		return SignIn{}, err
 	}
-	done.Ended = append(done.Ended, d.endRest(ctx, began, userID, rest)...)
+	done.Ended = append(done.Ended, d.endRest(ctx, began, own, rest)...)
 	return done, nil
 }
 
@@ -211,8 +213,13 @@ func (d *Dao) storePlace(ctx context.Context, tx sqlx.Session, perm int64, ip st
 }
 
 // complete ends what the policy of the user logged in on perm does not let
-// stay, now that this sign-in is complete. The user is locked.
+// stay, now that this sign-in is complete: the login is used now, which endRest of another
+// sign-in looks at. The user is locked.
 func (d *Dao) complete(ctx context.Context, tx *Tx, own logins.Policy, perm, userID int64) (done Completed, err error) {
+	_, err = tx.ExecCtx(ctx, "UPDATE auth_users SET date_active = GREATEST(date_active, ?) WHERE auth_key_id = ? AND user_id = ? AND deleted = 0", d.Now(), perm, userID)
+	if err != nil {
+		return Completed{}, err
+	}
 	login, err := d.records(ctx, tx, "u.auth_key_id = ? AND u.user_id = ? AND u.deleted = 0", perm, userID)
 	if err != nil || len(login) == 0 {
 		return Completed{}, err
@@ -226,6 +233,6 @@ func (d *Dao) complete(ctx context.Context, tx *Tx, own logins.Policy, perm, use
 	if done.Ended, done.rest, err = d.endSurplus(ctx, tx, userID, plan.End, live); err != nil {
 		return Completed{}, err
 	}
-	done.Begun = begun(&login[0], plan.Tell)
+	done.own, done.Begun = login[0].Login, begun(&login[0], plan.Tell)
 	return done, nil
 }

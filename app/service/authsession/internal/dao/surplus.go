@@ -85,23 +85,35 @@ func (d *Dao) endSurplus(ctx context.Context, tx *Tx, userID int64, ids []int64,
 	return ended, rest, nil
 }
 
-// endRest ends what a sign-in, which began at a time, did not end in its transaction, and
-// returns it. The sign-in is made, whatever becomes of this. A login that has begun on the
-// key of one of them meanwhile stays: it has that one's row.
-func (d *Dao) endRest(ctx context.Context, began time.Time, userID int64, rest []logins.Login) []Ended {
+// endRest ends what a sign-in, which began at a time and made the login own, did not end in
+// its transaction, and returns it. The sign-in is made, whatever becomes of this.
+//
+// The user is free between the two, so other sign-ins of theirs may come first. One of them
+// may have ended own: then it has judged the rest itself, and may have let one of them stay.
+// And a login of the rest that was used since it was read stays, for it may be the one that
+// signed in again; so does one that has begun on the key of one of the rest, in its row.
+// Else both sign-ins would succeed, and the user have no login.
+func (d *Dao) endRest(ctx context.Context, began time.Time, own logins.Login, rest []logins.Login) []Ended {
 	if len(rest) == 0 {
 		return nil
 	}
-	hashes := make(map[int64]int64, len(rest))
+	read := make(map[int64]logins.Login, len(rest))
 	for _, l := range rest {
-		hashes[l.ID] = l.Hash
+		read[l.ID] = l
 	}
-	how := surplus(userID)
+	how := surplus(own.UserID)
 	how.decide = func(l *logins.Login) logins.Reason {
-		if hashes[l.ID] != l.Hash {
+		if was := read[l.ID]; was.Hash != l.Hash || was.LastActive < l.LastActive {
 			return logins.Live
 		}
 		return how.why
+	}
+	how.goOn = func(ctx context.Context, tx *Tx) (bool, error) {
+		if _, err := lockUser(ctx, tx, own.UserID); err != nil {
+			return false, err
+		}
+		live, err := lockLive(ctx, tx, []loginOn{{ID: own.ID}}) // no plain read may come before the locks of end
+		return len(live) > 0, err
 	}
 	deadline, bounded := ctx.Deadline()
 	ended, err := d.endBatches(ctx, rest, how, func() bool {

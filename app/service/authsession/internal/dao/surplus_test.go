@@ -110,7 +110,7 @@ func TestASignInLeavesTimeToAnswer(t *testing.T) {
 	defer cancel()
 	rest, err := d.LiveOf(t.Context(), 777)
 	require.NoError(t, err)
-	require.Empty(t, d.endRest(ctx, time.Now().Add(-2*time.Hour), 777, facts(rest)))
+	require.Empty(t, d.endRest(ctx, time.Now().Add(-2*time.Hour), rest[0].Login, facts(rest)))
 	require.Len(t, s.liveKeys(), 8)
 	_, err = d.SignIn(t.Context(), 90, 777, 5)
 	require.NoError(t, err)
@@ -126,11 +126,69 @@ func TestALoginThatBeganMeanwhileStays(t *testing.T) {
 	i := slices.IndexFunc(live, func(r Record) bool { return r.AuthKeyID == 40 })
 	_, err = d.End(t.Context(), live[i:i+1], logins.ByUser, By{})
 	require.NoError(t, err)
+	s.signedIn(d, 40)
+	own := s.signedIn(d, 90)
+	require.Len(t, d.endRest(t.Context(), time.Now(), own, rest), 7)
+	require.Equal(t, []int64{40, 90}, s.liveKeys())
+}
+
+// signedIn has the user sign in on a key, under no policy.
+func (s *store) signedIn(d *Dao, perm int64) logins.Login {
+	s.t.Helper()
 	d.SetRules(logins.Rules{})
-	_, err = d.SignIn(t.Context(), 40, 777, 99)
+	_, err := d.SignIn(s.t.Context(), perm, 777, perm)
+	require.NoError(s.t, err)
+	own, err := d.LiveOn(s.t.Context(), perm)
+	require.NoError(s.t, err)
+	return own.Login
+}
+
+// Between a sign-in and the end of the rest another one came, on a key of the rest: it went
+// on with that login, ended the first one's, as the policy has it, and then lost its own. The
+// user was logged in nowhere.
+func TestASignInThatWasEndedEndsNothing(t *testing.T) {
+	s, d := crowded(t)
+	live, err := d.LiveOf(t.Context(), 777)
 	require.NoError(t, err)
-	require.Len(t, d.endRest(t.Context(), time.Now(), 777, rest), 7)
-	require.Equal(t, []int64{40}, s.liveKeys())
+	own := s.signedIn(d, 90)
+	s.signedIn(d, 40)
+	onKey, err := d.LiveOn(t.Context(), 90)
+	require.NoError(t, err)
+	_, err = d.End(t.Context(), []Record{onKey}, logins.ConcurrentLogin, By{})
+	require.NoError(t, err)
+	require.Empty(t, d.endRest(t.Context(), time.Now(), own, facts(live)))
+	require.Equal(t, []int64{10, 20, 30, 40, 50, 60, 70, 80}, s.liveKeys())
+}
+
+// So it was with a policy that lets several logins stay: one of the rest that signs in again
+// meanwhile, or gives its second factor, is in use.
+func TestALoginThatIsUsedMeanwhileStays(t *testing.T) {
+	pending := func(s *store, d *Dao, p logins.Pending) {
+		_, err := d.SetPending(t.Context(), 40, p)
+		require.NoError(s.t, err)
+	}
+	for name, signIn := range map[string]struct{ before, meanwhile func(s *store, d *Dao) }{
+		"a sign-in": {func(*store, *Dao) {}, func(s *store, d *Dao) { s.signedIn(d, 40) }},
+		"a second factor": {
+			func(s *store, d *Dao) {
+				pending(s, d, logins.Pending{Owner: 1, Owed: true})
+				s.signedIn(d, 40)
+			},
+			func(s *store, d *Dao) { pending(s, d, logins.Pending{Owner: 1, UserID: 777}) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, d := crowded(t)
+			signIn.before(s, d)
+			s.exec("UPDATE auth_users u JOIN auths a ON a.auth_key_id = u.auth_key_id SET u.date_active = 1, a.date_active = 1")
+			live, err := d.LiveOf(t.Context(), 777)
+			require.NoError(t, err)
+			own := s.signedIn(d, 90)
+			signIn.meanwhile(s, d)
+			require.Len(t, d.endRest(t.Context(), time.Now(), own, facts(live)), 7)
+			require.Equal(t, []int64{40, 90}, s.liveKeys())
+		})
+	}
 }
 
 // Where the policy ends none, a sign-in reads no more logins than can hear of it.
