@@ -94,7 +94,7 @@ func (d *Dao) EraseSettings(ctx context.Context, userID int64) error {
 		return err
 	})
 	if err == nil {
-		err = events.ForgetDeadOf(ctx, d.db, userID)
+		err = again(ctx, func() error { return events.ForgetDeadOf(ctx, d.db, userID) })
 	}
 	if err != nil {
 		return fmt.Errorf("erasing a user: %w", err)

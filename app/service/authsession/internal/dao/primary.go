@@ -21,7 +21,10 @@ import (
 // MySQL for each connection taken; what is read most asks in the same statement instead
 // (readRow). A new connection is not given up, since another one is no better: while there
 // is no primary, reads go on. What they read there may be older than what others have
-// written meanwhile, so whoever wants to keep it has the connection asked (askServer).
+// written meanwhile, so whoever wants to keep it has the connection asked (askServer). And
+// nothing is decided by it: transactions do not begin on such a connection, nor are the reads
+// done that say what one is to change (Deciding). Else ending all logins of a user would
+// find none of those that are live on the new primary, and succeed.
 //
 // A node that a Galera cluster has lost stays up, too. It does nothing, and says so
 // (errNotReady), to each statement of each connection that it has: none of those is used
@@ -65,10 +68,17 @@ func askServer(ctx context.Context) (_ context.Context, server *role) {
 	return context.WithValue(ctx, asksServer{}, server), server
 }
 
+type decides struct{}
+
+// Deciding makes the reads of ctx fail where the server only reads: what they find is to be
+// changed, or is not there. It costs a round trip for a new connection.
+func Deciding(ctx context.Context) context.Context { return context.WithValue(ctx, decides{}, true) }
+
 type primaryConn struct {
 	mysqlConn
-	again bool // it is used again, so its server has been asked, but for asksItself
-	lost  bool // its cluster has lost its server
+	again  bool // it is used again, so its server has been asked, but for asksItself
+	writes bool // it is new, and its server has been asked, and writes
+	lost   bool // its cluster has lost its server
 }
 
 // ResetSession is called before a connection of the pool is used again.
@@ -104,7 +114,26 @@ func (c *primaryConn) judge(err error) error {
 	return err
 }
 
+// onlyReads reports whether the server of a new connection only reads. One of the pool was
+// asked when it was taken.
+func (c *primaryConn) onlyReads(ctx context.Context) (bool, error) {
+	if c.again || c.writes {
+		return false, nil
+	}
+	onlyReads, err := c.readOnly(ctx)
+	c.writes = err == nil && !onlyReads
+	return onlyReads, c.judge(err)
+}
+
+// BeginTx begins a transaction, which is there to write.
 func (c *primaryConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	onlyReads, err := c.onlyReads(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case onlyReads:
+		return nil, errOnlyReads
+	}
 	tx, err := c.mysqlConn.BeginTx(ctx, o)
 	return tx, c.judge(err)
 }
@@ -120,13 +149,17 @@ func (c *primaryConn) ExecContext(ctx context.Context, query string, args []driv
 }
 
 func (c *primaryConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	if server, ok := ctx.Value(asksServer{}).(*role); ok {
-		server.onlyReads = false
-		if !c.again {
-			var err error
-			if server.onlyReads, err = c.readOnly(ctx); err != nil {
-				return nil, c.judge(err)
-			}
+	server, asks := ctx.Value(asksServer{}).(*role)
+	if asks || ctx.Value(decides{}) != nil {
+		onlyReads, err := c.onlyReads(ctx)
+		if asks {
+			server.onlyReads = onlyReads
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case onlyReads && !asks:
+			return nil, errOnlyReads
 		}
 	}
 	rows, err := c.mysqlConn.QueryContext(ctx, query, args)

@@ -99,6 +99,11 @@ func TestANewConnectionSaysWhatItsServerDoes(t *testing.T) {
 	_, err := c.QueryContext(ctx, "", nil)
 	require.NoError(t, err)
 	require.False(t, role.onlyReads, "it was asked when it was taken")
+	c = &primaryConn{mysqlConn: server{readOnly: int64(1)}}
+	_, err = c.QueryContext(Deciding(t.Context()), "", nil)
+	require.ErrorIs(t, err, errOnlyReads)
+	_, err = c.BeginTx(t.Context(), driver.TxOptions{})
+	require.ErrorIs(t, err, errOnlyReads)
 }
 
 // node is a connection to a node of a Galera cluster.
@@ -117,7 +122,7 @@ func (n node) ExecContext(context.Context, string, []driver.NamedValue) (driver.
 }
 
 func (n node) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
-	return nil, n.err
+	return &oneRow{int64(0)}, n.err
 }
 
 // A node that its Galera cluster had lost kept its connections, and they failed each

@@ -83,7 +83,7 @@ type LoginSettings struct {
 // ChangeLogin changes a live login of a user; ErrNotFound when there is none
 // with that hash.
 func (d *Dao) ChangeLogin(ctx context.Context, userID, hash int64, s LoginSettings) error {
-	found, err := d.WithHash(ctx, hash)
+	found, err := d.WithHash(Deciding(ctx), hash)
 	if err != nil {
 		return fmt.Errorf("session settings: %w", err)
 	}

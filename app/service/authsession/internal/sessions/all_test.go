@@ -1,12 +1,14 @@
 package sessions_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 )
@@ -89,4 +91,29 @@ func TestAllSessionsOfAUserAreErased(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, sessions.Erasure{LoggedOut: 8, Sessions: 8, Devices: 8}, done)
 	require.Zero(t, w.number("SELECT COUNT(*) FROM auth_users WHERE user_id = 777"))
+}
+
+// A session that ends elsewhere while those of its user end is named, too: what ended it may
+// have been cut off before it could tell the caches. It was in neither list, where the live
+// ones were read after those that had ended.
+func TestASessionThatEndsMeanwhileIsNamed(t *testing.T) {
+	for _, part := range []int{1, 2} {
+		t.Run(fmt.Sprint("after part ", part), func(t *testing.T) {
+			w := newWorld(t, nil)
+			keys := w.manyOf(777, 8) // in three parts, the newest in the last
+			var named []int64
+			parts := 0
+			require.NoError(t, w.manager(0).Parts(t.Context(), sessions.Selection{UserID: 777}, func(list []dao.Record) error {
+				for _, r := range list {
+					named = append(named, r.AuthKeyID)
+				}
+				_, err := w.manager(1).Revoke(t.Context(), sessions.Selection{Hash: list[0].Hash}, byAdmin) // as Revoke does
+				if parts++; parts == part {
+					_, err = w.manager(1).Revoke(t.Context(), sessions.Selection{UserID: 777, AuthKeyID: keys[0]}, byAdmin)
+				}
+				return err
+			}))
+			require.ElementsMatch(t, keys, named, "each once")
+		})
+	}
 }

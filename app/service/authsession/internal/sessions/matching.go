@@ -89,6 +89,9 @@ func (m *Manager) RevokeMatching(ctx context.Context, b Bulk, limit int, dryRun 
 	if err != nil {
 		return out, err
 	}
+	if !dryRun {
+		ctx = dao.Deciding(ctx)
+	}
 	began := time.Now()
 	scan := m.dao.ScanMatch(b.stored(), b.UserIDs, after)
 	for window := 0; window < bulkWindows && !scan.Over(); window++ {

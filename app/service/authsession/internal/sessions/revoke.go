@@ -27,6 +27,7 @@ func (m *Manager) Revoke(ctx context.Context, s Selection, by By) (list []Revoke
 
 // revoke is Revoke that says what has ended part by part.
 func (m *Manager) revoke(ctx context.Context, s Selection, by By, done func([]dao.Ended)) error {
+	ctx = dao.Deciding(ctx)
 	end := func(named []dao.Record) error {
 		ended, err := m.dao.End(ctx, named, by.Reason, by.who())
 		m.tell(ctx, ended, by.AnswerTo)
@@ -101,8 +102,8 @@ func (m *Manager) selected(ctx context.Context, s Selection) (named []dao.Record
 
 func newestFirst(a, b dao.Record) int { return logins.NewestFirst(a.Login, b.Login) }
 
-// parts hands the live sessions that s selects to use, part by part, and with the first
-// part those that it would select and that have ended lately.
+// parts hands the live sessions that s selects to use, part by part, and with the last
+// part those that it would select and that have ended lately, but by use.
 func (m *Manager) parts(ctx context.Context, s Selection, use func([]dao.Record) error) error {
 	if s.Hash == 0 && s.UserID != 0 {
 		return m.partsOfUser(ctx, s, use)
@@ -126,12 +127,8 @@ func (m *Manager) parts(ctx context.Context, s Selection, use func([]dao.Record)
 // not change their order while sessions are used and end. Those that stay for now are the
 // newest of what was read: what newer ones push out cannot be among the newest of all.
 func (m *Manager) partsOfUser(ctx context.Context, s Selection, use func([]dao.Record) error) error {
-	lately, err := m.dao.LatelyEnded(ctx, s.UserID)
-	if err != nil {
-		return err
-	}
-	_, named := s.among(lately)
 	var newest []dao.Record
+	used := map[int64]bool{} // by their rows
 	for after, more := int64(0), true; more; {
 		records, err := m.dao.LiveAfter(ctx, s.UserID, after, m.window)
 		if err != nil {
@@ -144,12 +141,36 @@ func (m *Manager) partsOfUser(ctx context.Context, s Selection, use func([]dao.R
 		newest = append(newest, live...)
 		slices.SortFunc(newest, newestFirst)
 		stay := min(len(newest), max(s.KeepNewest, 0))
-		if err := use(append(named, newest[stay:]...)); err != nil {
+		part := newest[stay:]
+		if more {
+			for _, r := range part {
+				used[r.ID] = true
+			}
+		} else {
+			ended, err := m.lately(ctx, s, used)
+			if err != nil {
+				return err
+			}
+			part = append(ended, part...)
+		}
+		if err := use(part); err != nil {
 			return err
 		}
-		newest, named = slices.Clone(newest[:stay]), nil
+		newest = slices.Clone(newest[:stay])
 	}
 	return nil
+}
+
+// lately are the sessions of a user that s would select and that have ended lately, but those
+// in used. It comes after the live ones were read: what ends in between is among the ones or
+// the others.
+func (m *Manager) lately(ctx context.Context, s Selection, used map[int64]bool) ([]dao.Record, error) {
+	records, err := m.dao.LatelyEnded(ctx, s.UserID)
+	if err != nil {
+		return nil, err
+	}
+	_, ended := s.among(records)
+	return slices.DeleteFunc(ended, func(r dao.Record) bool { return used[r.ID] }), nil
 }
 
 // among are those of records that s selects, apart from what KeepNewest says of them.

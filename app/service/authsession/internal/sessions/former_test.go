@@ -1,0 +1,104 @@
+package sessions_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+)
+
+// formerly is a connection to a server that says of itself that it only reads.
+type formerly struct {
+	net.Conn
+	now *atomic.Bool
+}
+
+func (c formerly) Write(b []byte) (int, error) {
+	if asked := []byte("@@GLOBAL.read_only"); c.now.Load() {
+		b = bytes.ReplaceAll(b, asked, append([]byte("1"), bytes.Repeat([]byte(" "), len(asked)-1)...))
+	}
+	return c.Conn.Write(b)
+}
+
+// A node that is led to the former primary found none of the logins that were made on the new
+// one since: whatever was to end them succeeded, and they lived on.
+func TestAFormerPrimaryEndsNothing(t *testing.T) {
+	w := newWorld(t, nil)
+	key, hash := w.signIn(777, "phone")
+	var former atomic.Bool
+	mysql.RegisterDialContext("former", func(ctx context.Context, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+		return formerly{c, &former}, err
+	})
+	conf := w.conf
+	c, err := mysql.ParseDSN(testenv.DSN(t, true)) // it has nothing of what was written since
+	require.NoError(t, err)
+	if c.Net != "tcp" {
+		t.Skip("needs TCP to MySQL")
+	}
+	c.Net = "former"
+	conf.Mysql.DSN = c.FormatDSN()
+	db, err := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
+	require.NoError(t, err)
+	node, err := svc.New(t.Context(), conf, db, w.clock.Now)
+	require.NoError(t, err)
+	t.Cleanup(func() { node.Close() })
+	former.Store(true)
+	m, d, ctx := node.Manager, node.Dao, t.Context()
+	for name, write := range map[string]func() error{
+		"all sessions of a user": func() error {
+			_, err := m.Revoke(ctx, sessions.Selection{UserID: 777}, byAdmin)
+			return err
+		},
+		"a session": func() error {
+			_, err := m.Revoke(ctx, sessions.Selection{Hash: hash}, byAdmin)
+			return err
+		},
+		"sessions that match": func() error {
+			_, err := m.RevokeMatching(ctx, sessions.Bulk{UserIDs: []int64{777}}, 10, false, "", byAdmin)
+			return err
+		},
+		"a key": func() error {
+			_, err := m.Destroy(ctx, key, 0)
+			return err
+		},
+		"temp keys": func() error {
+			_, err := d.DropTempKeys(ctx, key, nil)
+			return err
+		},
+		"a sign-in": func() error {
+			_, err := d.SignIn(ctx, key, 778, 1)
+			return err
+		},
+		"a second factor": func() error {
+			_, err := d.SetPending(ctx, key, logins.Pending{Owner: 1, UserID: 777})
+			return err
+		},
+		"settings": func() error {
+			return d.ChangeLogin(ctx, 777, hash, dao.LoginSettings{Confirmed: true})
+		},
+		"an erasure": func() error {
+			_, err := m.Erase(ctx, 777, byAdmin)
+			return err
+		},
+	} {
+		err := write()
+		require.Error(t, err, name)
+		require.False(t, errors.Is(err, sessions.ErrNotFound) || errors.Is(err, dao.ErrNotFound), "%s: %v", name, err)
+	}
+	list, _, err := m.List(ctx, sessions.Filter{UserID: 777}, sessions.Page{})
+	require.NoError(t, err, "reads go on")
+	require.Empty(t, list)
+	w.loggedIn(key, 777)
+}
