@@ -171,6 +171,9 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 	if err != nil {
 		return nil, false, fmt.Errorf("login: %w", err)
 	}
+	if row.UserID == 0 && !store { // who signed in since would be logged out
+		return nil, false, fmt.Errorf("login: %w", errOnlyReads)
+	}
 	l = &Login{}
 	if row.HasClient != 0 {
 		l.Client = row.client(perm)

@@ -150,7 +150,8 @@ func (c *primaryConn) ExecContext(ctx context.Context, query string, args []driv
 
 func (c *primaryConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	server, asks := ctx.Value(asksServer{}).(*role)
-	if asks || ctx.Value(decides{}) != nil {
+	decides := ctx.Value(decides{}) != nil
+	if asks || decides {
 		onlyReads, err := c.onlyReads(ctx)
 		if asks {
 			server.onlyReads = onlyReads
@@ -158,7 +159,7 @@ func (c *primaryConn) QueryContext(ctx context.Context, query string, args []dri
 		switch {
 		case err != nil:
 			return nil, err
-		case onlyReads && !asks:
+		case onlyReads && decides:
 			return nil, errOnlyReads
 		}
 	}

@@ -199,7 +199,7 @@ func TestARowOfAReplicaIsReadAgain(t *testing.T) {
 		"a replica, twice":         {rowsOf{itself: answer{readOnly: "1"}, asked: answer{readOnly: "OFF", replica: true}}, false, nil, []string{itself, asked}},
 		"a replica has no row":     {rowsOf{itself: answer{err: none}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
 		"no row":                   {rowsOf{itself: answer{err: none}, asked: answer{err: none}}, true, none, []string{itself, asked}},
-		"no row of replicas":       {rowsOf{itself: answer{err: none}, asked: answer{err: none, replica: true}}, false, none, []string{itself, asked}},
+		"no row of replicas":       {rowsOf{itself: answer{err: none}, asked: answer{err: none, replica: true}}, false, errOnlyReads, []string{itself, asked}},
 		"a proxy of its own":       {rowsOf{itself: answer{err: &mysql.MySQLError{Number: 1193}}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
 		"a connection that is cut": {rowsOf{itself: answer{err: fault}, asked: answer{err: fault}}, true, fault, []string{itself, asked}},
 	} {

@@ -1,6 +1,10 @@
 package dao
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
 
 // asksItself marks the context of a statement that reads read_only itself.
 type asksItself struct{}
@@ -24,7 +28,8 @@ type rowQuerier interface {
 //
 // Writes reports whether what it returns, ErrNoRows too, is what a server that writes has.
 // Else it may be old: while there is no primary, or for as long as this node is led to the
-// former one. Then it is an answer, and nothing to keep.
+// former one. Then it is an answer, and nothing to keep. What such a server lacks may be new,
+// so it is no answer but errOnlyReads: a client whose key is said to be unknown drops it.
 func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool }, columns string, args ...any) (writes bool, err error) {
 	err = q.QueryRowCtx(context.WithValue(ctx, asksItself{}, true), row, "SELECT @@GLOBAL.read_only AS read_only, "+columns, args...)
 	if err == nil && !row.onlyReads() {
@@ -35,5 +40,8 @@ func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool 
 	}
 	ctx, server := askServer(ctx)
 	err = q.QueryRowCtx(ctx, row, "SELECT 'OFF' AS read_only, "+columns, args...)
+	if server.onlyReads && errors.Is(err, sql.ErrNoRows) {
+		err = errOnlyReads
+	}
 	return !server.onlyReads, err
 }

@@ -233,17 +233,28 @@ func (d *Dao) WithHash(ctx context.Context, hash int64) ([]Record, error) {
 	if hash == 0 { // rows that have none
 		return nil, nil
 	}
+	ctx, server := askServer(ctx)
 	list, err := d.records(ctx, d.conn, "u.hash = ? ORDER BY u.deleted, u.id DESC", hash)
-	if err != nil || len(list) > 0 {
-		return list, err
+	if err == nil && len(list) == 0 {
+		list, err = d.recordsOf(ctx, d.conn, selectHistory+"u.hash = ? ORDER BY u.id DESC", hash)
 	}
-	return d.recordsOf(ctx, d.conn, selectHistory+"u.hash = ? ORDER BY u.id DESC", hash)
+	return list, server.lacks(len(list), err)
+}
+
+// lacks is the error of a look for something of which n were found: what a server that only
+// reads lacks may be new (readRow).
+func (r *role) lacks(n int, err error) error {
+	if err == nil && n == 0 && r.onlyReads {
+		return errOnlyReads
+	}
+	return err
 }
 
 // LiveOn returns the live login on a perm key; ErrNotFound when there is none.
 func (d *Dao) LiveOn(ctx context.Context, perm int64) (Record, error) {
+	ctx, server := askServer(ctx)
 	list, err := d.records(ctx, d.conn, "u.auth_key_id = ? AND u.deleted = 0 ORDER BY u.date_active DESC, u.id DESC LIMIT 1", perm)
-	if err != nil || len(list) == 0 {
+	if err = server.lacks(len(list), err); err != nil || len(list) == 0 {
 		return Record{}, orNotFound(err)
 	}
 	return list[0], nil

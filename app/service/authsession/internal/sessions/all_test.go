@@ -100,15 +100,20 @@ func TestASessionThatEndsMeanwhileIsNamed(t *testing.T) {
 	for _, part := range []int{1, 2} {
 		t.Run(fmt.Sprint("after part ", part), func(t *testing.T) {
 			w := newWorld(t, nil)
-			keys := w.manyOf(777, 8) // in three parts, the newest in the last
+			keys := w.manyOf(777, 9) // in three parts, the newest in the last
+			before := keys[8]
+			require.Len(t, w.revoke(sessions.Selection{UserID: 777, AuthKeyID: before}), 1)
 			var named []int64
 			parts := 0
 			require.NoError(t, w.manager(0).Parts(t.Context(), sessions.Selection{UserID: 777}, func(list []dao.Record) error {
 				for _, r := range list {
 					named = append(named, r.AuthKeyID)
 				}
-				_, err := w.manager(1).Revoke(t.Context(), sessions.Selection{Hash: list[0].Hash}, byAdmin) // as Revoke does
-				if parts++; parts == part {
+				_, err := w.manager(1).Revoke(t.Context(), sessions.Selection{Hash: list[len(list)-1].Hash}, byAdmin) // as Revoke does
+				if parts++; parts == 1 {
+					require.Contains(t, named, before, "many that end would hide it later")
+				}
+				if parts == part {
 					_, err = w.manager(1).Revoke(t.Context(), sessions.Selection{UserID: 777, AuthKeyID: keys[0]}, byAdmin)
 				}
 				return err

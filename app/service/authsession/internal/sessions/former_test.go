@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -11,11 +12,13 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/core"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/logins"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/svc"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
+	pb "github.com/tgsession/tgsession/proto/authsession"
 )
 
 // formerly is a connection to a server that says of itself that it only reads.
@@ -56,6 +59,11 @@ func TestAFormerPrimaryEndsNothing(t *testing.T) {
 	t.Cleanup(func() { node.Close() })
 	former.Store(true)
 	m, d, ctx := node.Manager, node.Dao, t.Context()
+	here := core.New(ctx, node)
+	copies, err := w.redis.Keys(ctx, fmt.Sprintf("*%d*", key)).Result() // as after an hour
+	require.NoError(t, err)
+	require.NotEmpty(t, copies)
+	require.NoError(t, w.redis.Del(ctx, copies...).Err())
 	for name, write := range map[string]func() error{
 		"all sessions of a user": func() error {
 			_, err := m.Revoke(ctx, sessions.Selection{UserID: 777}, byAdmin)
@@ -88,6 +96,26 @@ func TestAFormerPrimaryEndsNothing(t *testing.T) {
 		"settings": func() error {
 			return d.ChangeLogin(ctx, 777, hash, dao.LoginSettings{Confirmed: true})
 		},
+		"a key that is asked for": func() error {
+			_, err := here.AuthsessionQueryAuthKey(&pb.TLAuthsessionQueryAuthKey{AuthKeyId: key})
+			return err
+		},
+		"a login that is asked for": func() error {
+			_, err := here.AuthsessionGetAuthStateData(&pb.TLAuthsessionGetAuthStateData{AuthKeyId: key})
+			return err
+		},
+		"a sign-in that a BFF asks for": func() error {
+			_, err := here.AuthsessionBindAuthKeyUser(&pb.TLAuthsessionBindAuthKeyUser{AuthKeyId: key, UserId: 778})
+			return err
+		},
+		"a logout": func() error {
+			_, err := here.AuthsessionUnbindAuthKeyUser(&pb.TLAuthsessionUnbindAuthKeyUser{AuthKeyId: key, UserId: 777})
+			return err
+		},
+		"a session that is looked for": func() error {
+			_, err := m.Get(ctx, hash)
+			return err
+		},
 		"an erasure": func() error {
 			_, err := m.Erase(ctx, 777, byAdmin)
 			return err
@@ -96,6 +124,7 @@ func TestAFormerPrimaryEndsNothing(t *testing.T) {
 		err := write()
 		require.Error(t, err, name)
 		require.False(t, errors.Is(err, sessions.ErrNotFound) || errors.Is(err, dao.ErrNotFound), "%s: %v", name, err)
+		require.NotContains(t, err.Error(), "AUTH_KEY", "%s: clients drop a key that is unknown", name)
 	}
 	list, _, err := m.List(ctx, sessions.Filter{UserID: 777}, sessions.Page{})
 	require.NoError(t, err, "reads go on")

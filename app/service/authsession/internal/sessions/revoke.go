@@ -128,7 +128,7 @@ func (m *Manager) parts(ctx context.Context, s Selection, use func([]dao.Record)
 // newest of what was read: what newer ones push out cannot be among the newest of all.
 func (m *Manager) partsOfUser(ctx context.Context, s Selection, use func([]dao.Record) error) error {
 	var newest []dao.Record
-	used := map[int64]bool{} // by their rows
+	used := map[int64]bool{} // by their rows, of all parts but the last
 	for after, more := int64(0), true; more; {
 		records, err := m.dao.LiveAfter(ctx, s.UserID, after, m.window)
 		if err != nil {
@@ -142,16 +142,18 @@ func (m *Manager) partsOfUser(ctx context.Context, s Selection, use func([]dao.R
 		slices.SortFunc(newest, newestFirst)
 		stay := min(len(newest), max(s.KeepNewest, 0))
 		part := newest[stay:]
-		if more {
-			for _, r := range part {
-				used[r.ID] = true
-			}
-		} else {
+		// After the last live ones, and where many follow, before those have ended, too.
+		if !more || len(used) == 0 {
 			ended, err := m.lately(ctx, s, used)
 			if err != nil {
 				return err
 			}
 			part = append(ended, part...)
+		}
+		if more {
+			for _, r := range part {
+				used[r.ID] = true
+			}
 		}
 		if err := use(part); err != nil {
 			return err
@@ -162,8 +164,8 @@ func (m *Manager) partsOfUser(ctx context.Context, s Selection, use func([]dao.R
 }
 
 // lately are the sessions of a user that s would select and that have ended lately, but those
-// in used. It comes after the live ones were read: what ends in between is among the ones or
-// the others.
+// in used. It comes after live ones were read: what ends in between is among the ones or the
+// others. There is a limit to how many it finds, which use may reach by itself.
 func (m *Manager) lately(ctx context.Context, s Selection, used map[int64]bool) ([]dao.Record, error) {
 	records, err := m.dao.LatelyEnded(ctx, s.UserID)
 	if err != nil {
