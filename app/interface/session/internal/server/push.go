@@ -70,7 +70,7 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	case hop == cluster.Final:
 		s.svc.Cluster.Lost(permAuthKeyID, in)
 		// The key may have come in this moment, too early to find that.
-		known, err = s.svc.Runloop.Tell(permAuthKeyID, in)
+		_, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
 	if err == nil {
 		done(nil)
