@@ -127,7 +127,10 @@ func (w *MainAuthWrapper) onAdopt(h *Handover) {
 		w.pushes.lose()
 	}
 	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
+		// The key had sessions here, though the outcome of its bind was lost elsewhere. What
+		// these were to be told goes with them, also that they are to fetch the difference.
 		w.dropList(l, EndDestroyed)
+		w.pushes.miss()
 	}
 	w.gone.inherit(h.gone, w.clocks(), w.cfg.GoneSessions)
 	for _, s := range h.List.sessions {

@@ -233,6 +233,19 @@ func (l *listing) isAway(at int64) bool {
 	})
 }
 
+// metWithin is how long after it is listed again, and all have heard of it, a node may go on
+// with a key that has begun anew elsewhere meanwhile: it asks those that had the key, who may
+// be giving it to a third, and the two lives do not meet.
+const metWithin = int64(10 * time.Second)
+
+// wasAway reports whether etcd had let it go at some time, and it may not have found out by
+// another what had happened then.
+func (l *listing) wasAway(at, then int64) bool {
+	return slices.ContainsFunc(l.absent, func(s span) bool {
+		return at >= s.since && (s.until == 0 || at < s.until+int64(l.hear) && then < s.until+int64(l.hear)+metWithin)
+	})
+}
+
 // ends notes that it is let go no more: it is listed again, or leaves.
 func (l *listing) ends(now int64) {
 	if l.unheard {

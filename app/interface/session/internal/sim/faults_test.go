@@ -19,7 +19,7 @@ func TestFaultsAreFound(t *testing.T) {
 	from := map[string]uint64{
 		"a binding that has ended is served until a look-up comes back": 125,
 		"one key fills the queue of a gateway":                          145,
-		"a key that its owner has yet to hear of begins anew":           390,
+		"a key that its owner has yet to hear of begins anew":           740,
 		"packets that find no place before the salts are lost":          180,
 		"whatever waits does so by a clock that is set":                 20,
 	}

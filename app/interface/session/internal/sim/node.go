@@ -80,7 +80,7 @@ func newNode(c *cluster, addr string) *node {
 		Send:   n.send,
 		Notify: n.notify,
 		Machine: func(real *sess.MainAuthWrapper, key int64, unbound, came bool) runloop.Machine {
-			if !came && (n.listing.unheard || !c.watch.refusals[asked{addr, key}]) {
+			if !came && (n.listing.unheard || c.someAway() || !c.watch.refusals[asked{addr, key}]) {
 				c.watch.anewAt[key] = c.now
 			}
 			return c.watch.machine(n, key, unbound, !came, real)
@@ -137,7 +137,8 @@ func (e excusing) Owns(key int64) bool {
 }
 
 // Fetch is as patient as nodes are. A key that begins anew although another node is
-// there that refuses it is not excused by that (watch.anewAt).
+// there that refuses it is not excused by that (watch.anewAt), unless etcd has let a node go:
+// that one does not know it, and refuses for as long.
 func (e excusing) Fetch(key int64, from []string, patient bool, done func(*session.KeyState, error)) {
 	w, id := e.n.c.watch, asked{e.n.addr, key}
 	w.waits[id] = true

@@ -92,7 +92,7 @@ func (w *watch) leftBehind(m *machine) bool { return m.letGo != 0 && w.anewAt[m.
 // anew while etcd had let a node go that was there, and had the key.
 func (w *watch) wasMissed(m *machine, first *invocation) bool {
 	anew := w.anewAt[m.key]
-	if m.n.listing.isAway(anew) || first.missed != 0 && anew >= first.missed {
+	if m.n.listing.isAway(anew) || first.missed != 0 && anew >= first.missed || first.on.n.listing.wasAway(anew, first.at) {
 		return true
 	}
 	if m.anew && first.on.n.listing.isAway(m.since) {
