@@ -217,7 +217,6 @@ type listing struct {
 	hear    time.Duration // the cluster's hearTime
 	unheard bool          // it cannot reach etcd
 	overdue bool          // and knows that its lease may have run out
-	missed  int64         // when etcd let it go last, and has not listed it again
 	again   int64         // when it was listed again last
 	absent  []span        // when etcd had let it go
 }
@@ -227,10 +226,14 @@ type span struct{ since, until int64 }
 
 // isAway reports whether at some time etcd had let it go, or others may not have heard yet
 // that it is listed again.
-func (l *listing) isAway(at int64) bool {
-	return slices.ContainsFunc(l.absent, func(s span) bool {
-		return at >= s.since && (s.until == 0 || at < s.until+int64(l.hear))
-	})
+func (l *listing) isAway(at int64) bool { return l.wasAway(at, at) }
+
+// missed is since when etcd has let it go; 0: it lists it.
+func (l *listing) missed() int64 {
+	if !l.unheard {
+		return 0
+	}
+	return l.absent[len(l.absent)-1].since
 }
 
 // metWithin is how long after it is listed again, and all have heard of it, a node may go on
@@ -251,7 +254,7 @@ func (l *listing) ends(now int64) {
 	if l.unheard {
 		l.absent[len(l.absent)-1].until = now
 	}
-	l.unheard, l.overdue, l.missed, l.again = false, false, 0, 0
+	l.unheard, l.overdue, l.again = false, false, 0
 }
 
 // isBehind reports whether at some time it may not have heard yet of what has changed since
@@ -281,7 +284,7 @@ func (c *cluster) miss(addr string) {
 		return
 	}
 	c.note(addr[:8], "is let go by etcd")
-	n.listing.unheard, n.listing.missed = true, c.now
+	n.listing.unheard = true
 	n.listing.absent = append(n.listing.absent, span{since: c.now})
 	c.after(c.between(time.Millisecond, 200*time.Millisecond), func() { n.listing.overdue = n.listing.unheard })
 	c.list(slices.DeleteFunc(slices.Clone(c.listed), func(a string) bool { return a == addr }))

@@ -22,7 +22,7 @@ func (w *watch) once(m *machine, meta *sess.Meta, method *tl.Method) {
 	l := m.life(w, meta.AuthKeyID, meta.SessionID)
 	first, again := w.invocations[id]
 	if !again {
-		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.missed}
+		w.invocations[id] = invocation{l, m, w.c.now, meta.AuthKeyID != m.key, m.n.listing.missed()}
 		w.named(m, meta, method, false)
 		return
 	}
