@@ -102,8 +102,8 @@ func (m *Manager) selected(ctx context.Context, s Selection) (named []dao.Record
 
 func newestFirst(a, b dao.Record) int { return logins.NewestFirst(a.Login, b.Login) }
 
-// parts hands the live sessions that s selects to use, part by part, and with the last
-// part those that it would select and that have ended lately, but by use.
+// parts hands the live sessions that s selects to use, part by part, and with the first and
+// the last part those that it would select and that have ended lately, each once.
 func (m *Manager) parts(ctx context.Context, s Selection, use func([]dao.Record) error) error {
 	if s.Hash == 0 && s.UserID != 0 {
 		return m.partsOfUser(ctx, s, use)
