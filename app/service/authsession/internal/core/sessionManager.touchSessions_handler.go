@@ -1,9 +1,11 @@
 package core
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/dao"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/rpcerr"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/touch"
 	"github.com/tgsession/tgsession/proto/authsession"
@@ -31,22 +33,27 @@ func (c *Core) TouchSessions(in *authsession.TouchSessionsRequest) (*authsession
 	return &authsession.TouchSessionsReply{RevokedAuthKeyIds: c.loggedOut(look)}, nil
 }
 
-// loggedOut returns those of the perm keys that nobody is logged in on.
+// loggedOut returns those of the perm keys that nobody is logged in on. On a former primary of
+// MySQL it goes on after a key that was not found there: copies in the cache tell of others,
+// whose ends no session node would hear of else. That is logged once, not for each key.
 func (c *Core) loggedOut(perms []int64) (gone []int64) {
 	var (
-		wg sync.WaitGroup
-		mu sync.Mutex
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		said sync.Once
 	)
 	share := (len(perms) + checkParallel - 1) / checkParallel
 	for part := range slices.Chunk(perms, max(share, 1)) {
 		wg.Go(func() {
 			for _, perm := range part {
 				l, err := c.dao().Login(c.ctx, perm)
-				if err != nil {
+				switch {
+				case errors.Is(err, dao.ErrOnlyReads):
+					said.Do(func() { c.Errorf("touchSessions: %v", err) })
+				case err != nil:
 					c.Errorf("touchSessions: %v", err)
 					return // the others would fail, too
-				}
-				if l.BindUser == nil {
+				case l.BindUser == nil:
 					mu.Lock()
 					gone = append(gone, perm)
 					mu.Unlock()

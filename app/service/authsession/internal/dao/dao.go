@@ -40,6 +40,11 @@ var redisFailures = logx.NewLessLogger(1000)
 // ErrNotFound means that there is no such key (any more).
 var ErrNotFound = errors.New("no such auth key")
 
+// ErrOnlyReads means that this node is led to a MySQL server that only reads (read_only), and
+// that may lack what others have written since. Such a server can change nothing, and cannot
+// say that something is not there: what needs either fails. Other calls are answered from it.
+var ErrOnlyReads = errors.New("the MySQL server only reads (read_only)")
+
 // refusal is an error that is an answer, not a fault.
 type refusal string
 

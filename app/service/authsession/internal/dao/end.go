@@ -2,6 +2,7 @@ package dao
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func (d *Dao) endBatches(ctx context.Context, list []logins.Login, how ending, g
 			}
 			done = nil
 			if how.goOn != nil {
-				if more, err := how.goOn(ctx, tx); err != nil || !more {
+				if err := how.goOn(ctx, tx); err != nil {
 					return err
 				}
 			}
@@ -81,6 +82,9 @@ func (d *Dao) endBatches(ctx context.Context, list []logins.Login, how ending, g
 			return err
 		})
 		untold = append(untold, u)
+		if errors.Is(err, errNoMore) {
+			break
+		}
 		if err != nil {
 			return ended, fmt.Errorf("ending sessions: %w", err)
 		}
@@ -96,10 +100,15 @@ type ending struct {
 	// decide, when set, says why a login that was read under lock ends; Live: it
 	// does not.
 	decide func(*logins.Login) logins.Reason
-	// goOn, when set, says in the transaction of each batch, before it reads what it is to
-	// end, whether anything is to end still.
-	goOn func(ctx context.Context, tx *Tx) (bool, error)
+	// goOn, when set, is asked in the transaction of each batch, before it reads what it is to
+	// end. errNoMore: nothing is to end any more.
+	goOn func(ctx context.Context, tx *Tx) error
 }
+
+// errNoMore ends a transaction in which there is nothing to do any more, and the batches after
+// it. It is an error so that what the transaction has written to find out goes, too: the row of
+// settings with which a user is locked would outlive the user, where they were erased meanwhile.
+var errNoMore = errors.New("nothing is to end any more")
 
 // lockedRow is what may change while a login is not locked.
 type lockedRow struct {

@@ -60,11 +60,14 @@ func (d *Dao) keyAfter(ctx context.Context, r lease.Read, id int64) (*Key, error
 	if err != nil {
 		return nil, err
 	}
-	if k == nil || k.ExpiresAt != 0 && k.ExpiresAt <= d.Now() {
+	if k == nil || d.isOver(k) {
 		return nil, ErrNotFound
 	}
 	return k, nil
 }
+
+// isOver reports whether a key's time is over.
+func (d *Dao) isOver(k *Key) bool { return k.ExpiresAt != 0 && k.ExpiresAt <= d.Now() }
 
 // knownKey returns a key from the cache or MySQL; nil when there is none.
 func (d *Dao) knownKey(ctx context.Context, r lease.Read, id int64) (*Key, error) {
@@ -91,6 +94,10 @@ func (d *Dao) keyLoader(id int64) lease.Loader[cachedKey] {
 }
 
 // loadKey returns nil when there is no such key. Store: the cache may have it.
+//
+// A server that only reads has no last word on a temp key that is bound to nothing there, or
+// whose time is over: the bind, or the longer life that comes with it, may be on the new
+// primary. A client that is told so throws a key away that is good.
 func (d *Dao) loadKey(ctx context.Context, id int64) (k *Key, store bool, err error) {
 	var row keyRow
 	store, err = readRow(ctx, d.conn, &row, keyColumns, id)
@@ -113,6 +120,9 @@ func (d *Dao) loadKey(ctx context.Context, id int64) (k *Key, store bool, err er
 		if row.Bound != 0 {
 			k.ExpiresAt = row.Bound
 		}
+	}
+	if !store && (k.Type != Permanent && k.PermAuthKeyID == 0 || d.isOver(k)) {
+		return nil, false, fmt.Errorf("auth key: %w", ErrOnlyReads)
 	}
 	return k, store, nil
 }

@@ -3,7 +3,6 @@ package dao
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,9 +44,6 @@ func (l ledger) Remember(ctx context.Context, keys []string) error {
 	return l.d.remember(ctx, l.d.conn, keys)
 }
 
-// errOnlyReads means that a server only reads: it may lack what others have written.
-var errOnlyReads = errors.New("the MySQL server only reads (read_only)")
-
 // Listed implements lease.Ledger. It comes twice a second, too often for the log
 // of statements. What a server that only reads has is no look: the ledger of the primary
 // may have more, or less.
@@ -68,7 +64,7 @@ func (l ledger) Listed(ctx context.Context, limit int) (entries []lease.Entry, e
 		entries = append(entries, e)
 	}
 	if server.onlyReads {
-		return nil, errOnlyReads
+		return nil, ErrOnlyReads
 	}
 	return entries, rows.Err()
 }

@@ -171,8 +171,10 @@ func (d *Dao) loadLogin(ctx context.Context, perm int64) (l *Login, store bool, 
 	if err != nil {
 		return nil, false, fmt.Errorf("login: %w", err)
 	}
-	if row.UserID == 0 && !store { // who signed in since would be logged out
-		return nil, false, fmt.Errorf("login: %w", errOnlyReads)
+	// Who signed in since would be logged out, and who gave the second factor since be asked
+	// for it again.
+	if !store && (row.UserID == 0 || row.HasPending != 0) {
+		return nil, false, fmt.Errorf("login: %w", ErrOnlyReads)
 	}
 	l = &Login{}
 	if row.HasClient != 0 {

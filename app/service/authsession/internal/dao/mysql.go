@@ -27,7 +27,7 @@ const (
 func newConn(db *sql.DB) sqlx.SqlConn {
 	return sqlx.NewSqlConnFromDB(db, sqlx.WithAcceptable(func(err error) bool {
 		var answer *mysql.MySQLError
-		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, errSignedIn) || errors.Is(err, errOnlyReads) || errors.Is(err, dblock.ErrTaken) || errors.Is(err, context.Canceled)
+		return errors.As(err, &answer) || errors.As(err, new(refusal)) || errors.Is(err, ErrNotFound) || errors.Is(err, errSignedIn) || errors.Is(err, errNoMore) || errors.Is(err, ErrOnlyReads) || errors.Is(err, dblock.ErrTaken) || errors.Is(err, context.Canceled)
 	}))
 }
 
@@ -108,12 +108,12 @@ func again(ctx context.Context, transaction func() error) error {
 // lost reports whether a transaction has left nothing behind and may do better
 // the next time. ErrBadConn is what the driver makes of a statement that it did
 // not send, or that a server refused because it only reads, where a transaction does not
-// even begin (errOnlyReads): after a switch of the primary, a new connection leads to the
+// even begin (ErrOnlyReads): after a switch of the primary, a new connection leads to the
 // new one.
 func lost(err error) bool {
 	var answer *mysql.MySQLError
 	return !errors.Is(err, ErrUnknown) && (errors.As(err, &answer) && slices.Contains(retried, answer.Number) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, errOnlyReads))
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, ErrOnlyReads))
 }
 
 // isLocked reports whether a statement did not get a lock.

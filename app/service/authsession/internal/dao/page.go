@@ -89,6 +89,28 @@ func (d *Dao) Page(ctx context.Context, w Wanted, after Position, limit int) (li
 	return list, until, nil
 }
 
+// firstLooks is how many records are looked at in one statement where one is wanted.
+const firstLooks = 20
+
+// First returns the first record of the list that w selects; ErrNotFound where there is none.
+// That a server that only reads has none is no answer: one may have begun since, and a user
+// who is logged in would pass for one who is not.
+func (d *Dao) First(ctx context.Context, w Wanted) (Record, error) {
+	ctx, server := askServer(ctx)
+	for after := Top; ; {
+		list, next, err := d.Page(ctx, w, after, firstLooks)
+		switch {
+		case err != nil:
+			return Record{}, err
+		case len(list) > 0:
+			return list[0], nil
+		case next == nil:
+			return Record{}, orNotFound(server.lacks(0, nil))
+		}
+		after = *next // logins that a stock node did not classify were of another type
+	}
+}
+
 // source is a table with records. Its rows are numbered from 1 on; sign makes them
 // the IDs of records.
 type source struct {

@@ -56,7 +56,10 @@ type mysqlConn interface {
 	driver.Validator
 }
 
-// role is what a statement's connection said of its server.
+// role is what the connections of statements said of their servers: onlyReads, that one of
+// them only reads. Of several statements each may have another connection. Were the last one's
+// word all that counts, a look into two tables, of which the former primary has answered the
+// first, would pass for one into the primary.
 type role struct{ onlyReads bool }
 
 type asksServer struct{}
@@ -132,7 +135,7 @@ func (c *primaryConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.T
 	case err != nil:
 		return nil, err
 	case onlyReads:
-		return nil, errOnlyReads
+		return nil, ErrOnlyReads
 	}
 	tx, err := c.mysqlConn.BeginTx(ctx, o)
 	return tx, c.judge(err)
@@ -154,13 +157,13 @@ func (c *primaryConn) QueryContext(ctx context.Context, query string, args []dri
 	if asks || decides {
 		onlyReads, err := c.onlyReads(ctx)
 		if asks {
-			server.onlyReads = onlyReads
+			server.onlyReads = server.onlyReads || onlyReads
 		}
 		switch {
 		case err != nil:
 			return nil, err
 		case onlyReads && decides:
-			return nil, errOnlyReads
+			return nil, ErrOnlyReads
 		}
 	}
 	rows, err := c.mysqlConn.QueryContext(ctx, query, args)

@@ -87,7 +87,6 @@ func TestANewConnectionSaysWhatItsServerDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, role := askServer(t.Context())
-			role.onlyReads = true // of an attempt before
 			c := &primaryConn{mysqlConn: tc.server}
 			_, err := c.QueryContext(ctx, "", nil)
 			require.Equal(t, tc.want, err)
@@ -95,15 +94,20 @@ func TestANewConnectionSaysWhatItsServerDoes(t *testing.T) {
 		})
 	}
 	ctx, role := askServer(t.Context())
-	c := &primaryConn{mysqlConn: server{readOnly: int64(1)}, again: true}
-	_, err := c.QueryContext(ctx, "", nil)
-	require.NoError(t, err)
-	require.False(t, role.onlyReads, "it was asked when it was taken")
-	c = &primaryConn{mysqlConn: server{readOnly: int64(1)}}
-	_, err = c.QueryContext(Deciding(t.Context()), "", nil)
-	require.ErrorIs(t, err, errOnlyReads)
+	said := func(c *primaryConn) bool {
+		_, err := c.QueryContext(ctx, "", nil)
+		require.NoError(t, err)
+		return role.onlyReads
+	}
+	require.False(t, said(&primaryConn{mysqlConn: server{readOnly: int64(1)}, again: true}), "it was asked when it was taken")
+	require.True(t, said(&primaryConn{mysqlConn: server{readOnly: int64(1)}}))
+	require.True(t, said(&primaryConn{mysqlConn: server{readOnly: int64(0)}}), "a later statement does not speak for the first")
+	require.True(t, said(&primaryConn{mysqlConn: server{readOnly: int64(0)}, again: true}))
+	c := &primaryConn{mysqlConn: server{readOnly: int64(1)}}
+	_, err := c.QueryContext(Deciding(t.Context()), "", nil)
+	require.ErrorIs(t, err, ErrOnlyReads)
 	_, err = c.BeginTx(t.Context(), driver.TxOptions{})
-	require.ErrorIs(t, err, errOnlyReads)
+	require.ErrorIs(t, err, ErrOnlyReads)
 }
 
 // node is a connection to a node of a Galera cluster.
@@ -199,7 +203,7 @@ func TestARowOfAReplicaIsReadAgain(t *testing.T) {
 		"a replica, twice":         {rowsOf{itself: answer{readOnly: "1"}, asked: answer{readOnly: "OFF", replica: true}}, false, nil, []string{itself, asked}},
 		"a replica has no row":     {rowsOf{itself: answer{err: none}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
 		"no row":                   {rowsOf{itself: answer{err: none}, asked: answer{err: none}}, true, none, []string{itself, asked}},
-		"no row of replicas":       {rowsOf{itself: answer{err: none}, asked: answer{err: none, replica: true}}, false, errOnlyReads, []string{itself, asked}},
+		"no row of replicas":       {rowsOf{itself: answer{err: none}, asked: answer{err: none, replica: true}}, false, ErrOnlyReads, []string{itself, asked}},
 		"a proxy of its own":       {rowsOf{itself: answer{err: &mysql.MySQLError{Number: 1193}}, asked: answer{readOnly: "OFF"}}, true, nil, []string{itself, asked}},
 		"a connection that is cut": {rowsOf{itself: answer{err: fault}, asked: answer{err: fault}}, true, fault, []string{itself, asked}},
 	} {
@@ -212,10 +216,15 @@ func TestARowOfAReplicaIsReadAgain(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	rows := &rowsOf{itself: answer{err: context.Canceled}}
-	_, err := readRow(ended, rows, new(ofServer), "1")
-	require.ErrorIs(t, err, context.Canceled)
-	require.Len(t, rows.queries, 1, "nobody waits for the second")
+	for name, first := range map[string]answer{
+		"an error": {err: context.Canceled}, "no row, of whatever server": {err: none}, "a row of a replica": {readOnly: "1"},
+	} {
+		rows := &rowsOf{itself: first}
+		_, err := readRow(ended, rows, new(ofServer), "1")
+		require.ErrorIs(t, err, context.Canceled, name)
+		require.NotErrorIs(t, err, none, name)
+		require.Len(t, rows.queries, 1, "nobody waits for the second")
+	}
 }
 
 // What Redis does not know costs one round trip to MySQL, not one for each of: to ask

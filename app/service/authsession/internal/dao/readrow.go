@@ -29,19 +29,20 @@ type rowQuerier interface {
 // Writes reports whether what it returns, ErrNoRows too, is what a server that writes has.
 // Else it may be old: while there is no primary, or for as long as this node is led to the
 // former one. Then it is an answer, and nothing to keep. What such a server lacks may be new,
-// so it is no answer but errOnlyReads: a client whose key is said to be unknown drops it.
+// so it is no answer but ErrOnlyReads: a client whose key is said to be unknown drops it. Nor
+// is it one where the caller has no time left to ask once more: then that is the error.
 func readRow(ctx context.Context, q rowQuerier, row interface{ onlyReads() bool }, columns string, args ...any) (writes bool, err error) {
 	err = q.QueryRowCtx(context.WithValue(ctx, asksItself{}, true), row, "SELECT @@GLOBAL.read_only AS read_only, "+columns, args...)
 	if err == nil && !row.onlyReads() {
 		return true, nil
 	}
 	if ctx.Err() != nil {
-		return false, err
+		return false, ctx.Err()
 	}
 	ctx, server := askServer(ctx)
 	err = q.QueryRowCtx(ctx, row, "SELECT 'OFF' AS read_only, "+columns, args...)
 	if server.onlyReads && errors.Is(err, sql.ErrNoRows) {
-		err = errOnlyReads
+		err = ErrOnlyReads
 	}
 	return !server.onlyReads, err
 }

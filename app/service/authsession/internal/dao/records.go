@@ -245,7 +245,7 @@ func (d *Dao) WithHash(ctx context.Context, hash int64) ([]Record, error) {
 // reads lacks may be new (readRow).
 func (r *role) lacks(n int, err error) error {
 	if err == nil && n == 0 && r.onlyReads {
-		return errOnlyReads
+		return ErrOnlyReads
 	}
 	return err
 }

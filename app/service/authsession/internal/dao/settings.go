@@ -22,11 +22,16 @@ type policyRow struct {
 
 const selectPolicy = "SELECT authorization_ttl_days, strategy, limit_n FROM auth_user_settings WHERE user_id = ?"
 
-// Policy returns a user's own settings.
+// Policy returns a user's own settings. That there are none is no answer of a server that only
+// reads: they may have been made since, and who writes back what was read would undo them.
 func (d *Dao) Policy(ctx context.Context, userID int64) (logins.Policy, error) {
+	ctx, server := askServer(ctx)
 	var row policyRow
 	err := d.conn.QueryRowCtx(ctx, &row, selectPolicy, userID)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) {
+		err = server.lacks(0, nil)
+	}
+	if err != nil {
 		return logins.Policy{}, fmt.Errorf("user settings: %w", err)
 	}
 	return logins.Policy(row), nil

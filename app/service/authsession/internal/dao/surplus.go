@@ -108,12 +108,15 @@ func (d *Dao) endRest(ctx context.Context, began time.Time, own logins.Login, re
 		}
 		return how.why
 	}
-	how.goOn = func(ctx context.Context, tx *Tx) (bool, error) {
+	how.goOn = func(ctx context.Context, tx *Tx) error {
 		if _, err := lockUser(ctx, tx, own.UserID); err != nil {
-			return false, err
+			return err
 		}
 		live, err := lockLive(ctx, tx, []loginOn{{ID: own.ID}}) // no plain read may come before the locks of end
-		return len(live) > 0, err
+		if err == nil && len(live) == 0 {
+			err = errNoMore
+		}
+		return err
 	}
 	deadline, bounded := ctx.Deadline()
 	ended, err := d.endBatches(ctx, rest, how, func() bool {

@@ -145,7 +145,8 @@ func (s *store) signedIn(d *Dao, perm int64) logins.Login {
 
 // Between a sign-in and the end of the rest another one came, on a key of the rest: it went
 // on with that login, ended the first one's, as the policy has it, and then lost its own. The
-// user was logged in nowhere.
+// user was logged in nowhere. The look whether there is more to end leaves no trace: a user who
+// was erased meanwhile had settings again, for ever.
 func TestASignInThatWasEndedEndsNothing(t *testing.T) {
 	s, d := crowded(t)
 	live, err := d.LiveOf(t.Context(), 777)
@@ -156,8 +157,27 @@ func TestASignInThatWasEndedEndsNothing(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.End(t.Context(), []Record{onKey}, logins.ConcurrentLogin, By{})
 	require.NoError(t, err)
+	s.exec("DELETE FROM auth_user_settings")
 	require.Empty(t, d.endRest(t.Context(), time.Now(), own, facts(live)))
 	require.Equal(t, []int64{10, 20, 30, 40, 50, 60, 70, 80}, s.liveKeys())
+	require.Equal(t, []int64{0}, s.numbers("SELECT COUNT(*) FROM auth_user_settings"))
+}
+
+// Where nothing is to end any more, no other batch begins, and the transaction is neither
+// repeated nor a fault of MySQL, of which many would have go-zero's breaker refuse statements.
+func TestWhereNothingIsToEndAnyMoreItEnds(t *testing.T) {
+	s := newStore(t)
+	d := s.nodes[0]
+	asked := 0
+	how := ending{goOn: func(context.Context, *Tx) error { asked++; return errNoMore }}
+	for range 100 {
+		asked = 0
+		ended, err := d.endBatches(t.Context(), make([]logins.Login, endBatch+1), how, func() bool { return true })
+		require.NoError(t, err)
+		require.Empty(t, ended)
+		require.Equal(t, 1, asked)
+	}
+	require.Zero(t, d.cache.Owed())
 }
 
 // So it was with a policy that lets several logins stay: one of the rest that signs in again

@@ -15,23 +15,15 @@ func (m *Manager) FindLast(ctx context.Context, f Filter) (Session, error) {
 	if f.UserID == 0 { // all users' would be searched
 		return Session{}, ErrNotFound
 	}
-	wanted := f.wanted()
-	for after := dao.Top; ; {
-		records, next, err := m.dao.Page(ctx, wanted, after, findPage)
-		switch {
-		case err != nil:
-			return Session{}, err
-		case len(records) > 0:
-			return session(&records[0]), nil
-		case next == nil:
-			return Session{}, ErrNotFound
-		}
-		after = *next // logins that a stock node did not classify were of another type
+	found, err := m.dao.First(ctx, f.wanted())
+	switch {
+	case errors.Is(err, dao.ErrNotFound):
+		return Session{}, ErrNotFound
+	case err != nil:
+		return Session{}, err
 	}
+	return session(&found), nil
 }
-
-// findPage is how many records of a user are looked at in one statement.
-const findPage = 20
 
 // Exists reports whether the session with a hash is live, and, unless userID is
 // 0, that user's. One that has expired is live until it is ended, which its next

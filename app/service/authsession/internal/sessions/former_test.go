@@ -1,14 +1,9 @@
 package sessions_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"net"
-	"sync/atomic"
 	"testing"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/core"
@@ -20,36 +15,14 @@ import (
 	pb "github.com/tgsession/tgsession/proto/authsession"
 )
 
-// formerly is a connection to a server that says of itself that it only reads.
-type formerly struct {
-	net.Conn
-	now *atomic.Bool
-}
-
-func (c formerly) Write(b []byte) (int, error) {
-	if asked := []byte("@@GLOBAL.read_only"); c.now.Load() {
-		b = bytes.ReplaceAll(b, asked, append([]byte("1"), bytes.Repeat([]byte(" "), len(asked)-1)...))
-	}
-	return c.Conn.Write(b)
-}
-
 // A node that is led to the former primary found none of the logins that were made on the new
 // one since: whatever was to end them succeeded, and they lived on.
 func TestAFormerPrimaryEndsNothing(t *testing.T) {
 	w := newWorld(t, nil)
 	key, hash := w.signIn(777, "phone")
-	var former atomic.Bool
 	conf := w.conf
-	c, err := mysql.ParseDSN(testenv.DSN(t, true)) // it has nothing of what was written since
-	require.NoError(t, err)
-	network := c.Net
-	mysql.RegisterDialContext("former", func(ctx context.Context, addr string) (net.Conn, error) {
-		c, err := new(net.Dialer).DialContext(ctx, network, addr)
-		return formerly{c, &former}, err
-	})
-	t.Cleanup(func() { mysql.DeregisterDialContext("former") })
-	c.Net = "former"
-	conf.Mysql.DSN = c.FormatDSN()
+	dsn, former := testenv.FormerPrimary(t, testenv.DSN(t, true)) // it has nothing of what was written since
+	conf.Mysql.DSN = dsn
 	db, err := dao.OpenMysql(t.Context(), svc.Pool(conf.Mysql), false)
 	require.NoError(t, err)
 	node, err := svc.New(t.Context(), conf, db, w.clock.Now)
@@ -116,6 +89,18 @@ func TestAFormerPrimaryEndsNothing(t *testing.T) {
 		},
 		"a session that is looked for": func() error {
 			_, err := m.Get(ctx, hash)
+			return err
+		},
+		"the last session of a user": func() error {
+			_, err := m.FindLast(ctx, sessions.Filter{UserID: 777})
+			return err
+		},
+		"whether a user has a session": func() error {
+			_, err := m.ExistsOf(ctx, sessions.Filter{UserID: 777})
+			return err
+		},
+		"the settings of a user": func() error {
+			_, err := m.Policy(ctx, 777)
 			return err
 		},
 		"an erasure": func() error {
