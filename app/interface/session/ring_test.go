@@ -1,14 +1,21 @@
 package session
 
 import (
+	"context"
 	"encoding/binary"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
+	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
 )
 
@@ -245,5 +252,70 @@ func TestPushesFindKeysThatMove(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, second.svc.Cluster.Parked.Waiting())
 		require.True(t, second.svc.Cluster.TakeLost(key), "but the key hears of it if it comes")
+	})
+}
+
+// strictNode takes no push, for a while.
+type strictNode struct {
+	session.UnimplementedRPCSessionServer
+	refuses atomic.Bool
+	got     chan string // the mark of each push
+}
+
+func (n *strictNode) SessionPushUpdatesData(ctx context.Context, _ *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
+	if n.refuses.Load() {
+		return nil, status.Error(500, "INTERNAL_SERVER_ERROR")
+	}
+	n.got <- metadata.ValueFromIncomingContext(ctx, "x-session-forwarded")[0]
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
+}
+
+// A push that the node of its key does not take, or that finds no room on the way there, is
+// kept, and sent again. It was refused: sync forgot it, and nobody told the client.
+func TestPushesThatCannotBeSentOnAreKept(t *testing.T) {
+	c := startCluster(t)
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 200 * time.Millisecond })
+	strict := &strictNode{got: make(chan string, 2)}
+	c.serve("strict", func(g *grpc.Server) { session.RegisterRPCSessionServer(g, strict) })
+	a.svc.Cluster.Update([]string{a.Address(), c.addr["strict"]})
+	key := keyOf(t, a, c.addr["strict"])
+	push := func(t *testing.T) {
+		t.Helper()
+		_, err := a.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: key, Updates: []byte("u")})
+		require.NoError(t, err)
+		require.NotZero(t, a.svc.Cluster.Parked.Waiting())
+	}
+	t.Run("its node does not take it", func(t *testing.T) {
+		strict.refuses.Store(true)
+		push(t)
+		strict.refuses.Store(false)
+		require.Equal(t, "2", <-strict.got, "it has come a second way, and goes no further")
+	})
+	t.Run("there is no room", func(t *testing.T) {
+		thaw := make(chan struct{})
+		let := sync.OnceFunc(func() { close(thaw) })
+		defer let()
+		var sent sync.WaitGroup
+		block := func(began func()) (err error) {
+			sent.Add(1)
+			a.svc.Cluster.SendOn(key, 0, c.addr["strict"], func(e error) {
+				err = e
+				sent.Done()
+			}, func(context.Context, session.RPCSessionClient) error {
+				began()
+				<-thaw
+				return nil
+			})
+			return err // of one that is refused
+		}
+		began := make(chan struct{})
+		_ = block(func() { close(began) })
+		<-began
+		for block(func() {}) == nil { // until its lane is full
+		}
+		push(t)
+		let()
+		require.Equal(t, "2", <-strict.got)
+		sent.Wait()
 	})
 }

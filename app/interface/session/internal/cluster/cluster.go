@@ -40,7 +40,9 @@ type Cluster struct {
 	offers  *lane.Pool // and keys that were offered
 	moving  lane.Busy
 	pauses  pauses
-	lost    losses
+	lost    losses      // of this node's keys
+	untold  losses      // of other nodes' keys
+	tells   atomic.Bool // tellOwners is due
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
@@ -207,6 +209,7 @@ func (c *Cluster) converge(epoch uint32) {
 	c.converging.Lock()
 	defer c.converging.Unlock()
 	c.release()
+	c.lostElsewhere()
 	c.converged.Store(epoch) // before the keys are told: one that comes meanwhile came late enough
 	if !c.Left() {
 		c.keys.Converged()
@@ -326,6 +329,15 @@ func (c *Cluster) LeaveRing() {
 		c.release()
 	}
 	c.Parked.Reroute()
+	c.lostElsewhere()
+	c.tell(lostKeys)
+}
+
+// SendLast sends what waits for other nodes once more, when this node is about to end: pushes
+// that did not arrive, and word of updates that were let go.
+func (c *Cluster) SendLast() {
+	c.Parked.Reroute()
+	c.tell(lostKeys)
 }
 
 // StopMoves forgets what is still to be done about keys that moved.

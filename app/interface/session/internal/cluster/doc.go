@@ -29,6 +29,9 @@
 //	              │ longer                        │ may have it (takeOver). Then they are let
 //	              │                               │ go, and a key that comes is told (TakeLost)
 //
+// Where updates are let go for a key that is another node's, that node is told, until it has
+// heard of it (tellOwners): the client listens there, and this node may never see the key.
+//
 // Who has been an owner a moment ago is known from past rings; a node that joins asks
 // who would own the key without it, and without others that may have joined in the same
 // moment; and one that gets a request for a key that is another node's by its own ring asks

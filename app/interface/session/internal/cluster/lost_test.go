@@ -187,6 +187,8 @@ func TestLossesAreBounded(t *testing.T) {
 	require.False(t, l.take(lostKeys+1, 0), "it has been told")
 	require.True(t, l.take(7, later-1), "its updates were let go again and again")
 	require.False(t, l.take(2*lostKeys-1, later), "no node brings it any more")
+	require.Empty(t, l.takeIf(lostKeys, later, func(int64) bool { return true }))
+	require.Equal(t, []int64{lostKeys + 2}, l.takeIf(1, 0, func(key int64) bool { return key > lostKeys+1 }))
 	l.note(1, later, 2*later)
 	require.Len(t, l.keys, 1, "what is over takes no room")
 	require.Equal(t, 1, l.order.Len())

@@ -151,6 +151,12 @@ func refuses(err error) bool { return keeps(err) || is(err, rpcerr.ErrNodeStrang
 // keeps reports whether a node takes a key for its own.
 func keeps(err error) bool { return is(err, rpcerr.ErrKeyStays) }
 
+// IsFull reports whether another node says that the key has no room for what was sent. A node
+// that sheds load has the same code, and has not looked at the key.
+func IsFull(err error) bool {
+	return is(err, rpcerr.ErrChannelFull) && status.Convert(err).Message() == rpcerr.ErrChannelFull.Message
+}
+
 func is(err error, want *rpcerr.Error) bool {
 	return status.Code(err) == codes.Code(uint32(want.Code)) //nolint:gosec // positive
 }

@@ -28,7 +28,7 @@ type Push struct {
 	// Expect asks the nodes for the key that may have it; it is then where Deliver gives
 	// the push to. False: none may.
 	Expect func() bool
-	// Lost hears that the push is let go.
+	// Lost hears that the push is let go. Its key may have come in this moment.
 	Lost func()
 	// SendOn gives it to another node, and calls done once, then or later.
 	SendOn func(owner string, done func(error))
@@ -73,8 +73,7 @@ func NewParking(owner func(key int64) (node string, mine bool), keep time.Durati
 func (k *Parking) Keep(p Push) {
 	if !k.room.Take(p.Size + parkedExtra) {
 		metrics.Strays.Inc("full")
-		p.Lost()
-		p.Deliver() // as in drop
+		p.Lost() // it is not delivered: where the key is away still, it would come back here at once, without end
 		return
 	}
 	metrics.Strays.Inc("kept")

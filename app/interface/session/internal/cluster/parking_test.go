@@ -158,7 +158,7 @@ func TestParkingIsBounded(t *testing.T) {
 	require.LessOrEqual(t, w.k.Waiting(), parkedBytes, "what is small takes room, too")
 	w.events, w.comes = nil, true
 	w.keep("last", 0)
-	require.Equal(t, []string{"last lost", "last delivered"}, w.events, "to a key that comes in this moment")
+	require.Equal(t, []string{"last lost"}, w.events, "a key that comes in this moment is told by Lost")
 	w.events, w.here = nil, false
 	w.pass()
 	require.Zero(t, w.k.Waiting())

@@ -50,7 +50,8 @@ func (a *actor) isDoubted(node string) bool {
 
 // resolve ends a doubt with what another node had of the key; nil: nothing. Where a node
 // gave no answer the client may have missed updates, and is told so. Where one has the key
-// and is its owner, the doubt stays: what waits for the life that goes on is sent there.
+// and is its owner, the doubt stays: what waits for the life that goes on is sent there, and
+// a third node that has asked for the key does not get the life that stood still.
 func (a *actor) resolve(st *session.KeyState, err error) {
 	if st != nil {
 		a.succeed(st)
@@ -59,8 +60,12 @@ func (a *actor) resolve(st *session.KeyState, err error) {
 	moved := new(MovedError)
 	isMoved := errors.As(err, &moved)
 	a.mu.Lock()
+	var takers []taker
+	if isMoved {
+		takers = a.turnAway()
+	}
 	for isMoved {
-		after := a.takeForAnother()
+		after := a.takeAfter()
 		if len(after) == 0 {
 			break
 		}
@@ -75,22 +80,42 @@ func (a *actor) resolve(st *session.KeyState, err error) {
 	}
 	idle := a.rouse()
 	a.mu.Unlock()
+	for _, t := range takers {
+		t.done(nil)
+	}
 	if idle {
 		a.m.o.Spawn.Start(a.runLoop)
 	}
 }
 
-// takeForAnother takes the inputs from outside out of the mailbox. a.mu is held.
-func (a *actor) takeForAnother() (taken []sess.Input) {
+// turnAway takes out of the mailbox that other nodes have asked for the key, and returns
+// them. It does nothing where the machine has been told of one of them, or is about to be.
+// a.mu is held.
+func (a *actor) turnAway() (takers []taker) {
+	untold := 0
+	for _, in := range a.sessionDataChan {
+		if isHandOff(in) {
+			untold++
+		}
+	}
+	if untold == 0 || untold != len(a.parted.takers) {
+		return nil
+	}
+	a.sessionDataChan = slices.DeleteFunc(a.sessionDataChan, isHandOff)
+	return a.takers()
+}
+
+// takeAfter takes out of the mailbox what is sent after the life that goes on. a.mu is held.
+func (a *actor) takeAfter() (taken []sess.Input) {
 	var rest []sess.Input
 	for _, in := range a.sessionDataChan {
-		if forAnother(in) {
+		if goesAfter(in) {
 			taken = append(taken, in)
 		} else {
 			rest = append(rest, in)
 		}
 	}
-	a.sessionDataChan, a.waiting = rest, load{}
+	a.sessionDataChan, a.waiting, a.pushesLost = rest, load{}, false
 	return taken
 }
 
@@ -139,11 +164,17 @@ func (m *Manager) replace(a, next *actor) bool {
 	return true
 }
 
-// forNext reports whether an input is for the life of a key, not for what the node itself
-// did in another one.
+// goesAfter reports whether an input is for the life of a key wherever that is, and not for
+// what the node itself did in another one.
+func goesAfter(in sess.Input) bool {
+	_, lost := in.(*sess.PushesLost)
+	return lost || forAnother(in)
+}
+
+// forNext is goesAfter for a life that goes on here. It is for that also if the sessions of a
+// temp key were bound to the key: the client's next packet would begin them anew there, and
+// what they have done be done again.
 func forNext(in sess.Input) bool {
-	if _, lost := in.(*sess.PushesLost); lost {
-		return true
-	}
-	return forAnother(in)
+	_, adopts := in.(*sess.Adopt)
+	return adopts || goesAfter(in)
 }

@@ -323,6 +323,10 @@ func (a *actor) arriveOrAsk(st *session.KeyState, err error) { a.begin(st, err, 
 func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 	machine := a.imported(st)
 	moved := new(MovedError)
+	var former []string
+	if hasty && err != nil {
+		former = a.m.o.Cluster.Former(a.key)
+	}
 	a.mu.Lock()
 	switch {
 	case machine != nil:
@@ -339,18 +343,25 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 			a.m.sendAfter(a.key, moved.To, in)
 		}
 		a.leaveMap()
+		if a.m.o.Cluster.TakeLost(a.key) {
+			a.m.o.Cluster.OnGap(a.key)
+		}
 		return
 	case a.onlyUpdatesWait():
 		homeless := slices.DeleteFunc(a.withdraw(), isHandOff)
 		a.mu.Unlock()
 		a.leaveMap()
 		for _, in := range homeless {
+			if _, lost := in.(*sess.PushesLost); lost {
+				a.m.o.Cluster.OnGap(a.key)
+				continue
+			}
 			a.m.o.Cluster.Homeless(a.key, in)
 		}
 		return
-	case hasty && err != nil:
+	case hasty && err != nil && len(former) > 0:
 		a.mu.Unlock()
-		a.m.o.Cluster.Fetch(a.key, a.m.o.Cluster.Former(a.key), true, a.arrive)
+		a.m.o.Cluster.Fetch(a.key, former, true, a.arrive)
 		return
 	default:
 		machine = a.m.o.New(a.key, false)
@@ -378,13 +389,15 @@ func (a *actor) leaveMap() {
 	for _, t := range a.takeTakers() {
 		t.done(nil)
 	}
+	a.m.drained(a) // it may have been let go, or asked to drain, while it waited
 }
 
-// onlyUpdatesWait reports whether nothing waits for a key but updates and nodes that asked
-// for it. a.mu is held.
+// onlyUpdatesWait reports whether nothing waits for a key but updates, word of some that were
+// let go, and nodes that asked for it. a.mu is held.
 func (a *actor) onlyUpdatesWait() bool {
 	for _, in := range a.sessionDataChan {
-		if !sess.IsPush(in) && !isHandOff(in) {
+		_, lost := in.(*sess.PushesLost)
+		if !lost && !sess.IsPush(in) && !isHandOff(in) {
 			return false
 		}
 	}

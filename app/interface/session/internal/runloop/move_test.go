@@ -1,6 +1,7 @@
 package runloop
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -301,10 +302,12 @@ func TestArrival(t *testing.T) {
 			[]sess.Input{&sess.Data{Salt: 1}, &sess.PushesLost{}},
 			[]string{"1 after to b: data 1", "1 gap"},
 		},
-		"updates were let go before it came":   {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: PushesLost", "1: updates u"}},
-		"updates were let go before it began":  {nil, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
-		"updates were let go, and more follow": {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
-		"updates for its past":                 {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
+		"updates were let go, another is its owner": {nil, &MovedError{"b"}, []sess.Input{&sess.Data{Salt: 1}}, []string{"1 after to b: data 1", "1 gap"}},
+		"updates were let go before it came":        {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: PushesLost", "1: updates u"}},
+		"updates were let go before it began":       {nil, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
+		"updates were let go, and more follow":      {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
+		"only word of updates that were let go":     {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}, &sess.PushesLost{}}, []string{"1 homeless: updates u", "1 gap"}},
+		"updates for its past":                      {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := newMoving()
@@ -343,6 +346,44 @@ func TestArrival(t *testing.T) {
 			require.Equal(t, c.want, cl.take())
 		})
 	}
+}
+
+// A key that only updates came for is asked for once more, with patience, when its client has
+// spoken meanwhile and a node gave no answer. If no node may have it any more by then, the key
+// begins, and its client hears that updates may be missing: nobody was asked, and it did not.
+func TestAKeyThatNobodyMayHaveAnyMore(t *testing.T) {
+	cl := newMoving()
+	cl.former = []string{"a"}
+	var arrived func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
+	n := newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
+	}, func(o *Options) { o.Cluster = cl })
+	require.True(t, n.Expect(1))
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	cl.former = nil
+	cl.fetch = func(func(*session.KeyState, error)) { t.Error("there is nobody to ask") }
+	arrived(nil, ErrNoAnswer)
+	n.Wait()
+	require.Equal(t, []string{"1: data 1", "1: PushesLost"}, cl.take())
+}
+
+// A key is let go while it is on its way, and turns out to be another node's. A node that
+// stopped waited for it in vain, for all of the time that it had.
+func TestAKeyThatIsLetGoWhileItIsOnItsWay(t *testing.T) {
+	cl := newMoving()
+	cl.former = []string{"a"}
+	var arrived func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
+	n := newNode(t, nil, func(o *Options) { o.Cluster = cl })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	require.Equal(t, 1, n.Release([]int64{1}))
+	arrived(nil, &MovedError{"b"})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := n.Drain(ctx)
+	require.NoError(t, err)
+	n.Wait()
 }
 
 // A packet that waits for its key came when it was taken, not when the key had come: a

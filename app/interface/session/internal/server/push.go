@@ -2,9 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -55,7 +57,7 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 	if hop.Unmarked() {
 		s.svc.Pushed(updates(in))
 		if owner := s.ownerOf(permAuthKeyID); owner != "" {
-			s.pushOn(permAuthKeyID, owner, in, done)
+			s.pushOn(permAuthKeyID, owner, in, hop, done)
 			return
 		}
 	}
@@ -72,12 +74,15 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 		// The key may have come in this moment, too early to find that.
 		_, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
-	if err == nil {
-		done(nil)
-		return
+	moved := new(runloop.MovedError)
+	switch {
+	case !errors.As(err, &moved):
+		done(asStatus(err))
+	case hop == cluster.Final: // it has come from there; who sent it tries again
+		done(errInternal)
+	default:
+		s.pushOn(permAuthKeyID, moved.To, in, hop, done)
 	}
-	sendOn, size := cluster.Request(permAuthKeyID, in)
-	s.end(err, place{key: permAuthKeyID}, size, hop, done, sendOn)
 }
 
 // updates are the encoded updates that an input brings; nil: it brings none.
@@ -91,15 +96,23 @@ func updates(in sess.Input) []byte {
 	return nil
 }
 
-// pushOn sends a push on to the owner of its key. One that does not answer may only just
+// pushOn sends a push on to the node that has its key. One that does not answer may only just
 // have come: etcd lists it, and gRPC, which found nobody there a moment ago, tries again
-// in a second. sync would forget the push, and nobody would know that the client lacks
-// it. So it goes to the key if that is here still, or else waits until nodes agree.
-func (s *Server) pushOn(permAuthKeyID int64, owner string, in sess.Input, done func(error)) {
+// in a second. There may be no room on the way to it, or it may not have the key itself. sync
+// would forget the push, and nobody would know that the client lacks it. So it goes to the
+// key if that is here still, or else waits until nodes agree. It is passed on that the key
+// has no room for it: then its node tells the client.
+func (s *Server) pushOn(permAuthKeyID int64, to string, in sess.Input, hop cluster.Hop, done func(error)) {
 	metrics.Foreign.Inc("forwarded")
-	sendOn, size := cluster.Request(permAuthKeyID, in)
-	s.svc.Cluster.SendOn(permAuthKeyID, size, owner, func(err error) {
-		if !cluster.Unable(err) {
+	call, size := cluster.Request(permAuthKeyID, in)
+	sendOn := call
+	if hop == cluster.Forwarded {
+		sendOn = func(ctx context.Context, node session.RPCSessionClient) error {
+			return call(cluster.SendFinal(ctx), node)
+		}
+	}
+	s.svc.Cluster.SendOn(permAuthKeyID, size, to, func(err error) {
+		if err == nil || cluster.IsFull(err) {
 			done(passOn(err))
 			return
 		}

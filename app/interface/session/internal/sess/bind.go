@@ -114,52 +114,6 @@ func (w *MainAuthWrapper) handOver(h *Handover) {
 	w.gone.forget()
 }
 
-// onAdopt takes over the sessions of a temp key that was just bound: they go on
-// under its perm key (rule PFS-2).
-func (w *MainAuthWrapper) onAdopt(h *Handover) {
-	if h == nil || h.List == nil {
-		return
-	}
-	// These sessions were greeted with new_session_created under the temp key. Until
-	// now the perm key had no wrapper that would have kept updates for them, so some
-	// may be missing: the client is told to fetch the difference.
-	if w.empty() && !h.List.media() {
-		w.pushes.lose()
-	}
-	if l := w.findList(h.List.keyType, h.List.authKeyID); l != nil {
-		// The key had sessions here, though the outcome of its bind was lost elsewhere. What
-		// these were to be told goes with them, also that they are to fetch the difference.
-		w.dropList(l, EndDestroyed)
-		w.pushes.miss()
-	}
-	w.gone.inherit(h.gone, w.clocks(), w.cfg.GoneSessions)
-	for _, s := range h.List.sessions {
-		w.recall(s)
-	}
-	h.List.usedAt = w.now
-	w.addList(h.List)
-	w.makeRoom(0)
-	if w.login.state == StateUnknown {
-		w.loadState()
-	}
-	for _, s := range h.List.sessions { // told under the temp key: rule INIT-1
-		if s.layer > 0 {
-			w.profile.speaks(s.layer)
-			w.saveLayer(s.ip)
-		}
-	}
-	for _, c := range h.calls {
-		if c.s.list == nil {
-			continue
-		}
-		c.meta.PermAuthKeyID = w.permKey()
-		w.calls.add(c)
-		if c.phase <= phaseReady { // else it has been invoked, and its result is promised
-			w.gate(c)
-		}
-	}
-}
-
 // onDropTemp takes auth.dropTempAuthKeys (rule PFS-21).
 func (w *MainAuthWrapper) onDropTemp(s *session, m wire.Message, q *invocation) *RPCError {
 	r := wire.NewReader(q.body[4:])

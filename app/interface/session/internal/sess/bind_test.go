@@ -304,31 +304,6 @@ func TestHandoverWaitsForAnswers(t *testing.T) {
 	require.True(t, ok)
 }
 
-// A temp key had sessions under its perm key before those came that it had had on its own: the
-// outcome of its bind had been lost. That the push session was to be woken went with the first.
-func TestAdoptedSessionsTakeThePlaceOfOthers(t *testing.T) {
-	x := newWorld(t, true)
-	x.recv(1, tlBind(permKey))
-	bind, _ := find[*BindTempKey](x, nil)
-	x.finish(bind, nil, &RPCError{Code: -503, Message: "Timeout"})
-	x.step(&Bound{To: permKey, KeyType: TempKey, Until: 77})
-
-	y := newWorld(t, false)
-	y.now, y.serial, y.seqs, y.met = x.now, x.serial, x.seqs, x.met
-	y.state.PushSessionID = 1
-	y.under(tempKey, TempKey, 1, tlPing(1))
-	y.recv(2, y.method("updates.getState"))
-	y.answer("updates.getState", updatesState())
-	y.step(&ConnClosed{ServerID: "gw1", AuthKeyID: tempKey, SessionID: 1})
-	y.take()
-	y.step(&PushesLost{})
-	require.Equal(t, []int{-1}, pushed(y.take()), "session 2; session 1 is away")
-	y.step(&Adopt{Handover: x.adopted})
-	y.under(tempKey, TempKey, 1, tlPing(2))
-	told := slices.DeleteFunc(y.take(), func(m sent) bool { return m.SessionID != 1 })
-	require.Equal(t, []int{-1}, pushed(told))
-}
-
 // A key may be bound though its call to bind it failed: the outcome was lost on the way.
 // Its sessions move all the same once that is known, and nothing of them is done again.
 func TestBoundThoughTheOutcomeWasLost(t *testing.T) {

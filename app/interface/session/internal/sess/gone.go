@@ -40,6 +40,8 @@ type goneSessions struct {
 // bury takes in a session that has ended. Of more than most the one with the lowest
 // message id, whose memory is needed shortest, gives way.
 func (g *goneSessions) bury(gone goneSession, c clocks, most int) {
+	last, until := g.revive(gone.key, gone.id) // another life of it may be here already
+	gone.last, gone.until = max(gone.last, last), max(gone.until, until)
 	g.list = slices.DeleteFunc(g.list, func(o goneSession) bool { return !c.needed(o.last, o.until) })
 	if len(g.list) >= most {
 		i := 0
@@ -74,6 +76,11 @@ func (g *goneSessions) revive(key, id int64) (last, until int64) {
 		g.list = slices.Delete(g.list, i, i+1)
 	}
 	return last, until
+}
+
+// knows reports whether a session is remembered by its id.
+func (g *goneSessions) knows(key, id int64) bool {
+	return slices.ContainsFunc(g.list, func(o goneSession) bool { return o.key == key && o.id == id })
 }
 
 // age forgets all once none has to be remembered any more.

@@ -127,6 +127,7 @@ func (s *ServiceContext) Drain(ctx context.Context) {
 		logx.Errorf("drain: status may name this node still: %v", err)
 	}
 	// Last: a node that hangs takes time from nobody else.
+	s.Cluster.SendLast()
 	if err := within(flushTime, s.Cluster.Nodes.Wait); err != nil {
 		logx.Errorf("drain: requests still waited for other nodes: %v", err)
 	}
