@@ -118,9 +118,7 @@ func (w *MainAuthWrapper) merge(s, past *session, h *Handover) {
 			unseen = append(unseen, r)
 		}
 	}
-	for _, r := range unseen {
-		s.window.insert(w.wall, r)
-	}
+	s.window.insertAll(unseen)
 	s.window.floor, s.until = max(s.window.floor, past.window.floor), max(s.until, past.until)
 	s.lastID, s.content = max(s.lastID, past.lastID), max(s.content, past.content)
 	for _, id := range past.acks {

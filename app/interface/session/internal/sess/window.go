@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -94,6 +95,12 @@ func (w *window) insert(now int64, r received) {
 	}
 	i, _ := w.search(r.id)
 	w.ids = slices.Insert(w.ids, i, r)
+}
+
+// insertAll adds many messages that find does not know, each once.
+func (w *window) insertAll(list []received) {
+	w.ids = append(w.ids, list...)
+	slices.SortFunc(w.ids, func(a, b received) int { return cmp.Compare(a.id, b.id) })
 }
 
 // age forgets what is older than windowAge, when that frees half.
