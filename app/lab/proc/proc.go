@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"sync"
@@ -23,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/tgsession/tgsession/app/internal/loopback"
 )
 
 // Spec says what to run.
@@ -220,15 +221,14 @@ func (c *Child) WaitReady(ctx context.Context, addr string, found func(context.C
 	}
 }
 
-// FreeAddr returns a loopback address nobody listens on. Another process may
-// take it before its user does.
+// FreeAddr returns a loopback address nobody listens on, which no connection gets. Another
+// process may take it before its user does.
 func FreeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Address()
 	if err != nil {
 		return "", fmt.Errorf("proc: %w", err)
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return addr, nil
 }
 
 // WatchParent sends this process SIGTERM when its parent, which started it by
