@@ -125,11 +125,9 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool, ask []str
 		a.waiting.items++
 		a.waiting.bytes += bytes
 	}
+	a.comesBack()
 	if a.sessionDataChan == nil {
 		a.sessionDataChan = newMailbox()
-	}
-	if a.back() {
-		a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
 	}
 	if data && a.doubted {
 		ask = a.doubt(a.m.o.Cluster.Former(a.key))
@@ -165,6 +163,17 @@ func (a *actor) tellLost(in sess.Input) {
 		a.sessionDataChan = newMailbox()
 	}
 	a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
+}
+
+// comesBack has the machine told first of all if the ring has given the key back. a.mu is held.
+func (a *actor) comesBack() {
+	if !a.back() {
+		return
+	}
+	if a.sessionDataChan == nil {
+		a.sessionDataChan = newMailbox()
+	}
+	a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
 }
 
 // back reports whether, since the last look at the actor, the ring has given the key to

@@ -41,11 +41,20 @@ func (a *actor) doubt(former []string) (ask []string) {
 	return former
 }
 
-// isDoubted is doubt for a caller that asks the node itself.
-func (a *actor) isDoubted(node string) bool {
+// isDoubted is doubt for a caller that asks the node itself. It looks at the ring first, as an
+// input does: a key that the ring has given back is in doubt, though nothing has come for it.
+func (a *actor) isDoubted(node string) (doubted bool) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.doubted && a.doubt([]string{node}) != nil
+	if !a.gone && a.heir == 0 && !a.isAway() {
+		a.comesBack()
+		doubted = a.doubted && a.doubt([]string{node}) != nil
+	}
+	idle := a.rouse()
+	a.mu.Unlock()
+	if idle {
+		a.m.o.Spawn.Start(a.runLoop)
+	}
+	return doubted
 }
 
 // resolve ends a doubt with what another node had of the key; nil: nothing. Where a node

@@ -183,6 +183,37 @@ func TestAnOfferOfAKeyThatMayHaveLivedElsewhere(t *testing.T) {
 	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3"}, of("there", log))
 }
 
+// So it is with a key that the ring gave to that node for a while, and has given back, where
+// nothing has come for it since. An update that came while the node that had it was asked made
+// this node ask a second time: the other life had been given away by then, and was lost.
+func TestAnOfferOfAKeyThatTheRingHasGivenBack(t *testing.T) {
+	for name, guest := range map[string]bool{"it stood still here": false, "it began here meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			c.fetch = func(func(*session.KeyState, error)) { t.Error("it has been offered") }
+			c.owns = func(int64) bool { return !guest }
+			n := newNode(t, nil, lives(c))
+			require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+			n.Wait()
+			c.former, c.owns = []string{"b"}, nil
+			c.reacquired = func(_ int64, since uint32) (uint32, bool) { return 1, since < 1 }
+			n.Arrive(1, "b", func() (*session.KeyState, error) {
+				_, err := n.Tell(1, &sess.PushUpdates{Updates: []byte("u")})
+				require.NoError(t, err)
+				return &session.KeyState{}, nil
+			})
+			n.Wait()
+			log := c.take()
+			if guest {
+				require.Equal(t, []string{"data 1", "CallDone", "Returned", "updates u", "PushesLost"}, of("here", log))
+				return
+			}
+			require.Equal(t, []string{"data 1", "CallDone", "Returned", "Drain"}, of("here", log))
+			require.Equal(t, []string{"Arrived", "PushesLost", "updates u"}, of("there", log))
+		})
+	}
+}
+
 // What comes for a key in doubt is sent to its owner, where that keeps it: the life that it
 // has there goes on. The next input is in doubt again.
 func TestAKeyInDoubtThatItsOwnerKeeps(t *testing.T) {
