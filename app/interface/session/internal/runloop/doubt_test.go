@@ -214,31 +214,42 @@ func TestAnOfferOfAKeyThatTheRingHasGivenBack(t *testing.T) {
 	}
 }
 
-// What comes for a key in doubt is sent to its owner, where that keeps it: the life that it
-// has there goes on. The next input is in doubt again.
-func TestAKeyInDoubtThatItsOwnerKeeps(t *testing.T) {
-	c := newMoving()
-	var answers []func(*session.KeyState, error)
-	c.fetch = func(done func(*session.KeyState, error)) { answers = append(answers, done) }
-	n := newNode(t, nil, lives(c))
+// inDoubt is a node that asks others for a key, for which a packet has come. answer is theirs to
+// the oldest question.
+func inDoubt(t *testing.T) (c *moving, n *node, answer func(*session.KeyState, error)) {
+	c = newMoving()
+	var asked []func(*session.KeyState, error)
+	c.fetch = func(done func(*session.KeyState, error)) { asked = append(asked, done) }
+	n = newNode(t, nil, lives(c))
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	n.Wait()
 	c.former = []string{"b"}
 	n.Missed()
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	return c, n, func(st *session.KeyState, err error) {
+		done := asked[0]
+		asked = asked[1:]
+		done(st, err)
+	}
+}
+
+// What comes for a key in doubt is sent to its owner, where that keeps it: the life that it
+// has there goes on. The next input is in doubt again.
+func TestAKeyInDoubtThatItsOwnerKeeps(t *testing.T) {
+	c, n, answer := inDoubt(t)
 	require.True(t, n.Owe(1, &sess.SendFailed{}))
 	require.True(t, n.Owe(1, &sess.PushesLost{})) // updates were refused
 	var third []*session.KeyState
 	n.HandOver(1, "c", 5, func(st *session.KeyState) { third = append(third, st) })
 	c.take()
-	answers[0](nil, &MovedError{"b"})
+	answer(nil, &MovedError{"b"})
 	n.Wait()
 	require.Equal(t, []string{"1 after to b: data 2", "1 gap", "here: SendFailed"}, c.take())
 	require.Equal(t, []*session.KeyState{nil}, third, "the life that stood still is not given away")
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
 	n.Wait()
 	require.Empty(t, c.take())
-	answers[1](nil, nil)
+	answer(nil, nil)
 	n.Wait()
 	require.Equal(t, []string{"data 3"}, of("here", c.take()))
 }
@@ -246,18 +257,10 @@ func TestAKeyInDoubtThatItsOwnerKeeps(t *testing.T) {
 // The sessions of a temp key that is bound while its perm key is in doubt go on in the life
 // that goes on. They were given to the one that ends, began anew, and made their calls again.
 func TestSessionsJoinTheLifeThatGoesOn(t *testing.T) {
-	c := newMoving()
-	var answers []func(*session.KeyState, error)
-	c.fetch = func(done func(*session.KeyState, error)) { answers = append(answers, done) }
-	n := newNode(t, nil, lives(c))
-	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
-	n.Wait()
-	c.former = []string{"b"}
-	n.Missed()
-	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	c, n, answer := inDoubt(t)
 	require.True(t, n.Owe(1, &sess.Adopt{}))
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 3}))
-	answers[0](&session.KeyState{}, nil)
+	answer(&session.KeyState{}, nil)
 	n.Wait()
 	log := c.take()
 	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "Adopt", "data 3"}, of("there", log))
