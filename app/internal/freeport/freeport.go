@@ -2,8 +2,6 @@
 package freeport
 
 import (
-	"net"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,5 +20,7 @@ func Port(t testing.TB) int {
 // Address is one on which nobody listens, on this machine alone.
 func Address(t testing.TB) string {
 	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Port(t)))
+	addr, err := loopback.Address()
+	require.NoError(t, err)
+	return addr
 }

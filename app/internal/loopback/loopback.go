@@ -18,13 +18,12 @@ const (
 	count = 10_000
 )
 
-// next counts from a place of chance, so that a process gets no port twice, and processes that
-// run side by side seldom the same.
-var next = func() *atomic.Uint32 {
-	n := new(atomic.Uint32)
-	n.Store(rand.Uint32N(count))
-	return n
-}()
+// Ports are counted from a place of chance, so that a process gets none twice, and processes
+// that run side by side seldom the same.
+var (
+	from = rand.Uint32N(count)
+	next atomic.Uint32
+)
 
 // ErrNone means that no port is free.
 var ErrNone = errors.New("loopback: no port is free")
@@ -32,7 +31,7 @@ var ErrNone = errors.New("loopback: no port is free")
 // Port returns one on which nobody listens.
 func Port() (int, error) {
 	for range count {
-		port := first + int(next.Add(1)%count)
+		port := first + int((from+next.Add(1))%count)
 		l, err := net.Listen("tcp", address(port))
 		if err != nil {
 			continue

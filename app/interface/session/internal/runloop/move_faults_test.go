@@ -55,14 +55,7 @@ func TestWhatWaitsForAKeyToLeaveIsBounded(t *testing.T) {
 
 // A state that cannot even be looked at costs the key its past, and nothing else.
 func TestStateThatPanics(t *testing.T) {
-	cl := newMoving()
-	cl.former = []string{"a"}
-	var arrived func(*session.KeyState, error)
-	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
-	n := newNode(t, func(key int64, _ bool) Machine {
-		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
-	}, func(o *Options) {
-		o.Cluster = cl
+	cl, n, arrived := awaiting(t, func(o *Options) {
 		o.Import = func(int64, *session.KeyState) (Machine, error) { panic("a fault of the test's own") }
 	})
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))

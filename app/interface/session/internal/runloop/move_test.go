@@ -348,17 +348,24 @@ func TestArrival(t *testing.T) {
 	}
 }
 
+// awaiting is a node whose keys another may have, and whose machines say what they get. arrived
+// answers the last question for a key.
+func awaiting(t *testing.T, change ...func(*Options)) (cl *moving, n *node, arrived func(*session.KeyState, error)) {
+	cl = newMoving()
+	cl.former = []string{"a"}
+	var answer func(*session.KeyState, error)
+	cl.fetch = func(done func(*session.KeyState, error)) { answer = done }
+	n = newNode(t, func(key int64, _ bool) Machine {
+		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
+	}, append(change, func(o *Options) { o.Cluster = cl })...)
+	return cl, n, func(st *session.KeyState, err error) { answer(st, err) }
+}
+
 // A key that only updates came for is asked for once more, with patience, when its client has
 // spoken meanwhile and a node gave no answer. If no node may have it any more by then, the key
 // begins, and its client hears that updates may be missing: nobody was asked, and it did not.
 func TestAKeyThatNobodyMayHaveAnyMore(t *testing.T) {
-	cl := newMoving()
-	cl.former = []string{"a"}
-	var arrived func(*session.KeyState, error)
-	cl.fetch = func(done func(*session.KeyState, error)) { arrived = done }
-	n := newNode(t, func(key int64, _ bool) Machine {
-		return script(func(_ int64, in sess.Input, _ *sess.Effects) { cl.note("%d: %s", key, describe(in)) })
-	}, func(o *Options) { o.Cluster = cl })
+	cl, n, arrived := awaiting(t)
 	require.True(t, n.Expect(1))
 	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
 	cl.former = nil
