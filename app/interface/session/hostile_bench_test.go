@@ -1,14 +1,12 @@
 package session
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,14 +30,15 @@ const (
 // The node is a process of its own, one for each kind of hostile client. This process, which
 // is the honest clients and their gateway, has the processor before all others where it may
 // (root), and collects its own garbage between rounds: what a hostile client has the gateway
-// throw away would hold up the honest ones here alone. Of the
-// rounds that third counts in which the machine did the least for others; their
-// medians are reported. It fails where a hostile client costs the honest ones more
-// than the bounds, or a single call.
+// throw away would hold up the honest ones here alone. It
+// reports the medians of the rounds, and fails where a hostile client costs the honest
+// ones more than the bounds, or a single call. The p99 of a round is the second worst of 200
+// calls, which is chance for the most part: of 24 rounds the median of the ratios was
+// anything from 1.5 to 2.2 where it was 1.6 to 1.8 of 40.
 //
 //	go test -run '^$' -bench HostileClients -benchtime 1x ./app/interface/session
 //
-// HOSTILE_ROUNDS (24 of half a second each way), HOSTILE_RATE (honest calls a second,
+// HOSTILE_ROUNDS (40 of half a second each way), HOSTILE_RATE (honest calls a second,
 // 400) and HOSTILE_IN_FLIGHT (8) change it.
 func BenchmarkHostileClients(b *testing.B) {
 	comeFirst(b)
@@ -58,13 +57,12 @@ const spell = 500 * time.Millisecond
 
 // round is half a second of honest calls alone, and as much beside a hostile client.
 type round struct {
-	p50, p99 [2]float64    // seconds
-	node     [2]float64    // CPU time of the node, seconds
-	others   time.Duration // CPU time that neither the node nor the benchmark used
+	p50, p99 [2]float64 // seconds
+	node     [2]float64 // CPU time of the node, seconds
 }
 
 func besideHostile(b *testing.B, kind hostile) {
-	rounds, rate := number(b, "HOSTILE_ROUNDS", 24), number(b, "HOSTILE_RATE", 400)
+	rounds, rate := number(b, "HOSTILE_ROUNDS", 40), number(b, "HOSTILE_RATE", 400)
 	c := startCluster(b)
 	gate := c.serveMail(true)
 	c.addr[ownBFF] = freeport.Address(b)
@@ -74,17 +72,21 @@ func besideHostile(b *testing.B, kind hostile) {
 	heap := watchHeap(b, "http://"+net.JoinHostPort(host, port)+"/metrics")
 	all := c.crowd(p, gate, 1000, 50)
 	attacker := c.attacker(b, p, kind, number(b, "HOSTILE_IN_FLIGHT", 8))
-	all.live(rate, 8*spell)
-	p.rest()
 
 	// What was given back later stays resident for a while: the memory of honest
-	// clients alone is what there was before any others.
+	// clients alone is what there was before any others. It is at its most when the node
+	// collects its garbage: before the first time they would seem to need less than they do.
+	eventually(b, "the node tells of its memory", func() bool { return heap.collections() > 0 })
+	for before := heap.collections(); heap.collections() == before; {
+		all.live(rate, 8*spell)
+	}
+	p.rest()
 	rss, heaps := [2]float64{p.peakRSS()}, [2]float64{heap.peak()}
 	var list []round
 	for range rounds {
 		var r round
 		for with := range 2 {
-			node, before := p.cpu(), others(b, p, attacker)
+			node := p.cpu()
 			if with == 1 {
 				attacker.start()
 			}
@@ -95,7 +97,6 @@ func besideHostile(b *testing.B, kind hostile) {
 			if with == 1 {
 				attacker.stop()
 			}
-			r.others += others(b, p, attacker) - before
 			p.rest()
 			r.node[with] = (p.cpu() - node).Seconds()
 			r.p50[with], r.p99[with] = percentile(took, 0.5).Seconds(), percentile(took, 0.99).Seconds()
@@ -103,8 +104,6 @@ func besideHostile(b *testing.B, kind hostile) {
 		list = append(list, r)
 	}
 	rss[1], heaps[1] = p.peakRSS(), heap.peak()
-	slices.SortFunc(list, func(a, b round) int { return cmp.Compare(a.others, b.others) })
-	list = list[:(len(list)+2)/3]
 
 	f := figures{b: b}
 	of := func(what func(round) float64) float64 {
@@ -114,7 +113,6 @@ func besideHostile(b *testing.B, kind hostile) {
 		}
 		return median(all)
 	}
-	f.tell("others-cores", of(func(r round) float64 { return r.others.Seconds() / (2 * spell.Seconds()) }))
 	f.tell("node-cores", of(func(r round) float64 { return r.node[0] / spell.Seconds() }))
 	f.tell("hostile-node-cores", of(func(r round) float64 { return r.node[1] / spell.Seconds() }))
 	f.tell("hostile/s", attacker.sent/(float64(rounds)*spell.Seconds()))
@@ -156,12 +154,6 @@ func (f *figures) tell(unit string, value float64) {
 	fmt.Fprintf(&f.text, "%s %.4g, ", unit, value)
 }
 
-// others is the CPU time that everything but the node, the hostile client and this
-// process has used.
-func others(b *testing.B, p *process, a *attacker) time.Duration {
-	return cpuOfAll(b) - p.cpu() - cpuOf(b, a.pid) - cpuTime(b)
-}
-
 // rest waits until the node has done what it was asked for.
 func (p *process) rest() {
 	eventually(p.tb, "the node rests", func() bool {
@@ -172,29 +164,39 @@ func (p *process) rest() {
 }
 
 // heapWatch is the most heap that a node had since it was last asked, with what is
-// garbage already, as far as looking now and then shows.
+// garbage already, and how often it has collected that, as far as looking now and then
+// shows.
 type heapWatch struct {
-	mu   sync.Mutex
-	most float64
+	mu        sync.Mutex
+	most      float64
+	collected float64
 }
 
 func watchHeap(tb testing.TB, url string) *heapWatch {
 	w := &heapWatch{}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	look := func() (bytes float64, err error) {
+	look := func() {
 		resp, err := client.Get(url)
 		if err != nil {
-			return 0, err
+			return
 		}
 		defer resp.Body.Close()
 		text, err := io.ReadAll(resp.Body)
 		if err != nil {
-			return 0, err
+			return
 		}
-		_, rest, _ := strings.Cut(string(text), "\ngo_memstats_heap_alloc_bytes ")
-		line, _, _ := strings.Cut(rest, "\n")
-		return strconv.ParseFloat(line, 64)
+		of := func(metric string) float64 {
+			_, rest, _ := strings.Cut(string(text), "\n"+metric+" ")
+			line, _, _ := strings.Cut(rest, "\n")
+			value, _ := strconv.ParseFloat(line, 64) // 0: the page has none
+			return value
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.most = max(w.most, of("go_memstats_heap_alloc_bytes"))
+		w.collected = of("go_gc_duration_seconds_count")
 	}
+	look()
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
 	busy.Go(func() {
@@ -206,11 +208,7 @@ func watchHeap(tb testing.TB, url string) *heapWatch {
 				return
 			case <-tick.C:
 			}
-			if bytes, err := look(); err == nil {
-				w.mu.Lock()
-				w.most = max(w.most, bytes)
-				w.mu.Unlock()
-			}
+			look()
 		}
 	})
 	tb.Cleanup(func() {
@@ -225,4 +223,10 @@ func (w *heapWatch) peak() float64 {
 	defer w.mu.Unlock()
 	defer func() { w.most = 0 }()
 	return w.most
+}
+
+func (w *heapWatch) collections() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.collected
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -59,7 +60,6 @@ func comeFirst(b *testing.B) {
 // attacker is a hostile client.
 type attacker struct {
 	tb   testing.TB
-	pid  int
 	in   *os.File
 	out  *bufio.Scanner
 	sent float64 // packets
@@ -86,7 +86,7 @@ func (c *cluster) attacker(tb testing.TB, p *process, kind hostile, inFlight int
 			tb.Errorf("the hostile client ended with %v", err)
 		}
 	})
-	a := &attacker{tb: tb, pid: cmd.Process.Pid, in: in, out: bufio.NewScanner(out)}
+	a := &attacker{tb: tb, in: in, out: bufio.NewScanner(out)}
 	a.say("ready?")
 	return a
 }
@@ -107,8 +107,10 @@ func (a *attacker) stop() {
 	a.sent += n
 }
 
-// attack is the life of such a process.
+// attack is the life of such a process. Its output is its answers alone: go-zero would log
+// there once a minute what it uses.
 func attack(what string) int {
+	logx.Disable()
 	var name, node, gateway, bff string
 	var inFlight int
 	if _, err := fmt.Sscan(what, &name, &node, &gateway, &bff, &inFlight); err != nil {

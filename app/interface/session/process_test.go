@@ -112,34 +112,15 @@ func (p *process) stop() (goOn func()) {
 }
 
 // cpu is how much CPU time the node has used, in steps of 10 ms.
-func (p *process) cpu() time.Duration { return cpuOf(p.tb, p.pid) }
-
-// cpuOf is how much CPU time a process has used, in steps of 10 ms.
-func cpuOf(tb testing.TB, pid int) time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func (p *process) cpu() (sum time.Duration) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid))
 	if err != nil {
-		tb.Skip("no /proc here: ", err)
+		p.tb.Skip("no /proc here: ", err)
 	}
-	_, rest, _ := strings.Cut(string(b), ") ")    // behind the name, which may hold anything
-	return ticks(tb, strings.Fields(rest)[11:13]) // utime, stime
-}
-
-// cpuOfAll is how much CPU time everything on this machine has used.
-func cpuOfAll(tb testing.TB) time.Duration {
-	b, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		tb.Skip("no /proc here: ", err)
-	}
-	line, _, _ := strings.Cut(string(b), "\n")
-	fields := strings.Fields(line)
-	return ticks(tb, append(fields[1:4:4], fields[6:9]...)) // all but idle and iowait
-}
-
-// ticks adds up times of /proc.
-func ticks(tb testing.TB, fields []string) (sum time.Duration) {
-	for _, f := range fields {
-		n, err := strconv.Atoi(f)
-		require.NoError(tb, err)
+	_, rest, _ := strings.Cut(string(b), ") ")          // behind the name, which may hold anything
+	for _, field := range strings.Fields(rest)[11:13] { // utime, stime
+		n, err := strconv.Atoi(field)
+		require.NoError(p.tb, err)
 		sum += time.Duration(n) * 10 * time.Millisecond
 	}
 	return sum
