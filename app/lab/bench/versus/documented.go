@@ -11,8 +11,9 @@ import (
 // Two pairs on a machine that others use say no more than that.
 const tolerance = 1.5
 
-// documentedRatios are the medians of a whole run, by row: to be renewed when a
-// row has become cheaper, so that it stays so.
+// documentedRatios are the medians of whole runs, by row, of the machine on which the row
+// cost most (docs/speed.md): the same commit costs up to 1.6 times on one machine what it
+// costs on another. To be renewed when a row has become cheaper, so that it stays so.
 //
 //go:embed documented.json
 var documentedRatios []byte
