@@ -30,11 +30,11 @@ const (
 // The node is a process of its own, one for each kind of hostile client. This process, which
 // is the honest clients and their gateway, has the processor before all others where it may
 // (root), and collects its own garbage between rounds: what a hostile client has the gateway
-// throw away would hold up the honest ones here alone. It
-// reports the medians of the rounds, and fails where a hostile client costs the honest
-// ones more than the bounds, or a single call. The p99 of a round is the second worst of 200
-// calls, which is chance for the most part: of 24 rounds the median of the ratios was
-// anything from 1.5 to 2.2 where it was 1.6 to 1.8 of 40.
+// throw away would hold up the honest ones here alone. It reports the medians of the rounds,
+// and fails where a hostile client costs the honest ones more than the bounds, or a single
+// call. The p99 of a round is the second worst of 200 calls, which is chance for the most
+// part: of one kind the median of the ratios was anything from 1.5 to 2.2 in 24 rounds, and
+// 1.4 to 1.8 in 40.
 //
 //	go test -run '^$' -bench HostileClients -benchtime 1x ./app/interface/session
 //
