@@ -102,9 +102,10 @@ const (
 	plansOfAShape = 20   // arguments differ
 	manyRows      = 1000 // to scan or to sort; a page's window is looked up in an index
 	window        = 6000
-	// debts holds what is to be done in a moment: a list of ids names most of its rows,
-	// and then reading all of them is the best plan.
-	debts = "auth_cache_releases"
+	// debts holds what is to be done in a moment, and more on a busy machine: a list of ids
+	// names many of its rows, and then reading all of them is the best plan.
+	debts     = "auth_cache_releases"
+	manyNamed = 4 // of so many rows a list names one
 )
 
 var (
@@ -178,7 +179,7 @@ func (p *Plans) judge(query string, args []any) (problem string) {
 		var n int
 		_, _ = fmt.Sscan(plan["rows"], &n) // none where there is no table
 		sorts, copies := strings.Contains(plan["extra"], "filesort"), strings.Contains(plan["extra"], "temporary")
-		if copies || plan["type"] == "ALL" && n > 1 && (plan["table"] != debts || n > manyRows) || plan["type"] == "index" && n > window || sorts && n > manyRows {
+		if copies || plan["type"] == "ALL" && n > 1 && (plan["table"] != debts || n > max(manyRows, manyNamed*len(args))) || plan["type"] == "index" && n > window || sorts && n > manyRows {
 			problem += fmt.Sprintf("table %s: type %s, key %s, %d rows, %s; ", plan["table"], plan["type"], plan["key"], n, plan["extra"])
 		}
 	}
