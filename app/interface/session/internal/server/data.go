@@ -7,7 +7,6 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
-	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/interface/session/internal/tracing"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -147,14 +146,14 @@ func (s *Server) sendOn(p place, size int, done func(error), call func(context.C
 // end answers a request that was served here, unless its key has just moved: then it
 // is sent after the key. hop is how it came.
 func (s *Server) end(err error, p place, size int, hop cluster.Hop, done func(error), sendOn func(context.Context, session.RPCSessionClient) error) {
-	moved := new(runloop.MovedError)
+	to, moved := movedTo(err)
 	switch {
-	case !errors.As(err, &moved):
+	case !moved:
 		done(asStatus(err))
 	case hop == cluster.Final: // it has come from there
 		done(errInternal)
 	default:
-		p.owner = moved.To
+		p.owner = to
 		s.sendOn(p, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
 			if hop == cluster.Forwarded {
 				ctx = cluster.SendFinal(ctx)

@@ -2,11 +2,9 @@ package server
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
-	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -74,18 +72,14 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 		// The key may have come in this moment, too early to find that.
 		_, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
-	if err == nil { // without the memory that a look at the error takes
-		done(nil)
-		return
-	}
-	moved := new(runloop.MovedError)
+	to, moved := movedTo(err)
 	switch {
-	case !errors.As(err, &moved):
+	case !moved:
 		done(asStatus(err))
 	case hop == cluster.Final: // it has come from there; who sent it tries again
 		done(errInternal)
 	default:
-		s.pushOn(permAuthKeyID, moved.To, in, hop, done)
+		s.pushOn(permAuthKeyID, to, in, hop, done)
 	}
 }
 

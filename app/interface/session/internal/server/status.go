@@ -28,6 +28,19 @@ func errRedirect(owner string) error {
 	return status.Error(rpcerr.CodeRedirect, rpcerr.RedirectPrefix+owner)
 }
 
+// movedTo returns the node that has a key by now, where the error says so. Most often there
+// is no error, and none is looked into then: errors.As needs memory for that.
+func movedTo(err error) (node string, moved bool) {
+	if err == nil {
+		return "", false
+	}
+	e := new(runloop.MovedError)
+	if !errors.As(err, &e) {
+		return "", false
+	}
+	return e.To, true
+}
+
 // asStatus turns an error of the node's parts into what a peer gets.
 func asStatus(err error) error {
 	switch {

@@ -2,12 +2,10 @@ package server
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
-	"github.com/tgsession/tgsession/app/interface/session/internal/runloop"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/proto/session"
 )
@@ -61,8 +59,8 @@ func (s *Server) TakeHTTP(ctx context.Context, d *session.SessionClientData, slo
 			done(p.key, p.owner, nil)
 		default:
 			err := s.postHTTP(p, k, d, slot, until, s.traceOf(ctx))
-			if moved := new(runloop.MovedError); errors.As(err, &moved) {
-				done(p.key, moved.To, nil)
+			if to, moved := movedTo(err); moved {
+				done(p.key, to, nil)
 				return
 			}
 			done(p.key, "", asStatus(err))
