@@ -3,14 +3,17 @@ package lease
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
+	"github.com/zeromicro/go-zero/core/syncx"
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
@@ -157,26 +160,41 @@ func TestRedisOutage(t *testing.T) {
 	require.Equal(t, `{"cache_epoch":"","n":2}`, got)
 }
 
-func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
+// Whoever misses a key before it is filled gets the token of the first, by which they
+// find one another.
+func TestConcurrentMissesGetOneToken(t *testing.T) {
 	m := miniredis.RunT(t)
 	c := open(t, m.Addr(), &book{})
-	var loads atomic.Int64
-	release := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			v, err := Load(context.Background(), c, "test", "k", func(context.Context) (*value, bool, error) {
-				loads.Add(1)
-				<-release
-				return &value{N: 1}, true, nil
+	first, _, err := c.askFor(t.Context(), "k", "")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(first, "r"), first)
+	second, _, err := c.askFor(t.Context(), "k", "")
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+}
+
+// Readers that come with one token while one of them reads the database get what it reads.
+func TestConcurrentMissesReadTheDatabaseOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Cache{flights: syncx.NewSingleFlight()}
+		loads, release := 0, make(chan struct{})
+		load := func(context.Context) (*value, bool, error) {
+			loads++
+			<-release
+			return &value{N: 1}, false, nil
+		}
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				v, err := missed(t.Context(), c, "k", "r1", load)
+				if err != nil || v.N != 1 {
+					t.Errorf("%v %v", v, err)
+				}
 			})
-			if err != nil || v.N != 1 {
-				t.Errorf("%v %v", v, err)
-			}
-		})
-	}
-	require.Eventually(t, func() bool { return loads.Load() == 1 }, time.Minute, time.Millisecond)
-	close(release)
-	wg.Wait()
-	require.LessOrEqual(t, loads.Load(), int64(2), "latecomers find the value or share the read")
+		}
+		synctest.Wait() // all of them wait for what one reads
+		close(release)
+		wg.Wait()
+		require.Equal(t, 1, loads)
+	})
 }
