@@ -276,9 +276,7 @@ func (c *Cluster) Successor(permAuthKeyID int64) string {
 
 // SendOn makes a request of size bytes on another node, in the order of the
 // key's requests, and calls done once, then or later.
-func (c *Cluster) SendOn(permAuthKeyID int64, size int, owner string, done func(error),
-	call func(context.Context, session.RPCSessionClient) error,
-) {
+func (c *Cluster) SendOn(permAuthKeyID int64, size int, owner string, done func(error), call Call) {
 	err := c.Nodes.InOrder(owner, permAuthKeyID, size, func(node session.RPCSessionClient) {
 		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
 		defer cancel()

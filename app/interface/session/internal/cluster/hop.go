@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/metrics"
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // Hop is how a request came here, which says how far it may still go.
@@ -85,6 +86,14 @@ func SendForwarded(ctx context.Context) context.Context {
 // SendFinal marks the requests made with the returned context as Final.
 func SendFinal(ctx context.Context) context.Context {
 	return metadata.NewOutgoingContext(ctx, metadata.Pairs(forwardedHeader, finalMark))
+}
+
+// Call makes a request on a node.
+type Call func(ctx context.Context, node session.RPCSessionClient) error
+
+// Final is the call with its request marked as Final.
+func (f Call) Final() Call {
+	return func(ctx context.Context, node session.RPCSessionClient) error { return f(SendFinal(ctx), node) }
 }
 
 // Introducing marks a createSession made with the returned context, beside what

@@ -2,12 +2,10 @@ package cluster
 
 import (
 	"container/list"
-	"context"
 	"math"
 	"sync"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
-	"github.com/tgsession/tgsession/proto/session"
 )
 
 // lostKeys bounds the keys that are remembered.
@@ -144,7 +142,7 @@ func (c *Cluster) tell(most int) {
 			if err != nil && !IsFull(err) {
 				c.noteLost(key)
 			}
-		}, func(ctx context.Context, node session.RPCSessionClient) error { return call(SendFinal(ctx), node) })
+		}, call.Final())
 	}
 }
 

@@ -279,17 +279,13 @@ func (c *Cluster) Park(permAuthKeyID int64, in sess.Input) {
 		Deliver: func() bool { return c.keys.Owe(permAuthKeyID, in) },
 		Expect:  func() bool { return c.keys.Expect(permAuthKeyID) },
 		Lost:    func() { c.Lost(permAuthKeyID, in) },
-		SendOn: func(owner string, done func(error)) {
-			c.SendOn(permAuthKeyID, size, owner, done, func(ctx context.Context, node session.RPCSessionClient) error {
-				return call(SendFinal(ctx), node)
-			})
-		},
+		SendOn:  func(owner string, done func(error)) { c.SendOn(permAuthKeyID, size, owner, done, call.Final()) },
 	})
 }
 
 // Request makes the call that brings an input to another node, and says how many
 // bytes it holds; nil: the input is none of those that come from outside.
-func Request(permAuthKeyID int64, in sess.Input) (call func(context.Context, session.RPCSessionClient) error, size int) {
+func Request(permAuthKeyID int64, in sess.Input) (call Call, size int) {
 	switch in := in.(type) {
 	case *sess.PushUpdates:
 		r := &session.TLSessionPushUpdatesData{PermAuthKeyId: permAuthKeyID, Notification: in.Notification, Updates: in.Updates}

@@ -28,7 +28,8 @@ type Push struct {
 	// Expect asks the nodes for the key that may have it; it is then where Deliver gives
 	// the push to. False: none may.
 	Expect func() bool
-	// Lost hears that the push is let go. Its key may have come in this moment.
+	// Lost hears that the push is let go. Its key may have come in this moment: then Lost
+	// tells it.
 	Lost func()
 	// SendOn gives it to another node, and calls done once, then or later.
 	SendOn func(owner string, done func(error))
@@ -165,14 +166,13 @@ func (k *Parking) sendOn(p *kept, owner string) {
 	})
 }
 
-// drop lets go of a push. Its key may have come in this moment, too early to find that
-// Lost was called: then it gets the push.
+// drop lets go of a push whose key is not here.
 func (k *Parking) drop(p *kept) {
-	p.Lost()
 	if p.Deliver() {
 		k.end(p, "delivered")
 		return
 	}
+	p.Lost()
 	k.end(p, "lost")
 }
 

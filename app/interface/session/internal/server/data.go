@@ -96,7 +96,7 @@ func (s *Server) deliver(in *session.TLSessionSendDataToSession, k keys.Key, hop
 }
 
 // packet brings a packet to another node.
-func packet(in *session.TLSessionSendDataToSession) func(context.Context, session.RPCSessionClient) error {
+func packet(in *session.TLSessionSendDataToSession) cluster.Call {
 	return func(ctx context.Context, node session.RPCSessionClient) error {
 		_, err := node.SessionSendDataToSession(ctx, in)
 		return err
@@ -138,14 +138,14 @@ func (s *Server) resolve(authKeyID int64, claim keys.Claim, done func(error), ne
 
 // sendOn makes a request of size bytes on another node, in the order of the
 // key's requests.
-func (s *Server) sendOn(p place, size int, done func(error), call func(context.Context, session.RPCSessionClient) error) {
+func (s *Server) sendOn(p place, size int, done func(error), call cluster.Call) {
 	metrics.Foreign.Inc("forwarded")
 	s.svc.Cluster.SendOn(p.key, size, p.owner, func(err error) { done(passOn(err)) }, call)
 }
 
 // end answers a request that was served here, unless its key has just moved: then it
 // is sent after the key. hop is how it came.
-func (s *Server) end(err error, p place, size int, hop cluster.Hop, done func(error), sendOn func(context.Context, session.RPCSessionClient) error) {
+func (s *Server) end(err error, p place, size int, hop cluster.Hop, done func(error), call cluster.Call) {
 	to, moved := movedTo(err)
 	switch {
 	case !moved:
@@ -153,13 +153,11 @@ func (s *Server) end(err error, p place, size int, hop cluster.Hop, done func(er
 	case hop == cluster.Final: // it has come from there
 		done(errInternal)
 	default:
+		if hop == cluster.Forwarded {
+			call = call.Final()
+		}
 		p.owner = to
-		s.sendOn(p, size, done, func(ctx context.Context, node session.RPCSessionClient) error {
-			if hop == cluster.Forwarded {
-				ctx = cluster.SendFinal(ctx)
-			}
-			return sendOn(ctx, node)
-		})
+		s.sendOn(p, size, done, call)
 	}
 }
 

@@ -54,7 +54,7 @@ func (s *Server) closeSession(in *session.TLSessionCloseSession, hop cluster.Hop
 
 // event brings word of a connection to the wrapper of its key.
 func (s *Server) event(e *session.SessionClientEvent, hop cluster.Hop, done func(error),
-	sendOn func(context.Context, session.RPCSessionClient) error, here func(place, keys.Key) error,
+	call cluster.Call, here func(place, keys.Key) error,
 ) {
 	if e == nil {
 		done(errInput)
@@ -66,9 +66,9 @@ func (s *Server) event(e *session.SessionClientEvent, hop cluster.Hop, done func
 		case p.owner != "" && hop != cluster.Direct:
 			done(redirect(p.owner))
 		case p.owner != "":
-			s.sendOn(p, 0, done, sendOn)
+			s.sendOn(p, 0, done, call)
 		default:
-			s.end(here(p, k), p, 0, hop, done, sendOn)
+			s.end(here(p, k), p, 0, hop, done, call)
 		}
 	})
 }

@@ -69,8 +69,6 @@ func (s *Server) push(permAuthKeyID int64, in sess.Input, hop cluster.Hop, done 
 		s.svc.Cluster.Park(permAuthKeyID, in)
 	case hop == cluster.Final:
 		s.svc.Cluster.Lost(permAuthKeyID, in)
-		// The key may have come in this moment, too early to find that.
-		_, err = s.svc.Runloop.Tell(permAuthKeyID, in)
 	}
 	to, moved := movedTo(err)
 	switch {
@@ -103,11 +101,8 @@ func updates(in sess.Input) []byte {
 func (s *Server) pushOn(permAuthKeyID int64, to string, in sess.Input, hop cluster.Hop, done func(error)) {
 	metrics.Foreign.Inc("forwarded")
 	call, size := cluster.Request(permAuthKeyID, in)
-	sendOn := call
 	if hop == cluster.Forwarded {
-		sendOn = func(ctx context.Context, node session.RPCSessionClient) error {
-			return call(cluster.SendFinal(ctx), node)
-		}
+		call = call.Final()
 	}
 	s.svc.Cluster.SendOn(permAuthKeyID, size, to, func(err error) {
 		if err == nil || cluster.IsFull(err) {
@@ -118,5 +113,5 @@ func (s *Server) pushOn(permAuthKeyID int64, to string, in sess.Input, hop clust
 			s.svc.Cluster.Homeless(permAuthKeyID, in)
 		}
 		done(nil)
-	}, sendOn)
+	}, call)
 }
