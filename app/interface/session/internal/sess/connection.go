@@ -89,6 +89,17 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	}
 }
 
+// overtaken reports whether a packet left its client before others that have come through
+// another gateway. The last packet of a connection may come after the first of the next
+// one, above all from a gateway that is being stopped, and does not say where its client
+// is. If it did, what the client is sent next would go to the gateway that it has left, of
+// which one with a stream says nothing, and nothing would be repeated when the client
+// speaks again within seconds. The first packet of a connection always says it: the clock
+// of its client may have been set back.
+func (s *session) overtaken(d *Data, msgID int64) bool {
+	return !d.NewConn && d.ServerID != "" && s.online && s.server != "" && s.server != d.ServerID && msgID < s.window.newest()
+}
+
 // onConnNew readies a session for its packets (PEERS.md, "session").
 func (w *MainAuthWrapper) onConnNew(in *ConnNew) {
 	if in.SessionID == 0 || in.ServerID == "" {

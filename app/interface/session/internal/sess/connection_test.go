@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
 )
 
 // Word that a connection was closed came after the first packet of the next one, and
@@ -50,6 +52,42 @@ func TestCloseThatIsOvertaken(t *testing.T) {
 			x.answer("help.getNearestDc", nearestDC("NL"))
 			_, ok := result(x.take(), call.ID)
 			require.Equal(t, c.reached, ok)
+		})
+	}
+}
+
+// A packet that was underway while its client changed gateways counted as the latest: an
+// update went to the gateway that the client had left, and to nobody.
+func TestPacketThatIsOvertaken(t *testing.T) {
+	const sid = 1
+	type packets struct{ late, later *Data }
+	for name, c := range map[string]struct {
+		then func(*world, packets)
+		want string // the gateway that an update goes to
+	}{
+		"underway while its client moved":    {func(x *world, p packets) { x.step(p.late) }, "gw2"},
+		"the first of its connection":        {func(x *world, p packets) { p.late.NewConn = true; x.step(p.late) }, "gw1"},
+		"a later one, of another connection": {func(x *world, p packets) { x.step(p.later) }, "gw1"},
+		"the present connection is closed": {func(x *world, p packets) {
+			x.step(&ConnClosed{"gw2", permKey, sid})
+			x.step(p.late)
+		}, "gw1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(sid)
+			ping := func(n int64) *Data { x.now++; return x.data(sid, x.msg(sid, tlPing(n))) }
+			late, next := ping(1), ping(2)
+			next.ServerID, next.NewConn = "gw2", true
+			later := ping(3)
+			x.step(next)
+			x.take()
+			c.then(x, packets{late, later})
+			require.NotEmpty(t, x.takeOnly(wire.IDPong), "it is answered in any case")
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			require.NotEmpty(t, x.sends)
+			require.Equal(t, c.want, x.sends[len(x.sends)-1].ServerID)
+			require.Contains(t, pushed(x.take()), 1)
 		})
 	}
 }

@@ -65,6 +65,14 @@ func (w *window) search(id int64) (int, bool) {
 	})
 }
 
+// newest is the highest id that is remembered; 0: none is.
+func (w *window) newest() int64 {
+	if n := len(w.ids); n > 0 {
+		return w.ids[n-1].id
+	}
+	return 0
+}
+
 // find returns what is known of id, nil when nothing is. The pointer holds
 // until the next insert or trim.
 func (w *window) find(id int64) *received {
