@@ -126,14 +126,25 @@ func (a *actor) queue(in sess.Input, owed bool) (v verdict, idle bool, ask []str
 		a.waiting.bytes += bytes
 	}
 	a.comesBack()
-	if a.sessionDataChan == nil {
-		a.sessionDataChan = newMailbox()
-	}
 	if data && a.doubted {
 		ask = a.doubt(a.m.o.Cluster.Former(a.key))
 	}
+	return posted, a.add(in), ask
+}
+
+// add puts an input at the end of the mailbox, and reports whether the caller must run the
+// runLoop. a.mu is held.
+func (a *actor) add(in sess.Input) (idle bool) {
+	a.note(in)
+	return a.rouse()
+}
+
+// note is add for callers that run the runLoop in any case. a.mu is held.
+func (a *actor) note(in sess.Input) {
+	if a.sessionDataChan == nil {
+		a.sessionDataChan = newMailbox()
+	}
 	a.sessionDataChan = append(a.sessionDataChan, in)
-	return posted, a.rouse(), ask
 }
 
 // rouse reports whether the caller must run the runLoop, since something waits and nobody
@@ -159,21 +170,14 @@ func (a *actor) tellLost(in sess.Input) {
 		return
 	}
 	a.pushesLost = true
-	if a.sessionDataChan == nil {
-		a.sessionDataChan = newMailbox()
-	}
-	a.sessionDataChan = append(a.sessionDataChan, &sess.PushesLost{})
+	a.note(&sess.PushesLost{})
 }
 
 // comesBack has the machine told first of all if the ring has given the key back. a.mu is held.
 func (a *actor) comesBack() {
-	if !a.back() {
-		return
+	if a.back() {
+		a.note(&sess.Returned{})
 	}
-	if a.sessionDataChan == nil {
-		a.sessionDataChan = newMailbox()
-	}
-	a.sessionDataChan = append(a.sessionDataChan, &sess.Returned{})
 }
 
 // back reports whether, since the last look at the actor, the ring has given the key to

@@ -75,15 +75,14 @@ func (m *Manager) HandOver(authKeyID int64, node string, id uint64, done func(*s
 		former := slices.DeleteFunc(m.o.Cluster.Former(authKeyID), func(other string) bool { return other == node })
 		ask = a.doubt(former)
 	}
+	a.comesBack()
+	idle := a.add(&sess.HandOff{}) // under the lock that the taker is noted under: turnAway finds both, or neither
 	a.mu.Unlock()
-	verdict := a.put(&sess.HandOff{}, true)
+	if idle {
+		m.o.Spawn.Start(a.runLoop)
+	}
 	if ask != nil {
 		m.o.Cluster.Fetch(authKeyID, ask, true, a.resolve)
-	}
-	if verdict != posted { // it has ended meanwhile
-		for _, t := range a.takeTakers() {
-			t.done(nil)
-		}
 	}
 }
 
