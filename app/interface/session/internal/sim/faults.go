@@ -84,6 +84,9 @@ func (c *cluster) latency() time.Duration {
 // way is a path that keeps its messages in order, unless they overtake each other by a fault.
 type way struct{ last int64 }
 
+// holdUp has what comes next arrive after a time.
+func (w *way) holdUp(until int64) { w.last = max(w.last, until) }
+
 // carry brings a message along a way: once, twice or never.
 func (c *cluster) carry(w *way, arrive func()) {
 	n := 1

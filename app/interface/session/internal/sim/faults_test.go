@@ -39,6 +39,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},
 		{"a gateway that is not reached has lost what is for it", besieged(links(Links{NoRetry: true})), []string{"promptness"}},
 		{"a late close is taken for the connection at hand", besieged(sabotaged(closeLate)), []string{"promptness"}},
+		{"a packet that was overtaken is taken for the latest", besieged(sabotaged(believeTheLate)), []string{"promptness"}},
 		{"an answer that its reader did not take is had", besieged(sabotaged(deafToWord[*sess.HTTPGone])), []string{"promptness"}},
 		{"packets that find no place before the salts are lost", besieged(sabotaged(loseHeld)), []string{"promptness"}},
 		{"calls have any size", besieged(limits(func(c *sess.Config) { c.RequestBytes = 1 << 30 })), []string{"bounds"}},
@@ -102,6 +103,23 @@ func closeLate() Sabotage {
 	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
 		if c, ok := in.(*sess.ConnClosed); ok {
 			in = &sess.SendFailed{ServerID: c.ServerID, AuthKeyID: c.AuthKeyID, SessionID: c.SessionID}
+		}
+		m.Step(now, wall, in, out)
+	}
+}
+
+// believeTheLate takes each packet through another gateway for one of the present connection.
+func believeTheLate() Sabotage {
+	type place struct {
+		m  runloop.Machine
+		id int64
+	}
+	last := map[place]string{}
+	return func(m runloop.Machine, _, now, wall int64, in sess.Input, out *sess.Effects) {
+		if d, ok := in.(*sess.Data); ok && d.ServerID != "" {
+			p := place{m, d.SessionID}
+			d.NewConn = d.NewConn || last[p] != "" && last[p] != d.ServerID
+			last[p] = d.ServerID
 		}
 		m.Step(now, wall, in, out)
 	}

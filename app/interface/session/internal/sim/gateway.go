@@ -114,11 +114,15 @@ func (l *link) close() {
 	in := &session.TLSessionCloseSession{Client: &session.SessionClientEvent{
 		ServerId: g.id, AuthKeyId: l.key, KeyType: k.kind, PermAuthKeyId: k.perm, SessionId: l.s.id, ClientIp: l.s.c.ip,
 	}}
-	late := time.Duration(0)
-	if g.c.besieged && !g.stream && g.c.chance(2) { // calls overtake each other
-		late = g.c.between(0, time.Second)
+	tell := func() { g.toNode(l.s.id, k.perm, in, 1) }
+	switch {
+	case g.c.besieged && g.stream:
+		g.c.carry(g.lane(l.s.id), tell)
+	case g.c.besieged && g.c.chance(2): // calls overtake each other
+		g.c.after(g.c.between(0, time.Second), tell)
+	default:
+		g.c.after(0, tell)
 	}
-	g.c.after(late, func() { g.toNode(l.s.id, k.perm, in, 1) })
 }
 
 // fromClient takes a packet of a connection: bindTo is the perm key that a
@@ -144,6 +148,8 @@ func (g *gateway) fromClient(l *link, salt int64, payload []byte, bindTo int64) 
 		}
 		if !l.greeted {
 			l.greeted, d.ConnType = true, connNew
+		} else if g.c.besieged && g.c.chance(4) { // the client may have another connection when it comes
+			g.lane(l.s.id).holdUp(g.c.now + int64(g.c.between(0, time.Second)))
 		}
 		g.c.carry(g.lane(l.s.id), func() {
 			g.toNode(l.s.id, or(k.perm, l.key), &session.TLSessionSendDataToSession{Data: d}, 1)
