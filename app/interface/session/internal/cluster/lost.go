@@ -92,13 +92,13 @@ func (c *Cluster) Lost(permAuthKeyID int64, in sess.Input) {
 }
 
 // noteLost notes that updates for a key were let go. If the key is this node's, that counts
-// for as long as another node may still bring the key, unless it has come in this moment: then
-// it is told. If it is another's, its client listens there, and that node is told (tellOwners).
+// for as long as another node may still bring the key. One that has come in this moment is
+// told, which is all where no other node may have it. If it is another's, its client listens there, and that node is told (tellOwners).
 func (c *Cluster) noteLost(permAuthKeyID int64) {
 	now := c.now()
 	if c.Owns(permAuthKeyID) {
 		c.lost.note(permAuthKeyID, now, now+int64(c.o.ReleaseAfter+takeOver))
-		if c.Keeps(permAuthKeyID) && c.keys.Owe(permAuthKeyID, &sess.PushesLost{}) {
+		if c.keys.Owe(permAuthKeyID, &sess.PushesLost{}) && c.Keeps(permAuthKeyID) {
 			c.lost.take(permAuthKeyID, now)
 		}
 		return
