@@ -58,6 +58,6 @@ func TestAGatewayThatIsListedAgainIsConnectedToAtOnce(t *testing.T) {
 		require.Equal(t, failed, f.count())
 		stream, _ := p.got()
 		require.NotZero(t, stream)
-		require.LessOrEqual(t, time.Since(at), maxBackoff)
+		require.LessOrEqual(t, time.Since(at), 2*maxBackoff, "an attempt may begin while the connection is being made")
 	})
 }

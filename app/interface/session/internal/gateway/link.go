@@ -307,26 +307,35 @@ func (l *link) send(p packet) (taken bool, err error) {
 	return answer.True, err
 }
 
+// unlistedWait is how long a gateway is waited for that etcd does not list. One that is started
+// again serves clients before it is listed, and before this node, which goes by the list, has
+// tried to reach it anew.
+const unlistedWait = 3 * time.Second
+
 // mayComeBack reports whether a gateway that was not reached is worth waiting for: it
-// is in etcd's list, and has not been away for longer than Options.Retry. Its clients
-// still have their connections, so what is for them waits. Were it reported as lost
-// at once, each of them would count as offline until it says something, up to a
-// minute later, and miss the updates of that time.
+// has not been away for longer than Options.Retry, or unlistedWait where it is not in
+// etcd's list. Its clients still have their connections, so what is for them waits. Were
+// it reported as lost at once, each of them would count as offline until it says
+// something, up to a minute later, and miss the updates of that time.
 func (l *link) mayComeBack(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded:
 	default:
 		return false
 	}
-	if l.ctx.Err() != nil || !l.g.lists(l.id) {
+	if l.ctx.Err() != nil {
 		return false
+	}
+	wait := l.g.o.Retry
+	if !l.g.lists(l.id) {
+		wait = min(wait, unlistedWait)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.downSince.IsZero() {
 		l.downSince = time.Now()
 	}
-	return time.Since(l.downSince) < l.g.o.Retry
+	return time.Since(l.downSince) < wait
 }
 
 // reached notes that the gateway is there.
