@@ -44,7 +44,7 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 	}
 	w.end(s, why)
 	w.closeSlots(s)
-	if s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }) > 0 || s.updates.gap {
+	if n := s.discard(func(m *outMsg) bool { return isUpdate(*m) }); n > 0 && !s.updates.passedOn || s.updates.gap {
 		w.pushes.lose()
 	}
 	s.discard(func(*outMsg) bool { return true })
@@ -61,16 +61,23 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 // not acknowledge goes out again when the connection is a new one (rule
 // SESS-11).
 func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
-	const settled = 5 * time.Second // a client that flips between gateways repeats nothing
+	const settled = 5 * time.Second // a client that flips between gateways gets no answers again
 	// The gateway tells of a new connection of a session that counts as connected to the
 	// same gateway. So the connection before has been closed, and the gateway's word of
 	// that may still come: onConnClosed passes over it then. Within a second it is not a
 	// second connection: session_createSession and the first packet tell of the same one.
-	if isNew && s.online && s.server == server && w.now-s.connAt >= int64(time.Second) {
+	// So it is where a packet found no connection there a moment ago.
+	another := s.online && s.server == server && w.now-s.connAt >= int64(time.Second)
+	lost := !s.online && s.lastServer == server && s.offlineFor == EndDeadGateway && w.now-s.lastSeen < int64(settled)
+	if isNew && (another || lost) {
 		s.closeDue = w.now + int64(settled)
 	}
 	fresh := isNew || !s.online || s.server != server && w.now-s.lastSeen >= int64(settled)
+	if since, moved := s.movedSince(server, ip); moved && !fresh {
+		w.repeat(s, func(m *outMsg) bool { return isUpdate(*m) && m.sentAt >= since && m.sends < mostSends })
+	}
 	s.lastSeen, s.online = w.now, true
+	s.updates.speak()
 	if isNew {
 		s.pingDelay = 0 // asked for of another connection (rule PING-2)
 	}
@@ -89,15 +96,33 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 	}
 }
 
-// overtaken reports whether a packet left its client before others that have come through
-// another gateway. The last packet of a connection may come after the first of the next
-// one, above all from a gateway that is being stopped, and does not say where its client
-// is. If it did, what the client is sent next would go to the gateway that it has left, of
-// which one with a stream says nothing, and nothing would be repeated when the client
-// speaks again within seconds. The first packet of a connection always says it: the clock
-// of its client may have been set back.
-func (s *session) overtaken(d *Data, msgID int64) bool {
-	return !d.NewConn && d.ServerID != "" && s.online && s.server != "" && s.server != d.ServerID && msgID < s.window.newest()
+// movedSince reports whether a client speaks from elsewhere than before, though no gateway
+// has said that its connection is a new one, and since when what went to the place before
+// may have reached nobody. A gateway says it of a session that is new to it: not while it
+// keeps the dead connection of a client that has changed networks. One with a stream takes
+// what is for such a connection, or for none, without a word.
+func (s *session) movedSince(server, ip string) (since int64, moved bool) {
+	switch {
+	case !s.online || s.server == "" || server == "":
+		return 0, false
+	case s.server != server:
+		return s.connAt, true
+	}
+	return s.lastSeen, s.ip != ip && s.ip != ""
+}
+
+// late is how much later than the next connection of its client a packet may come.
+const late = 10 * time.Second
+
+// overtaken reports whether a packet left its client before others that have come another
+// way: through another gateway, or over HTTP. The last packet of a connection may come after
+// the first of the next one, above all from a gateway that is being stopped, and does not say
+// where its client is. If it did, what the client is sent next would go to the gateway that it
+// has left. The first packet of a connection always says it, and so does each that comes
+// later than a packet can be late: the clock of its client may have been set back.
+func (w *MainAuthWrapper) overtaken(s *session, d *Data, msgID int64) bool {
+	elsewhere := s.server != d.ServerID && (s.server != "" || s.http != nil)
+	return !d.NewConn && d.ServerID != "" && s.online && elsewhere && msgID < s.window.newest() && w.now-s.connAt < int64(late)
 }
 
 // onConnNew readies a session for its packets (PEERS.md, "session").
@@ -133,6 +158,21 @@ func (w *MainAuthWrapper) onConnClosed(in *ConnClosed) {
 	w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID, EndClosed)
 }
 
+// onSendFailed notes that a packet found no connection (PEERS.md, "gateway"). The client may
+// have made another one since, through the same gateway, of which the node hears by another
+// call: that one lives.
+func (w *MainAuthWrapper) onSendFailed(in *SendFailed) {
+	for l := range w.lists() {
+		if l.authKeyID != in.AuthKeyID {
+			continue
+		}
+		if s := l.find(in.SessionID); s != nil && in.SentAt != 0 && in.SentAt < s.connAt {
+			return // what was sent before goes out again on the new one
+		}
+	}
+	w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID, EndDeadGateway)
+}
+
 // onConnLost notes that a session's packets lead nowhere (PEERS.md, "session"
 // and "gateway").
 func (w *MainAuthWrapper) onConnLost(server string, authKeyID, id int64, why EndReason) {
@@ -155,5 +195,6 @@ func (w *MainAuthWrapper) goOffline(s *session, why EndReason) {
 	s.again, s.throttled = false, false
 	s.pingDelay, s.closeDue = 0, 0
 	s.lastSeen = w.now
+	w.pushes.strand()
 	s.touch()
 }

@@ -27,19 +27,19 @@ func TestCloseThatIsOvertaken(t *testing.T) {
 		script  []func(*world) // after a first connection through gw1
 		reached bool           // what is said then reaches the client
 	}{
-		"not at all":                      {nil, true},
-		"closed":                          {[]func(*world){closed("gw1")}, false},
-		"closed, then a new one":          {[]func(*world){wait(time.Minute), closed("gw1"), again}, true},
-		"overtaken":                       {[]func(*world){wait(time.Minute), again, closed("gw1")}, true},
-		"overtaken, a second later":       {[]func(*world){wait(time.Minute), again, wait(time.Second), closed("gw1")}, true},
-		"overtaken, then closed":          {[]func(*world){wait(time.Minute), again, closed("gw1"), closed("gw1")}, false},
-		"overtaken by a word of it, too":  {[]func(*world){wait(time.Minute), ready, again, closed("gw1")}, true},
-		"long after a new one":            {[]func(*world){wait(time.Minute), again, wait(6 * time.Second), closed("gw1")}, false},
-		"of the first, soon":              {[]func(*world){wait(time.Second / 2), closed("gw1")}, false},
-		"of a new one that was told of":   {[]func(*world){wait(time.Minute), closed("gw1"), wait(time.Minute), ready, again, closed("gw1")}, false},
-		"of another gateway":              {[]func(*world){wait(time.Minute), again, closed("gw2")}, true},
-		"no connection, says the gateway": {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{"gw1", permKey, sid}) }}, false},
-		"offline in between":              {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{"gw1", permKey, sid}) }, again, closed("gw1")}, false},
+		"not at all":                             {nil, true},
+		"closed":                                 {[]func(*world){closed("gw1")}, false},
+		"closed, then a new one":                 {[]func(*world){wait(time.Minute), closed("gw1"), again}, true},
+		"overtaken":                              {[]func(*world){wait(time.Minute), again, closed("gw1")}, true},
+		"overtaken, a second later":              {[]func(*world){wait(time.Minute), again, wait(time.Second), closed("gw1")}, true},
+		"overtaken, then closed":                 {[]func(*world){wait(time.Minute), again, closed("gw1"), closed("gw1")}, false},
+		"overtaken by a word of it, too":         {[]func(*world){wait(time.Minute), ready, again, closed("gw1")}, true},
+		"long after a new one":                   {[]func(*world){wait(time.Minute), again, wait(6 * time.Second), closed("gw1")}, false},
+		"of the first, soon":                     {[]func(*world){wait(time.Second / 2), closed("gw1")}, false},
+		"of a new one that was told of":          {[]func(*world){wait(time.Minute), closed("gw1"), wait(time.Minute), ready, again, closed("gw1")}, false},
+		"of another gateway":                     {[]func(*world){wait(time.Minute), again, closed("gw2")}, true},
+		"no connection, says the gateway":        {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: sid}) }}, false},
+		"overtaken, and no connection was found": {[]func(*world){wait(time.Minute), again, func(x *world) { x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: sid}) }, again, closed("gw1")}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := newWorld(t, false)

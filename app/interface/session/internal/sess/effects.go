@@ -101,6 +101,7 @@ type Send struct {
 	// Room is where Tail is, which whoever has the packet frees when it is gone; nil: Tail is
 	// the garbage collector's.
 	Room  *buffers.Room
+	At    int64  // when it was sent
 	Trace *Trace // of the first call that is answered in it; nil: none is, or is traced
 }
 

@@ -27,7 +27,7 @@ func (w *MainAuthWrapper) flush(s *session) {
 		salt := w.salt(s.list)
 		for packet, end, rest := w.packet(s, items, salt); packet != nil; packet, end, rest = w.packet(s, rest, salt) {
 			w.out.Sends = append(w.out.Sends, Send{
-				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet, Tail: end.body, Room: end.room,
+				ServerID: s.server, AuthKeyID: s.list.authKeyID, SessionID: s.id, Payload: packet, Tail: end.body, Room: end.room, At: w.now,
 				Trace: firstTrace(items[:len(items)-len(rest)]),
 			})
 			end.room.Hold()

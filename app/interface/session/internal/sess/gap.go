@@ -8,6 +8,7 @@ package sess
 //   - after status had no entry of the key for a while in which somebody was logged
 //     in: sync pushed nothing then, neither to a queue nor to a log (online.go);
 //   - when updates were lost here: with their session, or for want of room;
+//   - when updates wait in a session that its client may have left for another one (left.go);
 //   - to a session that lived before this node knew it: on a node that crashed,
 //     that was restarted, or that had the key until it moved.
 //
@@ -122,6 +123,7 @@ func (w *MainAuthWrapper) introduce() {
 
 // catchUp tells those who may have missed updates to fetch them.
 func (w *MainAuthWrapper) catchUp() {
+	w.passOn()
 	if !w.pushes.gap && !w.pushes.sessionGaps && !w.pushes.wakeDue || w.login.state != StateNormal || !w.presence.known && !w.presence.refused {
 		return
 	}

@@ -80,11 +80,12 @@ type (
 
 	// SendFailed says that a Send did not reach a connection (PEERS.md,
 	// "gateway"): the gateway is gone or knows none. Content stays in the
-	// outbox.
+	// outbox. It does not count where the session has had a new connection since.
 	SendFailed struct {
 		ServerID  string
 		AuthKeyID int64
 		SessionID int64
+		SentAt    int64 // Send.At; 0: not known, as on another node than the one that sent it
 	}
 
 	// HTTPGone says that the reader of a response slot went away (rule HTTP-2).

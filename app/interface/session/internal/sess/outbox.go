@@ -60,6 +60,12 @@ func (m *outMsg) parity() int64 {
 func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 	s.queue = append(s.queue, m)
 	s.bytes += len(m.body)
+	if isUpdate(m) {
+		s.updates.wait()
+		if !s.online {
+			w.pushes.strand()
+		}
+	}
 	if s.http != nil {
 		s.http.queued(w.now)
 	}

@@ -75,9 +75,7 @@ func (w *MainAuthWrapper) takenAt(d *Data) int64 { return cmp.Or(d.Taken, w.wall
 func (w *MainAuthWrapper) onPacket(l *SessionList, d *Data, m wire.Message) {
 	known := l.find(d.SessionID) != nil
 	s := w.session(l, d.SessionID)
-	if s.overtaken(d, m.ID) {
-		s.lastSeen = w.now
-	} else {
+	if !w.overtaken(s, d, m.ID) {
 		w.connect(s, d.ServerID, d.ClientIP, d.NewConn)
 	}
 	if !known && !d.NewConn && d.ServerID != "" { // its gateway knows it, so a node did

@@ -1,7 +1,6 @@
 package sess
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess/wire"
@@ -120,6 +119,7 @@ func (w *MainAuthWrapper) updatesSession() (best *session) {
 // rank is how much a session is the one for updates.
 func (w *MainAuthWrapper) rank(s *session) (rank int) {
 	switch {
+	case s.updates.passedOn: // its client has left it (left.go)
 	case s == w.pushes.target:
 		rank = 3
 	case s.updates.subscribed:
@@ -128,10 +128,13 @@ func (w *MainAuthWrapper) rank(s *session) (rank int) {
 		rank = 1
 	}
 	if s.online {
-		rank += 4
+		rank += rankOnline
 	}
 	return rank
 }
+
+// rankOnline ranks a session that is online before each that is not.
+const rankOnline = 4
 
 // push queues updates for a session, as it can read them (rule UPD-3).
 func (w *MainAuthWrapper) push(s *session, updates []byte) {
@@ -239,9 +242,8 @@ func (w *MainAuthWrapper) behind() bool {
 	if w.pushes.behind() {
 		return true
 	}
-	update := func(m outMsg) bool { return m.kind == outPush || m.kind == outTooLong }
 	for s := range w.sessions() {
-		if slices.ContainsFunc(s.queue, update) || slices.ContainsFunc(s.sent, update) {
+		if s.keepsUpdates() {
 			return true
 		}
 	}
@@ -254,7 +256,7 @@ func (w *MainAuthWrapper) dropPushes() (lost bool) {
 	lost = w.pushes.endLogin()
 	for s := range w.sessions() {
 		s.updates.told()
-		if n := s.discard(func(m *outMsg) bool { return m.kind == outPush || m.kind == outTooLong }); n > 0 {
+		if n := s.discard(func(m *outMsg) bool { return isUpdate(*m) }); n > 0 {
 			w.countN(CountPushesLost, n)
 			lost = true
 		}

@@ -27,6 +27,8 @@ const (
 //   - target is a session of the key, or nil.
 //   - sessionGaps is set while a session has a gap of its own (session.updates.gap). It may
 //     stay set when that session has gone: catchUp finds out.
+//   - stranded is set while updates wait in a session that is offline, and no other
+//     session was told of them. It may stay set when there are none any more: passOn finds out.
 //   - without a push session wakeDue has nobody to wake; it stays until one is named.
 type pushes struct {
 	held        []heldPush // updates that no session takes yet, oldest first
@@ -37,6 +39,7 @@ type pushes struct {
 	wakeDue     bool       // the push session is to be woken when it is there
 	gap         bool       // updates were lost: a session is to fetch the difference
 	sessionGaps bool       // updates of sessions were lost: each of these is to fetch it
+	stranded    bool       // updates may wait in sessions whose clients do not come back to them
 }
 
 // miss notes that the client may have missed updates, and its push session a message.
@@ -59,6 +62,12 @@ func (p *pushes) lose() { p.gap = true }
 
 // loseInSession notes that the updates of a session may have been lost (session.updates.gap).
 func (p *pushes) loseInSession() { p.sessionGaps = true }
+
+// strand notes that a session has lost its connection, or got updates without one.
+func (p *pushes) strand() { p.stranded = true }
+
+// notStranded notes that no updates wait for a session that another one could be told of.
+func (p *pushes) notStranded() { p.stranded = false }
 
 // behind reports whether the client may lack updates, beside those in an outbox.
 func (p *pushes) behind() bool { return len(p.held) > 0 || p.gap || p.sessionGaps }
@@ -204,7 +213,8 @@ func (p *pushes) export(st *sessionpb.KeyState, moment func(int64) int64) {
 func (p *pushes) restore(st *sessionpb.KeyState, at func(int64) int64) {
 	*p = pushes{
 		pushSession: st.GetPushId(), heldAt: at(st.GetHeldAt()),
-		gap: has(st.GetFlags(), keyGap), sessionGaps: has(st.GetFlags(), keySessionGaps), wakeDue: has(st.GetFlags(), keyWakeDue), unsaved: has(st.GetFlags(), keyPushUnsaved),
+		stranded: true, // passOn finds out
+		gap:      has(st.GetFlags(), keyGap), sessionGaps: has(st.GetFlags(), keySessionGaps), wakeDue: has(st.GetFlags(), keyWakeDue), unsaved: has(st.GetFlags(), keyPushUnsaved),
 	}
 	for _, h := range st.GetHeld() {
 		p.held = append(p.held, heldPush{updates: h.GetUpdates(), notify: h.GetNotify()})

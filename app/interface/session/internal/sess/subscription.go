@@ -16,6 +16,7 @@ type subscription struct {
 	files      bool  // moved files
 	lived      bool  // before this node knew the session
 	gap        bool  // may have missed updates, and is to be told so
+	passedOn   bool  // its client has left it, and another session was told of the updates that wait here
 	syncing    uint8 // calls of updates.getState and getDifference in work
 }
 
@@ -62,6 +63,19 @@ func (u *subscription) resume() bool {
 // told notes that the session has been told to fetch the difference, or that there is
 // none to fetch.
 func (u *subscription) told() { u.gap = false }
+
+// pass notes that another session has been told to fetch what waits here. It returns whether
+// that is news.
+func (u *subscription) pass() (news bool) {
+	news, u.passedOn = !u.passedOn, true
+	return news
+}
+
+// wait notes that another update waits here, of which no session was told.
+func (u *subscription) wait() { u.passedOn = false }
+
+// speak notes that the session's client has not left it.
+func (u *subscription) speak() { u.passedOn = false }
 
 // loginEnds forgets what the sessions of a login took.
 func (u *subscription) loginEnds() { u.subscribed, u.supposed, u.gap = false, false, false }

@@ -17,6 +17,9 @@ func earliest(a, b int64) int64 {
 func (w *MainAuthWrapper) deadline() (at int64) {
 	for s := range w.sessions() {
 		at = earliest(earliest(at, s.closesAt(w.cfg)), s.greetAt)
+		if left := w.leftAt(s); left != 0 { // which may have come to be past in this step
+			at = earliest(at, max(left, w.now+1))
+		}
 		if s.server != "" {
 			at = earliest(at, earliest(s.ackAt, s.resendAt))
 			if s.again || s.throttled {
@@ -77,6 +80,7 @@ func (w *MainAuthWrapper) expireSession(s *session) {
 		w.repeatDue(s)
 	}
 	w.repeatSoon(s)
+	w.presumeLeft(s)
 	if s.greetAt != 0 && s.greetAt <= w.now {
 		w.greet(s)
 	}

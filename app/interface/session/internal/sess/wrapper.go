@@ -109,7 +109,7 @@ func (w *MainAuthWrapper) dispatch(in Input) {
 	case *ConnClosed:
 		w.onConnClosed(in)
 	case *SendFailed:
-		w.onConnLost(in.ServerID, in.AuthKeyID, in.SessionID, EndDeadGateway)
+		w.onSendFailed(in)
 	case *HTTPGone:
 		w.httpGone(in.Slot)
 		w.httpLost(in.Lost)

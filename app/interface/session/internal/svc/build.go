@@ -241,7 +241,7 @@ func (s *ServiceContext) execute(r sess.Request) (sess.Result, *sess.RPCError) {
 // block.
 func (s *ServiceContext) SendFailed(authKeyID int64, p sess.Send) {
 	// A control input is never refused.
-	_, _ = s.Runloop.Tell(authKeyID, &sess.SendFailed{ServerID: p.ServerID, AuthKeyID: p.AuthKeyID, SessionID: p.SessionID})
+	_, _ = s.Runloop.Tell(authKeyID, &sess.SendFailed{ServerID: p.ServerID, AuthKeyID: p.AuthKeyID, SessionID: p.SessionID, SentAt: p.At})
 }
 
 // Announced tells a key what came of its report to status. It does not block.
