@@ -17,14 +17,14 @@ type habits struct {
 	// before its begin, as gotd does.
 	usesFuture, eager bool
 	// startsOver: after a reconnect everything is asked again in a new session,
-	// under new ids (GramJS).
+	// under new ids (GramJS). In a siege nothing is fetched in that (gotd).
 	startsOver bool
 }
 
 // draw gives a client its habits and its keys.
 func (cl *client) draw() {
 	c := cl.c
-	cl.habits = habits{acksNoMembers: c.chance(4), usesFuture: c.chance(3), eager: c.chance(2), startsOver: c.chance(6) && !c.besieged}
+	cl.habits = habits{acksNoMembers: c.chance(4), usesFuture: c.chance(3), eager: c.chance(2), startsOver: c.chance(6)}
 	if !cl.pfs {
 		return
 	}

@@ -90,6 +90,9 @@ func (cl *client) plainly() {
 			// A node takes what is said of connections within a second for the same one.
 			if again := c.now-s.movedAt < int64(2*time.Second); !again && !s.gone && !cl.away && s.arrived() {
 				s.reconnect(true)
+				if cl.habits.startsOver && !cl.http {
+					cl.sessions[0].call(anyone)
+				}
 				if c.chance(2) {
 					cl.listen()
 				}
@@ -158,7 +161,7 @@ func (w *watch) served(cl *client) {
 	}
 	for _, s := range cl.sessions {
 		for _, call := range s.calls {
-			late := now - max(call.madeAt, cl.backAt) - int64(inTime)
+			late := now - max(call.sentAt, cl.backAt) - int64(inTime)
 			if w.fullAt[s.id] >= call.madeAt {
 				continue
 			}
