@@ -29,9 +29,7 @@ func TestAnotherNodeFinishesWhatOneCannot(t *testing.T) {
 	require.EqualValues(t, 2, read(t, cut, &db).N)
 	require.Eventually(t, func() bool { return read(t, other, &db).N == 2 && b.len() == 0 }, time.Minute, 5*time.Millisecond)
 	require.Eventually(t, func() bool { return cut.Owed() == 0 }, time.Minute, 5*time.Millisecond, "it hears of it")
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	require.Contains(t, b.released, "k", "who is connected with it looks again")
+	require.Eventually(t, func() bool { return b.told("k") }, time.Minute, 5*time.Millisecond, "who is connected with it looks again")
 }
 
 // A node that starts while something stands in the ledger does not believe Redis
@@ -121,9 +119,7 @@ func TestAnUnknownOutcome(t *testing.T) {
 	require.Eventually(t, func() bool { return one.Owed() == 0 }, time.Minute, 5*time.Millisecond)
 	require.EqualValues(t, 2, read(t, two, &db).N)
 	require.EqualValues(t, 2, read(t, one, &db).N)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	require.True(t, slices.Contains(b.released, "k"))
+	require.Eventually(t, func() bool { return b.told("k") }, time.Minute, 5*time.Millisecond)
 }
 
 // What is only to be released, or to be remembered, does not wait for a write that is not

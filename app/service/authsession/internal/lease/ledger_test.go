@@ -105,6 +105,14 @@ func (b *book) late(keys []string) {
 	b.released = append(b.released, keys...)
 }
 
+// told reports whether a cache has said that it released key late, which it says after
+// it has forgotten what it owed.
+func (b *book) told(key string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Contains(b.released, key)
+}
+
 func (b *book) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
