@@ -2,10 +2,10 @@ package core
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 	"github.com/tgsession/tgsession/proto/authsession"
 )
 
@@ -34,7 +34,7 @@ func TestAnOwedPasswordWaitsForItsUserFirst(t *testing.T) {
 		_, err := c.on(1).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID(), Owner: 1, UserId: 777})
 		settled <- err
 	}()
-	c.oneWaits("it waits for the user")
+	testenv.AwaitLockWaits(t, c.db, 1) // for the user
 
 	other, err := c.db.Conn(t.Context())
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestSignInWhileAnOwedPasswordIsSettled(t *testing.T) {
 		_, err := c.on(1).SetPasswordPending(&authsession.SetPasswordPendingRequest{AuthKeyId: k.IntID(), Owner: 1, UserId: 777})
 		settled <- err
 	}()
-	c.oneWaits("it waits for the key")
+	testenv.AwaitLockWaits(t, c.db, 1) // for the key
 	_, err = signIn.Exec("INSERT INTO auth_users(auth_key_id, user_id, hash) VALUES (?, 777, 5)", k.IntID())
 	require.NoError(t, err)
 	_, err = signIn.Exec("UPDATE auth_password_pendings SET user_id = 777 WHERE auth_key_id = ?", k.IntID())
@@ -76,13 +76,4 @@ func TestSignInWhileAnOwedPasswordIsSettled(t *testing.T) {
 
 	require.NoError(t, <-settled)
 	c.is(k, "6 777", "the password is paid")
-}
-
-// oneWaits returns when one transaction on the test's database waits for a lock.
-func (c *cluster) oneWaits(why string) {
-	c.t.Helper()
-	require.Eventually(c.t, func() bool {
-		return c.number("SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p"+
-			" ON p.id = t.trx_mysql_thread_id WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()") == 1
-	}, 10*time.Second, 200*time.Millisecond, why) // the server shows news only after 100 ms in which nobody looked
 }

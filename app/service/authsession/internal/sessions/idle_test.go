@@ -2,9 +2,10 @@ package sessions_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 // A session that is used again after the window with it was read stays, and those
@@ -63,10 +64,7 @@ func TestAnExpiredSessionInUseAgainDoesNotEndTheCleanUp(t *testing.T) {
 		}
 		done <- o
 	}()
-	require.Eventually(t, func() bool {
-		return w.number("SELECT COUNT(*) FROM information_schema.innodb_trx t JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"+
-			" WHERE t.trx_state = 'LOCK WAIT' AND p.db = DATABASE()") > 0
-	}, 10*time.Second, 200*time.Millisecond) // read more often than every 100 ms, the table stays as it is
+	testenv.AwaitLockWaits(t, w.db, 1)
 	require.NoError(t, use.Commit())
 	o := <-done
 	require.NoError(t, o.err)

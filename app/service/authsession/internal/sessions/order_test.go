@@ -4,12 +4,12 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/service/authsession/internal/events"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/sessions"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 // The events of a login have the order of its commits: a change that waits for a
@@ -32,16 +32,11 @@ func TestNoChangeIsToldAfterTheEnd(t *testing.T) {
 			t.Cleanup(func() { _ = tx.Rollback() })
 			_, err = tx.Exec("SELECT id FROM auth_users WHERE auth_key_id = ? AND user_id = 777 FOR UPDATE", key)
 			require.NoError(t, err)
-			waiting := func(n int64) {
-				require.Eventually(t, func() bool {
-					return w.number("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'") >= n
-				}, 30*time.Second, 200*time.Millisecond) // read more often than every 100 ms, the table stays as it is
-			}
 			var both sync.WaitGroup
 			both.Go(func() { w.revoke(sessions.Selection{Hash: hash}) })
-			waiting(1)
+			testenv.AwaitLockWaits(t, w.db, 1)
 			both.Go(func() { change(w, key, hash) })
-			waiting(2)
+			testenv.AwaitLockWaits(t, w.db, 2)
 			require.NoError(t, tx.Rollback())
 			both.Wait()
 			require.EqualValues(t, 1, w.events(events.Revoked))
