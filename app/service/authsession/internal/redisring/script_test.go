@@ -2,6 +2,7 @@ package redisring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -136,14 +137,15 @@ func TestImpatientCallersAreNotANodesFault(t *testing.T) {
 	require.NoError(t, err)
 
 	r = open(t, silent(t))
-	for range tolerated {
-		ctx, cancel := context.WithTimeout(t.Context(), patience+20*time.Millisecond)
-		_, _, err = r.Get(ctx, "k")
-		cancel()
-		require.NotErrorIs(t, err, ErrResting)
-	}
-	_, _, err = r.Get(t.Context(), "k")
-	require.ErrorIs(t, err, ErrResting)
+	asked := 0
+	require.Eventually(t, func() bool { // on a busy machine some have less time than they came with
+		ctx, cancel := context.WithTimeout(t.Context(), 3*patience/2)
+		defer cancel()
+		_, _, err := r.Get(ctx, "k")
+		asked++
+		return errors.Is(err, ErrResting)
+	}, time.Minute, time.Millisecond)
+	require.Greater(t, asked, tolerated)
 }
 
 // A Redis that refuses the account has carried out nothing. A hold that looks done
