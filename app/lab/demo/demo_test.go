@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"net"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/lab/demo"
 )
 
@@ -25,16 +25,12 @@ func TestLayer(t *testing.T) { require.Equal(t, 223, tg.Layer) }
 // A cluster that does not answer: the scenario says where it stopped, leaves
 // nothing running, and its clients have logged why.
 func TestNobodyThere(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := lis.Addr().String()
-	require.NoError(t, lis.Close())
 	key, err := rsa.GenerateKey(rand.Reader, crypto.RSAKeyBits)
 	require.NoError(t, err)
 
 	var log bytes.Buffer
 	n, err := demo.Run(context.Background(), demo.Target{
-		Addr: addr, Key: &key.PublicKey, DC: 2, Code: "1", StepTimeout: 300 * time.Millisecond, ClientLog: &log,
+		Addr: freeport.Address(t), Key: &key.PublicKey, DC: 2, Code: "1", StepTimeout: 5 * time.Second, ClientLog: &log,
 	}, func(s demo.Step) { t.Errorf("passed: %s", s.Name) })
 	require.Zero(t, n)
 	require.ErrorIs(t, err, context.DeadlineExceeded)

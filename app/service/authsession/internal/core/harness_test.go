@@ -48,7 +48,7 @@ type cluster struct {
 func start(t *testing.T) *cluster { return startOn(t, testenv.Variable(t, "TEST_REDIS_ADDR")) }
 
 func startMini(t *testing.T) *cluster {
-	m := miniredis.RunT(t)
+	m := testenv.MiniRedis(t)
 	c := startOn(t, m.Addr())
 	c.mini = m
 	return c

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tgsession/tgsession/app/internal/tcpproxy"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 // What one node could not tell Redis, another node that reaches Redis does not believe
@@ -158,7 +159,7 @@ func TestAWaitFindsTheLedger(t *testing.T) {
 
 // Writes wait beside each other, whatever their number of keys.
 func TestWritesWaitBesideEachOther(t *testing.T) {
-	m := miniredis.RunT(t)
+	m := testenv.MiniRedis(t)
 	c := open(t, m.Addr(), &book{})
 	m.Close()
 	writes := func() time.Duration {

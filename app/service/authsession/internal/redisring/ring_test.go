@@ -17,6 +17,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/service/authsession/internal/redisconf"
+	"github.com/tgsession/tgsession/app/service/authsession/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
@@ -90,7 +91,7 @@ func TestASilentNodeIsLeftAlone(t *testing.T) {
 }
 
 func TestANodeThatReturnsIsAskedAgain(t *testing.T) {
-	m := miniredis.RunT(t)
+	m := testenv.MiniRedis(t)
 	r := open(t, m.Addr())
 	require.NoError(t, m.Set("k", "v"))
 	address := m.Addr()
@@ -98,14 +99,14 @@ func TestANodeThatReturnsIsAskedAgain(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, _, err := r.Get(t.Context(), "k")
 		return errors.Is(err, ErrResting)
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	require.Error(t, r.Ping(t.Context(), "Cache"))
 	require.NoError(t, m.StartAddr(address))
 	require.NoError(t, m.Set("k", "v"))
 	require.Eventually(t, func() bool {
 		v, found, err := r.Get(t.Context(), "k")
 		return err == nil && found && v == "v"
-	}, 5*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	_, found, err := r.Get(t.Context(), "none")
 	require.NoError(t, err)
 	require.False(t, found)
