@@ -102,6 +102,7 @@ func (m message) constructor() uint32 {
 type client struct {
 	t       testing.TB
 	session session.RPCSessionClient
+	node    string // that the last redirect led to
 	gateway *gatewayRole
 	key     *authKey
 	id      int64 // session id

@@ -22,7 +22,7 @@ func (c *client) deliver(payload []byte) error {
 		return err
 	}
 	owner := strings.TrimPrefix(status.Convert(err).Message(), "REDIRECT_TO_")
-	c.session = session.NewRPCSessionClient(dial(c.t, owner))
+	c.session, c.node = session.NewRPCSessionClient(dial(c.t, owner)), owner
 	return c.sendPacket(payload)
 }
 
@@ -45,26 +45,32 @@ func TestWeakness50KeysMoveToANodeThatJoins(t *testing.T) {
 		eventually(t, "all are online at the first node", func() bool { return entry(cl) == c.session.addr })
 	}
 	second := c.startSession(t, "etc-session.yaml", "")
-	moved := func() (n int) {
+	moved := func() (list []*client) {
 		for _, cl := range users {
 			c.answer(nearestDC, anywhereDC)
 			id := cl.msgID()
 			require.NoError(t, cl.deliver(packet(id, cl.seqNo(true), encode(t, getDC))))
 			cl.result(id)
 			cl.result(cl.call(initialised(t, getDC)))
-			if entry(cl) == second.addr {
-				n++
+			if cl.node == second.addr {
+				list = append(list, cl)
 			}
 		}
-		return n
+		return list
 	}
-	eventually(t, "some keys are online at the second node", func() bool { return moved() > 2 })
-	n := moved()
+	eventually(t, "some keys belong to the second node", func() bool { return len(moved()) > 2 })
+	theirs := moved()           // of all, since the first node now knows of the second
+	for _, cl := range theirs { // nodes tell status of keys in batches
+		eventually(t, "online at the second node", func() bool { return entry(cl) == second.addr })
+	}
 	time.Sleep(time.Second) // for what the first node might still have to say
 	for _, cl := range users {
 		require.NotEmpty(t, entry(cl), "nobody is offline")
 	}
-	require.Equal(t, n, moved())
+	for _, cl := range theirs {
+		require.Equal(t, second.addr, entry(cl))
+	}
+	require.Len(t, moved(), len(theirs))
 
 	// And back, when it leaves.
 	second.stop(syscall.SIGTERM)
