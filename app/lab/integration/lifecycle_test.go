@@ -38,7 +38,7 @@ func TestWeakness37NothingIsRepeatedSoon(t *testing.T) {
 	cl.send(encode(t, &mt.PingRequest{PingID: 1}), true)
 	started := time.Now()
 	cl.answer(call) // a new connection gets it at once
-	require.Less(t, time.Since(started), prompt)
+	require.Less(t, time.Since(started), 20*time.Second, "and not what comes after thirty")
 }
 
 // Weakness 47: user, layer and device of a call were read while they changed,

@@ -154,25 +154,35 @@ func TestWeakness35PromisedAnswersComeAtOnceAndToTheirKey(t *testing.T) {
 	temp.redial()
 
 	c.bff.on(nearestDC, func(context.Context, bffCall) ([]byte, error) { return nil, status.Error(700, "NOTRETURN_CLIENT") })
-	cl.lastID = max(cl.lastID, temp.lastID)
-	temp.lastID = cl.lastID
-	id := cl.msgID()
-	for _, one := range []*client{cl, temp} {
-		require.NoError(t, one.sendPacket(packet(id, one.seqNo(true), encode(t, getDC))))
+	promised, atOnce := 0, 0
+	answers := func() {
+		cl.lastID = max(cl.lastID, temp.lastID)
+		id := cl.msgID()
+		temp.lastID = id
+		for _, one := range []*client{cl, temp} {
+			require.NoError(t, one.sendPacket(packet(id, one.seqNo(true), encode(t, getDC))))
+		}
+		promised += 2
+		eventually(t, "both calls are promised an answer", func() bool { return len(c.bff.seen(nearestDC)) == promised })
+		for _, one := range []*client{temp, cl} {
+			started := time.Now()
+			_, err := session.NewRPCSessionClient(c.conn).SessionPushRpcResultData(t.Context(), &session.TLSessionPushRpcResultData{
+				PermAuthKeyId: cl.key.id(), AuthKeyId: one.key.id(), SessionId: cl.id, ClientReqMsgId: id,
+				RpcResultData: encode(t, &mtp.Result{RequestMessageID: id, Result: encode(t, &tg.NearestDC{Country: fmt.Sprint(one.key.id())})}),
+			})
+			require.NoError(t, err)
+			var dc tg.NearestDC
+			require.NoError(t, decode(one.result(id), &dc))
+			require.Equal(t, fmt.Sprint(one.key.id()), dc.Country)
+			if atOnce++; time.Since(started) >= 300*time.Millisecond {
+				atOnce = 0 // it waited for the next second, or the machine is busy
+			}
+		}
 	}
-	eventually(t, "both calls are promised an answer", func() bool { return len(c.bff.seen(nearestDC)) == 2 })
-	for _, one := range []*client{temp, cl} {
-		started := time.Now()
-		_, err := session.NewRPCSessionClient(c.conn).SessionPushRpcResultData(t.Context(), &session.TLSessionPushRpcResultData{
-			PermAuthKeyId: cl.key.id(), AuthKeyId: one.key.id(), SessionId: cl.id, ClientReqMsgId: id,
-			RpcResultData: encode(t, &mtp.Result{RequestMessageID: id, Result: encode(t, &tg.NearestDC{Country: fmt.Sprint(one.key.id())})}),
-		})
-		require.NoError(t, err)
-		var dc tg.NearestDC
-		require.NoError(t, decode(one.result(id), &dc))
-		require.Equal(t, fmt.Sprint(one.key.id()), dc.Country)
-		require.Less(t, time.Since(started), 800*time.Millisecond)
-	}
+	eventually(t, "ten answers in a row come at once", func() bool {
+		answers()
+		return atOnce >= 10
+	})
 
 	c.bff.on(nearestDC, func(context.Context, bffCall) ([]byte, error) { return nil, status.Error(700, "MIGRATED_TO_CHANNEL") })
 	cl.requireRefused(getDC, 400, "MIGRATED_TO_CHANNEL")
