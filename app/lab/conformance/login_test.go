@@ -60,7 +60,7 @@ func loginServer(ending, ended answer) *scripted {
 func row(t *testing.T, s *scripted, rule string) Row {
 	t.Helper()
 	rows, err := Run(t.Context(), &Target{
-		Addr: wiretest.ServePushes(t, s.take), Key: &wiretest.RSAKey().PublicKey, DC: 2, Workers: 1, Patience: 2 * time.Second,
+		Addr: wiretest.ServePushes(t, s.take), Key: &wiretest.RSAKey().PublicKey, DC: 2, Workers: 1, Patience: 20 * time.Second,
 		Only: regexp.MustCompile("^" + rule + "$"), Phone: "1", Code: "1", PasswordPhone: "2",
 	})
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func TestEndedLogin(t *testing.T) {
 		{"SESSION_REVOKED", yes, rpcError(401, "SESSION_REVOKED"), Pass, ""},
 		{"no login any more", yes, rpcError(401, "AUTH_KEY_UNREGISTERED"), Pass, ""},
 		{"another error", yes, rpcError(500, "AUTH_RESTART"), Fail, "AUTH_KEY_UNREGISTERED, got 500 AUTH_RESTART"},
-		{"a login that goes on", yes, always(&tg.UpdatesState{}), Fail, "expected rpc_error 401, got results for 2s"},
+		{"a login that goes on", yes, always(&tg.UpdatesState{}), Fail, "expected rpc_error 401, got results for 20s"},
 		{"a login that is too new", rpcError(406, "FRESH_RESET_AUTHORISATION_FORBIDDEN"), nil, Skip, "406 FRESH_RESET_AUTHORISATION_FORBIDDEN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
