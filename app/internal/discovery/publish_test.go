@@ -192,7 +192,7 @@ func TestNoRegistration(t *testing.T) {
 			cancel()
 			_, err = Publish(ctx, c, "a:1", time.Minute, nil)
 			require.ErrorIs(t, err, context.Canceled)
-			require.Less(t, time.Since(began), 2*time.Second)
+			require.Less(t, time.Since(began), requestTimeout)
 		}
 	}
 }
@@ -226,7 +226,7 @@ func TestAChangeOfTheKeyIsMendedAtOnce(t *testing.T) {
 					mended = mended || e.Type == clientv3.EventTypePut && string(e.Kv.Value) == "a:1"
 				}
 			}
-			require.Less(t, time.Since(began), time.Second)
+			require.Less(t, time.Since(began), prompt)
 			require.Eventually(t, func() bool {
 				text, err := p.Listed()
 				return err == nil && strings.Contains(text, "written anew 1 times")
@@ -259,5 +259,5 @@ func TestListedIsNotOnlyBelieved(t *testing.T) {
 	require.NoError(t, err)
 	p.shown.Store(int64(time.Minute - 11*time.Second))
 	_, err = p.Listed()
-	require.EqualError(t, err, "has not confirmed for 11s that it lists a:1 under k")
+	require.Regexp(t, `^has not confirmed for 1\d(\.\d)?s that it lists a:1 under k$`, err.Error())
 }
