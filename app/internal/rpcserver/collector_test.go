@@ -42,11 +42,12 @@ func TestPercent(t *testing.T) {
 func TestCollectorIsFollowed(t *testing.T) {
 	var calls atomic.Int64
 	followCollector(func() { calls.Add(1) })
-	require.EqualValues(t, 1, calls.Load())
-	for n := int64(2); n < 5; n++ {
+	require.NotZero(t, calls.Load(), "at once") // garbage may have been collected by now: it may be more than one
+	for range 3 {
+		before := calls.Load()
 		require.Eventually(t, func() bool {
 			runtime.GC()
-			return calls.Load() >= n
-		}, 10*time.Second, time.Millisecond)
+			return calls.Load() > before
+		}, time.Minute, time.Millisecond)
 	}
 }

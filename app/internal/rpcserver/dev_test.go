@@ -167,27 +167,43 @@ func TestACheckThatHangs(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	var state atomic.Int32
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	r := newReadiness([]Check{{Name: "store", Ask: func(context.Context) (string, error) {
 		asked.Add(1)
+		cancel() // not before it has begun to hang
 		<-hang
 		return "", nil
 	}}}, func(s grpc_health_v1.HealthCheckResponse_ServingStatus) { state.Store(int32(s)) })
 	r.phase = serving
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
 	r.round(ctx)
 	r.round(ctx)
 	require.EqualValues(t, 1, asked.Load())
 	require.EqualValues(t, down, state.Load())
 	r.said[0].at = time.Now().Add(-time.Minute)
 	_, findings := r.Findings()
-	require.Equal(t, "FAIL  store: the check has said nothing for 1m0s", findings[1].String())
+	require.Regexp(t, `^FAIL  store: the check has said nothing for 1m\d+s$`, findings[1].String())
 }
 
 // A server that stops is first not ready, then leaves etcd, then does what is left; its
 // pages tell so until the end. It left etcd first: for up to a second whoever asked its
 // health was still sent to it.
+//
+// Etcd may take a second, in which the machine may keep the test from looking: it is tried a
+// few times. A server that leaves etcd first does its work at once after that, so it fails
+// each time.
 func TestLameDuck(t *testing.T) {
+	for range 5 {
+		if lameDuck(t) {
+			return
+		}
+	}
+	t.Fatal("it was not ready only after it had left etcd")
+}
+
+// lameDuck stops a server, and returns whether it was seen not to be ready before it had
+// left etcd.
+func lameDuck(t *testing.T) (before bool) {
 	etcd := etcdtest.Dial(t)
 	h, c := newHeld(), testConf(t)
 	address := withDev(t, &c)
@@ -209,11 +225,11 @@ func TestLameDuck(t *testing.T) {
 	proxy.Hold() // etcd does not answer the farewell for the second that it may take
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(context.Background()) }()
-	require.Eventually(t, func() bool { return state() == down }, 900*time.Millisecond, time.Millisecond)
+	require.Eventually(t, func() bool { return state() == down }, 20*time.Second, time.Millisecond)
 	select {
 	case <-draining:
-		t.Fatal("it was not ready only after it had left etcd")
 	default:
+		before = true
 	}
 	<-draining
 	status, body := page(t, address, "/readyz")
@@ -223,6 +239,7 @@ func TestLameDuck(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, "it lives until it ends")
 	close(goOn)
 	require.NoError(t, <-stopped)
+	return before
 }
 
 // Readiness knows whether etcd really lists the server, and sees that it does again.
