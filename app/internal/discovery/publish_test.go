@@ -259,5 +259,6 @@ func TestListedIsNotOnlyBelieved(t *testing.T) {
 	require.NoError(t, err)
 	p.shown.Store(int64(time.Minute - 11*time.Second))
 	_, err = p.Listed()
+	require.Error(t, err)
 	require.Regexp(t, `^has not confirmed for 1\d(\.\d)?s that it lists a:1 under k$`, err.Error())
 }
