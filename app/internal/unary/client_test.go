@@ -23,6 +23,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/tgsession/tgsession/app/internal/buffers"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/app/internal/rpcclient"
@@ -57,7 +58,7 @@ func serveAt(t *testing.T, l net.Listener, h handler) (s *grpc.Server, addr stri
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", freeport.Address(t)) // some tests listen there again: it must not be another's connection by then
 	require.NoError(t, err)
 	return l
 }
@@ -326,7 +327,7 @@ func TestLateAndCancelledCalls(t *testing.T) {
 	})
 	conn, c := connect(t, addr)
 	headers := rpcclient.NewCalls("who")
-	k := headers.Begin(50*time.Millisecond, "me")
+	k := headers.Begin(2*time.Second, "me") // the call has to reach its peer before it is late
 	_, err := invoke(k.Context(), conn, "")
 	require.Equal(t, codes.DeadlineExceeded, status.Code(rpcclient.Late(k.Context(), err)), "%v", err)
 	headers.End(k)
