@@ -144,8 +144,9 @@ func TestStoppingNodeLeavesStatusToTheNewOwner(t *testing.T) {
 // A node that joins and is gone again costs no key its state, nor its place in
 // status.
 func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
+	const release = 2 * time.Second // the node must not go for so long while it is there
 	c := startCluster(t)
-	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 300 * time.Millisecond })
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = release })
 	const passing = "127.0.0.1:1"
 	both := []string{a.Address(), passing}
 	a.svc.Cluster.Update(both)
@@ -164,7 +165,7 @@ func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
 	requireStatus(t, err, 700, "REDIRECT_TO_"+passing)
 	a.svc.Cluster.Update(both[:1])
 
-	for wait := time.Now().Add(time.Second); time.Now().Before(wait); {
+	for wait := time.Now().Add(release + time.Second); time.Now().Before(wait); {
 		time.Sleep(50 * time.Millisecond)
 		require.Equal(t, 1, a.svc.Runloop.Count())
 	}
@@ -180,7 +181,7 @@ func TestKeysOutliveANodeThatComesAndGoes(t *testing.T) {
 // that has it again says otherwise.
 func TestReturnedKeysAreReportedAgain(t *testing.T) {
 	c := startCluster(t)
-	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 100 * time.Millisecond })
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 2 * time.Second }) // longer than the other is there
 	const passing = "127.0.0.1:1"
 	both := []string{a.Address(), passing}
 	a.svc.Cluster.Update(both)
@@ -274,7 +275,7 @@ func (n *strictNode) SessionPushUpdatesData(ctx context.Context, _ *session.TLSe
 // kept, and sent again. It was refused: sync forgot it, and nobody told the client.
 func TestPushesThatCannotBeSentOnAreKept(t *testing.T) {
 	c := startCluster(t)
-	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = 200 * time.Millisecond })
+	a := c.start(func(conf *Config) { conf.Session.ReleaseAfter = time.Second }) // between tries, of which there are three
 	strict := &strictNode{got: make(chan string, 2)}
 	c.serve("strict", func(g *grpc.Server) { session.RegisterRPCSessionServer(g, strict) })
 	a.svc.Cluster.Update([]string{a.Address(), c.addr["strict"]})
