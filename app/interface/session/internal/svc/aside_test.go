@@ -65,6 +65,7 @@ func TestBulkyPacketsHaveOneConnection(t *testing.T) {
 	for range 50 {
 		send(1 << 20)
 	}
+	require.Eventually(t, func() bool { return connections.n.Load() >= 2 }, time.Minute, time.Millisecond, "each is made when it suits it")
 	require.EqualValues(t, 2, connections.n.Load(), "theirs, and that of all others")
 	for deadline := time.Now().Add(time.Minute); connections.n.Load() < 3; send(100) {
 		require.True(t, time.Now().Before(deadline), "short calls have one")
