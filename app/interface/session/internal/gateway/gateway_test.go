@@ -19,6 +19,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/buffers"
+	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
@@ -95,9 +96,9 @@ func (s streaming) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayData
 }
 
 func (p *peer) start(t testing.TB, streams func(*peer) gateway.RPCGatewayStreamServer) *peer {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p.addr = freeport.Address(t) // some come back to it: it must not be another's connection by then
+	listener, err := net.Listen("tcp", p.addr)
 	require.NoError(t, err)
-	p.addr = listener.Addr().String()
 	p.server = grpc.NewServer()
 	if !p.noCalls {
 		gateway.RegisterRPCGatewayServer(p.server, p)
@@ -143,7 +144,7 @@ func newGateways(t testing.TB, change ...func(*Options)) (*Gateways, *failures) 
 		Dial: func(id string) (*grpc.ClientConn, error) {
 			return grpc.NewClient(id, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		},
-		Failed: f.add, QueueItems: 100_000, QueueBytes: 64 << 20, Timeout: 2 * time.Second, AckTimeout: 5 * time.Second,
+		Failed: f.add, QueueItems: 100_000, QueueBytes: 64 << 20, Timeout: time.Minute, AckTimeout: 5 * time.Second,
 		Retry: 10 * time.Second,
 	}
 	for _, c := range change {
@@ -270,7 +271,7 @@ func TestWeakness54DeadGatewayHoldsUpNobody(t *testing.T) {
 			g.Send(int64(n), packetFor(p.addr, 1, n))
 		}
 	}
-	require.Less(t, time.Since(start), time.Second)
+	require.Less(t, time.Since(start), writeTime-time.Second)
 	eventually(t, "the living gateway has all", func() bool { n, _ := p.got(); return n == 50 })
 	require.GreaterOrEqual(t, f.count(), 900, "what the queue does not hold is reported")
 }
@@ -420,23 +421,30 @@ func (s stubborn) GatewayDataStream(gateway.RPCGatewayStream_GatewayDataStreamSe
 
 // A gateway logged an error for each stream whose node had stopped.
 func TestStreamsEndWithoutAnError(t *testing.T) {
-	p := (&peer{}).start(t, withStreams)
-	g, f := newGateways(t)
-	g.Send(1, packetFor(p.addr, 1, 1))
-	require.NoError(t, g.Flush(t.Context()))
-	g.Close()
-	eventually(t, "the end of the stream", func() bool {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		return len(p.ends) == 1
-	})
-	require.ErrorIs(t, p.ends[0], io.EOF)
-	require.Zero(t, f.count())
+	for end, tries := error(nil), 1; end != io.EOF; tries++ {
+		p := (&peer{}).start(t, withStreams)
+		g, f := newGateways(t)
+		g.Send(1, packetFor(p.addr, 1, 1))
+		require.NoError(t, g.Flush(t.Context()))
+		began := time.Now()
+		g.Close()
+		took := time.Since(began)
+		eventually(t, "the end of the stream", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.ends) == 1
+		})
+		require.Zero(t, f.count())
+		if end = p.ends[0]; end != io.EOF { // a machine that has much to do may hold up the peer for longer than it is waited for
+			require.GreaterOrEqual(t, took, endTime, "it was not waited for: %v", end)
+			require.Less(t, tries, 10, "%v", end)
+		}
+	}
 
 	hold := make(chan struct{})
 	defer close(hold)
 	q := (&peer{}).start(t, func(*peer) gateway.RPCGatewayStreamServer { return stubborn{hold: hold} })
-	g, _ = newGateways(t)
+	g, _ := newGateways(t)
 	g.Send(1, packetFor(q.addr, 1, 1))
 	l := g.links[q.addr]
 	eventually(t, "a stream", func() bool {
@@ -446,5 +454,5 @@ func TestStreamsEndWithoutAnError(t *testing.T) {
 	})
 	began := time.Now()
 	g.Close()
-	require.Less(t, time.Since(began), 2*time.Second, "nor does it wait for one that does not end")
+	require.Less(t, time.Since(began), writeTime-time.Second, "nor does it wait for one that does not end")
 }
