@@ -143,8 +143,8 @@ func newAuth(t *testing.T, stock bool) (*authRole, *AuthSession) {
 			authsession.RegisterRPCSessionManagerServer(g, manager{})
 		}
 	})
-	a := NewAuthSession(conn, "10.0.0.1:20120", time.Second)
-	a.Keys = keys.New(keys.Options{Lookup: a.Lookup, Timeout: time.Second, Size: 1 << 10, Fresh: time.Minute, Unbound: time.Second, PerKey: 8, Lookups: 8})
+	a := NewAuthSession(conn, "10.0.0.1:20120", time.Minute)
+	a.Keys = keys.New(keys.Options{Lookup: a.Lookup, Timeout: time.Minute, Size: 1 << 10, Fresh: time.Minute, Unbound: time.Second, PerKey: 8, Lookups: 8})
 	t.Cleanup(a.Keys.Wait)
 	return role, a
 }
@@ -295,7 +295,7 @@ func (s *statusRole) StatusSetSessionOffline(context.Context, *statuspb.TLStatus
 func TestStatusKeepsOrder(t *testing.T) {
 	role := &statusRole{}
 	conn := serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) })
-	s := NewStatus(conn, "10.0.0.1:20120", time.Second, nil)
+	s := NewStatus(conn, "10.0.0.1:20120", time.Minute, nil)
 	soon := time.Now().Unix() + 60
 	for range 50 {
 		s.Notify(&sess.SetOnline{UserID: 77, AuthKeyID: 5, Layer: 200, Client: "android", Expires: soon, Confirm: true})
@@ -317,7 +317,7 @@ func TestStatusKeepsOrder(t *testing.T) {
 // Whose key it is decides when a report is made, not when it is queued.
 func TestStatusHearsNothingOfKeysThatMovedMeanwhile(t *testing.T) {
 	role := &statusRole{}
-	s := NewStatus(serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) }), "10.0.0.1:20120", time.Second, nil)
+	s := NewStatus(serve(t, func(g *grpc.Server) { statuspb.RegisterRPCStatusServer(g, role) }), "10.0.0.1:20120", time.Minute, nil)
 	turn := make(chan struct{})
 	s.Elsewhere = func(key int64) bool { <-turn; return key == 5 }
 	s.Notify(&sess.SetOffline{UserID: 77, AuthKeyID: 5})
