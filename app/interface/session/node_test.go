@@ -104,35 +104,22 @@ func TestStatuses(t *testing.T) {
 	_, err = n.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: 0x999})
 	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
 
-	for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.ResourceExhausted, codes.Unimplemented} {
+	for i, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.ResourceExhausted, codes.Unimplemented} {
 		c.auth.fail(status.Error(code, "away"))
+		key := int64(0x1000 + i) // another one each time: who asks for a key while its last answer is being delivered is given that one
+		data, _ := c.device(key, 1, permA).data(ping)
 		_, err = n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
 		requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
-		_, err = n.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: 0x999})
+		_, err = n.rpc.SessionQueryAuthKey(ctx, &session.TLSessionQueryAuthKey{AuthKeyId: key})
 		requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
 	}
-}
-
-func TestHandlersAnswerBeforeTheirDeadline(t *testing.T) {
-	c := startCluster(t)
-	n := c.start()
-	c.auth.slow, c.auth.hold = 0x999, make(chan struct{})
-	defer close(c.auth.hold)
-	d := c.device(0x999, 1, permA)
-	data, _ := d.data(ping)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	start := time.Now()
-	_, err := n.rpc.SessionSendDataToSession(ctx, &session.TLSessionSendDataToSession{Data: data})
-	requireStatus(t, err, 500, "INTERNAL_SERVER_ERROR")
-	require.Less(t, time.Since(start), time.Second)
 }
 
 // Weakness 53: a push read the key's state where its sender waited, and was
 // answered with a status on which sync never again used the node.
 func TestWeakness53PushesDoNotWaitForAuthsession(t *testing.T) {
 	c := startCluster(t)
-	n := c.start()
+	n := c.start(patient)
 	c.auth.add(permA, 0, 0)
 	c.auth.slow, c.auth.hold = permA, make(chan struct{})
 	defer close(c.auth.hold)
@@ -141,7 +128,7 @@ func TestWeakness53PushesDoNotWaitForAuthsession(t *testing.T) {
 		start := time.Now()
 		_, err := n.rpc.SessionPushUpdatesData(t.Context(), &session.TLSessionPushUpdatesData{PermAuthKeyId: permA, Updates: resetAuthorization(77, permB)})
 		require.NoError(t, err)
-		require.Less(t, time.Since(start), time.Second, "stock waited two")
+		require.Less(t, time.Since(start), silence/2, "stock waited as long as it could")
 	}
 	push()
 	require.Zero(t, n.svc.Runloop.Count(), "nobody is there")
@@ -195,32 +182,6 @@ func TestWeakness03HTTPClientsAreApart(t *testing.T) {
 	require.NotEqual(t, ids(rpcError), http(permA)[:4])
 	requireError(t, http(permB), 401, "AUTH_KEY_UNREGISTERED")
 	require.EqualValues(t, 1, c.bff.count("/mtproto.RPCUsers/users_getUsers"))
-}
-
-func TestHTTPAnswersInTime(t *testing.T) {
-	c := startCluster(t)
-	n := c.start()
-	d := c.login(n, permA, 77)
-	hold := make(chan struct{})
-	defer close(hold)
-	c.bff.on("/mtproto.RPCUsers/users_getUsers", func(ctx context.Context) ([]byte, error) {
-		select {
-		case <-hold:
-		case <-ctx.Done():
-		}
-		return nil, nil
-	})
-	data, _ := d.data(getUsers)
-	data.ServerId, data.SessionId = "", d.session+1
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	_, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
-	require.NoError(t, err, "an answer, though an empty one")
-
-	d = c.device(0x999, 0, 0)
-	data, _ = d.data(ping)
-	_, err = n.rpc.SessionSendHttpDataToSession(t.Context(), &session.TLSessionSendHttpDataToSession{Client: data})
-	requireStatus(t, err, 401, "AUTH_KEY_UNREGISTERED")
 }
 
 // resetAuthorization is the push that ends a login.
@@ -348,9 +309,8 @@ func TestWeakness56SlowKeyHoldsUpNobodyOnItsStream(t *testing.T) {
 
 // Weakness 54: a key waited for whatever was silent.
 func TestWeakness54SilentPeersDelayNoKey(t *testing.T) {
-	const stock = 2 * time.Second
 	c := startCluster(t)
-	n := c.start()
+	n := c.start(patient)
 	d := c.login(n, permA, 77)
 	t.Run("authsession", func(t *testing.T) {
 		c.auth.mu.Lock()
@@ -363,7 +323,7 @@ func TestWeakness54SilentPeersDelayNoKey(t *testing.T) {
 		d.await("pong", func(m message) bool {
 			return m.constructor() == pong && int64(binary.LittleEndian.Uint64(m.body[4:])) == id
 		})
-		require.Less(t, time.Since(start), stock)
+		require.Less(t, time.Since(start), silence/2)
 	})
 	t.Run("status", func(t *testing.T) {
 		c.auth.add(permB, 0, 0)
@@ -375,7 +335,7 @@ func TestWeakness54SilentPeersDelayNoKey(t *testing.T) {
 		defer c.stat.mu.Unlock()
 		start := time.Now()
 		e.result(n.send(t, e, getState)) // goes online
-		require.Less(t, time.Since(start), stock)
+		require.Less(t, time.Since(start), silence/2)
 	})
 }
 
