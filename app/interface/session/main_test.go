@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
@@ -14,7 +16,7 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv(hostileKind); what != "" {
 		os.Exit(attack(what))
 	}
-	goleak.VerifyTestMain(m,
+	leaktest.Strict(m,
 		goleak.IgnoreCurrent(), // go-zero listens for signals from its init on
 		// zrpc's Start returns only with the process (package rpcserver).
 		goleak.IgnoreAnyFunction("github.com/tgsession/tgsession/app/internal/rpcserver.(*Server).serve"),

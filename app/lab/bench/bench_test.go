@@ -12,13 +12,13 @@ import (
 	"github.com/gotd/td/mt"
 	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/bench/usage"
 	"github.com/tgsession/tgsession/app/lab/conformance/wiretest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Strict(m) }
 
 func TestParseMix(t *testing.T) {
 	for _, tc := range []struct {

@@ -24,6 +24,7 @@ import (
 	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/internal/passthrough"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
@@ -35,7 +36,7 @@ import (
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero's own live as long as the process
+	leaktest.Strict(m, goleak.IgnoreCurrent()) // go-zero's own live as long as the process
 }
 
 // release is compiled once for all tests.

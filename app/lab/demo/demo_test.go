@@ -11,13 +11,13 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/tg"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tgsession/tgsession/app/internal/freeport"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/demo"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Strict(m) }
 
 // The clients, the tables and the demo BFF speak of one API layer.
 func TestLayer(t *testing.T) { require.Equal(t, 223, tg.Layer) }

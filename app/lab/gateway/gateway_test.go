@@ -19,14 +19,14 @@ import (
 	"github.com/gotd/td/exchange"
 	"github.com/gotd/td/mt"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/gateway"
 	"github.com/tgsession/tgsession/app/lab/gateway/upstream"
 	gatewaypb "github.com/tgsession/tgsession/proto/gateway"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Strict(m) }
 
 func errorsAs(err error, target any) bool { return errors.As(err, target) }
 

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/proc"
 )
 
@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("PROC_TEST_CHILD") {
 	case "":
-		goleak.VerifyTestMain(m)
+		leaktest.Strict(m)
 	case "serve":
 		serve(os.Getenv("PROC_TEST_ADDR"))
 	case "stubborn":

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/clients/program"
 )
 
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		play()
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Strict(m)
 }
 
 func play() {

@@ -13,14 +13,14 @@ import (
 	"github.com/gotd/td/crypto"
 	"github.com/gotd/td/mt"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/app/lab/conformance/wire"
 	"github.com/tgsession/tgsession/app/lab/conformance/wiretest"
 	"github.com/tgsession/tgsession/app/lab/gateway/frame"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Strict(m) }
 
 func soon() time.Time { return time.Now().Add(5 * time.Second) }
 

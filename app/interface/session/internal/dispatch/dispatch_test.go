@@ -26,6 +26,7 @@ import (
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/dhgroup"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/tl"
@@ -33,7 +34,7 @@ import (
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+	leaktest.Strict(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
 }
 
 var schema = sync.OnceValue(func() *tl.Schema {

@@ -20,14 +20,15 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/buffers"
 	"github.com/tgsession/tgsession/app/internal/freeport"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	buffers.Watch()                                  // who reads what is another's by now reads garbage
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+	buffers.Watch()                            // who reads what is another's by now reads garbage
+	leaktest.Strict(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
 }
 
 // peer is a gateway.

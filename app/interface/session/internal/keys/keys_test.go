@@ -13,11 +13,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+	leaktest.Strict(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
 }
 
 // store plays authsession.

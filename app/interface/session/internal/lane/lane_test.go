@@ -9,12 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/zeromicro/go-zero/core/logx"
-	"go.uber.org/goleak"
+
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	goleak.VerifyTestMain(m)
+	leaktest.Strict(m)
 }
 
 func TestLanesKeepOrderPerKey(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/tgsession/tgsession/app/interface/session/internal/keys"
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
 	"github.com/tgsession/tgsession/app/internal/keyexpiry"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 	"github.com/tgsession/tgsession/proto/authsession"
 	"github.com/tgsession/tgsession/proto/metadata"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -31,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) {
 	logx.Disable()
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
+	leaktest.Strict(m, goleak.IgnoreCurrent()) // go-zero listens for signals from its init on
 }
 
 // authRole is an authsession whose answers are functions.

@@ -12,12 +12,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/app/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	logx.Disable()
 	// go-zero listens for signals from its init on.
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent())
+	leaktest.Strict(m, goleak.IgnoreCurrent())
 }
 
 // script is a machine whose behaviour is one function.
