@@ -53,7 +53,7 @@ func TestHandlersAnswerBeforeTheirDeadline(t *testing.T) {
 
 func TestHTTPAnswersInTime(t *testing.T) {
 	c := startCluster(t)
-	n := c.start()
+	n := c.start(func(conf *Config) { conf.Session.CallTimeout = 10 * time.Minute }) // nor does the call fail meanwhile
 	d := c.login(n, permA, 77)
 	hold := make(chan struct{})
 	defer close(hold)
@@ -64,11 +64,9 @@ func TestHTTPAnswersInTime(t *testing.T) {
 		}
 		return nil, nil
 	})
-	id := d.session
 	err := inTime(t, time.Second, func(ctx context.Context) error {
-		data, _ := d.data(getUsers)
-		id++ // nothing of another call is answered in it
-		data.ServerId, data.SessionId = "", id
+		data, _ := d.data(getUsers) // in a session that is known: there is nothing to tell it at once
+		data.ServerId, data.ConnType = "", 2
 		_, err := n.rpc.SessionSendHttpDataToSession(ctx, &session.TLSessionSendHttpDataToSession{Client: data})
 		return err
 	})
