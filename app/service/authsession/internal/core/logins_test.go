@@ -262,13 +262,16 @@ func TestWeakness70ThousandDevicesAreOneStatement(t *testing.T) {
 		require.NoError(t, c.db.QueryRow("SHOW GLOBAL STATUS LIKE 'Com_select'").Scan(&name, &n))
 		return n
 	}
-	before := selects()
-	list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: own.IntID()})
-	require.NoError(t, err)
-	require.Len(t, list.Authorizations, 1001)
-	require.True(t, list.Authorizations[0].Current)
-	// Others may use the server at the same time: far below one per device is the point.
-	require.Less(t, selects()-before, 500)
+	read := func() int {
+		before := selects()
+		list, err := c.on(0).AuthsessionGetAuthorizations(&authsession.TLAuthsessionGetAuthorizations{UserId: 777, ExcludeAuthKeyId: own.IntID()})
+		require.NoError(t, err)
+		require.Len(t, list.Authorizations, 1001)
+		require.True(t, list.Authorizations[0].Current)
+		return selects() - before
+	}
+	// Others use the server at the same time: far below one per device, once, is the point.
+	require.Eventually(t, func() bool { return read() < 500 }, time.Minute, time.Millisecond)
 }
 
 func TestClientFields(t *testing.T) {
