@@ -19,7 +19,7 @@ func TestFaultsAreFound(t *testing.T) {
 	from := map[string]uint64{
 		"a binding that has ended is served until a look-up comes back": 125,
 		"one key fills the queue of a gateway":                          145,
-		"a key that its owner has yet to hear of begins anew":           740,
+		"a key that its owner has yet to hear of begins anew":           600,
 		"packets that find no place before the salts are lost":          180,
 		"whatever waits does so by a clock that is set":                 20,
 	}
@@ -34,7 +34,7 @@ func TestFaultsAreFound(t *testing.T) {
 		{"a temp key is not told that it is bound", sabotaged(deafToWord[*sess.Bound]), []string{"at most once", "refusals"}},
 		{"a temp key that has ended is one that was never bound", sabotaged(reviveKeys), []string{"at most once", "ended keys"}},
 		{"a binding that has ended is served until a look-up comes back", func() Options { return Options{Silent: true} }, []string{"ended keys"}},
-		{"a key that its owner has yet to hear of begins anew", func() Options { return Options{Hasty: true} }, []string{"at most once"}},
+		{"a key that its owner has yet to hear of begins anew", func() Options { return Options{Hasty: true} }, []string{"at most once", "revocation"}}, // of two lives one hears of it
 		{"of the temp keys of a kind one is served", sabotaged(oneOfAKind), []string{"ids", "promptness", "convergence"}},
 		{"one key fills the queue of a gateway", besieged(links(Links{NoShares: true})), []string{"promptness"}},
 		{"a gateway that is not reached has lost what is for it", besieged(links(Links{NoRetry: true})), []string{"promptness"}},

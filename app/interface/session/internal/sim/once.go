@@ -76,7 +76,7 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 		return doneWhileItWasMissed
 	case w.c.former && (m.n.listing.again > first.at-int64(w.c.hearTime) || first.on.n != m.n):
 		return doneByAFormerNode
-	case first.on != m && w.c.wall(m.n.addr) > timeOf(msgID)+int64(w.c.limits.MaxPast):
+	case w.c.wall(m.n.addr) > timeOf(msgID)+int64(w.c.limits.MaxPast):
 		return doneTooLongAgo
 	case w.c.clocks.back[m.n.addr] > first.at+int64(w.c.limits.MaxPast):
 		return doneBeforeTheClock
@@ -140,9 +140,9 @@ const (
 	// Who gets one begins it anew, and the node that had it goes on with the calls that it
 	// had taken, also when the key comes back.
 	doneByAFormerNode = "excuses a call: a node of an earlier release had its key"
-	// doneTooLongAgo: a node forgets a key that is silent when no message id from its past is
-	// accepted any more, but within a container or a copy (rule MSGID-4).
-	doneTooLongAgo = "excuses a call: its key had been silent for too long"
+	// doneTooLongAgo: a node forgets a session that is silent when no message id from its past
+	// is accepted any more, but within a container or a copy (rule MSGID-4).
+	doneTooLongAgo = "excuses a call: its session had been silent for too long"
 	// doneBeforeTheClock: a clock that is set back makes messages young again that
 	// nobody has to remember any more.
 	doneBeforeTheClock = "excuses a call: its node's clock was set back"
