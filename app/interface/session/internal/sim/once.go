@@ -64,6 +64,8 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 		return doneBeforeItMoved
 	case first.on.n != m.n && m.returned > first.at:
 		return doneBeforeItMoved
+	case first.on != m && first.on.drains && m.anew:
+		return doneBeforeNobodyTookIt
 	case first.on.n != m.n && (w.leftBehind(m) || w.leftBehind(first.on)):
 		return doneWhileItLeft
 	case first.on.n != m.n && (first.on.stray || m.stray):
@@ -113,6 +115,10 @@ const (
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
 	// for the key (docs/delivery.md, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
+	// doneBeforeNobodyTookIt: a key that the ring gave to a node which crashed is taken by
+	// nobody. Who had it lets it go, and whoever gets it next begins it anew, whether or not
+	// a node that has heard less of the ring refuses it then.
+	doneBeforeNobodyTookIt = "excuses a call: nobody took its key"
 	// doneWhileItLeft: a node that did not answer when it was asked for the key goes on
 	// with the calls that it had taken. Either life may be the first to make one.
 	doneWhileItLeft = "excuses a call: its key began anew while the old one lived"
