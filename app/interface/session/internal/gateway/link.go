@@ -127,11 +127,15 @@ func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	return l.queue.bytes, now.Sub(l.used), l.left
 }
 
-// listed notes that the gateway has come to etcd's list or left it.
+// listed notes that the gateway has come to etcd's list or left it. One that has come is
+// waited for anew: an attempt that had begun before may still fail.
 func (l *link) listed(now bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.left, l.used = !now, time.Now()
+	if now {
+		l.downSince = time.Time{}
+	}
 }
 
 func (l *link) empty() bool {
