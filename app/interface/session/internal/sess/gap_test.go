@@ -458,25 +458,3 @@ func TestLostPushesAreAnnounced(t *testing.T) {
 		})
 	}
 }
-
-// Another node had the key for a while, and its client named another session for push
-// messages there: that one is woken, not the one that is known here.
-func TestPushSessionNamedWhereTheKeyWas(t *testing.T) {
-	x := newWorld(t, false)
-	x.login(1)
-	x.recv(1, tlDevice(7, "5"))
-	x.answer("account.registerDevice", wire.AppendBool(nil, true))
-	x.recv(5, tlPing(1))
-	x.ackAll(5)
-	x.recv(2, tlPing(1))
-	x.take()
-	x.state.PushSessionID = 2
-	x.step(&Returned{})
-	x.recv(1, x.method("help.getNearestDc"))
-	var woken []int64
-	for _, m := range x.takeOnly(wire.IDUpdatesTooLong) {
-		woken = append(woken, m.SessionID)
-	}
-	require.Contains(t, woken, int64(2))
-	require.NotContains(t, woken, int64(5))
-}

@@ -36,6 +36,7 @@ type pushes struct {
 	target      *session   // asked for updates last; nil: none has
 	pushSession int64      // id of the session that takes push messages; 0: none
 	unsaved     bool       // storage did not take pushSession
+	saving      bool       // storage has been told of it, and has not answered
 	wakeDue     bool       // the push session is to be woken when it is there
 	gap         bool       // updates were lost: a session is to fetch the difference
 	sessionGaps bool       // updates of sessions were lost: each of these is to fetch it
@@ -49,10 +50,11 @@ func (p *pushes) miss() {
 }
 
 // returned notes that another node had the key: there its client may have missed
-// updates, and may have named another session for push messages, which storage knows.
+// updates, and may have named another session for push messages, which storage knows. It
+// does not know yet what it is being told.
 func (p *pushes) returned() {
 	p.gap, p.wakeDue = true, true
-	if !p.unsaved {
+	if !p.unsaved && !p.saving {
 		p.pushSession = 0
 	}
 }
@@ -150,7 +152,7 @@ func (p *pushes) register(id int64) bool {
 	if id == p.pushSession && !p.unsaved {
 		return false
 	}
-	p.pushSession, p.unsaved = id, false
+	p.pushSession, p.unsaved, p.saving = id, false, true
 	return true
 }
 
@@ -159,7 +161,7 @@ func (p *pushes) register(id int64) bool {
 // again when the client says it again.
 func (p *pushes) registered(id int64, failed bool) {
 	if id == p.pushSession {
-		p.unsaved = failed
+		p.unsaved, p.saving = failed, false
 	}
 }
 
@@ -203,7 +205,7 @@ func (p *pushes) unregister() { p.pushSession = 0 }
 // session.
 func (p *pushes) export(st *sessionpb.KeyState, moment func(int64) int64) {
 	st.PushId, st.HeldAt = p.pushSession, moment(p.heldAt)
-	st.Flags |= when(keyGap, p.gap) | when(keySessionGaps, p.sessionGaps) | when(keyWakeDue, p.wakeDue) | when(keyPushUnsaved, p.unsaved)
+	st.Flags |= when(keyGap, p.gap) | when(keySessionGaps, p.sessionGaps) | when(keyWakeDue, p.wakeDue) | when(keyPushUnsaved, p.unsaved || p.saving)
 	for _, h := range p.held {
 		st.Held = append(st.Held, &sessionpb.HeldUpdates{Updates: h.updates, Notify: h.notify})
 	}
