@@ -18,9 +18,11 @@ func TestFaultsAreFound(t *testing.T) {
 	// Where a fault shows in few seeds only, not far behind this one.
 	from := map[string]uint64{
 		"a binding that has ended is served until a look-up comes back": 125,
-		"one key fills the queue of a gateway":                          145,
+		"one key fills the queue of a gateway":                          220,
+		"a late close is taken for the connection at hand":              30,
+		"a packet that was overtaken is taken for the latest":           80,
 		"a key that its owner has yet to hear of begins anew":           600,
-		"packets that find no place before the salts are lost":          180,
+		"packets that find no place before the salts are lost":          230,
 		"whatever waits does so by a clock that is set":                 20,
 	}
 	for _, x := range []struct {
