@@ -93,7 +93,8 @@ func (c *Cluster) Lost(permAuthKeyID int64, in sess.Input) {
 
 // noteLost notes that updates for a key were let go. If the key is this node's, that counts
 // for as long as another node may still bring the key. One that has come in this moment is
-// told, which is all where no other node may have it. If it is another's, its client listens there, and that node is told (tellOwners).
+// told; the note is kept where this node is not sure of the key. If it is another's, its
+// client listens there, and that node is told (tellOwners).
 func (c *Cluster) noteLost(permAuthKeyID int64) {
 	now := c.now()
 	if c.Owns(permAuthKeyID) {

@@ -77,7 +77,7 @@ func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
 		w.repeat(s, func(m *outMsg) bool { return isUpdate(*m) && m.sentAt >= since && m.sends < mostSends })
 	}
 	s.lastSeen, s.online = w.now, true
-	s.updates.speak()
+	s.updates.unpass()
 	if isNew {
 		s.pingDelay = 0 // asked for of another connection (rule PING-2)
 	}

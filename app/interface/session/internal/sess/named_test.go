@@ -27,10 +27,7 @@ func TestPushSessionNamedWhileTheKeyReturns(t *testing.T) {
 			x.recv(1, x.method("help.getNearestDc"))
 			x.ackAll(5)
 			x.step(&PushUpdates{Updates: x.updates(1), Notification: true})
-			var woken []int64
-			for _, m := range x.takeOnly(wire.IDUpdatesTooLong) {
-				woken = append(woken, m.SessionID)
-			}
+			woken := wokenSessions(x)
 			require.Contains(t, woken, int64(5))
 		})
 	}
@@ -50,10 +47,15 @@ func TestPushSessionNamedWhereTheKeyWas(t *testing.T) {
 	x.state.PushSessionID = 2
 	x.step(&Returned{})
 	x.recv(1, x.method("help.getNearestDc"))
-	var woken []int64
-	for _, m := range x.takeOnly(wire.IDUpdatesTooLong) {
-		woken = append(woken, m.SessionID)
-	}
+	woken := wokenSessions(x)
 	require.Contains(t, woken, int64(2))
 	require.NotContains(t, woken, int64(5))
+}
+
+// wokenSessions are those that were told to fetch the difference.
+func wokenSessions(x *world) (ids []int64) {
+	for _, m := range x.takeOnly(wire.IDUpdatesTooLong) {
+		ids = append(ids, m.SessionID)
+	}
+	return ids
 }

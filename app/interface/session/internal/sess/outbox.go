@@ -61,7 +61,7 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 	s.queue = append(s.queue, m)
 	s.bytes += len(m.body)
 	if isUpdate(m) {
-		s.updates.wait()
+		s.updates.unpass()
 		if !s.online {
 			w.pushes.strand()
 		}

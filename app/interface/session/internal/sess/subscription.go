@@ -71,11 +71,9 @@ func (u *subscription) pass() (news bool) {
 	return news
 }
 
-// wait notes that another update waits here, of which no session was told.
-func (u *subscription) wait() { u.passedOn = false }
-
-// speak notes that the session's client has not left it.
-func (u *subscription) speak() { u.passedOn = false }
+// unpass notes that another update waits here, of which no session was told, or that the
+// session's client has not left it.
+func (u *subscription) unpass() { u.passedOn = false }
 
 // loginEnds forgets what the sessions of a login took.
 func (u *subscription) loginEnds() { u.subscribed, u.supposed, u.gap = false, false, false }
