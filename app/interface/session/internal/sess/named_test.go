@@ -37,11 +37,7 @@ func TestPushSessionNamedWhileTheKeyReturns(t *testing.T) {
 // messages there: that one is woken, not the one that is known here.
 func TestPushSessionNamedWhereTheKeyWas(t *testing.T) {
 	x := newWorld(t, false)
-	x.login(1)
-	x.recv(1, tlDevice(7, "5"))
-	x.answer("account.registerDevice", wire.AppendBool(nil, true))
-	x.recv(5, tlPing(1))
-	x.ackAll(5)
+	x.loginWithPushSession()
 	x.recv(2, tlPing(1))
 	x.take()
 	x.state.PushSessionID = 2
@@ -58,4 +54,15 @@ func wokenSessions(x *world) (ids []int64) {
 		ids = append(ids, m.SessionID)
 	}
 	return ids
+}
+
+// loginWithPushSession logs in, and has session 1 name session 5 for push messages, which is
+// there.
+func (x *world) loginWithPushSession() {
+	x.t.Helper()
+	x.login(1)
+	x.recv(1, tlDevice(7, "5"))
+	x.answer("account.registerDevice", wire.AppendBool(nil, true))
+	x.recv(5, tlPing(1))
+	x.ackAll(5)
 }

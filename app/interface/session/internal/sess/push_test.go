@@ -412,11 +412,7 @@ func TestUpdatesForASessionThatIsGone(t *testing.T) {
 // for each time it was woken.
 func TestWokenWithoutAcknowledgment(t *testing.T) {
 	x := newWorld(t, false)
-	x.login(1)
-	x.recv(1, tlDevice(7, "5"))
-	x.answer("account.registerDevice", wire.AppendBool(nil, true))
-	x.recv(5, tlPing(1))
-	x.ackAll(5)
+	x.loginWithPushSession()
 	for i := range 1000 {
 		x.step(&PushUpdates{Notification: true, Updates: x.updates(i)})
 	}
