@@ -93,16 +93,23 @@ func dropDatabase(dsn, name string) {
 	_, _ = db.Exec("DROP DATABASE " + name)
 }
 
+// ownMariaDB starts one with a folder of its own for temporary tables. A MariaDB that
+// starts deletes all of them that it finds in its tmpdir, which is /tmp for each by
+// default: another that started meanwhile would break the making of this one.
 func (s *Site) ownMariaDB(ctx context.Context) error {
 	me, err := user.Current()
 	if err != nil {
 		return fmt.Errorf("site: %w", err)
 	}
-	data := s.path("mariadb")
+	data, tmp := s.path("mariadb"), s.path("mariadb-tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return fmt.Errorf("site: %w", err)
+	}
 	install := exec.CommandContext(ctx, "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal",
-		"--skip-test-db", "--datadir="+data, "--user="+me.Username)
+		"--skip-test-db", "--datadir="+data, "--tmpdir="+tmp, "--user="+me.Username)
 	if out, err := install.CombinedOutput(); err != nil {
-		return fmt.Errorf("site: mariadb-install-db: %w\n%s", err, out)
+		said, _, _ := strings.Cut(string(out), "\nThe problem could be") // the advice that follows is long
+		return fmt.Errorf("site: mariadb-install-db: %w\n%s", err, said)
 	}
 	addr, err := proc.FreeAddr()
 	if err != nil {
@@ -113,7 +120,7 @@ func (s *Site) ownMariaDB(ctx context.Context) error {
 	s.servers.dsn.Params = map[string]string{"charset": "utf8mb4"}
 	port := addr[strings.LastIndexByte(addr, ':')+1:]
 	p := part.New(proc.Spec{Name: "mariadb", Output: s.log("mariadb.out"), Args: []string{
-		"mariadbd", "--no-defaults", "--user=" + me.Username, "--datadir=" + data, "--socket=" + filepath.Join(data, "socket"),
+		"mariadbd", "--no-defaults", "--user=" + me.Username, "--datadir=" + data, "--tmpdir=" + tmp, "--socket=" + filepath.Join(data, "socket"),
 		"--pid-file=" + filepath.Join(data, "pid"), "--bind-address=127.0.0.1", "--port=" + port,
 		"--max-connections=500", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci",
 	}}, addr, part.Until(func(ctx context.Context) error {
