@@ -17,6 +17,9 @@ import (
 // maxProblems bounds how many problems are printed; all are counted.
 const maxProblems = 40
 
+// maxLate bounds how many late messages are printed.
+const maxLate = 10
+
 // wanted tells whether a fault has one of some parts in its name.
 func wanted(t plan.Type, parts []string) bool {
 	return len(parts) == 0 || slices.ContainsFunc(parts, func(p string) bool {
@@ -71,6 +74,13 @@ func (r *Result) Print(w io.Writer) {
 			break
 		}
 		fmt.Fprintln(w, p)
+	}
+	for i, l := range r.Late {
+		if i == maxLate {
+			fmt.Fprintf(w, "and %d more that were late\n", len(r.Late)-i)
+			break
+		}
+		fmt.Fprintln(w, "late:", l)
 	}
 	for _, p := range r.Panics {
 		fmt.Fprintln(w, "a part has panicked:", p)

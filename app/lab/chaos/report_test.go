@@ -52,6 +52,11 @@ func TestPrint(t *testing.T) {
 			[]string{"cut here", "1.5 s", "2.0 s*", "pushed 1", "skipped: clock: none", "everything held: 1 messages, 0 lost"},
 		},
 		{
+			"a late message",
+			Result{Verdict: &check.Verdict{Late: []string{"a after 12.0 s"}}},
+			[]string{"late: a after 12.0 s", "everything held"},
+		},
+		{
 			"a panic",
 			Result{Verdict: verdict, Panics: []string{"session-1.out: panic: oh"}},
 			[]string{"a part has panicked: session-1.out: panic: oh", "NOT everything held"},

@@ -60,6 +60,22 @@ type Fault struct {
 	Stop bool
 }
 
+// Moment is something that befell a client's connection, as its library tells.
+type Moment struct {
+	By   string
+	At   time.Time
+	What What
+}
+
+// What befell a connection.
+type What string
+
+// What is told.
+const (
+	Ended   What = "connection ended"
+	Created What = "session created" // new_session_created came
+)
+
 // History is what a run has seen. Each list but that of Seen is in any order;
 // Seen is in the order in which each recipient saw its messages.
 type History struct {
@@ -68,9 +84,11 @@ type History struct {
 	Effects []Effect
 	Seen    []Seen
 	Faults  []Fault // by Begin
-	// Broken are the ends of connections, by client, where the library tells: it
-	// then sends again what was not answered, as calls of other msg_ids.
+	// Broken are the ends of connections, by client, where the library tells and then
+	// sends again what was not answered, as calls of other msg_ids.
 	Broken map[string][]time.Time
+	// Moments are in order. They explain a late message, and excuse nothing.
+	Moments []Moment
 	// Ended are clients whose login has ended, with the reason.
 	Ended []string
 }

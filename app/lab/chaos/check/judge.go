@@ -56,6 +56,7 @@ func (r *Row) Percentile(part float64) time.Duration {
 type Verdict struct {
 	Rows     []*Row   // in the order in which the faults first came
 	Problems []string // each thing that is wrong or doubled, with its time of day
+	Late     []string // each message that was seen later than Tardy, the latest first
 	wrong    int
 }
 
@@ -98,6 +99,7 @@ func Judge(h History) *Verdict {
 		}
 	}
 	j.order()
+	j.late()
 	j.recovery()
 	for _, e := range h.Ended {
 		j.wrong("a login has ended: %s", e)
@@ -194,7 +196,7 @@ func (j *judging) calls(first Effect, r *Row) {
 				r.Again++
 			}
 			in[at] = e
-		case e.MsgID != before.MsgID && (r.stop || j.late(first.Text, before, e) || j.broken(first.Text, e.At)):
+		case e.MsgID != before.MsgID && (r.stop || j.unanswered(first.Text, before, e) || j.broken(first.Text, e.At)):
 			r.Again++
 		default:
 			r.Doubled++
@@ -212,10 +214,10 @@ func (j *judging) calls(first Effect, r *Row) {
 	}
 }
 
-// late tells whether the sender of a message had waited for as long as session gives a
+// unanswered tells whether the sender of a message had waited for as long as session gives a
 // call when it was carried out again. The first time may have come late itself, out of a
 // connection through which nothing passed.
-func (j *judging) late(text string, before, again Effect) bool {
+func (j *judging) unanswered(text string, before, again Effect) bool {
 	began := j.sends[text].Began
 	if began.IsZero() {
 		began = before.At

@@ -49,6 +49,7 @@ func newGotd(ctx context.Context, at Place, record *Record, who device.Person, n
 		Dial:    at.dial(number),
 		Storage: &storage{Storage: &session.StorageMemory{}, stored: c.reader.newSession},
 		Updates: telegram.UpdateHandlerFunc(c.reader.raw),
+		Dead:    func(error) { record.befell(c.name, check.Ended) },
 		Log:     log,
 	}
 	var err error

@@ -54,6 +54,7 @@ func (r *reader) raw(_ context.Context, u tg.UpdatesClass) error {
 // newSession has the difference fetched: the server may have forgotten who was
 // to be told of what.
 func (r *reader) newSession() {
+	r.record.befell(r.name, check.Created)
 	r.told.because(check.NewSession)
 	r.enqueue(&tg.UpdatesTooLong{})
 }

@@ -75,8 +75,17 @@ func (r *Record) loggedOut(who string, why error) {
 	}
 }
 
-// broken takes in that a client's connection has ended.
+// befell takes in what befell a client's connection.
+func (r *Record) befell(who string, what check.What) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Moments = append(r.h.Moments, check.Moment{By: who, At: time.Now(), What: what})
+}
+
+// broken takes in that a client's connection has ended, after which its library
+// sends again what was not answered.
 func (r *Record) broken(who string) {
+	r.befell(who, check.Ended)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.h.Broken == nil {
@@ -121,5 +130,6 @@ func (r *Record) History() check.History {
 	h.Seen = append([]check.Seen(nil), h.Seen...)
 	h.Faults = append([]check.Fault(nil), h.Faults...)
 	h.Broken = maps.Clone(h.Broken)
+	h.Moments = append([]check.Moment(nil), h.Moments...)
 	return h
 }

@@ -75,6 +75,7 @@ func TestHowMessagesCame(t *testing.T) {
 			require.Equal(t, tc.want, r.told.of(tc.text))
 		})
 	}
+	require.Equal(t, check.Created, r.record.h.Moments[0].What)
 	require.Len(t, r.queue, 4, "the manager hears of all that came, and of the new session")
 	require.NoError(t, r.update(t.Context(), message("a")))
 	require.Equal(t, check.Pushed, r.record.h.Seen[0].How)
