@@ -152,7 +152,8 @@ func (w *MainAuthWrapper) onState(st *AuthState, e *RPCError) {
 		}
 		w.named(st.PushSessionID)
 	}
-	if w.login.stale { // a doubt was raised during the read, whose answer may be older than its cause
+	// The answer may be older than what raised a doubt, or had the state forgotten, during the read.
+	if w.login.stale || superseded && w.login.state == StateUnknown {
 		if w.loadState(); w.login.state != StateNormal {
 			return
 		}

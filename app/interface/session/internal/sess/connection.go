@@ -1,6 +1,7 @@
 package sess
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -44,7 +45,8 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 	}
 	w.end(s, why)
 	w.closeSlots(s)
-	if n := s.discard(func(m *outMsg) bool { return isUpdate(*m) }); n > 0 && !s.updates.passedOn || s.updates.gap {
+	updates := s.discard(func(m *outMsg) bool { return isUpdate(*m) })
+	if (updates > 0 || s.updates.gap) && !s.updates.passedOn {
 		w.pushes.lose()
 	}
 	s.discard(func(*outMsg) bool { return true })
@@ -57,20 +59,26 @@ func (w *MainAuthWrapper) drop(s *session, why EndReason) {
 	w.count(CountSessionsGone)
 }
 
+// settled is how long after a connection something may come that is about the one before. A
+// client that flips between gateways sooner gets no answers again.
+const settled = 5 * time.Second
+
 // connect notes where a session's packets come from now. What the client did
 // not acknowledge goes out again when the connection is a new one (rule
 // SESS-11).
 func (w *MainAuthWrapper) connect(s *session, server, ip string, isNew bool) {
-	const settled = 5 * time.Second // a client that flips between gateways gets no answers again
 	// The gateway tells of a new connection of a session that counts as connected to the
 	// same gateway. So the connection before has been closed, and the gateway's word of
 	// that may still come: onConnClosed passes over it then. Within a second it is not a
 	// second connection: session_createSession and the first packet tell of the same one.
 	// So it is where a packet found no connection there a moment ago.
 	another := s.online && s.server == server && w.now-s.connAt >= int64(time.Second)
-	lost := !s.online && s.lastServer == server && s.offlineFor == EndDeadGateway && w.now-s.lastSeen < int64(settled)
-	if isNew && (another || lost) {
+	lost := !s.online && w.now < s.closeDue && (s.lastServer == server || s.lastServer == "") // "": another node knew it
+	switch {
+	case isNew && (another || lost):
 		s.closeDue = w.now + int64(settled)
+	case !s.online:
+		s.closeDue = 0
 	}
 	fresh := isNew || !s.online || s.server != server && w.now-s.lastSeen >= int64(settled)
 	if since, moved := s.movedSince(server, ip); moved && !fresh {
@@ -150,7 +158,11 @@ func (w *MainAuthWrapper) onConnClosed(in *ConnClosed) {
 		if l.authKeyID != in.AuthKeyID {
 			continue
 		}
-		if s := l.find(in.SessionID); s != nil && s.server == in.ServerID && w.now < s.closeDue {
+		s := l.find(in.SessionID)
+		if s == nil || w.now >= s.closeDue {
+			continue
+		}
+		if s.server == in.ServerID || !s.online && s.lastServer == in.ServerID {
 			s.closeDue = 0
 			return
 		}
@@ -162,11 +174,12 @@ func (w *MainAuthWrapper) onConnClosed(in *ConnClosed) {
 // have made another one since, through the same gateway, of which the node hears by another
 // call: that one lives.
 func (w *MainAuthWrapper) onSendFailed(in *SendFailed) {
+	sentAt := cmp.Or(in.SentAt, w.cameAt) // another node sent it before the key came, and says not when
 	for l := range w.lists() {
 		if l.authKeyID != in.AuthKeyID {
 			continue
 		}
-		if s := l.find(in.SessionID); s != nil && in.SentAt != 0 && in.SentAt < s.connAt {
+		if s := l.find(in.SessionID); s != nil && sentAt != 0 && sentAt < s.connAt {
 			return // what was sent before goes out again on the new one
 		}
 	}
@@ -193,7 +206,9 @@ func (w *MainAuthWrapper) goOffline(s *session, why EndReason) {
 	s.lastServer, s.offlineFor = s.server, why
 	s.online, s.server, s.http = false, "", nil
 	s.again, s.throttled = false, false
-	s.pingDelay, s.closeDue = 0, 0
+	if s.pingDelay, s.closeDue = 0, 0; why == EndDeadGateway {
+		s.closeDue = w.now + int64(settled) // its gateway may say so, too
+	}
 	s.lastSeen = w.now
 	w.pushes.strand()
 	s.touch()

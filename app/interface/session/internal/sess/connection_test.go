@@ -91,3 +91,61 @@ func TestPacketThatIsOvertaken(t *testing.T) {
 		})
 	}
 }
+
+// What another node had sent, and found no connection, ended the one that the client had made
+// since the key came from there: it heard nothing until it spoke again.
+func TestSendFailedOfTheNodeBefore(t *testing.T) {
+	for name, again := range map[string]bool{"the client has come back": true, "it has not": false} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.advance(10 * time.Second)
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			x.move()
+			x.advance(time.Second)
+			if again {
+				x.step(newConn(x.through("gw1", 1, tlPing(1))))
+				require.Contains(t, pushed(x.take()), 1)
+				x.advance(time.Second)
+			}
+			x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1}) // of the update, on the node before
+			require.Equal(t, again, x.w.mainAuth.find(1).online)
+		})
+	}
+}
+
+// A packet finds no connection, and the gateway says in another call that it was closed. That
+// word may come when the client is there again, also where the key has moved meanwhile: it
+// counted for the new connection.
+func TestCloseOfAConnectionThatWasNotFound(t *testing.T) {
+	closed := func(x *world) { x.step(&ConnClosed{"gw1", permKey, 1}) }
+	again := func(x *world) {
+		x.step(newConn(x.through("gw1", 1, tlPing(1))))
+		x.advance(time.Second)
+	}
+	moves := func(x *world) { x.move() }
+	for name, c := range map[string]struct {
+		script []func(*world) // once a packet has found none
+		online bool
+	}{
+		"when the client is back":                              {[]func(*world){again, closed}, true},
+		"when the client is back, on another node":             {[]func(*world){moves, again, closed}, true},
+		"before the client is back":                            {[]func(*world){closed, again}, true},
+		"when the client is back, and closed":                  {[]func(*world){again, closed, closed}, false},
+		"when the client is back, on another node, and closed": {[]func(*world){moves, again, closed, closed}, false},
+		"before the client is back, and closed":                {[]func(*world){closed, again, closed}, false},
+		"long before the client is back, and closed":           {[]func(*world){func(x *world) { x.advance(settled) }, again, closed}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := newWorld(t, false)
+			x.login(1)
+			x.advance(10 * time.Second)
+			x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1})
+			require.False(t, x.w.mainAuth.find(1).online)
+			for _, f := range c.script {
+				f(x)
+			}
+			require.Equal(t, c.online, x.w.mainAuth.find(1).online)
+		})
+	}
+}

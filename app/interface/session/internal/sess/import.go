@@ -20,7 +20,7 @@ func Import(key int64, st *sessionpb.KeyState, now, wall int64, cfg *Config, sch
 	w := New(key, false, cfg, schema, rnd)
 	w.now, w.wall, w.out = now, wall, new(Effects) // what there is no room for here is dropped, and tells nobody
 	defer func() { w.out = nil }()
-	w.ticket, w.lastID = Ticket(st.GetTicket()), st.GetLastId()
+	w.ticket, w.lastID, w.cameAt = Ticket(st.GetTicket()), st.GetLastId(), now
 	w.login.restore(key, st, w.at)
 	w.pushes.restore(st, w.at)
 	w.presence.restore(st, w.at, now)
@@ -231,6 +231,9 @@ func (w *MainAuthWrapper) onArrived() {
 		if c.phase == phaseState {
 			w.gate(c)
 		}
+	}
+	if w.login.suspect || w.login.stale && w.login.state == StateUnknown { // the other node has not read it
+		w.loadState()
 	}
 	w.announce() // before a call asks for the state of updates
 }

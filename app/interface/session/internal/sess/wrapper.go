@@ -37,6 +37,7 @@ type MainAuthWrapper struct {
 	out  *Effects
 
 	ticket Ticket // last one given out
+	cameAt int64  // when the key came from another node; 0: it has not
 	wakeAt int64
 
 	lastID     int64 // highest message id of sessions that are gone: they may come again
