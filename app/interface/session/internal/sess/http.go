@@ -88,7 +88,10 @@ func (w *MainAuthWrapper) httpWait(s *session, maxDelay, waitAfter, maxWait int3
 
 // flushHTTP answers the open requests whose time has come.
 func (w *MainAuthWrapper) flushHTTP(s *session, items []*outMsg) {
-	if len(items) == 0 && len(s.http.slots) > 0 { // else it waits for the next request
+	switch {
+	case len(items) > 0 && s.http.first == 0: // they were withheld until now
+		s.http.queued(w.now)
+	case len(items) == 0 && len(s.http.slots) > 0: // else they wait for the next request
 		s.http.first = 0
 	}
 	salt := w.salt(s.list)

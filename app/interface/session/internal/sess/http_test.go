@@ -336,3 +336,25 @@ func TestLostPacketsThatAreNone(t *testing.T) {
 	x.step(&HTTPGone{Slot: 1, Lost: other})
 	require.Empty(t, x.replies)
 }
+
+// What waits until it is known whether a login goes on left with the request's end, up to 25
+// seconds later, though it was known.
+func TestHTTPAfterASuspicion(t *testing.T) {
+	x := newWorld(t, false)
+	x.post(1, 1, x.msg(1, x.method("updates.getState")), 7*time.Second)
+	x.answer("updates.getState", updatesState())
+	x.takeReply(1)
+	x.post(2, 1, x.msg(1, tlHTTPWait(0, 0, 25000)), 25*time.Second)
+	x.takeReply(2)
+	x.post(3, 1, x.msg(1, tlHTTPWait(0, 0, 25000)), 25*time.Second)
+	x.states = false
+	x.step(x.reset(alice, permKey, false))
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	_, ok := x.takeReply(3)
+	require.False(t, ok)
+	read, _ := find[*GetAuthState](x, nil)
+	x.finish(read, &x.state, nil)
+	got, ok := x.takeReply(3)
+	require.True(t, ok)
+	require.Equal(t, []int{1}, pushed(got))
+}

@@ -28,7 +28,7 @@ func (w *MainAuthWrapper) passOn() {
 	}
 	w.pushes.notStranded()
 	for s := range w.sessions() {
-		if !s.online && s.keepsUpdates() && s.updates.pass() {
+		if !s.online && (s.updates.gap || s.keepsUpdates()) && s.updates.pass() {
 			w.pushes.lose()
 		}
 	}
@@ -36,7 +36,8 @@ func (w *MainAuthWrapper) passOn() {
 
 // leftAt is when a session that is online is taken for one that its client has left, so that
 // another one takes updates in its stead; 0: never, as far as is known. Its gateway may not
-// know that its connection is dead, or may have told of its end before its last packet.
+// know that its connection is dead, or may have told of its end before its last packet. One
+// that came over HTTP has no connection: no request may come that fetches what waits.
 func (w *MainAuthWrapper) leftAt(s *session) int64 {
 	if !s.online || s.updates.passedOn || !s.takesUpdates() {
 		return 0
@@ -45,11 +46,13 @@ func (w *MainAuthWrapper) leftAt(s *session) int64 {
 	if since == 0 {
 		return 0
 	}
-	i := slices.IndexFunc(s.sent, isUpdate)
-	if i < 0 {
-		return 0
+	if i := slices.IndexFunc(s.sent, isUpdate); i >= 0 {
+		return max(s.sent[i].sentAt, since) + int64(deafFor)
 	}
-	return max(s.sent[i].sentAt, since) + int64(deafFor)
+	if s.http != nil && len(s.http.slots) == 0 && slices.ContainsFunc(s.queue, isUpdate) {
+		return max(s.http.first, since) + int64(deafFor)
+	}
+	return 0
 }
 
 // newerSince is since when a client has had another session that takes updates, connected after
@@ -57,7 +60,7 @@ func (w *MainAuthWrapper) leftAt(s *session) int64 {
 func (w *MainAuthWrapper) newerSince(s *session) (at int64) {
 	for n := range w.sessions() {
 		since := n.connAt > s.lastSeen-int64(late) && n.window.newest() > s.window.newest()
-		if n != s && since && n.takesUpdates() && !n.updates.files && !n.updates.passedOn && n.ready() {
+		if n != s && since && n.takesUpdates() && (n.updates.subscribed || !n.updates.files) && !n.updates.passedOn && n.ready() {
 			at = earliest(at, n.connAt)
 		}
 	}

@@ -61,10 +61,7 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 	s.queue = append(s.queue, m)
 	s.bytes += len(m.body)
 	if isUpdate(m) {
-		s.updates.unpass()
-		if !s.online {
-			w.pushes.strand()
-		}
+		w.waits(s)
 	}
 	if s.http != nil {
 		s.http.queued(w.now)
@@ -73,6 +70,13 @@ func (w *MainAuthWrapper) enqueue(s *session, m outMsg) {
 		w.overflow(s)
 	}
 	s.touch()
+}
+
+// waits notes that one more update waits in a session's outbox.
+func (w *MainAuthWrapper) waits(s *session) {
+	if s.updates.unpass(); !s.online {
+		w.pushes.strand()
+	}
 }
 
 // overflow makes room: answers are kept as long as they can be, unless the client

@@ -148,10 +148,17 @@ func (w *MainAuthWrapper) push(s *session, updates []byte) {
 	}
 	w.count(CountPushes)
 	if w.tooLarge(body) {
-		w.tooLong(s)
+		w.mustFetch(s)
 		return
 	}
 	w.enqueue(s, outMsg{kind: outPush, body: body})
+}
+
+// mustFetch has a session fetch an update that cannot be sent to it. An updatesTooLong that
+// waits there already stands for this one, too, of which nobody else was told.
+func (w *MainAuthWrapper) mustFetch(s *session) {
+	w.waits(s)
+	w.tooLong(s)
 }
 
 // updatesBody writes updates as a layer has them, packed if that is shorter. The body
@@ -171,13 +178,13 @@ func (w *MainAuthWrapper) updatesBody(s *session, updates []byte, layer int32) (
 	if err != nil { // nothing is lost silently: the client asks for the difference
 		w.count(CountEncodeFailed)
 		w.fault("updates", nil, err)
-		w.tooLong(s)
+		w.mustFetch(s)
 		return nil, false
 	}
 	d.object = object
 	if id, _ := wire.PeekID(object); id == wire.IDUpdatesTooLong { // the layer lacks something of it
 		if w.counted(updates) {
-			w.tooLong(s)
+			w.mustFetch(s)
 		} else {
 			w.count(CountPushesForeign)
 		}
@@ -310,12 +317,13 @@ func (w *MainAuthWrapper) release(s *session) {
 	s.touch()
 }
 
-// wakePushSession sends updatesTooLong to the session that takes push
-// messages, when it is there.
+// wakePushSession sends updatesTooLong to the session that takes push messages: now, or
+// when it is there. In the outbox of one that is offline it would be an update that waits,
+// of which another session is told (left.go).
 func (w *MainAuthWrapper) wakePushSession() {
 	w.pushes.wake()
 	for s := range w.sessions() {
-		if w.pushes.isPushSession(s) {
+		if w.pushes.isPushSession(s) && s.online {
 			w.pushes.woken()
 			w.tooLong(s)
 		}

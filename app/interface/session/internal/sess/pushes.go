@@ -29,7 +29,7 @@ const (
 //     stay set when that session has gone: catchUp finds out.
 //   - stranded is set while updates wait in a session that is offline, and no other
 //     session was told of them. It may stay set when there are none any more: passOn finds out.
-//   - without a push session wakeDue has nobody to wake; it stays until one is named.
+//   - without a push session that is online wakeDue has nobody to wake; it stays until there is one.
 type pushes struct {
 	held        []heldPush // updates that no session takes yet, oldest first
 	heldAt      int64      // when the oldest came

@@ -30,24 +30,6 @@ func TestUpdatesOfASessionThatWasLeft(t *testing.T) {
 	closed := func(x *world) { x.step(&ConnClosed{"gw1", permKey, 1}) }
 	failed := func(x *world) { x.step(&SendFailed{ServerID: "gw1", AuthKeyID: permKey, SessionID: 1}) }
 	comesBack := func(x *world) { x.step(newConn(x.through("gw1", 2, x.method("help.getNearestDc")))) }
-	// read has the second session read what has come, and acknowledge it. It returns the
-	// ids of updatesTooLong.
-	read := func(x *world) (told []int64) {
-		var ids []int64
-		for _, m := range x.take() {
-			if m.constructor == wire.IDUpdatesTooLong {
-				require.EqualValues(t, 2, m.SessionID)
-				told = append(told, m.ID)
-			}
-			if m.SessionID == 2 && m.Seq&1 != 0 {
-				ids = append(ids, m.ID)
-			}
-		}
-		if len(ids) > 0 {
-			x.recv(2, tlAck(ids...))
-		}
-		return told
-	}
 	for name, script := range map[string][]func(*world){
 		"closed, then an update":                     {closed, push, comesBack},
 		"an update that finds no connection":         {push, failed, comesBack},
@@ -62,12 +44,11 @@ func TestUpdatesOfASessionThatWasLeft(t *testing.T) {
 			for _, f := range script {
 				f(x)
 			}
-			told := read(x)
-			require.Len(t, told, 1)
+			require.Equal(t, 1, x.tooLongs(2))
 			for range 40 { // until the first session has ended
 				x.advance(10 * time.Second)
 				x.step(x.through("gw1", 2, tlPing(1)))
-				require.Empty(t, read(x), "once is enough")
+				require.Zero(t, x.tooLongs(2), "once is enough")
 			}
 			require.Nil(t, x.w.mainAuth.find(1))
 		})
@@ -88,8 +69,58 @@ func TestUpdatesOfASessionThatWasLeft(t *testing.T) {
 		push(x)
 		closed(x)
 		x.step(newConn(x.through("gw1", 2, x.method("upload.saveFilePart"))))
-		require.Empty(t, read(x))
+		require.Zero(t, x.tooLongs(2))
 	})
+	t.Run("an update that cannot be sent, and another one", func(t *testing.T) {
+		x := newWorld(t, false)
+		x.login(1)
+		x.advance(10 * time.Second)
+		closed(x)
+		comesBack(x)
+		x.answer("help.getNearestDc", nearestDC("NL"))
+		x.ackAll(2)
+		for n := range 2 { // the updatesTooLong of the first waits, and hid the second
+			x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: []byte{0xff}})
+			require.Equal(t, 1, x.tooLongs(2), "update %d", n)
+		}
+	})
+	t.Run("one that may have missed some before this node knew it", func(t *testing.T) {
+		x := newWorld(t, false)
+		x.status = false
+		x.met[msgKey{permKey, 1}] = true
+		x.recv(1, tlPing(1))
+		closed(x)
+		comesBack(x)
+		x.answer("help.getNearestDc", nearestDC("NL"))
+		x.status = true
+		x.step(&Announced{At: x.w.presence.toldAt})
+		require.Equal(t, 1, x.tooLongs(2))
+		for range 40 {
+			x.advance(10 * time.Second)
+			x.step(x.through("gw1", 2, tlPing(1)))
+			require.Zero(t, x.tooLongs(2), "once is enough")
+		}
+	})
+}
+
+// tooLongs has a session read what has come, and acknowledge it. It returns how many
+// updatesTooLong there were, which are for no other session.
+func (x *world) tooLongs(sid int64) (n int) {
+	x.t.Helper()
+	var ids []int64
+	for _, m := range x.take() {
+		if m.constructor == wire.IDUpdatesTooLong {
+			require.Equal(x.t, sid, m.SessionID)
+			n++
+		}
+		if m.SessionID == sid && m.Seq&1 != 0 {
+			ids = append(ids, m.ID)
+		}
+	}
+	if len(ids) > 0 {
+		x.recv(sid, tlAck(ids...))
+	}
+	return n
 }
 
 // A gateway that has a dead connection of a session does not say that the next one is new:
@@ -208,5 +239,57 @@ func TestASessionThatSaysNothingWhileAnotherSpeaks(t *testing.T) {
 			got = x.take()
 			require.EqualValues(t, 1, got[len(got)-1].SessionID, "it asked for updates, and is there")
 		})
+	}
+}
+
+// A client with one session for all, which had moved a file in it, was not taken for one that
+// had left the session before: updates went there for as long as that counted as online.
+func TestASessionThatMovesFilesAndTakesUpdates(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.advance(10 * time.Second)
+	x.step(newConn(x.through("gw2", 2, x.method("help.getNearestDc"))))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.step(x.through("gw2", 2, x.filePart(100)))
+	x.answer("upload.saveFilePart", wire.AppendBool(nil, true))
+	x.take()
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	x.take()
+	x.advance(deafFor)
+	require.Equal(t, 1, x.tooLongs(2))
+}
+
+// Updates of a session over HTTP that its client had left waited for a request, for as long
+// as the session counted as online.
+func TestASessionOverHTTPThatWasLeft(t *testing.T) {
+	x := newWorld(t, false)
+	x.post(1, 1, x.msg(1, x.method("updates.getState")), 7*time.Second)
+	x.answer("updates.getState", updatesState())
+	x.takeReply(1)
+	x.advance(10 * time.Second)
+	x.step(newConn(x.through("gw2", 2, x.method("help.getNearestDc"))))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	x.take()
+	x.step(&PushUpdates{Updates: x.updates(1)})
+	x.advance(deafFor - time.Second)
+	require.Zero(t, x.tooLongs(2))
+	x.advance(time.Second)
+	require.Equal(t, 1, x.tooLongs(2))
+}
+
+// A push session that is offline got its updatesTooLong into the outbox. There it was an update
+// that nobody had been told of, so another session was told to fetch what it had just got.
+func TestPushSessionThatIsOffline(t *testing.T) {
+	x := newWorld(t, false)
+	x.loginWithPushSession()
+	for n := range 5 {
+		x.step(newConn(x.through("gw1", 5, tlPing(1))))
+		x.step(&ConnClosed{"gw1", permKey, 5})
+		x.take()
+		x.step(&PushUpdates{Notification: true, Updates: x.updates(n)})
+		require.Zero(t, x.tooLongs(1))
+		x.advance(10 * time.Second)
+		x.step(newConn(x.through("gw1", 5, tlPing(2))))
+		require.Equal(t, 1, x.tooLongs(5), "it is woken when it is back")
 	}
 }
