@@ -194,6 +194,11 @@ func (m *Manager) sendAfter(key int64, to string, in sess.Input) {
 	case *sess.PushesLost:
 		m.o.Cluster.OnGap(key)
 		return
+	case *sess.Announced:
+		if in.Lost { // this node has renewed the entry: the other will not find it missing
+			m.o.Cluster.OnGap(key)
+		}
+		return
 	case *sess.Data:
 		if in.HTTP != 0 {
 			m.Slots.answer(in.HTTP, nil)

@@ -129,6 +129,24 @@ func TestUpdatesThatAreLostWhileAKeyLeaves(t *testing.T) {
 	require.Equal(t, []string{"1: data 1", "1: HandOff", "1 gap"}, c.take())
 }
 
+// Status had lost the entry of a key, and the announcement that found this has made it anew. Its
+// answer came when the key had just left, and told nobody: the next node finds an entry.
+func TestAnEntryThatWasLostWhileAKeyLeaves(t *testing.T) {
+	c := newMoving()
+	c.owns = func(int64) bool { return false }
+	n := newNode(t, parting(c, func() bool { return true }), func(o *Options) { o.Cluster = c })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	n.HandOver(1, "b", 5, func(*session.KeyState) {})
+	n.Wait()
+	c.take()
+	for _, lost := range []bool{true, false} {
+		_, err := n.Tell(1, &sess.Announced{At: 1, Lost: lost})
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"1 gap"}, c.take())
+}
+
 // A node that crashed when it had just given a key away was pushed to for as long as status
 // named it. What went there was lost, and the key's client not told.
 func TestANodeIsGoneThatHadAKeyAMomentAgo(t *testing.T) {
