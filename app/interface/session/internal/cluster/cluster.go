@@ -46,11 +46,12 @@ type Cluster struct {
 
 	converged atomic.Uint32 // the last epoch that has lasted for ReleaseAfter
 
-	mu     sync.Mutex
-	cancel func() // of what is due when the ring has converged
-	timers map[*due]struct{}
-	closed bool             // nothing is scheduled any more
-	silent map[string]int64 // until when nodes are not asked that did not answer, Unix nanoseconds
+	mu       sync.Mutex
+	cancel   func() // of what is due when the ring has converged
+	timers   map[*due]struct{}
+	closed   bool              // nothing is scheduled any more
+	attempts map[int64]attempt // to get keys, by the perm key; lostKeys at most
+	silent   map[string]int64  // until when nodes are not asked that did not answer, Unix nanoseconds
 
 	converging sync.Mutex
 	busy       sync.WaitGroup
@@ -109,7 +110,7 @@ const (
 
 // New makes the cluster of one node, whose published host:port is self.
 func New(self string) *Cluster {
-	return &Cluster{Members: NewMembers(self), pauses: pauses{now: clock.Now}, timers: map[*due]struct{}{}, silent: map[string]int64{}}
+	return &Cluster{Members: NewMembers(self), pauses: pauses{now: clock.Now}, timers: map[*due]struct{}{}, attempts: map[int64]attempt{}, silent: map[string]int64{}}
 }
 
 // Join readies the node for other nodes, and for keys that move from now on. It is

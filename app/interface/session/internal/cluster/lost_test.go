@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -126,6 +127,63 @@ func TestUpdatesWaitForAKeyWhoseNodeStandsStill(t *testing.T) {
 		require.Equal(t, []string{"moved: Arrived", "moved: one"}, w.has(12*time.Second))
 		require.Zero(t, w.Parked.Waiting())
 	})
+}
+
+// asleep is a connection to a node that stands still, and then does what it was asked
+// meanwhile: it gives a key to the first attempt that asked for it, and to no other.
+type asleep struct {
+	still
+	mu      sync.Mutex
+	attempt uint64
+}
+
+func (a *asleep) Invoke(ctx context.Context, method string, in, out any, opts ...grpc.CallOption) error {
+	ask, ok := in.(*session.HandOverRequest)
+	if !ok {
+		return a.still.Invoke(ctx, method, in, out, opts...)
+	}
+	a.mu.Lock()
+	a.attempt = cmp.Or(a.attempt, ask.GetRequestId())
+	first := a.attempt == ask.GetRequestId()
+	a.mu.Unlock()
+	if first || time.Now().Before(a.until) {
+		return a.still.Invoke(ctx, method, in, out, opts...)
+	}
+	return nil
+}
+
+// Such a node gave the key to an attempt that was over, and nobody had it any more: the
+// updates were let go, and an idle client heard nothing until its next word.
+func TestUpdatesWaitForAKeyThatWasGivenToAnEarlierAttempt(t *testing.T) {
+	waits(t, 0, func(t *testing.T, w *waiting) {
+		node := &asleep{still: still{time.Now().Add(2500 * time.Millisecond)}}
+		w.Nodes.dial = func(string) (Conn, error) { return node, nil }
+		w.push(updates("one"))
+		require.Equal(t, []string{"moved: Arrived", "moved: one"}, w.has(12*time.Second))
+	})
+}
+
+// An attempt is not gone on with once the key may have begun here: what a node gives to it is
+// of a time before.
+func TestAnAttemptEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		then func(w *waiting)
+		same bool
+	}{
+		"asked again soon":      {func(w *waiting) { time.Sleep(3 * time.Second) }, true},
+		"asked again late":      {func(w *waiting) { time.Sleep(time.Minute) }, false},
+		"somebody waits for it": {func(w *waiting) { _, _ = w.fetch(w.key, []string{formerNode}, 0, 0, true) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits(t, time.Hour, func(t *testing.T, w *waiting) {
+				first := w.openAttempt(w.key)
+				w.keepAttempt(w.key, first)
+				c.then(w)
+				require.Equal(t, c.same, w.openAttempt(w.key) == first)
+				require.NotEqual(t, first, w.openAttempt(w.key), "each is gone on with once")
+			})
+		})
+	}
 }
 
 // Where it stands still for longer, or there is no room for the updates, the key hears of

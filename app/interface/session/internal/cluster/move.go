@@ -6,10 +6,8 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"slices"
 	"time"
 
-	"github.com/zeromicro/go-zero/core/logx"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -37,10 +35,7 @@ const (
 	stateBytes = 128 << 20
 	// keyTime is how long a key may take of many that are fetched: twice of what it
 	// takes on two shared cores.
-	keyTime    = 200 * time.Microsecond
-	offerTries = 3
-	// offered is how many keys are offered at a time.
-	offered = 1000
+	keyTime = 200 * time.Microsecond
 	// outcomeTries is how often a packet, or the outcome of a call, is sent after its key.
 	outcomeTries = 4
 )
@@ -68,7 +63,7 @@ func (c *Cluster) Fetch(permAuthKeyID int64, from []string, patient bool, done f
 	if patient {
 		refused += int64(c.o.ReleaseAfter)
 	}
-	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until, refused)) }) {
+	if !c.fetches.Go(func() { done(c.fetch(permAuthKeyID, from, until, refused, patient)) }) {
 		done(nil, runloop.ErrNoAnswer)
 	}
 }
@@ -79,8 +74,17 @@ func (c *Cluster) Fetch(permAuthKeyID int64, from []string, patient bool, done f
 // silentFor, for it may have many keys, and the clients of each would wait for it, one
 // after the other. Every other node is asked at least once, also when the time is up: it
 // may have passed while the nodes before were asked.
-func (c *Cluster) fetch(permAuthKeyID int64, from []string, until, refused int64) (st *session.KeyState, none error) {
-	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.attempt()}
+//
+// A node that stood still reads later what it was asked meanwhile, and gives the key to an
+// attempt that is over. So the next fetch goes on with that attempt, unless the key may have
+// begun here in between: last says that it may after this one.
+func (c *Cluster) fetch(permAuthKeyID int64, from []string, until, refused int64, last bool) (st *session.KeyState, none error) {
+	in := &session.HandOverRequest{To: c.Self(), PermAuthKeyId: permAuthKeyID, RequestId: c.openAttempt(permAuthKeyID)}
+	defer func() {
+		if none != nil && !last {
+			c.keepAttempt(permAuthKeyID, in.RequestId)
+		}
+	}()
 	for _, node := range from {
 		silence, limit := 0, until
 		for again := false; ; again = true {
@@ -137,11 +141,46 @@ func (c *Cluster) silence(node string) {
 	c.silent[node] = now + int64(silentFor)
 }
 
-// attempt names an attempt to get a key.
-func (c *Cluster) attempt() uint64 {
+// answers notes that a node is there after all.
+func (c *Cluster) answers(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.silent, node)
+}
+
+// attempt is one to get a key that a node has not answered.
+type attempt struct {
+	id    uint64
+	until int64 // when it is over, Unix nanoseconds
+}
+
+// openAttempt returns the id of the attempt in which a key is fetched: of the one before, if
+// that was kept, or of a new one.
+func (c *Cluster) openAttempt(permAuthKeyID int64) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept, ok := c.attempts[permAuthKeyID]
+	delete(c.attempts, permAuthKeyID)
+	if ok && kept.until > c.now() {
+		return kept.id
+	}
 	var id [8]byte
 	_, _ = io.ReadFull(c.o.Rand, id[:])
 	return max(binary.LittleEndian.Uint64(id[:]), 1)
+}
+
+// keepAttempt has the next fetch of a key go on with an attempt. That fetch comes within
+// ReleaseAfter, when pushes that wait for the key ask for it again (Parking).
+func (c *Cluster) keepAttempt(permAuthKeyID int64, id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	if len(c.attempts) >= lostKeys {
+		maps.DeleteFunc(c.attempts, func(_ int64, a attempt) bool { return a.until <= now })
+	}
+	if len(c.attempts) < lostKeys {
+		c.attempts[permAuthKeyID] = attempt{id, now + int64(2*c.o.ReleaseAfter)}
+	}
 }
 
 // refuses reports whether a node that is there does not give a key away, or not to this
@@ -343,87 +382,4 @@ func connType(first bool) int32 {
 		return 1
 	}
 	return 0
-}
-
-// offer tells the nodes that own keys by now that they are here, and lets go of those
-// that nobody takes: their nodes do not know these calls, or do not come for them.
-func (c *Cluster) offer(keys []int64) {
-	byOwner := map[string][]int64{}
-	for _, key := range keys {
-		if owner, mine := c.Owner(key); !mine {
-			byOwner[owner] = append(byOwner[owner], key)
-		}
-	}
-	for _, owner := range slices.Sorted(maps.Keys(byOwner)) {
-		for batch := range slices.Chunk(byOwner[owner], offered) {
-			c.Nodes.Aside(func() {
-				refused, err := c.offerTo(owner, batch)
-				switch {
-				case err != nil:
-					c.let(batch)
-				case len(refused) > 0:
-					c.let(refused)
-				}
-			})
-		}
-	}
-	// A node that takes an offer asks for the keys at once. It does not want a key that
-	// is still here after this time, or that node has ended.
-	c.schedule(takeOver/2+time.Duration(len(keys))*keyTime, func() { c.let(keys) })
-}
-
-// errRefused means that a node takes none of the keys that it was offered.
-var errRefused = errors.New("cluster: the keys are not taken")
-
-func (c *Cluster) offerTo(owner string, keys []int64) (refused []int64, err error) {
-	client, err := c.Nodes.Peer(owner)
-	if err != nil {
-		return nil, err
-	}
-	for try := range offerTries {
-		if try > 0 {
-			c.o.Sleep(fetchPause << try)
-		}
-		ctx, cancel := context.WithTimeout(SendForwarded(context.Background()), c.o.PeerTimeout)
-		out, e := client.OfferKeys(ctx, &session.OfferKeysRequest{From: c.Self(), PermAuthKeyIds: keys})
-		cancel()
-		switch {
-		case e == nil && len(out.GetRefused()) < len(keys):
-			return out.GetRefused(), nil
-		case e == nil: // it has not heard of the change yet
-			err = errRefused
-		case Unable(e):
-			return nil, e
-		default:
-			err = e
-		}
-	}
-	return nil, err
-}
-
-// let releases those of some keys that are another node's still.
-func (c *Cluster) let(keys []int64) {
-	foreign := slices.DeleteFunc(slices.Clone(keys), c.Owns)
-	if released := c.keys.Release(foreign); released > 0 {
-		logx.Infof("%d keys were not taken by their nodes", released)
-	}
-}
-
-// Offered takes the offer of a node, and returns the keys that are not this one's.
-func (c *Cluster) Offered(from string, keys []int64) (refused []int64) {
-	for _, key := range keys {
-		if !c.Owns(key) || c.Left() {
-			refused = append(refused, key)
-			continue
-		}
-		if !c.offers.Go(func() {
-			c.keys.Arrive(key, from, func() (*session.KeyState, error) {
-				until := c.now() + int64(c.o.PeerTimeout)
-				return c.fetch(key, []string{from}, until, until)
-			})
-		}) {
-			refused = append(refused, key)
-		}
-	}
-	return refused
 }
