@@ -44,7 +44,11 @@
 //
 // The attempt to get a key has an id. A keeps what it gave for a minute, for an answer
 // that was lost on its way, and gives it to nobody else: a node that begins again would
-// live through a past that the key has outlived elsewhere.
+// live through a past that the key has outlived elsewhere. B goes on with an attempt that had
+// no answer for as long as the key cannot have begun there: A may have given the key to it.
+//
+// Where the ring changes again while keys are offered or fetched, an offer of before ends no
+// key: A offers it to the node that owns it by then, and so does B once it has the key.
 //
 // If the ring changes back before A has given the key away, A asks B for it when something
 // comes for it next: B may have begun anew. If it has, that life goes on; else A goes on
