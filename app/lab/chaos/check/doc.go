@@ -10,6 +10,7 @@
 //   - The messages of a dialog are seen in the order in which the BFF has them.
 //   - A call is carried out at most once in a session, unless its client was told
 //     that nobody knows what became of it, and sends it again. While a session node is
-//     killed that cannot be promised, and is only counted.
+//     killed, or is stopped for so long that another one begins its keys anew, that
+//     cannot be promised, and is only counted.
 //   - Nobody's login ends.
 package check

@@ -18,6 +18,10 @@ const slow = time.Second
 // after that does so of its own.
 const given = 5 * time.Second
 
+// asked is how long a session node that is stopped is waited for when another asks it for a
+// key (Session.PeerTimeout). Then the key begins anew there, as after a kill.
+const asked = 2 * time.Second
+
 // Calm is the row of what happened before the first fault.
 const Calm = "none yet"
 
@@ -201,7 +205,7 @@ func (j *judging) calls(first Effect, r *Row) {
 		default:
 			r.Doubled++
 			say := j.wrong
-			if r.kill {
+			if r.kill || r.stop && e.At.Sub(before.At) >= asked {
 				say = j.note
 			}
 			same := "another msg_id"

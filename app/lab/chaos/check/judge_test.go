@@ -154,6 +154,12 @@ func TestJudge(t *testing.T) {
 			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 1.5, 1, 4, 0)},
 			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
 		}, want{messages: 1, doubled: 1, problems: "with the same msg_id"}},
+		{"carried out twice around a stop, by the same call, once another node has begun the key anew", check.History{
+			Faults:  []check.Fault{stopped(fault("SIGSTOP session", 0, 12))},
+			Sends:   []check.Send{sent("a", 1)},
+			Effects: []check.Effect{effect("a", 1, 1, 4, 1), effect("a", 3, 1, 4, 0)},
+			Seen:    []check.Seen{seen("a", 1.1, check.Pushed)},
+		}, want{ok: true, messages: 1, doubled: 1, problems: "SIGSTOP session"}},
 		{"carried out twice around a kill", check.History{
 			Faults:  []check.Fault{killed(fault("SIGKILL session", 0, 1))},
 			Sends:   []check.Send{sent("a", 1)},
