@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	nodecluster "github.com/tgsession/tgsession/app/interface/session/internal/cluster"
 	"github.com/tgsession/tgsession/app/internal/freeport"
 	"github.com/tgsession/tgsession/proto/mtproto"
 	"github.com/tgsession/tgsession/proto/session"
@@ -209,4 +211,81 @@ func TestAPushWaitsForAnOwnerThatIsNotReached(t *testing.T) {
 	a.push(t, key)
 	a.svc.Cluster.Update(both)
 	d.hears()
+}
+
+// closed is word of the gateway that it has no connection of a session left.
+func (c *cluster) closed(key, sessionID int64) *session.TLSessionCloseSession {
+	return &session.TLSessionCloseSession{Client: &session.SessionClientEvent{
+		ServerId: c.addr["gateway"], AuthKeyId: key, PermAuthKeyId: key, SessionId: sessionID,
+	}}
+}
+
+// Word of a closed connection that came to the new node of a key before the key did was lost:
+// status took the client for online until its connection counted as silent.
+func TestAConnectionIsClosedWhileItsKeyMoves(t *testing.T) {
+	for name, ctx := range map[string]context.Context{
+		"its gateway has heard of the change":    context.Background(),
+		"another node sends on what came for it": nodecluster.SendForwarded(context.Background()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := startCluster(t)
+			quick := func(conf *Config) {
+				conf.Session.ReleaseAfter, conf.Session.OfflineAfter = 500*time.Millisecond, 100*time.Millisecond
+			}
+			a, b := c.start(quick), c.start(quick)
+			both := []string{a.Address(), b.Address()}
+			a.svc.Cluster.Update(both)
+			key := keyOf(t, a, b.Address())
+			a.svc.Cluster.Update(both[:1])
+			d := c.login(a, key, 77)
+			eventually(t, "online at a", func() bool { return c.stat.node(77) == a.Address() })
+			b.svc.Cluster.Update(both)
+			a.svc.Cluster.Update(both)
+			_, err := b.rpc.SessionCloseSession(ctx, c.closed(key, d.session))
+			require.NoError(t, err)
+			eventually(t, "the key has moved", func() bool { return a.svc.Runloop.Count() == 0 && b.svc.Runloop.Count() == 1 })
+			eventually(t, "offline", func() bool { return c.stat.node(77) == "" })
+		})
+	}
+}
+
+// asked is a session node that has no key, and counts how often it is asked for one.
+type asked struct {
+	session.UnimplementedSessionNodesServer
+	calls atomic.Int64
+}
+
+func (n *asked) HandOver(context.Context, *session.HandOverRequest) (*session.HandOverReply, error) {
+	n.calls.Add(1)
+	return &session.HandOverReply{}, nil
+}
+
+// A gateway that ends closes the connections of many keys, of which most nodes know nothing.
+// No other node is asked for those, unless it had them a moment ago.
+func TestAConnectionIsClosedOfAKeyThatIsNowhere(t *testing.T) {
+	c := startCluster(t)
+	other := new(asked)
+	c.serve("other", func(g *grpc.Server) { session.RegisterSessionNodesServer(g, other) })
+	a := c.start()
+	three := []string{a.Address(), c.addr["other"], "127.0.0.1:1"}
+	for range 10 { // it has joined so many rings ago that it does not know what was before
+		a.svc.Cluster.Update(three[:2])
+		a.svc.Cluster.Update(three)
+	}
+	mine, others := keyOf(t, a, a.Address()), keyOf(t, a, c.addr["other"])
+	a.svc.Cluster.Update(three[:1])
+	for _, key := range []int64{mine, others} {
+		c.auth.add(key, 0, 0)
+	}
+	tell := func(key int64) {
+		_, err := a.rpc.SessionCloseSession(t.Context(), c.closed(key, 1))
+		require.NoError(t, err)
+	}
+	for range 100 {
+		tell(mine)
+		require.Zero(t, a.svc.Runloop.Count())
+	}
+	tell(others)
+	eventually(t, "it is asked for the one that it may have", func() bool { return other.calls.Load() == 1 })
+	eventually(t, "nobody has it", func() bool { return a.svc.Runloop.Count() == 0 })
 }

@@ -229,10 +229,10 @@ func (m *Manager) isBack(a *actor) bool {
 	return back
 }
 
-// Expect asks for a key that is not here, and that another node may have: updates came
-// for it, and a client that only listens says nothing that would bring the key here.
-// It reports whether there is something now to give them to; if nobody had the key, they
-// are Homeless.
+// Expect asks for a key that is not here, and that another node may have: updates or word of
+// a closed connection came for it, and a client that only listens, or is gone, says nothing
+// that would bring the key here. It reports whether there is something now to give them to;
+// if nobody had the key, updates are Homeless, and of its connections none is left.
 func (m *Manager) Expect(authKeyID int64) bool {
 	former := m.o.Cluster.Former(authKeyID)
 	if len(former) == 0 {
@@ -320,8 +320,8 @@ func (a *actor) imported(st *session.KeyState) (machine Machine) {
 // for it is sent after it.
 func (a *actor) arrive(st *session.KeyState, err error) { a.begin(st, err, false) }
 
-// arriveOrAsk is arrive for a key that nobody waited for but updates: if that has changed
-// meanwhile, and a node gave no answer, nodes are asked once more, with patience.
+// arriveOrAsk is arrive for a key that no client waited for: if that has changed meanwhile,
+// and a node gave no answer, nodes are asked once more, with patience.
 func (a *actor) arriveOrAsk(st *session.KeyState, err error) { a.begin(st, err, true) }
 
 func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
@@ -351,16 +351,18 @@ func (a *actor) begin(st *session.KeyState, err error, hasty bool) {
 			a.m.o.Cluster.OnGap(a.key)
 		}
 		return
-	case a.onlyUpdatesWait():
-		homeless := slices.DeleteFunc(a.withdraw(), isHandOff)
+	case a.nothingBegins():
+		waiting := a.withdraw()
 		a.mu.Unlock()
 		a.leaveMap()
-		for _, in := range homeless {
-			if _, lost := in.(*sess.PushesLost); lost {
+		for _, in := range waiting {
+			switch in.(type) {
+			case *sess.HandOff, *sess.ConnClosed:
+			case *sess.PushesLost:
 				a.m.o.Cluster.OnGap(a.key)
-				continue
+			default:
+				a.m.o.Cluster.Homeless(a.key, in)
 			}
-			a.m.o.Cluster.Homeless(a.key, in)
 		}
 		return
 	case hasty && err != nil && len(former) > 0:
@@ -396,13 +398,17 @@ func (a *actor) leaveMap() {
 	a.m.drained(a) // it may have been let go, or asked to drain, while it waited
 }
 
-// onlyUpdatesWait reports whether nothing waits for a key but updates, word of some that were
-// let go, and nodes that asked for it. a.mu is held.
-func (a *actor) onlyUpdatesWait() bool {
+// nothingBegins reports whether nothing waits for a key that it would begin for: nothing but
+// updates, word of some that were let go, word of closed connections, and nodes that asked for
+// it. a.mu is held.
+func (a *actor) nothingBegins() bool {
 	for _, in := range a.sessionDataChan {
-		_, lost := in.(*sess.PushesLost)
-		if !lost && !sess.IsPush(in) && !isHandOff(in) {
-			return false
+		switch in.(type) {
+		case *sess.PushesLost, *sess.ConnClosed, *sess.HandOff:
+		default:
+			if !sess.IsPush(in) {
+				return false
+			}
 		}
 	}
 	return true

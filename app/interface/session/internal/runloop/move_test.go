@@ -297,7 +297,8 @@ func TestAKeyComesBack(t *testing.T) {
 }
 
 // A key that comes waits for what there is of it on another node. If there is nothing,
-// it begins anew; if only updates came for it, they find no home here.
+// it begins anew; if only updates came for it, they find no home here, and if only word of a
+// closed connection, that is nobody's.
 func TestArrival(t *testing.T) {
 	for name, c := range map[string]struct {
 		state *session.KeyState
@@ -325,6 +326,10 @@ func TestArrival(t *testing.T) {
 		"updates were let go before it began":       {nil, nil, []sess.Input{&sess.Data{Salt: 1}}, []string{"1: data 1", "1: PushesLost"}},
 		"updates were let go, and more follow":      {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
 		"only word of updates that were let go":     {nil, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}, &sess.PushesLost{}}, []string{"1 homeless: updates u", "1 gap"}},
+		"word of a closed connection":               {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.ConnClosed{}}, []string{"import 9", "1: Arrived", "1: ConnClosed"}},
+		"only word of a closed connection":          {nil, nil, []sess.Input{&sess.ConnClosed{}, &sess.PushUpdates{Updates: []byte("u")}}, []string{"1 homeless: updates u"}},
+		"that word, a node gives no answer":         {nil, ErrNoAnswer, []sess.Input{&sess.ConnClosed{}}, nil},
+		"that word, another is its owner":           {nil, &MovedError{"b"}, []sess.Input{&sess.ConnClosed{}}, []string{"1 after to b: ConnClosed"}},
 		"updates for its past":                      {&session.KeyState{UserId: 9}, nil, []sess.Input{&sess.PushUpdates{Updates: []byte("u")}}, []string{"import 9", "1: Arrived", "1: updates u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -346,12 +351,12 @@ func TestArrival(t *testing.T) {
 				}
 			})
 			for i, in := range c.in {
-				if _, push := in.(*sess.PushUpdates); push && i == 0 {
-					require.True(t, n.Expect(1))
-				}
 				if d, ok := in.(*sess.Data); ok {
 					require.NoError(t, n.Post(1, false, d))
 					continue
+				}
+				if i == 0 {
+					require.True(t, n.Expect(1))
 				}
 				known, err := n.Tell(1, in)
 				require.True(t, known)

@@ -47,7 +47,13 @@ func (s *Server) closeSession(in *session.TLSessionCloseSession, hop cluster.Hop
 		return err
 	}, func(p place, _ keys.Key) error {
 		e := in.GetClient()
-		_, err := s.svc.Runloop.Tell(p.key, &sess.ConnClosed{ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), SessionID: e.GetSessionId()})
+		closed := &sess.ConnClosed{ServerID: e.GetServerId(), AuthKeyID: e.GetAuthKeyId(), SessionID: e.GetSessionId()}
+		known, err := s.svc.Runloop.Tell(p.key, closed)
+		// Another node may have the key since a change of the ring: then it is asked for it. At
+		// any other time there is nobody to ask.
+		if !known && !p.unbound && hop.MayWait() && s.svc.Runloop.Expect(p.key) {
+			_, err = s.svc.Runloop.Tell(p.key, closed)
+		}
 		return err
 	})
 }
