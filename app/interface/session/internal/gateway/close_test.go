@@ -3,11 +3,14 @@ package gateway
 import (
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+
+	"github.com/tgsession/tgsession/proto/gateway"
 )
 
 // mute listens, takes connections, and says nothing on them.
@@ -66,6 +69,39 @@ func TestCloseDoesNotWaitForAConnection(t *testing.T) {
 			g.Close()
 			require.Less(t, time.Since(began), 4*time.Second)
 			require.Equal(t, 1, f.count())
+		})
+	}
+}
+
+// A link to a gateway that etcd had let go of, and that had been idle, was closed under the next
+// packet, though the gateway was there: its client counted as gone.
+func TestALinkIsNotClosedUnderAPacket(t *testing.T) {
+	for name, mode := range map[string]Mode{"a stream": Stream, "calls": Unary} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, f := newGateways(t, inMemory(t, func(s *grpc.Server) {
+					gateway.RegisterRPCGatewayServer(s, slow{})
+					gateway.RegisterRPCGatewayStreamServer(s, slow{})
+				}), func(o *Options) { o.Mode = mode })
+				const moment = 50 * time.Millisecond
+				g.Update([]string{"gateway", "another"})
+				g.Send(1, packetFor("gateway", 1, 0))
+				require.NoError(t, g.Flush(t.Context()))
+				g.Update([]string{"another"})
+				time.Sleep(g.o.Retry - moment)
+				g.Send(1, packetFor("gateway", 1, 1))
+				time.Sleep(2 * moment)
+				require.NotZero(t, g.Sweep(time.Now()), "it is on its way")
+				time.Sleep(time.Second)
+				require.Zero(t, f.count())
+
+				time.Sleep(g.o.Retry - 3*moment) // the answer came two moments ago
+				g.Sweep(time.Now())
+				require.Len(t, g.links, 1, "it was used a moment ago")
+				time.Sleep(2 * moment)
+				g.Sweep(time.Now())
+				require.Empty(t, g.links)
+			})
 		})
 	}
 }

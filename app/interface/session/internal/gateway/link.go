@@ -118,13 +118,17 @@ func (l *link) nextUnary() (p packet, ok bool) {
 	return p, ok
 }
 
-// load returns how many bytes are queued, since when nothing has gone over the link,
-// and whether its gateway has left etcd's list. That counts as a use.
+// load returns how many bytes are queued, for how long nothing has gone over the link, and
+// whether its gateway has left etcd's list. That counts as a use, and a link whose packets
+// wait or are on their way is in use.
 func (l *link) load(now time.Time) (bytes int, idle time.Duration, left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.judge()
-	return l.queue.bytes, now.Sub(l.used), l.left
+	if l.queue.items == 0 {
+		idle = now.Sub(l.used)
+	}
+	return l.queue.bytes, idle, l.left
 }
 
 // listed notes that the gateway has come to etcd's list or left it. One that has come is

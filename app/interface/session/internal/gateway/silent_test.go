@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/tgsession/tgsession/proto/gateway"
+	"github.com/tgsession/tgsession/proto/mtproto"
 )
 
 // silently starts a gateway in a bubble that reads its stream and answers nothing.
@@ -125,7 +127,13 @@ func TestAStreamThatIsNotReadIsGivenUp(t *testing.T) {
 
 // slow answers each packet after a second.
 type slow struct {
+	gateway.UnimplementedRPCGatewayServer
 	gateway.UnimplementedRPCGatewayStreamServer
+}
+
+func (slow) GatewaySendDataToGateway(context.Context, *gateway.TLGatewaySendDataToGateway) (*mtproto.Bool, error) {
+	time.Sleep(time.Second)
+	return &mtproto.Bool{PredicateName: "boolTrue"}, nil
 }
 
 func (slow) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
