@@ -41,6 +41,7 @@ type link struct {
 	unanswered fifo // written to the stream
 	answers    bool // this gateway has answered on a stream
 	silent     bool // this gateway never answers on its stream
+	overdue    int  // answers that come before those to unanswered, if any come: to packets of this stream that were let go
 	writing    bool // the writer has a packet for the stream that is not written yet
 	noCalls    bool // it knows streams alone, or is to be spoken to by them alone
 

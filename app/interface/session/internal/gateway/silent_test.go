@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/proto/gateway"
 	"github.com/tgsession/tgsession/proto/mtproto"
@@ -172,4 +174,66 @@ func TestUnreadIsTheAgeOfThePacket(t *testing.T) {
 			require.Equal(t, time.Second, unread())
 		}
 	})
+}
+
+// starved answers nothing for a while, or ends its stream after that. Then it answers a packet a
+// second. It has a connection of session 2 alone.
+type starved struct {
+	gateway.UnimplementedRPCGatewayStreamServer
+	until   time.Time
+	ends    bool
+	streams atomic.Int64
+}
+
+func (s *starved) GatewayDataStream(stream gateway.RPCGatewayStream_GatewayDataStreamServer) error {
+	first := s.streams.Add(1) == 1
+	for {
+		in, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		time.Sleep(max(time.Until(s.until), time.Second))
+		if first && s.ends {
+			return status.Error(codes.Unavailable, "it is begun anew")
+		}
+		if err = stream.Send(&gateway.GatewayStreamResponse{RequestId: in.GetRequestId(), Success: in.GetSendData().GetSessionId() == 2}); err != nil {
+			return err
+		}
+	}
+}
+
+// A gateway that took longer than AckTimeout for its first answers counted as silent, and each
+// of its answers afterwards was taken for that to a later packet.
+func TestAGatewayThatCountedAsSilentAnswers(t *testing.T) {
+	for name, c := range map[string]struct {
+		unanswered int64 // packets
+		ends       bool
+		streams    int64
+	}{
+		"a packet comes between its answers":    {unanswered: 3, streams: 1},
+		"it needs longer for them than allowed": {unanswered: 12, streams: 1},
+		"it ends its stream before":             {unanswered: 3, ends: true, streams: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const silence, moment = 7 * time.Second, 500 * time.Millisecond
+				s := &starved{until: time.Now().Add(silence), ends: c.ends}
+				g, f := newGateways(t, inMemory(t, func(server *grpc.Server) { gateway.RegisterRPCGatewayStreamServer(server, s) }))
+				for range c.unanswered {
+					g.Send(1, packetFor("gateway", 1, 0))
+				}
+				time.Sleep(silence - moment)
+				require.Zero(t, g.Sweep(time.Now()), "it counts as silent")
+				time.Sleep(2 * moment)
+				g.Send(2, packetFor("gateway", 2, 0))
+				time.Sleep(time.Duration(c.unanswered+1) * time.Second)
+				require.Zero(t, f.count(), "session 2 has a connection")
+				g.Send(1, packetFor("gateway", 1, 0))
+				time.Sleep(time.Second + moment)
+				require.Equal(t, 1, f.count(), "session 1 has none")
+				require.Equal(t, c.streams, s.streams.Load())
+				require.Zero(t, g.Sweep(time.Now()))
+			})
+		})
+	}
 }

@@ -147,7 +147,8 @@ func (l *link) next(s *stream) (p packet, byCall, ok bool) {
 
 // judge lets go of what a gateway that never answers leaves unanswered: one
 // that took packets for a whole AckTimeout and said nothing, not even that it
-// has no streams. One that is still to take a packet may not read at all.
+// has no streams. One that is still to take a packet may not read at all. If it answers
+// after all, its first answers are to what was let go.
 func (l *link) judge() {
 	if l.unanswered.len() == 0 || l.answers || l.writing {
 		return
@@ -158,33 +159,39 @@ func (l *link) judge() {
 			tracing.End(p.span, nil) // as far as anybody can tell
 			p.Room.Free()
 			l.arrived(p)
+			l.overdue++
 		}
 	}
 }
 
-// answered takes the packet that an answer is for.
+// answered takes the packet that an answer is for; false: nobody waits for it any more.
 func (l *link) answered(s *stream) (p packet, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answers = true
 	l.used = time.Now()
-	if l.unanswered.len() == 0 {
+	switch {
+	case l.overdue > 0:
+		l.overdue--
+	case l.unanswered.len() > 0:
+		p, ok = l.unanswered.pop(), true
+		l.arrived(p)
+	default:
 		return packet{}, false
 	}
-	p = l.unanswered.pop()
-	l.arrived(p)
 	if l.unanswered.len() == 0 {
 		s.watch.Stop()
 	} else {
 		s.watch.Reset(l.g.o.AckTimeout)
 	}
-	return p, true
+	return p, ok
 }
 
+// takeUnanswered takes what a stream that has ended left unanswered. The next one owes nothing.
 func (l *link) takeUnanswered() []packet {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.writing = false
+	l.writing, l.overdue = false, 0
 	return l.unanswered.take()
 }
 
