@@ -279,7 +279,7 @@ func (a *actor) take(last []sess.Input) (next []sess.Input, left bool) {
 		return next, false
 	}
 	a.running = false
-	if a.done || a.leaving && a.drained {
+	if !a.parting && (a.done || a.leaving && a.drained) { // a node that has asked for the key gets it first
 		a.gone = true
 		left = a.leaving && a.behind
 		if a.leaving {

@@ -83,3 +83,44 @@ func TestAKeyThatIsLetGoWhileItLeaves(t *testing.T) {
 	n.Wait()
 	require.Zero(t, n.Count())
 }
+
+// A key was let go while the node that had asked for it waited for it, and ended here as soon as
+// no call was in flight: that node had no answer, and what had come for the key was lost.
+func TestAKeyThatIsLetGoWhileANodeWaitsForIt(t *testing.T) {
+	c := newMoving()
+	c.owns = func(int64) bool { return false }
+	leaving, asks := false, true // authsession is asked for something, which is waited for
+	n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
+		switch in.(type) {
+		case *sess.HandOff:
+			leaving = true
+		case *sess.Drain:
+			out.Drained = true
+		case *sess.Tick:
+			asks = false
+		}
+		if leaving && !asks {
+			out.State = &session.KeyState{UserId: 9}
+		}
+	}), func(o *Options) { o.Cluster = c })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 1}))
+	n.Wait()
+	a := n.find(1)
+	got := make(chan *session.KeyState, 1)
+	n.HandOver(1, "b", 5, func(st *session.KeyState) { got <- st })
+	require.NoError(t, n.Post(1, false, &sess.Data{Salt: 2}))
+	n.Wait()
+	require.Equal(t, 1, n.Release([]int64{1}))
+	n.Wait()
+	require.Empty(t, got)
+	a.post(&sess.Tick{})
+	n.Wait()
+	require.Len(t, got, 1)
+	require.EqualValues(t, 9, (<-got).GetUserId())
+	require.Equal(t, []string{"1 after to b: data 2"}, c.take())
+	n.pass(2 * awayTime)
+	n.Wait()
+	require.Zero(t, n.Timers())
+	_, err := n.Drain(t.Context())
+	require.NoError(t, err)
+}
