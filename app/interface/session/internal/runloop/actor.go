@@ -44,7 +44,7 @@ type actor struct {
 	looks           *look        // who wants to see the machine; nil: nobody
 	origin          *origin      // where the key came from; nil: it began here
 
-	// Below, the runLoop's alone.
+	// Below, the runLoop's alone; rouse looks at done while there is none.
 	machine Machine
 	done    bool
 	drained bool
@@ -147,10 +147,10 @@ func (a *actor) note(in sess.Input) {
 	a.sessionDataChan = append(a.sessionDataChan, in)
 }
 
-// rouse reports whether the caller must run the runLoop, since something waits and nobody
-// does. a.mu is held.
+// rouse reports whether the caller must run the runLoop, since nobody does, and something waits
+// or the actor was about to end when its key came into doubt. a.mu is held.
 func (a *actor) rouse() (idle bool) {
-	if idle = a.sessionDataChan != nil && !a.running && !a.arriving; idle {
+	if idle = !a.running && !a.arriving && !a.gone && (a.sessionDataChan != nil || a.done); idle {
 		a.running = true
 		a.m.busy.Add()
 	}

@@ -350,3 +350,46 @@ func TestAKeyThatIsLeavingGivesWay(t *testing.T) {
 	require.Equal(t, []string{"Arrived", "PushesLost", "data 2", "data 3", "HandOff"}, of("there", log))
 	require.Equal(t, []string{"data 1", "HandOff", "Stay", "Drain", "CallDone"}, of("1", log))
 }
+
+// A key that came into doubt in the moment in which its last session ended stayed in memory, if
+// nothing was left to be done for it: nobody looked at it again.
+func TestAKeyThatEndsWhileItIsInDoubt(t *testing.T) {
+	for name, x := range map[string]struct {
+		err  error
+		in   sess.Input // comes meanwhile
+		want []string
+	}{
+		"another has nothing":             {},
+		"another is its owner":            {err: &MovedError{"b"}},
+		"so it is, and updates have come": {&MovedError{"b"}, &sess.PushUpdates{Updates: []byte("u")}, []string{"1 after to b: updates u"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newMoving()
+			stepping, goOn := make(chan struct{}), make(chan struct{})
+			n := newNode(t, always(func(_ int64, in sess.Input, out *sess.Effects) {
+				if _, tick := in.(*sess.Tick); tick {
+					close(stepping)
+					<-goOn
+					out.Done = true
+				}
+			}), func(o *Options) { o.Cluster = c })
+			require.NoError(t, n.Post(1, false, &sess.Data{}))
+			n.Wait()
+			n.Missed()
+			n.find(1).post(&sess.Tick{})
+			<-stepping
+			n.Arrive(1, "b", func() (*session.KeyState, error) {
+				close(goOn)
+				n.Wait()
+				require.Equal(t, 1, n.Count(), "it waits for the answer")
+				if x.in != nil {
+					require.True(t, n.Owe(1, x.in))
+				}
+				return nil, x.err
+			})
+			n.Wait()
+			require.Zero(t, n.Count())
+			require.Equal(t, x.want, c.take())
+		})
+	}
+}
