@@ -21,7 +21,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"one key fills the queue of a gateway":                          220,
 		"a late close is taken for the connection at hand":              30,
 		"a packet that was overtaken is taken for the latest":           80,
-		"a key that its owner has yet to hear of begins anew":           600,
+		"a key that its owner has yet to hear of begins anew":           50,
 		"packets that find no place before the salts are lost":          230,
 		"whatever waits does so by a clock that is set":                 20,
 	}
