@@ -286,8 +286,11 @@ func (w *MainAuthWrapper) onReturned() {
 	if w.binding.unbound || w.login.destroyed {
 		return
 	}
-	used := w.login.state == StateNormal
+	used, suspect := w.login.state == StateNormal, w.login.suspect
 	w.logOut(StateUnknown)
+	for s := range w.sessions() {
+		s.doomed = s.doomed || suspect // a read that fails tells nothing of a state that is unknown
+	}
 	w.pushes.returned()
 	if used {
 		w.loadState()

@@ -55,14 +55,20 @@ func (w *MainAuthWrapper) leftAt(s *session) int64 {
 	return 0
 }
 
-// newerSince is since when a client has had another session that takes updates, connected after
-// it last spoke in this one; 0: it has none. What it said in this one may have come late.
+// newerSince is since when a client has had other sessions that take updates, the first of them
+// connected after it last spoke in this one; 0: none of them is there. What it said in this one
+// may have come late.
 func (w *MainAuthWrapper) newerSince(s *session) (at int64) {
+	there := false
 	for n := range w.sessions() {
 		since := n.connAt > s.lastSeen-int64(late) && n.window.newest() > s.window.newest()
-		if n != s && since && n.takesUpdates() && (n.updates.subscribed || !n.updates.files) && !n.updates.passedOn && n.ready() {
+		if n != s && since && n.takesUpdates() && (n.updates.subscribed || !n.updates.files) {
 			at = earliest(at, n.connAt)
+			there = there || n.ready() && !n.updates.passedOn
 		}
+	}
+	if !there {
+		return 0
 	}
 	return at
 }

@@ -2,6 +2,7 @@ package sess
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -69,4 +70,31 @@ func TestReturnedKeyWhoseLoginIsBeingRead(t *testing.T) {
 	read, _ := find[*GetAuthState](x, nil)
 	x.finish(read, &x.state, nil)
 	require.Equal(t, []int{-1}, pushed(x.take()))
+}
+
+// It came back while its login was suspected to have ended, and the read failed. When the next
+// one said that nobody was logged in, answers of the login that had ended were repeated, and
+// what was pushed to its sessions was sent.
+func TestReturnedKeyWhoseLoginIsSuspected(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	call := x.recv(1, x.method("help.getNearestDc"))
+	x.answer("help.getNearestDc", nearestDC("NL"))
+	_, ok := result(x.take(), call.ID)
+	require.True(t, ok)
+	x.states = false
+	x.step(x.reset(alice, permKey, false))
+	x.step(&Returned{})
+	read, _ := find[*GetAuthState](x, nil)
+	x.finish(read, nil, ErrTimeout)
+	x.states, x.state = true, AuthState{State: StateUnauthorized}
+	x.step(&PushUpdates{Updates: x.updates(1)}) // the login is read again
+	x.take()
+	x.advance(3 * time.Second)
+	x.step(&PushSessionUpdates{AuthKeyID: permKey, SessionID: 1, Updates: x.updates(2)})
+	x.step(newConn(x.through("gw1", 1, tlPing(1))))
+	got := x.take()
+	require.Empty(t, pushed(got))
+	_, ok = result(got, call.ID)
+	require.False(t, ok)
 }

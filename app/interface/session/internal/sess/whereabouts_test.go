@@ -259,6 +259,30 @@ func TestASessionThatMovesFilesAndTakesUpdates(t *testing.T) {
 	require.Equal(t, 1, x.tooLongs(2))
 }
 
+// A client that came back in one new session after the other was told of updates that went to
+// the first only when one of them had lasted for twelve seconds.
+func TestAClientThatStartsOverAgainAndAgain(t *testing.T) {
+	x := newWorld(t, false)
+	x.login(1)
+	x.advance(10 * time.Second)
+	began := x.now
+	told := 0
+	for sid := int64(2); x.now-began < int64(deafFor); sid++ {
+		x.step(newConn(x.through("gw1", sid, x.method("help.getNearestDc"))))
+		x.answer("help.getNearestDc", nearestDC("NL"))
+		x.ackAll(sid)
+		if sid == 2 {
+			x.step(&PushUpdates{Updates: x.updates(1)})
+			require.Equal(t, []int{1}, pushed(x.take()))
+		}
+		x.advance(4*time.Second + 100*time.Millisecond)
+		told += x.tooLongs(sid)
+		x.step(&ConnClosed{"gw1", permKey, sid})
+		x.take()
+	}
+	require.Equal(t, 1, told)
+}
+
 // Updates of a session over HTTP that its client had left waited for a request, for as long
 // as the session counted as online.
 func TestASessionOverHTTPThatWasLeft(t *testing.T) {
