@@ -105,7 +105,7 @@ const (
 	// debts holds what is to be done in a moment, and more on a busy machine: a list of ids
 	// names many of its rows, and then reading all of them is the best plan.
 	debts     = "auth_cache_releases"
-	manyNamed = 4 // of so many rows a list names one
+	manyNamed = 16 // of so many rows a list names one
 )
 
 var (
