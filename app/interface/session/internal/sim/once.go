@@ -64,7 +64,7 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 		return doneBeforeItMoved
 	case first.on.n != m.n && m.returned > first.at:
 		return doneBeforeItMoved
-	case first.on != m && first.on.drains && m.anew:
+	case first.on != m && first.on.drains && (m.anew || first.on.anew):
 		return doneBeforeNobodyTookIt
 	case first.on.n != m.n && (w.leftBehind(m) || w.leftBehind(first.on)):
 		return doneWhileItLeft
@@ -115,9 +115,10 @@ const (
 	// doneBeforeItMoved: a node that had received it did not answer when it was asked
 	// for the key (docs/delivery.md, "When keys move").
 	doneBeforeItMoved = "excuses a call: its key moved without its past"
-	// doneBeforeNobodyTookIt: a key that the ring gave to a node which crashed is taken by
-	// nobody. Who had it lets it go, and whoever gets it next begins it anew, whether or not
-	// a node that has heard less of the ring refuses it then.
+	// doneBeforeNobodyTookIt: a key that the ring gave to a node which crashed, or was not
+	// reached, is taken by nobody. Who had it lets it go, and whoever gets it next begins it
+	// anew, whether or not a node that has heard less of the ring refuses it then; or, where
+	// it had begun anew with who let it go, goes on with the life that it had before.
 	doneBeforeNobodyTookIt = "excuses a call: nobody took its key"
 	// doneWhileItLeft: a node that did not answer when it was asked for the key goes on
 	// with the calls that it had taken. Either life may be the first to make one.
