@@ -64,7 +64,7 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 		return doneBeforeItMoved
 	case first.on.n != m.n && m.returned > first.at:
 		return doneBeforeItMoved
-	case first.on != m && first.on.drains && (m.anew || first.on.anew):
+	case first.on != m && takenByNobody(m, first.on):
 		return doneBeforeNobodyTookIt
 	case first.on.n != m.n && (w.leftBehind(m) || w.leftBehind(first.on)):
 		return doneWhileItLeft
@@ -89,6 +89,11 @@ func (w *watch) excuse(m *machine, first *invocation, msgID int64) string {
 // leftBehind reports whether the key of a machine has begun anew elsewhere since its node
 // was to let go of it.
 func (w *watch) leftBehind(m *machine) bool { return m.letGo != 0 && w.anewAt[m.key] >= m.letGo }
+
+// takenByNobody reports whether a machine was let go with what it had received, and another one
+// of its key knows nothing of it: that began anew, or goes on with what the key had elsewhere
+// when the first one began anew.
+func takenByNobody(m, first *machine) bool { return first.drains && (m.anew || first.anew) }
 
 // wasMissed reports whether the key of m, or the one that had made the call first, began
 // anew while etcd had let a node go that was there, and had the key.
