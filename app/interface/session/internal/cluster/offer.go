@@ -29,8 +29,8 @@ func (c *Cluster) offer(keys []int64) {
 	for _, owner := range slices.Sorted(maps.Keys(byOwner)) {
 		for batch := range slices.Chunk(byOwner[owner], offered) {
 			c.Nodes.Aside(func() {
-				if err := c.offerTo(owner, batch); err != nil {
-					c.let(batch, epoch)
+				if left, err := c.offerTo(owner, batch); err != nil {
+					c.let(left, epoch)
 				}
 			})
 		}
@@ -41,12 +41,12 @@ func (c *Cluster) offer(keys []int64) {
 }
 
 // offerTo offers keys to a node, and those again that it refuses: it, or this node, has yet to
-// hear of a change of the ring. An error says that it takes none: it is not there, or does not
-// know the call.
-func (c *Cluster) offerTo(owner string, keys []int64) error {
+// hear of a change of the ring. It returns those that the node has not taken; an error says that
+// it takes none of them: it is not there, or does not know the call.
+func (c *Cluster) offerTo(owner string, keys []int64) (left []int64, err error) {
 	client, err := c.Nodes.Peer(owner)
 	if err != nil {
-		return err
+		return keys, err
 	}
 	for try := range offerTries {
 		if try > 0 {
@@ -59,10 +59,10 @@ func (c *Cluster) offerTo(owner string, keys []int64) error {
 			keys = out.GetRefused()
 		}
 		if Unable(err) || len(keys) == 0 {
-			return err
+			break
 		}
 	}
-	return err
+	return keys, err
 }
 
 // let releases those of some keys that are another node's still. If the ring has changed since

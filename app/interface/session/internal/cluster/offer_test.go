@@ -61,7 +61,8 @@ func (o *offering) letGo() []int64 {
 type choosy struct {
 	mu      sync.Mutex
 	refused []int64
-	times   int // how often it refuses them; 0: always
+	times   int  // how often it refuses them; 0: always
+	ends    bool // and then it is not there any more
 	offered []int64
 }
 
@@ -73,6 +74,9 @@ func (c *choosy) Invoke(_ context.Context, method string, in, out any, _ ...grpc
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.offered = append(c.offered, offer.GetPermAuthKeyIds()...)
+	if c.ends && c.times == 0 {
+		return status.Error(codes.Unavailable, "it has ended")
+	}
 	if c.times--; c.times == 0 {
 		defer func() { c.refused = nil }()
 	}
@@ -153,6 +157,26 @@ func TestRefusedKeysAreOfferedAgain(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		require.Equal(t, []int64{key, key, key}, node.had())
+	})
+}
+
+// A node that has taken some keys is not reached when it is asked again for the others: those
+// alone are let go, while it fetches what it has taken.
+func TestKeysThatWereTakenAreNotLetGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const self, second = "10.0.0.1:20120", "10.0.0.2:20120"
+		ring := NewRing([]string{self, second})
+		taken := keyOf(second, ring)
+		refused := taken + 1
+		for ring.Owner(refused) != second {
+			refused++
+		}
+		keys := &offering{keys: []int64{taken, refused}}
+		c := offers(t, keys, map[string]*choosy{second: {refused: []int64{refused}, times: 1, ends: true}})
+		c.Update([]string{second})
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, []int64{refused}, keys.letGo())
 	})
 }
 
