@@ -153,6 +153,7 @@ func (c *Cluster) changed(ring *Ring) {
 	// A node that has left drains, and is asked for its keys. The nodes of this moment's ring
 	// are left alone by the timers of earlier changes, too, since each looks at its own time.
 	c.schedule(farewell, func() { c.Nodes.Keep(c.hasHad) })
+	c.Nodes.Renew(ring.Nodes()) // before anything is sent to one that has just come
 	c.Parked.Reroute()
 	if gone := slices.DeleteFunc(c.before(), ring.Has); len(gone) > 0 {
 		c.keys.NodesGone(gone)

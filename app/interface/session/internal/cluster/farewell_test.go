@@ -2,16 +2,25 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/sess"
+	"github.com/tgsession/tgsession/proto/mtproto"
+	"github.com/tgsession/tgsession/proto/session"
 )
 
 // goneKeys are keys of a node that hears which others are gone.
@@ -84,6 +93,68 @@ func TestANodeThatHasLeftIsCalledForAWhile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// taking is a node that takes pushes.
+type taking struct {
+	session.UnimplementedRPCSessionServer
+}
+
+func (taking) SessionPushUpdatesData(context.Context, *session.TLSessionPushUpdatesData) (*mtproto.Bool, error) {
+	return new(mtproto.Bool), nil
+}
+
+// A push for a node that had restarted found a connection on which gRPC had a pause, failed,
+// and came to its client three seconds later.
+func TestANodeThatIsBackIsReachedAtOnce(t *testing.T) {
+	const node = "10.0.0.2:20120"
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := grpc.NewServer()
+	session.RegisterRPCSessionServer(server, taking{})
+	var serving sync.WaitGroup
+	serving.Go(func() { assert.NoError(t, server.Serve(listener)) })
+	defer serving.Wait()
+	defer server.Stop()
+
+	var away atomic.Bool
+	c := New("10.0.0.1:20120")
+	c.Join(new(goneKeys), Options{
+		PeerTimeout: 10 * time.Second,
+		Later:       func(time.Duration, func()) func() { return func() {} },
+		Dial: func(addr string) (Conn, error) {
+			return grpc.NewClient("passthrough:///"+addr,
+				grpc.WithTransportCredentials(insecure.NewCredentials()),
+				grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: time.Hour, MaxDelay: time.Hour}}),
+				grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+					if away.Load() {
+						return nil, errors.New("nobody is there")
+					}
+					return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
+				}))
+		},
+	})
+	defer c.Close()
+	defer c.StopMoves()
+	call, size := Request(1, &sess.PushUpdates{})
+	push := func() error {
+		done := make(chan error, 1)
+		c.SendOn(1, size, node, func(err error) { done <- err }, call)
+		return <-done
+	}
+
+	away.Store(true)
+	c.Update([]string{node})
+	require.Equal(t, codes.Unavailable, status.Code(push()))
+	c.Update([]string{c.Self()})
+	away.Store(false)
+	require.Equal(t, codes.Unavailable, status.Code(push()), "gRPC tries again in an hour")
+	c.Update([]string{node})
+	require.NoError(t, push())
+	live := c.Nodes.nodes[node]
+	c.Update([]string{node, "10.0.0.3:20120"})
+	require.NoError(t, push())
+	require.Same(t, live, c.Nodes.nodes[node], "a connection that works stays")
 }
 
 // A call ends with its connection where that is closed here. A push that was on its way was

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/tgsession/tgsession/app/interface/session/internal/lane"
 	"github.com/tgsession/tgsession/proto/session"
@@ -152,6 +153,25 @@ func (n *Nodes) node(addr string) (*node, error) {
 		n.nodes[addr] = to
 	}
 	return to, nil
+}
+
+// Renew closes the connections to nodes that gRPC did not reach when it last tried. For nodes
+// that were away and that etcd lists again: the next call makes a new connection, and waits for
+// it. On the old one each call would fail until gRPC's pause is over and it tries again, and a
+// push that fails waits for seconds (Parking).
+func (n *Nodes) Renew(addrs []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, addr := range addrs {
+		to := n.nodes[addr]
+		if to == nil {
+			continue
+		}
+		if conn, ok := to.conn.(*grpc.ClientConn); ok && conn.GetState() == connectivity.TransientFailure {
+			_ = conn.Close()
+			delete(n.nodes, addr)
+		}
+	}
 }
 
 // Waiting is how many bytes wait to be sent on.

@@ -92,9 +92,9 @@ func updates(in sess.Input) []byte {
 	return nil
 }
 
-// pushOn sends a push on to the node that has its key. One that does not answer may only just
-// have come: etcd lists it, and gRPC, which found nobody there a moment ago, tries again
-// in a second. There may be no room on the way to it, or it may not have the key itself. sync
+// pushOn sends a push on to the node that has its key. One that does not answer may have been
+// started again before etcd dropped it: gRPC, which found nobody there a moment ago, tries again
+// within seconds. There may be no room on the way to it, or it may not have the key itself. sync
 // would forget the push, and nobody would know that the client lacks it. So it goes to the
 // key if that is here still, or else waits until nodes agree. It is passed on that the key
 // has no room for it: then its node tells the client.
